@@ -1,0 +1,60 @@
+"The bundled pictures: they are there, they are ours or free, and the painting code still makes them"
+import subprocess, sys
+from pathlib import Path
+import numpy as np, pytest
+from PIL import Image
+from style_nb.gallery import sample, samples
+from style_nb.painting import paint, painters, scene_of
+
+def _diff(a, b): return abs(np.asarray(a, float) - np.asarray(b, float))
+
+@pytest.mark.parametrize('name', painters)
+def test_repainting_gives_the_bundled_picture(name):
+    d = _diff(paint(name), sample(name))
+    assert d.mean() < 8, f"{name}.jpg is not what paint({name!r}) makes now; run write_samples('style_nb/data')"
+
+def test_the_measure_would_notice(): # another seed is far outside the tolerance
+    assert _diff(paint('dots', seed=1), sample('dots')).mean() > 20
+
+@pytest.mark.parametrize('row', samples(), ids=lambda r: r.name)
+def test_rows(row):
+    im = sample(row.name)
+    assert im.mode == 'RGB' and im.size == row.size and row.licence and row.source and row.kind in ('photo', 'painting')
+
+def test_paintings_are_large_and_small_in_bytes():
+    data = Path(sys.modules['style_nb.gallery'].__file__).parent/'data'
+    files = [data/f'{k}.jpg' for k in painters]
+    assert sum(f.stat().st_size for f in files) < 900_000
+    assert all(min(s.size) >= 512 for s in samples('painting'))
+    assert [s.name for s in samples('painting')] == list(painters)
+
+@pytest.mark.parametrize('name', painters)
+def test_rich_everywhere(name, n=32): # a Gram matrix is an average over space
+    g = np.asarray(sample(name).convert('L'), float)/255
+    h, w = (v//n for v in g.shape)
+    assert np.percentile(g[:h*n, :w*n].reshape(h, n, w, n).std((1, 3)), 2) > .03
+
+def test_same_seed_same_bytes_in_another_process():
+    code = "import hashlib; from style_nb.painting import paint; print(hashlib.sha256(paint('swirls', size=160).tobytes()).hexdigest())"
+    runs = {subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout for _ in range(2)}
+    assert len(runs) == 1
+
+@pytest.mark.parametrize('name', painters)
+def test_any_photo(name):
+    for im in (Image.new('L', (80, 50), 90), np.random.default_rng(0).uniform(size=(40, 60)), sample('cat').resize((64, 43))):
+        assert max(paint(name, im, size=96).size) == 96
+
+def test_a_flat_photo_still_has_directions(): assert np.isfinite(scene_of(np.full((40, 60, 3), .5)).angle).all()
+
+@pytest.mark.parametrize('name', ['astronout', '', None, 3, ['cat']])
+def test_unknown_name(name):
+    with pytest.raises(ValueError, match='astronaut') as e: sample(name)
+    assert '\n' not in str(e.value) and repr(name) in str(e.value)
+
+@pytest.mark.parametrize('kw, error', [(dict(kind='oil'), ValueError), (dict(kind='dots', size=0), ValueError), (dict(kind='dots', size=True), TypeError),
+    (dict(kind='dots', size=(64.5, 64)), TypeError), (dict(kind='dots', brush=float('nan')), ValueError), (dict(kind='dots', source='photo.jpg'), TypeError),
+    (dict(kind='dots', source=np.full((64, 64, 3), np.nan)), ValueError), (dict(kind='dots', source=np.zeros((0, 0, 3))), TypeError),
+    (dict(kind='dots', seed=-1), ValueError), (dict(kind='dots', seed='a'), ValueError)])
+def test_refused(kw, error):
+    with pytest.raises(error, match='; allowed are ') as e: paint(**kw)
+    assert '\n' not in str(e.value)
