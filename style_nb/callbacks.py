@@ -19,8 +19,8 @@ from .pictures import fit_size, resize, to_pil, in_range, one_of
 from .learner import picture_learner, adam, ContentLoss, StyleLoss, TVLoss, WeightedLayers
 
 # %% auto #0
-__all__ = ['PRECISIONS', 'History', 'lbfgs', 'LBFGSStep', 'CosineStep', 'level_sizes', 'level_steps', 'Pyramid', 'best_precision',
-           'Precision', 'Average', 'Clamp', 'Snapshots', 'Guard', 'Stop', 'Controls', 'Progress', 'LiveView']
+__all__ = ['PRECISIONS', 'History', 'lbfgs', 'LBFGSStep', 'CosineStep', 'Average', 'level_sizes', 'level_steps', 'Pyramid',
+           'best_precision', 'Precision', 'Clamp', 'Snapshots', 'Guard', 'Stop', 'Controls', 'Progress', 'LiveView']
 
 # %% ../nbs/50_callbacks.ipynb #a1e73e37
 class History(Callback):
@@ -81,6 +81,28 @@ class CosineStep(Callback):
         self.opt.set_hypers(lr=self.learn.lr*(self.end + (1 - self.end)*(1 + math.cos(math.pi*t))/2))
     def after_step(self): self.done += 1
 
+# %% ../nbs/50_callbacks.ipynb #5a42aa8b
+class Average(Callback):
+    "Keep an exponential moving average of the canvas; the result and the live view show it."
+    order = 25
+    def __init__(self,
+        decay:float=.95,  # Weight of the past in each step, 0 to 1
+    ): self.decay, self.value = in_range(decay, 'average', 0, .9999), None
+
+    def before_epoch(self): self.total, self.weight, self.value, self.version = None, 0., None, getattr(self.learn, 'objective', 0)
+    def after_step(self):
+        if self.version != getattr(self.learn, 'objective', 0): self.before_epoch()
+        x = self.model.canvas.detach()
+        self.total = (1 - self.decay)*x if self.total is None else self.total.lerp(x, 1 - self.decay)
+        self.weight = 1 - self.decay if self.weight == 0 else self.weight + (1 - self.decay)*(1 - self.weight)
+        self.value = self.total/self.weight
+
+@patch
+def picture_so_far(self:Learner)->torch.Tensor:
+    "The average of iterates where one is kept, else the canvas; (1, 3, H, W), not clipped."
+    averages = [cb.value for cb in self.cbs if isinstance(cb, Average) and cb.value is not None]
+    return (averages[0] if averages else self.model.canvas).detach().clone()
+
 # %% ../nbs/50_callbacks.ipynb #34e954d1
 def level_sizes(
     size:int,            # Longer side of the last level, px
@@ -127,12 +149,6 @@ def _resize_moment(m, hw, kind):
     m = F.interpolate(m, hw, mode='bilinear', align_corners=False)
     return m.relu_() if kind == 'exp_avg_sq' else m
 
-@patch
-def picture_so_far(self:Learner)->torch.Tensor:
-    "The average of iterates where one is kept, else the canvas; (1, 3, H, W), not clipped."
-    averages = [cb.value for cb in self.cbs if isinstance(cb, Average) and cb.value is not None]
-    return (averages[0] if averages else self.model.canvas).detach().clone()
-
 # %% ../nbs/50_callbacks.ipynb #07666962
 PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16}
 
@@ -150,22 +166,6 @@ class Precision(Callback):
     def __init__(self, precision='bf16'): self.precision = one_of(precision, PRECISIONS, 'precision')
     def before_fit(self):
         if self.precision != 'fp32': self.learn.encoder = copy.deepcopy(self.learn.encoder).to(PRECISIONS[self.precision], memory_format=torch.channels_last)
-
-# %% ../nbs/50_callbacks.ipynb #5a42aa8b
-class Average(Callback):
-    "Keep an exponential moving average of the canvas; the result and the live view show it."
-    order = 25
-    def __init__(self,
-        decay:float=.95,  # Weight of the past in each step, 0 to 1
-    ): self.decay, self.value = in_range(decay, 'average', 0, .9999), None
-
-    def before_epoch(self): self.total, self.weight, self.value, self.version = None, 0., None, getattr(self.learn, 'objective', 0)
-    def after_step(self):
-        if self.version != getattr(self.learn, 'objective', 0): self.before_epoch()
-        x = self.model.canvas.detach()
-        self.total = (1 - self.decay)*x if self.total is None else self.total.lerp(x, 1 - self.decay)
-        self.weight = 1 - self.decay if self.weight == 0 else self.weight + (1 - self.decay)*(1 - self.weight)
-        self.value = self.total/self.weight
 
 # %% ../nbs/50_callbacks.ipynb #9cf6840e
 class Clamp(Callback):

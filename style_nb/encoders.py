@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.error import URLError
 import torch, torch.nn as nn, torch.nn.functional as F
 from safetensors.torch import load_file, save_file
+from fastcore.basics import patch
 from fastai.callback.hook import hook_outputs
 from .pictures import one_of
 
@@ -83,6 +84,8 @@ class Encoder(nn.Module):
     @property
     def layers(self)->list: return list(self.body._modules)
 
+    def __repr__(self): return f"Encoder({self.name!r}, pooling={self.pooling!r}, padding={self.padding!r}): {len(self.layers)} layers, {sum(p.numel() for p in self.parameters())/1e6:.1f} M weights"
+
     def normalise(self, x):
         "Picture (B, 3, H, W) in [0, 1] to what the first convolution expects, in its type."
         mean, std = (x.new_tensor(o).view(1, 3, 1, 1) for o in (self.shape.mean, self.shape.std))
@@ -93,27 +96,29 @@ class Encoder(nn.Module):
         names = self.layers
         return [one_of(l, names, f'layer of encoder {self.name!r}:') for l in ([layers] if isinstance(layers, str) else layers)]
 
-    def slice(self, layers)->nn.Sequential:
-        "The chain down to the deepest of `layers`: same weights, hooks of its own."
-        names = self.layers
-        last = max(names.index(l) for l in self.check(layers))
-        return nn.Sequential(OrderedDict((n, _own_hooks(self.body[i])) for i, n in enumerate(names[:last+1])))
+# %% ../nbs/20_encoders.ipynb #e93548fc
+@patch
+def slice(self:Encoder, layers)->nn.Sequential:
+    "The chain down to the deepest of `layers`: same weights, hooks of its own."
+    names = self.layers
+    last = max(names.index(l) for l in self.check(layers))
+    return nn.Sequential(OrderedDict((n, _own_hooks(self.body[i])) for i, n in enumerate(names[:last+1])))
 
-    def forward(self, x, layers=None)->dict:
-        "Feature maps of `x`, (B, 3, H, W) in [0, 1], at `layers`: a name, a list or all."
-        layers = self.check(self.layers if layers is None else layers)
-        chain = self.slice(layers)
-        with hook_outputs([getattr(chain, l) for l in layers], detach=False) as hooks:
-            chain(self.normalise(x))
-            return dict(zip(layers, (h.stored for h in hooks)))
+@patch
+def forward(self:Encoder, x, layers=None)->dict:
+    "Feature maps of `x`, (B, 3, H, W) in [0, 1], at `layers`: a name, a list or all."
+    layers = self.check(self.layers if layers is None else layers)
+    chain = self.slice(layers)
+    with hook_outputs([getattr(chain, l) for l in layers], detach=False) as hooks:
+        chain(self.normalise(x))
+        return dict(zip(layers, (h.stored for h in hooks)))
 
-    def min_side(self, layers)->int:
-        "Smallest picture side, px, that leaves 4 px at the deepest of `layers`."
-        names = self.layers
-        last = max(names.index(l) for l in self.check(layers))
-        return 4 * 2**sum(n.startswith('pool') for n in names[:last+1])
-
-    def __repr__(self): return f"Encoder({self.name!r}, pooling={self.pooling!r}, padding={self.padding!r}): {len(self.layers)} layers, {sum(p.numel() for p in self.parameters())/1e6:.1f} M weights"
+@patch
+def min_side(self:Encoder, layers)->int:
+    "Smallest picture side, px, that leaves 4 px at the deepest of `layers`."
+    names = self.layers
+    last = max(names.index(l) for l in self.check(layers))
+    return 4 * 2**sum(n.startswith('pool') for n in names[:last+1])
 
 def _own_hooks(m):
     "A copy of module `m` that shares its weights but not its hooks."
@@ -199,6 +204,7 @@ def _vgg_state(name, weights):
     except Exception as e:
         raise ValueError(f"The cached weights of {name} cannot be read ({type(e).__name__}): delete {w.url.rsplit('/', 1)[-1]} in {torch.hub.get_dir()}/checkpoints and try again.") from None
 
+# %% ../nbs/20_encoders.ipynb #cb4e5b33
 def _named_state(sd, shape, what):
     "Our names for the convolutions of a state dict with torchvision's (features.0) or Gatys' (conv1_1) names."
     convs, out = [l for l in layer_names(shape.depths) if l.startswith('conv')], {}

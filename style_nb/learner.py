@@ -110,7 +110,7 @@ def adam(
     return partial(OptimWrapper, opt=partial(torch.optim.Adam, betas=betas, eps=eps))
 
 def picture_learner(
-    init,               # Start: anything `load_picture` reads
+    init,               # Start: a tensor (1, 3, H, W) of any range, or anything `load_picture` reads
     encoder,            # An `Encoder`
     cbs=(),             # Callbacks: losses first of all
     opt_func=None,      # Optimiser function; `None` is `adam()`
@@ -119,7 +119,7 @@ def picture_learner(
     device='cpu',       # Torch device
 )->Learner:             # Fit it with `learn.fit(1)`
     "A fastai Learner whose parameter is a picture."
-    model = Picture(load_picture(init)).to(device)
+    model = Picture(init if isinstance(init, torch.Tensor) else load_picture(init)).to(device)
     dls = DataLoaders(Steps(in_range(steps, 'steps', 1, whole=True)), Steps(0))
     dls._device = torch.device(device)
     learn = Learner(dls, model, loss_func=lambda pred, y: 0*pred.mean(), opt_func=opt_func or adam(), lr=lr, default_cbs=False, cbs=[TrainEvalCallback, FeatureHooks])
@@ -160,6 +160,7 @@ class WeightedLayers(LossTerm):
             target, scale = self.target(l)
             self.learn.add_term(f'{self.term}/{l}', self.weight*self.weights[l], squared_distance(self.measure(self.learn.features[l]), target)*scale)
 
+# %% ../nbs/40_learner.ipynb #87a7b703
 class ContentLoss(WeightedLayers):
     "Stay close to a picture's feature maps, place by place."
     def __init__(self,
@@ -191,6 +192,7 @@ def picture_grams(
         chain(enc.normalise(x))
         return dict(zip(layers, hooks.stored))
 
+# %% ../nbs/40_learner.ipynb #8f96d82c
 class StyleLoss(WeightedLayers):
     "Get the Gram matrices of one style picture, or of a blend of several."
     def __init__(self,
@@ -220,6 +222,7 @@ class StyleLoss(WeightedLayers):
         blends = {l: blend_grams([g[l] for g in made], self.blend) for l in layers}
         return {l: (g, style_scale(g, self.norm)) for l, g in blends.items() if l not in self.targets}
 
+# %% ../nbs/40_learner.ipynb #9b33b8c5
 class TVLoss(LossTerm):
     "Total variation: prefer smooth pictures."
     def __init__(self,

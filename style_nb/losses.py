@@ -19,7 +19,7 @@ __all__ = ['EPS', 'STYLE_NORMS', 'CONTENT_NORMS', 'TV_KINDS', 'gram', 'style_sca
 def _products(x):
     "Sum over places of outer products: x (B, N, C) to (B, C, C), in at least float32."
     B, N, C = x.shape
-    k = next((k for k in range(256, 513) if N % k == 0), 0) if x.dtype in (torch.bfloat16, torch.float16) and N >= 2**14 else 0
+    k = next((k for k in range(640, 1281) if N % k == 0), 0) if x.dtype in (torch.bfloat16, torch.float16) and N >= 2**14 else 0
     if k:
         b = x.reshape(B*k, N//k, C)
         return torch.bmm(b.mT, b).view(B, k, C, C).float().sum(1)

@@ -191,6 +191,7 @@ def _bay(w, h, rng, x, y, sx, sy, sea):
     s.put(path*(.55+.45*np.sin(y*150 + 4*_noise(rng, w, h, .08)))*(y > sea), _rgb('ffd850'))
     return s
 
+# %% ../nbs/05_painting.ipynb #dbcc52a4
 def _shore(s, x, y, rng):
     h, w = x.shape
     a = w/h
@@ -238,6 +239,7 @@ def _cloud(s, x, y, cx, cy, l):
         d = .02 - np.hypot(np.maximum(abs(x-cx-dx*l)-k*l/2, 0), y-cy-dy)
         s.put(_soft(d, x.shape[0]), _rgb('f6ecd0'), 0)
 
+# %% ../nbs/05_painting.ipynb #c999a348
 def _mountain(s, x, y, cx, angle):
     h = x.shape[0]
     slope = np.maximum(abs(x-cx)*.62+.27, .285)
@@ -346,6 +348,7 @@ def _reach(same):
     mid = len(same)//2
     return mid - np.argmin(np.append(same[mid::-1], False)) + 1, mid + np.argmin(np.append(same[mid:], False))
 
+# %% ../nbs/05_painting.ipynb #82ad2704
 def _stroke(draw, rng, path, normal, width, colour, ss):
     n, m = len(path), max(3, int(width/1.4))
     bristle = max(2, round(width*ss/m*1.5))
@@ -417,6 +420,7 @@ def _dabs(draw, rng, at, angle, radius, colour, ss, k=12):
         draw.polygon(rim, fill=(*c1, 130))
         draw.polygon(top, fill=(*c2, 215))
 
+# %% ../nbs/05_painting.ipynb #ed26fa5e
 def _dot_layer(draw, s, rng, radius, gap, keep, spread, other, ss):
     at = _scatter(rng, s.rgb.shape[1], s.rgb.shape[0], gap, keep)
     c = _look(gaussian_filter(s.rgb, (radius*.4, radius*.4, 0)), at)
@@ -449,6 +453,7 @@ def _free(px, cells, mid, reach):
     while hi < mid+reach and not px[tuple(cells[hi+1])]: hi += 1
     return lo, hi
 
+# %% ../nbs/05_painting.ipynb #fabc6c90
 def _plan_cuts(rng, angle, ink, gap, brush, n=40):
     "Evenly spaced cuts: pairs of a path (k, 2) and the spacing there, px"
     h, w = ink.shape

@@ -197,6 +197,7 @@ def check_output(
     if not os.access(p.parent, os.W_OK) or (p.exists() and not os.access(p, os.W_OK)): raise ValueError(f"{p} cannot be written: choose another folder or change its permissions.")
     return p
 
+# %% ../nbs/00_pictures.ipynb #755a4b33
 @contextmanager
 def whole_file(
     path,  # Where the file is to be
@@ -239,7 +240,7 @@ class Plate(Figure):
         return buf.getvalue()
 
 def show_pictures(
-    pictures,           # A picture or a list of them, each anything `load_picture` reads
+    pictures,           # A picture or a list of them, each anything `load_picture` reads; tensors are clipped to [0, 1]
     titles=None,        # A title for each, or `None`
     ncols:int=None,     # Pictures in a row; `None` is up to 4
     height:float=2.4,   # Height of each, inches
@@ -249,7 +250,7 @@ def show_pictures(
     if not pictures: raise ValueError("show_pictures was given no picture: give at least one.")
     titles = [None]*len(pictures) if titles is None else [titles] if isinstance(titles, str) else list(titles)
     if len(titles) != len(pictures): raise ValueError(f"There are {len(pictures)} pictures and {len(titles)} titles: give one title for each.")
-    ims = [to_pil(load_picture(o)) for o in pictures]
+    ims = [to_pil(o if isinstance(o, torch.Tensor) else load_picture(o)) for o in pictures]
     ncols = min(ncols or 4, len(ims)); nrows = math.ceil(len(ims)/ncols)
     aspect = np.median([im.width/im.height for im in ims])
     extra = .3 if any(titles) else .05

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields, asdict, replace
 from pathlib import Path
 import numpy as np
 from PIL import Image
+from fastcore.basics import patch
 from PIL.PngImagePlugin import PngInfo
 from .pictures import one_of, in_range, to_pil, MIN_SIDE, PictureNotFound
 from .encoders import ENCODERS, POOLINGS, PADDINGS, layer_names
@@ -28,6 +29,7 @@ SCHEMA = 1
 
 def _ref(): return field(default=None, compare=False)
 
+# %% ../nbs/60_recipe.ipynb #c41f4f8c
 @dataclass
 class Recipe:
     "Every choice of a run."
@@ -66,30 +68,35 @@ class Recipe:
     content: dict = _ref()          # {name, sha256, size} of the content picture
     styles: list = _ref()           # The same for each style picture
     start: dict = _ref()            # The same for the start, when it was a picture
+    def __post_init__(self): self._check_weights(); self._check_names(); self._check_numbers()
 
-    def __post_init__(self):
-        self.content_weights, self.style_weights = check_weights(self.content_weights, 'content_weights'), check_weights(self.style_weights, 'style_weights')
-        for k in ('content_weight', 'style_weight', 'tv_weight', 'strength'): setattr(self, k, in_range(getattr(self, k), k))
-        self._check_names(); self._check_numbers()
+# %% ../nbs/60_recipe.ipynb #e6d747b0
+@patch
+def _check_weights(self:Recipe):
+    "Weights are numbers of at least 0."
+    self.content_weights, self.style_weights = check_weights(self.content_weights, 'content_weights'), check_weights(self.style_weights, 'style_weights')
+    for k in ('content_weight', 'style_weight', 'tv_weight', 'strength'): setattr(self, k, in_range(getattr(self, k), k))
 
-    def _check_names(self):
-        "Every name is one of its table, every layer one of the encoder's."
-        for k, options in dict(encoder=ENCODERS, optimizer=OPTIMIZERS, init=STARTS, style_norm=STYLE_NORMS, content_norm=CONTENT_NORMS, tv_kind=TV_KINDS,
-                               pooling=POOLINGS, padding=PADDINGS, precision=('auto', *PRECISIONS)).items(): one_of(getattr(self, k), options, k)
-        layers = layer_names(ENCODERS[self.encoder].depths)
-        for l in (*self.content_weights, *self.style_weights): one_of(l, layers, f'layer of encoder {self.encoder!r}:')
+@patch
+def _check_names(self:Recipe):
+    "Every name is one of its table, every layer one of the encoder's."
+    for k, options in dict(encoder=ENCODERS, optimizer=OPTIMIZERS, init=STARTS, style_norm=STYLE_NORMS, content_norm=CONTENT_NORMS, tv_kind=TV_KINDS,
+                           pooling=POOLINGS, padding=PADDINGS, precision=('auto', *PRECISIONS)).items(): one_of(getattr(self, k), options, k)
+    layers = layer_names(ENCODERS[self.encoder].depths)
+    for l in (*self.content_weights, *self.style_weights): one_of(l, layers, f'layer of encoder {self.encoder!r}:')
 
-    def _check_numbers(self):
-        "Every number is in its range."
-        self.size, self.steps = in_range(self.size, 'size', MIN_SIDE, 20000, whole=True), in_range(self.steps, 'steps', 1, whole=True)
-        self.seed, self.history = in_range(self.seed, 'seed', 0, 2**63 - 1, whole=True), in_range(self.history, 'history', 1, whole=True)
-        self.style_scale, self.average = in_range(self.style_scale, 'style_scale', .01, 100), in_range(self.average, 'average', 0, .9999)
-        if self.levels is not None: self.levels = in_range(self.levels, 'levels', 1, 20, whole=True)
-        for k in ('lr', 'lr_end'):
-            if getattr(self, k) is not None: setattr(self, k, in_range(getattr(self, k), k, 1e-9))
-        if self.style_blend is not None: self.style_blend = [in_range(w, 'style_blend') for w in self.style_blend]
-        self.snapshots = [in_range(s, 'snapshots', 1, whole=True) for s in self.snapshots] if isinstance(self.snapshots, (list, tuple, range)) else in_range(self.snapshots, 'snapshots', whole=True)
-        self.schedule = [[in_range(s, 'step in schedule', whole=True), one_of(f, Controls.fields, 'control'), v] for s, f, v in self.schedule]
+@patch
+def _check_numbers(self:Recipe):
+    "Every number is in its range."
+    self.size, self.steps = in_range(self.size, 'size', MIN_SIDE, 20000, whole=True), in_range(self.steps, 'steps', 1, whole=True)
+    self.seed, self.history = in_range(self.seed, 'seed', 0, 2**63 - 1, whole=True), in_range(self.history, 'history', 1, whole=True)
+    self.style_scale, self.average = in_range(self.style_scale, 'style_scale', .01, 100), in_range(self.average, 'average', 0, .9999)
+    if self.levels is not None: self.levels = in_range(self.levels, 'levels', 1, 20, whole=True)
+    for k in ('lr', 'lr_end'):
+        if getattr(self, k) is not None: setattr(self, k, in_range(getattr(self, k), k, 1e-9))
+    if self.style_blend is not None: self.style_blend = [in_range(w, 'style_blend') for w in self.style_blend]
+    self.snapshots = [in_range(s, 'snapshots', 1, whole=True) for s in self.snapshots] if isinstance(self.snapshots, (list, tuple, range)) else in_range(self.snapshots, 'snapshots', whole=True)
+    self.schedule = [[in_range(s, 'step in schedule', whole=True), one_of(f, Controls.fields, 'control'), v] for s, f, v in self.schedule]
 
 # %% ../nbs/60_recipe.ipynb #15cc33a8
 def on_encoder(
@@ -157,6 +164,7 @@ def png_info(
     info.add_itxt(PNG_KEY, to_json(recipe))
     return info
 
+# %% ../nbs/60_recipe.ipynb #a644c104
 def load_recipe(
     path,       # A PNG saved by `Result.save`, or a .json file
 )->Recipe:      # The recipe in it

@@ -98,6 +98,7 @@ def _unflatten(state, prefix):
     kind = state.get(prefix, 'dict 0').split()[0]
     return [d[str(i)] for i in range(len(d))] if kind == 'list' else d
 
+# %% ../nbs/70_transfer.ipynb #04b23688
 def run_state(
     learn,          # A Learner of `transfer_learner`
     recipe:Recipe,  # Its recipe
@@ -120,6 +121,7 @@ def save_state(
     with whole_file(p) as tmp: save_file(tensors, tmp, metadata=meta)
     return p
 
+# %% ../nbs/70_transfer.ipynb #5266e395
 def load_state(
     path,       # File written by `save_state`
 )->dict:        # The state
@@ -133,6 +135,7 @@ def load_state(
     if not {'canvas', 'recipe', 'step'} <= set(state): raise ValueError(f"{p} is not the state of a run: give a file written by `Result.save_state`.")
     return state
 
+# %% ../nbs/70_transfer.ipynb #da9d5ed2
 class Resume(Callback):
     "Put the optimiser and the average back to a saved state."
     order = 26
@@ -286,6 +289,7 @@ def stylize(
     learn.add_cbs([*cbs] + ([Resume(resume)] if resume else []) + ([Progress(r.steps, 'stylize', first)] if progress else []))
     return run_transfer(learn, r, xs, names)
 
+# %% ../nbs/70_transfer.ipynb #a709dff7
 def _is_picture(init): return not isinstance(init, str) or Path(init).suffix or init.startswith('http')
 
 def _read(content, style):
