@@ -10,12 +10,16 @@ import argparse, sys, time
 from pathlib import Path
 
 # %% auto #0
-__all__ = ['TASKS', 'build_parser', 'run_stylize', 'list_encoders', 'list_recipes', 'list_samples', 'run_demo', 'main']
+__all__ = ['TASKS', 'Parser', 'build_parser', 'run_stylize', 'list_encoders', 'list_recipes', 'list_samples', 'run_demo', 'main']
 
-# %% ../nbs/90_cli.ipynb #c6205d18
+# %% ../nbs/90_cli.ipynb #2d5d04ac
+class Parser(argparse.ArgumentParser):
+    "An argument parser that answers a mistake in one line."
+    def error(self, message): self.exit(2, f"{self.prog}: {message}. See {self.prog} --help\n")
+
 def build_parser()->argparse.ArgumentParser:
     "The words the command line understands."
-    p = argparse.ArgumentParser(prog='style_nb', description='Neural style transfer by optimising pixels.')
+    p = Parser(prog='style_nb', description='Neural style transfer by optimising pixels.')
     sub = p.add_subparsers(dest='task', required=True, metavar='TASK')
     s = sub.add_parser('stylize', help='repaint a photo in the style of one or more paintings')
     s.add_argument('content', help='photo: a path or web address')
@@ -74,7 +78,7 @@ def list_recipes(args=None)->str:
 def list_samples(args=None)->str:
     "A line for each bundled picture."
     from style_nb.gallery import samples
-    return _lines([(s.name, s.kind, f'{s.size[0]}x{s.size[1]}', s.licence, s.source) for s in samples()])
+    return repr(samples())
 
 # %% ../nbs/90_cli.ipynb #59e68043
 def run_demo(args, **settings):
@@ -109,6 +113,7 @@ def main(
     args = build_parser().parse_args(argv)
     try: out = TASKS[args.task](args)
     except (ValueError, TypeError, OSError) as e: return _fail(str(e))
+    except (RuntimeError, MemoryError) as e: return _fail(f"{type(e).__name__}: {e}. A smaller --size needs less memory.")
     except KeyboardInterrupt: return _fail('stopped', 130)
     if out: print(out)
     return 0

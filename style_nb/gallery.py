@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
-import base64, difflib, html, io
+import base64, html, io
 from PIL import Image
+from .pictures import one_of
 
 # %% ../nbs/10_gallery.ipynb #a4a2028b
 @dataclass(frozen=True)
@@ -60,11 +61,7 @@ def sample(
     name:str, # A name from `samples()`, as 'astronaut' or 'swirls'
 ) -> Image.Image: # RGB
     "A bundled picture"
-    s = _samples.get(_other_names.get(name, name) if isinstance(name, str) else None)
-    if s is None:
-        near = difflib.get_close_matches(str(name), [*_samples, *_other_names], 1)
-        raise ValueError(f"no bundled picture is called {name!r}; there are {', '.join(_samples)}. "
-                         + (f"Did you mean {near[0]!r}?" if near else "Choose one of them, or open a file of your own with PIL.Image.open"))
+    s = _samples[one_of(_other_names.get(name, name) if isinstance(name, str) else name, _samples, 'bundled picture')]
     return s.open()
 
 # %% ../nbs/10_gallery.ipynb #0f772e95
@@ -92,7 +89,5 @@ def samples(
     kind:str=None, # 'photo' or 'painting'; None lists both
 ) -> Samples: # Rows with name, kind, size, licence, source
     "The bundled pictures"
-    kinds = sorted({s.kind for s in _samples.values()})
-    if kind is not None and kind not in kinds:
-        raise ValueError(f"kind is {kind!r}; allowed are {', '.join(map(repr, kinds))}. Leave it out to list all pictures")
+    if kind is not None: one_of(kind, sorted({s.kind for s in _samples.values()}), 'kind of picture')
     return Samples(s for s in _samples.values() if kind in (None, s.kind))

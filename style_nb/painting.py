@@ -10,10 +10,10 @@ __all__ = ['painters', 'Scene', 'night', 'harbour', 'waves', 'scene_of', 'paint'
 # %% ../nbs/05_painting.ipynb #2413f125
 from dataclasses import dataclass
 from pathlib import Path
-import difflib
 import numpy as np
 from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter
+from .pictures import in_range, one_of
 
 # %% ../nbs/05_painting.ipynb #05c9888a
 @dataclass
@@ -509,14 +509,8 @@ def paint(
     brush:float=1., # Size of the marks, .25-4, 1 = as in the bundled pictures; a mark's size in px does not depend on `size`
 ) -> Image.Image: # RGB
     "Paint a scene of the code's own, or a photo, by hand `kind`"
-    if kind not in painters:
-        near = difflib.get_close_matches(str(kind), painters, 1)
-        raise ValueError(f"kind is {kind!r}; allowed are {', '.join(painters)}. "
-                         + (f"Did you mean {near[0]!r}?" if near else "Choose one of them"))
-    if not .25 <= brush <= 4: raise ValueError(f"brush is {brush!r}; allowed are numbers from .25 to 4. Use 1 for the usual marks")
-    hand, scene = painters[kind]
-    if not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise ValueError(f"seed is {seed!r}; allowed are whole numbers from 0. Use 0 if in doubt")
+    hand, scene = painters[one_of(kind, painters, 'painter')]
+    brush, seed = in_range(brush, 'brush', .25, 4), in_range(seed, 'seed', whole=True)
     photo = None if source is None else Image.fromarray(_u8(_as_rgb(source)))
     w, h = _picture_size(size, 4/3 if photo is None else photo.width/photo.height)
     chance, look = np.random.default_rng([seed, 1]), np.random.default_rng([seed, 2])

@@ -283,6 +283,7 @@ def stylize(
     shapes, r = _settle(r, enc, device, xs[0], xs[1:], names)
     _check_styles(r, xs[1:], enc, shapes)
     if isinstance(init, torch.Tensor): r = replace(r, start=picture_ref(init, _named(settings.get('init'), 'start')))
+    if resume: _check_same(from_json(resume['recipe']), r)
     first = resume['step'] if resume else 0
     if first >= r.steps: raise ValueError(f"This run has done all its {r.steps} steps: give a larger number of steps with init=result.image for a new run from here.")
     learn = transfer_learner(xs[0], xs[1:], r, enc, shapes, resume['canvas'] if resume else init, device, first)
@@ -298,6 +299,11 @@ def _read(content, style):
     if content is None and not styles: raise ValueError("There is neither a content nor a style picture: give at least one.")
     xs = [None if content is None else load_picture(content)] + [load_picture(s) for s in styles]
     return xs, [_named(content, 'content')] + [_named(s, f'style {i+1}' if len(styles) > 1 else 'style') for i, s in enumerate(styles)]
+
+def _check_same(before, now):
+    "A run can only go on with the pictures it began with."
+    for what, a, b in [('content picture', before.content, now.content), *[(f'style picture {i+1}', a, b) for i, (a, b) in enumerate(zip(before.styles, now.styles))]]:
+        if (a and a['sha256']) != (b and b['sha256']): raise ValueError(f"The {what} is not the one this run began with ({(a or {}).get('name')!r}): give the same pictures, or start a new run with init=result.image.")
 
 def _resumed(resume, recipe):
     "The state to go on from, and its recipe unless another is given."

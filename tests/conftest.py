@@ -1,9 +1,11 @@
 "Shared by all tests: threads, small pictures, bad files, and what a good refusal looks like"
-import io, os, warnings
+import io, os
 import numpy as np, pytest, torch
+from hypothesis import settings
 from PIL import Image
 
-warnings.filterwarnings('ignore', category=DeprecationWarning)
+settings.register_profile('house', database=None, deadline=None, derandomize=True)
+settings.load_profile('house')
 workers = int(os.environ.get('PYTEST_XDIST_WORKER_COUNT', 1))
 torch.set_num_threads(max(1, len(os.sched_getaffinity(0) if hasattr(os, 'sched_getaffinity') else range(os.cpu_count()))//workers))
 
@@ -63,7 +65,7 @@ def bad_files(tmp_path_factory):
         return d/name
     (d/'folder').mkdir(); (d/'empty.jpg').touch(); (d/'text.png').write_text('Not a picture.\n'*20)
     return {
-        'missing':   (d/'missing.png', ['There is no file', 'missing.png', 'Check the path']),
+        'missing':   (d/'holiday 2019.webp', ['There is no file', 'holiday 2019.webp', 'Check the path']),
         'nearly':    (d/'emty.jpg', ['There is no file', 'Did you mean', 'empty.jpg']),
         'folder':    (d/'folder', ['folder is a folder', 'give one picture file']),
         'cut_jpeg':  (cut('cut.jpg', .5, format='JPEG'), ['cut.jpg', 'damaged', 'give a JPEG, PNG']),

@@ -61,8 +61,8 @@ def test_bad_array(refused, a, words): refused(lambda: load_picture(a), *words)
 
 @pytest.mark.parametrize('t,words', [
     (torch.full((3, 8, 8), torch.nan), ['NaN']), (torch.full((1, 3, 8, 8), 1.5), ['1.5', 'from 0 to 1']), (torch.full((3, 8, 8), 128.), ['128', '0 to 255']),
-    (torch.zeros(2, 3, 8, 8), ['(2, 3, 8, 8)', 'one picture']), (torch.zeros(8, 8), ['(8, 8)', '(3, H, W)']), (torch.zeros(4, 8, 8), ['(4, 8, 8)'][:0]),
-    (torch.zeros(8, 8, 3), ['(1, 8, 8, 3)'][:0]), (torch.zeros(1, 3, 0, 8), ['0']), (torch.full((3, 8, 8), 300), ['0 to 255'])])
+    (torch.zeros(2, 3, 8, 8), ['(2, 3, 8, 8)', 'one picture']), (torch.zeros(8, 8), ['(8, 8)', '(3, H, W)']), (torch.zeros(4, 8, 8), ['4, 8, 8)', '(3, H, W)']),
+    (torch.zeros(8, 8, 3), ['8, 8, 3)', '(3, H, W)']), (torch.zeros(1, 3, 0, 8), ['0']), (torch.full((3, 8, 8), 300), ['0 to 255'])])
 def test_bad_tensor(refused, t, words): refused(lambda: load_picture(t), *words)
 
 def test_complex_tensor(refused): refused(lambda: load_picture(torch.ones(3, 8, 8, dtype=torch.complex64)), 'complex64')
@@ -214,17 +214,17 @@ def test_load_at_a_size(): assert load_picture(colours(30, 60), 20).shape == (1,
 
 shapes = st.tuples(st.integers(4, 24), st.integers(4, 24), st.just(3))
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(arrays(np.uint8, shapes))
 def test_round_trip_of_bytes(a):
     assert np.array_equal(np.asarray(to_pil(load_picture(a))), a)
     assert torch.equal(load_picture(to_pil(load_picture(a))), load_picture(a))
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(arrays(np.float32, shapes, elements=st.floats(0, 1, width=32)))
 def test_round_trip_of_floats(a): assert abs(np.asarray(to_pil(load_picture(a)))/255 - a).max() <= .5/255 + 1e-6
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(arrays(np.float32, (6, 6, 3), elements=st.floats(width=32)))
 def test_any_floats_are_loaded_or_refused(a):
     if np.isfinite(a).all() and a.min() >= 0 and a.max() <= 1: assert load_picture(a).shape == (1, 3, 6, 6)

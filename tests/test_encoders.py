@@ -1,0 +1,290 @@
+"Encoders: layers, where they stop, hooks, threads, pooling, padding, random and trained weights"
+import hashlib, threading
+from urllib.error import URLError
+import numpy as np, pytest, torch, torch.nn as nn, torch.nn.functional as F
+from safetensors.torch import save_file
+from torchvision.models.vgg import cfgs, make_layers
+from torchvision.transforms import Normalize
+from style_nb.encoders import *
+from style_nb.encoders import WeightsNotFound
+from style_nb.gallery import sample
+from style_nb.pictures import load_picture
+
+VGG16 = """conv1_1 relu1_1 conv1_2 relu1_2 pool1 conv2_1 relu2_1 conv2_2 relu2_2 pool2 conv3_1 relu3_1 conv3_2 relu3_2 conv3_3 relu3_3 pool3
+    conv4_1 relu4_1 conv4_2 relu4_2 conv4_3 relu4_3 pool4 conv5_1 relu5_1 conv5_2 relu5_2 conv5_3 relu5_3""".split()
+VGG19 = """conv1_1 relu1_1 conv1_2 relu1_2 pool1 conv2_1 relu2_1 conv2_2 relu2_2 pool2
+    conv3_1 relu3_1 conv3_2 relu3_2 conv3_3 relu3_3 conv3_4 relu3_4 pool3 conv4_1 relu4_1 conv4_2 relu4_2 conv4_3 relu4_3 conv4_4 relu4_4 pool4
+    conv5_1 relu5_1 conv5_2 relu5_2 conv5_3 relu5_3 conv5_4 relu5_4""".split()
+LAYERS = dict(random=VGG19, vgg16=VGG16, vgg19=VGG19)
+
+@pytest.fixture(scope='module')
+def x(): return load_picture(sample('coffee'), 48)
+
+# ---- layers
+
+@pytest.mark.parametrize('name', LAYERS)
+def test_layer_names(name): assert layer_names(ENCODERS[name].depths) == LAYERS[name]
+
+def test_every_encoder_of_the_table_is_tested(): assert set(ENCODERS) == set(LAYERS)
+
+def test_layers_of_random(enc): assert enc.layers == VGG19 and list(enc(torch.rand(1, 3, 32, 32))) == VGG19
+
+def test_shapes(enc):
+    maps = enc(torch.rand(2, 3, 67, 50), ['relu1_2', 'pool1', 'relu3_1', 'relu5_4'])
+    assert {l: tuple(m.shape) for l, m in maps.items()} == dict(relu1_2=(2, 32, 67, 50), pool1=(2, 32, 33, 25), relu3_1=(2, 128, 16, 12), relu5_4=(2, 256, 4, 3))
+
+def test_asking_order_is_kept_and_changes_nothing(enc, x):
+    a, b = enc(x, ['relu3_1', 'relu1_1', 'conv2_1']), enc(x, ['conv2_1', 'relu1_1', 'relu3_1'])
+    assert list(a) == ['relu3_1', 'relu1_1', 'conv2_1'] and all(torch.equal(a[l], b[l]) for l in a)
+    assert torch.equal(a['relu3_1'], enc(x, 'relu3_1')['relu3_1'])
+
+def test_relu_does_not_overwrite_the_convolution(enc, x):
+    m = enc(x, ['conv1_1', 'relu1_1'])
+    assert m['conv1_1'].min() < 0 and torch.equal(m['conv1_1'].relu(), m['relu1_1'])
+
+@pytest.mark.parametrize('layers', ['relu9_9', ['relu1_1', 'relu6_1'], 'Relu1_1', [3], [None], ''])
+def test_unknown_layer(enc, refused, layers):
+    for f in (lambda: enc(torch.rand(1, 3, 32, 32), layers), lambda: enc.slice(layers), lambda: enc.min_side(layers)):
+        refused(f, "Unknown layer of encoder 'random'", 'choose one of', 'relu5_4')
+
+def test_no_layer(enc, refused):
+    for f in (lambda: enc(torch.rand(1, 3, 32, 32), []), lambda: enc.slice([]), lambda: enc.min_side([])): refused(f, 'layer')
+
+def test_min_side(enc):
+    assert [enc.min_side(l) for l in ('relu1_2', 'pool1', 'relu2_1', 'relu4_4', 'relu5_1')] == [4, 8, 8, 32, 64]
+    assert enc(torch.rand(1, 3, 64, 64), 'relu5_1')['relu5_1'].shape[-2:] == (4, 4) and enc.min_side(['relu5_1', 'relu1_1']) == 64
+
+# ---- stops, hooks, threads
+
+@pytest.mark.parametrize('layers,n', [('relu1_1', 1), ('pool1', 2), (['relu2_1', 'relu1_1'], 3), ('conv3_1', 5), ('relu4_1', 9), (None, 16)])
+def test_no_convolution_below_the_deepest_layer(enc, monkeypatch, layers, n):
+    ran, forward = [], nn.Conv2d.forward
+    monkeypatch.setattr(nn.Conv2d, 'forward', lambda self, x: (ran.append(self.out_channels), forward(self, x))[1])
+    enc(torch.rand(1, 3, 32, 32), layers)
+    assert len(ran) == n
+
+def hooks(enc): return sum(len(m._forward_hooks) + len(m._forward_pre_hooks) + len(m._backward_hooks) for m in enc.modules())
+
+def test_hooks_are_gone_after_use(enc, x):
+    enc(x)
+    assert hooks(enc) == 0
+    with pytest.raises(RuntimeError): enc(torch.rand(1, 7, 32, 32), 'relu1_1')
+    assert hooks(enc) == 0
+
+def test_a_slice_shares_weights_but_not_hooks(enc):
+    a, b = enc.slice('relu2_1'), enc.slice('relu2_1')
+    h = a.relu1_1.register_forward_hook(lambda m, i, o: None)
+    assert hooks(b) == hooks(enc) == 0 and a.conv1_1.weight is b.conv1_1.weight is enc.body[0].weight
+    h.remove()
+
+def test_two_threads_on_one_encoder(enc):
+    jobs = [(torch.rand(1, 3, 48, 48, generator=torch.Generator().manual_seed(i)), l) for i, l in enumerate((['relu1_1', 'relu3_1'], ['relu2_1', 'relu3_1']))]
+    want = [enc(*j) for j in jobs]
+    right, start = [0, 0], threading.Barrier(2)
+    def work(i):
+        start.wait()
+        for _ in range(10): right[i] += all(torch.equal(m, want[i][l]) for l, m in enc(*jobs[i]).items())
+    threads = [threading.Thread(target=work, args=(i,)) for i in (0, 1)]
+    for t in threads: t.start()
+    for t in threads: t.join()
+    assert right == [10, 10] and hooks(enc) == 0
+
+def test_frozen_but_the_picture_has_a_gradient(enc):
+    z = torch.rand(1, 3, 32, 32, requires_grad=True)
+    enc(z, 'relu3_1')['relu3_1'].sum().backward()
+    assert z.grad.abs().sum() > 0 and not any(p.requires_grad or p.grad is not None for p in enc.parameters()) and not enc.training
+
+# ---- pooling and padding
+
+def blocks(x): return np.stack([x[..., i::2, j::2] for i in (0, 1) for j in (0, 1)])
+
+@pytest.mark.parametrize('pooling,formula', [('max', lambda b: b.max(0)), ('avg', lambda b: b.mean(0)), ('l2', lambda b: ((b**2).mean(0) + 1e-6)**.5)])
+def test_pooling(pooling, formula):
+    m = encoder('random', pooling=pooling)(torch.rand(1, 3, 16, 16), ['relu1_2', 'pool1'])
+    assert np.allclose(m['pool1'].numpy(), formula(blocks(m['relu1_2'].double().numpy())), rtol=1e-5, atol=1e-6)
+
+@pytest.mark.parametrize('padding,mode', [('zero', 'constant'), ('reflect', 'reflect'), ('replicate', 'edge'), ('circular', 'wrap')])
+def test_padding(padding, mode):
+    e = encoder('random', padding=padding)
+    x = torch.rand(1, 3, 6, 7)
+    z, w, b = np.pad(e.normalise(x)[0].double().numpy(), ((0, 0), (1, 1), (1, 1)), mode), e.body[0].weight.double().numpy(), e.body[0].bias.double().numpy()
+    want = np.array([[(w*z[:, i:i+3, j:j+3]).sum((1, 2, 3)) + b for j in range(7)] for i in range(6)]).transpose(2, 0, 1)
+    assert np.allclose(e(x, 'conv1_1')['conv1_1'][0].numpy(), want, rtol=1e-4, atol=1e-5)
+
+def test_circular_padding_moves_with_the_picture():
+    e, x = encoder('random', padding='circular'), torch.rand(1, 3, 32, 32)
+    assert torch.allclose(e(x.roll((8, 16), (2, 3)), 'relu3_1')['relu3_1'], e(x, 'relu3_1')['relu3_1'].roll((2, 4), (2, 3)), atol=1e-4)
+
+@pytest.mark.parametrize('kw,words', [(dict(name='vgg18'), ["Unknown encoder 'vgg18'", 'random, vgg16, vgg19', 'Did you mean']), (dict(name=None), ['random, vgg16, vgg19']),
+    (dict(pooling='mean'), ["Unknown pooling 'mean'", 'max, avg, l2']), (dict(padding='same'), ["Unknown padding 'same'", 'zero, reflect, replicate, circular'])])
+def test_bad_choice(refused, kw, words): refused(lambda: encoder(**kw), *words)
+
+# ---- random weights
+
+def test_random_is_the_same_each_time(enc):
+    again = encoder('random').state_dict()
+    assert all(torch.equal(v, again[k]) for k, v in enc.state_dict().items())
+
+def test_random_leaves_the_random_numbers_of_others_alone():
+    torch.manual_seed(3); want = torch.rand(4)
+    torch.manual_seed(3); encoder('random')
+    assert torch.equal(torch.rand(4), want)
+
+CHECKSUMS = dict(conv1_1=(.1630023, .04598833, -.3761276), conv2_1=(.09872308, .01585141, -.05529489), conv3_4=(.04004368, .002526731, -.01806911),
+    conv5_4=(.02855831, .001286703, .02000646))  # mean size, mean square, the eighth
+
+@pytest.mark.parametrize('layer', CHECKSUMS)
+def test_random_weights_are_these(enc, layer):
+    w = enc.body.get_submodule(layer).weight.double()
+    assert [w.abs().mean().item(), w.square().mean().item(), w.flatten()[7].item()] == pytest.approx(CHECKSUMS[layer], rel=1e-4)
+
+MAPS = dict(relu1_1=(.442605, .684445), relu3_1=(.574554, 1.019179), relu5_1=(.394656, .558075))  # mean, deviation
+
+def test_maps_of_random_are_these(enc):
+    i, j = torch.meshgrid(torch.linspace(0, 1, 32), torch.linspace(0, 1, 48), indexing='ij')
+    got = enc(torch.stack([i, j, (i*j).sqrt()])[None], list(MAPS))
+    assert {l: (m.mean().item(), m.std().item()) for l, m in got.items()} == {l: pytest.approx(v, rel=1e-3) for l, v in MAPS.items()}
+
+
+
+def test_random_does_not_look_at_the_picture_to_normalise(enc, x):
+    both = enc(torch.cat([x, torch.zeros_like(x)]), 'relu4_1')['relu4_1']
+    assert torch.allclose(both[:1], enc(x, 'relu4_1')['relu4_1'], atol=1e-4)
+
+def test_calibrate_gives_mean_0_and_deviation_1(x):
+    e = random_weights(Encoder('toy', Shape('toy', (4, 8), (2, 1))), seed=5)
+    consts = calibrate(e, [x, x.flip(1)])
+    for l in ('conv1_1', 'conv1_2', 'conv2_1'):
+        m = torch.cat([e(x, l)[l], e(x.flip(1), l)[l]]).transpose(0, 1).flatten(1)
+        assert m.mean(1).abs().max() < 1e-4 and (m.std(1) - 1).abs().max() < 1e-3 and consts[l+'.mean'].shape == m[:, 0].shape
+
+@pytest.mark.parametrize('make', [lambda p: None, lambda p: p.write_text('no weights'), lambda p: save_file({'a': torch.ones(2)}, p),
+    lambda p: save_file({f'{l}.{k}': torch.ones(3) for l in VGG19 for k in ('mean', 'std')}, p)], ids=['missing', 'text', 'other names', 'other shape'])
+def test_wrong_constants_for_random(tmp_path, refused, make):
+    make(tmp_path/'w.safetensors')
+    refused(lambda: encoder('random', weights=tmp_path/'w.safetensors'), 'w.safetensors')
+
+# ---- trained weights: files in the forms of the real ones, filled with random numbers
+
+FILES = dict(vgg16=('D', 'vgg16-397923af.pth'), vgg19=('E', 'vgg19-dcbb9e9d.pth'))
+
+@pytest.fixture(scope='module')
+def cache(tmp_path_factory):
+    "A TORCH_HOME with a checkpoint of each VGG, and torchvision's own networks: (folder, {name: network})"
+    home, nets = tmp_path_factory.mktemp('home'), {}
+    (home/'hub/checkpoints').mkdir(parents=True)
+    for name, (cfg, file) in FILES.items():
+        torch.manual_seed(len(name) + ord(cfg))
+        nets[name] = make_layers(cfgs[cfg]).eval().requires_grad_(False)
+        for m in nets[name]:
+            if isinstance(m, nn.Conv2d): nn.init.kaiming_normal_(m.weight); nn.init.normal_(m.bias, std=.1)
+        sd = {f'features.{k}': v for k, v in nets[name].state_dict().items()}
+        if name == 'vgg16': sd |= {f'classifier.{i}.{k}': torch.zeros(2) for i in (0, 3, 6) for k in ('weight', 'bias')}
+        torch.save(sd, home/'hub/checkpoints'/file)
+    return home, nets
+
+@pytest.fixture
+def cached(cache, monkeypatch):
+    monkeypatch.setenv('TORCH_HOME', str(cache[0]))
+    return cache[1]
+
+def no_net(*args, **kwargs): raise URLError('no route to host')
+
+def close(a, b, tol=1e-4): return (a - b).abs().max() <= tol*b.abs().max() and b.abs().max() > 0
+
+NORM = Normalize([.485, .456, .406], [.229, .224, .225])
+
+@pytest.mark.parametrize('name', FILES)
+def test_vgg_is_torchvisions(cached, monkeypatch, x, name):
+    monkeypatch.setattr(torch.hub, 'urlopen', no_net)
+    e, layers = encoder(name, pooling='max', padding='zero'), ['conv1_1', 'relu1_2', 'pool1', 'relu2_1', 'relu3_1', 'relu4_2', 'relu5_1', 'relu5_3']
+    assert e.layers == LAYERS[name]
+    got = e(x, layers)
+    for l in layers: assert close(got[l], cached[name][:LAYERS[name].index(l)+1](NORM(x))), l
+
+def test_average_pooling_is_the_default_for_vgg(cached, x):
+    e = encoder('vgg16')
+    assert e.pooling == 'avg' and close(e(x, 'pool1')['pool1'], F.avg_pool2d(cached['vgg16'][:4](NORM(x)), 2))
+
+def test_a_path_does_as_well(cached, cache, clean_env, x):
+    e = encoder('vgg16', pooling='max', weights=cache[0]/'hub/checkpoints'/FILES['vgg16'][1])
+    assert close(e(x, 'relu3_1')['relu3_1'], cached['vgg16'][:12](NORM(x)))
+
+def test_a_safetensors_file_does_as_well(cached, tmp_path, x):
+    save_file({f'features.{k}': v for k, v in cached['vgg16'].state_dict().items()}, tmp_path/'w.safetensors')
+    assert close(encoder('vgg16', pooling='max', weights=tmp_path/'w.safetensors')(x, 'relu2_1')['relu2_1'], cached['vgg16'][:7](NORM(x)))
+
+def caffe_maps(net, x, n):
+    "What a Caffe network computes: BGR, 0 to 255, mean subtracted"
+    mean = torch.tensor([103.939, 116.779, 123.68]).view(1, 3, 1, 1)
+    return net[:n](x.flip(1)*255 - mean)
+
+@pytest.mark.parametrize('name,file', [('vgg19', 'vgg_conv.pth'), ('vgg19', 'vgg19-d01eb7cb.pth'), ('vgg16', 'vgg16-00b39a1b.pth')], ids=['gatys', 'jcjohnson19', 'jcjohnson16'])
+def test_caffe_files(cached, tmp_path, x, name, file):
+    "Gatys' file has layer names of its own, jcjohnson's have torchvision's and a known file name"
+    names = dict(zip([str(i) for i, m in enumerate(cached[name]) if isinstance(m, nn.Conv2d)], [l for l in LAYERS[name] if l.startswith('conv')]))
+    sd = cached[name].state_dict()
+    sd = {names[k.split('.')[0]] + '.' + k.split('.')[1] if 'conv' in file else f'features.{k}': v for k, v in sd.items()}
+    torch.save(sd, tmp_path/file)
+    e = encoder(name, pooling='max', weights=tmp_path/file)
+    got = e(x, ['relu1_1', 'relu3_1', 'relu5_1'])
+    for l, m in got.items(): assert close(m, caffe_maps(cached[name], x, LAYERS[name].index(l)+1)), l
+    assert not close(got['relu1_1'], cached[name][:2](NORM(x)), .1)
+
+def test_a_folder_with_a_telling_name_does_not_make_a_file_caffe(cached, cache, tmp_path, x):
+    d = tmp_path/'not vgg16-00b39a1b'; d.mkdir()
+    torch.save({f'features.{k}': v for k, v in cached['vgg16'].state_dict().items()}, d/'own.pth')
+    assert close(encoder('vgg16', pooling='max', weights=d/'own.pth')(x, 'relu1_1')['relu1_1'], cached['vgg16'][:2](NORM(x)))
+
+# ---- trained weights that are not there, or not right
+
+@pytest.mark.parametrize('name', FILES)
+def test_neither_cache_nor_network(clean_env, refused, name):
+    clean_env.setattr(torch.hub, 'urlopen', no_net)
+    refused(lambda: encoder(name), f'weights of {name}', 'no route to host', FILES[name][1], 'checkpoints', "encoder='random' needs no file")
+    with pytest.raises(WeightsNotFound): encoder(name)
+    with pytest.raises(FileNotFoundError): encoder(name)
+
+def test_closed_port(clean_env, refused):
+    "The real loader, sent to a port where nobody listens"
+    clean_env.setenv('https_proxy', 'http://127.0.0.1:9'); clean_env.delenv('no_proxy')
+    refused(lambda: encoder('vgg19'), "encoder='random' needs no file")
+
+@pytest.mark.parametrize('data', [b'', b'not a checkpoint', None], ids=['empty', 'text', 'cut'])
+def test_corrupt_cache(clean_env, tmp_path, refused, data):
+    p = tmp_path/'torch_home/hub/checkpoints'/FILES['vgg19'][1]
+    p.parent.mkdir(parents=True)
+    if data is None: torch.save({'features.0.weight': torch.rand(64, 3, 3, 3)}, p); data = p.read_bytes()[:-200]
+    p.write_bytes(data)
+    refused(lambda: encoder('vgg19'), 'vgg19', 'cannot be read', 'delete', p.name)
+
+@pytest.mark.parametrize('obj,words', [({'a': torch.ones(2)}, ['no features.0.weight', 'features.0.weight', 'conv1_1.weight']), ({'state_dict': {}}, ['features.0.weight']),
+    ([1, 2], ['own.pth']), (torch.ones(3), ['own.pth']), (None, ['own.pth']), ({'features.0.weight': 3}, ['own.pth'])])
+def test_wrong_object(tmp_path, refused, obj, words):
+    torch.save(obj, tmp_path/'own.pth')
+    refused(lambda: encoder('vgg16', weights=tmp_path/'own.pth'), *words)
+
+def test_whole_module_instead_of_a_state_dict(tmp_path, refused):
+    torch.save(nn.Conv2d(3, 3, 3), tmp_path/'own.pth')
+    refused(lambda: encoder('vgg16', weights=tmp_path/'own.pth'), 'own.pth', 'state dict')
+
+def test_wrong_files(tmp_path, refused):
+    (tmp_path/'text.pth').write_text('hello'); (tmp_path/'text.safetensors').write_text('hello'); (tmp_path/'folder.pth').mkdir()
+    for f in ('text.pth', 'text.safetensors', 'folder.pth', 'none.pth'): refused(lambda: encoder('vgg16', weights=tmp_path/f), f, 'weights')
+
+def test_the_other_vgg(cache, refused):
+    for ours, theirs in (('vgg16', 'vgg19'), ('vgg19', 'vgg16')):
+        refused(lambda: encoder(ours, weights=cache[0]/'hub/checkpoints'/FILES[theirs][1]), FILES[theirs][1], 'no features.')
+
+def test_wrong_shape_and_missing_bias(cached, tmp_path, refused):
+    sd = {f'features.{k}': v for k, v in cached['vgg16'].state_dict().items()}
+    torch.save(sd | {'features.0.weight': torch.rand(64, 4, 3, 3)}, tmp_path/'wide.pth')
+    refused(lambda: encoder('vgg16', weights=tmp_path/'wide.pth'), 'wide.pth does not fit vgg16', 'conv1_1.weight')
+    torch.save({k: v for k, v in sd.items() if k != 'features.2.bias'}, tmp_path/'bare.pth')
+    refused(lambda: encoder('vgg16', weights=tmp_path/'bare.pth'), 'bare.pth', 'features.2.bias')
+
+def test_wrong_shape_in_the_cache_is_named(clean_env, cached, tmp_path, refused):
+    clean_env.setenv('TORCH_HOME', str(tmp_path))
+    p = tmp_path/'hub/checkpoints'/FILES['vgg16'][1]; p.parent.mkdir(parents=True)
+    torch.save({f'features.{k}': v[:1] for k, v in cached['vgg16'].state_dict().items()}, p)
+    refused(lambda: encoder('vgg16'), "torchvision's vgg16", 'conv1_1.weight')
