@@ -34,11 +34,11 @@ def _ref(): return field(default=None, compare=False)
 class Recipe:
     "Every choice of a run."
     encoder: str = 'random'         # Encoder, one of `ENCODERS`
-    content_weights: dict = field(default_factory=lambda: {'relu3_1': 1.})  # {layer: weight}, a list of layers or one layer
+    content_weights: dict = field(default_factory=lambda: {'relu2_1': 1.})  # {layer: weight}, a list of layers or one layer
     style_weights: dict = field(default_factory=lambda: {f'relu{i}_1': 1. for i in (1, 2, 3, 4)})  # {layer: weight}, a list of layers or one layer
     content_weight: float = 1.      # Weight over all content layers, >= 0
-    style_weight: float = 10.       # Weight over all style layers, >= 0; unit-free with the norm 'unit'
-    tv_weight: float = 0.           # Weight of total variation, >= 0
+    style_weight: float = 20.       # Weight over all style layers, >= 0; unit-free with the norm 'unit'
+    tv_weight: float = 20.          # Weight of total variation, >= 0
     style_blend: list = None        # One weight for each style picture; `None` is equal
     style_scale: float = 1.         # Longer side of the style picture over the canvas'
     size: int = 432                 # Longer side of the result, px
@@ -61,7 +61,7 @@ class Recipe:
     encoder_weights: str = None     # Path of a weights file; `None` takes the encoder's own
     snapshots: int = 0              # Keep a frame every n steps, or a list of steps; 0 keeps none
     schedule: list = field(default_factory=list)  # (step, field, value): slider moves, replayed at those steps
-    strength: float = 10.           # style:content, unit-free, when not on the encoder it was written for
+    strength: float = 20.           # style:content, unit-free, when not on the encoder it was written for
     written_for: str = ''           # Encoder whose units the weights are in; '' is any
     name: str = field(default='default', compare=False)    # Name in the registry
     source: str = field(default='', compare=False)         # Where it comes from
@@ -112,7 +112,7 @@ _CLASSIC = {f'relu{i}_1': 1. for i in range(1, 6)}
 RECIPES = {
     'default': Recipe(source='style_nb: coarse to fine, L-BFGS, unit-free losses, tuned by eye on the default encoder'),
     'gatys': Recipe(name='gatys', encoder='vgg19', written_for='vgg19-caffe', style_weights=_CLASSIC, content_weights={'relu4_2': 1.}, style_norm='chw', content_norm='mse',
-                    style_weight=1000., strength=10., size=512, steps=500, levels=1, history=100, pooling='max',
+                    style_weight=1000., tv_weight=0., strength=20., size=512, steps=500, levels=1, history=100, pooling='max',
                     source="Gatys, Ecker, Bethge 2016, Image Style Transfer Using Convolutional Neural Networks; weights of the authors' PytorchNeuralStyleTransfer"),
 }
 

@@ -340,6 +340,6 @@ def reconstruct(
 )->Result:                # The reconstruction
     "A picture from noise that looks the same to one layer."
     one_of(kind, ('content', 'style'), 'kind')
-    settings = dict(levels=1, init='noise', size=256) | settings
+    settings = dict(levels=1, init='noise', size=256, tv_weight=0.) | settings
     if kind == 'content': return stylize(picture, None, content_weights=layer, style_weights={}, progress=progress, **settings)
     return stylize(None, picture, content_weights={}, style_weights=layer, style_weight=1., progress=progress, **settings)

@@ -1,0 +1,623 @@
+"Whole runs: the bars, starts, pyramid, snapshots, guard, stop, resume, sliders, threads, and every refusal"
+import copy, os, signal, subprocess, sys, threading, time
+from dataclasses import asdict, replace
+from pathlib import Path
+import imageio.v2 as imageio, numpy as np, pytest, torch
+from fastai.callback.core import Callback
+from hypothesis import given, strategies as st
+from PIL import Image
+from safetensors.torch import save_file
+from style_nb.callbacks import *
+from style_nb.encoders import *
+from style_nb.learner import *
+from style_nb.losses import gram
+from style_nb.pictures import *
+from style_nb.recipe import *
+from style_nb.transfer import *
+from style_nb.transfer import load_state, save_state
+
+QUICK = dict(size=48, steps=6, levels=1, content_weights='relu2_1', style_weights=['relu1_1', 'relu2_1'], precision='fp32', progress=False)
+
+@pytest.fixture
+def go(photo, painting):
+    "A short run"
+    return lambda content=photo, style=painting, **kw: stylize(content, style, **(QUICK | kw))
+
+def same(a, b): return a.image.tobytes() == b.image.tobytes() and torch.equal(a.state['canvas'], b.state['canvas'])
+def psnr(a, b): return -10*np.log10(max((a.double() - b.double()).square().mean().item(), 1e-20))
+
+class At(Callback):
+    "Call `f(learn)` after step `n` of the run"
+    order = 21
+    def __init__(self, n, f): self.n, self.f = n, f
+    def after_step(self):
+        if self.learn.controls.step == self.n: self.f(self.learn)
+
+def stop_at(n): return At(n, lambda learn: learn.stop.now())
+
+class Began(Callback):
+    began = False
+    def before_fit(self): self.began = True
+
+# ---- the bars
+
+@pytest.mark.parametrize('kw', [dict(optimizer='lbfgs', init='noise'), dict(optimizer='adam', init='noise', average=.8), dict(levels=2, precision='bf16', init='noise'),
+    dict(optimizer='adam', levels=2)], ids=str)
+def test_same_seed_same_bytes(go, kw):
+    a, b = go(**kw), go(**kw)
+    assert same(a, b) and a.recipe == b.recipe
+    if kw.get('init') == 'noise': assert not same(a, go(seed=1, **kw))
+
+def test_a_saved_picture_gives_its_recipe_and_itself_back(go, tmp_path):
+    r = go(init='noise', seed=5, levels=2, style_weights={'relu1_1': 1, 'relu2_1': .5}, optimizer='adam', average=.5, tv_weight=.1)
+    got = Recipe.load(r.save(tmp_path/'out.png'))
+    assert got == r.recipe and asdict(got) == asdict(r.recipe) and got.seed == 5 and got.style_weights == {'relu1_1': 1., 'relu2_1': .5}
+    again = stylize(*(x for _, x in r.inputs), recipe=tmp_path/'out.png', progress=False)
+    assert same(again, r) and Image.open(tmp_path/'out.png').tobytes() == r.image.tobytes()
+
+def test_a_recipe_leaves_nothing_open(go):
+    r = go(levels=None).recipe
+    assert (r.levels, r.lr, r.lr_end, r.precision) == (1, 1., 1., 'fp32') and go(optimizer='adam', steps=1).recipe.lr == .03
+
+@pytest.fixture(scope='module')
+def rebuilt(photo):
+    "PSNR of the canvas against the photo, {optimizer: {layer: dB}}, content alone from noise, fp32"
+    layers, kw = [f'relu{i}_1' for i in (1, 2, 3, 4)], dict(size=64, precision='fp32', progress=False)
+    def db(layer, **opt): return psnr(reconstruct(photo, layer, **kw, **opt).state['canvas'], photo)
+    return dict(lbfgs={l: db(l, optimizer='lbfgs', steps=60) for l in layers}, adam={l: db(l, optimizer='adam', steps=130, lr=.1) for l in layers})
+
+@pytest.mark.parametrize('optimizer', ['lbfgs', 'adam'])
+def test_relu1_1_brings_the_picture_back(rebuilt, optimizer): assert rebuilt[optimizer]['relu1_1'] > 60, rebuilt
+
+@pytest.mark.parametrize('optimizer', ['lbfgs', 'adam'])
+def test_deeper_layers_know_less(rebuilt, optimizer):
+    db = list(rebuilt[optimizer].values())
+    assert all(a > b + .5 for a, b in zip(db, db[1:])), rebuilt
+
+def test_style_alone_forgets_places(photo):
+    r = reconstruct(photo, ['relu1_1', 'relu2_1'], kind='style', size=64, steps=25, precision='fp32', progress=False)
+    h = r.history
+    assert h['style/relu1_1'].iloc[-1] < .05*h['style/relu1_1'].iloc[0] and psnr(r.state['canvas'], photo) < 20 and not any('content' in c for c in h)
+
+@pytest.mark.parametrize('optimizer', ['lbfgs', 'adam'])
+def test_the_loss_falls(go, optimizer):
+    loss = go(optimizer=optimizer, steps=20).history.loss
+    assert loss.iloc[-1] < .3*loss.iloc[0]
+
+def test_bf16_paints_the_same_picture(go):
+    a, b = go(steps=12), go(steps=12, precision='bf16')
+    assert not same(a, b) and psnr(a.state['canvas'], b.state['canvas']) > 25
+
+# ---- starts
+
+def begin(go, **kw): return go(optimizer='adam', lr=1e-9, steps=1, **kw).image.tobytes()
+
+def test_starts(go, photo, painting, tmp_path):
+    hw = fit_size(photo.shape[-2:], 48)
+    noise = torch.rand(1, 3, *hw, generator=torch.Generator().manual_seed(3))*.5 + .25
+    other = Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8))
+    other.save(tmp_path/'start.png')
+    at = lambda x: to_pil(resize(load_picture(x), hw)).tobytes()
+    assert begin(go) == begin(go, init='content') == at(photo)
+    assert begin(go, init='noise', seed=3) == to_pil(noise).tobytes()
+    assert begin(go, init='style') == at(painting)
+    for start in (other, tmp_path/'start.png', str(tmp_path/'start.png'), load_picture(other), np.asarray(other)): assert begin(go, init=start) == at(other)
+
+def test_a_start_picture_is_referred_to_but_not_kept(go, painting, tmp_path):
+    save_picture(painting, tmp_path/'start.png')
+    r = go(init=tmp_path/'start.png')
+    assert r.recipe.init == 'picture' and r.recipe.start == picture_ref(painting, 'start.png') and same(r, go(recipe=r.recipe, init=painting))
+
+def test_without_content_the_start_is_noise(go):
+    r = go(None, content_weights={}, steps=2)
+    assert r.recipe.init == 'noise' and r.recipe.content is None and same(r, go(None, content_weights={}, steps=2, init='noise'))
+
+def test_result_goes_in_as_a_picture(go):
+    r = go(steps=1)
+    assert go(r, steps=1).image.size == r.image.size and go(init=r, steps=1).recipe.init == 'picture'
+
+# ---- styles, layers, weights
+
+def test_blends(go, painting, painting2):
+    alone, both = go(), go(style=[painting, painting2])
+    assert same(go(style=[painting, painting2], style_blend=[1, 0]), alone) and same(go(style=[painting]), alone)
+    assert same(go(style=[painting, painting2], style_blend=[3, 3]), both) and same(go(style=[painting, painting]), alone)
+    assert same(go(style=[painting, painting2], style_blend=[0, 2]), go(style=painting2)) and not same(both, alone)
+    assert len(both.recipe.styles) == 2 and [t for t, _ in both.inputs] == ['content', 'style 1', 'style 2']
+
+class Look(Callback):
+    "The layers with features, and those of the chain, at each step"
+    order = 12
+    def before_fit(self): self.features, self.chains = [], []
+    def after_loss(self):
+        self.features.append(list(self.learn.features)); self.chains.append([n for n, _ in self.learn.feature_hooks.chain.named_children()])
+
+def test_only_layers_with_weight_are_evaluated(go):
+    look = Look()
+    r = go(content_weights={'relu2_1': 0, 'relu1_2': 1}, style_weights={'relu1_1': 1, 'relu3_1': 0}, steps=2, cbs=[look])
+    assert look.features == [['relu1_1', 'relu1_2']]*2 and look.chains == [['conv1_1', 'relu1_1', 'conv1_2', 'relu1_2']]*2
+    assert list(r.history.columns[7:]) == ['content/relu1_2', 'style/relu1_1']
+
+def test_weight_zero_over_all_layers(go):
+    look = Look()
+    r = go(content_weight=0, style_weights='relu1_1', steps=2, cbs=[look])
+    assert look.features == [['relu1_1']]*2 and list(r.history.columns[7:]) == ['style/relu1_1']
+    assert go(style=None, style_weight=0, tv_weight=1, content_weight=0, steps=2, cbs=[look]).history.columns[-1] == 'tv' and look.chains == [[], []]
+
+def test_weight_zero_is_the_same_as_leaving_out(go, photo):
+    assert same(go(style_weights={'relu1_1': 1, 'relu4_1': 0}), go(style_weights='relu1_1'))
+    assert same(go(style_weight=0), go(style=None, style_weights={}))
+
+def test_the_loss_is_the_weighted_sum_of_its_terms(go):
+    w = dict(content_weights={'relu1_1': .5, 'relu2_1': 2}, style_weights={'relu1_1': 3, 'relu2_2': .25})
+    h = go(content_weight=1.5, style_weight=7, tv_weight=.3, init='noise', **w).history
+    want = .3*h.tv + sum(f*v*h[f'{k}/{l}'] for k, f in (('content', 1.5), ('style', 7)) for l, v in w[f'{k}_weights'].items())
+    assert np.allclose(h.loss, want, rtol=1e-5)
+
+def test_only_relative_layer_weights_matter_to_the_picture(go):
+    a, b = (go(style_weights={'relu1_1': k, 'relu2_1': 2*k}, style_weight=8/k) for k in (1, 2))
+    assert same(a, b)
+
+def test_a_style_is_never_enlarged_and_scale_sets_its_size(enc, painting):
+    loss = StyleLoss(painting, 'relu1_1', scale=.5)
+    assert loss.at_size(painting, 64).shape[-2:] == (24, 32) and loss.at_size(painting, 48).shape[-2:] == (18, 24) and loss.at_size(painting, 4000).shape == painting.shape
+
+def test_history(go):
+    h = go(levels=2, size=64, steps=7, tv_weight=.1).history
+    assert list(h.columns) == ['step', 'level', 'height', 'width', 'evals', 'seconds', 'loss', 'content/relu2_1', 'style/relu1_1', 'style/relu2_1', 'tv']
+    assert h.step.tolist() == list(range(1, 8)) and (h.evals == 1).all() and h.seconds.is_monotonic_increasing and not h.isna().any().any()
+    assert go(line_search=True, steps=4).history.evals.sum() > 4
+
+def test_first_row_against_the_losses_themselves(go, photo, painting, enc):
+    h, x = go(init='style', steps=1).history, resize(photo, 48)
+    s, z = resize(painting, 48), resize(painting, (48, 48))
+    f, p, a = enc(z, ['relu1_1', 'relu2_1']), enc(x, 'relu2_1')['relu2_1'], enc(s, ['relu1_1', 'relu2_1'])
+    assert h['content/relu2_1'][0] == pytest.approx(((f['relu2_1'] - p).square().sum()/(p - p.mean((2, 3), keepdim=True)).square().sum()).item(), rel=1e-4)
+    for l in a: assert h[f'style/{l}'][0] == pytest.approx(((gram(f[l]) - gram(a[l])).square().sum()/gram(a[l]).square().sum()).item(), rel=1e-4)
+
+# ---- pyramid
+
+@given(st.integers(4, 4000), st.integers(1, 8), st.integers(0, 900))
+def test_levels_in_general(size, levels, more):
+    sizes = level_sizes(size, levels)
+    steps = level_steps(levels + more, sizes)
+    assert len(sizes) == len(steps) == levels and sizes[-1] == size and sizes == sorted(sizes) and sum(steps) == levels + more and min(steps) >= 1
+
+def test_most_steps_where_they_are_cheap(): assert level_steps(300, [128, 181, 256]) == sorted(level_steps(300, [128, 181, 256]), reverse=True)
+
+@pytest.mark.parametrize('optimizer', ['lbfgs', 'adam'])
+def test_pyramid(go, optimizer):
+    r = go(size=64, levels=3, steps=11, optimizer=optimizer, average=.5)
+    by = r.history.groupby('level')
+    assert by.width.unique().str[0].tolist() == [32, 45, 64] and by.size().tolist() == level_steps(11, [32, 45, 64]) and r.image.size == (64, 64)
+    assert r.recipe.levels == 3 and len(r.history) == 11
+
+def test_levels_are_chosen_by_size(photo, enc):
+    r = Recipe(steps=300)
+    assert [len(settle_levels(replace(r, size=s), (300, 400), enc)) for s in (64, 128, 240, 432)] == [1, 1, 3, 4]
+    assert len(settle_levels(replace(r, size=432, steps=2), (300, 400), enc)) == 2
+
+def test_aspect_of_the_content(go, photo):
+    assert go(photo[..., :32, :], steps=1).image.size == (48, 24) and go(photo[..., :32], steps=1).image.size == (24, 48)
+
+# ---- snapshots and animations
+
+@pytest.mark.parametrize('when,steps', [(2, [2, 4, 6]), ([1, 4, 99], [1, 4]), (0, []), (7, []), ((6, 1), [1, 6]), (range(1, 7, 3), [1, 4])])
+def test_snapshots(go, when, steps):
+    r = go(snapshots=when)
+    assert [s for s, _ in r.frames] == steps and all(im.size == r.image.size for _, im in r.frames)
+    if 6 in steps: assert r.frames[-1][1].tobytes() == r.image.tobytes()
+
+def test_snapshots_do_not_change_the_run(go): assert same(go(snapshots=1, levels=2, size=64), go(levels=2, size=64))
+def test_a_snapshot_shows_the_average(go):
+    r = go(snapshots=[6], optimizer='adam', average=.7)
+    assert r.frames[0][1].tobytes() == r.image.tobytes() != to_pil(r.state['canvas']).tobytes()
+
+@pytest.fixture(scope='module')
+def film(photo, painting): return stylize(photo[..., :37], painting, **QUICK | dict(size=65, levels=2, snapshots=1, init='noise'))
+
+def test_gif(film, tmp_path):
+    with Image.open(film.animate(tmp_path/'a.gif', fps=10)) as im:
+        shown = [im.info['duration'] for i in range(im.n_frames) if im.seek(i) is None]
+        assert im.format == 'GIF' and im.size == film.image.size and im.n_frames in (len(film.frames), len(film.frames) + 1) and sum(shown) == 100*(len(film.frames) + 10)
+
+def test_mp4(film, tmp_path):
+    with imageio.get_reader(film.animate(tmp_path/'a.mp4', fps=5)) as f: frames = list(f)
+    w, h = film.image.size
+    assert (w, h) == (38, 65) and len(frames) == len(film.frames) + 5 and frames[0].shape == (h - h % 2, w - w % 2, 3)
+    assert abs(frames[-1].astype(float) - np.asarray(film.image.resize((38, 64)))).mean() < 12
+
+@pytest.mark.parametrize('name,words', [('a.avi', ['.gif, .mp4']), ('none/a.gif', ['does not exist']), ('a', ['.gif'])])
+def test_bad_animation(film, tmp_path, refused, name, words):
+    refused(lambda: film.animate(tmp_path/name), *words)
+    assert not list(tmp_path.iterdir())
+
+def test_a_film_needs_frames(go, tmp_path, refused):
+    refused(lambda: animate([], tmp_path/'a.gif'), 'no frames', 'snapshots')
+    refused(lambda: go(steps=1).animate(tmp_path/'a.gif'), 'no frames', 'snapshots')
+    assert not list(tmp_path.iterdir())
+
+def test_a_film_that_fails_leaves_nothing(film, tmp_path, monkeypatch):
+    def half(*a, **k): raise OSError('encoder died')
+    monkeypatch.setattr(imageio, 'get_writer', half)
+    with pytest.raises(OSError): film.animate(tmp_path/'a.mp4')
+    assert not list(tmp_path.iterdir())
+
+# ---- guard
+
+def poison(n, value=float('nan')): return At(n, lambda learn: learn.model.canvas.data.fill_(value))
+
+@pytest.mark.parametrize('optimizer', ['lbfgs', 'adam'])
+@pytest.mark.parametrize('n', [1, 4, 10, 11, 12])
+def test_guard_against_nan(go, optimizer, n):
+    r = go(steps=12, optimizer=optimizer, average=.5, cbs=[poison(n)])
+    assert torch.isfinite(r.state['canvas']).all() and 'NaN' in r.stopped and 'smaller step size' in r.stopped and r.image.getextrema() != ((0, 0),)*3
+    assert len(r.history) <= n and r.stopped in repr(r)
+
+def test_guard_at_the_last_steps_of_a_level_and_the_first_of_the_next(go):
+    first = level_steps(12, level_sizes(64, 2))[0]
+    for n in (first, first + 1):
+        r = go(steps=12, size=64, levels=2, cbs=[poison(n)])
+        assert torch.isfinite(r.state['canvas']).all() and 'NaN' in r.stopped and r.image.size == (64, 64)
+
+@pytest.mark.parametrize('optimizer,lr', [('lbfgs', 1e30), ('lbfgs', 1e6), ('adam', 1e38)])
+def test_guard_against_a_step_far_too_large(go, optimizer, lr):
+    r = go(steps=15, optimizer=optimizer, lr=lr, init='noise')
+    assert torch.isfinite(r.state['canvas']).all() and np.isfinite(r.history.loss).all()
+
+def test_guard_against_collapse(go):
+    r = go(steps=30, optimizer='adam', cbs=[At(n, lambda learn: learn.model.canvas.data.fill_(.5)) for n in range(3, 31)])
+    assert 'collapsed' in r.stopped and np.asarray(r.image).std() > 5 and len(r.history) <= 20
+
+def test_a_flat_picture_is_no_collapse(go):
+    r = go(torch.full((1, 3, 48, 48), .4), style=None, style_weights={}, steps=12)
+    assert r.stopped == '' and len(r.history) == 12
+
+def test_a_run_saved_by_the_guard_can_go_on(go):
+    r = go(steps=12, cbs=[poison(5)])
+    on = go(resume=r, steps=12)
+    assert torch.isfinite(on.state['canvas']).all() and on.history.step.iloc[-1] == 12 and on.stopped == ''
+
+# ---- stop
+
+def test_stop_from_another_thread(go):
+    def press(learn): t = threading.Thread(target=learn.stop.now); t.start(); t.join()
+    r = go(steps=10_000, cbs=[At(4, press)])
+    assert len(r.history) == 4 and r.stopped == 'stopped by hand' and r.image.size == (48, 48)
+
+def test_ctrl_c_in_this_process(go):
+    mine = lambda *_: None
+    old = signal.signal(signal.SIGINT, mine)
+    try:
+        r = go(steps=10_000, cbs=[At(3, lambda learn: signal.raise_signal(signal.SIGINT))])
+        assert signal.getsignal(signal.SIGINT) is mine
+    finally: signal.signal(signal.SIGINT, old)
+    assert len(r.history) == 3 and r.stopped == 'stopped by hand'
+
+def test_second_ctrl_c_interrupts_at_once(go):
+    def twice(learn): signal.raise_signal(signal.SIGINT); signal.raise_signal(signal.SIGINT)
+    old = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt): go(steps=10_000, cbs=[At(3, twice)])
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally: signal.signal(signal.SIGINT, old)
+
+def test_an_error_in_a_callback_leaves_no_hook_and_no_handler(go):
+    kept, before = [], signal.getsignal(signal.SIGINT)
+    def fail(learn): kept.append(learn); raise RuntimeError('my own')
+    with pytest.raises(RuntimeError, match='my own'): go(cbs=[At(2, fail)])
+    assert kept[0].feature_hooks.chain is None and signal.getsignal(signal.SIGINT) is before
+    assert not any(m._forward_hooks for m in kept[0].encoder.modules())
+
+CTRL_C = """
+import sys, torch; torch.set_num_threads(1)
+from style_nb.transfer import *
+from fastai.callback.core import Callback
+class Say(Callback):
+    def after_step(self):
+        if self.learn.controls.step == 3: print('started', flush=True)
+r = stylize(torch.rand(1, 3, 48, 64), torch.rand(1, 3, 48, 64), size=64, steps=1_000_000, levels=1, precision='fp32', cbs=[Say()])
+print(r.image.size, r.stopped, len(r.history) >= 3, flush=True)
+"""
+
+def test_real_ctrl_c():
+    root = str(Path(__file__).resolve().parent.parent)
+    p = subprocess.Popen([sys.executable, '-W', 'ignore', '-c', CTRL_C], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, 'PYTHONPATH': root}, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+    try:
+        assert p.stdout.readline() == 'started\n', p.stderr.read()
+        start = time.perf_counter()
+        p.send_signal(signal.SIGINT)
+        out, err = p.communicate(timeout=30)
+        assert time.perf_counter() - start < 10
+    finally: p.kill()
+    assert p.returncode == 0 and out == '(64, 48) stopped by hand True\n' and 'Traceback' not in err
+
+# ---- resume
+
+KINDS = dict(lbfgs=dict(optimizer='lbfgs'), wolfe=dict(line_search=True), adam=dict(optimizer='adam', init='noise'), average=dict(optimizer='adam', average=.8),
+    bf16=dict(precision='bf16'), moves=dict(optimizer='adam', average=.5, schedule=[(2, 'style_weight', 3.), (5, 'lr', .1), (8, 'style_weights', {'relu1_1': 0., 'relu2_2': 1.})]),
+    lbfgs_moves=dict(schedule=[(4, 'tv_weight', .3), (8, 'content_weight', .1)]))
+LONG = dict(size=64, levels=2, steps=12)  # levels of 7 and 5 steps
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_resume_is_exact(go, tmp_path, kind):
+    whole = go(**LONG, **KINDS[kind])
+    assert whole.history.groupby('level').size().tolist() == [7, 5]
+    for n in (1, 4, 5, 8, 11):
+        half = go(**LONG, **KINDS[kind], cbs=[stop_at(n)])
+        state = half.save_state(tmp_path/'half.safetensors')
+        rest = stylize(*(x for _, x in half.inputs), resume=state, progress=False)
+        assert same(rest, whole), n
+        assert half.history.step.tolist() + rest.history.step.tolist() == list(range(1, 13)) and rest.recipe == whole.recipe
+        assert np.array_equal(np.concatenate([half.history.loss, rest.history.loss]), whole.history.loss)
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_resume_between_two_levels(go, kind):
+    half = go(**LONG, **KINDS[kind], cbs=[stop_at(7)])
+    assert same(stylize(*(x for _, x in half.inputs), resume=half, progress=False), go(**LONG, **KINDS[kind]))
+
+def test_resume_twice_and_by_every_door(go, photo, painting, tmp_path):
+    whole, r = go(**LONG), go(**LONG, cbs=[stop_at(3)])
+    on = dict(progress=False)
+    a = stylize(photo, painting, resume=r, cbs=[stop_at(9)], **on)
+    assert len(a.history) == 6 and a.stopped
+    b = stylize(photo, painting, resume=a.state, **on)
+    c = stylize(photo, painting, resume=str(a.save_state(tmp_path/'a.safetensors')), **on)
+    assert same(b, whole) and same(c, whole) and b.stopped == ''
+
+def test_resume_keeps_the_numbers_of_snapshots(go, photo, painting):
+    r = go(**LONG, snapshots=[2, 6, 10], cbs=[stop_at(5)])
+    rest = stylize(photo, painting, resume=r, progress=False)
+    whole = go(**LONG, snapshots=[2, 6, 10])
+    assert [(s, f.tobytes()) for s, f in r.frames + rest.frames] == [(s, f.tobytes()) for s, f in whole.frames]
+
+def test_state_survives_its_file(go, tmp_path):
+    for kw in (dict(), dict(optimizer='adam', average=.5)):
+        state = go(**kw, steps=3).state
+        got = load_state(save_state(state, tmp_path/'s.safetensors'))
+        assert set(got) == set(state) and all(torch.equal(got[k], v) if isinstance(v, torch.Tensor) else got[k] == v for k, v in state.items())
+        assert [p.name for p in tmp_path.iterdir()] == ['s.safetensors']
+
+def test_a_finished_run_is_not_resumed(go, refused):
+    r = go()
+    refused(lambda: go(resume=r), 'all its 6 steps', 'larger number of steps')
+
+def bad_states(d):
+    (d/'text.safetensors').write_text('hello'); (d/'empty.safetensors').touch(); (d/'folder.safetensors').mkdir(); Image.new('RGB', (8, 8)).save(d/'a.png')
+    save_file({'a': torch.ones(2)}, d/'other.safetensors')
+    return 'text.safetensors', 'empty.safetensors', 'folder.safetensors', 'a.png', 'other.safetensors', 'none.safetensors'
+
+def test_bad_state(go, tmp_path, refused):
+    for f in bad_states(tmp_path): refused(lambda: go(resume=tmp_path/f), f)
+    refused(lambda: go(resume=tmp_path/'a.png'), 'PNG alone cannot be continued exactly')
+    for odd in (3, [1], {}, {'canvas': 1}, {'canvas': torch.rand(1, 3, 8, 8)}): refused(lambda: go(resume=odd), 'resume')
+
+def test_a_state_cut_short(go, tmp_path, refused):
+    p = go(steps=2).save_state(tmp_path/'s.safetensors')
+    p.write_bytes(p.read_bytes()[:-1000])
+    refused(lambda: go(resume=p), 's.safetensors is not the state of a run')
+
+def test_resume_with_a_picture_of_another_shape(go, photo, refused):
+    half = go(cbs=[stop_at(3)])
+    refused(lambda: go(photo[..., :32, :], resume=half), '48x24')
+
+def test_bad_state_path(go, tmp_path, refused):
+    r = go(steps=1)
+    refused(lambda: r.save_state(tmp_path/'s.pt'), "extension of 's.pt'", '.safetensors')
+    refused(lambda: r.save_state(tmp_path/'none'/'s.safetensors'), 'does not exist')
+
+# ---- sliders from another thread, and their replay
+
+MOVES = {2: [('style_weight', 30.)], 4: [('content_weights', {'relu2_1': 0., 'relu1_2': 2.}), ('style_weights', {'relu1_1': 0., 'relu3_1': 1.})], 5: [('tv_weight', .5)], 7: [('lr', .05), ('content_weight', 0.)]}
+
+class Hand(Callback):
+    "After step n, another thread moves sliders"
+    def after_step(self):
+        todo = MOVES.get(self.learn.controls.step, [])
+        t = threading.Thread(target=lambda: [self.learn.controls.put(*m) for m in todo]); t.start(); t.join()
+
+@pytest.mark.parametrize('kw', [dict(optimizer='lbfgs'), dict(optimizer='adam', average=.6), dict(levels=2, size=64)], ids=str)
+def test_replay(go, tmp_path, kw):
+    kw = dict(steps=10) | kw
+    first = go(**kw, cbs=[Hand()])
+    assert first.recipe.schedule == [[n, f, v] for n, ms in MOVES.items() for f, v in ms]
+    recipe = Recipe.load(first.save(tmp_path/'a.png'))
+    again = stylize(*(x for _, x in first.inputs), recipe=recipe, progress=False)
+    assert same(again, first) and again.recipe == first.recipe and not same(first, go(**kw))
+    h = first.history
+    assert h['style/relu3_1'].notna().tolist() == [False]*4 + [True]*6 and h['content/relu2_1'].notna().tolist() == [True]*4 + [False]*6 and h.tv.notna().sum() == 5
+
+def test_a_move_takes_effect_with_the_next_step(go):
+    h = go(schedule=[(3, 'style_weight', 0)]).history
+    assert np.allclose(h.loss[3:], h['content/relu2_1'][3:]) and h.loss[2] > 1.5*h['content/relu2_1'][2] and h['style/relu1_1'].notna().tolist() == [True]*3 + [False]*3
+
+@pytest.mark.parametrize('move,words', [(('size', 3), ['Unknown control', 'style_weight']), (('style_weight', -1), ['style_weight is -1']), (('lr', float('nan')), ['lr is nan']),
+    (('tv_weight', 'a'), ['tv_weight']), (('style_weights', {'relu1_1': -1}), ["style_weights['relu1_1'] is -1"]), (('style_weights', {'relu9_1': 1.}), ['relu9_1']),
+    (('style_weights', 3), ['style_weights']), (('style_weights', {'relu1_1': None}), ['relu1_1'])])
+def test_a_bad_move_is_refused_where_it_is_made_and_the_run_goes_on(go, refused, move, words):
+    asked = []
+    def slide(learn): refused(lambda: learn.controls.put(*move), *words); asked.append(1)
+    r = go(cbs=[At(2, slide)])
+    assert asked and len(r.history) == 6 and r.recipe.schedule == []
+
+BAD_SCHEDULES = [[(1, 'size', 3)], [(-1, 'lr', 1)], [(1.5, 'lr', 1)], [(1, 'lr')], [1], 5, 'lr', [(1, 'style_weight', -1)], [(1, 'tv_weight', float('nan'))], [(1, 'style_weights', 3)],
+    [(1, 'style_weights', {'relu9_1': 1})], [(1, 'style_weights', {'relu1_1': -1})], [(1, 'lr', 'fast')]]
+
+# ---- threads
+
+def test_two_runs_at_once(go):
+    kws = [dict(init='noise', seed=1, optimizer='lbfgs', levels=2, size=64), dict(init='noise', seed=2, optimizer='adam', average=.5, precision='bf16')]
+    alone, out, start = [go(**kw) for kw in kws], [None]*2, threading.Barrier(2)
+    def work(i): start.wait(); out[i] = go(**kws[i])
+    threads = [threading.Thread(target=work, args=(i,)) for i in (0, 1)]
+    for t in threads: t.start()
+    for t in threads: t.join()
+    assert same(out[0], alone[0]) and same(out[1], alone[1])
+
+def test_a_run_in_another_thread_leaves_ctrl_c_to_the_main_one(go):
+    out, before = [], signal.getsignal(signal.SIGINT)
+    def work(): out.append(go(cbs=[At(2, lambda learn: out.append(signal.getsignal(signal.SIGINT)))]))
+    t = threading.Thread(target=work, daemon=True); t.start(); t.join()
+    assert out[0] is before and len(out[1].history) == 6
+
+def test_random_numbers_of_others_are_left_alone(go):
+    torch.manual_seed(3); np.random.seed(3)
+    want = torch.rand(3), np.random.rand(3)
+    torch.manual_seed(3); np.random.seed(3)
+    go(init='noise')
+    assert torch.equal(torch.rand(3), want[0]) and np.array_equal(np.random.rand(3), want[1])
+
+# ---- recipes
+
+def test_registry_is_not_changed_by_runs(go):
+    before = copy.deepcopy(RECIPES)
+    go(recipe='default', schedule=[(1, 'style_weights', {'relu1_1': 9.})], steps=3)
+    assert {k: asdict(v) for k, v in RECIPES.items()} == {k: asdict(v) for k, v in before.items()}
+
+def test_recipes_know_their_source_and_their_json():
+    for name, r in RECIPES.items(): assert r.name == name and r.source and asdict(from_json(to_json(r))) == asdict(r) and named_recipe(name) == r
+
+def test_gatys_on_another_encoder(photo, painting):
+    r = stylize(photo, painting, recipe='gatys', encoder='random', size=64, steps=2, progress=False).recipe
+    assert (r.style_norm, r.content_norm, r.style_weight, r.content_weight, r.written_for) == ('unit', 'unit', 10., 1., '')
+    assert list(r.style_weights) == [f'relu{i}_1' for i in range(1, 6)] and list(r.content_weights) == ['relu4_2'] and r.optimizer == 'lbfgs' and r.pooling == 'max'
+
+def test_a_recipe_holds_no_folder_and_no_pixels(photo, painting, tmp_path):
+    for n, x in (('me.png', photo), ('art.png', painting)): save_picture(x, tmp_path/n)
+    r = stylize(tmp_path/'me.png', str(tmp_path/'art.png'), **QUICK | dict(steps=1))
+    text = to_json(r.recipe)
+    assert str(tmp_path) not in text and len(text) < 4000 and (r.recipe.content['name'], r.recipe.styles[0]['name']) == ('me.png', 'art.png')
+    assert r.recipe.content == picture_ref(photo, 'me.png') and r.recipe.content['size'] == [64, 64] and str(tmp_path) not in str(r.state['recipe'])
+
+@pytest.mark.parametrize('text,words', [('', ['not the JSON']), ('{', ['not the JSON']), ('[1]', ["no 'schema'"]), ('{"size": 3}', ["no 'schema'"]), ('{"schema": 99}', ['newer', 'upgrade']),
+    ('{"schema": "x"}', ['schema']), ('{"schema": 1, "steps": 0}', ['steps is 0']), ('{"schema": 1, "style_weights": {"relu9_9": 1}}', ['relu9_9'])])
+def test_bad_json(refused, text, words): refused(lambda: from_json(text), *words)
+
+def test_json_of_a_later_patch_with_a_field_we_do_not_know(): assert from_json('{"schema": 1, "seed": 4, "sparkle": true}') == Recipe(seed=4)
+
+def test_bad_recipe_file(tmp_path, refused):
+    Image.new('RGB', (8, 8)).save(tmp_path/'bare.png'); Image.new('RGB', (8, 8)).save(tmp_path/'a.jpg')
+    (tmp_path/'bad.json').write_text('{'); (tmp_path/'text.png').write_text('hello'); (tmp_path/'bytes.json').write_bytes(b'\xff\xfe\x00\x81')
+    for f, w in (('bare.png', 'carries no recipe'), ('a.jpg', 'carries no recipe'), ('bad.json', 'not the JSON'), ('text.png', 'carries no recipe'), ('none.png', 'There is no file'),
+                 ('bytes.json', 'not the JSON')): refused(lambda: Recipe.load(tmp_path/f), w)
+    refused(lambda: Recipe.load(tmp_path), tmp_path.name)
+
+def test_a_jpeg_has_no_recipe_but_is_written(go, tmp_path, refused):
+    p = go(steps=1).save(tmp_path/'a.jpg')
+    assert Image.open(p).size == (48, 48)
+    refused(lambda: Recipe.load(p), 'carries no recipe')
+
+# ---- a Result
+
+def test_result_shows_itself(film):
+    assert film._repr_png_()[:4] == b'\x89PNG' and len(film.show().axes) == 3 and repr(film).startswith('Result: 38x65 px, 6 steps')
+    log, linear = film.plot_losses().axes[0], film.plot_losses(log=False).axes[0]
+    assert (log.get_yscale(), linear.get_yscale()) == ('log', 'linear')
+    assert {l.get_label() for l in log.lines} >= {'content/relu2_1', 'style/relu1_1', 'style/relu2_1', 'loss (weighted sum)'}
+
+@pytest.mark.parametrize('name,words', [('a.docx', ['a.docx', '.png']), ('none/a.png', ['does not exist', 'create it first'])])
+def test_result_is_not_saved(go, tmp_path, refused, name, words):
+    refused(lambda: go(steps=1).save(tmp_path/name), *words)
+    assert not list(tmp_path.iterdir())
+
+def test_inputs_are_not_changed(go, photo, painting):
+    x, s = photo.clone(), painting.clone()
+    go(x, s, optimizer='adam', lr=.2)
+    assert torch.equal(x, photo) and torch.equal(s, painting)
+
+def test_progress_bar(go, capfd):
+    go(progress=True)
+    err = capfd.readouterr().err
+    assert '6/6' in err and 'Traceback' not in err
+    go(progress=False)
+    assert capfd.readouterr().err == ''
+
+# ---- refused before any work
+
+BAD = 'missing', 'nearly', 'folder', 'cut_jpeg', 'cut_end', 'cut_png', 'text', 'empty', 'one_pixel', 'strip'
+
+@pytest.mark.parametrize('kind', BAD)
+@pytest.mark.parametrize('role', ['content', 'style', 'second style', 'init'])
+def test_bad_picture(go, photo, painting, bad_files, refused, kind, role):
+    path, words = bad_files[kind]
+    call = dict(content=lambda: go(path), style=lambda: go(style=path), init=lambda: go(init=path))
+    refused(call.get(role, lambda: go(style=[painting, path])), *words)
+
+nan = float('nan')
+
+@pytest.mark.parametrize('kw,words', [
+    (dict(style=None), ['no style picture', 'style_weight=0']), (dict(style=[]), ['no style picture']), (dict(content=None, style=None), ['neither a content nor a style']),
+    (dict(content=3), ['A int is not a picture']), (dict(style=[None]), ['not a picture']),
+    (dict(recipe='gatis'), ["Unknown recipe 'gatis'", 'default, gatys', "Did you mean 'gatys'?"]), (dict(recipe='none.png'), ['There is no file none.png']), (dict(recipe=3), ['Unknown recipe 3']),
+    (dict(recipe=None), ['Unknown recipe None']), (dict(encoder='vgg'), ["Unknown encoder 'vgg'", 'random, vgg16, vgg19']), (dict(encoder=None), ['Unknown encoder None']),
+    (dict(optimizer='sgd'), ["Unknown optimizer 'sgd'", 'lbfgs, adam']), (dict(optimiser='adam'), ["Unknown setting 'optimiser'", "Did you mean 'optimizer'?"]),
+    (dict(pooling='mean'), ['max, avg, l2']), (dict(padding='same'), ['zero, reflect']), (dict(precision='fp8'), ['auto, fp32, bf16']), (dict(style_norm='mse'), ['unit, chw, hw, gatys']),
+    (dict(content_norm='hw'), ['unit, mse, gatys']), (dict(tv_kind='l2'), ['squared, absolute']), (dict(init='nois'), ["Unknown init 'nois'", 'content, noise, style', "Did you mean 'noise'?"]),
+    (dict(init='none.png'), ['There is no file none.png']), (dict(init='picture'), ['give it again as init']), (dict(init=None), ['not a picture']),
+    (dict(style_weights={'relu9_1': 1}), ["Unknown layer of encoder 'random'", "'relu9_1'", 'relu5_4']), (dict(content_weights='relu3'), ["'relu3'", 'relu3_1']),
+    (dict(style_weights={'relu1_1': -1}), ["style_weights['relu1_1'] is -1", 'at least 0']), (dict(content_weights={'relu1_1': nan}), ["content_weights['relu1_1'] is nan"]),
+    (dict(style_weights=3), ['style_weights is a int', 'give a dict']), (dict(style_weights={'relu1_1': '1'}), ['style_weights']), (dict(style_weights=None), ['style_weights']),
+    (dict(content_weight=-1), ['content_weight is -1']), (dict(style_weight=-.1), ['style_weight is -0.1']), (dict(tv_weight=nan), ['tv_weight is nan']), (dict(tv_weight='a'), ['tv_weight']),
+    (dict(steps=0), ['steps is 0', 'at least 1']), (dict(steps=-5), ['steps is -5']), (dict(steps=2.5), ['steps is 2.5', 'whole number']), (dict(steps='ten'), ["'ten'"]), (dict(steps=True), ['steps is True']),
+    (dict(steps=2, levels=3, size=64), ['steps is 2 for 3 levels']), (dict(size=0), ['size is 0']), (dict(size=-8), ['size is -8']), (dict(size=10**6), ['size is 1000000', 'at most 20000']), (dict(size=nan), ['size is nan']),
+    (dict(size=16, style_weights='relu4_1'), ['size 16', '16x16', 'relu4_1', '32 px', 'raise size']), (dict(size=48, levels=5), ['5 levels', 'lower levels']), (dict(levels=0), ['levels is 0']), (dict(levels=99), ['levels is 99']),
+    (dict(style_blend=[1, 2]), ['1 styles and 2 blend weights']), (dict(style_blend=[-1]), ['style_blend is -1']), (dict(style_blend=[0]), ['sum more than 0']), (dict(style_blend=2), ['style_blend']), (dict(style_blend='a'), ['style_blend']),
+    (dict(style_scale=0), ['style_scale is 0']), (dict(style_scale=.02), ['style picture', 'style_scale']), (dict(average=1), ['average is 1']), (dict(average=-.1), ['average is -0.1']),
+    (dict(lr=0), ['lr is 0']), (dict(lr=-1), ['lr is -1']), (dict(lr=nan), ['lr is nan']), (dict(lr_end=0), ['lr_end is 0']), (dict(seed=-1), ['seed is -1']), (dict(seed=1.5), ['seed is 1.5']), (dict(seed=None), ['seed']),
+    (dict(history=0), ['history is 0']), (dict(snapshots=-1), ['snapshots is -1']), (dict(snapshots=[0]), ['snapshots is 0']), (dict(snapshots='all'), ['snapshots']), (dict(snapshots=None), ['snapshots']),
+    (dict(encoder_weights='none.safetensors'), ['none.safetensors']), (dict(device='gpu'), ["'gpu'"]), *[(dict(schedule=s), ['schedule']) for s in BAD_SCHEDULES]], ids=str)
+def test_refused_before_any_work(go, refused, kw, words):
+    spy = Began()
+    refused(lambda: go(**kw, cbs=[spy]), *words)
+    assert not spy.began
+
+@pytest.mark.parametrize('call,words', [
+    (lambda p, e: reconstruct(p, 'relu9_1'), ['relu9_1']), (lambda p, e: reconstruct(p, 'relu1_1', kind='both'), ["Unknown kind 'both'", 'content, style']), (lambda p, e: reconstruct('none.png'), ['no file none.png']),
+    (lambda p, e: picture_learner(p, e, steps=0), ['steps is 0']), (lambda p, e: ContentLoss(p, weight=-1), ['content_weight is -1']), (lambda p, e: StyleLoss(p, blend=[1, 2]), ['2 blend weights']),
+    (lambda p, e: StyleLoss(p, norm='no'), ['unit, chw']), (lambda p, e: StyleLoss([]), ['style']), (lambda p, e: TVLoss(-1), ['tv_weight is -1']), (lambda p, e: TVLoss(1, 'cubic'), ['squared, absolute']),
+    (lambda p, e: Average(1.), ['average']), (lambda p, e: Precision('fp8'), ['fp32, bf16']), (lambda p, e: level_steps(2, [1, 2, 3]), ['at least 3 steps']),
+    (lambda p, e: Recipe(size='big'), ['size']), (lambda p, e: named_recipe('default', sise=3), ["Did you mean 'size'?"])])
+def test_refused_by_the_parts(photo, enc, refused, call, words): refused(lambda: call(photo, enc), *words)
+
+# ---- the Learner by hand
+
+def test_parts_work_alone(photo, painting, enc):
+    learn = picture_learner(photo, enc, [StyleLoss(painting, 'relu1_1'), History()], steps=3)
+    learn.fit(1)
+    assert len(learn.history.table) == 3 and learn.feature_hooks.chain is None and learn.features == {} and not any(m._forward_hooks for m in enc.modules())
+
+def test_canvas_stays_contiguous_float32_and_apart_from_the_input(photo, enc):
+    x = photo.to(memory_format=torch.channels_last)
+    learn = picture_learner(x, enc, [ContentLoss(photo, 'relu1_1'), LBFGSStep()], lbfgs(), lr=1., steps=2)
+    learn.model.canvas.data += .1
+    learn.fit(1)
+    assert learn.model.canvas.is_contiguous() and learn.model.canvas.dtype == torch.float32 and torch.equal(x, photo)
+
+def test_targets_are_made_once_for_each_level_and_layer(photo, painting, enc, monkeypatch):
+    made, make = [], ContentLoss.make_targets
+    monkeypatch.setattr(ContentLoss, 'make_targets', lambda self, layers: (made.append(list(layers)), make(self, layers))[1])
+    stylize(photo, painting, **QUICK | dict(size=64, levels=2, schedule=[(1, 'content_weights', {'relu1_1': 1.})], content_weights='relu2_1'))
+    assert made == [['relu2_1'], ['relu1_1'], ['relu1_1', 'relu2_1']] or made == [['relu2_1'], ['relu1_1'], ['relu2_1', 'relu1_1']]
+
+def test_lbfgs_takes_one_evaluation_a_step_and_adam_too(go): assert go().history.evals.tolist() == go(optimizer='adam').history.evals.tolist() == [1]*6
+
+def test_step_size_falls_along_a_cosine(go):
+    seen = []
+    class Peek(Callback):
+        def after_step(self): seen.append(self.opt.hypers[-1]['lr'])
+    go(optimizer='adam', lr=.1, lr_end=.01, steps=5, cbs=[Peek()])
+    assert seen == pytest.approx([.1*(.01 + .99*(1 + np.cos(np.pi*i/4))/2) for i in range(5)])
+
+def test_adam_stays_in_range(go):
+    c = go(optimizer='adam', lr=.5, init='noise').state['canvas']
+    assert c.min() >= 0 and c.max() <= 1
+
+def test_average_is_the_mean_of_iterates(go):
+    seen = []
+    class Keep(Callback):
+        order = 24
+        def after_step(self): seen.append(self.model.canvas.detach().double())
+    r = go(optimizer='adam', average=.5, lr=.1, steps=4, cbs=[Keep()])
+    want = sum(x*.5**(4-i) for i, x in enumerate(seen))/sum(.5**(4-i) for i in range(4))
+    assert r.image.tobytes() == to_pil(want).tobytes()
