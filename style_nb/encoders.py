@@ -10,12 +10,11 @@ import copy
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.error import URLError
 import torch, torch.nn as nn, torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from fastcore.basics import patch
 from fastai.callback.hook import hook_outputs
-from .pictures import one_of
+from .pictures import as_path, one_of
 
 # %% auto #0
 __all__ = ['POOLINGS', 'PADDINGS', 'IMAGENET', 'CAFFE', 'ENCODERS', 'DATA', 'CALIBRATION', 'L2Pool', 'Shape', 'layer_names',
@@ -60,7 +59,17 @@ def layer_names(
         names.append(f'pool{s}')
     return names[:-1]
 
-# %% ../nbs/20_encoders.ipynb #510ee3fe
+# %% ../nbs/20_encoders.ipynb #48142c61
+def _body(shape, pooling, padding):
+    "The chain of named modules; leaves the random numbers of others alone."
+    body, n_in = nn.Sequential(), 3
+    with torch.random.fork_rng([]):
+        for l in layer_names(shape.depths):
+            kind, n_out = l[:4], shape.widths[int(l[4])-1]
+            body.add_module(l, nn.Conv2d(n_in, n_out, 3, padding=1, padding_mode=PADDINGS[padding]) if kind == 'conv' else nn.ReLU() if kind == 'relu' else POOLINGS[pooling]())
+            if kind == 'conv': n_in = n_out
+    return body
+
 class Encoder(nn.Module):
     "A VGG-shaped network with named layers; calling it gives a dict of feature maps."
     def __init__(self,
@@ -72,13 +81,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.name, self.shape = name, shape
         self.pooling, self.padding = one_of(pooling, POOLINGS, 'pooling'), one_of(padding, PADDINGS, 'padding')
-        self.body, n_in = nn.Sequential(), 3
-        for l in layer_names(shape.depths):
-            kind, stage = l[:4], int(l[4])
-            if kind == 'conv':
-                self.body.add_module(l, nn.Conv2d(n_in, shape.widths[stage-1], 3, padding=1, padding_mode=PADDINGS[padding]))
-                n_in = shape.widths[stage-1]
-            else: self.body.add_module(l, nn.ReLU() if kind == 'relu' else POOLINGS[pooling]())
+        self.body = _body(shape, pooling, padding)
         self.requires_grad_(False).eval()
 
     @property
@@ -93,8 +96,9 @@ class Encoder(nn.Module):
 
     def check(self, layers):
         "`layers` as a list, each one of this encoder's."
-        names = self.layers
-        return [one_of(l, names, f'layer of encoder {self.name!r}:') for l in ([layers] if isinstance(layers, str) else layers)]
+        names, layers = self.layers, [layers] if isinstance(layers, str) else list(layers)
+        if not layers: raise ValueError(f"No layer was named: choose at least one layer of encoder {self.name!r}, e.g. 'relu3_1'.")
+        return [one_of(l, names, f'layer of encoder {self.name!r}:') for l in layers]
 
 # %% ../nbs/20_encoders.ipynb #e93548fc
 @patch
@@ -177,10 +181,13 @@ def write_constants(
 
 def _random(shape, pooling, padding, weights=None):
     enc = random_weights(Encoder('random', shape, pooling, padding))
-    consts = load_file(weights or DATA/'random.safetensors')
-    with torch.no_grad():
-        for n, m in enc.body.named_children():
-            if isinstance(m, nn.Conv2d): _apply_constants(m, consts[n+'.mean'], consts[n+'.std'])
+    path = weights or DATA/'random.safetensors'
+    try:
+        consts = load_file(path)
+        with torch.no_grad():
+            for n, m in enc.body.named_children():
+                if isinstance(m, nn.Conv2d): _apply_constants(m, consts[n+'.mean'], consts[n+'.std'])
+    except Exception as e: raise ValueError(f"{path} does not hold the constants of 'random' ({type(e).__name__}): give a file of `write_constants`, or leave weights out.") from None
     return enc
 
 # %% ../nbs/20_encoders.ipynb #7a52aee5
@@ -191,22 +198,23 @@ _CAFFE_FILES = ('vgg16-00b39a1b', 'vgg19-d01eb7cb')
 def _vgg_state(name, weights):
     "State dict of `name` from a file, or through torchvision's cache and download."
     if weights is not None:
-        p = Path(weights).expanduser()
+        p = as_path(weights)
         if not p.is_file(): raise WeightsNotFound(f"There is no weights file {p}: check the path, or leave `weights` out to use torchvision's.")
         try: return load_file(p) if p.suffix == '.safetensors' else torch.load(p, map_location='cpu', weights_only=True)
         except Exception as e: raise ValueError(f"{p} is not a weights file that can be read ({type(e).__name__}): give a .pth state dict or a .safetensors file.") from None
     from torchvision.models import get_weight
     w = get_weight(f'{name.upper()}_Weights.IMAGENET1K_V1')
     try: return w.get_state_dict(progress=True, map_location='cpu')
-    except (URLError, OSError) as e:
-        raise WeightsNotFound(f"The weights of {name} are neither in torchvision's cache ({torch.hub.get_dir()}/checkpoints) nor could they be fetched ({e}). "
-            f"Connect once, or copy {w.url.rsplit('/', 1)[-1]} there, or give encoder weights a path; encoder='random' needs no file.") from None
     except Exception as e:
-        raise ValueError(f"The cached weights of {name} cannot be read ({type(e).__name__}): delete {w.url.rsplit('/', 1)[-1]} in {torch.hub.get_dir()}/checkpoints and try again.") from None
+        name_, folder = w.url.rsplit('/', 1)[-1], Path(torch.hub.get_dir())/'checkpoints'
+        if (folder/name_).exists(): raise ValueError(f"The cached weights of {name} cannot be read ({type(e).__name__}): delete {name_} in {folder} and try again.") from None
+        raise WeightsNotFound(f"The weights of {name} are neither in torchvision's cache ({folder}) nor could they be fetched ({e}). "
+            f"Connect once, or copy {name_} there, or give encoder weights a path; encoder='random' needs no file.") from None
 
 # %% ../nbs/20_encoders.ipynb #cb4e5b33
 def _named_state(sd, shape, what):
     "Our names for the convolutions of a state dict with torchvision's (features.0) or Gatys' (conv1_1) names."
+    if not isinstance(sd, dict) or not all(isinstance(v, torch.Tensor) for v in sd.values()): raise ValueError(f"{what} holds no state dict of tensors: give a VGG state dict with torchvision's names (features.0.weight) or Gatys' (conv1_1.weight).")
     convs, out = [l for l in layer_names(shape.depths) if l.startswith('conv')], {}
     if 'conv1_1.weight' in sd: theirs = dict(zip(convs, convs))
     else:
@@ -215,7 +223,7 @@ def _named_state(sd, shape, what):
             if l.startswith('conv'): ids.append(f'features.{i}')
             i += 1
         theirs = dict(zip(convs, ids))
-    missing = [f'{t}.weight' for t in theirs.values() if f'{t}.weight' not in sd]
+    missing = [f'{t}.{k}' for t in theirs.values() for k in ('weight', 'bias') if f'{t}.{k}' not in sd]
     if missing: raise ValueError(f"{what} has no {missing[0]}: give a VGG state dict with torchvision's names (features.0.weight) or Gatys' (conv1_1.weight).")
     for ours, t in theirs.items():
         for k in ('weight', 'bias'): out[f'{ours}.{k}'] = sd[f'{t}.{k}'].float()
@@ -223,14 +231,15 @@ def _named_state(sd, shape, what):
 
 def _vgg(name, shape, pooling, padding, weights=None):
     sd = _vgg_state(name, weights)
-    caffe = 'conv1_1.weight' in sd or any(f in str(weights) for f in _CAFFE_FILES)
-    state = _named_state(sd, shape, weights or f"torchvision's {name}")
+    what = weights or f"torchvision's {name}"
+    state = _named_state(sd, shape, what)
+    caffe = 'conv1_1.weight' in sd or (weights is not None and any(f in Path(weights).name for f in _CAFFE_FILES))
     if caffe:
         state['conv1_1.weight'] = state['conv1_1.weight'].flip(1)
         shape = Shape(**{**shape.__dict__, **CAFFE, 'weights': 'Caffe file'})
     enc = Encoder(name, shape, pooling, padding)
     try: enc.body.load_state_dict(state)
-    except RuntimeError as e: raise ValueError(f"{weights} does not fit {name}: {str(e).splitlines()[1].strip()}") from None
+    except RuntimeError as e: raise ValueError(f"{what} does not fit {name}: {str(e).splitlines()[1].strip()}") from None
     return enc.to(memory_format=torch.channels_last)
 
 # %% ../nbs/20_encoders.ipynb #706c786a

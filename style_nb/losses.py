@@ -6,6 +6,7 @@ Docs: https://style-nb.github.io/style_nb/losses.html.md"""
 
 # %% ../nbs/30_losses.ipynb #ce065075
 from __future__ import annotations
+import math
 import torch
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
@@ -128,5 +129,5 @@ def blend_grams(
     "The weighted mean of Gram matrices."
     w = [1.]*len(grams) if weights is None else list(weights)
     if len(w) != len(grams): raise ValueError(f"There are {len(grams)} styles and {len(w)} blend weights: give one for each.")
-    if min(w) < 0 or sum(w) <= 0: raise ValueError(f"The blend weights are {w}: each must be at least 0 and their sum more than 0.")
+    if not all(0 <= v < math.inf for v in w) or sum(w) <= 0: raise ValueError(f"The blend weights are {w}: each must be at least 0 and their sum more than 0.")
     return sum(g*(v/sum(w)) for g, v in zip(grams, w))

@@ -6,7 +6,7 @@ Docs: https://style-nb.github.io/style_nb/pictures.html.md"""
 
 # %% ../nbs/00_pictures.ipynb #47868900
 from __future__ import annotations
-import difflib, io, math, os, tempfile, urllib.request
+import difflib, http.client, io, math, os, tempfile, urllib.request
 from contextlib import contextmanager
 from numbers import Number
 from pathlib import Path
@@ -16,9 +16,9 @@ from matplotlib.figure import Figure
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 # %% auto #0
-__all__ = ['MIN_SIDE', 'MAX_ASPECT', 'PICTURE_FORMATS', 'one_of', 'in_range', 'PictureNotFound', 'upright_rgb', 'open_picture',
-           'fit_size', 'resize', 'load_picture', 'to_pil', 'check_output', 'whole_file', 'save_picture', 'Plate',
-           'show_pictures']
+__all__ = ['MIN_SIDE', 'MAX_ASPECT', 'PICTURE_FORMATS', 'one_of', 'in_range', 'PictureNotFound', 'upright_rgb', 'as_path',
+           'open_picture', 'fit_size', 'resize', 'load_picture', 'to_pil', 'check_output', 'whole_file', 'save_picture',
+           'Plate', 'show_pictures']
 
 # %% ../nbs/00_pictures.ipynb #1e325eca
 def one_of(
@@ -62,7 +62,8 @@ def upright_rgb(
     if getattr(im, 'n_frames', 1) > 1: im.seek(0)
     im = ImageOps.exif_transpose(im)
     if im.mode in ('I', 'F') or im.mode.startswith('I;16'): return Image.fromarray(np.stack([_eight_bits(im)]*3, -1))
-    if im.mode in ('RGBA', 'LA', 'PA', 'La', 'RGBa') or 'transparency' in im.info:
+    if im.mode == 'La': im = im.convert('LA')
+    if im.mode in ('RGBA', 'LA', 'PA', 'RGBa') or 'transparency' in im.info:
         im = im.convert('RGBA')
         return Image.alpha_composite(Image.new('RGBA', im.size, 'white'), im).convert('RGB')
     return im.convert('RGB')
@@ -74,7 +75,17 @@ def _eight_bits(im):
     top = 1 if im.mode == 'F' and a.max() <= 1 else 255 if im.mode == 'F' and a.max() <= 255 else 65535
     return (np.clip(a/top, 0, 1)*255).round().astype(np.uint8)
 
-# %% ../nbs/00_pictures.ipynb #c94d050f
+# %% ../nbs/00_pictures.ipynb #bdace15a
+def as_path(
+    path,    # Path or text; ~ is your home folder
+)->Path:     # The path, ~ resolved
+    "A path that the file system can be asked about."
+    try:
+        p = Path(path).expanduser()
+        p.exists()
+        return p
+    except (RuntimeError, OSError, ValueError) as e: raise ValueError(f"{str(path)[:80]!r} cannot be a path: {getattr(e, 'strerror', None) or e}. Check the path.") from None
+
 def _bytes_of(src, timeout=20):
     "The bytes behind a path, a web address or bytes, and a name for messages."
     if isinstance(src, (bytes, bytearray, memoryview)): return bytes(src), f'{len(src)} bytes of data'
@@ -82,8 +93,8 @@ def _bytes_of(src, timeout=20):
         try:
             req = urllib.request.Request(src, headers={'User-Agent': 'style_nb'})
             with urllib.request.urlopen(req, timeout=timeout) as r: return r.read(), src
-        except (OSError, ValueError) as e: raise ValueError(f"Cannot fetch {src}: {e}. Check the address, or download the picture and give its path.") from None
-    p = Path(src).expanduser()
+        except (OSError, ValueError, http.client.HTTPException) as e: raise ValueError(f"Cannot fetch {src}: {e}. Check the address, or download the picture and give its path.") from None
+    p = as_path(src)
     if p.is_dir(): raise ValueError(f"{p} is a folder: give one picture file.")
     if not p.exists():
         near = difflib.get_close_matches(p.name, [o.name for o in p.parent.iterdir()], 1) if p.parent.is_dir() else []
@@ -111,6 +122,7 @@ def _from_array(a):
     if a.ndim == 2: a = a[..., None]
     if a.ndim != 3 or a.shape[-1] not in (1, 3, 4):
         raise ValueError(f"The array has shape {a.shape}: give (H, W), (H, W, 3) or (H, W, 4).")
+    if 0 in a.shape: raise ValueError(f"The array has shape {a.shape}, no pixel at all: give at least {MIN_SIDE}x{MIN_SIDE} px.")
     if a.dtype == bool: a = a.astype(np.float32)
     top = 255 if a.dtype.kind in 'iu' and a.dtype != np.uint16 else 65535 if a.dtype == np.uint16 else 1
     if a.dtype.kind not in 'iuf': raise TypeError(f"The array holds {a.dtype}: give uint8 from 0 to 255 or float from 0 to 1.")
@@ -124,7 +136,10 @@ def _from_tensor(t):
     if t.ndim == 3: t = t[None]
     if t.ndim != 4 or t.shape[0] != 1 or t.shape[1] not in (1, 3):
         raise ValueError(f"The tensor has shape {tuple(t.shape)}: give one picture, (3, H, W) or (1, 3, H, W).")
-    x = t.detach().float()/255 if not t.is_floating_point() else t.detach().float()
+    if 0 in t.shape: raise ValueError(f"The tensor has shape {tuple(t.shape)}, no pixel at all: give at least {MIN_SIDE}x{MIN_SIDE} px.")
+    if t.is_complex(): raise TypeError(f"The tensor holds {t.dtype}: give uint8 from 0 to 255 or float from 0 to 1.")
+    x = t.detach().float()
+    if not t.is_floating_point() and t.dtype != torch.bool: x = x/255
     _check_values(x, 'tensor')
     return x.expand(1, 3, -1, -1)
 
@@ -190,7 +205,7 @@ def check_output(
     formats=PICTURE_FORMATS,  # Allowed extensions, lower case with the dot
 )->Path:                      # `path`, when it can be written
     "Say now, not after the work, if `path` cannot be written."
-    p = Path(path).expanduser()
+    p = as_path(path)
     one_of(p.suffix.lower(), formats, f'extension of {p.name!r}:')
     if not p.parent.is_dir(): raise ValueError(f"The folder {p.parent} does not exist: create it first.")
     if p.is_dir(): raise ValueError(f"{p} is a folder: give the name of a file.")
@@ -222,7 +237,7 @@ def save_picture(
 )->Path:            # The path written
     "Write a picture file, whole or not at all."
     p = check_output(path)
-    im = x if isinstance(x, Image.Image) else to_pil(x)
+    im = upright_rgb(x) if isinstance(x, Image.Image) else to_pil(x)
     if p.suffix.lower() in ('.jpg', '.jpeg', '.webp'): kwargs = dict(quality=95) | kwargs
     with whole_file(p) as tmp: im.save(tmp, **kwargs)
     return p

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 from fastcore.basics import patch
 from PIL.PngImagePlugin import PngInfo
-from .pictures import one_of, in_range, to_pil, MIN_SIDE, PictureNotFound
+from .pictures import as_path, one_of, in_range, to_pil, MIN_SIDE, PictureNotFound
 from .encoders import ENCODERS, POOLINGS, PADDINGS, layer_names
 from .losses import STYLE_NORMS, CONTENT_NORMS, TV_KINDS
 from .learner import check_weights
@@ -169,7 +169,7 @@ def load_recipe(
     path,       # A PNG saved by `Result.save`, or a .json file
 )->Recipe:      # The recipe in it
     "The recipe a file carries."
-    p = Path(path).expanduser()
+    p = as_path(path)
     if not p.is_file(): raise PictureNotFound(f"There is no file {p}. Check the path.")
     if p.suffix.lower() == '.json': return from_json(p.read_text())
     try:

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from safetensors import safe_open
 from fastcore.meta import delegates
 from fastai.callback.core import Callback
-from .pictures import (load_picture, to_pil, save_picture, check_output, whole_file, show_pictures, fit_size, resize, in_range, one_of, Plate, PictureNotFound)
+from .pictures import (as_path, load_picture, to_pil, save_picture, check_output, whole_file, show_pictures, fit_size, resize, in_range, one_of, Plate, PictureNotFound)
 from .encoders import encoder, Encoder
 from .learner import picture_learner, adam, ContentLoss, StyleLoss, TVLoss
 from .callbacks import (Average, Clamp, Controls, CosineStep, Guard, History, LBFGSStep, Precision, Progress, Pyramid, Snapshots, Stop, best_precision, lbfgs, level_sizes, level_steps)
@@ -126,7 +126,7 @@ def load_state(
     path,       # File written by `save_state`
 )->dict:        # The state
     "Read the state of a run."
-    p = Path(path).expanduser()
+    p = as_path(path)
     if not p.is_file(): raise PictureNotFound(f"There is no file {p}. Check the path.")
     try:
         with safe_open(p, 'pt') as f: meta = f.metadata() or {}

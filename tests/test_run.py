@@ -16,7 +16,8 @@ from style_nb.recipe import *
 from style_nb.transfer import *
 from style_nb.transfer import load_state, save_state
 
-QUICK = dict(size=48, steps=6, levels=1, content_weights='relu2_1', style_weights=['relu1_1', 'relu2_1'], precision='fp32', progress=False)
+QUICK = dict(size=48, steps=6, levels=1, content_weights='relu2_1', style_weights=['relu1_1', 'relu2_1'], content_weight=1., style_weight=10., tv_weight=0., style_scale=1.,
+    optimizer='lbfgs', average=0., precision='fp32', progress=False)
 
 @pytest.fixture
 def go(photo, painting):
@@ -62,9 +63,9 @@ def test_a_recipe_leaves_nothing_open(go):
 @pytest.fixture(scope='module')
 def rebuilt(photo):
     "PSNR of the canvas against the photo, {optimizer: {layer: dB}}, content alone from noise, fp32"
-    layers, kw = [f'relu{i}_1' for i in (1, 2, 3, 4)], dict(size=64, precision='fp32', progress=False)
-    def db(layer, **opt): return psnr(reconstruct(photo, layer, **kw, **opt).state['canvas'], photo)
-    return dict(lbfgs={l: db(l, optimizer='lbfgs', steps=60) for l in layers}, adam={l: db(l, optimizer='adam', steps=130, lr=.1) for l in layers})
+    x, layers, kw = load_picture(to_pil(resize(photo, 40))), [f'relu{i}_1' for i in (1, 2, 3, 4)], dict(size=40, precision='fp32', progress=False)
+    def db(layer, **opt): return psnr(reconstruct(x, layer, **kw, **opt).state['canvas'], x)
+    return dict(lbfgs={l: db(l, optimizer='lbfgs', steps=50) for l in layers}, adam={l: db(l, optimizer='adam', steps=120, lr=.1) for l in layers})
 
 @pytest.mark.parametrize('optimizer', ['lbfgs', 'adam'])
 def test_relu1_1_brings_the_picture_back(rebuilt, optimizer): assert rebuilt[optimizer]['relu1_1'] > 60, rebuilt
@@ -72,12 +73,23 @@ def test_relu1_1_brings_the_picture_back(rebuilt, optimizer): assert rebuilt[opt
 @pytest.mark.parametrize('optimizer', ['lbfgs', 'adam'])
 def test_deeper_layers_know_less(rebuilt, optimizer):
     db = list(rebuilt[optimizer].values())
-    assert all(a > b + .5 for a, b in zip(db, db[1:])), rebuilt
+    assert len(db) == 4 and all(a > b for a, b in zip(db, db[1:])), rebuilt
 
 def test_style_alone_forgets_places(photo):
-    r = reconstruct(photo, ['relu1_1', 'relu2_1'], kind='style', size=64, steps=25, precision='fp32', progress=False)
+    r = reconstruct(photo, ['relu1_1', 'relu2_1'], kind='style', size=64, steps=25, precision='fp32', progress=False, optimizer='adam')
     h = r.history
-    assert h['style/relu1_1'].iloc[-1] < .05*h['style/relu1_1'].iloc[0] and psnr(r.state['canvas'], photo) < 20 and not any('content' in c for c in h)
+    assert h['style/relu1_1'].iloc[-1] < .5*h['style/relu1_1'].iloc[0] and psnr(r.state['canvas'], photo) < 20 and not any('content' in c for c in h)
+
+@pytest.mark.parametrize('optimizer', ['lbfgs', 'adam'])
+def test_from_less_contrast_than_the_style_has(photo, optimizer):
+    "Where the loss is concave L-BFGS learns no curvature: it must neither crawl nor leap"
+    loss = reconstruct(photo, ['relu1_1', 'relu2_1'], kind='style', size=64, steps=40, precision='fp32', progress=False, optimizer=optimizer).history.loss
+    assert loss.iloc[-1] < .2*loss.iloc[0] and loss.max() < 2*loss.iloc[0], loss.iloc[::5].tolist()
+
+@pytest.mark.parametrize('optimizer', ['lbfgs', 'adam'])
+def test_only_relative_weights_matter(go, optimizer):
+    one, *others = [go(optimizer=optimizer, steps=25, content_weight=k, style_weight=10*k).history.loss.iloc[-1]/k for k in (1, 1e-3, 1e3)]
+    assert others == [pytest.approx(one, rel=.1)]*2
 
 @pytest.mark.parametrize('optimizer', ['lbfgs', 'adam'])
 def test_the_loss_falls(go, optimizer):
@@ -214,7 +226,7 @@ def test_a_snapshot_shows_the_average(go):
     assert r.frames[0][1].tobytes() == r.image.tobytes() != to_pil(r.state['canvas']).tobytes()
 
 @pytest.fixture(scope='module')
-def film(photo, painting): return stylize(photo[..., :37], painting, **QUICK | dict(size=65, levels=2, snapshots=1, init='noise'))
+def film(photo, painting): return stylize(photo[..., :37], painting, **QUICK | dict(size=65, levels=2, snapshots=1))
 
 def test_gif(film, tmp_path):
     with Image.open(film.animate(tmp_path/'a.gif', fps=10)) as im:
@@ -222,10 +234,10 @@ def test_gif(film, tmp_path):
         assert im.format == 'GIF' and im.size == film.image.size and im.n_frames in (len(film.frames), len(film.frames) + 1) and sum(shown) == 100*(len(film.frames) + 10)
 
 def test_mp4(film, tmp_path):
-    with imageio.get_reader(film.animate(tmp_path/'a.mp4', fps=5)) as f: frames = list(f)
+    with imageio.get_reader(film.animate(tmp_path/'a.mp4', fps=5)) as f: frames = [o for o in f]
     w, h = film.image.size
     assert (w, h) == (38, 65) and len(frames) == len(film.frames) + 5 and frames[0].shape == (h - h % 2, w - w % 2, 3)
-    assert abs(frames[-1].astype(float) - np.asarray(film.image.resize((38, 64)))).mean() < 12
+    assert abs(frames[-1].mean(-1) - np.asarray(film.image.resize((38, 64)), float).mean(-1)).mean() < 6
 
 @pytest.mark.parametrize('name,words', [('a.avi', ['.gif, .mp4']), ('none/a.gif', ['does not exist']), ('a', ['.gif'])])
 def test_bad_animation(film, tmp_path, refused, name, words):
@@ -258,9 +270,10 @@ def test_guard_at_the_last_steps_of_a_level_and_the_first_of_the_next(go):
     first = level_steps(12, level_sizes(64, 2))[0]
     for n in (first, first + 1):
         r = go(steps=12, size=64, levels=2, cbs=[poison(n)])
-        assert torch.isfinite(r.state['canvas']).all() and 'NaN' in r.stopped and r.image.size == (64, 64)
+        assert torch.isfinite(r.state['canvas']).all() and 'NaN' in r.stopped and np.asarray(r.image).std() > 5
+    assert r.image.size == (64, 64)
 
-@pytest.mark.parametrize('optimizer,lr', [('lbfgs', 1e30), ('lbfgs', 1e6), ('adam', 1e38)])
+@pytest.mark.parametrize('optimizer,lr', [('lbfgs', 1e30), ('lbfgs', 1e6), ('adam', 1e30)])
 def test_guard_against_a_step_far_too_large(go, optimizer, lr):
     r = go(steps=15, optimizer=optimizer, lr=lr, init='noise')
     assert torch.isfinite(r.state['canvas']).all() and np.isfinite(r.history.loss).all()
@@ -273,9 +286,11 @@ def test_a_flat_picture_is_no_collapse(go):
     r = go(torch.full((1, 3, 48, 48), .4), style=None, style_weights={}, steps=12)
     assert r.stopped == '' and len(r.history) == 12
 
-def test_a_run_saved_by_the_guard_can_go_on(go):
-    r = go(steps=12, cbs=[poison(5)])
-    on = go(resume=r, steps=12)
+@pytest.mark.parametrize('kw', [dict(), dict(optimizer='adam', average=.5), dict(size=64, levels=2)], ids=str)
+@pytest.mark.parametrize('n', [3, 8])
+def test_a_run_saved_by_the_guard_can_go_on(go, photo, painting, kw, n):
+    r = go(steps=12, **kw, cbs=[poison(n)])
+    on = stylize(photo, painting, resume=r, progress=False)
     assert torch.isfinite(on.state['canvas']).all() and on.history.step.iloc[-1] == 12 and on.stopped == ''
 
 # ---- stop
@@ -398,9 +413,10 @@ def test_a_state_cut_short(go, tmp_path, refused):
     p.write_bytes(p.read_bytes()[:-1000])
     refused(lambda: go(resume=p), 's.safetensors is not the state of a run')
 
-def test_resume_with_a_picture_of_another_shape(go, photo, refused):
+def test_resume_with_other_pictures(go, photo, painting, painting2, refused):
     half = go(cbs=[stop_at(3)])
-    refused(lambda: go(photo[..., :32, :], resume=half), '48x24')
+    for content, style in ((photo[..., :32, :], painting), (photo.flip(-1), painting), (None, painting)): refused(lambda: go(content, style, resume=half), 'content', 'same pictures')
+    for style in (painting2, [painting, painting2], None): refused(lambda: go(photo, style, resume=half), 'style', 'same pictures')
 
 def test_bad_state_path(go, tmp_path, refused):
     r = go(steps=1)
@@ -441,8 +457,9 @@ def test_a_bad_move_is_refused_where_it_is_made_and_the_run_goes_on(go, refused,
     r = go(cbs=[At(2, slide)])
     assert asked and len(r.history) == 6 and r.recipe.schedule == []
 
-BAD_SCHEDULES = [[(1, 'size', 3)], [(-1, 'lr', 1)], [(1.5, 'lr', 1)], [(1, 'lr')], [1], 5, 'lr', [(1, 'style_weight', -1)], [(1, 'tv_weight', float('nan'))], [(1, 'style_weights', 3)],
-    [(1, 'style_weights', {'relu9_1': 1})], [(1, 'style_weights', {'relu1_1': -1})], [(1, 'lr', 'fast')]]
+BAD_SCHEDULES = [([(1, 'size', 3)], "Unknown control 'size'"), ([(-1, 'lr', 1)], 'schedule is -1'), ([(1.5, 'lr', 1)], 'schedule is 1.5'), ([(1, 'lr')], 'schedule'), ([1], 'schedule'), (5, 'schedule'),
+    ('lr', 'schedule'), ([(1, 'style_weight', -1)], 'style_weight'), ([(1, 'tv_weight', float('nan'))], 'tv_weight'), ([(1, 'style_weights', 3)], 'style_weights'),
+    ([(1, 'style_weights', {'relu9_1': 1})], 'relu9_1'), ([(1, 'style_weights', {'relu1_1': -1})], 'relu1_1'), ([(1, 'lr', 'fast')], 'lr')]
 
 # ---- threads
 
@@ -480,7 +497,7 @@ def test_recipes_know_their_source_and_their_json():
 
 def test_gatys_on_another_encoder(photo, painting):
     r = stylize(photo, painting, recipe='gatys', encoder='random', size=64, steps=2, progress=False).recipe
-    assert (r.style_norm, r.content_norm, r.style_weight, r.content_weight, r.written_for) == ('unit', 'unit', 10., 1., '')
+    assert (r.style_norm, r.content_norm, r.style_weight, r.content_weight, r.written_for) == ('unit', 'unit', RECIPES['gatys'].strength, 1., '')
     assert list(r.style_weights) == [f'relu{i}_1' for i in range(1, 6)] and list(r.content_weights) == ['relu4_2'] and r.optimizer == 'lbfgs' and r.pooling == 'max'
 
 def test_a_recipe_holds_no_folder_and_no_pixels(photo, painting, tmp_path):
@@ -500,7 +517,7 @@ def test_bad_recipe_file(tmp_path, refused):
     Image.new('RGB', (8, 8)).save(tmp_path/'bare.png'); Image.new('RGB', (8, 8)).save(tmp_path/'a.jpg')
     (tmp_path/'bad.json').write_text('{'); (tmp_path/'text.png').write_text('hello'); (tmp_path/'bytes.json').write_bytes(b'\xff\xfe\x00\x81')
     for f, w in (('bare.png', 'carries no recipe'), ('a.jpg', 'carries no recipe'), ('bad.json', 'not the JSON'), ('text.png', 'carries no recipe'), ('none.png', 'There is no file'),
-                 ('bytes.json', 'not the JSON')): refused(lambda: Recipe.load(tmp_path/f), w)
+                 ('bytes.json', 'recipe')): refused(lambda: Recipe.load(tmp_path/f), w)
     refused(lambda: Recipe.load(tmp_path), tmp_path.name)
 
 def test_a_jpeg_has_no_recipe_but_is_written(go, tmp_path, refused):
@@ -561,12 +578,12 @@ nan = float('nan')
     (dict(content_weight=-1), ['content_weight is -1']), (dict(style_weight=-.1), ['style_weight is -0.1']), (dict(tv_weight=nan), ['tv_weight is nan']), (dict(tv_weight='a'), ['tv_weight']),
     (dict(steps=0), ['steps is 0', 'at least 1']), (dict(steps=-5), ['steps is -5']), (dict(steps=2.5), ['steps is 2.5', 'whole number']), (dict(steps='ten'), ["'ten'"]), (dict(steps=True), ['steps is True']),
     (dict(steps=2, levels=3, size=64), ['steps is 2 for 3 levels']), (dict(size=0), ['size is 0']), (dict(size=-8), ['size is -8']), (dict(size=10**6), ['size is 1000000', 'at most 20000']), (dict(size=nan), ['size is nan']),
-    (dict(size=16, style_weights='relu4_1'), ['size 16', '16x16', 'relu4_1', '32 px', 'raise size']), (dict(size=48, levels=5), ['5 levels', 'lower levels']), (dict(levels=0), ['levels is 0']), (dict(levels=99), ['levels is 99']),
+    (dict(size=16, style_weights='relu4_1'), ['size 16', '16x16', 'relu4_1', '32 px', 'raise size']), (dict(size=48, levels=9), ['9 levels', 'lower levels']), (dict(levels=0), ['levels is 0']), (dict(levels=99), ['levels is 99']),
     (dict(style_blend=[1, 2]), ['1 styles and 2 blend weights']), (dict(style_blend=[-1]), ['style_blend is -1']), (dict(style_blend=[0]), ['sum more than 0']), (dict(style_blend=2), ['style_blend']), (dict(style_blend='a'), ['style_blend']),
     (dict(style_scale=0), ['style_scale is 0']), (dict(style_scale=.02), ['style picture', 'style_scale']), (dict(average=1), ['average is 1']), (dict(average=-.1), ['average is -0.1']),
     (dict(lr=0), ['lr is 0']), (dict(lr=-1), ['lr is -1']), (dict(lr=nan), ['lr is nan']), (dict(lr_end=0), ['lr_end is 0']), (dict(seed=-1), ['seed is -1']), (dict(seed=1.5), ['seed is 1.5']), (dict(seed=None), ['seed']),
     (dict(history=0), ['history is 0']), (dict(snapshots=-1), ['snapshots is -1']), (dict(snapshots=[0]), ['snapshots is 0']), (dict(snapshots='all'), ['snapshots']), (dict(snapshots=None), ['snapshots']),
-    (dict(encoder_weights='none.safetensors'), ['none.safetensors']), (dict(device='gpu'), ["'gpu'"]), *[(dict(schedule=s), ['schedule']) for s in BAD_SCHEDULES]], ids=str)
+    (dict(encoder_weights='none.safetensors'), ['none.safetensors']), (dict(device='gpu'), ["'gpu'"]), *[(dict(schedule=s), [w]) for s, w in BAD_SCHEDULES]], ids=str)
 def test_refused_before_any_work(go, refused, kw, words):
     spy = Began()
     refused(lambda: go(**kw, cbs=[spy]), *words)

@@ -1,0 +1,207 @@
+"The command line: the file and 0, or another code, one clear line on stderr and no file"
+import os, signal, subprocess, sys, time
+from pathlib import Path
+import numpy as np, pytest, torch
+from PIL import Image
+from style_nb.cli import main, run_demo
+from style_nb.encoders import ENCODERS
+from style_nb.gallery import samples
+from style_nb.pictures import save_picture
+from style_nb.recipe import RECIPES, Recipe, picture_ref
+
+root = str(Path(__file__).resolve().parent.parent)
+SMALL = '--size 48 --steps 3 --levels 1'.split()
+
+@pytest.fixture
+def files(tmp_path, photo, painting, painting2):
+    "A folder with pictures and an empty folder for results"
+    for name, x in dict(photo=photo, painting=painting, other=painting2).items(): save_picture(x, tmp_path/f'{name}.png')
+    (tmp_path/'out').mkdir()
+    return tmp_path
+
+@pytest.fixture
+def run(capsys):
+    "(code, stdout, stderr) of a command line, in this process"
+    def run(*words):
+        capsys.readouterr()
+        try: code = main([str(w) for w in words])
+        except SystemExit as e: code = e.code
+        return code, *capsys.readouterr()
+    return run
+
+def stylize(files, *words, content=None, style=None, out='out.png'):
+    return ['stylize', content or files/'photo.png', *([files/'painting.png'] if style is None else style), '-o', files/'out'/out, *SMALL, *words]
+
+def left(files): return sorted(p.name for p in (files/'out').iterdir())
+
+def pixels(path):
+    with Image.open(path) as im: return im.size, im.convert('RGB').tobytes()
+
+def fails(run, files, words, *want, code=None, said=''):
+    "The command fails in one line on stderr that holds all of `want` and leaves no file; stdout is empty or begins with `said`"
+    got, out, err = run(*words)
+    assert (got == code if code else got not in (0, None)) and (out == '' or said and out.startswith(said) and out.count('\n') == 1), (got, out, err)
+    assert err.count('\n') == 1 and err.startswith('style_nb') and 'Traceback' not in err, err
+    assert not [w for w in want if str(w) not in err], err
+    assert left(files) == []
+
+# ---- it works
+
+def test_stylize_twice_is_byte_equal_and_the_recipe_comes_back(run, files, photo, painting):
+    for name in ('a.png', 'b.png'):
+        code, out, err = run(*stylize(files, '--seed', 0, '--init', 'noise', out=name))
+        assert code == 0 and out == '' and f'{name}: Result: 48x48 px, 3 steps' in err
+    assert left(files) == ['a.png', 'b.png'] and (files/'out/a.png').read_bytes() == (files/'out/b.png').read_bytes()
+    r = Recipe.load(files/'out/a.png')
+    assert (r.size, r.steps, r.levels, r.seed, r.init) == (48, 3, 1, 0, 'noise') and r == Recipe.load(files/'out/b.png')
+    assert r.content == picture_ref(photo, 'photo.png') and r.styles == [picture_ref(painting, 'painting.png')]
+
+def test_a_picture_is_painted_again_from_its_own_recipe(run, files):
+    assert run(*stylize(files, '--optimizer', 'adam', '--style-weight', 7, '--tv-weight', .5, out='a.png'))[0] == 0
+    assert run('stylize', files/'photo.png', files/'painting.png', '-o', files/'out/b.png', '--recipe', files/'out/a.png')[0] == 0
+    assert pixels(files/'out/a.png') == pixels(files/'out/b.png') and Recipe.load(files/'out/a.png') == Recipe.load(files/'out/b.png')
+    assert Recipe.load(files/'out/b.png').style_weight == 7
+
+def test_another_seed_is_another_picture(run, files):
+    for seed in (0, 1): run(*stylize(files, '--seed', seed, '--init', 'noise', out=f'{seed}.png'))
+    assert pixels(files/'out/0.png') != pixels(files/'out/1.png')
+
+def test_several_styles(run, files):
+    two = [files/'painting.png', files/'other.png']
+    for name, words in dict(alone=[], both=['--blend', 1, 1], first=['--blend', 1, 0]).items():
+        assert run(*stylize(files, *words, style=two[:1] if name == 'alone' else two, out=f'{name}.png'))[0] == 0
+    assert pixels(files/'out/first.png') == pixels(files/'out/alone.png') != pixels(files/'out/both.png')
+    assert [s['name'] for s in Recipe.load(files/'out/both.png').styles] == ['painting.png', 'other.png']
+
+def test_every_option_of_the_contract(run, files):
+    words = f"stylize {files}/photo.png {files}/painting.png -o {files}/out/x.jpg --size 64 --steps 4 --levels 2 --encoder random --recipe default --seed 3".split()
+    assert run(*words)[0] == 0 and pixels(files/'out/x.jpg')[0] == (64, 64) and left(files) == ['x.jpg']
+
+def test_an_existing_file_is_replaced(run, files):
+    (files/'out/out.png').write_text('old')
+    assert run(*stylize(files))[0] == 0 and pixels(files/'out/out.png')[0] == (48, 48)
+
+@pytest.mark.parametrize('name', ['run.gif', 'run.mp4'])
+def test_animate(run, files, name):
+    code, out, err = run('stylize', files/'photo.png', files/'painting.png', '-o', files/'out/a.png', '--size', 48, '--levels', 1, '--steps', 20, '--animate', files/'out'/name)
+    assert code == 0 and left(files) == ['a.png', name] and (files/'out'/name).stat().st_size > 500
+
+@pytest.mark.parametrize('task,names', [('encoders', list(ENCODERS)), ('recipes', list(RECIPES)), ('samples', [s.name for s in samples()])])
+def test_lists(run, task, names):
+    code, out, err = run(task)
+    first = [l.split()[0] for l in out.splitlines() if l]
+    assert code == 0 and err == '' and [f for f in first if f in names] == names and len(first) - len(names) in (0, 1)
+
+def test_demo(tmp_path, capsys):
+    class args: output = str(tmp_path/'new'/'demo')
+    run_demo(args, size=48, steps=3, levels=1)
+    names = sorted(p.name for p in (tmp_path/'new/demo').iterdir())
+    assert names == ['contact_sheet.png', 'content.png', 'loss.png', 'result.png', 'style.png']
+    for n in names:
+        with Image.open(tmp_path/'new/demo'/n) as im: im.load(); assert min(im.size) >= 48 and np.asarray(im.convert('L')).std() > 5
+    assert Recipe.load(tmp_path/'new/demo/result.png').steps == 3 and ' s' in capsys.readouterr().out
+
+# ---- it refuses
+
+BAD = 'missing', 'nearly', 'folder', 'cut_jpeg', 'cut_end', 'cut_png', 'text', 'empty', 'one_pixel', 'strip'
+
+@pytest.mark.parametrize('kind', BAD)
+def test_bad_content(run, files, bad_files, kind): fails(run, files, stylize(files, content=bad_files[kind][0]), *bad_files[kind][1])
+
+@pytest.mark.parametrize('kind', BAD)
+def test_bad_style(run, files, bad_files, kind): fails(run, files, stylize(files, style=[files/'painting.png', bad_files[kind][0]]), *bad_files[kind][1])
+
+@pytest.mark.parametrize('words,want', [
+    (['--encoder', 'vgg'], ["Unknown encoder 'vgg'", 'random, vgg16, vgg19']), (['--recipe', 'gatis'], ["Unknown recipe 'gatis'", 'default, gatys', "Did you mean 'gatys'?"]),
+    (['--recipe', 'none.png'], ['There is no file none.png']), (['--recipe', 'none.json'], ['There is no file none.json']), (['--optimizer', 'lbgfs'], ['lbfgs, adam', "Did you mean 'lbfgs'?"]),
+    (['--init', 'nois'], ["Unknown init 'nois'", "Did you mean 'noise'?"]), (['--init', 'none.png'], ['There is no file none.png']),
+    (['--steps', '0'], ['steps is 0', 'at least 1']), (['--steps', '-3'], ['steps is -3']), (['--levels', '0'], ['levels is 0']), (['--steps', '2', '--levels', '3', '--size', '96'], ['steps is 2 for 3 levels']),
+    (['--size', '0'], ['size is 0', 'at least 4']), (['--size', '9999999'], ['at most 20000']), (['--size', '16'], ['size 16', '16x16', 'raise size']), (['--seed', '-1'], ['seed is -1']),
+    (['--style-weight', '-1'], ['style_weight is -1']), (['--tv-weight', 'nan'], ['tv_weight is nan']), (['--blend', '1', '2'], ['1 styles and 2 blend weights']), (['--blend', '-1'], ['style_blend is -1'])], ids=' '.join)
+def test_bad_option(run, files, words, want): fails(run, files, stylize(files, *words), *want)
+
+@pytest.mark.parametrize('words,want', [([], 'TASK'), (['paint'], 'stylize'), (['stylize'], 'content'), (['stylize', 'a.png'], 'style'), (['stylize', 'a.png', 'b.png'], '-o'),
+    (['stylize', 'a.png', 'b.png', '-o', 'c.png', '--sise', '3'], '--sise'), (['stylize', 'a.png', 'b.png', '-o', 'c.png', '--size', 'big'], 'big'), (['stylize', 'a.png', 'b.png', '-o', 'c.png', '--steps', '2.5'], '2.5')], ids=str)
+def test_bad_words(run, files, words, want): fails(run, files, words, want, '--help', code=2)
+
+@pytest.mark.parametrize('name,want', [('none/a.png', ['does not exist', 'create it first']), ('a.docx', ["extension of 'a.docx'", '.png']), ('a', ["extension of 'a'"]), ('', ['out'])])
+def test_bad_output(run, files, name, want): fails(run, files, stylize(files, out=name), *want)
+
+def test_output_is_checked_before_the_pictures_are_read(run, files): fails(run, files, stylize(files, content=files/'none.png', out='a.docx'), 'a.docx')
+
+def test_output_that_is_a_folder(run, files):
+    (files/'dir.png').mkdir()
+    fails(run, files, stylize(files, out='../dir.png'), 'dir.png is a folder', 'name of a file')
+
+def test_bad_animation(run, files):
+    for name, want in (('a.avi', '.gif, .mp4'), ('none/a.gif', 'does not exist')): fails(run, files, stylize(files, '--animate', files/'out'/name), want)
+
+def test_read_only_folder(run, files, monkeypatch):
+    monkeypatch.setattr(os, 'access', lambda p, mode: not (mode & os.W_OK))
+    fails(run, files, stylize(files), 'out.png cannot be written', 'choose another folder')
+
+def test_disk_full_while_writing(run, files, monkeypatch):
+    def half_a_save(self, fp, *args, **kwargs):
+        with open(fp, 'wb') as f: f.write(b'half of a picture')
+        raise OSError(28, 'No space left on device')
+    monkeypatch.setattr(Image.Image, 'save', half_a_save)
+    code, out, err = run(*stylize(files))
+    assert code == 1 and 'No space left' in err.splitlines()[-1] and 'Traceback' not in err and left(files) == []
+
+def test_weights_that_cannot_be_fetched(run, files, clean_env):
+    from urllib.error import URLError
+    def no_net(*args, **kwargs): raise URLError('no route to host')
+    clean_env.setattr(torch.hub, 'urlopen', no_net)
+    fails(run, files, stylize(files, '--encoder', 'vgg19'), 'weights of vgg19', 'no route to host', "encoder='random' needs no file", said='Downloading')
+
+def test_an_unforeseen_error_is_one_line_too(run, files, monkeypatch):
+    def boom(*args, **kwargs): raise RuntimeError('first line\nsecond line')
+    monkeypatch.setattr('style_nb.transfer.stylize', boom)
+    fails(run, files, stylize(files), 'first line second line')
+
+def test_ctrl_c_before_the_run(run, files, monkeypatch):
+    def stop(*args, **kwargs): raise KeyboardInterrupt
+    monkeypatch.setattr('style_nb.transfer.stylize', stop)
+    fails(run, files, stylize(files), 'stopped', code=130)
+
+def test_demo_where_nothing_can_be_made(run, files):
+    (files/'file').touch()
+    fails(run, files, ['demo', '-o', files/'file'/'demo'], 'demo')
+    fails(run, files, ['demo', '-o', files/'file'], 'file')
+
+# ---- as programs of their own
+
+def env(**kw): return {**os.environ, 'PYTHONPATH': root, 'OMP_NUM_THREADS': '1', **kw}
+def command(*words): return [sys.executable, '-m', 'style_nb.cli', *map(str, words)]
+
+def test_help_needs_no_torch():
+    code = "import sys; from style_nb.cli import main\ntry: main(['--help'])\nexcept SystemExit as e: print('code', e.code, 'torch' in sys.modules)"
+    p = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, env=env(), timeout=60)
+    assert p.stdout.endswith('code 0 False\n') and 'stylize' in p.stdout and 'demo' in p.stdout and p.stderr == ''
+
+def test_a_process_of_its_own_paints_the_same(run, files):
+    words = stylize(files, '--seed', 0, '--init', 'noise', '--optimizer', 'adam', out='a.png')
+    p = subprocess.run(command(*words), capture_output=True, text=True, env=env(), timeout=120)
+    assert p.returncode == 0 and p.stdout == '' and 'Warning' not in p.stderr, p.stderr
+    here = stylize(files, '--seed', 0, '--init', 'noise', '--optimizer', 'adam', out='b.png')
+    assert run(*here)[0] == 0 and pixels(files/'out/a.png') == pixels(files/'out/b.png') and left(files) == ['a.png', 'b.png']
+
+def test_a_failing_process(files):
+    p = subprocess.run(command(*stylize(files, content=files/'none.jpg')), capture_output=True, text=True, env=env(), timeout=120)
+    assert p.returncode == 1 and p.stdout == '' and p.stderr.count('\n') == 1 and p.stderr.startswith('style_nb: There is no file') and left(files) == []
+
+def test_ctrl_c_keeps_the_picture_so_far(files):
+    p = subprocess.Popen(command(*stylize(files, '--steps', 1_000_000)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env(),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+    try:
+        seen = b''
+        while b'step/s' not in seen:
+            more = p.stderr.read1()
+            assert more, seen
+            seen += more
+        start = time.perf_counter()
+        p.send_signal(signal.SIGINT)
+        out, err = p.communicate(timeout=30)
+        assert time.perf_counter() - start < 10
+    finally: p.kill()
+    assert p.returncode == 0 and b'stopped by hand' in err and b'Traceback' not in err and left(files) == ['out.png'] and pixels(files/'out/out.png')[0] == (48, 48)
