@@ -16,11 +16,12 @@ from fastai.optimizer import OptimWrapper
 from functools import partial
 from tqdm.auto import tqdm
 from .pictures import fit_size, resize, to_pil, in_range, one_of
-from .learner import picture_learner, adam, ContentLoss, StyleLoss, TVLoss, WeightedLayers
+from .learner import picture_learner, adam, ContentLoss, StyleLoss, TVLoss, WeightedLayers, check_weights
 
 # %% auto #0
-__all__ = ['PRECISIONS', 'History', 'lbfgs', 'LBFGSStep', 'CosineStep', 'Average', 'level_sizes', 'level_steps', 'Pyramid',
-           'best_precision', 'Precision', 'Clamp', 'Snapshots', 'Guard', 'Stop', 'Controls', 'Progress', 'LiveView']
+__all__ = ['PRECISIONS', 'CONTROLS', 'History', 'lbfgs', 'LBFGSStep', 'CosineStep', 'Average', 'level_sizes', 'level_steps',
+           'Pyramid', 'best_precision', 'Precision', 'Clamp', 'Snapshots', 'Guard', 'Stop', 'check_move', 'Controls',
+           'Progress', 'LiveView']
 
 # %% ../nbs/50_callbacks.ipynb #a1e73e37
 class History(Callback):
@@ -58,8 +59,29 @@ class LBFGSStep(Callback):
     def before_step(self):
         if self.version != self.learn.objective: self.reset()
         self.version, self.fresh = self.learn.objective, True
+        self.scale_first()
         self.opt.opt.step(self.closure)
+        self.shorten()
         raise CancelStepException
+
+    def scale_first(self):
+        "While nothing is remembered, a step of `.01 * lr`, root mean square, along the gradient."
+        canvas, group = self.model.canvas, self.opt.opt.param_groups[0]
+        state, size = self.opt.opt.state[canvas], canvas.grad.square().mean().sqrt().clamp_min(1e-20).item()
+        group['lr'] = self.opt_lr = self.opt.hypers[-1]['lr']
+        if 'n_iter' not in state: group['lr'] *= .01/size/min(1., 1/canvas.grad.abs().sum().clamp_min(1e-30).item())
+        elif not state['old_dirs']: state['H_diag'] = .01/size
+
+    def shorten(self):
+        "Take back what a step moved the canvas beyond `.05 * lr`, root mean square, and say so to the memory."
+        group, state = self.opt.opt.param_groups[0], self.opt.opt.state[self.model.canvas]
+        group['lr'] = self.opt_lr
+        if group['line_search_fn'] or 'd' not in state: return
+        moved = float(state['t'])*state['d'].square().mean().sqrt().item()
+        if moved <= .05*self.opt_lr: return
+        keep = .05*self.opt_lr/moved
+        self.model.canvas.data.view(-1).add_(state['d'], alpha=float(state['t'])*(keep - 1))
+        state['t'] = float(state['t'])*keep
 
     def closure(self):
         if not self.fresh: return self.learn.evaluate()
@@ -110,7 +132,7 @@ def level_sizes(
     factor:float=2**.5,  # Ratio of neighbouring sizes
 )->list:                 # Longer sides, px, rising
     "Longer sides of a pyramid."
-    return [round(size/factor**(levels-1-i)) for i in range(levels)]
+    return [max(1, round(size/factor**(levels-1-i))) for i in range(levels)]
 
 def level_steps(
     steps:int,           # Steps in all
@@ -203,12 +225,14 @@ class Guard(Callback):
         if x.clamp(0, 1).std((-2, -1)).max() < self.flat and self.spread > 4*self.flat: return 'the picture collapsed to one flat colour'
         if (x.abs() > 50).float().mean() > .01: return 'pixel values ran far out of range'
 
-    def before_fit(self): self.spread, self.seen, self.good = self.model.canvas.detach().std((-2, -1)).max().item(), 0, self.model.canvas.detach().clone()
+    def before_fit(self): self.spread, self.seen = self.model.canvas.detach().std((-2, -1)).max().item(), 0
+    def before_train(self): self.good = self.model.canvas.detach().clone()
     def after_step(self):
         self.seen += 1
-        if self.seen % self.every and torch.isfinite(self.learn.loss): return
+        if self.seen % self.every and torch.isfinite(self.model.canvas.detach().sum()): return
         trouble = self.trouble()
         if trouble is None: self.good = self.model.canvas.detach().clone(); return
+        self.opt.opt.state.clear()
         self.model.canvas.data = self.good
         for cb in self.learn.cbs:
             if isinstance(cb, Average): cb.value = None
@@ -236,22 +260,32 @@ class Stop(Callback):
         try: yield
         finally: signal.signal(signal.SIGINT, old)
 
-# %% ../nbs/50_callbacks.ipynb #1df5bf55
+# %% ../nbs/50_callbacks.ipynb #f15809cf
+CONTROLS = ('content_weight', 'style_weight', 'tv_weight', 'content_weights', 'style_weights', 'lr')
+
+def check_move(
+    field:str,  # One of `CONTROLS`
+    value,      # A number of at least 0, or {layer: weight} for a field of layer weights
+):
+    "Say what is wrong with a slider's move, if anything."
+    one_of(field, CONTROLS, 'control')
+    if field.endswith('_weights'):
+        if not isinstance(value, dict) or not value: raise TypeError(f"{field} is {value!r}: give a dict like {{'relu3_1': 1.0}}.")
+        check_weights(value, field)
+    else: in_range(value, field, 1e-12 if field == 'lr' else 0)
+
 class Controls(Callback):
     "Apply changes from other threads or from a schedule before the next step, and note them."
     order = -8
-    fields = ('content_weight', 'style_weight', 'tv_weight', 'content_weights', 'style_weights', 'lr')
     def __init__(self,
         schedule=(),       # (step, field, value) to replay: applied when `step` steps are done
         first_step:int=0,  # Steps done before, when a run is resumed
     ): self.todo, self.noted, self.queue, self.step, self.first_step = sorted(schedule, key=lambda o: o[0]), [], queue.SimpleQueue(), first_step, first_step
 
     def put(self, field, value):
-        "From any thread: set `field`, of `Controls.fields`, to `value` before the next step."
-        one_of(field, self.fields, 'control')
-        if not field.endswith('_weights'): in_range(value, field)
-        else:
-            for l, v in value.items(): in_range(v, f'{field}[{l!r}]')
+        "From any thread: set `field`, of `CONTROLS`, to `value` before the next step."
+        check_move(field, value)
+        if isinstance(value, dict) and getattr(self, 'learn', None) is not None: self.learn.encoder.check(value)
         self.queue.put((field, value))
 
     def before_fit(self):

@@ -205,6 +205,7 @@ class StyleLoss(WeightedLayers):
     ):
         super().__init__(weights, weight, 'style')
         self.styles = [load_picture(s) for s in (styles if isinstance(styles, (list, tuple)) else [styles])]
+        if not self.styles: raise ValueError("There is no style picture: give at least one.")
         self.blend, self.norm, self.scale = blend, one_of(norm, STYLE_NORMS, 'style normalisation'), in_range(scale, 'style_scale', .01, 100)
         blend_grams([torch.zeros(1)]*len(self.styles), blend)
 

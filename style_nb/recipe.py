@@ -17,7 +17,7 @@ from .pictures import as_path, one_of, in_range, to_pil, MIN_SIDE, PictureNotFou
 from .encoders import ENCODERS, POOLINGS, PADDINGS, layer_names
 from .losses import STYLE_NORMS, CONTENT_NORMS, TV_KINDS
 from .learner import check_weights
-from .callbacks import PRECISIONS, Controls
+from .callbacks import PRECISIONS, check_move
 
 # %% auto #0
 __all__ = ['OPTIMIZERS', 'STARTS', 'SCHEMA', 'RECIPES', 'PNG_KEY', 'Recipe', 'on_encoder', 'named_recipe', 'picture_ref',
@@ -94,9 +94,21 @@ def _check_numbers(self:Recipe):
     if self.levels is not None: self.levels = in_range(self.levels, 'levels', 1, 20, whole=True)
     for k in ('lr', 'lr_end'):
         if getattr(self, k) is not None: setattr(self, k, in_range(getattr(self, k), k, 1e-9))
-    if self.style_blend is not None: self.style_blend = [in_range(w, 'style_blend') for w in self.style_blend]
+    if self.style_blend is not None:
+        if not isinstance(self.style_blend, (list, tuple)): raise TypeError(f"style_blend is {self.style_blend!r}: give a list, one weight for each style picture.")
+        self.style_blend = [in_range(w, 'style_blend') for w in self.style_blend]
     self.snapshots = [in_range(s, 'snapshots', 1, whole=True) for s in self.snapshots] if isinstance(self.snapshots, (list, tuple, range)) else in_range(self.snapshots, 'snapshots', whole=True)
-    self.schedule = [[in_range(s, 'step in schedule', whole=True), one_of(f, Controls.fields, 'control'), v] for s, f, v in self.schedule]
+    self.schedule = _checked_schedule(self.schedule, layer_names(ENCODERS[self.encoder].depths))
+
+def _checked_schedule(schedule, layers):
+    "Slider moves as lists [step, field, value], each one possible."
+    if not isinstance(schedule, (list, tuple)) or not all(isinstance(m, (list, tuple)) and len(m) == 3 for m in schedule):
+        raise TypeError(f"schedule is {schedule!r}: give a list of (step, field, value).")
+    for step, f, value in schedule:
+        in_range(step, 'step in schedule', whole=True)
+        check_move(f, value)
+        if isinstance(value, dict): [one_of(l, layers, 'layer in schedule:') for l in value]
+    return [list(m) for m in schedule]
 
 # %% ../nbs/60_recipe.ipynb #15cc33a8
 def on_encoder(
@@ -152,7 +164,7 @@ def from_json(
     try: d = json.loads(text)
     except ValueError: raise ValueError(f"This is not the JSON of a recipe: {text[:60]!r}. Give what `to_json` wrote.") from None
     if not isinstance(d, dict) or 'schema' not in d: raise ValueError("This JSON has no 'schema': give what `to_json` wrote.")
-    if d.pop('schema') > SCHEMA: raise ValueError("This recipe was written by a newer style_nb: upgrade with pip install -U style_nb.")
+    if in_range(d.pop('schema'), 'schema', 1, whole=True) > SCHEMA: raise ValueError("This recipe was written by a newer style_nb: upgrade with pip install -U style_nb.")
     known = {f.name for f in fields(Recipe)}
     return Recipe(**{k: v for k, v in d.items() if k in known})
 
@@ -171,7 +183,9 @@ def load_recipe(
     "The recipe a file carries."
     p = as_path(path)
     if not p.is_file(): raise PictureNotFound(f"There is no file {p}. Check the path.")
-    if p.suffix.lower() == '.json': return from_json(p.read_text())
+    if p.suffix.lower() == '.json':
+        try: return from_json(p.read_text(encoding='utf-8'))
+        except UnicodeDecodeError: raise ValueError(f"{p} is not text: give the JSON of a recipe.") from None
     try:
         with Image.open(p) as im: text = getattr(im, 'text', {}).get(PNG_KEY)
     except OSError: text = None

@@ -6,7 +6,8 @@ Docs: https://style-nb.github.io/style_nb/transfer.html.md"""
 
 # %% ../nbs/70_transfer.ipynb #517f3eda
 from __future__ import annotations
-import json, math, time
+import json, math
+from itertools import zip_longest
 from dataclasses import dataclass, field, replace, asdict
 from pathlib import Path
 import numpy as np, pandas as pd, torch
@@ -23,7 +24,7 @@ from .recipe import Recipe, named_recipe, on_encoder, picture_ref, png_info, to_
 
 # %% auto #0
 __all__ = ['settle_levels', 'transfer_learner', 'run_state', 'save_state', 'load_state', 'Resume', 'Result', 'plot_losses',
-           'animate', 'best_device', 'stylize', 'run_transfer', 'reconstruct']
+           'animate', 'check_device', 'best_device', 'stylize', 'run_transfer', 'reconstruct']
 
 # %% ../nbs/70_transfer.ipynb #94e834f7
 def settle_levels(
@@ -72,7 +73,8 @@ def transfer_learner(
     if r.average: cbs.append(Average(r.average))
     if r.snapshots: cbs.append(Snapshots(r.snapshots, first_step))
     opt = lbfgs(r.history, r.line_search) if r.optimizer == 'lbfgs' else adam()
-    return picture_learner(_start(init, content, styles, shapes[level], r.seed), enc, cbs, opt, r.lr, device=device)
+    start = init if first_step else _start(init, content, styles, shapes[level], r.seed)
+    return picture_learner(start, enc, cbs, opt, r.lr, device=device)
 
 # %% ../nbs/70_transfer.ipynb #a1b78023
 def _flatten(d, prefix):
@@ -144,15 +146,17 @@ class Resume(Callback):
         canvas = self.model.canvas
         saved = _unflatten(self.state, 'opt')
         if saved: self.opt.opt.state[canvas] = {k: _to_device(v, canvas.device) for k, v in saved.items()}
+        self.put_average()
     def before_epoch(self):
-        total = self.state.get('average/total')
-        if total is None or total.shape != self.model.canvas.shape: return
+        if 'average/total' in self.state and self.state['average/total'].shape == self.model.canvas.shape: self.put_average()
+    def put_average(self):
+        if 'average/total' not in self.state: return
         for cb in self.learn.cbs:
-            if isinstance(cb, Average): cb.total, cb.weight = total.to(self.model.canvas.device), self.state['average/weight']; cb.value = cb.total/cb.weight
+            if isinstance(cb, Average): cb.total, cb.weight = self.state['average/total'].to(self.model.canvas.device), self.state['average/weight']; cb.value = cb.total/cb.weight
 
 def _to_device(v, device):
     if isinstance(v, list): return [_to_device(o, device) for o in v]
-    return v.to(device) if isinstance(v, torch.Tensor) and v.ndim else v
+    return v.to(device if v.ndim else 'cpu', copy=True) if isinstance(v, torch.Tensor) else v
 
 # %% ../nbs/70_transfer.ipynb #071e3c58
 @dataclass(repr=False)
@@ -182,7 +186,7 @@ class Result:
 
     def animate(self, path, fps:int=8)->Path:
         "Write the snapshots as an animation, .gif or .mp4."
-        return animate([im for _, im in self.frames] + [self.image]*fps, path, fps)
+        return animate([im for _, im in self.frames] + [self.image]*(fps if self.frames else 0), path, fps)
 
     def save(self, path)->Path:
         "Write the picture; a PNG carries the recipe."
@@ -230,7 +234,14 @@ def animate(
                 for im in ims: out.append_data(np.asarray(im))
     return p
 
-# %% ../nbs/70_transfer.ipynb #9d88139c
+# %% ../nbs/70_transfer.ipynb #36a69ce7
+def check_device(device)->str:
+    "`device` when torch can use it here."
+    try: kind = torch.device(device).type
+    except RuntimeError: raise ValueError(f"Unknown device {device!r}: give 'cpu', 'cuda' or 'mps', or leave it out.") from None
+    if (kind == 'cuda' and not torch.cuda.is_available()) or (kind == 'mps' and not torch.backends.mps.is_available()): raise ValueError(f"Torch cannot use device {device!r} here: leave it out to take the best there is.")
+    return str(device)
+
 def best_device()->str: return 'cuda' if torch.cuda.is_available() else 'mps' if torch.backends.mps.is_available() else 'cpu'
 
 def _named(x, default):
@@ -271,7 +282,7 @@ def stylize(
 )->Result:                # The picture and all about it
     "Repaint a picture in the style of another."
     if resume is not None: resume, recipe = _resumed(resume, recipe)
-    init = settings.get('init', 'content')
+    given = init = settings.get('init', 'content')
     if not (isinstance(init, str) and init in STARTS): settings['init'], init = ('picture', load_picture(init)) if _is_picture(init) else (one_of(init, STARTS[:3], 'init'), None)
     r = named_recipe(recipe, **settings)
     if isinstance(init, str): init = r.init
@@ -279,11 +290,11 @@ def stylize(
     if content is None and isinstance(init, str) and init == 'content': r, init = replace(r, init='noise'), 'noise'
     if isinstance(init, str) and init == 'picture' and resume is None: raise ValueError("The recipe starts from a picture: give it again as init=...")
     enc = encoder(r.encoder, r.pooling, r.padding, r.encoder_weights)
-    device = device or best_device()
+    device = check_device(device or best_device())
     shapes, r = _settle(r, enc, device, xs[0], xs[1:], names)
-    _check_styles(r, xs[1:], enc, shapes)
-    if isinstance(init, torch.Tensor): r = replace(r, start=picture_ref(init, _named(settings.get('init'), 'start')))
     if resume: _check_same(from_json(resume['recipe']), r)
+    _check_styles(r, xs[1:], enc, shapes)
+    if isinstance(init, torch.Tensor): r = replace(r, start=picture_ref(init, _named(given, 'start')))
     first = resume['step'] if resume else 0
     if first >= r.steps: raise ValueError(f"This run has done all its {r.steps} steps: give a larger number of steps with init=result.image for a new run from here.")
     learn = transfer_learner(xs[0], xs[1:], r, enc, shapes, resume['canvas'] if resume else init, device, first)
@@ -302,13 +313,13 @@ def _read(content, style):
 
 def _check_same(before, now):
     "A run can only go on with the pictures it began with."
-    for what, a, b in [('content picture', before.content, now.content), *[(f'style picture {i+1}', a, b) for i, (a, b) in enumerate(zip(before.styles, now.styles))]]:
+    for what, a, b in [('content picture', before.content, now.content), *[(f'style picture {i+1}', a, b) for i, (a, b) in enumerate(zip_longest(before.styles, now.styles))]]:
         if (a and a['sha256']) != (b and b['sha256']): raise ValueError(f"The {what} is not the one this run began with ({(a or {}).get('name')!r}): give the same pictures, or start a new run with init=result.image.")
 
 def _resumed(resume, recipe):
     "The state to go on from, and its recipe unless another is given."
     state = resume.state if isinstance(resume, Result) else load_state(resume) if isinstance(resume, (str, Path)) else resume
-    if not isinstance(state, dict) or 'canvas' not in state: raise TypeError(f"resume is a {type(resume).__name__}: give a Result, its state, or a .safetensors file of it.")
+    if not isinstance(state, dict) or not {'canvas', 'recipe', 'step'} <= set(state): raise TypeError(f"resume is a {type(resume).__name__}: give a Result, its state, or a .safetensors file of it.")
     return state, from_json(state['recipe']) if recipe == 'default' else recipe
 
 def run_transfer(
@@ -323,7 +334,7 @@ def run_transfer(
         finally:
             learn.feature_hooks.close()
             if hasattr(learn, 'progress'): learn.progress.close()
-    recipe = replace(recipe, schedule=[list(o) for o in learn.controls.noted])
+    recipe = replace(recipe, schedule=[list(o) for o in learn.controls.noted + learn.controls.todo])
     titles = ['content'] + ([f'style {i}' for i in range(1, len(xs))] if len(xs) > 2 else ['style'])
     inputs = [(t, resize(x, min(600, max(x.shape[-2:])))) for t, x in zip(titles, xs) if x is not None]
     return Result(to_pil(learn.picture_so_far()), learn.history.table, learn.snapshots.frames if recipe.snapshots else [], recipe, run_state(learn, recipe), inputs, getattr(learn, 'stopped', ''))

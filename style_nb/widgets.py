@@ -36,30 +36,34 @@ class Knob:
     options:tuple=()    # (label, value) of a 'choice'
     start:object=None   # Value to start from
 
-    def snap(self, value):
-        "`value` as this knob gives it, else say what it may be."
-        if self.kind == 'fixed': raise ValueError(f"{self.name} is fixed: give it a range to change it.")
-        if self.kind == 'switch': return bool(value)
-        if self.kind == 'choice':
-            for _, v in self.options:
-                if _same(v, value): return v
-            return dict(self.options)[one_of(value, [l for l, _ in self.options], f'choice for {self.name}:')]
-        slack = 1e-9*(self.high - self.low)
-        if not _is_number(value) or not self.low - slack <= value <= self.high + slack: raise ValueError(f"{self.name} is {value!r}: give a number from {self.low:g} to {self.high:g}.")
-        if self.kind == 'int': return round(value)
-        return float(f'{value:.3g}') if self.kind == 'log' else round(float(value), 10)
+# %% ../nbs/80_widgets.ipynb #bbf8057f
+@patch
+def snap(self:Knob, value):
+    "`value` as this knob gives it, else say what it may be."
+    if self.kind == 'fixed': raise ValueError(f"{self.name} is fixed: give it a range to change it.")
+    if self.kind == 'switch': return bool(value)
+    if self.kind == 'choice':
+        for _, v in self.options:
+            if _same(v, value): return v
+        return dict(self.options)[one_of(value, [l for l, _ in self.options], f'choice for {self.name}:')]
+    slack = 1e-9*(self.high - self.low)
+    if not _is_number(value) or not self.low - slack <= value <= self.high + slack: raise ValueError(f"{self.name} is {value!r}: give a number from {self.low:g} to {self.high:g}.")
+    if self.kind == 'int': return round(value)
+    return float(f'{value:.3g}') if self.kind == 'log' else round(float(value), 10)
 
-    def some(self, n:int=4)->list:
-        "Up to `n` values spread over the knob."
-        if self.kind == 'choice': return [v for _, v in self.options][:n]
-        if self.kind == 'switch': return [False, True]
-        if self.kind == 'log': return [self.snap(self.low*(self.high/self.low)**(i/(n-1))) for i in range(n)]
-        return list(dict.fromkeys(self.snap(self.low + (self.high - self.low)*i/(n-1)) for i in range(n)))
+@patch
+def some(self:Knob, n:int=4)->list:
+    "Up to `n` values spread over the knob."
+    if self.kind == 'choice': return [v for _, v in self.options][:n]
+    if self.kind == 'switch': return [False, True]
+    if self.kind == 'log': return [self.snap(self.low*(self.high/self.low)**(i/(n-1))) for i in range(n)]
+    return list(dict.fromkeys(self.snap(self.low + (self.high - self.low)*i/(n-1)) for i in range(n)))
 
-    def label(self, value)->str:
-        "`value` as a title says it."
-        if self.kind == 'choice': return next((l for l, v in self.options if _same(v, value)), str(value))
-        return f'{value:g}' if _is_number(value) else str(value)
+@patch
+def label(self:Knob, value)->str:
+    "`value` as a title says it."
+    if self.kind == 'choice': return next((l for l, v in self.options if _same(v, value)), str(value))
+    return f'{value:g}' if _is_number(value) else str(value)
 
 def _is_number(x): return isinstance(x, Number) and not isinstance(x, (bool, complex)) and math.isfinite(x)
 def _same(a, b):
@@ -79,6 +83,7 @@ def knob(
     except ValueError: start = k.options[0][1] if k.kind == 'choice' else k.snap((k.low*k.high)**.5 if k.kind == 'log' else (k.low + k.high)/2)
     return Knob(**{**k.__dict__, 'start': start})
 
+# %% ../nbs/80_widgets.ipynb #a81d3e24
 def _knob(name, what):
     "The knob without its start."
     if isinstance(what, bool): return Knob(name, 'switch', start=what)
@@ -138,37 +143,42 @@ class Explorer:
         self._one, self._moved = threading.RLock(), threading.Lock()
         self.error, self._widget, self.controls = None, None, {}
 
-    @property
-    def kwargs(self)->dict:
-        "The present values, by name."
-        return dict(self._values)
+# %% ../nbs/80_widgets.ipynb #1f049712
+@patch(as_prop=True)
+def kwargs(self:Explorer)->dict:
+    "The present values, by name."
+    return dict(self._values)
 
-    @property
-    def result(self):
-        "What the function says to the present values."
-        return self.at()
+@patch(as_prop=True)
+def result(self:Explorer):
+    "What the function says to the present values."
+    return self.at()
 
-    def at(self, **values):
-        "What the function says with some values replaced; kept for the next time."
-        kwargs = self._values | {n: self._knob(n).snap(v) for n, v in values.items()}
-        key = tuple(v if isinstance(v, (str, Number)) else id(v) for v in kwargs.values())
-        with self._one:
-            if key not in self._kept: self._kept[key] = self.fn(**kwargs)
-            self._kept.move_to_end(key)
-            while len(self._kept) > self.keep: self._kept.popitem(last=False)
-            return self._kept[key]
+@patch
+def at(self:Explorer, **values):
+    "What the function says with some values replaced; kept for the next time."
+    kwargs = self._values | {n: self._find(n).snap(v) for n, v in values.items()}
+    key = tuple(v if isinstance(v, (str, Number)) else id(v) for v in kwargs.values())
+    with self._one:
+        if key not in self._kept: self._kept[key] = self.fn(**kwargs)
+        self._kept.move_to_end(key)
+        while len(self._kept) > self.keep: self._kept.popitem(last=False)
+        return self._kept[key]
 
-    def _knob(self, name): return self.knobs[one_of(name, self.knobs, 'argument')]
+# %% ../nbs/80_widgets.ipynb #f1fa679a
+@patch
+def _find(self:Explorer, name): return self.knobs[one_of(name, self.knobs, 'argument')]
 
-    def set(self, **values)->'Explorer':
-        "Move sliders from code."
-        values = {n: self._knob(n).snap(v) for n, v in values.items()}
-        for n, v in values.items():
-            if n in self.controls: self.controls[n].value = self._shown(n, v)
-            else: self._values[n] = v
-        return self
+@patch
+def set(self:Explorer, **values)->Explorer:
+    "Move sliders from code."
+    values = {n: self._find(n).snap(v) for n, v in values.items()}
+    for n, v in values.items():
+        if n in self.controls: self.controls[n].value = self._shown(n, v)
+        else: self._values[n] = v
+    return self
 
-# %% ../nbs/80_widgets.ipynb #bbf8057f
+# %% ../nbs/80_widgets.ipynb #71d701f8
 @patch
 def strip(self:Explorer,
     name:str=None,       # Which argument; `None` is the first that has a range
@@ -178,7 +188,7 @@ def strip(self:Explorer,
     height:float=2.,     # Height of each, inches
 )->Plate:                # A figure, which stays in the file
     "The function at several values of one argument, side by side."
-    k = self._knob(name or next((k.name for k in self.knobs.values() if k.kind != 'fixed'), None))
+    k = self._find(name or next((k.name for k in self.knobs.values() if k.kind != 'fixed'), None))
     values = [k.snap(v) for v in (k.some() if values is None else values)]
     ims = [as_picture(self.at(**{k.name: v})) for v in values]
     if None in ims: raise ValueError(f"The function returned something that is no picture for {k.name} = {k.label(values[ims.index(None)])}: a strip needs pictures or figures.")
@@ -215,7 +225,7 @@ def widget(self:Explorer):
 @patch
 def _shown(self:Explorer, name, value): return self.knobs[name].label(value) if self.knobs[name].kind == 'choice' else value
 
-# %% ../nbs/80_widgets.ipynb #f1fa679a
+# %% ../nbs/80_widgets.ipynb #b11d96d0
 @patch
 def move(self:Explorer, name, value):
     "A control was moved: note it, then show, unless a later move is waiting."
@@ -244,6 +254,7 @@ def show(self:Explorer):
         self._put(im, text)
         self._say(f'{time.perf_counter() - start:.1f} s')
 
+# %% ../nbs/80_widgets.ipynb #ed80625a
 @patch
 def _put(self:Explorer, im, text):
     "Fill the picture area and the text area."
@@ -262,7 +273,7 @@ def _one_line(e):
     line = ' '.join(str(e).split())
     return f"{type(e).__name__}: {line if len(line) <= 300 else line[:299] + '…'}" if line else type(e).__name__
 
-# %% ../nbs/80_widgets.ipynb #71d701f8
+# %% ../nbs/80_widgets.ipynb #c7880329
 @patch
 def _ipython_display_(self:Explorer):
     "Show the panel in a notebook; without `ipywidgets`, the present result and a line."

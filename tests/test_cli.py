@@ -30,7 +30,8 @@ def run(capsys):
     return run
 
 def stylize(files, *words, content=None, style=None, out='out.png'):
-    return ['stylize', content or files/'photo.png', *([files/'painting.png'] if style is None else style), '-o', files/'out'/out, *SMALL, *words]
+    return ['stylize', content or files/'photo.png', *([files/'painting.png'] if style is None else style), '-o', files/'out'/out,
+        *SMALL, *words]
 
 def left(files): return sorted(p.name for p in (files/'out').iterdir())
 
@@ -40,7 +41,8 @@ def pixels(path):
 def fails(run, files, words, *want, code=None, said=''):
     "The command fails in one line on stderr that holds all of `want` and leaves no file; stdout is empty or begins with `said`"
     got, out, err = run(*words)
-    assert (got == code if code else got not in (0, None)) and (out == '' or said and out.startswith(said) and out.count('\n') == 1), (got, out, err)
+    assert got == code if code else got not in (0, None), (got, out, err)
+    assert out == '' or said and out.startswith(said) and out.count('\n') == 1, out
     assert err.count('\n') == 1 and err.startswith('style_nb') and 'Traceback' not in err, err
     assert not [w for w in want if str(w) not in err], err
     assert left(files) == []
@@ -59,7 +61,8 @@ def test_stylize_twice_is_byte_equal_and_the_recipe_comes_back(run, files, photo
 def test_a_picture_is_painted_again_from_its_own_recipe(run, files):
     assert run(*stylize(files, '--optimizer', 'adam', '--style-weight', 7, '--tv-weight', .5, out='a.png'))[0] == 0
     assert run('stylize', files/'photo.png', files/'painting.png', '-o', files/'out/b.png', '--recipe', files/'out/a.png')[0] == 0
-    assert pixels(files/'out/a.png') == pixels(files/'out/b.png') and Recipe.load(files/'out/a.png') == Recipe.load(files/'out/b.png')
+    assert pixels(files/'out/a.png') == pixels(files/'out/b.png')
+    assert Recipe.load(files/'out/a.png') == Recipe.load(files/'out/b.png')
     assert Recipe.load(files/'out/b.png').style_weight == 7
 
 def test_another_seed_is_another_picture(run, files):
@@ -74,8 +77,9 @@ def test_several_styles(run, files):
     assert [s['name'] for s in Recipe.load(files/'out/both.png').styles] == ['painting.png', 'other.png']
 
 def test_every_option_of_the_contract(run, files):
-    words = f"stylize {files}/photo.png {files}/painting.png -o {files}/out/x.jpg --size 64 --steps 4 --levels 2 --encoder random --recipe default --seed 3".split()
-    assert run(*words)[0] == 0 and pixels(files/'out/x.jpg')[0] == (64, 64) and left(files) == ['x.jpg']
+    words = '--size 64 --steps 4 --levels 2 --encoder random --recipe default --seed 3'.split()
+    assert run('stylize', files/'photo.png', files/'painting.png', '-o', files/'out/x.jpg', *words)[0] == 0
+    assert pixels(files/'out/x.jpg')[0] == (64, 64) and left(files) == ['x.jpg']
 
 def test_an_existing_file_is_replaced(run, files):
     (files/'out/out.png').write_text('old')
@@ -83,10 +87,12 @@ def test_an_existing_file_is_replaced(run, files):
 
 @pytest.mark.parametrize('name', ['run.gif', 'run.mp4'])
 def test_animate(run, files, name):
-    code, out, err = run('stylize', files/'photo.png', files/'painting.png', '-o', files/'out/a.png', '--size', 48, '--levels', 1, '--steps', 20, '--animate', files/'out'/name)
+    code, out, err = run('stylize', files/'photo.png', files/'painting.png', '-o', files/'out/a.png', '--size', 48, '--levels', 1,
+        '--steps', 20, '--animate', files/'out'/name)
     assert code == 0 and left(files) == ['a.png', name] and (files/'out'/name).stat().st_size > 500
 
-@pytest.mark.parametrize('task,names', [('encoders', list(ENCODERS)), ('recipes', list(RECIPES)), ('samples', [s.name for s in samples()])])
+@pytest.mark.parametrize('task,names', [('encoders', list(ENCODERS)), ('recipes', list(RECIPES)),
+    ('samples', [s.name for s in samples()])])
 def test_lists(run, task, names):
     code, out, err = run(task)
     first = [l.split()[0] for l in out.splitlines() if l]
@@ -98,7 +104,7 @@ def test_demo(tmp_path, capsys):
     names = sorted(p.name for p in (tmp_path/'new/demo').iterdir())
     assert names == ['contact_sheet.png', 'content.png', 'loss.png', 'result.png', 'style.png']
     for n in names:
-        with Image.open(tmp_path/'new/demo'/n) as im: im.load(); assert min(im.size) >= 48 and np.asarray(im.convert('L')).std() > 5
+        with Image.open(tmp_path/'new/demo'/n) as im: assert min(im.size) >= 48 and np.asarray(im.convert('L')).std() > 5
     assert Recipe.load(tmp_path/'new/demo/result.png').steps == 3 and ' s' in capsys.readouterr().out
 
 # ---- it refuses
@@ -106,35 +112,48 @@ def test_demo(tmp_path, capsys):
 BAD = 'missing', 'nearly', 'folder', 'cut_jpeg', 'cut_end', 'cut_png', 'text', 'empty', 'one_pixel', 'strip'
 
 @pytest.mark.parametrize('kind', BAD)
-def test_bad_content(run, files, bad_files, kind): fails(run, files, stylize(files, content=bad_files[kind][0]), *bad_files[kind][1])
+def test_bad_content(run, files, bad_files, kind):
+    fails(run, files, stylize(files, content=bad_files[kind][0]), *bad_files[kind][1])
 
 @pytest.mark.parametrize('kind', BAD)
-def test_bad_style(run, files, bad_files, kind): fails(run, files, stylize(files, style=[files/'painting.png', bad_files[kind][0]]), *bad_files[kind][1])
+def test_bad_style(run, files, bad_files, kind):
+    fails(run, files, stylize(files, style=[files/'painting.png', bad_files[kind][0]]), *bad_files[kind][1])
 
 @pytest.mark.parametrize('words,want', [
-    (['--encoder', 'vgg'], ["Unknown encoder 'vgg'", 'random, vgg16, vgg19']), (['--recipe', 'gatis'], ["Unknown recipe 'gatis'", 'default, gatys', "Did you mean 'gatys'?"]),
-    (['--recipe', 'none.png'], ['There is no file none.png']), (['--recipe', 'none.json'], ['There is no file none.json']), (['--optimizer', 'lbgfs'], ['lbfgs, adam', "Did you mean 'lbfgs'?"]),
+    (['--encoder', 'vgg'], ["Unknown encoder 'vgg'", 'random, vgg16, vgg19']),
+    (['--recipe', 'gatis'], ["Unknown recipe 'gatis'", 'default, gatys', "Did you mean 'gatys'?"]),
+    (['--recipe', 'none.png'], ['There is no file none.png']), (['--recipe', 'none.json'], ['There is no file none.json']),
+    (['--optimizer', 'lbgfs'], ['lbfgs, adam', "Did you mean 'lbfgs'?"]),
     (['--init', 'nois'], ["Unknown init 'nois'", "Did you mean 'noise'?"]), (['--init', 'none.png'], ['There is no file none.png']),
-    (['--steps', '0'], ['steps is 0', 'at least 1']), (['--steps', '-3'], ['steps is -3']), (['--levels', '0'], ['levels is 0']), (['--steps', '2', '--levels', '3', '--size', '96'], ['steps is 2 for 3 levels']),
-    (['--size', '0'], ['size is 0', 'at least 4']), (['--size', '9999999'], ['at most 20000']), (['--size', '16'], ['size 16', '16x16', 'raise size']), (['--seed', '-1'], ['seed is -1']),
-    (['--style-weight', '-1'], ['style_weight is -1']), (['--tv-weight', 'nan'], ['tv_weight is nan']), (['--blend', '1', '2'], ['1 styles and 2 blend weights']), (['--blend', '-1'], ['style_blend is -1'])], ids=' '.join)
+    (['--steps', '0'], ['steps is 0', 'at least 1']), (['--steps', '-3'], ['steps is -3']), (['--levels', '0'], ['levels is 0']),
+    (['--steps', '2', '--levels', '3', '--size', '96'], ['steps is 2 for 3 levels']),
+    (['--size', '0'], ['size is 0', 'at least 4']), (['--size', '9999999'], ['at most 20000']),
+    (['--size', '16'], ['size 16', '16x16', 'raise size']), (['--seed', '-1'], ['seed is -1']),
+    (['--style-weight', '-1'], ['style_weight is -1']), (['--tv-weight', 'nan'], ['tv_weight is nan']),
+    (['--blend', '1', '2'], ['1 styles and 2 blend weights']), (['--blend', '-1'], ['style_blend is -1'])], ids=' '.join)
 def test_bad_option(run, files, words, want): fails(run, files, stylize(files, *words), *want)
 
-@pytest.mark.parametrize('words,want', [([], 'TASK'), (['paint'], 'stylize'), (['stylize'], 'content'), (['stylize', 'a.png'], 'style'), (['stylize', 'a.png', 'b.png'], '-o'),
-    (['stylize', 'a.png', 'b.png', '-o', 'c.png', '--sise', '3'], '--sise'), (['stylize', 'a.png', 'b.png', '-o', 'c.png', '--size', 'big'], 'big'), (['stylize', 'a.png', 'b.png', '-o', 'c.png', '--steps', '2.5'], '2.5')], ids=str)
+@pytest.mark.parametrize('words,want', [([], 'TASK'), (['paint'], 'stylize'), (['stylize'], 'content'),
+    (['stylize', 'a.png'], 'style'), (['stylize', 'a.png', 'b.png'], '-o'),
+    (['stylize', 'a.png', 'b.png', '-o', 'c.png', '--sise', '3'], '--sise'),
+    (['stylize', 'a.png', 'b.png', '-o', 'c.png', '--size', 'big'], 'big'),
+    (['stylize', 'a.png', 'b.png', '-o', 'c.png', '--steps', '2.5'], '2.5')], ids=str)
 def test_bad_words(run, files, words, want): fails(run, files, words, want, '--help', code=2)
 
-@pytest.mark.parametrize('name,want', [('none/a.png', ['does not exist', 'create it first']), ('a.docx', ["extension of 'a.docx'", '.png']), ('a', ["extension of 'a'"]), ('', ['out'])])
+@pytest.mark.parametrize('name,want', [('none/a.png', ['does not exist', 'create it first']),
+    ('a.docx', ["extension of 'a.docx'", '.png']), ('a', ["extension of 'a'"]), ('', ['out'])])
 def test_bad_output(run, files, name, want): fails(run, files, stylize(files, out=name), *want)
 
-def test_output_is_checked_before_the_pictures_are_read(run, files): fails(run, files, stylize(files, content=files/'none.png', out='a.docx'), 'a.docx')
+def test_output_is_checked_before_the_pictures_are_read(run, files):
+    fails(run, files, stylize(files, content=files/'none.png', out='a.docx'), 'a.docx')
 
 def test_output_that_is_a_folder(run, files):
     (files/'dir.png').mkdir()
     fails(run, files, stylize(files, out='../dir.png'), 'dir.png is a folder', 'name of a file')
 
 def test_bad_animation(run, files):
-    for name, want in (('a.avi', '.gif, .mp4'), ('none/a.gif', 'does not exist')): fails(run, files, stylize(files, '--animate', files/'out'/name), want)
+    for name, want in (('a.avi', '.gif, .mp4'), ('none/a.gif', 'does not exist')):
+        fails(run, files, stylize(files, '--animate', files/'out'/name), want)
 
 def test_read_only_folder(run, files, monkeypatch):
     monkeypatch.setattr(os, 'access', lambda p, mode: not (mode & os.W_OK))
@@ -152,7 +171,8 @@ def test_weights_that_cannot_be_fetched(run, files, clean_env):
     from urllib.error import URLError
     def no_net(*args, **kwargs): raise URLError('no route to host')
     clean_env.setattr(torch.hub, 'urlopen', no_net)
-    fails(run, files, stylize(files, '--encoder', 'vgg19'), 'weights of vgg19', 'no route to host', "encoder='random' needs no file", said='Downloading')
+    fails(run, files, stylize(files, '--encoder', 'vgg19'), 'weights of vgg19', 'no route to host',
+        "encoder='random' needs no file", said='Downloading')
 
 def test_an_unforeseen_error_is_one_line_too(run, files, monkeypatch):
     def boom(*args, **kwargs): raise RuntimeError('first line\nsecond line')
@@ -175,7 +195,9 @@ def env(**kw): return {**os.environ, 'PYTHONPATH': root, 'OMP_NUM_THREADS': '1',
 def command(*words): return [sys.executable, '-m', 'style_nb.cli', *map(str, words)]
 
 def test_help_needs_no_torch():
-    code = "import sys; from style_nb.cli import main\ntry: main(['--help'])\nexcept SystemExit as e: print('code', e.code, 'torch' in sys.modules)"
+    code = '''import sys; from style_nb.cli import main
+try: main(['--help'])
+except SystemExit as e: print('code', e.code, 'torch' in sys.modules)'''
     p = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, env=env(), timeout=60)
     assert p.stdout.endswith('code 0 False\n') and 'stylize' in p.stdout and 'demo' in p.stdout and p.stderr == ''
 
@@ -188,7 +210,8 @@ def test_a_process_of_its_own_paints_the_same(run, files):
 
 def test_a_failing_process(files):
     p = subprocess.run(command(*stylize(files, content=files/'none.jpg')), capture_output=True, text=True, env=env(), timeout=120)
-    assert p.returncode == 1 and p.stdout == '' and p.stderr.count('\n') == 1 and p.stderr.startswith('style_nb: There is no file') and left(files) == []
+    assert p.returncode == 1 and p.stdout == '' and p.stderr.count('\n') == 1
+    assert p.stderr.startswith('style_nb: There is no file') and left(files) == []
 
 def test_ctrl_c_keeps_the_picture_so_far(files):
     p = subprocess.Popen(command(*stylize(files, '--steps', 1_000_000)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env(),
@@ -204,4 +227,5 @@ def test_ctrl_c_keeps_the_picture_so_far(files):
         out, err = p.communicate(timeout=30)
         assert time.perf_counter() - start < 10
     finally: p.kill()
-    assert p.returncode == 0 and b'stopped by hand' in err and b'Traceback' not in err and left(files) == ['out.png'] and pixels(files/'out/out.png')[0] == (48, 48)
+    assert p.returncode == 0 and b'stopped by hand' in err and b'Traceback' not in err
+    assert left(files) == ['out.png'] and pixels(files/'out/out.png')[0] == (48, 48)

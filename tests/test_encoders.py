@@ -10,10 +10,12 @@ from style_nb.encoders import WeightsNotFound
 from style_nb.gallery import sample
 from style_nb.pictures import load_picture
 
-VGG16 = """conv1_1 relu1_1 conv1_2 relu1_2 pool1 conv2_1 relu2_1 conv2_2 relu2_2 pool2 conv3_1 relu3_1 conv3_2 relu3_2 conv3_3 relu3_3 pool3
-    conv4_1 relu4_1 conv4_2 relu4_2 conv4_3 relu4_3 pool4 conv5_1 relu5_1 conv5_2 relu5_2 conv5_3 relu5_3""".split()
+VGG16 = """conv1_1 relu1_1 conv1_2 relu1_2 pool1 conv2_1 relu2_1 conv2_2 relu2_2 pool2 conv3_1 relu3_1 conv3_2 relu3_2
+    conv3_3 relu3_3 pool3 conv4_1 relu4_1 conv4_2 relu4_2 conv4_3 relu4_3 pool4
+    conv5_1 relu5_1 conv5_2 relu5_2 conv5_3 relu5_3""".split()
 VGG19 = """conv1_1 relu1_1 conv1_2 relu1_2 pool1 conv2_1 relu2_1 conv2_2 relu2_2 pool2
-    conv3_1 relu3_1 conv3_2 relu3_2 conv3_3 relu3_3 conv3_4 relu3_4 pool3 conv4_1 relu4_1 conv4_2 relu4_2 conv4_3 relu4_3 conv4_4 relu4_4 pool4
+    conv3_1 relu3_1 conv3_2 relu3_2 conv3_3 relu3_3 conv3_4 relu3_4 pool3
+    conv4_1 relu4_1 conv4_2 relu4_2 conv4_3 relu4_3 conv4_4 relu4_4 pool4
     conv5_1 relu5_1 conv5_2 relu5_2 conv5_3 relu5_3 conv5_4 relu5_4""".split()
 LAYERS = dict(random=VGG19, vgg16=VGG16, vgg19=VGG19)
 
@@ -31,7 +33,8 @@ def test_layers_of_random(enc): assert enc.layers == VGG19 and list(enc(torch.ra
 
 def test_shapes(enc):
     maps = enc(torch.rand(2, 3, 67, 50), ['relu1_2', 'pool1', 'relu3_1', 'relu5_4'])
-    assert {l: tuple(m.shape) for l, m in maps.items()} == dict(relu1_2=(2, 32, 67, 50), pool1=(2, 32, 33, 25), relu3_1=(2, 128, 16, 12), relu5_4=(2, 256, 4, 3))
+    assert {l: tuple(m.shape) for l, m in maps.items()} == dict(relu1_2=(2, 32, 67, 50), pool1=(2, 32, 33, 25),
+        relu3_1=(2, 128, 16, 12), relu5_4=(2, 256, 4, 3))
 
 def test_asking_order_is_kept_and_changes_nothing(enc, x):
     a, b = enc(x, ['relu3_1', 'relu1_1', 'conv2_1']), enc(x, ['conv2_1', 'relu1_1', 'relu3_1'])
@@ -56,7 +59,8 @@ def test_min_side(enc):
 
 # ---- stops, hooks, threads
 
-@pytest.mark.parametrize('layers,n', [('relu1_1', 1), ('pool1', 2), (['relu2_1', 'relu1_1'], 3), ('conv3_1', 5), ('relu4_1', 9), (None, 16)])
+@pytest.mark.parametrize('layers,n', [('relu1_1', 1), ('pool1', 2), (['relu2_1', 'relu1_1'], 3), ('conv3_1', 5), ('relu4_1', 9),
+    (None, 16)])
 def test_no_convolution_below_the_deepest_layer(enc, monkeypatch, layers, n):
     ran, forward = [], nn.Conv2d.forward
     monkeypatch.setattr(nn.Conv2d, 'forward', lambda self, x: (ran.append(self.out_channels), forward(self, x))[1])
@@ -78,7 +82,8 @@ def test_a_slice_shares_weights_but_not_hooks(enc):
     h.remove()
 
 def test_two_threads_on_one_encoder(enc):
-    jobs = [(torch.rand(1, 3, 48, 48, generator=torch.Generator().manual_seed(i)), l) for i, l in enumerate((['relu1_1', 'relu3_1'], ['relu2_1', 'relu3_1']))]
+    pair = [torch.rand(1, 3, 48, 48, generator=torch.Generator().manual_seed(i)) for i in (0, 1)]
+    jobs = list(zip(pair, [['relu1_1', 'relu3_1'], ['relu2_1', 'relu3_1']]))
     want = [enc(*j) for j in jobs]
     right, start = [0, 0], threading.Barrier(2)
     def work(i):
@@ -98,25 +103,31 @@ def test_frozen_but_the_picture_has_a_gradient(enc):
 
 def blocks(x): return np.stack([x[..., i::2, j::2] for i in (0, 1) for j in (0, 1)])
 
-@pytest.mark.parametrize('pooling,formula', [('max', lambda b: b.max(0)), ('avg', lambda b: b.mean(0)), ('l2', lambda b: ((b**2).mean(0) + 1e-6)**.5)])
+@pytest.mark.parametrize('pooling,formula',
+    [('max', lambda b: b.max(0)), ('avg', lambda b: b.mean(0)), ('l2', lambda b: ((b**2).mean(0) + 1e-6)**.5)])
 def test_pooling(pooling, formula):
     m = encoder('random', pooling=pooling)(torch.rand(1, 3, 16, 16), ['relu1_2', 'pool1'])
     assert np.allclose(m['pool1'].numpy(), formula(blocks(m['relu1_2'].double().numpy())), rtol=1e-5, atol=1e-6)
 
-@pytest.mark.parametrize('padding,mode', [('zero', 'constant'), ('reflect', 'reflect'), ('replicate', 'edge'), ('circular', 'wrap')])
+@pytest.mark.parametrize('padding,mode', [('zero', 'constant'), ('reflect', 'reflect'), ('replicate', 'edge'),
+    ('circular', 'wrap')])
 def test_padding(padding, mode):
     e = encoder('random', padding=padding)
     x = torch.rand(1, 3, 6, 7)
-    z, w, b = np.pad(e.normalise(x)[0].double().numpy(), ((0, 0), (1, 1), (1, 1)), mode), e.body[0].weight.double().numpy(), e.body[0].bias.double().numpy()
+    z, w, b = (o.double().numpy() for o in (e.normalise(x)[0], e.body[0].weight, e.body[0].bias))
+    z = np.pad(z, ((0, 0), (1, 1), (1, 1)), mode)
     want = np.array([[(w*z[:, i:i+3, j:j+3]).sum((1, 2, 3)) + b for j in range(7)] for i in range(6)]).transpose(2, 0, 1)
     assert np.allclose(e(x, 'conv1_1')['conv1_1'][0].numpy(), want, rtol=1e-4, atol=1e-5)
 
 def test_circular_padding_moves_with_the_picture():
     e, x = encoder('random', padding='circular'), torch.rand(1, 3, 32, 32)
-    assert torch.allclose(e(x.roll((8, 16), (2, 3)), 'relu3_1')['relu3_1'], e(x, 'relu3_1')['relu3_1'].roll((2, 4), (2, 3)), atol=1e-4)
+    moved, still = (e(o, 'relu3_1')['relu3_1'] for o in (x.roll((8, 16), (2, 3)), x))
+    assert torch.allclose(moved, still.roll((2, 4), (2, 3)), atol=1e-4)
 
-@pytest.mark.parametrize('kw,words', [(dict(name='vgg18'), ["Unknown encoder 'vgg18'", 'random, vgg16, vgg19', 'Did you mean']), (dict(name=None), ['random, vgg16, vgg19']),
-    (dict(pooling='mean'), ["Unknown pooling 'mean'", 'max, avg, l2']), (dict(padding='same'), ["Unknown padding 'same'", 'zero, reflect, replicate, circular'])])
+@pytest.mark.parametrize('kw,words', [(dict(name='vgg18'), ["Unknown encoder 'vgg18'", 'random, vgg16, vgg19', 'Did you mean']),
+    (dict(name=None), ['random, vgg16, vgg19']),
+    (dict(pooling='mean'), ["Unknown pooling 'mean'", 'max, avg, l2']),
+    (dict(padding='same'), ["Unknown padding 'same'", 'zero, reflect, replicate, circular'])])
 def test_bad_choice(refused, kw, words): refused(lambda: encoder(**kw), *words)
 
 # ---- random weights
@@ -130,7 +141,8 @@ def test_random_leaves_the_random_numbers_of_others_alone():
     torch.manual_seed(3); encoder('random')
     assert torch.equal(torch.rand(4), want)
 
-CHECKSUMS = dict(conv1_1=(.1630023, .04598833, -.3761276), conv2_1=(.09872308, .01585141, -.05529489), conv3_4=(.04004368, .002526731, -.01806911),
+CHECKSUMS = dict(conv1_1=(.1630023, .04598833, -.3761276), conv2_1=(.09872308, .01585141, -.05529489),
+    conv3_4=(.04004368, .002526731, -.01806911),
     conv5_4=(.02855831, .001286703, .02000646))  # mean size, mean square, the eighth
 
 @pytest.mark.parametrize('layer', CHECKSUMS)
@@ -143,7 +155,7 @@ MAPS = dict(relu1_1=(.442605, .684445), relu3_1=(.574554, 1.019179), relu5_1=(.3
 def test_maps_of_random_are_these(enc):
     i, j = torch.meshgrid(torch.linspace(0, 1, 32), torch.linspace(0, 1, 48), indexing='ij')
     got = enc(torch.stack([i, j, (i*j).sqrt()])[None], list(MAPS))
-    assert {l: (m.mean().item(), m.std().item()) for l, m in got.items()} == {l: pytest.approx(v, rel=1e-3) for l, v in MAPS.items()}
+    for l, m in got.items(): assert (m.mean().item(), m.std().item()) == pytest.approx(MAPS[l], rel=1e-3), l
 
 
 
@@ -158,8 +170,10 @@ def test_calibrate_gives_mean_0_and_deviation_1(x):
         m = torch.cat([e(x, l)[l], e(x.flip(1), l)[l]]).transpose(0, 1).flatten(1)
         assert m.mean(1).abs().max() < 1e-4 and (m.std(1) - 1).abs().max() < 1e-3 and consts[l+'.mean'].shape == m[:, 0].shape
 
-@pytest.mark.parametrize('make', [lambda p: None, lambda p: p.write_text('no weights'), lambda p: save_file({'a': torch.ones(2)}, p),
-    lambda p: save_file({f'{l}.{k}': torch.ones(3) for l in VGG19 for k in ('mean', 'std')}, p)], ids=['missing', 'text', 'other names', 'other shape'])
+@pytest.mark.parametrize('make', [lambda p: None, lambda p: p.write_text('no weights'),
+    lambda p: save_file({'a': torch.ones(2)}, p),
+    lambda p: save_file({f'{l}.{k}': torch.ones(3) for l in VGG19 for k in ('mean', 'std')}, p)],
+    ids=['missing', 'text', 'other names', 'other shape'])
 def test_wrong_constants_for_random(tmp_path, refused, make):
     make(tmp_path/'w.safetensors')
     refused(lambda: encoder('random', weights=tmp_path/'w.safetensors'), 'w.safetensors')
@@ -205,7 +219,8 @@ NORM = Normalize([.485, .456, .406], [.229, .224, .225])
 @pytest.mark.parametrize('name', FILES)
 def test_vgg_is_torchvisions(cached, monkeypatch, x, name):
     monkeypatch.setattr(torch.hub, 'urlopen', no_net)
-    e, layers = encoder(name, pooling='max', padding='zero'), ['conv1_1', 'relu1_2', 'pool1', 'relu2_1', 'relu3_1', 'relu4_2', 'relu5_1', 'relu5_3']
+    e, layers = encoder(name, pooling='max', padding='zero'), ['conv1_1', 'relu1_2', 'pool1', 'relu2_1', 'relu3_1', 'relu4_2',
+        'relu5_1', 'relu5_3']
     assert e.layers == LAYERS[name]
     got, want = e(x, layers), reference(cached[name], NORM(x), LAYERS[name], layers)
     for l in layers: assert close(got[l], want[l]), l
@@ -220,14 +235,17 @@ def test_a_path_does_as_well(cached, cache, clean_env, x):
 
 def test_a_safetensors_file_does_as_well(cached, tmp_path, x):
     save_file({f'features.{k}': v for k, v in cached['vgg16'].state_dict().items()}, tmp_path/'w.safetensors')
-    assert close(encoder('vgg16', pooling='max', weights=tmp_path/'w.safetensors')(x, 'relu2_1')['relu2_1'], cached['vgg16'][:7](NORM(x)))
+    assert close(encoder('vgg16', pooling='max', weights=tmp_path/'w.safetensors')(x, 'relu2_1')['relu2_1'],
+        cached['vgg16'][:7](NORM(x)))
 
 def bgr(x): return x.flip(1)*255 - torch.tensor([103.939, 116.779, 123.68]).view(1, 3, 1, 1)
 
-@pytest.mark.parametrize('name,file', [('vgg19', 'vgg_conv.pth'), ('vgg19', 'vgg19-d01eb7cb.pth'), ('vgg16', 'vgg16-00b39a1b.pth')], ids=['gatys', 'jcjohnson19', 'jcjohnson16'])
+@pytest.mark.parametrize('name,file', [('vgg19', 'vgg_conv.pth'), ('vgg19', 'vgg19-d01eb7cb.pth'),
+    ('vgg16', 'vgg16-00b39a1b.pth')], ids=['gatys', 'jcjohnson19', 'jcjohnson16'])
 def test_caffe_files(cached, tmp_path, x, name, file):
     "Gatys' file has layer names of its own, jcjohnson's have torchvision's and a known file name"
-    names = dict(zip([str(i) for i, m in enumerate(cached[name]) if isinstance(m, nn.Conv2d)], [l for l in LAYERS[name] if l.startswith('conv')]))
+    names = dict(zip([str(i) for i, m in enumerate(cached[name]) if isinstance(m, nn.Conv2d)],
+        [l for l in LAYERS[name] if l.startswith('conv')]))
     sd = cached[name].state_dict()
     sd = {names[k.split('.')[0]] + '.' + k.split('.')[1] if 'conv' in file else f'features.{k}': v for k, v in sd.items()}
     torch.save(sd, tmp_path/file)
@@ -247,7 +265,8 @@ def test_a_folder_with_a_telling_name_does_not_make_a_file_caffe(cached, cache, 
 @pytest.mark.parametrize('name', FILES)
 def test_neither_cache_nor_network(clean_env, refused, name):
     clean_env.setattr(torch.hub, 'urlopen', no_net)
-    refused(lambda: encoder(name), f'weights of {name}', 'no route to host', FILES[name][1], 'checkpoints', "encoder='random' needs no file")
+    refused(lambda: encoder(name), f'weights of {name}', 'no route to host', FILES[name][1], 'checkpoints',
+        "encoder='random' needs no file")
     with pytest.raises(WeightsNotFound): encoder(name)
     with pytest.raises(FileNotFoundError): encoder(name)
 
@@ -264,7 +283,8 @@ def test_corrupt_cache(clean_env, tmp_path, refused, data):
     p.write_bytes(data)
     refused(lambda: encoder('vgg19'), 'vgg19', 'cannot be read', 'delete', p.name)
 
-@pytest.mark.parametrize('obj,words', [({'a': torch.ones(2)}, ['no features.0.weight', 'features.0.weight', 'conv1_1.weight']), ({'state_dict': {}}, ['features.0.weight']),
+@pytest.mark.parametrize('obj,words', [({'a': torch.ones(2)}, ['no features.0.weight', 'features.0.weight', 'conv1_1.weight']),
+    ({'state_dict': {}}, ['features.0.weight']),
     ([1, 2], ['own.pth']), (torch.ones(3), ['own.pth']), (None, ['own.pth']), ({'features.0.weight': 3}, ['own.pth'])])
 def test_wrong_object(tmp_path, refused, obj, words):
     torch.save(obj, tmp_path/'own.pth')
@@ -276,7 +296,8 @@ def test_whole_module_instead_of_a_state_dict(tmp_path, refused):
 
 def test_wrong_files(tmp_path, refused):
     (tmp_path/'text.pth').write_text('hello'); (tmp_path/'text.safetensors').write_text('hello'); (tmp_path/'folder.pth').mkdir()
-    for f in ('text.pth', 'text.safetensors', 'folder.pth', 'none.pth'): refused(lambda: encoder('vgg16', weights=tmp_path/f), f, 'weights')
+    for f in ('text.pth', 'text.safetensors', 'folder.pth', 'none.pth'):
+        refused(lambda: encoder('vgg16', weights=tmp_path/f), f, 'weights')
 
 def test_the_other_vgg(cache, refused):
     for ours, theirs in (('vgg16', 'vgg19'), ('vgg19', 'vgg16')):

@@ -50,19 +50,25 @@ def put(a, v, at=(3, 3, 1)): a = a.copy(); a[at] = v; return a
 
 @pytest.mark.parametrize('a,words', [
     (put(half, np.nan), ['NaN']), (put(half, np.inf), ['infinity']), (put(half, -np.inf), ['infinity']),
-    (put(half, 1.01), ['0.5 to 1.01', 'from 0 to 1']), (put(half, -.01), ['-0.01', 'from 0 to 1']), (half*255, ['127.5', 'from 0 to 1', '0 to 255']),
+    (put(half, 1.01), ['0.5 to 1.01', 'from 0 to 1']), (put(half, -.01), ['-0.01', 'from 0 to 1']),
+    (half*255, ['127.5', 'from 0 to 1', '0 to 255']),
     (put(np.zeros((8, 8, 3), int), 256), ['1.004', '0 to 255']), (put(np.zeros((8, 8, 3), int), -1), ['0 to 255']),
-    (np.zeros((8, 8, 2)), ['(8, 8, 2)', '(H, W, 3)']), (np.zeros((8, 8, 5)), ['(8, 8, 5)']), (np.zeros((3, 8, 8)), ['(3, 8, 8)', '(H, W, 3)']),
+    (np.zeros((8, 8, 2)), ['(8, 8, 2)', '(H, W, 3)']), (np.zeros((8, 8, 5)), ['(8, 8, 5)']),
+    (np.zeros((3, 8, 8)), ['(3, 8, 8)', '(H, W, 3)']),
     (np.zeros((2, 8, 8, 3)), ['(2, 8, 8, 3)']), (np.zeros(8), ['(8,)']), (np.zeros(()), ['()']),
     (np.zeros((0, 8, 3)), ['0']), (np.zeros((8, 0)), ['0']),
-    (np.zeros((8, 8, 3), complex), ['complex128', 'uint8']), (np.zeros((8, 8, 3), object), ['object', 'uint8']), (np.full((8, 8, 3), 'x'), ['uint8']),
+    (np.zeros((8, 8, 3), complex), ['complex128', 'uint8']), (np.zeros((8, 8, 3), object), ['object', 'uint8']),
+    (np.full((8, 8, 3), 'x'), ['uint8']),
     (np.zeros((20, 5000)), ['5000x20', 'at most 20 times']), (np.zeros((1, 1)), ['1x1', 'at least 4 px'])])
 def test_bad_array(refused, a, words): refused(lambda: load_picture(a), *words)
 
 @pytest.mark.parametrize('t,words', [
-    (torch.full((3, 8, 8), torch.nan), ['NaN']), (torch.full((1, 3, 8, 8), 1.5), ['1.5', 'from 0 to 1']), (torch.full((3, 8, 8), 128.), ['128', '0 to 255']),
-    (torch.zeros(2, 3, 8, 8), ['(2, 3, 8, 8)', 'one picture']), (torch.zeros(8, 8), ['(8, 8)', '(3, H, W)']), (torch.zeros(4, 8, 8), ['4, 8, 8)', '(3, H, W)']),
-    (torch.zeros(8, 8, 3), ['8, 8, 3)', '(3, H, W)']), (torch.zeros(1, 3, 0, 8), ['0']), (torch.full((3, 8, 8), 300), ['0 to 255'])])
+    (torch.full((3, 8, 8), torch.nan), ['NaN']), (torch.full((1, 3, 8, 8), 1.5), ['1.5', 'from 0 to 1']),
+    (torch.full((3, 8, 8), 128.), ['128', '0 to 255']),
+    (torch.zeros(2, 3, 8, 8), ['(2, 3, 8, 8)', 'one picture']), (torch.zeros(8, 8), ['(8, 8)', '(3, H, W)']),
+    (torch.zeros(4, 8, 8), ['4, 8, 8)', '(3, H, W)']),
+    (torch.zeros(8, 8, 3), ['8, 8, 3)', '(3, H, W)']), (torch.zeros(1, 3, 0, 8), ['0']),
+    (torch.full((3, 8, 8), 300), ['0 to 255'])])
 def test_bad_tensor(refused, t, words): refused(lambda: load_picture(t), *words)
 
 def test_complex_tensor(refused): refused(lambda: load_picture(torch.ones(3, 8, 8, dtype=torch.complex64)), 'complex64')
@@ -131,7 +137,8 @@ def test_float_tiff(tmp_path, values, want):
     a = np.repeat(np.float32(values), 8)[None].repeat(8, 0)
     assert pixels(written(tmp_path/'a.tif', Image.fromarray(a)))[0, ::8, 0].tolist() == list(want)
 
-@pytest.mark.parametrize('mode', ['1', 'L', 'P', 'LA', 'PA', 'La', 'RGBA', 'RGBa', 'RGBX', 'CMYK', 'YCbCr', 'HSV', 'LAB', 'I', 'F', 'I;16', 'I;16B'])
+@pytest.mark.parametrize('mode', ['1', 'L', 'P', 'LA', 'PA', 'La', 'RGBA', 'RGBa', 'RGBX', 'CMYK', 'YCbCr', 'HSV', 'LAB', 'I',
+    'F', 'I;16', 'I;16B'])
 def test_every_mode_of_pil(mode): assert load_picture(Image.new(mode, (8, 6))).shape == (1, 3, 6, 8)
 
 @pytest.mark.parametrize('ext', ['gif', 'png', 'webp', 'tif'])
@@ -147,8 +154,9 @@ def test_first_frame_of_an_open_animation(tmp_path):
         im.seek(1)
         assert pixels(load_picture(im))[0, 0].tolist() == [255, 0, 0]
 
+# how each EXIF orientation stores an upright picture
 LYING = {1: lambda a: a, 2: lambda a: a[:, ::-1], 3: lambda a: a[::-1, ::-1], 4: lambda a: a[::-1], 5: lambda a: a.swapaxes(0, 1),
-    6: lambda a: np.rot90(a, 1), 7: lambda a: a[::-1, ::-1].swapaxes(0, 1), 8: lambda a: np.rot90(a, -1)}  # how each EXIF orientation stores an upright picture
+    6: lambda a: np.rot90(a, 1), 7: lambda a: a[::-1, ::-1].swapaxes(0, 1), 8: lambda a: np.rot90(a, -1)}
 
 @pytest.mark.parametrize('orientation', LYING)
 @pytest.mark.parametrize('ext', ['png', 'jpg', 'tif', 'webp'])
@@ -167,12 +175,14 @@ def test_what_arrays_mean():
     same = [a.astype(np.int64), a.astype(np.uint16)*257, a/255, (a/255).astype(np.float32), np.asfortranarray(a)]
     assert all((load_picture(o) - x).abs().max() < 1e-6 for o in same)
     assert torch.equal(load_picture(a[::-1, ::-1]), x.flip(-1, -2))
-    assert load_picture(np.ones((8, 8), bool)).min() == 1 and load_picture(np.full((8, 8), 51, np.uint8)).unique().item() == pytest.approx(.2)
+    assert load_picture(np.ones((8, 8), bool)).min() == 1
+    assert load_picture(np.full((8, 8), 51, np.uint8)).unique().item() == pytest.approx(.2)
 
 def test_what_tensors_mean():
     x = torch.rand(1, 3, 8, 9)
     grey = torch.rand(1, 8, 9)
-    assert torch.equal(load_picture(x[0]), x) and torch.equal(load_picture(x.double()), x) and load_picture(x.half()).dtype == torch.float32
+    assert torch.equal(load_picture(x[0]), x) and torch.equal(load_picture(x.double()), x)
+    assert load_picture(x.half()).dtype == torch.float32
     assert torch.equal(load_picture(grey), grey.expand(1, 3, -1, -1)) and not load_picture(x.clone().requires_grad_()).requires_grad
     assert torch.equal(load_picture((x*255).to(torch.uint8)), (x*255).to(torch.uint8)/255)
 
@@ -197,7 +207,8 @@ def test_bytes(form):
 
 # ---- sizes
 
-@pytest.mark.parametrize('hw,size,want', [((100, 50), 50, (50, 25)), ((50, 100), 200, (100, 200)), ((30, 40), 40, (30, 40)), ((80, 4), 20, (20, 1))])
+@pytest.mark.parametrize('hw,size,want', [((100, 50), 50, (50, 25)), ((50, 100), 200, (100, 200)), ((30, 40), 40, (30, 40)),
+    ((80, 4), 20, (20, 1))])
 def test_fit_size(hw, size, want): assert fit_size(hw, size) == want
 
 def test_resize_is_antialiased_and_stays_in_range():
@@ -257,9 +268,12 @@ def site(tmp_path, clean_env):
 
 def test_web_address(site, tmp_path): assert torch.equal(load_picture(f'{site}/a.png'), load_picture(tmp_path/'a.png'))
 def test_web_404(site, refused): refused(lambda: load_picture(f'{site}/none.png'), f'{site}/none.png', '404', 'Check the address')
-def test_web_page_that_is_no_picture(site, refused): refused(lambda: load_picture(f'{site}/page.html'), 'page.html', 'not a picture')
-def test_web_transfer_cut_short(site, refused): refused(lambda: load_picture(f'{site}/cut.png'), f'{site}/cut.png', 'Check the address')
-def test_web_address_with_a_space(site, refused): refused(lambda: load_picture(f'{site}/my photo.png'), 'my photo.png', 'Check the address')
+def test_web_page_that_is_no_picture(site, refused):
+    refused(lambda: load_picture(f'{site}/page.html'), 'page.html', 'not a picture')
+def test_web_transfer_cut_short(site, refused):
+    refused(lambda: load_picture(f'{site}/cut.png'), f'{site}/cut.png', 'Check the address')
+def test_web_address_with_a_space(site, refused):
+    refused(lambda: load_picture(f'{site}/my photo.png'), 'my photo.png', 'Check the address')
 
 def test_web_nobody_there(clean_env, refused):
     with http.server.HTTPServer(('127.0.0.1', 0), None) as s: url = f'http://127.0.0.1:{s.server_port}/a.png'
@@ -310,7 +324,8 @@ def test_permissions_are_those_of_any_new_file(tmp_path):
     (tmp_path/'b.txt').touch()
     assert (tmp_path/'a.txt').stat().st_mode == (tmp_path/'b.txt').stat().st_mode
 
-@pytest.mark.parametrize('name,words', [('a.docx', ["extension of 'a.docx'", '.png', 'choose one of']), ('a', ["extension of 'a'", '.png']),
+@pytest.mark.parametrize('name,words', [('a.docx', ["extension of 'a.docx'", '.png', 'choose one of']),
+    ('a', ["extension of 'a'", '.png']),
     ('none/a.png', ['none does not exist', 'create it first']), ('dir.png', ['dir.png is a folder', 'name of a file'])])
 def test_bad_output(tmp_path, photo, refused, name, words):
     (tmp_path/'dir.png').mkdir()
@@ -337,13 +352,16 @@ def test_folder_that_turns_read_only_later(tmp_path, monkeypatch, photo, refused
 
 def test_one_of(refused):
     assert one_of('b', ['a', 'b']) == 'b'
-    refused(lambda: one_of('lbgfs', ['adam', 'lbfgs'], 'optimizer'), "Unknown optimizer 'lbgfs'", 'adam, lbfgs', "Did you mean 'lbfgs'?")
+    refused(lambda: one_of('lbgfs', ['adam', 'lbfgs'], 'optimizer'), "Unknown optimizer 'lbgfs'", 'adam, lbfgs',
+        "Did you mean 'lbfgs'?")
     for odd in (None, 3, ['a'], {}): refused(lambda: one_of(odd, ['a', 'b']), 'choose one of a, b')
 
 @pytest.mark.parametrize('v', [float('nan'), float('inf'), -.1, 1.5, '1', None, True, 1j, [1]])
 def test_in_range_refuses(refused, v): refused(lambda: in_range(v, 'x', 0, 1), 'x is')
 
-def test_in_range_passes(): assert in_range(np.float32(1), 'x', 0, 1) == 1. and in_range(np.int64(3), 'x', whole=True) == 3 and in_range(2., 'x', whole=True) == 2
+def test_in_range_passes():
+    assert in_range(np.float32(1), 'x', 0, 1) == 1. and in_range(np.int64(3), 'x', whole=True) == 3
+    assert in_range(2., 'x', whole=True) == 2
 
 def test_show_pictures(photo, refused):
     fig = show_pictures([photo, to_pil(photo), pixels(photo)], ['a', 'b', 'c'])

@@ -1,7 +1,6 @@
 "Whole runs: the bars, starts, pyramid, snapshots, guard, stop, resume, sliders, threads, and every refusal"
-import copy, os, signal, subprocess, sys, threading, time
+import copy, signal, threading
 from dataclasses import asdict, replace
-from pathlib import Path
 import imageio.v2 as imageio, numpy as np, pytest, torch
 from fastai.callback.core import Callback
 from hypothesis import given, strategies as st
@@ -16,8 +15,8 @@ from style_nb.recipe import *
 from style_nb.transfer import *
 from style_nb.transfer import load_state, save_state
 
-QUICK = dict(size=48, steps=6, levels=1, content_weights='relu2_1', style_weights=['relu1_1', 'relu2_1'], content_weight=1., style_weight=10., tv_weight=0., style_scale=1.,
-    optimizer='lbfgs', average=0., precision='fp32', progress=False)
+QUICK = dict(size=48, steps=6, levels=1, content_weights='relu2_1', style_weights=['relu1_1', 'relu2_1'],
+    content_weight=1., style_weight=10., tv_weight=0., style_scale=1., optimizer='lbfgs', average=0., precision='fp32', progress=False)
 
 @pytest.fixture
 def go(photo, painting):
@@ -42,8 +41,8 @@ class Began(Callback):
 
 # ---- the bars
 
-@pytest.mark.parametrize('kw', [dict(optimizer='lbfgs', init='noise'), dict(optimizer='adam', init='noise', average=.8), dict(levels=2, precision='bf16', init='noise'),
-    dict(optimizer='adam', levels=2)], ids=str)
+@pytest.mark.parametrize('kw', [dict(optimizer='lbfgs', init='noise'), dict(optimizer='adam', init='noise', average=.8),
+    dict(levels=2, precision='bf16', init='noise'), dict(optimizer='adam', levels=2)], ids=str)
 def test_same_seed_same_bytes(go, kw):
     a, b = go(**kw), go(**kw)
     assert same(a, b) and a.recipe == b.recipe
@@ -52,7 +51,8 @@ def test_same_seed_same_bytes(go, kw):
 def test_a_saved_picture_gives_its_recipe_and_itself_back(go, tmp_path):
     r = go(init='noise', seed=5, levels=2, style_weights={'relu1_1': 1, 'relu2_1': .5}, optimizer='adam', average=.5, tv_weight=.1)
     got = Recipe.load(r.save(tmp_path/'out.png'))
-    assert got == r.recipe and asdict(got) == asdict(r.recipe) and got.seed == 5 and got.style_weights == {'relu1_1': 1., 'relu2_1': .5}
+    assert got == r.recipe and asdict(got) == asdict(r.recipe) and got.seed == 5
+    assert got.style_weights == {'relu1_1': 1., 'relu2_1': .5}
     again = stylize(*(x for _, x in r.inputs), recipe=tmp_path/'out.png', progress=False)
     assert same(again, r) and Image.open(tmp_path/'out.png').tobytes() == r.image.tobytes()
 
@@ -63,9 +63,11 @@ def test_a_recipe_leaves_nothing_open(go):
 @pytest.fixture(scope='module')
 def rebuilt(photo):
     "PSNR of the canvas against the photo, {optimizer: {layer: dB}}, content alone from noise, fp32"
-    x, layers, kw = load_picture(to_pil(resize(photo, 40))), [f'relu{i}_1' for i in (1, 2, 3, 4)], dict(size=40, precision='fp32', progress=False)
+    x, layers = load_picture(to_pil(resize(photo, 40))), [f'relu{i}_1' for i in (1, 2, 3, 4)]
+    kw = dict(size=40, precision='fp32', progress=False)
     def db(layer, **opt): return psnr(reconstruct(x, layer, **kw, **opt).state['canvas'], x)
-    return dict(lbfgs={l: db(l, optimizer='lbfgs', steps=50) for l in layers}, adam={l: db(l, optimizer='adam', steps=120, lr=.1) for l in layers})
+    return dict(lbfgs={l: db(l, optimizer='lbfgs', steps=50) for l in layers},
+        adam={l: db(l, optimizer='adam', steps=100, lr=.1) for l in layers})
 
 @pytest.mark.parametrize('optimizer', ['lbfgs', 'adam'])
 def test_relu1_1_brings_the_picture_back(rebuilt, optimizer): assert rebuilt[optimizer]['relu1_1'] > 60, rebuilt
@@ -76,19 +78,22 @@ def test_deeper_layers_know_less(rebuilt, optimizer):
     assert len(db) == 4 and all(a > b for a, b in zip(db, db[1:])), rebuilt
 
 def test_style_alone_forgets_places(photo):
-    r = reconstruct(photo, ['relu1_1', 'relu2_1'], kind='style', size=64, steps=25, precision='fp32', progress=False, optimizer='adam')
+    r = reconstruct(photo, ['relu1_1', 'relu2_1'], 'style', size=64, steps=25, optimizer='adam', precision='fp32', progress=False)
     h = r.history
-    assert h['style/relu1_1'].iloc[-1] < .5*h['style/relu1_1'].iloc[0] and psnr(r.state['canvas'], photo) < 20 and not any('content' in c for c in h)
+    assert h['style/relu1_1'].iloc[-1] < .5*h['style/relu1_1'].iloc[0] and psnr(r.state['canvas'], photo) < 20
+    assert not any('content' in c for c in h)
 
 @pytest.mark.parametrize('optimizer', ['lbfgs', 'adam'])
 def test_from_less_contrast_than_the_style_has(photo, optimizer):
     "Where the loss is concave L-BFGS learns no curvature: it must neither crawl nor leap"
-    loss = reconstruct(photo, ['relu1_1', 'relu2_1'], kind='style', size=64, steps=40, precision='fp32', progress=False, optimizer=optimizer).history.loss
+    r = reconstruct(photo, ['relu1_1', 'relu2_1'], 'style', size=64, steps=40, optimizer=optimizer, precision='fp32', progress=False)
+    loss = r.history.loss
     assert loss.iloc[-1] < .2*loss.iloc[0] and loss.max() < 2*loss.iloc[0], loss.iloc[::5].tolist()
 
 @pytest.mark.parametrize('optimizer', ['lbfgs', 'adam'])
 def test_only_relative_weights_matter(go, optimizer):
-    one, *others = [go(optimizer=optimizer, steps=25, content_weight=k, style_weight=10*k).history.loss.iloc[-1]/k for k in (1, 1e-3, 1e3)]
+    last = lambda k: go(optimizer=optimizer, steps=25, content_weight=k, style_weight=10*k).history.loss.iloc[-1]/k
+    one, *others = [last(k) for k in (1, 1e-3, 1e3)]
     assert others == [pytest.approx(one, rel=.1)]*2
 
 @pytest.mark.parametrize('optimizer', ['lbfgs', 'adam'])
@@ -113,12 +118,14 @@ def test_starts(go, photo, painting, tmp_path):
     assert begin(go) == begin(go, init='content') == at(photo)
     assert begin(go, init='noise', seed=3) == to_pil(noise).tobytes()
     assert begin(go, init='style') == at(painting)
-    for start in (other, tmp_path/'start.png', str(tmp_path/'start.png'), load_picture(other), np.asarray(other)): assert begin(go, init=start) == at(other)
+    p = tmp_path/'start.png'
+    for start in (other, p, str(p), load_picture(other), np.asarray(other)): assert begin(go, init=start) == at(other)
 
 def test_a_start_picture_is_referred_to_but_not_kept(go, painting, tmp_path):
     save_picture(painting, tmp_path/'start.png')
     r = go(init=tmp_path/'start.png')
-    assert r.recipe.init == 'picture' and r.recipe.start == picture_ref(painting, 'start.png') and same(r, go(recipe=r.recipe, init=painting))
+    assert r.recipe.init == 'picture' and r.recipe.start == picture_ref(painting, 'start.png')
+    assert same(r, go(recipe=r.recipe, init=painting))
 
 def test_without_content_the_start_is_noise(go):
     r = go(None, content_weights={}, steps=2)
@@ -142,7 +149,8 @@ class Look(Callback):
     order = 12
     def before_fit(self): self.features, self.chains = [], []
     def after_loss(self):
-        self.features.append(list(self.learn.features)); self.chains.append([n for n, _ in self.learn.feature_hooks.chain.named_children()])
+        self.features.append(list(self.learn.features))
+        self.chains.append([n for n, _ in self.learn.feature_hooks.chain.named_children()])
 
 def test_only_layers_with_weight_are_evaluated(go):
     look = Look()
@@ -154,7 +162,8 @@ def test_weight_zero_over_all_layers(go):
     look = Look()
     r = go(content_weight=0, style_weights='relu1_1', steps=2, cbs=[look])
     assert look.features == [['relu1_1']]*2 and list(r.history.columns[7:]) == ['style/relu1_1']
-    assert go(style=None, style_weight=0, tv_weight=1, content_weight=0, steps=2, cbs=[look]).history.columns[-1] == 'tv' and look.chains == [[], []]
+    assert go(style=None, style_weight=0, tv_weight=1, content_weight=0, steps=2, cbs=[look]).history.columns[-1] == 'tv'
+    assert look.chains == [[], []]
 
 def test_weight_zero_is_the_same_as_leaving_out(go, photo):
     assert same(go(style_weights={'relu1_1': 1, 'relu4_1': 0}), go(style_weights='relu1_1'))
@@ -172,20 +181,24 @@ def test_only_relative_layer_weights_matter_to_the_picture(go):
 
 def test_a_style_is_never_enlarged_and_scale_sets_its_size(enc, painting):
     loss = StyleLoss(painting, 'relu1_1', scale=.5)
-    assert loss.at_size(painting, 64).shape[-2:] == (24, 32) and loss.at_size(painting, 48).shape[-2:] == (18, 24) and loss.at_size(painting, 4000).shape == painting.shape
+    assert loss.at_size(painting, 64).shape[-2:] == (24, 32) and loss.at_size(painting, 48).shape[-2:] == (18, 24)
+    assert loss.at_size(painting, 4000).shape == painting.shape
 
 def test_history(go):
     h = go(levels=2, size=64, steps=7, tv_weight=.1).history
-    assert list(h.columns) == ['step', 'level', 'height', 'width', 'evals', 'seconds', 'loss', 'content/relu2_1', 'style/relu1_1', 'style/relu2_1', 'tv']
-    assert h.step.tolist() == list(range(1, 8)) and (h.evals == 1).all() and h.seconds.is_monotonic_increasing and not h.isna().any().any()
+    terms = ['content/relu2_1', 'style/relu1_1', 'style/relu2_1', 'tv']
+    assert list(h.columns) == ['step', 'level', 'height', 'width', 'evals', 'seconds', 'loss'] + terms
+    assert h.step.tolist() == list(range(1, 8)) and (h.evals == 1).all()
+    assert h.seconds.is_monotonic_increasing and not h.isna().any().any()
     assert go(line_search=True, steps=4).history.evals.sum() > 4
 
 def test_first_row_against_the_losses_themselves(go, photo, painting, enc):
     h, x = go(init='style', steps=1).history, resize(photo, 48)
     s, z = resize(painting, 48), resize(painting, (48, 48))
     f, p, a = enc(z, ['relu1_1', 'relu2_1']), enc(x, 'relu2_1')['relu2_1'], enc(s, ['relu1_1', 'relu2_1'])
-    assert h['content/relu2_1'][0] == pytest.approx(((f['relu2_1'] - p).square().sum()/(p - p.mean((2, 3), keepdim=True)).square().sum()).item(), rel=1e-4)
-    for l in a: assert h[f'style/{l}'][0] == pytest.approx(((gram(f[l]) - gram(a[l])).square().sum()/gram(a[l]).square().sum()).item(), rel=1e-4)
+    sq = lambda t: t.square().sum().item()
+    assert h['content/relu2_1'][0] == pytest.approx(sq(f['relu2_1'] - p)/sq(p - p.mean((2, 3), keepdim=True)), rel=1e-4)
+    for l in a: assert h[f'style/{l}'][0] == pytest.approx(sq(gram(f[l]) - gram(a[l]))/sq(gram(a[l])), rel=1e-4)
 
 # ---- pyramid
 
@@ -193,15 +206,19 @@ def test_first_row_against_the_losses_themselves(go, photo, painting, enc):
 def test_levels_in_general(size, levels, more):
     sizes = level_sizes(size, levels)
     steps = level_steps(levels + more, sizes)
-    assert len(sizes) == len(steps) == levels and sizes[-1] == size and sizes == sorted(sizes) and sum(steps) == levels + more and min(steps) >= 1
+    assert len(sizes) == len(steps) == levels and sizes[-1] == size and sizes == sorted(sizes)
+    assert sum(steps) == levels + more and min(steps) >= 1
 
-def test_most_steps_where_they_are_cheap(): assert level_steps(300, [128, 181, 256]) == sorted(level_steps(300, [128, 181, 256]), reverse=True)
+def test_most_steps_where_they_are_cheap():
+    a, b, c = level_steps(300, [128, 181, 256])
+    assert a > b > c
 
 @pytest.mark.parametrize('optimizer', ['lbfgs', 'adam'])
 def test_pyramid(go, optimizer):
     r = go(size=64, levels=3, steps=11, optimizer=optimizer, average=.5)
     by = r.history.groupby('level')
-    assert by.width.unique().str[0].tolist() == [32, 45, 64] and by.size().tolist() == level_steps(11, [32, 45, 64]) and r.image.size == (64, 64)
+    assert by.width.unique().str[0].tolist() == [32, 45, 64] and by.size().tolist() == level_steps(11, [32, 45, 64])
+    assert r.image.size == (64, 64)
     assert r.recipe.levels == 3 and len(r.history) == 11
 
 def test_levels_are_chosen_by_size(photo, enc):
@@ -214,7 +231,8 @@ def test_aspect_of_the_content(go, photo):
 
 # ---- snapshots and animations
 
-@pytest.mark.parametrize('when,steps', [(2, [2, 4, 6]), ([1, 4, 99], [1, 4]), (0, []), (7, []), ((6, 1), [1, 6]), (range(1, 7, 3), [1, 4])])
+@pytest.mark.parametrize('when,steps', [(2, [2, 4, 6]), ([1, 4, 99], [1, 4]), (0, []), (7, []), ((6, 1), [1, 6]),
+    (range(1, 7, 3), [1, 4])])
 def test_snapshots(go, when, steps):
     r = go(snapshots=when)
     assert [s for s, _ in r.frames] == steps and all(im.size == r.image.size for _, im in r.frames)
@@ -231,7 +249,8 @@ def film(photo, painting): return stylize(photo[..., :37], painting, **QUICK | d
 def test_gif(film, tmp_path):
     with Image.open(film.animate(tmp_path/'a.gif', fps=10)) as im:
         shown = [im.info['duration'] for i in range(im.n_frames) if im.seek(i) is None]
-        assert im.format == 'GIF' and im.size == film.image.size and im.n_frames in (len(film.frames), len(film.frames) + 1) and sum(shown) == 100*(len(film.frames) + 10)
+        assert im.format == 'GIF' and im.size == film.image.size and im.n_frames in (len(film.frames), len(film.frames) + 1)
+        assert sum(shown) == 100*(len(film.frames) + 10)
 
 def test_mp4(film, tmp_path):
     with imageio.get_reader(film.animate(tmp_path/'a.mp4', fps=5)) as f: frames = [o for o in f]
@@ -263,7 +282,8 @@ def poison(n, value=float('nan')): return At(n, lambda learn: learn.model.canvas
 @pytest.mark.parametrize('n', [1, 4, 10, 11, 12])
 def test_guard_against_nan(go, optimizer, n):
     r = go(steps=12, optimizer=optimizer, average=.5, cbs=[poison(n)])
-    assert torch.isfinite(r.state['canvas']).all() and 'NaN' in r.stopped and 'smaller step size' in r.stopped and r.image.getextrema() != ((0, 0),)*3
+    assert torch.isfinite(r.state['canvas']).all() and 'NaN' in r.stopped
+    assert 'smaller step size' in r.stopped and r.image.getextrema() != ((0, 0),)*3
     assert len(r.history) <= n and r.stopped in repr(r)
 
 def test_guard_at_the_last_steps_of_a_level_and_the_first_of_the_next(go):
@@ -324,34 +344,11 @@ def test_an_error_in_a_callback_leaves_no_hook_and_no_handler(go):
     assert kept[0].feature_hooks.chain is None and signal.getsignal(signal.SIGINT) is before
     assert not any(m._forward_hooks for m in kept[0].encoder.modules())
 
-CTRL_C = """
-import sys, torch; torch.set_num_threads(1)
-from style_nb.transfer import *
-from fastai.callback.core import Callback
-class Say(Callback):
-    def after_step(self):
-        if self.learn.controls.step == 3: print('started', flush=True)
-r = stylize(torch.rand(1, 3, 48, 64), torch.rand(1, 3, 48, 64), size=64, steps=1_000_000, levels=1, precision='fp32', cbs=[Say()])
-print(r.image.size, r.stopped, len(r.history) >= 3, flush=True)
-"""
-
-def test_real_ctrl_c():
-    root = str(Path(__file__).resolve().parent.parent)
-    p = subprocess.Popen([sys.executable, '-W', 'ignore', '-c', CTRL_C], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, 'PYTHONPATH': root}, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
-    try:
-        assert p.stdout.readline() == 'started\n', p.stderr.read()
-        start = time.perf_counter()
-        p.send_signal(signal.SIGINT)
-        out, err = p.communicate(timeout=30)
-        assert time.perf_counter() - start < 10
-    finally: p.kill()
-    assert p.returncode == 0 and out == '(64, 48) stopped by hand True\n' and 'Traceback' not in err
-
 # ---- resume
 
-KINDS = dict(lbfgs=dict(optimizer='lbfgs'), wolfe=dict(line_search=True), adam=dict(optimizer='adam', init='noise'), average=dict(optimizer='adam', average=.8),
-    bf16=dict(precision='bf16'), moves=dict(optimizer='adam', average=.5, schedule=[(2, 'style_weight', 3.), (5, 'lr', .1), (8, 'style_weights', {'relu1_1': 0., 'relu2_2': 1.})]),
+SCHEDULE = [(2, 'style_weight', 3.), (5, 'lr', .1), (8, 'style_weights', {'relu1_1': 0., 'relu2_2': 1.})]
+KINDS = dict(lbfgs=dict(optimizer='lbfgs'), wolfe=dict(line_search=True), adam=dict(optimizer='adam', init='noise'),
+    average=dict(optimizer='adam', average=.8), bf16=dict(precision='bf16'), moves=dict(optimizer='adam', average=.5, schedule=SCHEDULE),
     lbfgs_moves=dict(schedule=[(4, 'tv_weight', .3), (8, 'content_weight', .1)]))
 LONG = dict(size=64, levels=2, steps=12)  # levels of 7 and 5 steps
 
@@ -359,7 +356,7 @@ LONG = dict(size=64, levels=2, steps=12)  # levels of 7 and 5 steps
 def test_resume_is_exact(go, tmp_path, kind):
     whole = go(**LONG, **KINDS[kind])
     assert whole.history.groupby('level').size().tolist() == [7, 5]
-    for n in (1, 4, 5, 8, 11):
+    for n in (1, 5, 8):
         half = go(**LONG, **KINDS[kind], cbs=[stop_at(n)])
         state = half.save_state(tmp_path/'half.safetensors')
         rest = stylize(*(x for _, x in half.inputs), resume=state, progress=False)
@@ -391,7 +388,8 @@ def test_state_survives_its_file(go, tmp_path):
     for kw in (dict(), dict(optimizer='adam', average=.5)):
         state = go(**kw, steps=3).state
         got = load_state(save_state(state, tmp_path/'s.safetensors'))
-        assert set(got) == set(state) and all(torch.equal(got[k], v) if isinstance(v, torch.Tensor) else got[k] == v for k, v in state.items())
+        assert set(got) == set(state)
+        assert all(torch.equal(got[k], v) if isinstance(v, torch.Tensor) else got[k] == v for k, v in state.items())
         assert [p.name for p in tmp_path.iterdir()] == ['s.safetensors']
 
 def test_a_finished_run_is_not_resumed(go, refused):
@@ -399,7 +397,8 @@ def test_a_finished_run_is_not_resumed(go, refused):
     refused(lambda: go(resume=r), 'all its 6 steps', 'larger number of steps')
 
 def bad_states(d):
-    (d/'text.safetensors').write_text('hello'); (d/'empty.safetensors').touch(); (d/'folder.safetensors').mkdir(); Image.new('RGB', (8, 8)).save(d/'a.png')
+    (d/'text.safetensors').write_text('hello'); (d/'empty.safetensors').touch(); (d/'folder.safetensors').mkdir()
+    Image.new('RGB', (8, 8)).save(d/'a.png')
     save_file({'a': torch.ones(2)}, d/'other.safetensors')
     return 'text.safetensors', 'empty.safetensors', 'folder.safetensors', 'a.png', 'other.safetensors', 'none.safetensors'
 
@@ -415,8 +414,8 @@ def test_a_state_cut_short(go, tmp_path, refused):
 
 def test_resume_with_other_pictures(go, photo, painting, painting2, refused):
     half = go(cbs=[stop_at(3)])
-    for content, style in ((photo[..., :32, :], painting), (photo.flip(-1), painting), (None, painting)): refused(lambda: go(content, style, resume=half), 'content', 'same pictures')
-    for style in (painting2, [painting, painting2], None): refused(lambda: go(photo, style, resume=half), 'style', 'same pictures')
+    for other in (photo[..., :32, :], photo.flip(-1), None): refused(lambda: go(other, resume=half), 'content', 'same pictures')
+    for other in (painting2, [painting, painting2], None): refused(lambda: go(style=other, resume=half), 'style', 'same pictures')
 
 def test_bad_state_path(go, tmp_path, refused):
     r = go(steps=1)
@@ -425,7 +424,8 @@ def test_bad_state_path(go, tmp_path, refused):
 
 # ---- sliders from another thread, and their replay
 
-MOVES = {2: [('style_weight', 30.)], 4: [('content_weights', {'relu2_1': 0., 'relu1_2': 2.}), ('style_weights', {'relu1_1': 0., 'relu3_1': 1.})], 5: [('tv_weight', .5)], 7: [('lr', .05), ('content_weight', 0.)]}
+MOVES = {2: [('style_weight', 30.)], 4: [('content_weights', {'relu2_1': 0., 'relu1_2': 2.}), ('style_weights', {'relu1_1': 0., 'relu3_1': 1.})],
+    5: [('tv_weight', .5)], 7: [('lr', .05), ('content_weight', 0.)]}
 
 class Hand(Callback):
     "After step n, another thread moves sliders"
@@ -442,14 +442,19 @@ def test_replay(go, tmp_path, kw):
     again = stylize(*(x for _, x in first.inputs), recipe=recipe, progress=False)
     assert same(again, first) and again.recipe == first.recipe and not same(first, go(**kw))
     h = first.history
-    assert h['style/relu3_1'].notna().tolist() == [False]*4 + [True]*6 and h['content/relu2_1'].notna().tolist() == [True]*4 + [False]*6 and h.tv.notna().sum() == 5
+    assert h['style/relu3_1'].notna().tolist() == [False]*4 + [True]*6
+    assert h['content/relu2_1'].notna().tolist() == [True]*4 + [False]*6
+    assert h.tv.notna().sum() == 5
 
 def test_a_move_takes_effect_with_the_next_step(go):
     h = go(schedule=[(3, 'style_weight', 0)]).history
-    assert np.allclose(h.loss[3:], h['content/relu2_1'][3:]) and h.loss[2] > 1.5*h['content/relu2_1'][2] and h['style/relu1_1'].notna().tolist() == [True]*3 + [False]*3
+    assert np.allclose(h.loss[3:], h['content/relu2_1'][3:]) and h.loss[2] > 1.5*h['content/relu2_1'][2]
+    assert h['style/relu1_1'].notna().tolist() == [True]*3 + [False]*3
 
-@pytest.mark.parametrize('move,words', [(('size', 3), ['Unknown control', 'style_weight']), (('style_weight', -1), ['style_weight is -1']), (('lr', float('nan')), ['lr is nan']),
-    (('tv_weight', 'a'), ['tv_weight']), (('style_weights', {'relu1_1': -1}), ["style_weights['relu1_1'] is -1"]), (('style_weights', {'relu9_1': 1.}), ['relu9_1']),
+@pytest.mark.parametrize('move,words', [(('size', 3), ['Unknown control', 'style_weight']),
+    (('style_weight', -1), ['style_weight is -1']), (('lr', float('nan')), ['lr is nan']),
+    (('tv_weight', 'a'), ['tv_weight']), (('style_weights', {'relu1_1': -1}), ["style_weights['relu1_1'] is -1"]),
+    (('style_weights', {'relu9_1': 1.}), ['relu9_1']),
     (('style_weights', 3), ['style_weights']), (('style_weights', {'relu1_1': None}), ['relu1_1'])])
 def test_a_bad_move_is_refused_where_it_is_made_and_the_run_goes_on(go, refused, move, words):
     asked = []
@@ -457,14 +462,17 @@ def test_a_bad_move_is_refused_where_it_is_made_and_the_run_goes_on(go, refused,
     r = go(cbs=[At(2, slide)])
     assert asked and len(r.history) == 6 and r.recipe.schedule == []
 
-BAD_SCHEDULES = [([(1, 'size', 3)], "Unknown control 'size'"), ([(-1, 'lr', 1)], 'schedule is -1'), ([(1.5, 'lr', 1)], 'schedule is 1.5'), ([(1, 'lr')], 'schedule'), ([1], 'schedule'), (5, 'schedule'),
+BAD_SCHEDULES = [([(1, 'size', 3)], "Unknown control 'size'"), ([(-1, 'lr', 1)], 'schedule is -1'),
+    ([(1.5, 'lr', 1)], 'schedule is 1.5'), ([(1, 'lr')], 'schedule'), ([1], 'schedule'), (5, 'schedule'),
     ('lr', 'schedule'), ([(1, 'style_weight', -1)], 'style_weight'), ([(1, 'tv_weight', float('nan'))], 'tv_weight'), ([(1, 'style_weights', 3)], 'style_weights'),
-    ([(1, 'style_weights', {'relu9_1': 1})], 'relu9_1'), ([(1, 'style_weights', {'relu1_1': -1})], 'relu1_1'), ([(1, 'lr', 'fast')], 'lr')]
+    ([(1, 'style_weights', {'relu9_1': 1})], 'relu9_1'), ([(1, 'style_weights', {'relu1_1': -1})], 'relu1_1'),
+    ([(1, 'lr', 'fast')], 'lr')]
 
 # ---- threads
 
 def test_two_runs_at_once(go):
-    kws = [dict(init='noise', seed=1, optimizer='lbfgs', levels=2, size=64), dict(init='noise', seed=2, optimizer='adam', average=.5, precision='bf16')]
+    kws = [dict(init='noise', seed=1, optimizer='lbfgs', levels=2, size=64),
+        dict(init='noise', seed=2, optimizer='adam', average=.5, precision='bf16')]
     alone, out, start = [go(**kw) for kw in kws], [None]*2, threading.Barrier(2)
     def work(i): start.wait(); out[i] = go(**kws[i])
     threads = [threading.Thread(target=work, args=(i,)) for i in (0, 1)]
@@ -493,31 +501,41 @@ def test_registry_is_not_changed_by_runs(go):
     assert {k: asdict(v) for k, v in RECIPES.items()} == {k: asdict(v) for k, v in before.items()}
 
 def test_recipes_know_their_source_and_their_json():
-    for name, r in RECIPES.items(): assert r.name == name and r.source and asdict(from_json(to_json(r))) == asdict(r) and named_recipe(name) == r
+    for name, r in RECIPES.items():
+        assert r.name == name and r.source and named_recipe(name) == r and asdict(from_json(to_json(r))) == asdict(r)
 
 def test_gatys_on_another_encoder(photo, painting):
     r = stylize(photo, painting, recipe='gatys', encoder='random', size=64, steps=2, progress=False).recipe
-    assert (r.style_norm, r.content_norm, r.style_weight, r.content_weight, r.written_for) == ('unit', 'unit', RECIPES['gatys'].strength, 1., '')
-    assert list(r.style_weights) == [f'relu{i}_1' for i in range(1, 6)] and list(r.content_weights) == ['relu4_2'] and r.optimizer == 'lbfgs' and r.pooling == 'max'
+    assert (r.style_norm, r.content_norm, r.written_for) == ('unit', 'unit', '')
+    assert r.style_weight/r.content_weight == RECIPES['gatys'].strength
+    assert list(r.style_weights) == [f'relu{i}_1' for i in range(1, 6)]
+    assert list(r.content_weights) == ['relu4_2'] and r.optimizer == 'lbfgs' and r.pooling == 'max'
 
 def test_a_recipe_holds_no_folder_and_no_pixels(photo, painting, tmp_path):
     for n, x in (('me.png', photo), ('art.png', painting)): save_picture(x, tmp_path/n)
     r = stylize(tmp_path/'me.png', str(tmp_path/'art.png'), **QUICK | dict(steps=1))
     text = to_json(r.recipe)
-    assert str(tmp_path) not in text and len(text) < 4000 and (r.recipe.content['name'], r.recipe.styles[0]['name']) == ('me.png', 'art.png')
-    assert r.recipe.content == picture_ref(photo, 'me.png') and r.recipe.content['size'] == [64, 64] and str(tmp_path) not in str(r.state['recipe'])
+    assert str(tmp_path) not in text and len(text) < 4000
+    assert (r.recipe.content['name'], r.recipe.styles[0]['name']) == ('me.png', 'art.png')
+    assert r.recipe.content == picture_ref(photo, 'me.png') and r.recipe.content['size'] == [64, 64]
+    assert str(tmp_path) not in str(r.state['recipe'])
 
-@pytest.mark.parametrize('text,words', [('', ['not the JSON']), ('{', ['not the JSON']), ('[1]', ["no 'schema'"]), ('{"size": 3}', ["no 'schema'"]), ('{"schema": 99}', ['newer', 'upgrade']),
-    ('{"schema": "x"}', ['schema']), ('{"schema": 1, "steps": 0}', ['steps is 0']), ('{"schema": 1, "style_weights": {"relu9_9": 1}}', ['relu9_9'])])
+@pytest.mark.parametrize('text,words', [('', ['not the JSON']), ('{', ['not the JSON']), ('[1]', ["no 'schema'"]),
+    ('{"size": 3}', ["no 'schema'"]), ('{"schema": 99}', ['newer', 'upgrade']),
+    ('{"schema": "x"}', ['schema']), ('{"schema": 1, "steps": 0}', ['steps is 0']),
+    ('{"schema": 1, "style_weights": {"relu9_9": 1}}', ['relu9_9'])])
 def test_bad_json(refused, text, words): refused(lambda: from_json(text), *words)
 
-def test_json_of_a_later_patch_with_a_field_we_do_not_know(): assert from_json('{"schema": 1, "seed": 4, "sparkle": true}') == Recipe(seed=4)
+def test_json_with_a_field_we_do_not_know():
+    assert from_json('{"schema": 1, "seed": 4, "sparkle": true}') == Recipe(seed=4)
 
 def test_bad_recipe_file(tmp_path, refused):
     Image.new('RGB', (8, 8)).save(tmp_path/'bare.png'); Image.new('RGB', (8, 8)).save(tmp_path/'a.jpg')
-    (tmp_path/'bad.json').write_text('{'); (tmp_path/'text.png').write_text('hello'); (tmp_path/'bytes.json').write_bytes(b'\xff\xfe\x00\x81')
-    for f, w in (('bare.png', 'carries no recipe'), ('a.jpg', 'carries no recipe'), ('bad.json', 'not the JSON'), ('text.png', 'carries no recipe'), ('none.png', 'There is no file'),
-                 ('bytes.json', 'recipe')): refused(lambda: Recipe.load(tmp_path/f), w)
+    (tmp_path/'bad.json').write_text('{'); (tmp_path/'text.png').write_text('hello')
+    (tmp_path/'bytes.json').write_bytes(b'\xff\xfe\x00\x81')
+    words = {'bare.png': 'carries no recipe', 'a.jpg': 'carries no recipe', 'text.png': 'carries no recipe',
+        'bad.json': 'not the JSON', 'bytes.json': 'recipe', 'none.png': 'There is no file'}
+    for f, w in words.items(): refused(lambda: Recipe.load(tmp_path/f), w)
     refused(lambda: Recipe.load(tmp_path), tmp_path.name)
 
 def test_a_jpeg_has_no_recipe_but_is_written(go, tmp_path, refused):
@@ -564,36 +582,61 @@ def test_bad_picture(go, photo, painting, bad_files, refused, kind, role):
 nan = float('nan')
 
 @pytest.mark.parametrize('kw,words', [
-    (dict(style=None), ['no style picture', 'style_weight=0']), (dict(style=[]), ['no style picture']), (dict(content=None, style=None), ['neither a content nor a style']),
+    (dict(style=None), ['no style picture', 'style_weight=0']), (dict(style=[]), ['no style picture']),
+    (dict(content=None, style=None), ['neither a content nor a style']),
     (dict(content=3), ['A int is not a picture']), (dict(style=[None]), ['not a picture']),
-    (dict(recipe='gatis'), ["Unknown recipe 'gatis'", 'default, gatys', "Did you mean 'gatys'?"]), (dict(recipe='none.png'), ['There is no file none.png']), (dict(recipe=3), ['Unknown recipe 3']),
-    (dict(recipe=None), ['Unknown recipe None']), (dict(encoder='vgg'), ["Unknown encoder 'vgg'", 'random, vgg16, vgg19']), (dict(encoder=None), ['Unknown encoder None']),
-    (dict(optimizer='sgd'), ["Unknown optimizer 'sgd'", 'lbfgs, adam']), (dict(optimiser='adam'), ["Unknown setting 'optimiser'", "Did you mean 'optimizer'?"]),
-    (dict(pooling='mean'), ['max, avg, l2']), (dict(padding='same'), ['zero, reflect']), (dict(precision='fp8'), ['auto, fp32, bf16']), (dict(style_norm='mse'), ['unit, chw, hw, gatys']),
-    (dict(content_norm='hw'), ['unit, mse, gatys']), (dict(tv_kind='l2'), ['squared, absolute']), (dict(init='nois'), ["Unknown init 'nois'", 'content, noise, style', "Did you mean 'noise'?"]),
-    (dict(init='none.png'), ['There is no file none.png']), (dict(init='picture'), ['give it again as init']), (dict(init=None), ['not a picture']),
-    (dict(style_weights={'relu9_1': 1}), ["Unknown layer of encoder 'random'", "'relu9_1'", 'relu5_4']), (dict(content_weights='relu3'), ["'relu3'", 'relu3_1']),
-    (dict(style_weights={'relu1_1': -1}), ["style_weights['relu1_1'] is -1", 'at least 0']), (dict(content_weights={'relu1_1': nan}), ["content_weights['relu1_1'] is nan"]),
-    (dict(style_weights=3), ['style_weights is a int', 'give a dict']), (dict(style_weights={'relu1_1': '1'}), ['style_weights']), (dict(style_weights=None), ['style_weights']),
-    (dict(content_weight=-1), ['content_weight is -1']), (dict(style_weight=-.1), ['style_weight is -0.1']), (dict(tv_weight=nan), ['tv_weight is nan']), (dict(tv_weight='a'), ['tv_weight']),
-    (dict(steps=0), ['steps is 0', 'at least 1']), (dict(steps=-5), ['steps is -5']), (dict(steps=2.5), ['steps is 2.5', 'whole number']), (dict(steps='ten'), ["'ten'"]), (dict(steps=True), ['steps is True']),
-    (dict(steps=2, levels=3, size=64), ['steps is 2 for 3 levels']), (dict(size=0), ['size is 0']), (dict(size=-8), ['size is -8']), (dict(size=10**6), ['size is 1000000', 'at most 20000']), (dict(size=nan), ['size is nan']),
-    (dict(size=16, style_weights='relu4_1'), ['size 16', '16x16', 'relu4_1', '32 px', 'raise size']), (dict(size=48, levels=9), ['9 levels', 'lower levels']), (dict(levels=0), ['levels is 0']), (dict(levels=99), ['levels is 99']),
-    (dict(style_blend=[1, 2]), ['1 styles and 2 blend weights']), (dict(style_blend=[-1]), ['style_blend is -1']), (dict(style_blend=[0]), ['sum more than 0']), (dict(style_blend=2), ['style_blend']), (dict(style_blend='a'), ['style_blend']),
-    (dict(style_scale=0), ['style_scale is 0']), (dict(style_scale=.02), ['style picture', 'style_scale']), (dict(average=1), ['average is 1']), (dict(average=-.1), ['average is -0.1']),
-    (dict(lr=0), ['lr is 0']), (dict(lr=-1), ['lr is -1']), (dict(lr=nan), ['lr is nan']), (dict(lr_end=0), ['lr_end is 0']), (dict(seed=-1), ['seed is -1']), (dict(seed=1.5), ['seed is 1.5']), (dict(seed=None), ['seed']),
-    (dict(history=0), ['history is 0']), (dict(snapshots=-1), ['snapshots is -1']), (dict(snapshots=[0]), ['snapshots is 0']), (dict(snapshots='all'), ['snapshots']), (dict(snapshots=None), ['snapshots']),
-    (dict(encoder_weights='none.safetensors'), ['none.safetensors']), (dict(device='gpu'), ["'gpu'"]), *[(dict(schedule=s), [w]) for s, w in BAD_SCHEDULES]], ids=str)
+    (dict(recipe='gatis'), ["Unknown recipe 'gatis'", 'default, gatys', "Did you mean 'gatys'?"]),
+    (dict(recipe='none.png'), ['There is no file none.png']), (dict(recipe=3), ['Unknown recipe 3']),
+    (dict(recipe=None), ['Unknown recipe None']), (dict(encoder='vgg'), ["Unknown encoder 'vgg'", 'random, vgg16, vgg19']),
+    (dict(encoder=None), ['Unknown encoder None']),
+    (dict(optimizer='sgd'), ["Unknown optimizer 'sgd'", 'lbfgs, adam']),
+    (dict(optimiser='adam'), ["Unknown setting 'optimiser'", "Did you mean 'optimizer'?"]),
+    (dict(pooling='mean'), ['max, avg, l2']), (dict(padding='same'), ['zero, reflect']),
+    (dict(precision='fp8'), ['auto, fp32, bf16']), (dict(style_norm='mse'), ['unit, chw, hw, gatys']),
+    (dict(content_norm='hw'), ['unit, mse, gatys']), (dict(tv_kind='l2'), ['squared, absolute']),
+    (dict(init='nois'), ["Unknown init 'nois'", 'content, noise, style', "Did you mean 'noise'?"]),
+    (dict(init='none.png'), ['There is no file none.png']), (dict(init='picture'), ['give it again as init']),
+    (dict(init=None), ['not a picture']),
+    (dict(style_weights={'relu9_1': 1}), ["Unknown layer of encoder 'random'", "'relu9_1'", 'relu5_4']),
+    (dict(content_weights='relu3'), ["'relu3'", 'relu3_1']),
+    (dict(style_weights={'relu1_1': -1}), ["style_weights['relu1_1'] is -1", 'at least 0']),
+    (dict(content_weights={'relu1_1': nan}), ["content_weights['relu1_1'] is nan"]),
+    (dict(style_weights=3), ['style_weights is a int', 'give a dict']), (dict(style_weights={'relu1_1': '1'}), ['style_weights']),
+    (dict(style_weights=None), ['style_weights']),
+    (dict(content_weight=-1), ['content_weight is -1']), (dict(style_weight=-.1), ['style_weight is -0.1']),
+    (dict(tv_weight=nan), ['tv_weight is nan']), (dict(tv_weight='a'), ['tv_weight']),
+    (dict(steps=0), ['steps is 0', 'at least 1']), (dict(steps=-5), ['steps is -5']),
+    (dict(steps=2.5), ['steps is 2.5', 'whole number']), (dict(steps='ten'), ["'ten'"]), (dict(steps=True), ['steps is True']),
+    (dict(steps=2, levels=3, size=64), ['steps is 2 for 3 levels']), (dict(size=0), ['size is 0']),
+    (dict(size=-8), ['size is -8']), (dict(size=10**6), ['size is 1000000', 'at most 20000']), (dict(size=nan), ['size is nan']),
+    (dict(size=16, style_weights='relu4_1'), ['size 16', '16x16', 'relu4_1', '32 px', 'raise size']),
+    (dict(size=48, levels=9), ['9 levels', 'lower levels']), (dict(levels=0), ['levels is 0']), (dict(levels=99), ['levels is 99']),
+    (dict(style_blend=[1, 2]), ['1 styles and 2 blend weights']), (dict(style_blend=[-1]), ['style_blend is -1']),
+    (dict(style_blend=[0]), ['sum more than 0']), (dict(style_blend=2), ['style_blend']), (dict(style_blend='a'), ['style_blend']),
+    (dict(style_scale=0), ['style_scale is 0']), (dict(style_scale=.02), ['style picture', 'style_scale']),
+    (dict(average=1), ['average is 1']), (dict(average=-.1), ['average is -0.1']),
+    (dict(lr=0), ['lr is 0']), (dict(lr=-1), ['lr is -1']), (dict(lr=nan), ['lr is nan']), (dict(lr_end=0), ['lr_end is 0']),
+    (dict(seed=-1), ['seed is -1']), (dict(seed=1.5), ['seed is 1.5']), (dict(seed=None), ['seed']),
+    (dict(history=0), ['history is 0']), (dict(snapshots=-1), ['snapshots is -1']), (dict(snapshots=[0]), ['snapshots is 0']),
+    (dict(snapshots='all'), ['snapshots']), (dict(snapshots=None), ['snapshots']),
+    (dict(encoder_weights='none.safetensors'), ['none.safetensors']), (dict(device='gpu'), ["'gpu'"]),
+    *[(dict(schedule=s), [w]) for s, w in BAD_SCHEDULES]], ids=str)
 def test_refused_before_any_work(go, refused, kw, words):
     spy = Began()
     refused(lambda: go(**kw, cbs=[spy]), *words)
     assert not spy.began
 
 @pytest.mark.parametrize('call,words', [
-    (lambda p, e: reconstruct(p, 'relu9_1'), ['relu9_1']), (lambda p, e: reconstruct(p, 'relu1_1', kind='both'), ["Unknown kind 'both'", 'content, style']), (lambda p, e: reconstruct('none.png'), ['no file none.png']),
-    (lambda p, e: picture_learner(p, e, steps=0), ['steps is 0']), (lambda p, e: ContentLoss(p, weight=-1), ['content_weight is -1']), (lambda p, e: StyleLoss(p, blend=[1, 2]), ['2 blend weights']),
-    (lambda p, e: StyleLoss(p, norm='no'), ['unit, chw']), (lambda p, e: StyleLoss([]), ['style']), (lambda p, e: TVLoss(-1), ['tv_weight is -1']), (lambda p, e: TVLoss(1, 'cubic'), ['squared, absolute']),
-    (lambda p, e: Average(1.), ['average']), (lambda p, e: Precision('fp8'), ['fp32, bf16']), (lambda p, e: level_steps(2, [1, 2, 3]), ['at least 3 steps']),
+    (lambda p, e: reconstruct(p, 'relu9_1'), ['relu9_1']),
+    (lambda p, e: reconstruct(p, 'relu1_1', kind='both'), ["Unknown kind 'both'", 'content, style']),
+    (lambda p, e: reconstruct('none.png'), ['no file none.png']),
+    (lambda p, e: picture_learner(p, e, steps=0), ['steps is 0']),
+    (lambda p, e: ContentLoss(p, weight=-1), ['content_weight is -1']),
+    (lambda p, e: StyleLoss(p, blend=[1, 2]), ['2 blend weights']),
+    (lambda p, e: StyleLoss(p, norm='no'), ['unit, chw']), (lambda p, e: StyleLoss([]), ['style']),
+    (lambda p, e: TVLoss(-1), ['tv_weight is -1']), (lambda p, e: TVLoss(1, 'cubic'), ['squared, absolute']),
+    (lambda p, e: Average(1.), ['average']), (lambda p, e: Precision('fp8'), ['fp32, bf16']),
+    (lambda p, e: level_steps(2, [1, 2, 3]), ['at least 3 steps']),
     (lambda p, e: Recipe(size='big'), ['size']), (lambda p, e: named_recipe('default', sise=3), ["Did you mean 'size'?"])])
 def test_refused_by_the_parts(photo, enc, refused, call, words): refused(lambda: call(photo, enc), *words)
 
@@ -602,7 +645,8 @@ def test_refused_by_the_parts(photo, enc, refused, call, words): refused(lambda:
 def test_parts_work_alone(photo, painting, enc):
     learn = picture_learner(photo, enc, [StyleLoss(painting, 'relu1_1'), History()], steps=3)
     learn.fit(1)
-    assert len(learn.history.table) == 3 and learn.feature_hooks.chain is None and learn.features == {} and not any(m._forward_hooks for m in enc.modules())
+    assert len(learn.history.table) == 3 and learn.feature_hooks.chain is None
+    assert learn.features == {} and not any(m._forward_hooks for m in enc.modules())
 
 def test_canvas_stays_contiguous_float32_and_apart_from_the_input(photo, enc):
     x = photo.to(memory_format=torch.channels_last)
@@ -614,10 +658,11 @@ def test_canvas_stays_contiguous_float32_and_apart_from_the_input(photo, enc):
 def test_targets_are_made_once_for_each_level_and_layer(photo, painting, enc, monkeypatch):
     made, make = [], ContentLoss.make_targets
     monkeypatch.setattr(ContentLoss, 'make_targets', lambda self, layers: (made.append(list(layers)), make(self, layers))[1])
-    stylize(photo, painting, **QUICK | dict(size=64, levels=2, schedule=[(1, 'content_weights', {'relu1_1': 1.})], content_weights='relu2_1'))
+    stylize(photo, painting, **QUICK | dict(size=64, levels=2, schedule=[(1, 'content_weights', {'relu1_1': 1.})]))
     assert made == [['relu2_1'], ['relu1_1'], ['relu1_1', 'relu2_1']] or made == [['relu2_1'], ['relu1_1'], ['relu2_1', 'relu1_1']]
 
-def test_lbfgs_takes_one_evaluation_a_step_and_adam_too(go): assert go().history.evals.tolist() == go(optimizer='adam').history.evals.tolist() == [1]*6
+def test_one_evaluation_a_step(go):
+    for optimizer in ('lbfgs', 'adam'): assert go(optimizer=optimizer).history.evals.tolist() == [1]*6
 
 def test_step_size_falls_along_a_cosine(go):
     seen = []
