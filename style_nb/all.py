@@ -9,7 +9,7 @@ __all__ = ['load_picture', 'open_picture', 'save_picture', 'to_pil', 'resize', '
            'ENCODERS', 'Encoder', 'encoder', 'gram', 'content_loss', 'style_loss', 'tv_loss', 'Picture', 'LossTerm',
            'FeatureHooks', 'ContentLoss', 'StyleLoss', 'TVLoss', 'picture_learner', 'Average', 'Controls', 'Guard',
            'LiveView', 'Precision', 'Pyramid', 'Snapshots', 'RECIPES', 'Recipe', 'Result', 'stylize', 'reconstruct',
-           'explore', 'quick']
+           'explore', 'log_range', 'quick']
 
 # %% ../nbs/99_all.ipynb #46b3a1ba
 from .pictures import load_picture, open_picture, save_picture, to_pil, resize, show_pictures
@@ -21,7 +21,7 @@ from .learner import Picture, LossTerm, FeatureHooks, ContentLoss, StyleLoss, TV
 from .callbacks import Average, Controls, Guard, LiveView, Precision, Pyramid, Snapshots
 from .recipe import RECIPES, Recipe
 from .transfer import Result, stylize, reconstruct
-from .widgets import explore
+from .widgets import explore, log_range
 from .teaching import quick
 
 # %% ../nbs/99_all.ipynb #7a232700
@@ -29,4 +29,4 @@ _all_ = ['load_picture', 'open_picture', 'save_picture', 'to_pil', 'resize', 'sh
     'ENCODERS', 'Encoder', 'encoder', 'gram', 'content_loss', 'style_loss', 'tv_loss',
     'Picture', 'LossTerm', 'FeatureHooks', 'ContentLoss', 'StyleLoss', 'TVLoss', 'picture_learner',
     'Average', 'Controls', 'Guard', 'LiveView', 'Precision', 'Pyramid', 'Snapshots',
-    'RECIPES', 'Recipe', 'Result', 'stylize', 'reconstruct', 'explore', 'quick']
+    'RECIPES', 'Recipe', 'Result', 'stylize', 'reconstruct', 'explore', 'log_range', 'quick']

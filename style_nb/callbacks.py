@@ -214,7 +214,7 @@ class Guard(Callback):
     "End the run with the last good picture when the canvas is lost to NaN or to one flat colour."
     order = 30
     def __init__(self,
-        every:int=10,       # Steps between looks
+        every:int=10,       # Steps between looks, after the first ten
         flat:float=1/255,   # A deviation of all pixels below this is collapse
     ): self.every, self.flat, self.good = every, flat, None
 
@@ -226,17 +226,18 @@ class Guard(Callback):
         if (x.abs() > 50).float().mean() > .01: return 'pixel values ran far out of range'
 
     def before_fit(self): self.spread, self.seen = self.model.canvas.detach().std((-2, -1)).max().item(), 0
-    def before_train(self): self.good = self.model.canvas.detach().clone()
+    def before_train(self): self.keep()
+    def keep(self): self.good, self.good_step = self.model.canvas.detach().clone(), self.seen
     def after_step(self):
         self.seen += 1
-        if self.seen % self.every and torch.isfinite(self.model.canvas.detach().sum()): return
+        if self.seen > self.every and self.seen % self.every and torch.isfinite(self.model.canvas.detach().sum()): return
         trouble = self.trouble()
-        if trouble is None: self.good = self.model.canvas.detach().clone(); return
+        if trouble is None: self.keep(); return
         self.opt.opt.state.clear()
         self.model.canvas.data = self.good
         for cb in self.learn.cbs:
             if isinstance(cb, Average): cb.value = None
-        self.learn.stopped = f"{trouble} at step {self.seen}; this is the last good picture. Try a smaller step size (lr)."
+        self.learn.stopped = f"{trouble} at step {self.seen}; this is the picture of step {self.good_step}. Try a smaller step size (lr)."
         raise CancelFitException
 
 # %% ../nbs/50_callbacks.ipynb #570de43b

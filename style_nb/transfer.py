@@ -210,7 +210,8 @@ def plot_losses(
     ax.plot(h.step, h.loss, 'k', lw=1.6, label='loss (weighted sum)')
     for s in h.step[h.level.diff() > 0]: ax.axvline(s, color='.8', lw=1, zorder=0)
     ax.set(xlabel='step', ylabel='unit-free, 0 is equal' if result.recipe.style_norm == 'unit' else result.recipe.style_norm, yscale='log' if log else 'linear')
-    if not log: ax.set_ylim(0, min(h.loss.max(), 1.05*h.loss.iloc[len(h)//20])*1.05 + 1e-12)
+    if log: ax.set_ylim(bottom=.5*h.iloc[len(h)//20 + 1:, 7:].clip(lower=1e-12).min().min() if len(h) > 2 else None)
+    else: ax.set_ylim(0, min(h.loss.max(), 1.05*h.loss.iloc[len(h)//20])*1.05 + 1e-12)
     ax.spines[['top', 'right']].set_visible(False)
     ax.legend(fontsize=7, frameon=False, loc='upper left', bbox_to_anchor=(1, 1))
     return fig

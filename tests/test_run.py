@@ -350,24 +350,19 @@ SCHEDULE = [(2, 'style_weight', 3.), (5, 'lr', .1), (8, 'style_weights', {'relu1
 KINDS = dict(lbfgs=dict(optimizer='lbfgs'), wolfe=dict(line_search=True), adam=dict(optimizer='adam', init='noise'),
     average=dict(optimizer='adam', average=.8), bf16=dict(precision='bf16'), moves=dict(optimizer='adam', average=.5, schedule=SCHEDULE),
     lbfgs_moves=dict(schedule=[(4, 'tv_weight', .3), (8, 'content_weight', .1)]))
-LONG = dict(size=64, levels=2, steps=12)  # levels of 7 and 5 steps
+LONG = dict(size=64, levels=2, steps=12)  # 7 steps, then 5
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_resume_is_exact(go, tmp_path, kind):
     whole = go(**LONG, **KINDS[kind])
     assert whole.history.groupby('level').size().tolist() == [7, 5]
-    for n in (1, 5, 8):
+    for n in (1, 7, 8):
         half = go(**LONG, **KINDS[kind], cbs=[stop_at(n)])
         state = half.save_state(tmp_path/'half.safetensors')
         rest = stylize(*(x for _, x in half.inputs), resume=state, progress=False)
         assert same(rest, whole), n
         assert half.history.step.tolist() + rest.history.step.tolist() == list(range(1, 13)) and rest.recipe == whole.recipe
         assert np.array_equal(np.concatenate([half.history.loss, rest.history.loss]), whole.history.loss)
-
-@pytest.mark.parametrize('kind', KINDS)
-def test_resume_between_two_levels(go, kind):
-    half = go(**LONG, **KINDS[kind], cbs=[stop_at(7)])
-    assert same(stylize(*(x for _, x in half.inputs), resume=half, progress=False), go(**LONG, **KINDS[kind]))
 
 def test_resume_twice_and_by_every_door(go, photo, painting, tmp_path):
     whole, r = go(**LONG), go(**LONG, cbs=[stop_at(3)])
