@@ -8,8 +8,8 @@ Docs: https://style-nb.github.io/style_nb/all.html.md"""
 __all__ = ['load_picture', 'open_picture', 'save_picture', 'to_pil', 'resize', 'show_pictures', 'paint', 'sample', 'samples',
            'ENCODERS', 'Encoder', 'encoder', 'gram', 'content_loss', 'style_loss', 'tv_loss', 'Picture', 'LossTerm',
            'FeatureHooks', 'ContentLoss', 'StyleLoss', 'TVLoss', 'picture_learner', 'Average', 'Controls', 'Guard',
-           'LiveView', 'Precision', 'Pyramid', 'Snapshots', 'RECIPES', 'Recipe', 'Result', 'stylize', 'reconstruct',
-           'explore', 'log_range', 'quick']
+           'LiveView', 'EncoderPrecision', 'Pyramid', 'Snapshots', 'RECIPES', 'Recipe', 'Result', 'stylize',
+           'reconstruct', 'explore', 'log_range', 'quick']
 
 # %% ../nbs/99_all.ipynb #46b3a1ba
 from .pictures import load_picture, open_picture, save_picture, to_pil, resize, show_pictures
@@ -18,7 +18,7 @@ from .gallery import sample, samples
 from .encoders import ENCODERS, Encoder, encoder
 from .losses import gram, content_loss, style_loss, tv_loss
 from .learner import Picture, LossTerm, FeatureHooks, ContentLoss, StyleLoss, TVLoss, picture_learner
-from .callbacks import Average, Controls, Guard, LiveView, Precision, Pyramid, Snapshots
+from .callbacks import Average, Controls, Guard, LiveView, EncoderPrecision, Pyramid, Snapshots
 from .recipe import RECIPES, Recipe
 from .transfer import Result, stylize, reconstruct
 from .widgets import explore, log_range
@@ -28,5 +28,5 @@ from .teaching import quick
 _all_ = ['load_picture', 'open_picture', 'save_picture', 'to_pil', 'resize', 'show_pictures', 'paint', 'sample', 'samples',
     'ENCODERS', 'Encoder', 'encoder', 'gram', 'content_loss', 'style_loss', 'tv_loss',
     'Picture', 'LossTerm', 'FeatureHooks', 'ContentLoss', 'StyleLoss', 'TVLoss', 'picture_learner',
-    'Average', 'Controls', 'Guard', 'LiveView', 'Precision', 'Pyramid', 'Snapshots',
+    'Average', 'Controls', 'Guard', 'LiveView', 'EncoderPrecision', 'Pyramid', 'Snapshots',
     'RECIPES', 'Recipe', 'Result', 'stylize', 'reconstruct', 'explore', 'log_range', 'quick']

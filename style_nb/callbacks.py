@@ -20,8 +20,8 @@ from .learner import picture_learner, adam, ContentLoss, StyleLoss, TVLoss, Weig
 
 # %% auto #0
 __all__ = ['PRECISIONS', 'CONTROLS', 'History', 'lbfgs', 'LBFGSStep', 'CosineStep', 'Average', 'level_sizes', 'level_steps',
-           'Pyramid', 'best_precision', 'Precision', 'Clamp', 'Snapshots', 'Guard', 'Stop', 'check_move', 'Controls',
-           'Progress', 'LiveView']
+           'Pyramid', 'best_precision', 'EncoderPrecision', 'Clamp', 'Snapshots', 'Guard', 'Stop', 'check_move',
+           'Controls', 'Progress', 'LiveView']
 
 # %% ../nbs/50_callbacks.ipynb #a1e73e37
 class History(Callback):
@@ -39,7 +39,8 @@ class History(Callback):
     @property
     def table(self)->pd.DataFrame:
         "A row a step; columns step, level, height, width, evals, seconds, loss and one for each term."
-        return pd.DataFrame([{k: v.item() if isinstance(v, torch.Tensor) else v for k, v in r.items()} for r in self.rows])
+        rows = [{k: v.item() if isinstance(v, torch.Tensor) else v for k, v in r.items()} for r in self.rows]
+        return pd.DataFrame(rows, columns=None if rows else ['step', 'level', 'height', 'width', 'evals', 'seconds', 'loss'])
 
 # %% ../nbs/50_callbacks.ipynb #673dbcc9
 def lbfgs(
@@ -182,7 +183,7 @@ def best_precision(
     fast = torch.cpu._is_avx512_bf16_supported() if kind == 'cpu' and hasattr(torch.cpu, '_is_avx512_bf16_supported') else kind == 'cuda' and torch.cuda.is_bf16_supported()
     return 'bf16' if fast else 'fp32'
 
-class Precision(Callback):
+class EncoderPrecision(Callback):
     "Run the encoder in another precision."
     order = -5
     def __init__(self, precision='bf16'): self.precision = one_of(precision, PRECISIONS, 'precision')

@@ -19,7 +19,7 @@ from fastai.callback.core import Callback
 from .pictures import (as_path, load_picture, to_pil, save_picture, check_output, whole_file, show_pictures, fit_size, resize, in_range, one_of, Plate, PictureNotFound)
 from .encoders import encoder, Encoder
 from .learner import picture_learner, adam, ContentLoss, StyleLoss, TVLoss
-from .callbacks import (Average, Clamp, Controls, CosineStep, Guard, History, LBFGSStep, Precision, Progress, Pyramid, Snapshots, Stop, best_precision, lbfgs, level_sizes, level_steps)
+from .callbacks import (Average, Clamp, Controls, CosineStep, Guard, History, LBFGSStep, EncoderPrecision, Progress, Pyramid, Snapshots, Stop, best_precision, lbfgs, level_sizes, level_steps)
 from .recipe import Recipe, named_recipe, on_encoder, picture_ref, png_info, to_json, from_json, RECIPES, STARTS
 
 # %% auto #0
@@ -65,7 +65,7 @@ def transfer_learner(
     "The Learner a recipe describes."
     r, steps = recipe, level_steps(recipe.steps, [max(s) for s in shapes])
     level = next(i for i, c in enumerate(np.cumsum(steps)) if first_step < c)
-    cbs = [Pyramid(shapes, steps, (level, first_step - sum(steps[:level]))), Precision(r.precision), Controls(r.schedule, first_step)]
+    cbs = [Pyramid(shapes, steps, (level, first_step - sum(steps[:level]))), EncoderPrecision(r.precision), Controls(r.schedule, first_step)]
     if r.content_weights and content is not None: cbs.append(ContentLoss(content, r.content_weights, r.content_weight, r.content_norm))
     if r.style_weights and styles: cbs.append(StyleLoss(styles, r.style_weights, r.style_weight, r.style_blend, r.style_norm, r.style_scale))
     cbs += [TVLoss(r.tv_weight, r.tv_kind), CosineStep(r.steps, r.lr_end, first_step), History(first_step), Guard(), Stop()]
@@ -204,6 +204,7 @@ def plot_losses(
 )->Plate:              # Figure
     "Each term of a run, unweighted, over its steps; grey lines are changes of level."
     h = result.history
+    if not len(h): raise ValueError("This run took no step: there is no loss to plot.")
     fig = Plate(figsize=(6.4, 3.2), layout='constrained', dpi=100)
     ax = fig.subplots()
     for c in h.columns[7:]: ax.plot(h.step, h[c], lw=1.2, label=c)

@@ -212,9 +212,8 @@ def test_bytes(form):
 def test_fit_size(hw, size, want): assert fit_size(hw, size) == want
 
 def test_resize_is_antialiased_and_stays_in_range():
-    stripes = (torch.arange(256) % 2).float().expand(1, 3, 256, 256)
-    small = resize(stripes, 64)
-    assert (small[..., 4:-4] - .5).abs().max() < .02
+    noise = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(0))
+    assert resize(noise, 64).std() < noise.std()/3 and resize(noise, 64).mean().item() == pytest.approx(.5, abs=.01)
     edge = (torch.arange(64) > 31).float().expand(1, 3, 64, 64)
     big = resize(edge, 200)
     assert big.min() == 0 and big.max() == 1 and big.shape == (1, 3, 200, 200)

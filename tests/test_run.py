@@ -86,9 +86,9 @@ def test_style_alone_forgets_places(photo):
 @pytest.mark.parametrize('optimizer', ['lbfgs', 'adam'])
 def test_from_less_contrast_than_the_style_has(photo, optimizer):
     "Where the loss is concave L-BFGS learns no curvature: it must neither crawl nor leap"
-    r = reconstruct(photo, ['relu1_1', 'relu2_1'], 'style', size=64, steps=40, optimizer=optimizer, precision='fp32', progress=False)
+    r = reconstruct(photo, ['relu1_1', 'relu2_1'], 'style', size=64, steps=21, optimizer=optimizer, precision='fp32', progress=False)
     loss = r.history.loss
-    assert loss.iloc[-1] < .2*loss.iloc[0] and loss.max() < 2*loss.iloc[0], loss.iloc[::5].tolist()
+    assert loss.iloc[-1] < .3*loss.iloc[0] and loss.max() < 2*loss.iloc[0], loss.iloc[::5].tolist()
 
 @pytest.mark.parametrize('optimizer', ['lbfgs', 'adam'])
 def test_only_relative_weights_matter(go, optimizer):
@@ -437,7 +437,7 @@ def test_replay(go, tmp_path, kw):
     again = stylize(*(x for _, x in first.inputs), recipe=recipe, progress=False)
     assert same(again, first) and again.recipe == first.recipe and not same(first, go(**kw))
     h = first.history
-    assert h['style/relu3_1'].notna().tolist() == [False]*4 + [True]*6
+    assert h['style/relu3_1'].notna().tolist() == [False]*4 + [True]*6 and h['style/relu2_1'].notna().all()
     assert h['content/relu2_1'].notna().tolist() == [True]*4 + [False]*6
     assert h.tv.notna().sum() == 5
 
@@ -630,7 +630,7 @@ def test_refused_before_any_work(go, refused, kw, words):
     (lambda p, e: StyleLoss(p, blend=[1, 2]), ['2 blend weights']),
     (lambda p, e: StyleLoss(p, norm='no'), ['unit, chw']), (lambda p, e: StyleLoss([]), ['style']),
     (lambda p, e: TVLoss(-1), ['tv_weight is -1']), (lambda p, e: TVLoss(1, 'cubic'), ['squared, absolute']),
-    (lambda p, e: Average(1.), ['average']), (lambda p, e: Precision('fp8'), ['fp32, bf16']),
+    (lambda p, e: Average(1.), ['average']), (lambda p, e: EncoderPrecision('fp8'), ['fp32, bf16']),
     (lambda p, e: level_steps(2, [1, 2, 3]), ['at least 3 steps']),
     (lambda p, e: Recipe(size='big'), ['size']), (lambda p, e: named_recipe('default', sise=3), ["Did you mean 'size'?"])])
 def test_refused_by_the_parts(photo, enc, refused, call, words): refused(lambda: call(photo, enc), *words)
@@ -669,6 +669,21 @@ def test_step_size_falls_along_a_cosine(go):
 def test_adam_stays_in_range(go):
     c = go(optimizer='adam', lr=.5, init='noise').state['canvas']
     assert c.min() >= 0 and c.max() <= 1
+
+def test_moments_of_adam_grow_with_the_canvas(go):
+    moments = []
+    class Keep(Callback):
+        def keep(self): moments.append({k: v.clone() for k, v in self.opt.opt.state[self.model.canvas].items()})
+        def before_step(self):
+            if self.epoch == 1: self.keep(); self.learn.stop.now()
+        def after_step(self):
+            if self.epoch == 0: self.keep()
+    go(size=64, levels=2, optimizer='adam', cbs=[Keep()])
+    old, new = moments[-2:]
+    for k in ('exp_avg', 'exp_avg_sq'):
+        want = torch.nn.functional.interpolate(old[k], (64, 64), mode='bilinear', align_corners=False)
+        assert torch.allclose(new[k], want, rtol=1e-4) and want.abs().max() > 0
+    assert new['step'] == old['step'] == len(moments) - 1 and new['exp_avg_sq'].min() >= 0
 
 def test_average_is_the_mean_of_iterates(go):
     seen = []
