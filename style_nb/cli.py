@@ -92,7 +92,7 @@ def run_demo(args, **settings):
     except OSError as e: raise ValueError(f"The folder {folder} cannot be made: {e.strerror}. Choose another with -o.") from None
     content, styles = sample('astronaut'), {n: sample(n) for n in ('swirls', 'woodcut', 'dots')}
     print(f'Ready after {time.perf_counter() - t:.1f} s. Repainting a photo in three styles and in all of them; Ctrl-C keeps the picture so far.', file=sys.stderr)
-    t = time.perf_counter()
+    t, settings = time.perf_counter(), dict(size=384, steps=200) | settings
     results = {'all three': stylize(content, list(styles.values()), **settings)} | {n: stylize(content, s, **settings) for n, s in styles.items()}
     seconds = time.perf_counter() - t
     r = results['swirls']

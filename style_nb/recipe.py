@@ -56,7 +56,7 @@ class Recipe:
     content_norm: str = 'unit'      # One of `CONTENT_NORMS`
     tv_kind: str = 'squared'        # 'squared' or 'absolute'
     pooling: str = 'avg'            # 'max', 'avg' or 'l2'
-    padding: str = 'zero'           # 'zero', 'reflect', 'replicate' or 'circular'
+    padding: str = 'reflect'        # 'zero', 'reflect', 'replicate' or 'circular'
     precision: str = 'auto'         # 'auto', 'bf16' or 'fp32'
     encoder_weights: str = None     # Path of a weights file; `None` takes the encoder's own
     snapshots: int = 0              # Keep a frame every n steps, or a list of steps; 0 keeps none
@@ -124,7 +124,7 @@ _CLASSIC = {f'relu{i}_1': 1. for i in range(1, 6)}
 RECIPES = {
     'default': Recipe(source='style_nb: coarse to fine, L-BFGS, unit-free losses, tuned by eye on the default encoder'),
     'gatys': Recipe(name='gatys', encoder='vgg19', written_for='vgg19-caffe', style_weights=_CLASSIC, content_weights={'relu4_2': 1.}, style_norm='chw', content_norm='mse',
-                    style_weight=1000., tv_weight=0., strength=20., size=512, steps=500, levels=1, history=100, pooling='max',
+                    style_weight=1000., tv_weight=0., strength=20., size=512, steps=500, levels=1, history=100, pooling='max', padding='zero',
                     source="Gatys, Ecker, Bethge 2016, Image Style Transfer Using Convolutional Neural Networks; weights of the authors' PytorchNeuralStyleTransfer"),
 }
 

@@ -267,7 +267,7 @@ def _check_styles(recipe, styles, enc, shapes):
     if not styles: raise ValueError("There is no style picture but style_weight is above 0: give a style picture, or style_weight=0.")
     for s in styles:
         h, w = fit_size(s.shape[-2:], min(max(s.shape[-2:]), max(1, round(max(shapes[0])*recipe.style_scale))))
-        if min(h, w) < enc.min_side(layers)//4: raise ValueError(f"The style picture is only {w}x{h} px at the first level, too small for {max(layers, key=enc.layers.index)}: raise size or style_scale, or use shallower layers.")
+        if min(h, w) < enc.min_side(layers)//2: raise ValueError(f"The style picture is only {w}x{h} px at the first level, too small for {max(layers, key=enc.layers.index)}: raise size or style_scale, or use shallower layers.")
 
 # %% ../nbs/70_transfer.ipynb #c345823b
 @delegates(Recipe)

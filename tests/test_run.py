@@ -16,7 +16,8 @@ from style_nb.transfer import *
 from style_nb.transfer import load_state, save_state
 
 QUICK = dict(size=48, steps=6, levels=1, content_weights='relu2_1', style_weights=['relu1_1', 'relu2_1'],
-    content_weight=1., style_weight=10., tv_weight=0., style_scale=1., optimizer='lbfgs', average=0., precision='fp32', progress=False)
+    content_weight=1., style_weight=10., tv_weight=0., style_scale=1., padding='zero',
+    optimizer='lbfgs', average=0., precision='fp32', progress=False)
 
 @pytest.fixture
 def go(photo, painting):
@@ -67,7 +68,7 @@ def rebuilt(photo):
     kw = dict(size=40, precision='fp32', progress=False)
     def db(layer, **opt): return psnr(reconstruct(x, layer, **kw, **opt).state['canvas'], x)
     return dict(lbfgs={l: db(l, optimizer='lbfgs', steps=50) for l in layers},
-        adam={l: db(l, optimizer='adam', steps=100, lr=.1) for l in layers})
+        adam={l: db(l, optimizer='adam', steps=120, lr=.1) for l in layers})
 
 @pytest.mark.parametrize('optimizer', ['lbfgs', 'adam'])
 def test_relu1_1_brings_the_picture_back(rebuilt, optimizer): assert rebuilt[optimizer]['relu1_1'] > 60, rebuilt
@@ -88,7 +89,7 @@ def test_from_less_contrast_than_the_style_has(photo, optimizer):
     "Where the loss is concave L-BFGS learns no curvature: it must neither crawl nor leap"
     r = reconstruct(photo, ['relu1_1', 'relu2_1'], 'style', size=64, steps=21, optimizer=optimizer, precision='fp32', progress=False)
     loss = r.history.loss
-    assert loss.iloc[-1] < .3*loss.iloc[0] and loss.max() < 2*loss.iloc[0], loss.iloc[::5].tolist()
+    assert loss.iloc[-1] < .5*loss.iloc[0] and loss.max() < 2*loss.iloc[0], loss.iloc[::5].tolist()
 
 @pytest.mark.parametrize('optimizer', ['lbfgs', 'adam'])
 def test_only_relative_weights_matter(go, optimizer):
@@ -193,7 +194,7 @@ def test_history(go):
     assert go(line_search=True, steps=4).history.evals.sum() > 4
 
 def test_first_row_against_the_losses_themselves(go, photo, painting, enc):
-    h, x = go(init='style', steps=1).history, resize(photo, 48)
+    h, x = go(init='style', steps=1, padding='zero').history, resize(photo, 48)
     s, z = resize(painting, 48), resize(painting, (48, 48))
     f, p, a = enc(z, ['relu1_1', 'relu2_1']), enc(x, 'relu2_1')['relu2_1'], enc(s, ['relu1_1', 'relu2_1'])
     sq = lambda t: t.square().sum().item()
@@ -296,7 +297,13 @@ def test_guard_at_the_last_steps_of_a_level_and_the_first_of_the_next(go):
 @pytest.mark.parametrize('optimizer,lr', [('lbfgs', 1e30), ('lbfgs', 1e6), ('adam', 1e30)])
 def test_guard_against_a_step_far_too_large(go, optimizer, lr):
     r = go(steps=15, optimizer=optimizer, lr=lr, init='noise')
-    assert torch.isfinite(r.state['canvas']).all() and np.isfinite(r.history.loss).all()
+    assert torch.isfinite(r.state['canvas']).all() and np.isfinite(r.history.loss.astype(float)).all()
+
+def test_a_run_lost_at_its_first_step_still_shows_itself(go, tmp_path, refused):
+    r = go(steps=15, optimizer='lbfgs', lr=1e30, init='noise')
+    assert 'step 1' in r.stopped and len(r.history) == 0 and r.stopped in repr(r) and r._repr_png_() and r.show()._repr_png_()
+    refused(lambda: r.plot_losses(), 'took no step')
+    assert Recipe.load(r.save(tmp_path/'a.png')) == r.recipe
 
 def test_guard_against_collapse(go):
     r = go(steps=30, optimizer='adam', cbs=[At(n, lambda learn: learn.model.canvas.data.fill_(.5)) for n in range(3, 31)])
