@@ -65,29 +65,33 @@ class LBFGSStep(Callback):
         self.shorten()
         raise CancelStepException
 
-    def scale_first(self):
-        "While nothing is remembered, a step of `.01 * lr`, root mean square, along the gradient."
-        canvas, group = self.model.canvas, self.opt.opt.param_groups[0]
-        state, size = self.opt.opt.state[canvas], canvas.grad.square().mean().sqrt().clamp_min(1e-20).item()
-        group['lr'] = self.opt_lr = self.opt.hypers[-1]['lr']
-        if 'n_iter' not in state: group['lr'] *= .01/size/min(1., 1/canvas.grad.abs().sum().clamp_min(1e-30).item())
-        elif not state['old_dirs']: state['H_diag'] = .01/size
+# %% ../nbs/50_callbacks.ipynb #22d33c58
+@patch
+def scale_first(self:LBFGSStep):
+    "While nothing is remembered, a step of `.01 * lr`, root mean square, along the gradient."
+    canvas, group = self.model.canvas, self.opt.opt.param_groups[0]
+    state, size = self.opt.opt.state[canvas], canvas.grad.square().mean().sqrt().clamp_min(1e-20).item()
+    group['lr'] = self.opt_lr = self.opt.hypers[-1]['lr']
+    if 'n_iter' not in state: group['lr'] *= .01/size/min(1., 1/canvas.grad.abs().sum().clamp_min(1e-30).item())
+    elif not state['old_dirs']: state['H_diag'] = .01/size
 
-    def shorten(self):
-        "Take back what a step moved the canvas beyond `.05 * lr`, root mean square, and say so to the memory."
-        group, state = self.opt.opt.param_groups[0], self.opt.opt.state[self.model.canvas]
-        group['lr'] = self.opt_lr
-        if group['line_search_fn'] or 'd' not in state: return
-        moved = float(state['t'])*state['d'].square().mean().sqrt().item()
-        if moved <= .05*self.opt_lr: return
-        keep = .05*self.opt_lr/moved
-        self.model.canvas.data.view(-1).add_(state['d'], alpha=float(state['t'])*(keep - 1))
-        state['t'] = float(state['t'])*keep
+@patch
+def shorten(self:LBFGSStep):
+    "Take back what a step moved the canvas beyond `.05 * lr`, root mean square, and say so to the memory."
+    group, state = self.opt.opt.param_groups[0], self.opt.opt.state[self.model.canvas]
+    group['lr'] = self.opt_lr
+    if group['line_search_fn'] or 'd' not in state: return
+    moved = float(state['t'])*state['d'].square().mean().sqrt().item()
+    if moved <= .05*self.opt_lr: return
+    keep = .05*self.opt_lr/moved
+    self.model.canvas.data.view(-1).add_(state['d'], alpha=float(state['t'])*(keep - 1))
+    state['t'] = float(state['t'])*keep
 
-    def closure(self):
-        if not self.fresh: return self.learn.evaluate()
-        self.fresh = False
-        return self.learn.loss
+@patch
+def closure(self:LBFGSStep):
+    if not self.fresh: return self.learn.evaluate()
+    self.fresh = False
+    return self.learn.loss
 
 # %% ../nbs/50_callbacks.ipynb #ee438017
 class CosineStep(Callback):
@@ -276,6 +280,7 @@ def check_move(
         check_weights(value, field)
     else: in_range(value, field, 1e-12 if field == 'lr' else 0)
 
+# %% ../nbs/50_callbacks.ipynb #1df5bf55
 class Controls(Callback):
     "Apply changes from other threads or from a schedule before the next step, and note them."
     order = -8
