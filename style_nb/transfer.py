@@ -15,11 +15,11 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from safetensors import safe_open
 from fastcore.meta import delegates
-from fastai.callback.core import Callback
 from .pictures import (as_path, load_picture, to_pil, save_picture, check_output, whole_file, show_pictures, fit_size, resize, in_range, one_of, Plate, PictureNotFound)
 from .encoders import encoder, Encoder
 from .learner import picture_learner, adam, ContentLoss, StyleLoss, TVLoss
 from .callbacks import (Average, Clamp, Controls, CosineStep, Guard, History, LBFGSStep, EncoderPrecision, Progress, Pyramid, Snapshots, Stop, best_precision, lbfgs, level_sizes, level_steps)
+from fastai.callback.core import Callback
 from .recipe import Recipe, named_recipe, on_encoder, picture_ref, png_info, to_json, from_json, RECIPES, STARTS
 
 # %% auto #0
