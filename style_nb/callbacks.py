@@ -10,12 +10,12 @@ import copy, math, queue, signal, threading, time
 from contextlib import contextmanager
 import numpy as np, pandas as pd, torch, torch.nn.functional as F
 from fastcore.basics import patch
+from .pictures import fit_size, resize, to_pil, in_range, one_of
 from fastai.callback.core import Callback, CancelStepException, CancelFitException, CancelEpochException
 from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
 from functools import partial
 from tqdm.auto import tqdm
-from .pictures import fit_size, resize, to_pil, in_range, one_of
 from .learner import picture_learner, adam, ContentLoss, StyleLoss, TVLoss, WeightedLayers, check_weights
 
 # %% auto #0

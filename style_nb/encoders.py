@@ -13,8 +13,8 @@ from pathlib import Path
 import torch, torch.nn as nn, torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from fastcore.basics import patch
-from fastai.callback.hook import hook_outputs
 from .pictures import as_path, one_of
+from fastai.callback.hook import hook_outputs
 
 # %% auto #0
 __all__ = ['POOLINGS', 'PADDINGS', 'IMAGENET', 'CAFFE', 'ENCODERS', 'DATA', 'CALIBRATION', 'L2Pool', 'Shape', 'layer_names',

@@ -10,12 +10,12 @@ import copy
 from functools import partial
 import torch, torch.nn as nn
 from fastcore.basics import patch, store_attr
+from .pictures import load_picture, one_of, in_range, resize
 from fastai.callback.core import Callback, TrainEvalCallback
 from fastai.callback.hook import Hooks, hook_outputs
 from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
-from .pictures import load_picture, one_of, in_range, resize
 from .losses import gram, squared_distance, style_scale, content_scale, blend_grams, tv_loss, TV_KINDS, STYLE_NORMS, CONTENT_NORMS
 
 # %% auto #0
