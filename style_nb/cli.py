@@ -84,6 +84,7 @@ def list_samples(args=None)->str:
 def run_demo(args, **settings):
     "Repaint a bundled photo; write content, style, result, losses and a contact sheet."
     t = time.perf_counter()
+    print('Loading PyTorch and fastai ...', file=sys.stderr, flush=True)
     from style_nb.pictures import save_picture, show_pictures, whole_file
     from style_nb.gallery import sample
     from style_nb.transfer import stylize
@@ -92,7 +93,7 @@ def run_demo(args, **settings):
     except OSError as e: raise ValueError(f"The folder {folder} cannot be made: {e.strerror}. Choose another with -o.") from None
     content, styles = sample('astronaut'), {n: sample(n) for n in ('swirls', 'woodcut', 'dots')}
     print(f'Ready after {time.perf_counter() - t:.1f} s. Repainting a photo in three styles and in all of them; Ctrl-C keeps the picture so far.', file=sys.stderr)
-    t, settings = time.perf_counter(), dict(size=384, steps=200) | settings
+    t, settings = time.perf_counter(), dict(size=360, steps=120) | settings
     results = {'all three': stylize(content, list(styles.values()), **settings)} | {n: stylize(content, s, **settings) for n, s in styles.items()}
     seconds = time.perf_counter() - t
     r = results['swirls']
