@@ -83,14 +83,14 @@ def list_samples(args=None)->str:
 # %% ../nbs/90_cli.ipynb #59e68043
 def run_demo(args, **settings):
     "Repaint a bundled photo; write content, style, result, losses and a contact sheet."
+    folder = Path(args.output)
+    try: folder.mkdir(parents=True, exist_ok=True)
+    except OSError as e: raise ValueError(f"The folder {folder} cannot be made: {e.strerror}. Choose another with -o.") from None
     t = time.perf_counter()
     print('Loading PyTorch and fastai ...', file=sys.stderr, flush=True)
     from style_nb.pictures import save_picture, show_pictures, whole_file
     from style_nb.gallery import sample
     from style_nb.transfer import stylize
-    folder = Path(args.output)
-    try: folder.mkdir(parents=True, exist_ok=True)
-    except OSError as e: raise ValueError(f"The folder {folder} cannot be made: {e.strerror}. Choose another with -o.") from None
     content, styles = sample('astronaut'), {n: sample(n) for n in ('swirls', 'woodcut', 'dots')}
     print(f'Ready after {time.perf_counter() - t:.1f} s. Repainting a photo in three styles and in all of them; Ctrl-C keeps the picture so far.', file=sys.stderr)
     t, settings = time.perf_counter(), dict(size=360, steps=120) | settings
