@@ -39,6 +39,7 @@ def install():
     quiet = [] if sys.stdout.isatty() else ['-q']
     if sh(python, '-m', 'pip', 'install', *quiet, '--no-compile', '--disable-pip-version-check', '-e', '.[dev]'):
         sys.exit('Installing failed, see the lines above. Is the package registry reachable? The same command tries again.')
+    sh(python, '-W', 'ignore', '-c', 'import style_nb.transfer, style_nb.gallery')  # writes the bytecode once
     stamp.write_text(wanted())
     print(f'Installed in {time.time()-start:.0f} s.', flush=True)
 
