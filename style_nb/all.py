@@ -6,27 +6,32 @@ Docs: https://style-nb.github.io/style_nb/all.html.md"""
 
 # %% auto #0
 __all__ = ['load_picture', 'open_picture', 'save_picture', 'to_pil', 'resize', 'show_pictures', 'paint', 'sample', 'samples',
-           'ENCODERS', 'Encoder', 'encoder', 'gram', 'content_loss', 'style_loss', 'tv_loss', 'Picture', 'LossTerm',
-           'FeatureHooks', 'ContentLoss', 'StyleLoss', 'TVLoss', 'picture_learner', 'Average', 'Controls', 'Guard',
-           'LiveView', 'EncoderPrecision', 'Pyramid', 'Snapshots', 'RECIPES', 'Recipe', 'Result', 'stylize',
-           'reconstruct', 'explore', 'log_range', 'quick']
+           'luminance', 'match_colours', 'ENCODERS', 'Encoder', 'encoder', 'encoder_card', 'gram', 'content_loss',
+           'style_loss', 'tv_loss', 'Picture', 'LossTerm', 'FeatureHooks', 'ContentLoss', 'StyleLoss', 'TVLoss',
+           'picture_learner', 'Average', 'Controls', 'Guard', 'LiveView', 'EncoderPrecision', 'Pyramid', 'Snapshots',
+           'RECIPES', 'Recipe', 'Result', 'stylize', 'reconstruct', 'fidelity', 'band_distances', 'colour_distance',
+           'at_fidelity', 'train_encoder', 'retrieval', 'explore', 'log_range', 'quick']
 
 # %% ../nbs/99_all.ipynb #46b3a1ba
 from .pictures import load_picture, open_picture, save_picture, to_pil, resize, show_pictures
 from .painting import paint
 from .gallery import sample, samples
-from .encoders import ENCODERS, Encoder, encoder
+from .colour import luminance, match_colours
+from .encoders import ENCODERS, Encoder, encoder, encoder_card
 from .losses import gram, content_loss, style_loss, tv_loss
 from .learner import Picture, LossTerm, FeatureHooks, ContentLoss, StyleLoss, TVLoss, picture_learner
 from .callbacks import Average, Controls, Guard, LiveView, EncoderPrecision, Pyramid, Snapshots
 from .recipe import RECIPES, Recipe
 from .transfer import Result, stylize, reconstruct
+from .comparing import fidelity, band_distances, colour_distance, at_fidelity
+from .training import train_encoder, retrieval
 from .widgets import explore, log_range
 from .teaching import quick
 
 # %% ../nbs/99_all.ipynb #7a232700
 _all_ = ['load_picture', 'open_picture', 'save_picture', 'to_pil', 'resize', 'show_pictures', 'paint', 'sample', 'samples',
-    'ENCODERS', 'Encoder', 'encoder', 'gram', 'content_loss', 'style_loss', 'tv_loss',
+    'luminance', 'match_colours', 'ENCODERS', 'Encoder', 'encoder', 'encoder_card', 'gram', 'content_loss', 'style_loss', 'tv_loss',
     'Picture', 'LossTerm', 'FeatureHooks', 'ContentLoss', 'StyleLoss', 'TVLoss', 'picture_learner',
     'Average', 'Controls', 'Guard', 'LiveView', 'EncoderPrecision', 'Pyramid', 'Snapshots',
-    'RECIPES', 'Recipe', 'Result', 'stylize', 'reconstruct', 'explore', 'log_range', 'quick']
+    'RECIPES', 'Recipe', 'Result', 'stylize', 'reconstruct',
+    'fidelity', 'band_distances', 'colour_distance', 'at_fidelity', 'train_encoder', 'retrieval', 'explore', 'log_range', 'quick']

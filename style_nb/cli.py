@@ -10,7 +10,8 @@ import argparse, sys, time
 from pathlib import Path
 
 # %% auto #0
-__all__ = ['TASKS', 'Parser', 'build_parser', 'run_stylize', 'list_encoders', 'list_recipes', 'list_samples', 'run_demo', 'main']
+__all__ = ['TASKS', 'Parser', 'build_parser', 'run_stylize', 'run_train', 'list_encoders', 'list_recipes', 'list_samples',
+           'run_demo', 'main']
 
 # %% ../nbs/90_cli.ipynb #2d5d04ac
 class Parser(argparse.ArgumentParser):
@@ -28,6 +29,14 @@ def build_parser()->argparse.ArgumentParser:
     _recipe_options(s)
     s.add_argument('--blend', type=float, nargs='+', metavar='W', help='a weight for each style picture')
     s.add_argument('--animate', metavar='FILE', help='also write the run as .gif or .mp4')
+    t = sub.add_parser('train', help='train an encoder on a folder of photos; the same command goes on after a stop')
+    t.add_argument('photos', help='folder of photos, some hundreds')
+    t.add_argument('-o', '--output', required=True, help='weights file to write, .safetensors')
+    t.add_argument('--steps', type=int, help='optimiser steps (default: 2000)')
+    t.add_argument('--objective', help='what to train for: gram, instance, both or robust (default: gram)')
+    t.add_argument('--size', type=int, help='side of a view, px (default: 96)')
+    t.add_argument('--batch', type=int, help='views in a batch (default: 64)')
+    t.add_argument('--seed', type=int, help='seed of weights and views')
     d = sub.add_parser('demo', help='repaint a bundled photo and write what a first look wants to see')
     d.add_argument('-o', '--output', default='demo', help='folder to write into, made if missing (default: demo)')
     for name, text in dict(encoders='list the encoders', recipes='list the named recipes', samples='list the bundled pictures').items(): sub.add_parser(name, help=text)
@@ -62,6 +71,14 @@ def run_stylize(args):
     r.save(args.output)
     if args.animate: r.animate(args.animate)
     print(f"{args.output}: {r!r}", file=sys.stderr)
+
+def run_train(args):
+    "Train an encoder, and write it."
+    from style_nb.training import train_encoder
+    settings = {k: v for k in 'steps objective size batch seed'.split() if (v := getattr(args, k)) is not None}
+    t = train_encoder(args.photos, args.output, **settings)
+    print(f'{t!r}', file=sys.stderr)
+    if not t.path: raise KeyboardInterrupt
 
 def _lines(rows): return '\n'.join('  '.join(str(c).ljust(w) for c, w in zip(r, [max(len(str(x[i])) for x in rows) for i in range(len(rows[0]))])).rstrip() for r in rows)
 
@@ -104,8 +121,8 @@ def run_demo(args, **settings):
         with whole_file(folder/f'{name}.png') as tmp: fig.savefig(tmp, bbox_inches='tight')
     print(f"Painted four pictures of {r.image.width}x{r.image.height} px in {seconds:.0f} s, {seconds/4:.0f} s each: look at {folder/'contact_sheet.png'}")
 
-# %% ../nbs/90_cli.ipynb #187b23ff
-TASKS = dict(stylize=run_stylize, demo=run_demo, encoders=list_encoders, recipes=list_recipes, samples=list_samples)
+# %% ../nbs/90_cli.ipynb #7ad6c1a0
+TASKS = dict(stylize=run_stylize, train=run_train, demo=run_demo, encoders=list_encoders, recipes=list_recipes, samples=list_samples)
 
 def main(
     argv=None,  # Words of the command line; `None` takes the program's own

@@ -20,11 +20,11 @@ from .learner import check_weights
 from .callbacks import PRECISIONS, check_move
 
 # %% auto #0
-__all__ = ['OPTIMIZERS', 'STARTS', 'SCHEMA', 'RECIPES', 'PNG_KEY', 'Recipe', 'on_encoder', 'named_recipe', 'picture_ref',
-           'to_json', 'from_json', 'png_info', 'load_recipe']
+__all__ = ['OPTIMIZERS', 'STARTS', 'SCHEMA', 'RECIPES', 'PNG_KEY', 'Recipe', 'on_encoder', 'nearest_layers', 'named_recipe',
+           'picture_ref', 'to_json', 'from_json', 'png_info', 'load_recipe']
 
-# %% ../nbs/60_recipe.ipynb #0ce3044c
-OPTIMIZERS, STARTS = ('lbfgs', 'adam'), ('content', 'noise', 'style', 'picture')
+# %% ../nbs/60_recipe.ipynb #4b6b3725
+OPTIMIZERS, STARTS = ('lbfgs', 'adam'), ('recoloured', 'content', 'noise', 'style', 'picture')
 SCHEMA = 1
 
 def _ref(): return field(default=None, compare=False)
@@ -33,14 +33,14 @@ def _ref(): return field(default=None, compare=False)
 @dataclass
 class Recipe:
     "Every choice of a run."
-    encoder: str = 'random'         # Encoder, one of `ENCODERS`
-    content_weights: dict = field(default_factory=lambda: {'relu2_1': 1.})  # {layer: weight}, a list of layers or one layer
-    style_weights: dict = field(default_factory=lambda: {f'relu{i}_1': 1. for i in (1, 2, 3, 4)})  # {layer: weight}, a list of layers or one layer
+    encoder: str = 'texnet'         # Encoder, one of `ENCODERS`
+    content_weights: dict = field(default_factory=lambda: {'relu2_2': 1.})  # {layer: weight}, a list of layers or one layer
+    style_weights: dict = field(default_factory=lambda: {'relu1_1': 3., 'relu2_1': 1., 'relu3_1': 1., 'relu4_1': 2.})  # {layer: weight}, a list of layers or one layer
     content_weight: float = 1.      # Weight over all content layers, >= 0
-    style_weight: float = 20.       # Weight over all style layers, >= 0; unit-free with the norm 'unit'
-    tv_weight: float = 20.          # Weight of total variation, >= 0
+    style_weight: float = 40.       # Weight over all style layers, >= 0; unit-free with the norm 'unit'
+    tv_weight: float = 4.           # Weight of total variation, >= 0
     style_blend: list = None        # One weight for each style picture; `None` is equal
-    style_scale: float = 1.         # Longer side of the style picture over the canvas'
+    style_scale: float = 1.5        # Longer side of the style picture over the canvas'
     size: int = 432                 # Longer side of the result, px
     steps: int = 300                # Optimiser steps, all levels together
     levels: int = None              # Levels of the pyramid; 1 is none; `None` chooses by size
@@ -50,7 +50,7 @@ class Recipe:
     history: int = 20               # Steps L-BFGS remembers
     line_search: bool = False       # Strong Wolfe line search in L-BFGS, about 2.2 evaluations a step
     average: float = 0.             # Decay of the average of iterates, 0 is off
-    init: str = 'content'           # Start: 'content', 'noise', 'style', or any picture
+    init: str = 'recoloured'        # Start: 'recoloured' (content with the style's colours), 'content', 'noise', 'style', or any picture
     seed: int = 0                   # Seed of the noise
     style_norm: str = 'unit'        # One of `STYLE_NORMS`
     content_norm: str = 'unit'      # One of `CONTENT_NORMS`
@@ -123,10 +123,21 @@ def on_encoder(
 _CLASSIC = {f'relu{i}_1': 1. for i in range(1, 6)}
 RECIPES = {
     'default': Recipe(source='style_nb: coarse to fine, L-BFGS, unit-free losses, tuned by eye on the default encoder'),
-    'gatys': Recipe(name='gatys', encoder='vgg19', written_for='vgg19-caffe', style_weights=_CLASSIC, content_weights={'relu4_2': 1.}, style_norm='chw', content_norm='mse',
+    'gatys': Recipe(name='gatys', encoder='vgg19', written_for='vgg19-caffe', init='content', style_scale=1., style_weights=_CLASSIC, content_weights={'relu4_2': 1.}, style_norm='chw', content_norm='mse',
                     style_weight=1000., tv_weight=0., strength=20., size=512, steps=500, levels=1, history=100, pooling='max', padding='zero',
                     source="Gatys, Ecker, Bethge 2016, Image Style Transfer Using Convolutional Neural Networks; weights of the authors' PytorchNeuralStyleTransfer"),
 }
+
+def nearest_layers(
+    weights:dict,   # {layer: weight}
+    kind:str,       # Name of an encoder
+)->dict:            # {layer of that encoder: weight}
+    "Layer weights for another encoder: a layer it lacks becomes the last of the same kind in the same stage."
+    depths, out = ENCODERS[kind].depths, {}
+    for l, w in weights.items():
+        if l[:4] in ('conv', 'relu') and l not in layer_names(depths): l = f'{l[:5]}_{depths[int(l[4]) - 1]}'
+        out[l] = out.get(l, 0.) + w
+    return out
 
 def named_recipe(
     recipe='default',  # Name in `RECIPES`, a `Recipe`, or a file that carries one
@@ -138,6 +149,8 @@ def named_recipe(
     elif not isinstance(recipe, Recipe): one_of(recipe, RECIPES, 'recipe')
     allowed = [f.name for f in fields(Recipe)]
     for k in settings: one_of(k, allowed, 'setting')
+    if settings.get('encoder') in ENCODERS:
+        settings = {k: nearest_layers(getattr(recipe, k), settings['encoder']) for k in ('content_weights', 'style_weights')} | settings
     return replace(recipe, **settings)
 
 # %% ../nbs/60_recipe.ipynb #fb427b7e

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from safetensors import safe_open
 from fastcore.meta import delegates
 from .pictures import (as_path, load_picture, to_pil, save_picture, check_output, whole_file, show_pictures, fit_size, resize, in_range, one_of, Plate, PictureNotFound)
+from .colour import match_colours
 from .encoders import encoder, Encoder
 from .learner import picture_learner, adam, ContentLoss, StyleLoss, TVLoss
 from .callbacks import (Average, Clamp, Controls, CosineStep, Guard, History, LBFGSStep, EncoderPrecision, Progress, Pyramid, Snapshots, Stop, best_precision, lbfgs, level_sizes, level_steps)
@@ -44,11 +45,12 @@ def settle_levels(
         raise ValueError(f"size {recipe.size} with {n} level{'s'[:n > 1]} starts at {w}x{h} px, but {deepest} needs a shorter side of {need} px: raise size, lower levels or leave out {deepest}.")
     return shapes(n)
 
-# %% ../nbs/70_transfer.ipynb #af50e83a
-def _start(init, content, styles, hw, seed):
+# %% ../nbs/70_transfer.ipynb #94561600
+def _start(init, content, styles, hw, recipe):
     "The canvas to start from, (1, 3, *hw), by name or from a picture."
-    if init == 'noise': return torch.rand(1, 3, *hw, generator=torch.Generator().manual_seed(seed))*.5 + .25
-    x = content if init == 'content' else styles[0] if init == 'style' else init
+    if init == 'noise': return torch.rand(1, 3, *hw, generator=torch.Generator().manual_seed(recipe.seed))*.5 + .25
+    if init == 'recoloured' and styles and recipe.style_weight > 0: return match_colours(resize(content, hw), styles, recipe.style_blend)
+    x = content if init in ('content', 'recoloured') else styles[0] if init == 'style' else init
     return resize(x, hw)
 
 # %% ../nbs/70_transfer.ipynb #aa448f56
@@ -58,7 +60,7 @@ def transfer_learner(
     recipe:Recipe,      # The recipe
     enc:Encoder,        # The encoder
     shapes:list,        # (height, width) of each level
-    init,               # Start picture tensor, or one of 'content', 'noise', 'style'
+    init,               # Start picture tensor, or one of 'recoloured', 'content', 'noise', 'style'
     device='cpu',       # Torch device
     first_step:int=0,   # Steps done before, when a run is resumed
 ):                      # A Learner; fit it with `learn.fit(len(shapes))`
@@ -73,7 +75,7 @@ def transfer_learner(
     if r.average: cbs.append(Average(r.average))
     if r.snapshots: cbs.append(Snapshots(r.snapshots, first_step))
     opt = lbfgs(r.history, r.line_search) if r.optimizer == 'lbfgs' else adam()
-    start = init if first_step else _start(init, content, styles, shapes[level], r.seed)
+    start = init if first_step else _start(init, content, styles, shapes[level], r)
     return picture_learner(start, enc, cbs, opt, r.lr, device=device)
 
 # %% ../nbs/70_transfer.ipynb #a1b78023
@@ -267,7 +269,7 @@ def _check_styles(recipe, styles, enc, shapes):
     if not styles: raise ValueError("There is no style picture but style_weight is above 0: give a style picture, or style_weight=0.")
     for s in styles:
         h, w = fit_size(s.shape[-2:], min(max(s.shape[-2:]), max(1, round(max(shapes[0])*recipe.style_scale))))
-        if min(h, w) < enc.min_side(layers)//2: raise ValueError(f"The style picture is only {w}x{h} px at the first level, too small for {max(layers, key=enc.layers.index)}: raise size or style_scale, or use shallower layers.")
+        if min(h, w) < enc.min_side(layers): raise ValueError(f"The style picture is only {w}x{h} px at the first level, too small for {max(layers, key=enc.layers.index)}: raise size or style_scale, or use shallower layers.")
 
 # %% ../nbs/70_transfer.ipynb #c345823b
 @delegates(Recipe)
@@ -284,12 +286,12 @@ def stylize(
 )->Result:                # The picture and all about it
     "Repaint a picture in the style of another."
     if resume is not None: resume, recipe = _resumed(resume, recipe)
-    given = init = settings.get('init', 'content')
-    if not (isinstance(init, str) and init in STARTS): settings['init'], init = ('picture', load_picture(init)) if _is_picture(init) else (one_of(init, STARTS[:3], 'init'), None)
+    given = init = settings.get('init', 'recoloured')
+    if not (isinstance(init, str) and init in STARTS): settings['init'], init = ('picture', load_picture(init)) if _is_picture(init) else (one_of(init, STARTS[:4], 'init'), None)
     r = named_recipe(recipe, **settings)
     if isinstance(init, str): init = r.init
     xs, names = _read(content, style)
-    if content is None and isinstance(init, str) and init == 'content': r, init = replace(r, init='noise'), 'noise'
+    if content is None and isinstance(init, str) and init in ('content', 'recoloured'): r, init = replace(r, init='noise'), 'noise'
     if isinstance(init, str) and init == 'picture' and resume is None: raise ValueError("The recipe starts from a picture: give it again as init=...")
     enc = encoder(r.encoder, r.pooling, r.padding, r.encoder_weights)
     device = check_device(device or best_device())

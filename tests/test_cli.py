@@ -120,7 +120,7 @@ def test_bad_style(run, files, bad_files, kind):
     fails(run, files, stylize(files, style=[files/'painting.png', bad_files[kind][0]]), *bad_files[kind][1])
 
 @pytest.mark.parametrize('words,want', [
-    (['--encoder', 'vgg'], ["Unknown encoder 'vgg'", 'random, vgg16, vgg19']),
+    (['--encoder', 'vgg'], ["Unknown encoder 'vgg'", 'texnet, random, vgg16, vgg19']),
     (['--recipe', 'gatis'], ["Unknown recipe 'gatis'", 'default, gatys', "Did you mean 'gatys'?"]),
     (['--recipe', 'none.png'], ['There is no file none.png']), (['--recipe', 'none.json'], ['There is no file none.json']),
     (['--optimizer', 'lbgfs'], ['lbfgs, adam', "Did you mean 'lbfgs'?"]),
@@ -172,7 +172,7 @@ def test_weights_that_cannot_be_fetched(run, files, clean_env):
     def no_net(*args, **kwargs): raise URLError('no route to host')
     clean_env.setattr(torch.hub, 'urlopen', no_net)
     fails(run, files, stylize(files, '--encoder', 'vgg19'), 'weights of vgg19', 'no route to host',
-        "encoder='random' needs no file", said='Downloading')
+        "encoder='texnet' needs no file", said='Downloading')
 
 def test_an_unforeseen_error_is_one_line_too(run, files, monkeypatch):
     def boom(*args, **kwargs): raise RuntimeError('first line\nsecond line')

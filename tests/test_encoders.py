@@ -124,8 +124,8 @@ def test_circular_padding_moves_with_the_picture():
     moved, still = (e(o, 'relu3_1')['relu3_1'] for o in (x.roll((8, 16), (2, 3)), x))
     assert torch.allclose(moved, still.roll((2, 4), (2, 3)), atol=1e-4)
 
-@pytest.mark.parametrize('kw,words', [(dict(name='vgg18'), ["Unknown encoder 'vgg18'", 'random, vgg16, vgg19', 'Did you mean']),
-    (dict(name=None), ['random, vgg16, vgg19']),
+@pytest.mark.parametrize('kw,words', [(dict(name='vgg18'), ["Unknown encoder 'vgg18'", 'texnet, random, vgg16, vgg19', 'Did you mean']),
+    (dict(name=None), ['texnet, random, vgg16, vgg19']),
     (dict(pooling='mean'), ["Unknown pooling 'mean'", 'max, avg, l2']),
     (dict(padding='same'), ["Unknown padding 'same'", 'zero, reflect, replicate, circular'])])
 def test_bad_choice(refused, kw, words): refused(lambda: encoder(**kw), *words)
@@ -266,14 +266,14 @@ def test_a_folder_with_a_telling_name_does_not_make_a_file_caffe(cached, cache, 
 def test_neither_cache_nor_network(clean_env, refused, name):
     clean_env.setattr(torch.hub, 'urlopen', no_net)
     refused(lambda: encoder(name), f'weights of {name}', 'no route to host', FILES[name][1], 'checkpoints',
-        "encoder='random' needs no file")
+        "encoder='texnet' needs no file")
     with pytest.raises(WeightsNotFound): encoder(name)
     with pytest.raises(FileNotFoundError): encoder(name)
 
 def test_closed_port(clean_env, refused):
     "The real loader, sent to a port where nobody listens"
     clean_env.setenv('https_proxy', 'http://127.0.0.1:9'); clean_env.delenv('no_proxy')
-    refused(lambda: encoder('vgg19'), "encoder='random' needs no file")
+    refused(lambda: encoder('vgg19'), "encoder='texnet' needs no file")
 
 @pytest.mark.parametrize('data', [b'', b'not a checkpoint', None], ids=['empty', 'text', 'cut'])
 def test_corrupt_cache(clean_env, tmp_path, refused, data):

@@ -589,7 +589,7 @@ nan = float('nan')
     (dict(content=3), ['A int is not a picture']), (dict(style=[None]), ['not a picture']),
     (dict(recipe='gatis'), ["Unknown recipe 'gatis'", 'default, gatys', "Did you mean 'gatys'?"]),
     (dict(recipe='none.png'), ['There is no file none.png']), (dict(recipe=3), ['Unknown recipe 3']),
-    (dict(recipe=None), ['Unknown recipe None']), (dict(encoder='vgg'), ["Unknown encoder 'vgg'", 'random, vgg16, vgg19']),
+    (dict(recipe=None), ['Unknown recipe None']), (dict(encoder='vgg'), ["Unknown encoder 'vgg'", 'texnet, random, vgg16, vgg19']),
     (dict(encoder=None), ['Unknown encoder None']),
     (dict(optimizer='sgd'), ["Unknown optimizer 'sgd'", 'lbfgs, adam']),
     (dict(optimiser='adam'), ["Unknown setting 'optimiser'", "Did you mean 'optimizer'?"]),
