@@ -139,7 +139,7 @@ def main():
     p.add_argument('--photos'); p.add_argument('--paintings'); p.add_argument('--weights'); p.add_argument('--out', default='bench/out')
     p.add_argument('--size', type=int, default=288); p.add_argument('--steps', type=int, default=150)
     p.add_argument('--seed', type=int, default=0); p.add_argument('--repeats', type=int, default=10)
-    args = p.parse_args()
+    args = p.parse_intermixed_args()
     dict(cost=cost, retrieval=test_retrieval, fidelity=test_fidelity, choose=choose, sheet=test_sheet)[args.task](args)
 
 if __name__ == '__main__': main()

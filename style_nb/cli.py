@@ -32,11 +32,8 @@ def build_parser()->argparse.ArgumentParser:
     t = sub.add_parser('train', help='train an encoder on a folder of photos; the same command goes on after a stop')
     t.add_argument('photos', help='folder of photos, some hundreds')
     t.add_argument('-o', '--output', required=True, help='weights file to write, .safetensors')
-    t.add_argument('--steps', type=int, help='optimiser steps (default: 2000)')
     t.add_argument('--objective', help='what to train for: gram, instance, both or robust (default: gram)')
-    t.add_argument('--size', type=int, help='side of a view, px (default: 96)')
-    t.add_argument('--batch', type=int, help='views in a batch (default: 64)')
-    t.add_argument('--seed', type=int, help='seed of weights and views')
+    for name, text in dict(steps='optimiser steps (default: 2000)', size='side of a view, px (default: 96)', batch='views in a batch (default: 64)', seed='seed of weights and views').items(): t.add_argument(f'--{name}', type=int, help=text)
     d = sub.add_parser('demo', help='repaint a bundled photo and write what a first look wants to see')
     d.add_argument('-o', '--output', default='demo', help='folder to write into, made if missing (default: demo)')
     for name, text in dict(encoders='list the encoders', recipes='list the named recipes', samples='list the bundled pictures').items(): sub.add_parser(name, help=text)
@@ -75,9 +72,8 @@ def run_stylize(args):
 def run_train(args):
     "Train an encoder, and write it."
     from style_nb.training import train_encoder
-    settings = {k: v for k in 'steps objective size batch seed'.split() if (v := getattr(args, k)) is not None}
-    t = train_encoder(args.photos, args.output, **settings)
-    print(f'{t!r}', file=sys.stderr)
+    t = train_encoder(args.photos, args.output, **{k: v for k in 'steps objective size batch seed'.split() if (v := getattr(args, k)) is not None})
+    print(repr(t), file=sys.stderr)
     if not t.path: raise KeyboardInterrupt
 
 def _lines(rows): return '\n'.join('  '.join(str(c).ljust(w) for c, w in zip(r, [max(len(str(x[i])) for x in rows) for i in range(len(rows[0]))])).rstrip() for r in rows)

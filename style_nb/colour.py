@@ -49,7 +49,8 @@ def match_colours(
     x = load_picture(picture)
     mean, cov = colour_statistics([x])
     wanted_mean, wanted = colour_statistics([load_picture(p) for p in (like if isinstance(like, (list, tuple)) else [like])], weights)
-    a = cov + 1e-5*torch.eye(3, dtype=torch.float64)
+    few = 1e-4*torch.eye(3, dtype=torch.float64)  # without it the faint colour noise of a nearly grey photo would be blown up
+    a, wanted = cov + few, wanted + few
     root, inverse = _power(a, .5), _power(a, -.5)
     T = inverse @ _power(root @ wanted @ root, .5) @ inverse
     y = T @ (x[0].flatten(1).double().cpu() - mean) + wanted_mean

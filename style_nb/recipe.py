@@ -50,7 +50,7 @@ class Recipe:
     history: int = 20               # Steps L-BFGS remembers
     line_search: bool = False       # Strong Wolfe line search in L-BFGS, about 2.2 evaluations a step
     average: float = 0.             # Decay of the average of iterates, 0 is off
-    init: str = 'recoloured'        # Start: 'recoloured' (content with the style's colours), 'content', 'noise', 'style', or any picture
+    init: str = 'recoloured'        # Start: 'recoloured' (content, or noise without one, in the style's colours), 'content', 'noise', 'style', or any picture
     seed: int = 0                   # Seed of the noise
     style_norm: str = 'unit'        # One of `STYLE_NORMS`
     content_norm: str = 'unit'      # One of `CONTENT_NORMS`

@@ -26,7 +26,7 @@ from .colour import luminance
 # %% auto #0
 __all__ = ['SUFFIXES', 'OBJECTIVES', 'read_photos', 'Jitter', 'views', 'Views', 'Trainee', 'fold', 'even_out', 'Objective',
            'Instance', 'gram_cosines', 'GramContrast', 'Adversary', 'TrainLog', 'training_state', 'Checkpoint',
-           'read_checkpoint', 'retrieval', 'Training', 'split_photos', 'train_encoder']
+           'read_checkpoint', 'retrieval', 'Training', 'Halt', 'split_photos', 'train_encoder']
 
 # %% ../nbs/78_training.ipynb #6679d0c7
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff')
@@ -302,7 +302,7 @@ class TrainLog(Callback):
         self.learn.pct_train = len(self.rows)/self.total
     def after_batch(self):
         terms = {k: v.item() for k, v in self.learn.terms.items()}
-        self.rows.append(dict(step=len(self.rows) + 1, seconds=self.before + time.perf_counter() - self.start, lr=self.opt.hypers[-1]['lr'], loss=self.learn.loss.item(), **terms))
+        self.rows.append(dict(step=len(self.rows) + 1, seconds=self.before + time.perf_counter() - self.start, lr=float(self.opt.hypers[-1]['lr']), loss=self.learn.loss.item(), **terms))
         if self.bar.n % 10 == 0: self.bar.set_postfix_str(f"loss {np.mean([r['loss'] for r in self.rows[-20:]]):.3f}", refresh=False)
         self.bar.update()
 
@@ -389,10 +389,10 @@ class Training:
     path: Path                # The file written; '' when the run was stopped
     def __repr__(self):
         h = self.history
-        return f"Training: {len(h)} steps in {h.seconds.iloc[-1]/60:.1f} min, loss {h.loss[-20:].mean():.3f}" + (f", {self.path}" if self.path else '; stopped, run it again to go on')
+        return f"Training: {len(h)} steps in {h.seconds.iloc[-1]/60:.1f} min, loss {h.loss[-20:].mean():.3f}" + (f", {self.path.name}" if self.path else '; stopped, run it again to go on')
 
-# %% ../nbs/78_training.ipynb #3688ae50
-class _Halt(Stop):
+# %% ../nbs/78_training.ipynb #57e85e43
+class Halt(Stop):
     "Stop between two steps, when the row of the last is written."
     order = 90
     def after_step(self): pass
@@ -404,6 +404,25 @@ def _learner(net, loader, objective, lr, cbs, device):
     dls._device = torch.device(device)
     return Learner(dls, net, loss_func=lambda pred, y: 0*list(pred.values())[-1].mean(), lr=lr, wd=.05, default_cbs=False,
                    cbs=[TrainEvalCallback, *OBJECTIVES[objective](len(loader.photos)), *cbs])
+
+def _finish(net, photos, held, history, plan, path):
+    "Fold, even out, test and write; when the run was stopped, only fold."
+    enc = even_out(fold(net.cpu().eval()), [p[None]/255 for p in list(photos.values())[::max(1, len(photos)//32)]])
+    if len(history) < plan['steps']: return Training(enc, history, plan, '')
+    card = plan | dict(trained_on=len(photos), held_out=len(held), seconds=round(history.seconds.iloc[-1]), loss=round(float(history.loss[-50:].mean()), 4))
+    if len(held) > 9: card['retrieval'] = {k: round(retrieval(enc, held.values(), grey=g)['all'], 4) for k, g in (('grey', True), ('colour', False))}
+    save_encoder(enc, path, card)
+    return Training(enc, history, card, path)
+
+def _check_numbers(steps, batch, size, lr, shape):
+    for k, v, low in (('steps', steps, 1), ('batch', batch, 4), ('size', size, 2**(len(shape.depths) + 1))): in_range(v, k, low, whole=True)
+    in_range(lr, 'lr', 1e-9)
+
+def _digest(photos):
+    "A short name for a set of photos."
+    h = hashlib.sha256()
+    for p in photos.values(): h.update(p.numpy().tobytes())
+    return h.hexdigest()[:16]
 
 def split_photos(
     photos:dict,     # {name: photo}
@@ -434,8 +453,8 @@ def train_encoder(
 )->Training:                  # The encoder and how it got there
     "Train an encoder on a folder of photos, or go on with a training that was stopped or killed."
     path, shape = check_output(path, ('.safetensors',)), shape or ENCODERS['texnet']
-    for k, v, low in (('steps', steps, 1), ('batch', batch, 4), ('size', size, 2**(len(shape.depths) + 1))): in_range(v, k, low, whole=True)
-    one_of(objective, OBJECTIVES, 'objective'); one_of(pooling, POOLINGS, 'pooling'); in_range(lr, 'lr', 1e-9)
+    _check_numbers(steps, batch, size, lr, shape)
+    one_of(objective, OBJECTIVES, 'objective'); one_of(pooling, POOLINGS, 'pooling')
     photos, held = split_photos(read_photos(folder, progress=progress), in_range(holdout, 'holdout', 0, whole=True))
     if len(photos) < 8: raise ValueError(f"{folder} leaves {len(photos)} photos to train on: give at least 8, better some hundreds, or holdout=0.")
     plan = dict(photos=_digest(photos), steps=steps, objective=objective, widths=list(shape.widths), depths=list(shape.depths), batch=batch, size=size, lr=lr, pooling=pooling, jitter=asdict(jitter), holdout=holdout, seed=seed)
@@ -443,7 +462,7 @@ def train_encoder(
     state = read_checkpoint(checkpoint, plan)
     net, rows = Trainee(shape, pooling, seed, best_precision(device) == 'bf16').to(device), state['rows'] if state else []
     loader = Views(photos.values(), steps - len(rows), batch, size, jitter, seed, first=len(rows))
-    learn = _learner(net, loader, objective, lr, [TrainLog(steps, rows, progress), Checkpoint(checkpoint, plan), halt := _Halt(), *cbs], device)
+    learn = _learner(net, loader, objective, lr, [TrainLog(steps, rows, progress), Checkpoint(checkpoint, plan), halt := Halt(), *cbs], device)
     if state:
         net.load_state_dict(state['model'])
         learn.create_opt()
@@ -451,16 +470,4 @@ def train_encoder(
     with halt.on_interrupt():
         if loader.n: learn.fit_one_cycle(1, lr)
     learn.checkpoint.write()
-    enc = even_out(fold(net.cpu().eval()), [p[None]/255 for p in list(photos.values())[::max(1, len(photos)//32)]])
-    history = learn.train_log.table
-    if len(history) < steps: return Training(enc, history, plan, '')
-    card = plan | dict(trained_on=len(photos), held_out=len(held), seconds=round(history.seconds.iloc[-1]), loss=round(float(history.loss[-50:].mean()), 4))
-    if len(held) > 9: card['retrieval'] = {k: round(retrieval(enc, held.values(), grey=g)['all'], 4) for k, g in (('grey', True), ('colour', False))}
-    save_encoder(enc, path, card)
-    return Training(enc, history, card, path)
-
-def _digest(photos):
-    "A short name for a set of photos."
-    h = hashlib.sha256()
-    for p in photos.values(): h.update(p.numpy().tobytes())
-    return h.hexdigest()[:16]
+    return _finish(net, photos, held, learn.train_log.table, plan, path)

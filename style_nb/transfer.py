@@ -48,9 +48,9 @@ def settle_levels(
 # %% ../nbs/70_transfer.ipynb #94561600
 def _start(init, content, styles, hw, recipe):
     "The canvas to start from, (1, 3, *hw), by name or from a picture."
-    if init == 'noise': return torch.rand(1, 3, *hw, generator=torch.Generator().manual_seed(recipe.seed))*.5 + .25
-    if init == 'recoloured' and styles and recipe.style_weight > 0: return match_colours(resize(content, hw), styles, recipe.style_blend)
-    x = content if init in ('content', 'recoloured') else styles[0] if init == 'style' else init
+    noise = torch.rand(1, 3, *hw, generator=torch.Generator().manual_seed(recipe.seed))*.5 + .25
+    x = dict(noise=noise, content=content, recoloured=noise if content is None else content, style=(styles or [None])[0])[init] if isinstance(init, str) else init
+    if init == 'recoloured' and styles and recipe.style_weight > 0: return match_colours(resize(x, hw), styles, recipe.style_blend)
     return resize(x, hw)
 
 # %% ../nbs/70_transfer.ipynb #aa448f56
@@ -291,7 +291,7 @@ def stylize(
     r = named_recipe(recipe, **settings)
     if isinstance(init, str): init = r.init
     xs, names = _read(content, style)
-    if content is None and isinstance(init, str) and init in ('content', 'recoloured'): r, init = replace(r, init='noise'), 'noise'
+    if content is None and isinstance(init, str) and init == 'content': r, init = replace(r, init='noise'), 'noise'
     if isinstance(init, str) and init == 'picture' and resume is None: raise ValueError("The recipe starts from a picture: give it again as init=...")
     enc = encoder(r.encoder, r.pooling, r.padding, r.encoder_weights)
     device = check_device(device or best_device())
@@ -355,6 +355,6 @@ def reconstruct(
 )->Result:                # The reconstruction
     "A picture from noise that looks the same to one layer."
     one_of(kind, ('content', 'style'), 'kind')
-    settings = dict(levels=1, init='noise', size=256, tv_weight=0.) | settings
+    settings = dict(levels=1, init='noise' if kind == 'content' else 'recoloured', size=256, tv_weight=0.) | settings
     if kind == 'content': return stylize(picture, None, content_weights=layer, style_weights={}, progress=progress, **settings)
     return stylize(None, picture, content_weights={}, style_weights=layer, style_weight=1., progress=progress, **settings)

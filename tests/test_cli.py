@@ -128,7 +128,7 @@ def test_bad_style(run, files, bad_files, kind):
     (['--steps', '0'], ['steps is 0', 'at least 1']), (['--steps', '-3'], ['steps is -3']), (['--levels', '0'], ['levels is 0']),
     (['--steps', '2', '--levels', '3', '--size', '96'], ['steps is 2 for 3 levels']),
     (['--size', '0'], ['size is 0', 'at least 4']), (['--size', '9999999'], ['at most 20000']),
-    (['--size', '16'], ['size 16', '16x16', 'raise size']), (['--seed', '-1'], ['seed is -1']),
+    (['--size', '12'], ['size 12', '12x12', 'raise size']), (['--seed', '-1'], ['seed is -1']),
     (['--style-weight', '-1'], ['style_weight is -1']), (['--tv-weight', 'nan'], ['tv_weight is nan']),
     (['--blend', '1', '2'], ['1 styles and 2 blend weights']), (['--blend', '-1'], ['style_blend is -1'])], ids=' '.join)
 def test_bad_option(run, files, words, want): fails(run, files, stylize(files, *words), *want)

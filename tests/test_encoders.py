@@ -17,7 +17,8 @@ VGG19 = """conv1_1 relu1_1 conv1_2 relu1_2 pool1 conv2_1 relu2_1 conv2_2 relu2_2
     conv3_1 relu3_1 conv3_2 relu3_2 conv3_3 relu3_3 conv3_4 relu3_4 pool3
     conv4_1 relu4_1 conv4_2 relu4_2 conv4_3 relu4_3 conv4_4 relu4_4 pool4
     conv5_1 relu5_1 conv5_2 relu5_2 conv5_3 relu5_3 conv5_4 relu5_4""".split()
-LAYERS = dict(random=VGG19, vgg16=VGG16, vgg19=VGG19)
+TEXNET = [l for l in VGG16 if l not in ('relu5_2', 'relu5_3', 'conv5_2', 'conv5_3')]
+LAYERS = dict(texnet=TEXNET, random=VGG19, vgg16=VGG16, vgg19=VGG19)
 
 @pytest.fixture(scope='module')
 def x(): return load_picture(sample('coffee'), 48)
@@ -54,8 +55,8 @@ def test_no_layer(enc, refused):
     for f in (lambda: enc(torch.rand(1, 3, 32, 32), []), lambda: enc.slice([]), lambda: enc.min_side([])): refused(f, 'layer')
 
 def test_min_side(enc):
-    assert [enc.min_side(l) for l in ('relu1_2', 'pool1', 'relu2_1', 'relu4_4', 'relu5_1')] == [4, 8, 8, 32, 64]
-    assert enc(torch.rand(1, 3, 64, 64), 'relu5_1')['relu5_1'].shape[-2:] == (4, 4) and enc.min_side(['relu5_1', 'relu1_1']) == 64
+    assert [enc.min_side(l) for l in ('relu1_2', 'pool1', 'relu2_1', 'relu4_4', 'relu5_1')] == [2, 4, 4, 16, 32]
+    assert enc(torch.rand(1, 3, 32, 32), 'relu5_1')['relu5_1'].shape[-2:] == (2, 2) and enc.min_side(['relu5_1', 'relu1_1']) == 32
 
 # ---- stops, hooks, threads
 
@@ -315,3 +316,19 @@ def test_wrong_shape_in_the_cache_is_named(clean_env, cached, tmp_path, refused)
     p = tmp_path/'hub/checkpoints'/FILES['vgg16'][1]; p.parent.mkdir(parents=True)
     torch.save({f'features.{k}': v[:1] for k, v in cached['vgg16'].state_dict().items()}, p)
     refused(lambda: encoder('vgg16'), "torchvision's vgg16", 'conv1_1.weight')
+
+# ---- mean pooling
+
+@pytest.mark.parametrize('hw', [(8, 6), (7, 9), (8, 5), (2, 3)])
+def test_avg_pool_is_torchs(hw):
+    x = torch.randn(2, 3, *hw, dtype=torch.float64, requires_grad=True)
+    y, want = AvgPool()(x), F.avg_pool2d(x, 2)
+    w = torch.randn_like(want)
+    assert torch.equal(y, want)
+    assert torch.allclose(*(torch.autograd.grad((o*w).sum(), x)[0] for o in (y, want)))
+
+def test_what_is_at_hand(clean_env, tmp_path):
+    assert at_hand('texnet') and at_hand('random') and not at_hand('vgg19')
+    (tmp_path/'torch_home/hub/checkpoints').mkdir(parents=True)
+    (tmp_path/'torch_home/hub/checkpoints/vgg19-dcbb9e9d.pth').touch()
+    assert at_hand('vgg19') and not at_hand('vgg16')

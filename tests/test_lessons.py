@@ -25,7 +25,7 @@ def missing(name):
         'solutions': f'{name[:2]}_solutions' in books and f'{name[:2]}_solutions' in md}
     return [k for k, v in need.items() if not v]
 
-def test_there_are_lessons(): assert lessons[:2] == ['00_first_picture', '01_style_transfer'] and len(lessons) == len(solutions)
+def test_there_are_lessons(): assert lessons[:3] == ['00_first_picture', '01_style_transfer', '02_trained_or_not'] and len(lessons) == len(solutions)
 
 @pytest.mark.parametrize('name', lessons)
 def test_a_lesson_has_its_parts(name): assert missing(name) == []

