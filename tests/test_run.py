@@ -131,8 +131,12 @@ def test_a_start_picture_is_referred_to_but_not_kept(go, painting, tmp_path):
     assert same(r, go(recipe=r.recipe, init=painting))
 
 def test_without_content_the_start_is_noise(go):
-    r = go(None, content_weights={}, steps=2)
-    assert r.recipe.init == 'noise' and r.recipe.content is None and same(r, go(None, content_weights={}, steps=2, init='noise'))
+    "In the style's colours, unless plain noise is asked for"
+    style = dict(content_weights={}, steps=2)
+    r, plain = go(None, **style), go(None, init='noise', **style)
+    assert r.recipe.init == 'recoloured' and r.recipe.content is None and not same(r, plain)
+    noise = torch.rand(1, 3, *plain.state['canvas'].shape[-2:], generator=torch.Generator().manual_seed(r.recipe.seed))*.5 + .25
+    assert same(plain, go(None, init=noise, **style)) and same(plain, go(None, init='content', **style))
 
 def test_result_goes_in_as_a_picture(go):
     r = go(steps=1)
