@@ -13,10 +13,10 @@ import argparse, json, random, sys, time
 from pathlib import Path
 import torch
 from PIL import Image
-from style_nb.comparing import at_fidelity, band_distances, colour_distance, fidelity
+from style_nb.comparing import at_fidelity, band_distances, colour_distance
 from style_nb.encoders import ENCODERS, Encoder, encoder, random_weights
 from style_nb.gallery import sample
-from style_nb.pictures import load_picture, save_picture, show_pictures, whole_file
+from style_nb.pictures import load_picture, save_picture, to_pil
 from style_nb.recipe import RECIPES
 from style_nb.training import read_photos, retrieval, split_photos
 from style_nb.transfer import stylize
@@ -70,7 +70,6 @@ def pictures(args):
 
 # what `random` was tuned to before TexNet: its best recipe, not TexNet's
 OWN = {'random': dict(content_weights={'relu2_1': 1.}, style_weights={f'relu{i}_1': 1. for i in range(1, 5)}, tv_weight=20.), 'texnet': {}}
-START = {'random': 30., 'texnet': 30.}
 
 def test_fidelity(args):
     "Both encoders at SSIM .45, ten pairs: band distances to the style, and a blind sheet"
@@ -80,8 +79,8 @@ def test_fidelity(args):
     for c, s in PAIRS:
         content, style, made = get(c), get(s), {}
         for name in ('texnet', 'random'):
-            run = lambda w: stylize(content, style, encoder=name, size=args.size, steps=args.steps, style_weight=w, style_scale=1., progress=False, **OWN[name])
-            r, w, f = at_fidelity(run, content, start=START[name])
+            run = lambda w: stylize(content, style, encoder=name, size=args.size or 288, steps=args.steps, style_weight=w, style_scale=1., progress=False, **OWN[name])
+            r, w, f = at_fidelity(run, content, start=30.)
             made[name] = r.image
             rows.append(dict(pair=f'{c}+{s}', encoder=name, weight=round(w, 3), ssim=round(f, 3), bands=[round(v, 4) for v in band_distances(r.image, style)], colour=round(colour_distance(r.image, style), 4)))
             print(rows[-1], flush=True)
@@ -109,7 +108,6 @@ def choose(args):
 
 def save_sheet(rows, path, height=230):
     "Rows of pictures, each `height` px high"
-    from style_nb.pictures import to_pil
     rows = [[x if isinstance(x, Image.Image) else to_pil(x) for x in r] for r in rows]
     rows = [[im.resize((round(im.width*height/im.height), height), Image.LANCZOS) for im in r] for r in rows]
     page = Image.new('RGB', (max(sum(im.width + 6 for im in r) for r in rows), len(rows)*(height + 6)), 'white')
@@ -137,9 +135,10 @@ def main():
     p.add_argument('task', choices=['cost', 'retrieval', 'fidelity', 'choose', 'sheet'])
     p.add_argument('choices', nargs='*')
     p.add_argument('--photos'); p.add_argument('--paintings'); p.add_argument('--weights'); p.add_argument('--out', default='bench/out')
-    p.add_argument('--size', type=int, default=288); p.add_argument('--steps', type=int, default=150)
+    p.add_argument('--size', type=int, help='px; 288 for fidelity, 432 for sheet'); p.add_argument('--steps', type=int, default=150)
     p.add_argument('--seed', type=int, default=0); p.add_argument('--repeats', type=int, default=10)
     args = p.parse_intermixed_args()
+    if args.task == 'retrieval' and not args.photos: p.error('retrieval needs --photos FOLDER')
     dict(cost=cost, retrieval=test_retrieval, fidelity=test_fidelity, choose=choose, sheet=test_sheet)[args.task](args)
 
 if __name__ == '__main__': main()
