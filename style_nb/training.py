@@ -328,7 +328,7 @@ class Checkpoint(Callback):
 
     def before_fit(self): self.last = time.perf_counter()
     def after_batch(self):
-        if time.perf_counter() - self.last > self.seconds or self.learn.train_iter == len(self.dl) - 1: self.write()
+        if time.perf_counter() - self.last > self.seconds: self.write()
 
     def write(self):
         with whole_file(self.path) as tmp: torch.save(training_state(self.learn) | dict(plan=self.plan), tmp)
