@@ -48,7 +48,7 @@ class AvgPool(nn.Module):
 POOLINGS = {'max': lambda: nn.MaxPool2d(2), 'avg': AvgPool, 'l2': L2Pool}
 PADDINGS = {'zero': 'zeros', 'reflect': 'reflect', 'replicate': 'replicate', 'circular': 'circular'}
 
-# %% ../nbs/20_encoders.ipynb #f19cf408
+# %% ../nbs/20_encoders.ipynb #7dcbd546
 IMAGENET = dict(mean=(.485, .456, .406), std=(.229, .224, .225))
 CAFFE = dict(mean=(123.68/255, 116.779/255, 103.939/255), std=(1/255, 1/255, 1/255))
 
@@ -66,7 +66,7 @@ class Shape:
 
 ENCODERS = {
     'texnet': Shape('small, trained by this project on photos without labels', (32, 64, 128, 256, 256), (2, 2, 3, 3, 1), weights='in the package',
-                    sha256='c83d19e61c5fd8dfcc18f32f5cf73ae1310089dac2a7ce59511ed1018b4bd3ca'),
+                    sha256='16acc8a996f14d5b3a2e5f49fab0ad0df0b80c15b2573e611fc76c79cb2db635'),
     'random': Shape('VGG-19 at half width, seeded random weights, normalised', (32, 64, 128, 256, 256), weights='constants in the package'),
     'vgg16': Shape('VGG-16 trained on ImageNet', depths=(2, 2, 3, 3, 3), weights="torchvision's download and cache", checked='by formula'),
     'vgg19': Shape('VGG-19 trained on ImageNet', weights="torchvision's download and cache", checked='by formula'),

@@ -24,9 +24,9 @@ from .callbacks import Stop, best_precision
 from .colour import luminance
 
 # %% auto #0
-__all__ = ['SUFFIXES', 'OBJECTIVES', 'read_photos', 'Jitter', 'views', 'Views', 'Trainee', 'fold', 'even_out', 'Objective',
-           'Instance', 'gram_cosines', 'GramContrast', 'Adversary', 'TrainLog', 'training_state', 'Checkpoint',
-           'read_checkpoint', 'retrieval', 'Training', 'Halt', 'split_photos', 'train_encoder']
+__all__ = ['SUFFIXES', 'OBJECTIVES', 'read_photos', 'Jitter', 'views', 'Views', 'Trainee', 'fold', 'even_out', 'plain_colours',
+           'Objective', 'Instance', 'gram_cosines', 'GramContrast', 'Adversary', 'TrainLog', 'training_state',
+           'Checkpoint', 'read_checkpoint', 'retrieval', 'Training', 'Halt', 'split_photos', 'train_encoder']
 
 # %% ../nbs/78_training.ipynb #6679d0c7
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff')
@@ -193,6 +193,25 @@ def even_out(
             m.weight.div_(last.view(-1, 1, 1, 1)); m.bias.div_(last)
             xs = [y/last.view(1, -1, 1, 1) for y in ys]
         elif n.startswith('pool'): xs = [m(x) for x in xs]
+    return enc
+
+# %% ../nbs/78_training.ipynb #7e36800e
+_OPPONENTS = ((1., 1., 1.), (1., -1., 0.), (-.5, -.5, 1.))
+
+@torch.no_grad()
+def plain_colours(
+    enc:Encoder,          # Encoder, changed in place
+    pictures,             # Picture tensors (1, 3, H, W)
+)->Encoder:               # `enc`
+    "Turn the channels of the first convolution that the second hears least into means of colour."
+    first, second = [m for m in enc.body if isinstance(m, nn.Conv2d)][:2]
+    colours = torch.tensor(_OPPONENTS)
+    colours = torch.cat([colours, -colours])[:first.out_channels//2]
+    weak = second.weight.abs().sum((0, 2, 3)).argsort()[:len(colours)]
+    means = torch.stack([first(enc.normalise(p)).relu().mean((0, 2, 3)) for p in pictures]).mean(0)
+    second.bias += (second.weight.sum((2, 3))*means)[:, weak].sum(1)
+    second.weight[:, weak] = 0
+    first.weight[weak], first.bias[weak] = (colours/9)[:, :, None, None].expand(-1, -1, 3, 3), 0.
     return enc
 
 # %% ../nbs/78_training.ipynb #a9ec475f
@@ -372,11 +391,10 @@ def retrieval(
     right = lambda k, dim: (k.argmax(dim) == torch.arange(len(k))).float().mean().item()
     return {l: (right(k, 0) + right(k, 1))/2 for l, k in nearness.items()}
 
-# %% ../nbs/78_training.ipynb #0672cddf
+# %% ../nbs/78_training.ipynb #50e0def3
 OBJECTIVES = {
     'gram':     lambda n: [GramContrast()],
     'instance': lambda n: [Instance(n)],
-    'both':     lambda n: [GramContrast(), Instance(n)],
     'robust':   lambda n: [GramContrast(), Adversary()],
 }
 
@@ -391,7 +409,7 @@ class Training:
         h = self.history
         return f"Training: {len(h)} steps in {h.seconds.iloc[-1]/60:.1f} min, loss {h.loss[-20:].mean():.3f}" + (f", {self.path.name}" if self.path else '; stopped, run it again to go on')
 
-# %% ../nbs/78_training.ipynb #57e85e43
+# %% ../nbs/78_training.ipynb #fa8d5234
 class Halt(Stop):
     "Stop between two steps, when the row of the last is written."
     order = 90
@@ -407,7 +425,8 @@ def _learner(net, loader, objective, lr, cbs, device):
 
 def _finish(net, photos, held, history, plan, path):
     "Fold, even out, test and write; when the run was stopped, only fold."
-    enc = even_out(fold(net.cpu().eval()), [p[None]/255 for p in list(photos.values())[::max(1, len(photos)//32)]])
+    some = [p[None]/255 for p in list(photos.values())[::max(1, len(photos)//32)]]
+    enc = even_out(plain_colours(even_out(fold(net.cpu().eval()), some), some), some)
     if len(history) < plan['steps']: return Training(enc, history, plan, '')
     card = plan | dict(trained_on=len(photos), held_out=len(held), seconds=round(history.seconds.iloc[-1]), loss=round(float(history.loss[-50:].mean()), 4))
     if len(held) > 9: card['retrieval'] = {k: round(retrieval(enc, held.values(), grey=g)['all'], 4) for k, g in (('grey', True), ('colour', False))}

@@ -73,7 +73,7 @@ def test_each_objective_learns(folder, tmp_path, name):
     loss = t.history.loss
     assert loss[-8:].mean() < (.97 if name == 'instance' else .9)*loss[:8].mean() and np.isfinite(loss).all()
     terms = set(t.history.columns[4:])
-    assert terms == {'gram': {'gram/relu1_1', 'gram/relu2_1'}, 'instance': {'instance'}, 'robust': {'gram/relu1_1', 'gram/relu2_1'}, 'both': {'gram/relu1_1', 'gram/relu2_1', 'instance'}}[name]
+    assert terms == {'gram': {'gram/relu1_1', 'gram/relu2_1'}, 'instance': {'instance'}, 'robust': {'gram/relu1_1', 'gram/relu2_1'}}[name]
 
 def test_the_adversary_makes_it_harder(folder, tmp_path):
     class Note(Callback):
@@ -172,7 +172,7 @@ def test_bad_input(folder, tmp_path, refused):
     refused(lambda: train(empty, out), 'no picture in', '.jpg')
     refused(lambda: train(folder, out, holdout=2), 'leaves 7 photos', 'at least 8')
     refused(lambda: train(folder, tmp_path/'w.pth'), '.safetensors')
-    refused(lambda: train(folder, out, objective='best'), "Unknown objective 'best'", 'gram, instance, both, robust')
+    refused(lambda: train(folder, out, objective='best'), "Unknown objective 'best'", 'gram, instance, robust')
     refused(lambda: train(folder, out, size=4), 'size is 4', 'at least 8')
     refused(lambda: train(folder, out, steps=0), 'steps is 0')
 
