@@ -2,21 +2,20 @@
 
     python bench/encoders.py cost                                        seconds, forward and backward, beside VGG-19
     python bench/encoders.py retrieval --photos FOLDER                   half photos find their other half
-    python bench/encoders.py fidelity  --photos FOLDER --out FOLDER      TexNet against random at equal fidelity: figures, blind sheet, key
+    python bench/encoders.py fidelity  --photos FOLDER --paintings FOLDER --out FOLDER   TexNet against random at equal fidelity: figures, blind sheet, key
     python bench/encoders.py choose    --out FOLDER A B A ...            what a person chose on the blind sheet, one letter a row; opens the key
-    python bench/encoders.py sheet     --out FOLDER                      photos x styles with the default recipe
+    python bench/encoders.py sheet     --photos FOLDER --paintings FOLDER --out FOLDER   photos x styles with the default recipe
 
-`--photos`: any folder of photos, sorted by name; every fifth is held out, as in training. `--paintings`: more styles for the sheets.
-Without them the bundled pictures are used.
+`--photos`: any folder of photos, sorted by name; every fifth is held out, as in training. `--paintings`: a folder with starry_night,
+the_scream, wave_crop, vg_self and vg_wheat_field, .jpg or .png.
 """
 import argparse, json, random, sys, time
 from pathlib import Path
 import torch
-from PIL import Image
 from style_nb.comparing import at_fidelity, band_distances, colour_distance
 from style_nb.encoders import ENCODERS, Encoder, encoder, random_weights
-from style_nb.gallery import sample
-from style_nb.pictures import load_picture, save_picture, to_pil
+from style_nb.gallery import sample, samples
+from style_nb.pictures import contact_sheet, load_picture, save_picture
 from style_nb.recipe import RECIPES
 from style_nb.training import read_photos, retrieval, split_photos
 from style_nb.transfer import stylize
@@ -60,12 +59,14 @@ PAIRS = [('astronaut', 'starry_night'), ('cat', 'the_scream'), ('coffee', 'swirl
          ('cat', 'vg_wheat_field'), ('coffee', 'vg_self'), (3, 'dots'), (20, 'starry_night'), (61, 'the_scream')]
 
 def pictures(args):
-    "A function from a name, or the number of a held-out photo, to a picture"
-    held = list(held_out(args.photos).values()) if args.photos else None
+    "A function from the name of a bundled picture or a painting, or the number of a held-out photo, to a picture"
+    held = list(held_out(args.photos).values())
     def get(name):
-        if isinstance(name, int): return held[name][None]/255 if held else load_picture(sample(['coffee', 'cat', 'rocket', 'astronaut'][name % 4]))
-        found = list(Path(args.paintings).glob(f'{name}.*')) if args.paintings else []
-        return load_picture(found[0]) if found else load_picture(sample(name if name in ('astronaut', 'cat', 'coffee', 'rocket', 'swirls', 'dots', 'woodcut') else random.Random(name).choice(['swirls', 'dots', 'woodcut'])))
+        if isinstance(name, int): return held[name][None]/255
+        if name in [s.name for s in samples()]: return load_picture(sample(name))
+        found = list(Path(args.paintings).glob(f'{name}.*'))
+        if not found: sys.exit(f'there is no {name}.* in {args.paintings}')
+        return load_picture(found[0])
     return get
 
 # what `random` was tuned to before TexNet: its best recipe, not TexNet's
@@ -89,7 +90,7 @@ def test_fidelity(args):
         sheet.append([content, style, *(made[n] for n in order)])
         (out/'figures.json').write_text(json.dumps(rows, indent=1))
         (out/'key.json').write_text(json.dumps(key))
-        save_sheet(sheet, out/'blind.png')
+        save_picture(contact_sheet(sheet, titles=['photo', 'painting', 'A', 'B'], height=260), out/'blind.png')
     report(rows)
 
 def report(rows):
@@ -106,29 +107,16 @@ def choose(args):
     won = [k['AB'.index(c)] for c, k in zip(args.choices, key)]
     print(f"texnet {won.count('texnet')} of {len(won)}: {' '.join(won)}")
 
-def save_sheet(rows, path, height=230):
-    "Rows of pictures, each `height` px high"
-    rows = [[x if isinstance(x, Image.Image) else to_pil(x) for x in r] for r in rows]
-    rows = [[im.resize((round(im.width*height/im.height), height), Image.LANCZOS) for im in r] for r in rows]
-    page = Image.new('RGB', (max(sum(im.width + 6 for im in r) for r in rows), len(rows)*(height + 6)), 'white')
-    for i, r in enumerate(rows):
-        x = 0
-        for im in r:
-            page.paste(im, (x, i*(height + 6)))
-            x += im.width + 6
-    save_picture(page, path)
-
 def test_sheet(args):
     "Five photos in six styles with the default recipe"
     get, out = pictures(args), Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
-    styles, rows = [get(s) for s in ('starry_night', 'the_scream', 'wave_crop', 'swirls', 'dots', 'woodcut')], []
-    rows.append([torch.ones(1, 3, 432, 432)] + styles)
-    for c in ('astronaut', 'cat', 'coffee', 20, 61):
+    styles, contents, rows = ('starry_night', 'the_scream', 'wave_crop', 'swirls', 'dots', 'woodcut'), ('astronaut', 'cat', 'coffee', 20, 61), []
+    for c in contents:
         content, t = get(c), time.perf_counter()
-        rows.append([content] + [stylize(content, s, progress=False, size=args.size or 432).image for s in styles])
+        rows.append([content] + [stylize(content, get(s), progress=False, size=args.size or 432).image for s in styles])
         print(c, f'{time.perf_counter() - t:.0f} s', flush=True)
-        save_sheet(rows, out/'sheet.png', 260)
+        save_picture(contact_sheet([[None, *map(get, styles)], *rows], height=432), out/'sheet.png')
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -138,7 +126,8 @@ def main():
     p.add_argument('--size', type=int, help='px; 288 for fidelity, 432 for sheet'); p.add_argument('--steps', type=int, default=150)
     p.add_argument('--seed', type=int, default=0); p.add_argument('--repeats', type=int, default=10)
     args = p.parse_intermixed_args()
-    if args.task == 'retrieval' and not args.photos: p.error('retrieval needs --photos FOLDER')
+    if args.task in ('retrieval', 'fidelity', 'sheet') and not args.photos: p.error(f'{args.task} needs --photos FOLDER')
+    if args.task in ('fidelity', 'sheet') and not args.paintings: p.error(f'{args.task} needs --paintings FOLDER')
     dict(cost=cost, retrieval=test_retrieval, fidelity=test_fidelity, choose=choose, sheet=test_sheet)[args.task](args)
 
 if __name__ == '__main__': main()

@@ -176,7 +176,7 @@ def _resize_moment(m, hw, kind):
     m = F.interpolate(m, hw, mode='bilinear', align_corners=False)
     return m.relu_() if kind == 'exp_avg_sq' else m
 
-# %% ../nbs/50_callbacks.ipynb #07666962
+# %% ../nbs/50_callbacks.ipynb #a9c5c736
 PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16}
 
 def best_precision(
@@ -192,7 +192,8 @@ class EncoderPrecision(Callback):
     order = -5
     def __init__(self, precision='bf16'): self.precision = one_of(precision, PRECISIONS, 'precision')
     def before_fit(self):
-        if self.precision != 'fp32': self.learn.encoder = copy.deepcopy(self.learn.encoder).to(PRECISIONS[self.precision], memory_format=torch.channels_last)
+        enc, dtype = self.learn.encoder, PRECISIONS[self.precision]
+        if self.precision != 'fp32' and enc.body[0].weight.dtype != dtype: self.learn.encoder = copy.deepcopy(enc).to(dtype, memory_format=torch.channels_last)
 
 # %% ../nbs/50_callbacks.ipynb #9cf6840e
 class Clamp(Callback):

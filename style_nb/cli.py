@@ -13,7 +13,7 @@ from pathlib import Path
 __all__ = ['TASKS', 'Parser', 'build_parser', 'run_stylize', 'run_train', 'list_encoders', 'list_recipes', 'list_samples',
            'run_demo', 'main']
 
-# %% ../nbs/90_cli.ipynb #2d5d04ac
+# %% ../nbs/90_cli.ipynb #6afb4ee3
 class Parser(argparse.ArgumentParser):
     "An argument parser that answers a mistake in one line."
     def error(self, message): self.exit(2, f"{self.prog}: {message}. See {self.prog} --help\n")
@@ -32,7 +32,7 @@ def build_parser()->argparse.ArgumentParser:
     t = sub.add_parser('train', help='train an encoder on a folder of photos; the same command goes on after a stop')
     t.add_argument('photos', help='folder of photos, some hundreds')
     t.add_argument('-o', '--output', required=True, help='weights file to write, .safetensors')
-    t.add_argument('--objective', help='what to train for: gram, instance, both or robust (default: gram)')
+    t.add_argument('--objective', help='what to train for: gram, instance or robust (default: gram)')
     for name, text in dict(steps='optimiser steps (default: 2000)', size='side of a view, px (default: 96)', batch='views in a batch (default: 64)', seed='seed of weights and views').items(): t.add_argument(f'--{name}', type=int, help=text)
     d = sub.add_parser('demo', help='repaint a bundled photo and write what a first look wants to see')
     d.add_argument('-o', '--output', default='demo', help='folder to write into, made if missing (default: demo)')

@@ -82,7 +82,7 @@ def layer_names(
         names.append(f'pool{s}')
     return names[:-1]
 
-# %% ../nbs/20_encoders.ipynb #48142c61
+# %% ../nbs/20_encoders.ipynb #9954858f
 def _body(shape, pooling, padding):
     "The chain of named modules; leaves the random numbers of others alone."
     body, n_in = nn.Sequential(), 3
@@ -104,7 +104,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.name, self.shape = name, shape
         self.pooling, self.padding = one_of(pooling, POOLINGS, 'pooling'), one_of(padding, PADDINGS, 'padding')
-        self.body = _body(shape, pooling, padding)
+        self.body, self.kept = _body(shape, pooling, padding), None
         self.requires_grad_(False).eval()
 
     @property

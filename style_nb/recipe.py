@@ -29,7 +29,7 @@ SCHEMA = 1
 
 def _ref(): return field(default=None, compare=False)
 
-# %% ../nbs/60_recipe.ipynb #c41f4f8c
+# %% ../nbs/60_recipe.ipynb #1e8c172d
 @dataclass
 class Recipe:
     "Every choice of a run."
@@ -51,6 +51,7 @@ class Recipe:
     line_search: bool = False       # Strong Wolfe line search in L-BFGS, about 2.2 evaluations a step
     average: float = 0.             # Decay of the average of iterates, 0 is off
     init: str = 'recoloured'        # Start: 'recoloured' (content, or noise without one, in the style's colours), 'content', 'noise', 'style', or any picture
+    keep: float = 0.                # Weight of staying what a start picture is, as seen at its own size
     seed: int = 0                   # Seed of the noise
     style_norm: str = 'unit'        # One of `STYLE_NORMS`
     content_norm: str = 'unit'      # One of `CONTENT_NORMS`
@@ -70,12 +71,12 @@ class Recipe:
     start: dict = _ref()            # The same for the start, when it was a picture
     def __post_init__(self): self._check_weights(); self._check_names(); self._check_numbers()
 
-# %% ../nbs/60_recipe.ipynb #e6d747b0
+# %% ../nbs/60_recipe.ipynb #a081dbc6
 @patch
 def _check_weights(self:Recipe):
     "Weights are numbers of at least 0."
     self.content_weights, self.style_weights = check_weights(self.content_weights, 'content_weights'), check_weights(self.style_weights, 'style_weights')
-    for k in ('content_weight', 'style_weight', 'tv_weight', 'strength'): setattr(self, k, in_range(getattr(self, k), k))
+    for k in ('content_weight', 'style_weight', 'tv_weight', 'strength', 'keep'): setattr(self, k, in_range(getattr(self, k), k))
 
 @patch
 def _check_names(self:Recipe):

@@ -1,0 +1,110 @@
+"Sweeps: grids, files, kills, failures, processes"
+import json, os, signal, subprocess, sys, time
+from pathlib import Path
+import numpy as np, pytest, torch
+from PIL import Image
+from style_nb.pictures import contact_sheet, load_picture, to_pil
+from style_nb.recipe import Recipe
+from style_nb.sweeping import Sweep, combinations, paint_item, sweep
+from style_nb.transfer import Shared, stylize
+
+FEW = dict(size=48, steps=3, levels=1, content_weights='relu2_1', style_weights=['relu1_1', 'relu2_1'], progress=False)
+def same(a, b): return torch.equal(load_picture(a), load_picture(b))
+
+def test_combinations(refused):
+    assert combinations(dict(seed=[1, 2], steps=range(3, 5))) == [dict(seed=s, steps=n) for s in (1, 2) for n in (3, 4)]
+    assert combinations([dict(seed=1), {}]) == [dict(seed=1), {}]
+    refused(lambda: combinations(dict(sede=[1])), "Did you mean 'seed'?")
+    refused(lambda: combinations(dict(seed='123')), 'give a list of values')
+    refused(lambda: combinations(dict(content_weights={'relu1_1': 1})), 'give a list of values')
+    refused(lambda: combinations(dict(seed=[])), 'The grid is empty')
+    refused(lambda: combinations([3]), 'give dicts of settings')
+
+def test_items_are_what_stylize_gives(photo, painting):
+    "With shared encoder and targets the pictures are those of single runs, bit by bit"
+    got = sweep(photo, painting, dict(style_weight=[1., 50.], padding=['zero', 'reflect']), **FEW)
+    for o in got: assert same(o, stylize(photo, painting, **FEW | o.settings)), o
+    assert got[0].recipe.style_weight == 1 and got[3].seconds > 0 and got[0].loss > 0
+
+def test_shared_targets_are_made_once(photo, painting, monkeypatch):
+    import style_nb.learner as L
+    made, real = [], L.picture_grams
+    monkeypatch.setattr(L, 'picture_grams', lambda *a: made.append(1) or real(*a))
+    shared = Shared()
+    for w in (1., 5., 9.): stylize(photo, painting, shared=shared, style_weight=w, **FEW)
+    assert len(made) == 1 and len(shared.encoders) == 1
+    stylize(photo, painting, shared=shared, **FEW | dict(size=40))
+    stylize(photo, photo, shared=shared, **FEW)
+    assert len(made) == 3, 'another size, another picture'
+    stylize(photo, painting, shared=shared, **FEW | dict(style_norm='chw'))
+    assert len(made) == 4, 'another normalisation'
+
+def test_blend_and_pairs(photo, painting):
+    got = sweep([photo, painting], [painting, [painting, photo]], dict(seed=[0, 1]), **FEW)
+    assert len(got) == 8 and len({o.key for o in got}) == 8
+    assert len(got[2].recipe.styles) == 2 and got.table.shape[0] == 8
+    assert got.sheet(40).width > 48
+
+def test_style_alone(painting):
+    got = sweep(None, painting, dict(seed=[0, 1]), **FEW)
+    assert not got[0].error and not same(*got.items)
+
+def test_a_failure_does_not_end_the_rest(photo, painting, tmp_path):
+    grid = [dict(seed=0), dict(style_weight=-1), dict(style_weights='relu9_1'), dict(seed=1)]
+    got = sweep(photo, painting, grid, tmp_path, **FEW)
+    assert [bool(o.error) for o in got] == [False, True, True, False]
+    assert 'style_weight' in got[1].error and len(list(tmp_path.iterdir())) == 2
+    again = sweep(photo, painting, grid, tmp_path, **FEW)
+    assert again[1].error == got[1].error, 'what failed is tried again'
+
+def test_the_same_twice_in_a_grid_is_painted_once(photo, painting, tmp_path):
+    got = sweep(photo, painting, dict(seed=[3, 3]), tmp_path, **FEW)
+    assert got[0] is got[1] and len(list(tmp_path.iterdir())) == 1
+
+def test_found_again(photo, painting, tmp_path):
+    first = sweep(photo, painting, dict(seed=[0, 1]), tmp_path, **FEW)
+    files = {f: f.stat().st_mtime_ns for f in tmp_path.iterdir()}
+    back = sweep(photo, painting, dict(seed=[1, 0]), tmp_path, **FEW)
+    assert {f: f.stat().st_mtime_ns for f in tmp_path.iterdir()} == files
+    assert same(back[0], first[1]) and (back[0].loss, back[0].seconds) == (first[1].loss, first[1].seconds) and back[0].recipe == first[1].recipe
+    f = next(iter(files))
+    f.write_bytes(f.read_bytes()[:200])
+    assert not any(o.error for o in sweep(photo, painting, dict(seed=[0, 1]), tmp_path, **FEW)) and load_picture(f) is not None, 'a damaged file is painted again'
+    other = sweep(painting, painting, dict(seed=[0, 1]), tmp_path, **FEW)
+    assert len(list(tmp_path.iterdir())) == 4 and not same(other[0], first[0]), 'other pictures are other items'
+
+SCRIPT = '''
+import sys
+from style_nb.sweeping import sweep
+if __name__ == '__main__': sweep(sys.argv[1], sys.argv[2], dict(seed=list(range(6)), style_weight=[1., 9.]), sys.argv[3], workers=int(sys.argv[4]), size=64, steps=40, levels=1, progress=False, init='noise')
+'''
+@pytest.mark.parametrize('workers', [1, 2])
+def test_killed_and_continued(photo, painting, tmp_path, workers):
+    "kill -9 in the middle of twelve, continued: nothing lost, nothing done twice"
+    (tmp_path/'go.py').write_text(SCRIPT)
+    to_pil(photo).save(tmp_path/'a.png'); to_pil(painting).save(tmp_path/'b.png')
+    out = tmp_path/'out'
+    run = [sys.executable, 'go.py', 'a.png', 'b.png', str(out), str(workers)]
+    p = subprocess.Popen(run, cwd=tmp_path, start_new_session=True, env=os.environ | {'OMP_NUM_THREADS': '1'})
+    done = lambda: sorted(f for f in out.glob('*.png') if f.name[0] != '.') if out.exists() else []
+    end = time.time() + 120
+    while len(done()) < 3 and p.poll() is None and time.time() < end: time.sleep(.02)
+    os.killpg(p.pid, signal.SIGKILL); p.wait()
+    time.sleep(.5)
+    before = {f: f.stat().st_mtime_ns for f in done()}
+    assert 3 <= len(before) < 12
+    for f in before: Image.open(f).load()
+    assert subprocess.run(run, cwd=tmp_path, timeout=200, env=os.environ | {'OMP_NUM_THREADS': '1'}).returncode == 0
+    assert len(done()) == 12 and {f: f.stat().st_mtime_ns for f in before} == before
+    assert len({(Recipe.load(f).seed, Recipe.load(f).style_weight) for f in done()}) == 12
+
+def test_bad_input(photo, painting, refused, tmp_path):
+    refused(lambda: sweep(photo, painting, dict(seed=[0]), stpes=3), "Did you mean 'steps'?")
+    refused(lambda: sweep([], painting, dict(seed=[0])), 'no content picture')
+    refused(lambda: sweep(photo, painting, dict(seed=[0]), workers=0), 'workers is 0')
+
+def test_contact_sheet(photo, refused):
+    s = contact_sheet([[photo, None], [photo]], [['a'], ['b']], height=20)
+    assert s.mode == 'RGB' and s.height > 40
+    refused(lambda: contact_sheet([[None]]), 'no picture')
+    refused(lambda: contact_sheet([[photo]], [[], []]), '1 rows and 2 lists')
