@@ -19,9 +19,9 @@ from tqdm.auto import tqdm
 from .learner import picture_learner, adam, ContentLoss, StyleLoss, TVLoss, WeightedLayers, check_weights
 
 # %% auto #0
-__all__ = ['PRECISIONS', 'CONTROLS', 'History', 'lbfgs', 'LBFGSStep', 'CosineStep', 'Average', 'level_sizes', 'level_steps',
-           'Pyramid', 'best_precision', 'EncoderPrecision', 'Clamp', 'Snapshots', 'Guard', 'Stop', 'check_move',
-           'Controls', 'Progress', 'LiveView']
+__all__ = ['PRECISIONS', 'CONTROLS', 'History', 'LBFGS', 'rms', 'along_colours', 'lbfgs', 'LBFGSStep', 'CosineStep', 'Average',
+           'level_sizes', 'level_steps', 'Pyramid', 'best_precision', 'EncoderPrecision', 'Clamp', 'Snapshots', 'Guard',
+           'Stop', 'check_move', 'Controls', 'Progress', 'LiveView']
 
 # %% ../nbs/50_callbacks.ipynb #a1e73e37
 class History(Callback):
@@ -42,14 +42,78 @@ class History(Callback):
         rows = [{k: v.item() if isinstance(v, torch.Tensor) else v for k, v in r.items()} for r in self.rows]
         return pd.DataFrame(rows, columns=None if rows else ['step', 'level', 'height', 'width', 'evals', 'seconds', 'loss'])
 
-# %% ../nbs/50_callbacks.ipynb #673dbcc9
+# %% ../nbs/50_callbacks.ipynb #5f52c96d
+class LBFGS(torch.optim.Optimizer):
+    "L-BFGS for one picture (1, C, H, W), one evaluation a step."
+    def __init__(self,
+        params,             # The picture
+        lr:float=1.,        # Share of each step that is taken
+        history:int=30,     # Remembered steps
+        chroma:float=3.,    # First guess of step along colour over that along brightness
+        first:float=.01,    # Step while nothing is remembered, root mean square
+        longest:float=.05,  # Longest step, root mean square
+    ): super().__init__(params, dict(lr=lr, history=history, chroma=chroma, first=first, longest=longest))
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        group = self.param_groups[0]
+        x, = group['params']
+        state, g = self.state[x], x.grad.reshape(-1).clone()
+        if 'g' in state: self.remember(state, g - state['g'], group['history'])
+        d = -g*(group['first']/rms(g).clamp_min(1e-20)) if not state.get('rows') else self.direction(state, g, x.shape, group['chroma'])
+        d *= group['lr']*min(1., group['longest']/float(rms(d).clamp_min(1e-20)))
+        x.add_(d.view_as(x))
+        state['g'], state['d'] = g, d
+
+def rms(x): return x.square().mean().sqrt()
+
+# %% ../nbs/50_callbacks.ipynb #19a0d8fa
+@patch
+def remember(self:LBFGS, state, y, history):
+    "Keep the last step and the change of the gradient along it, unless the loss is concave there."
+    s = state['d']
+    sy, yy = float(s @ y), float(y @ y)
+    if not sy > 1e-10*math.sqrt(yy*float(s @ s)): return
+    if 'S' not in state: state.update(S=s.new_zeros(history, len(s)), Y=s.new_zeros(history, len(s)), R=torch.zeros(history, history, dtype=torch.float64), rows=[])
+    rows = state['rows'] = state['rows'][-(history - 1):] if history > 1 else []
+    new = next(i for i in range(history) if i not in rows)
+    rows.append(new)
+    state['S'][new], state['Y'][new], state['gamma'] = s, y, sy/yy
+    state['R'][:, new] = (state['S'] @ y).double().cpu()
+
+@patch
+def direction(self:LBFGS, state, g, shape, chroma):
+    "The step L-BFGS would take."
+    S, Y, rows = state['S'], state['Y'], state['rows']
+    k = len(rows)
+    part = lambda M: M if k == len(M) else M[:k]  # rows are filled from the top
+    R = state['R'][rows][:, rows].triu()
+    def solve(v, upper):
+        "Coefficients by age for products by row"
+        a = torch.linalg.solve_triangular(R if upper else R.T, v[:, None], upper=upper)[:, 0]
+        by_row = torch.zeros(k, dtype=torch.float64)
+        by_row[rows] = a
+        return a, by_row.to(g)
+    age = lambda v: v.double().cpu()[rows]
+    alpha, by_row = solve(age(part(S) @ g), True)
+    r = along_colours(g - by_row @ part(Y), shape, chroma)*state['gamma']
+    _, delta = solve(R.diagonal()*alpha - age(part(Y) @ r), False)
+    return -(r + delta @ part(S))
+
+def along_colours(v, shape, chroma):
+    "Multiply what lies across brightness by `chroma`; only for RGB."
+    if shape[1] != 3 or chroma == 1: return v
+    v = v.view(3, -1)
+    return (chroma*v + (1 - chroma)*v.mean(0, keepdim=True)).view(-1)
+
+# %% ../nbs/50_callbacks.ipynb #215b1b7b
 def lbfgs(
-    history:int=20,             # Remembered steps
-    line_search:bool=False,     # Strong Wolfe line search instead of one evaluation a step
+    history:int=30,             # Remembered steps
+    line_search:bool=False,     # Torch's L-BFGS with a strong Wolfe line search, about 2.2 evaluations a step
 ):                              # Optimiser function for a Learner; needs the `LBFGSStep` callback
-    "Torch's L-BFGS, for a Learner."
-    return partial(OptimWrapper, opt=partial(torch.optim.LBFGS, max_iter=1, max_eval=25, history_size=history, tolerance_grad=-1, tolerance_change=-1,
-                                             line_search_fn='strong_wolfe' if line_search else None))
+    "L-BFGS, for a Learner."
+    if not line_search: return partial(OptimWrapper, opt=partial(LBFGS, history=history))
+    return partial(OptimWrapper, opt=partial(torch.optim.LBFGS, max_iter=1, max_eval=25, history_size=history, tolerance_grad=-1, tolerance_change=-1, line_search_fn='strong_wolfe'))
 
 class LBFGSStep(Callback):
     "Let L-BFGS take the step, with the loss the Learner has just computed."
@@ -60,32 +124,22 @@ class LBFGSStep(Callback):
     def before_step(self):
         if self.version != self.learn.objective: self.reset()
         self.version, self.fresh = self.learn.objective, True
-        self.scale_first()
-        self.opt.opt.step(self.closure)
-        self.shorten()
+        if isinstance(self.opt.opt, LBFGS): self.opt.opt.step()
+        else:
+            self.scale_first()
+            self.opt.opt.step(self.closure)
+            self.opt.opt.param_groups[0]['lr'] = self.opt.hypers[-1]['lr']
         raise CancelStepException
 
-# %% ../nbs/50_callbacks.ipynb #22d33c58
+# %% ../nbs/50_callbacks.ipynb #7080d477
 @patch
 def scale_first(self:LBFGSStep):
-    "While nothing is remembered, a step of `.01 * lr`, root mean square, along the gradient."
+    "For torch's L-BFGS: while nothing is remembered, a step of `.01 * lr`, root mean square, along the gradient."
     canvas, group = self.model.canvas, self.opt.opt.param_groups[0]
-    state, size = self.opt.opt.state[canvas], canvas.grad.square().mean().sqrt().clamp_min(1e-20).item()
-    group['lr'] = self.opt_lr = self.opt.hypers[-1]['lr']
+    state, size = self.opt.opt.state[canvas], rms(canvas.grad).clamp_min(1e-20).item()
+    group['lr'] = self.opt.hypers[-1]['lr']
     if 'n_iter' not in state: group['lr'] *= .01/size/min(1., 1/canvas.grad.abs().sum().clamp_min(1e-30).item())
     elif not state['old_dirs']: state['H_diag'] = .01/size
-
-@patch
-def shorten(self:LBFGSStep):
-    "Take back what a step moved the canvas beyond `.05 * lr`, root mean square, and say so to the memory."
-    group, state = self.opt.opt.param_groups[0], self.opt.opt.state[self.model.canvas]
-    group['lr'] = self.opt_lr
-    if group['line_search_fn'] or 'd' not in state: return
-    moved = float(state['t'])*state['d'].square().mean().sqrt().item()
-    if moved <= .05*self.opt_lr: return
-    keep = .05*self.opt_lr/moved
-    self.model.canvas.data.view(-1).add_(state['d'], alpha=float(state['t'])*(keep - 1))
-    state['t'] = float(state['t'])*keep
 
 @patch
 def closure(self:LBFGSStep):

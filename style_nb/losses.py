@@ -16,16 +16,17 @@ from .pictures import one_of
 __all__ = ['EPS', 'STYLE_NORMS', 'CONTENT_NORMS', 'TV_KINDS', 'gram', 'style_scale', 'content_scale', 'squared_distance',
            'content_loss', 'style_loss', 'tv_loss', 'blend_grams']
 
-# %% ../nbs/30_losses.ipynb #f98b3f6b
+# %% ../nbs/30_losses.ipynb #623e5f46
 def _products(x):
     "Sum over places of outer products: x (B, N, C) to (B, C, C), in at least float32."
-    B, N, C = x.shape
-    k = next((k for k in range(640, 1281) if N % k == 0), 0) if x.dtype in (torch.bfloat16, torch.float16) and N >= 2**14 else 0
-    if k:
-        b = x.reshape(B*k, N//k, C)
-        return torch.bmm(b.mT, b).view(B, k, C, C).float().sum(1)
-    x = x if x.dtype == torch.float64 else x.float()
-    return torch.bmm(x.mT, x)
+    (B, N, C), half = x.shape, x.dtype in (torch.bfloat16, torch.float16)
+    n = 0 if N < 2**14 or x.dtype == torch.float64 else N//(768 if half else 64)  # places in a chunk
+    wide = lambda t: t.float() if half else t
+    chunks, rest = (x[:, :N//n*n], x[:, N//n*n:]) if n else (x[:, :0], x)
+    whole = torch.bmm(wide(rest).mT, wide(rest))
+    if not n: return whole
+    b = chunks.reshape(-1, n, C)
+    return whole + wide(torch.bmm(b.mT, b)).view(B, -1, C, C).sum(1)
 
 class _Gram(Function):
     @staticmethod
@@ -51,7 +52,7 @@ def gram(
     if feats.ndim != 4: raise ValueError(f"gram was given shape {tuple(feats.shape)}: give feature maps (B, C, H, W).")
     return _Gram.apply(feats)
 
-# %% ../nbs/30_losses.ipynb #d5263083
+# %% ../nbs/30_losses.ipynb #a3f1a11b
 EPS = 1e-8
 
 STYLE_NORMS = {
@@ -79,13 +80,25 @@ def content_scale(
     "What `norm` multiplies the squared distance of feature maps by."
     return CONTENT_NORMS[one_of(norm, CONTENT_NORMS, 'content normalisation')](target)
 
+class _SquaredDistance(Function):
+    @staticmethod
+    def forward(ctx, a, b):
+        d = a - b
+        ctx.save_for_backward(d)
+        return torch.linalg.vector_norm(d, dtype=torch.float32 if d.dtype in (torch.bfloat16, torch.float16) else d.dtype).square()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, g):
+        d = ctx.saved_tensors[0]*(2*g)
+        return d, -d if ctx.needs_input_grad[1] else None
+
 def squared_distance(
     a:torch.Tensor,    # Any shape
     b:torch.Tensor,    # Same shape
 )->torch.Tensor:       # Scalar; float32 for 16-bit input
     "Sum of squared differences, summed in at least 32 bits."
-    d = a - b
-    return torch.linalg.vector_norm(d, dtype=torch.float32 if d.dtype in (torch.bfloat16, torch.float16) else d.dtype).square()
+    return _SquaredDistance.apply(a, b)
 
 # %% ../nbs/30_losses.ipynb #d90c3d2c
 def _same_shape(a, b, what):

@@ -68,6 +68,10 @@ def lessons(*args):
     "run notebooks (ARGS=..., else all), store their outputs, write README.md"
     return sh(tool('python'), 'tools/notebooks.py', 'run', *args) or sh(tool('python'), 'tools/notebooks.py', 'readme')
 
+def bench(*args):
+    "measure the engine beside a plain loop, an hour on two cores; ARGS='step --quick' for less"
+    return sh(tool('python'), 'bench/engine.py', *(args or ['all']))
+
 def clean():
     "remove .venv and everything built"
     for o in ('.venv', 'demo', 'build', 'dist', '_proc', '_docs', '.pytest_cache', '.hypothesis'):
@@ -79,7 +83,7 @@ def usage():
     print('make TASK, or python3 tools/dev.py TASK. The first one to need it creates .venv.')
     for name, f in tasks.items(): print(f'  {name:8} {f.__doc__}')
 
-tasks = dict(demo=demo, test=test, lab=lab, lessons=lessons, clean=clean, help=usage)
+tasks = dict(demo=demo, test=test, lab=lab, lessons=lessons, bench=bench, clean=clean, help=usage)
 
 def main(task='help', *args):
     if task not in tasks: sys.exit(f'no task {task!r}; choose from ' + ', '.join(tasks))

@@ -1,0 +1,90 @@
+"Enlarging: the start term, the look at other sizes, and the textbook loop the engine is measured against"
+import sys
+from pathlib import Path
+import numpy as np, pytest, torch, torch.nn.functional as F
+from fastai.callback.core import Callback
+from style_nb.enlarging import enlarge, fine_energy, look_drift
+from style_nb.encoders import encoder
+from style_nb.learner import StartLoss, picture_learner
+from style_nb.pictures import load_picture, resize, to_pil
+from style_nb.recipe import Recipe, named_recipe
+from style_nb.transfer import stylize
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent/'bench'))
+
+FEW = dict(content_weights='relu2_1', style_weights=['relu1_1', 'relu2_1'], progress=False)
+
+def test_start_term_formula(photo):
+    "|D(x) - s|^2 / |s - mean s|^2 with D the reduction to the start's size"
+    x, s = load_picture(photo, 48), torch.rand(1, 3, 16, 24, generator=torch.Generator().manual_seed(1))
+    x = F.interpolate(x, (32, 48))
+    learn = picture_learner(x, encoder('random'), [t := StartLoss(s, 3.)], steps=1, lr=1e-9)
+    learn.fit(1)
+    seen = F.interpolate(x.double(), (16, 24), mode='bicubic', antialias=True, align_corners=False)
+    want = (seen - s).square().sum()/(s.double() - s.double().mean((2, 3), keepdim=True)).square().sum()
+    assert float(learn.terms['start']) == pytest.approx(float(want), rel=1e-4) and float(learn.loss) == pytest.approx(3*float(want), rel=1e-4)
+
+def test_start_term_leaves_fine_detail_free():
+    "A checkerboard of single pixels cannot be seen at half the size"
+    s = torch.rand(1, 3, 16, 16)
+    x = F.interpolate(s, (64, 64), mode='bicubic')
+    board = .2*((torch.arange(64)[:, None] + torch.arange(64)) % 2*2. - 1).expand(1, 3, 64, 64)
+    terms = []
+    for y in (x, x + board, x + .2):
+        learn = picture_learner(y, encoder('random'), [StartLoss(s)], steps=1, lr=1e-9)
+        learn.fit(1); terms.append(float(learn.terms['start']))
+    assert abs(terms[1] - terms[0]) < .02*terms[2]
+
+@pytest.fixture(scope='module')
+def runs(request):
+    from style_nb.gallery import sample
+    photo, painting = load_picture(sample('cat'), 200), load_picture(sample('woodcut'), 300)
+    how = dict(progress=False, steps=30)
+    small = stylize(photo, painting, size=64, **how)
+    return photo, painting, small, enlarge(small, photo, painting, 192, steps=24, progress=False), stylize(photo, painting, size=192, **how)
+
+def test_the_look_is_kept(runs):
+    _, _, small, large, untied = runs
+    a, b = look_drift(large, small), look_drift(untied, small)
+    assert all(a[k] < .5*b[k] for k in a), (a, b)
+    assert fine_energy(large, 64) > .5*fine_energy(untied, 64)
+
+def test_blowing_up_is_no_answer(runs):
+    _, _, small, large, untied = runs
+    blown = resize(load_picture(small), load_picture(large).shape[-2:])
+    assert fine_energy(blown, 64) < .2*fine_energy(untied, 64)
+
+def test_enlarged_run_is_a_run_like_any_other(runs, tmp_path):
+    "Its PNG carries the recipe, and the recipe with the small picture gives the same picture again"
+    photo, painting, small, large, _ = runs
+    r = Recipe.load(large.save(tmp_path/'large.png'))
+    assert r.keep > 0 and r.init == 'picture' and r.start['size'] == list(small.image.size) and min(large.history.width) > small.image.width
+    again = stylize(photo, painting, r, init=small.image, progress=False)
+    assert again.image.tobytes() == large.image.tobytes()
+
+def test_resumed(runs, tmp_path):
+    photo, painting, small, large, _ = runs
+    class StopAt(Callback):
+        def after_step(self):
+            if self.learn.controls.step == 17: self.learn.stop.now()
+    half = enlarge(small, photo, painting, 192, steps=24, progress=False, cbs=[StopAt()])
+    whole = stylize(photo, painting, resume=half.save_state(tmp_path/'half.safetensors'), progress=False)
+    assert whole.image.tobytes() == large.image.tobytes()
+
+def test_bad_input(runs, refused):
+    photo, painting, small, *_ = runs
+    refused(lambda: enlarge(small, photo, painting, 64), 'give a larger size')
+    refused(lambda: enlarge(photo, photo, painting, 640), 'give the Result')
+    refused(lambda: stylize(photo, painting, keep=1., size=48, steps=2, **FEW), 'no start picture')
+    refused(lambda: stylize(photo, painting, keep=-1.), 'keep is -1')
+
+def test_the_textbook_loop_minimises_the_same(photo, painting):
+    "Both sides of the benchmark start from the same objective, and the textbook loop lowers it"
+    import reference
+    r = named_recipe('default', init='content')
+    c, s = load_picture(photo, 64), load_picture(painting)
+    enc = encoder('texnet', padding='reflect')
+    objective = reference.Objective(enc, r, c, resize(s, min(max(s.shape[-2:]), round(64*r.style_scale))))
+    ours = stylize(c, s, r, size=64, steps=1, levels=1, precision='fp32', progress=False)
+    assert float(objective(c)) == pytest.approx(ours.history.loss[0], rel=1e-4)
+    x, seconds, losses = reference.paint(objective, c, 12)
+    assert len(losses) == 12 and float(objective(x)) < .5*losses[0] and seconds > 0
