@@ -24,7 +24,7 @@ __all__ = ['POOLINGS', 'PADDINGS', 'IMAGENET', 'CAFFE', 'ENCODERS', 'DATA', 'CAL
            'Shape', 'layer_names', 'Encoder', 'calibrate', 'random_weights', 'write_constants', 'weights_digest',
            'save_encoder', 'read_encoder', 'WeightsNotFound', 'encoder_card', 'encoder', 'at_hand']
 
-# %% ../nbs/20_encoders.ipynb #dc612a60
+# %% ../nbs/20_encoders.ipynb #b66f24fb
 class L2Pool(nn.Module):
     "Halve the side by the root of the mean square of each 2x2 block."
     def forward(self, x): return (F.avg_pool2d(x.square(), 2) + 1e-6).sqrt()
@@ -45,6 +45,7 @@ class AvgPool(nn.Module):
     "Halve the side by the mean of each 2x2 block; torch's own takes five times as long on its way back."
     def forward(self, x): return _MeanPool.apply(x)
 
+# %% ../nbs/20_encoders.ipynb #37ee0965
 class _Mirror(Function):
     @staticmethod
     def forward(ctx, x): return F.pad(x, (1, 1, 1, 1), 'reflect')
@@ -63,6 +64,9 @@ class MirrorConv(nn.Conv2d):
 
 POOLINGS = {'max': lambda: nn.MaxPool2d(2), 'avg': AvgPool, 'l2': L2Pool}
 PADDINGS = {'zero': 'zeros', 'reflect': 'reflect', 'replicate': 'replicate', 'circular': 'circular'}
+
+def _conv(n_in, n_out, padding):
+    return MirrorConv(n_in, n_out) if padding == 'reflect' else nn.Conv2d(n_in, n_out, 3, padding=1, padding_mode=PADDINGS[padding])
 
 # %% ../nbs/20_encoders.ipynb #7dcbd546
 IMAGENET = dict(mean=(.485, .456, .406), std=(.229, .224, .225))
@@ -98,10 +102,7 @@ def layer_names(
         names.append(f'pool{s}')
     return names[:-1]
 
-# %% ../nbs/20_encoders.ipynb #aefebef9
-def _conv(n_in, n_out, padding):
-    return MirrorConv(n_in, n_out) if padding == 'reflect' else nn.Conv2d(n_in, n_out, 3, padding=1, padding_mode=PADDINGS[padding])
-
+# %% ../nbs/20_encoders.ipynb #1788b863
 def _body(shape, pooling, padding):
     "The chain of named modules; leaves the random numbers of others alone."
     body, n_in = nn.Sequential(), 3

@@ -126,7 +126,7 @@ def picture_learner(
     learn.encoder, learn.terms, learn.features = encoder.to(device), {}, {}
     return learn.add_cbs(cbs)
 
-# %% ../nbs/40_learner.ipynb #4dc98275
+# %% ../nbs/40_learner.ipynb #b7f693a8
 def check_weights(
     weights,   # A dict {layer: weight}, a list of layers, or one layer
     what:str,  # Name, for the message
@@ -144,6 +144,7 @@ def digest(
     "SHA-256 of the numbers of a picture."
     return hashlib.sha256(x.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
 
+# %% ../nbs/40_learner.ipynb #b12f269c
 class WeightedLayers(LossTerm):
     "A loss over layers: `weight` times the sum of `weights[layer]` times each layer's loss."
     def __init__(self, weights, weight, name):

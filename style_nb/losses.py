@@ -52,7 +52,7 @@ def gram(
     if feats.ndim != 4: raise ValueError(f"gram was given shape {tuple(feats.shape)}: give feature maps (B, C, H, W).")
     return _Gram.apply(feats)
 
-# %% ../nbs/30_losses.ipynb #a3f1a11b
+# %% ../nbs/30_losses.ipynb #ffd4c3bf
 EPS = 1e-8
 
 STYLE_NORMS = {
@@ -80,6 +80,7 @@ def content_scale(
     "What `norm` multiplies the squared distance of feature maps by."
     return CONTENT_NORMS[one_of(norm, CONTENT_NORMS, 'content normalisation')](target)
 
+# %% ../nbs/30_losses.ipynb #dc71bcc9
 class _SquaredDistance(Function):
     @staticmethod
     def forward(ctx, a, b):

@@ -23,15 +23,18 @@ from .callbacks import PRECISIONS, check_move
 __all__ = ['OPTIMIZERS', 'STARTS', 'SCHEMA', 'RECIPES', 'PNG_KEY', 'Recipe', 'on_encoder', 'nearest_layers', 'named_recipe',
            'picture_ref', 'to_json', 'from_json', 'png_info', 'load_recipe']
 
-# %% ../nbs/60_recipe.ipynb #4b6b3725
+# %% ../nbs/60_recipe.ipynb #56d79ae3
 OPTIMIZERS, STARTS = ('lbfgs', 'adam'), ('recoloured', 'content', 'noise', 'style', 'picture')
 SCHEMA = 1
 
 def _ref(): return field(default=None, compare=False)
 
-# %% ../nbs/60_recipe.ipynb #b94f44e4
+class _Checked:
+    def __post_init__(self): self._check_weights(); self._check_names(); self._check_numbers()
+
+# %% ../nbs/60_recipe.ipynb #5a498f37
 @dataclass
-class Recipe:
+class Recipe(_Checked):
     "Every choice of a run."
     encoder: str = 'texnet'         # Encoder, one of `ENCODERS`
     content_weights: dict = field(default_factory=lambda: {'relu2_2': 1.})  # {layer: weight}, a list of layers or one layer
@@ -69,7 +72,6 @@ class Recipe:
     content: dict = _ref()          # {name, sha256, size} of the content picture
     styles: list = _ref()           # The same for each style picture
     start: dict = _ref()            # The same for the start, when it was a picture
-    def __post_init__(self): self._check_weights(); self._check_names(); self._check_numbers()
 
 # %% ../nbs/60_recipe.ipynb #a081dbc6
 @patch

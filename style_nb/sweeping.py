@@ -83,7 +83,7 @@ def plan_sweep(
         items.append((Item((c, s), combo, hashlib.sha256(key.encode()).hexdigest()[:12]), x, ys, common | combo))
     return items
 
-# %% ../nbs/74_sweeping.ipynb #ce4bf3d2
+# %% ../nbs/74_sweeping.ipynb #0d452900
 NOTE = 'style_nb.run'
 
 def read_item(
@@ -100,6 +100,7 @@ def read_item(
         return True
     return False
 
+# %% ../nbs/74_sweeping.ipynb #d7ab0569
 def paint_item(
     item:Item,           # An item
     content, styles,     # Its pictures

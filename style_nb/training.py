@@ -409,7 +409,7 @@ class Training:
         h = self.history
         return f"Training: {len(h)} steps in {h.seconds.iloc[-1]/60:.1f} min, loss {h.loss[-20:].mean():.3f}" + (f", {self.path.name}" if self.path else '; stopped, run it again to go on')
 
-# %% ../nbs/78_training.ipynb #fa8d5234
+# %% ../nbs/78_training.ipynb #f87e1411
 class Halt(Stop):
     "Stop between two steps, when the row of the last is written."
     order = 90
@@ -423,6 +423,7 @@ def _learner(net, loader, objective, lr, cbs, device):
     return Learner(dls, net, loss_func=lambda pred, y: 0*list(pred.values())[-1].mean(), lr=lr, wd=.05, default_cbs=False,
                    cbs=[TrainEvalCallback, *OBJECTIVES[objective](len(loader.photos)), *cbs])
 
+# %% ../nbs/78_training.ipynb #81789d11
 def _finish(net, photos, held, history, plan, path):
     "Fold, even out, test and write; when the run was stopped, only fold."
     some = [p[None]/255 for p in list(photos.values())[::max(1, len(photos)//32)]]
