@@ -5,6 +5,7 @@
     python bench/engine.py memory     peak memory of a run by size
     python bench/engine.py scaling    cost of a pixel from 256 to 1536 px, and of a layer
     python bench/engine.py start      import, first step
+    python bench/engine.py look       how far a look drifts from 192 to 1024 px, enlarged and from scratch
     python bench/engine.py all        all of it; `--quick` does less of each
 
 Each writes bench/results/TASK.json, prints its table, and draws bench/results/TASK.jpg. The floor is a forward and backward pass of the
@@ -26,7 +27,6 @@ from style_nb.transfer import _settle, run_transfer, transfer_learner
 
 here = Path(__file__).parent/'results'
 PAIRS = [('astronaut', 'swirls'), ('cat', 'dots'), ('coffee', 'woodcut'), ('rocket', 'swirls')]
-KINDS = ('texnet', 'vgg19')
 
 @functools.lru_cache(None)
 def make_encoder(kind):
@@ -84,7 +84,7 @@ def floor(kind, hw, layers):
 
 def step_task(args):
     rows = []
-    for kind in KINDS:
+    for kind in args.kinds.split(','):
         for side in (256, 432) if args.quick else (256, 432, 768):
             hw = (side, side) if side == 256 else (side*3//4, side)
             content, style = pictures(PAIRS[0], hw)
@@ -135,9 +135,9 @@ class Reach(Callback):
     def after_step(self):
         self.n += 1
         x = self.learn.picture_so_far()
-        if x.shape[-2:] != self.objective.hw or self.n % self.every: return
+        if tuple(x.shape[-2:]) != self.objective.hw or self.n % self.every: return
         t = time.perf_counter()
-        with torch.no_grad(): v = float(self.objective(x.clamp(0, 1) if self.clip else x))
+        with torch.no_grad(): v = float(self.objective(x))
         now = t - self.t0 - self.out
         self.best = min(self.best, v)
         self.trace.append((round(now, 2), v, self.n))
@@ -145,10 +145,9 @@ class Reach(Callback):
             if v <= g and g not in self.seconds: self.seconds[g] = now
         self.out += time.perf_counter() - t
         if len(self.seconds) == len(self.goals): raise CancelFitException
-    clip = False
 
 def target_task(args):
-    rows, hw = [], (240, 320) if args.quick else (324, 432)
+    rows, hw = [], (240, 320) if args.quick else (args.size*3//4, args.size)
     for kind in args.kinds.split(','):
         for pair in PAIRS[:2] if args.quick else PAIRS:
             content, style = pictures(pair, hw)
@@ -156,16 +155,17 @@ def target_task(args):
             objective = reference.Objective(make_encoder(kind), r, content, resize(style, min(max(style.shape[-2:]), round(max(hw)*r.style_scale))))
             objective.hw = tuple(hw)
             goal, seconds, losses = book_result(args, objective, content, kind, pair, hw)
-            engine = Engine(kind, content, style, steps=args.steps)
-            reach = Reach(objective, [1.05*goal, goal])
-            engine.run(reach)
+            reach, usual = Reach(objective, [1.05*goal, goal]), Reach(objective, [0.])
+            Engine(kind, content, style, steps=args.steps, levels=1).run(reach)
+            Engine(kind, content, style).run(usual)
             near, exact = (reach.seconds.get(g) for g in (1.05*goal, goal))
-            rows.append(dict(encoder=kind, pair='+'.join(pair), size=f'{hw[1]}x{hw[0]}', textbook=seconds, objective=goal, start=losses[0], near=near, exact=exact, best=reach.best, trace=reach.trace, curve=losses))
+            rows.append(dict(encoder=kind, pair='+'.join(pair), size=f'{hw[1]}x{hw[0]}', textbook=seconds, objective=goal, start=losses[0], near=near, exact=exact, best=reach.best,
+                             default=usual.best, default_seconds=usual.trace[-1][0], trace=reach.trace, curve=losses))
             print({k: v for k, v in rows[-1].items() if k not in ('trace', 'curve')}, flush=True)
             write('target', rows)
     show = lambda t, base: '-' if t is None else f'{t:.1f} s, 1/{base/t:.1f}'
-    table(['encoder', 'pair', 'textbook, 500 evaluations', 'its objective', 'engine to within 5%', 'to the same value', "engine's best"],
-          [[r['encoder'], r['pair'], f"{r['textbook']:.0f} s", f"{r['objective']:.3f}", show(r['near'], r['textbook']), show(r['exact'], r['textbook']), f"{r['best']:.3f}"] for r in rows])
+    table(['encoder', 'pair', 'textbook, 500 evaluations', 'its objective', 'engine, one level, to within 5%', 'to the same value', "its best", 'default recipe: seconds, objective'],
+          [[r['encoder'], f"{r['pair']}, {r['size']}", f"{r['textbook']:.0f} s", f"{r['objective']:.3f}", show(r['near'], r['textbook']), show(r['exact'], r['textbook']), f"{r['best']:.3f}", f"{r['default_seconds']:.0f} s, {r['default']:.3f}"] for r in rows])
     for kind in args.kinds.split(','):
         got = [r['textbook']/r['near'] if r['near'] else 0 for r in rows if r['encoder'] == kind]
         print(f'{kind}: within 5% at the median in 1/{statistics.median(got):.2f} of its time')
@@ -208,7 +208,7 @@ before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1024
 engine.Engine({kind!r}, content, style, steps=4, levels=1).run()
 print(json.dumps(dict(before=before, peak=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1024)))'''
     rows = []
-    for kind in KINDS:
+    for kind in args.kinds.split(','):
         for side in (256, 432, 768) if args.quick else (256, 432, 768, 1024, 1536):
             h, w = side*3//4, side
             got = child(body.format(h=h, w=w, kind=kind))
@@ -217,7 +217,7 @@ print(json.dumps(dict(before=before, peak=resource.getrusage(resource.RUSAGE_SEL
     write('memory', rows)
     table(['encoder', 'size', 'before the run MB', 'peak MB', 'bytes a pixel'], [[r['encoder'], r['size'], f"{r['before']:.0f}", f"{r['peak']:.0f}", f"{(r['peak'] - r['before'])*2**20/r['pixels']:.0f}"] for r in rows])
     def draw(ax):
-        for k in KINDS: ax.loglog([r['pixels'] for r in rows if r['encoder'] == k], [r['peak'] - r['before'] for r in rows if r['encoder'] == k], 'o-', label=k)
+        for k in args.kinds.split(','): ax.loglog([r['pixels'] for r in rows if r['encoder'] == k], [r['peak'] - r['before'] for r in rows if r['encoder'] == k], 'o-', label=k)
         ax.set(xlabel='pixels', ylabel='peak above the start, MB'); ax.legend(frameon=False)
     plot('memory', draw)
 
@@ -248,6 +248,26 @@ def scaling_task(args):
     def draw(ax): ax.semilogx([r['pixels'] for r in rows], [r['best']/r['pixels']*1e9 for r in rows], 'o-'); ax.set(xlabel='pixels', ylabel='ns a pixel and step', ylim=(0, None))
     plot('scaling', draw)
 
+def look_task(args):
+    "192 px, then 1024: enlarged, and with the same settings from scratch"
+    from style_nb.enlarging import enlarge, fine_energy, look_drift
+    from style_nb.transfer import stylize
+    rows, small_side, side = [], 192, 512 if args.quick else 1024
+    for c, s in [*PAIRS, ('astronaut', 'dots')][:2 if args.quick else 5]:
+        content, style = (load_picture(sample(o)) for o in (c, s))
+        small = stylize(content, style, size=small_side, progress=False)
+        made = {'tied': enlarge(small, content, style, side, progress=False), 'untied': stylize(content, style, size=side, progress=False)}
+        row = dict(pair=f'{c}+{s}')
+        for n, r in made.items(): row |= {f'{n} {k}': v for k, v in look_drift(r, small).items()} | {f'{n} fine': fine_energy(r, small_side), f'{n} seconds': float(r.history.seconds.iloc[-1])}
+        rows.append(row)
+        print({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}, flush=True)
+        for n, r in made.items(): r.save(here/f'look_{c}_{s}_{n}.png')
+    write('look', rows)
+    pair = lambda r, k, f: f"{r[f'tied {k}']*f:.3g} / {r[f'untied {k}']*f:.3g}"
+    table(['pair, tied / untied', 'palette', 'structure', 'fine energy, thousandths', 'seconds'],
+          [[r['pair'], pair(r, 'palette', 1), pair(r, 'structure', 1), pair(r, 'fine', 1e3), pair(r, 'seconds', 1)] for r in rows])
+    for k in ('palette', 'structure', 'fine'): print(f'{k}: tied over untied, mean {statistics.mean(r[f"tied {k}"] for r in rows)/statistics.mean(r[f"untied {k}"] for r in rows):.2f}, worst {(min if k == "fine" else max)(r[f"tied {k}"]/r[f"untied {k}"] for r in rows):.2f}')
+
 def start_task(args):
     body = '''
 t = time.perf_counter()
@@ -274,12 +294,12 @@ def plot(name, draw):
     ax.spines[['top', 'right']].set_visible(False)
     fig.savefig(here/f'{name}.jpg', facecolor='white')
 
-TASKS = dict(step=step_task, target=target_task, memory=memory_task, scaling=scaling_task, start=start_task)
+TASKS = dict(step=step_task, target=target_task, memory=memory_task, scaling=scaling_task, start=start_task, look=look_task)
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('task', choices=[*TASKS, 'all'])
     p.add_argument('--quick', action='store_true'); p.add_argument('--cached', action='store_true', help='take the textbook runs of an earlier call')
-    p.add_argument('--kinds', default='texnet,vgg19'); p.add_argument('--steps', type=int, default=300)
+    p.add_argument('--kinds', default='texnet,vgg19'); p.add_argument('--size', type=int, default=432, help='of target, px'); p.add_argument('--steps', type=int, default=500, help='most steps of the engine')
     args = p.parse_args()
     print(machine())
     for name in TASKS if args.task == 'all' else [args.task]: TASKS[name](args)

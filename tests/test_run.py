@@ -706,3 +706,55 @@ def test_average_is_the_mean_of_iterates(go):
     r = go(optimizer='adam', average=.5, lr=.1, steps=4, cbs=[Keep()])
     want = sum(x*.5**(4-i) for i, x in enumerate(seen))/sum(.5**(4-i) for i in range(4))
     assert r.image.tobytes() == to_pil(want).tobytes()
+
+# ---- L-BFGS of our own
+
+def two_loops(S, Y, g, guess):
+    "Nocedal and Wright, algorithm 7.4, in float64"
+    q, alphas = g.double().clone(), []
+    for s, y in zip(reversed(S), reversed(Y)):
+        s, y = s.double(), y.double()
+        alphas.append((s @ q)/(s @ y)); q -= alphas[-1]*y
+    r = guess(q)
+    for s, y, a in zip(S, Y, reversed(alphas)):
+        s, y = s.double(), y.double()
+        r += s*(a - (y @ r)/(s @ y))
+    return -r
+
+@given(st.integers(1, 9), st.integers(1, 6), st.sampled_from([1., 3.]), st.integers(0, 99))
+def test_lbfgs_direction_is_the_textbooks(steps, history, chroma, seed):
+    gen = torch.Generator().manual_seed(seed)
+    opt, state, n, kept = LBFGS([torch.zeros(1, 3, 3, 5)]), {}, 45, []
+    a = torch.randn(n, n, generator=gen); hessian = a @ a.T/n + .1*torch.eye(n)
+    for _ in range(steps):
+        s = torch.randn(n, generator=gen)
+        state['d'] = s
+        opt.remember(state, hessian @ s, history)
+        kept.append((s, hessian @ s))
+    opt.remember(state, -state['Y'][0], history)  # concave along the last step: not kept
+    S, Y = zip(*kept[-history:])
+    def guess(q):
+        q, mean = q.view(3, -1), q.view(3, -1).mean(0)
+        return float(state['gamma'])*(mean + chroma*(q - mean)).reshape(-1)
+    g = torch.randn(n, generator=gen)
+    got, want = opt.direction(state, g, (1, 3, 3, 5), chroma).double(), two_loops(S, Y, g, guess)
+    assert float((got - want).norm()/want.norm()) < 1e-3 and len(state['rows']) == len(S)
+    assert float(got @ g.double()) < 0, 'downhill'
+
+def test_lbfgs_finds_the_minimum_of_a_bowl():
+    x, target, slope = torch.zeros(1, 3, 4, 4, requires_grad=True), torch.rand(1, 3, 4, 4), torch.rand(1, 3, 4, 4)*9 + 1
+    opt = LBFGS([x], longest=10.)
+    for _ in range(60):
+        x.grad = (slope*(x - target)).detach()
+        opt.step()
+    assert (x - target).abs().max() < 1e-3
+
+def test_lbfgs_steps_are_bounded():
+    "The first is .01, none is longer than .05, root mean square, times lr"
+    x = torch.rand(1, 3, 8, 8, requires_grad=True)
+    opt, sizes = LBFGS([x], lr=.5), []
+    for i in range(6):
+        before, x.grad = x.detach().clone(), (1e-6*(x + i)).detach()
+        opt.step()
+        sizes.append(float((x - before).square().mean().sqrt()))
+    assert sizes[0] == pytest.approx(.005, rel=1e-3) and max(sizes) < .025*1.001
