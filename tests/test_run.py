@@ -731,7 +731,7 @@ def test_lbfgs_direction_is_the_textbooks(steps, history, chroma, seed):
         state['d'] = s
         opt.remember(state, hessian @ s, history)
         kept.append((s, hessian @ s))
-    opt.remember(state, -state['Y'][0], history)  # concave along the last step: not kept
+    opt.remember(state, -state['Y'][state['rows'][-1]], history)  # concave along the last step: not kept
     S, Y = zip(*kept[-history:])
     def guess(q):
         q, mean = q.view(3, -1), q.view(3, -1).mean(0)

@@ -69,7 +69,7 @@ def lessons(*args):
     return sh(tool('python'), 'tools/notebooks.py', 'run', *args) or sh(tool('python'), 'tools/notebooks.py', 'readme')
 
 def bench(*args):
-    "measure the engine beside a plain loop, an hour on two cores; ARGS='step --quick' for less"
+    "measure the engine beside a plain loop, for hours; ARGS='step --quick' for less"
     return sh(tool('python'), 'bench/engine.py', *(args or ['all']))
 
 def clean():
