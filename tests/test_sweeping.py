@@ -98,6 +98,12 @@ def test_killed_and_continued(photo, painting, tmp_path, workers):
     assert len(done()) == 12 and {f: f.stat().st_mtime_ns for f in before} == before
     assert len({(Recipe.load(f).seed, Recipe.load(f).style_weight) for f in done()}) == 12
 
+def test_processes_end_with_the_sweep(photo, painting):
+    import psutil
+    def torches(): return [p for p in psutil.Process().children(recursive=True) if 'loky' in ' '.join(p.cmdline()) and 'resource_tracker' not in ' '.join(p.cmdline())]
+    got = sweep(photo, painting, dict(seed=[0, 1]), workers=2, **FEW)
+    assert not any(o.error for o in got) and torches() == []
+
 def test_bad_input(photo, painting, refused, tmp_path):
     refused(lambda: sweep(photo, painting, dict(seed=[0]), stpes=3), "Did you mean 'steps'?")
     refused(lambda: sweep([], painting, dict(seed=[0])), 'no content picture')
