@@ -262,7 +262,7 @@ def look_task(args):
         rows.append(row)
         print({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}, flush=True)
         for n, r in made.items(): r.save(here/f'look_{c}_{s}_{n}.png')
-    write('look', rows)
+        write('look', rows)
     pair = lambda r, k, f: f"{r[f'tied {k}']*f:.3g} / {r[f'untied {k}']*f:.3g}"
     table(['pair, tied / untied', 'palette', 'structure', 'fine energy, thousandths', 'seconds'],
           [[r['pair'], pair(r, 'palette', 1), pair(r, 'structure', 1), pair(r, 'fine', 1e3), pair(r, 'seconds', 1)] for r in rows])
