@@ -12,8 +12,7 @@ Each writes bench/results/TASK.json, prints its table, and draws bench/results/T
 encoder's slice (convolutions, ReLU, pooling; bf16 where the machine has it, channels_last), from the sum of the deepest map. VGG-19 has
 seeded random weights, normalised: its shape is what costs. Run it on an idle machine.
 """
-import argparse, functools, json, platform, statistics, subprocess, sys, time
-from dataclasses import replace
+import argparse, copy, functools, json, platform, statistics, subprocess, sys, time
 from pathlib import Path
 import torch
 from fastai.callback.core import Callback, CancelFitException
@@ -21,7 +20,7 @@ import reference
 from style_nb.callbacks import PRECISIONS, best_precision
 from style_nb.encoders import CALIBRATION, ENCODERS, Encoder, calibrate, encoder, random_weights
 from style_nb.gallery import sample
-from style_nb.pictures import Plate, fit_size, load_picture, resize, whole_file
+from style_nb.pictures import Plate, load_picture, resize, whole_file
 from style_nb.recipe import named_recipe
 from style_nb.transfer import _settle, run_transfer, transfer_learner
 
@@ -73,7 +72,6 @@ def floor(kind, hw, layers):
     "A function: seconds of one forward and backward of the slice"
     enc, dtype = make_encoder(kind), PRECISIONS[best_precision()]
     chain = enc.slice(layers)
-    import copy
     chain = copy.deepcopy(chain).to(dtype, memory_format=torch.channels_last)
     x = torch.rand(1, 3, *hw).to(dtype, memory_format=torch.channels_last).requires_grad_()
     def once():
@@ -223,17 +221,13 @@ print(json.dumps(dict(before=before, peak=resource.getrusage(resource.RUSAGE_SEL
 
 def scaling_task(args):
     rows, sides = [], (256, 432, 768) if args.quick else (256, 432, 768, 1024, 1536)
-    engines = {}
-    for side in sides:  # once through all sizes, then again: a slow moment of the machine hits all alike
-        hw = (side, side)
-        content, style = pictures(PAIRS[0], hw)
-        inter = Interleave(lambda: None, 1)
-        for _ in range(2):
-            engine = Engine('texnet', content, style, steps=8 if side > 1000 else 14, levels=1)
-            engine.run(one := Interleave(lambda: None, 1))
-            inter.seconds += one.seconds[3:]
-        rows.append(dict(size=f'{side}x{side}', pixels=side*side, best=min(inter.seconds), median=statistics.median(inter.seconds)))
-        print(rows[-1], flush=True)
+    times = {side: [] for side in sides}
+    for _ in range(2):  # once through all sizes, then again: a slow moment of the machine hits all alike
+        for side in sides:
+            content, style = pictures(PAIRS[0], (side, side))
+            Engine('texnet', content, style, steps=8 if side > 1000 else 14, levels=1).run(one := Interleave(lambda: None, 1))
+            times[side] += one.seconds[3:]
+    for side, t in times.items(): rows.append(dict(size=f'{side}x{side}', pixels=side*side, best=min(t), median=statistics.median(t)))
     layers = []
     content, style = pictures(PAIRS[0], (324, 432))
     for n in range(1, 6):

@@ -19,9 +19,9 @@ from tqdm.auto import tqdm
 from .learner import picture_learner, adam, ContentLoss, StyleLoss, TVLoss, WeightedLayers, check_weights
 
 # %% auto #0
-__all__ = ['PRECISIONS', 'CONTROLS', 'History', 'LBFGS', 'rms', 'along_colours', 'lbfgs', 'LBFGSStep', 'CosineStep', 'Average',
-           'level_sizes', 'level_steps', 'Pyramid', 'best_precision', 'EncoderPrecision', 'Clamp', 'Snapshots', 'Guard',
-           'Stop', 'check_move', 'Controls', 'Progress', 'LiveView']
+__all__ = ['PRECISIONS', 'CONTROLS', 'History', 'LBFGS', 'lbfgs', 'LBFGSStep', 'CosineStep', 'Average', 'level_sizes',
+           'level_steps', 'Pyramid', 'best_precision', 'EncoderPrecision', 'Clamp', 'Snapshots', 'Guard', 'Stop',
+           'check_move', 'Controls', 'Progress', 'LiveView']
 
 # %% ../nbs/50_callbacks.ipynb #a1e73e37
 class History(Callback):
@@ -42,7 +42,7 @@ class History(Callback):
         rows = [{k: v.item() if isinstance(v, torch.Tensor) else v for k, v in r.items()} for r in self.rows]
         return pd.DataFrame(rows, columns=None if rows else ['step', 'level', 'height', 'width', 'evals', 'seconds', 'loss'])
 
-# %% ../nbs/50_callbacks.ipynb #5f52c96d
+# %% ../nbs/50_callbacks.ipynb #d63081ac
 class LBFGS(torch.optim.Optimizer):
     "L-BFGS for one picture (1, C, H, W), one evaluation a step."
     def __init__(self,
@@ -60,14 +60,14 @@ class LBFGS(torch.optim.Optimizer):
         x, = group['params']
         state, g = self.state[x], x.grad.reshape(-1).clone()
         if 'g' in state: self.remember(state, g - state['g'], group['history'])
-        d = -g*(group['first']/rms(g).clamp_min(1e-20)) if not state.get('rows') else self.direction(state, g, x.shape, group['chroma'])
-        d *= group['lr']*min(1., group['longest']/float(rms(d).clamp_min(1e-20)))
+        d = -g*(group['first']/_rms(g).clamp_min(1e-20)) if not state.get('rows') else self.direction(state, g, x.shape, group['chroma'])
+        d *= group['lr']*min(1., group['longest']/float(_rms(d).clamp_min(1e-20)))
         x.add_(d.view_as(x))
         state['g'], state['d'] = g, d
 
-def rms(x): return x.square().mean().sqrt()
+def _rms(x): return x.square().mean().sqrt()
 
-# %% ../nbs/50_callbacks.ipynb #19a0d8fa
+# %% ../nbs/50_callbacks.ipynb #ccc4b4ad
 @patch
 def remember(self:LBFGS, state, y, history):
     "Keep the last step and the change of the gradient along it, unless the loss is concave there."
@@ -79,14 +79,13 @@ def remember(self:LBFGS, state, y, history):
     new = next(i for i in range(history) if i not in rows)
     rows.append(new)
     state['S'][new], state['Y'][new], state['gamma'] = s, y, sy/yy
-    state['R'][:, new] = (state['S'] @ y).double().cpu()
+    state['R'][:len(rows), new] = (state['S'][:len(rows)] @ y).double().cpu()  # rows are filled from the top
 
 @patch
 def direction(self:LBFGS, state, g, shape, chroma):
     "The step L-BFGS would take."
-    S, Y, rows = state['S'], state['Y'], state['rows']
-    k = len(rows)
-    part = lambda M: M if k == len(M) else M[:k]  # rows are filled from the top
+    rows, k = state['rows'], len(state['rows'])
+    S, Y = state['S'][:k], state['Y'][:k]
     R = state['R'][rows][:, rows].triu()
     def solve(v, upper):
         "Coefficients by age for products by row"
@@ -95,12 +94,12 @@ def direction(self:LBFGS, state, g, shape, chroma):
         by_row[rows] = a
         return a, by_row.to(g)
     age = lambda v: v.double().cpu()[rows]
-    alpha, by_row = solve(age(part(S) @ g), True)
-    r = along_colours(g - by_row @ part(Y), shape, chroma)*state['gamma']
-    _, delta = solve(R.diagonal()*alpha - age(part(Y) @ r), False)
-    return -(r + delta @ part(S))
+    alpha, by_row = solve(age(S @ g), True)
+    r = _along_colours(g - by_row @ Y, shape, chroma)*state['gamma']
+    _, delta = solve(R.diagonal()*alpha - age(Y @ r), False)
+    return -(r + delta @ S)
 
-def along_colours(v, shape, chroma):
+def _along_colours(v, shape, chroma):
     "Multiply what lies across brightness by `chroma`; only for RGB."
     if shape[1] != 3 or chroma == 1: return v
     v = v.view(3, -1)
@@ -131,12 +130,12 @@ class LBFGSStep(Callback):
             self.opt.opt.param_groups[0]['lr'] = self.opt.hypers[-1]['lr']
         raise CancelStepException
 
-# %% ../nbs/50_callbacks.ipynb #7080d477
+# %% ../nbs/50_callbacks.ipynb #8b1c3a80
 @patch
 def scale_first(self:LBFGSStep):
     "For torch's L-BFGS: while nothing is remembered, a step of `.01 * lr`, root mean square, along the gradient."
     canvas, group = self.model.canvas, self.opt.opt.param_groups[0]
-    state, size = self.opt.opt.state[canvas], rms(canvas.grad).clamp_min(1e-20).item()
+    state, size = self.opt.opt.state[canvas], _rms(canvas.grad).clamp_min(1e-20).item()
     group['lr'] = self.opt.hypers[-1]['lr']
     if 'n_iter' not in state: group['lr'] *= .01/size/min(1., 1/canvas.grad.abs().sum().clamp_min(1e-30).item())
     elif not state['old_dirs']: state['H_diag'] = .01/size
