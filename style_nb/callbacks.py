@@ -48,66 +48,68 @@ class LBFGS(torch.optim.Optimizer):
     def __init__(self,
         params,             # The picture
         lr:float=1.,        # Share of each step that is taken
-        history:int=30,     # Remembered steps
-        chroma:float=3.,    # First guess of step along colour over that along brightness
-        first:float=.01,    # Step while nothing is remembered, root mean square
-        longest:float=.05,  # Longest step, root mean square
-    ): super().__init__(params, dict(lr=lr, history=history, chroma=chroma, first=first, longest=longest))
+        history:int=20,     # Remembered steps
+        chroma:float=2.5,   # First guess of step along colour over that along brightness
+        eager:float=1.8,    # First guess of step over what the last step suggests
+        first:float=.01,    # Step while nothing is remembered, root mean square, colour counting 1/chroma
+        longest:float=.05,  # Longest step, likewise
+    ): super().__init__(params, dict(lr=lr, history=history, chroma=chroma, eager=eager, first=first, longest=longest))
 
     @torch.no_grad()
     def step(self, closure=None):
         group = self.param_groups[0]
         x, = group['params']
-        state, g = self.state[x], x.grad.reshape(-1).clone()
-        if 'g' in state: self.remember(state, g - state['g'], group['history'])
-        d = -g*(group['first']/_rms(g).clamp_min(1e-20)) if not state.get('rows') else self.direction(state, g, x.shape, group['chroma'])
-        d *= group['lr']*min(1., group['longest']/float(_rms(d).clamp_min(1e-20)))
-        x.add_(d.view_as(x))
-        state['g'], state['d'] = g, d
+        state, stretch, (_, c, h, w) = self.state[x], _stretch(x, group['chroma']), x.shape
+        g = (stretch @ x.grad.view(c, -1)).view(-1)
+        p, gg = self.remember(state, g, group['history']), float(g @ g)
+        gamma, a = self.direction(state, p, group['eager']) if state['rows'] else (group['first']/math.sqrt(max(gg, 1e-40)/len(g)), p)
+        turn = state['M'][:len(p), :len(p)] @ a
+        dd = gamma*gamma*gg + float(a @ (2*gamma*p + turn))  # |gamma g + a W|², from products that are known
+        t = group['lr']*min(1., group['longest']/math.sqrt(max(dd, 1e-40)/len(g)))
+        d = torch.addmv(g, state['W'][:len(p)].T, a.to(g), beta=-t*gamma, alpha=-t)
+        x.view(c, -1).addmm_(stretch, d.view(c, -1))
+        state.update(g=g, d=d, p=p, q=-t*(gamma*p + turn))
 
-def _rms(x): return x.square().mean().sqrt()
+def _stretch(x, chroma):
+    "The matrix over channels that multiplies what lies across brightness by the root of `chroma`; only for RGB."
+    c, s = x.shape[1], chroma**.5 if x.shape[1] == 3 else 1.
+    return (s*torch.eye(c) + (1 - s)/c).to(x)
 
 # %% ../nbs/50_callbacks.ipynb #ccc4b4ad
 @patch
-def remember(self:LBFGS, state, y, history):
-    "Keep the last step and the change of the gradient along it, unless the loss is concave there."
-    s = state['d']
-    sy, yy = float(s @ y), float(y @ y)
-    if not sy > 1e-10*math.sqrt(yy*float(s @ s)): return
-    if 'S' not in state: state.update(S=s.new_zeros(history, len(s)), Y=s.new_zeros(history, len(s)), R=torch.zeros(history, history, dtype=torch.float64), rows=[])
-    rows = state['rows'] = state['rows'][-(history - 1):] if history > 1 else []
-    new = next(i for i in range(history) if i not in rows)
-    rows.append(new)
-    state['S'][new], state['Y'][new], state['gamma'] = s, y, sy/yy
-    state['R'][:len(rows), new] = (state['S'][:len(rows)] @ y).double().cpu()  # rows are filled from the top
+def remember(self:LBFGS, state, g, history):
+    "Keep the last step and the change of the gradient along it, unless the loss is concave there; products of the memory with `g`."
+    if not state: state.update(W=g.new_zeros(2*history, len(g)), M=torch.zeros(2*history, 2*history, dtype=torch.float64), rows=[])
+    rows, W, M = state['rows'], state['W'], state['M']
+    n = 2*len(rows)
+    p = (W[:n] @ g).double().cpu()
+    if 'g' not in state: return p
+    s, y = state['d'], g - state['g']
+    sy, yy, ss = float(s @ y), float(y @ y), float(s @ s)
+    if not sy > 1e-10*math.sqrt(yy*ss): return p
+    i = 2*rows.pop(0) if n == len(W) else n  # where the oldest was, or a new place
+    rows.append(i//2)
+    W[i], W[i+1] = s, y
+    M[i, :n], M[i+1, :n] = state['q'], p - state['p']
+    M[i:i+2, i:i+2] = torch.tensor([[ss, sy], [sy, yy]])
+    M[:, i:i+2] = M[i:i+2].T.clone()
+    return torch.cat([p[:i], (W[i:i+2] @ g).double().cpu(), p[i+2:]])
 
 @patch
-def direction(self:LBFGS, state, g, shape, chroma):
-    "The step L-BFGS would take."
-    rows, k = state['rows'], len(state['rows'])
-    S, Y = state['S'][:k], state['Y'][:k]
-    R = state['R'][rows][:, rows].triu()
-    def solve(v, upper):
-        "Coefficients by age for products by row"
-        a = torch.linalg.solve_triangular(R if upper else R.T, v[:, None], upper=upper)[:, 0]
-        by_row = torch.zeros(k, dtype=torch.float64)
-        by_row[rows] = a
-        return a, by_row.to(g)
-    age = lambda v: v.double().cpu()[rows]
-    alpha, by_row = solve(age(S @ g), True)
-    r = _along_colours(g - by_row @ Y, shape, chroma)*state['gamma']
-    _, delta = solve(R.diagonal()*alpha - age(Y @ r), False)
-    return -(r + delta @ S)
-
-def _along_colours(v, shape, chroma):
-    "Multiply what lies across brightness by `chroma`; only for RGB."
-    if shape[1] != 3 or chroma == 1: return v
-    v = v.view(3, -1)
-    return (chroma*v + (1 - chroma)*v.mean(0, keepdim=True)).view(-1)
+def direction(self:LBFGS, state, p, eager=1.):
+    "`gamma` and `a`: the quasi-Newton step is `-(gamma g + a W)`."
+    S = 2*torch.tensor(state['rows'])
+    Y, M, a = S + 1, state['M'], torch.zeros_like(p)
+    R, D, YY = M[S][:, Y].triu(), M[S, Y], M[Y][:, Y]
+    gamma = eager*float(D[-1]/YY[-1, -1])
+    u = torch.linalg.solve_triangular(R, p[S, None], upper=True)[:, 0]
+    a[S] = torch.linalg.solve_triangular(R.T, (D*u + gamma*(YY @ u - p[Y]))[:, None], upper=False)[:, 0]
+    a[Y] = -gamma*u
+    return gamma, a
 
 # %% ../nbs/50_callbacks.ipynb #215b1b7b
 def lbfgs(
-    history:int=30,             # Remembered steps
+    history:int=20,             # Remembered steps
     line_search:bool=False,     # Torch's L-BFGS with a strong Wolfe line search, about 2.2 evaluations a step
 ):                              # Optimiser function for a Learner; needs the `LBFGSStep` callback
     "L-BFGS, for a Learner."
@@ -135,7 +137,7 @@ class LBFGSStep(Callback):
 def scale_first(self:LBFGSStep):
     "For torch's L-BFGS: while nothing is remembered, a step of `.01 * lr`, root mean square, along the gradient."
     canvas, group = self.model.canvas, self.opt.opt.param_groups[0]
-    state, size = self.opt.opt.state[canvas], _rms(canvas.grad).clamp_min(1e-20).item()
+    state, size = self.opt.opt.state[canvas], max(1e-20, canvas.grad.square().mean().sqrt().item())
     group['lr'] = self.opt.hypers[-1]['lr']
     if 'n_iter' not in state: group['lr'] *= .01/size/min(1., 1/canvas.grad.abs().sum().clamp_min(1e-30).item())
     elif not state['old_dirs']: state['H_diag'] = .01/size

@@ -16,7 +16,7 @@ from fastai.callback.hook import Hooks, hook_outputs
 from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
-from .losses import EPS, gram, squared_distance, style_scale, content_scale, blend_grams, tv_loss, TV_KINDS, STYLE_NORMS, CONTENT_NORMS
+from .losses import EPS, gram, gram_distance, squared_distance, style_scale, content_scale, blend_grams, tv_loss, TV_KINDS, STYLE_NORMS, CONTENT_NORMS
 
 # %% auto #0
 __all__ = ['Picture', 'Steps', 'LossTerm', 'FeatureHooks', 'adam', 'picture_learner', 'check_weights', 'digest', 'WeightedLayers',
@@ -175,7 +175,7 @@ class WeightedLayers(LossTerm):
     def after_loss(self):
         for l in self.layers:
             target, scale = self.target(l)
-            self.learn.add_term(f'{self.term}/{l}', self.weight*self.weights[l], squared_distance(self.measure(self.learn.features[l]), target)*scale)
+            self.learn.add_term(f'{self.term}/{l}', self.weight*self.weights[l], self.distance(self.learn.features[l], target)*scale)
 
 # %% ../nbs/40_learner.ipynb #6a2fcfea
 class ContentLoss(WeightedLayers):
@@ -189,7 +189,7 @@ class ContentLoss(WeightedLayers):
         super().__init__(weights, weight, 'content')
         self.content, self.norm = load_picture(content), one_of(norm, CONTENT_NORMS, 'content normalisation')
 
-    def measure(self, f): return f
+    def distance(self, f, target): return squared_distance(f, target)
     def key(self): return digest(self.content), tuple(self.model.canvas.shape[-2:])
 
     @torch.no_grad()
@@ -227,7 +227,7 @@ class StyleLoss(WeightedLayers):
         self.blend, self.norm, self.scale = blend, one_of(norm, STYLE_NORMS, 'style normalisation'), in_range(scale, 'style_scale', .01, 100)
         blend_grams([torch.zeros(1)]*len(self.styles), blend)
 
-    def measure(self, f): return gram(f)
+    def distance(self, f, target): return gram_distance(f, target)
     def key(self): return *map(digest, self.styles), str(self.blend), max(self.model.canvas.shape[-2:]), self.scale
 
     def at_size(self, style, side):

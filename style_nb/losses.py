@@ -14,7 +14,7 @@ from .pictures import one_of
 
 # %% auto #0
 __all__ = ['EPS', 'STYLE_NORMS', 'CONTENT_NORMS', 'TV_KINDS', 'gram', 'style_scale', 'content_scale', 'squared_distance',
-           'content_loss', 'style_loss', 'tv_loss', 'blend_grams']
+           'gram_distance', 'content_loss', 'style_loss', 'tv_loss', 'blend_grams']
 
 # %% ../nbs/30_losses.ipynb #623e5f46
 def _products(x):
@@ -86,7 +86,8 @@ class _SquaredDistance(Function):
     def forward(ctx, a, b):
         d = a - b
         ctx.save_for_backward(d)
-        return torch.linalg.vector_norm(d, dtype=torch.float32 if d.dtype in (torch.bfloat16, torch.float16) else d.dtype).square()
+        half = d.ndim > 1 and d.dtype in (torch.bfloat16, torch.float16)  # then each channel vector is rounded once, and their sum is not
+        return torch.linalg.vector_norm(d, dim=1).float().square().sum() if half else torch.linalg.vector_norm(d).square()
 
     @staticmethod
     @once_differentiable
@@ -98,20 +99,50 @@ def squared_distance(
     a:torch.Tensor,    # Any shape
     b:torch.Tensor,    # Same shape
 )->torch.Tensor:       # Scalar; float32 for 16-bit input
-    "Sum of squared differences, summed in at least 32 bits."
+    "Sum of squared differences."
     return _SquaredDistance.apply(a, b)
 
-# %% ../nbs/30_losses.ipynb #d90c3d2c
+# %% ../nbs/30_losses.ipynb #d81db3a1
 def _same_shape(a, b, what):
-    if a.shape != b.shape: raise ValueError(f"{what} compares shapes {tuple(a.shape)} and {tuple(b.shape)}: they must be equal.")
+    if tuple(a) != tuple(b): raise ValueError(f"{what} compares shapes {tuple(a)} and {tuple(b)}: they must be equal.")
 
+# %% ../nbs/30_losses.ipynb #c884b3f4
+class _GramDistance(Function):
+    @staticmethod
+    def forward(ctx, f, target):
+        (B, C, H, W), ctx.shape = f.shape, f.shape
+        x, half = f.permute(0, 2, 3, 1).reshape(B, H*W, C), f.dtype in (torch.bfloat16, torch.float16)
+        if half:
+            near = (-target).to(f.dtype)
+            d = torch.baddbmm(near, x.mT, x, alpha=1/(H*W)).float() - (near.float() + target)
+        else: d = _products(x)/(H*W) - target
+        ctx.save_for_backward(x, d)
+        return torch.linalg.vector_norm(d).square()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, g):
+        (x, d), (B, C, H, W) = ctx.saved_tensors, ctx.shape
+        s = ((d + d.mT)*(2*g/(H*W))).to(x.dtype)
+        return torch.bmm(x, s).view(B, H, W, C).permute(0, 3, 1, 2), None
+
+def gram_distance(
+    feats:torch.Tensor,   # Feature maps, (B, C, H, W), any real range
+    target:torch.Tensor,  # Gram matrix to compare with, (B, C, C); gets no gradient
+)->torch.Tensor:          # Scalar, at least 0; float32 for 16-bit maps
+    "Sum of squared differences of the Gram matrix of feature maps from another."
+    if feats.ndim != 4: raise ValueError(f"gram_distance was given shape {tuple(feats.shape)}: give feature maps (B, C, H, W).")
+    _same_shape((len(feats), *feats.shape[1:2]*2), target.shape, 'gram_distance')
+    return _GramDistance.apply(feats, target)
+
+# %% ../nbs/30_losses.ipynb #d90c3d2c
 def content_loss(
     feats:torch.Tensor,   # Feature maps of the picture, (1, C, H, W)
     target:torch.Tensor,  # Feature maps of the content, same shape
     norm:str='unit',      # One of `CONTENT_NORMS`
 )->torch.Tensor:          # Scalar, at least 0
     "Squared distance of feature maps, place by place."
-    _same_shape(feats, target, 'content_loss')
+    _same_shape(feats.shape, target.shape, 'content_loss')
     return squared_distance(feats, target)*content_scale(target, norm)
 
 def style_loss(
@@ -120,20 +151,35 @@ def style_loss(
     norm:str='unit',      # One of `STYLE_NORMS`
 )->torch.Tensor:          # Scalar, at least 0
     "Squared distance of Gram matrices."
-    g = gram(feats)
-    _same_shape(g, target, 'style_loss')
-    return squared_distance(g, target)*style_scale(target, norm)
+    return gram_distance(feats, target)*style_scale(target, norm)
 
 # %% ../nbs/30_losses.ipynb #d5408cc0
-TV_KINDS = {'squared': torch.square, 'absolute': torch.abs}
+TV_KINDS = {'squared': (torch.square, lambda d: 2*d), 'absolute': (torch.abs, torch.sign)}  # value of a step, and its slope
+
+class _TV(Function):
+    @staticmethod
+    def forward(ctx, x, kind):
+        dy, dx = x[..., 1:, :] - x[..., :-1, :], x[..., 1:] - x[..., :-1]
+        ctx.save_for_backward(dy, dx)
+        ctx.slope, ctx.shape = TV_KINDS[kind][1], x.shape
+        return sum(TV_KINDS[kind][0](d).mean() for d in (dy, dx) if d.numel())
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, g):
+        dy, dx = ctx.saved_tensors
+        out = dy.new_zeros(ctx.shape)
+        for d, late, early in ((dy, out[..., 1:, :], out[..., :-1, :]), (dx, out[..., 1:], out[..., :-1])):
+            step = ctx.slope(d)*(g/max(d.numel(), 1))
+            late += step; early -= step
+        return out, None
 
 def tv_loss(
     x:torch.Tensor,      # Picture, (1, 3, H, W)
     kind:str='squared',  # One of `TV_KINDS`
 )->torch.Tensor:         # Scalar: mean over vertical plus mean over horizontal steps
     "Total variation of a picture."
-    f = TV_KINDS[one_of(kind, TV_KINDS, 'total variation')]
-    return f(x[..., 1:, :] - x[..., :-1, :]).mean() + f(x[..., 1:] - x[..., :-1]).mean()
+    return _TV.apply(x, one_of(kind, TV_KINDS, 'total variation'))
 
 # %% ../nbs/30_losses.ipynb #a48a0699
 def blend_grams(

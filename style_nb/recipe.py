@@ -50,7 +50,7 @@ class Recipe(_Checked):
     optimizer: str = 'lbfgs'        # 'lbfgs' or 'adam'
     lr: float = None                # Step size; `None` is 1 for L-BFGS, .03 for Adam (a change of pixel value in [0, 1])
     lr_end: float = None            # Last step size over the first, along a cosine; `None` is 1 for L-BFGS, .01 for Adam
-    history: int = 30               # Steps L-BFGS remembers
+    history: int = 20               # Steps L-BFGS remembers
     line_search: bool = False       # Strong Wolfe line search in L-BFGS, about 2.2 evaluations a step
     average: float = 0.             # Decay of the average of iterates, 0 is off
     init: str = 'recoloured'        # Start: 'recoloured' (content, or noise without one, in the style's colours), 'content', 'noise', 'style', or any picture
