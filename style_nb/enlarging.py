@@ -26,7 +26,7 @@ def enlarge(
     style,             # Its style picture, or pictures
     size:int=1024,     # Longer side of the result, px
     *,
-    keep:float=100.,   # Weight of what is seen at the small size
+    keep:float=300.,   # Weight of what is seen at the small size
     steps:int=120,     # Optimiser steps, all levels together
     **settings,        # Fields of `Recipe` to change; anything else `stylize` takes
 )->Result:             # The large picture; its recipe's `start` is the small one

@@ -268,5 +268,6 @@ class StartLoss(LossTerm):
     def after_loss(self):
         if self.weight == 0: return
         hw = tuple(self.small.shape[-2:])
-        seen = self.pred if hw == tuple(self.pred.shape[-2:]) else F.interpolate(self.pred, hw, mode='bicubic', antialias=True, align_corners=False)
+        shown = self.pred.clamp(0, 1)
+        seen = shown if hw == tuple(shown.shape[-2:]) else F.interpolate(shown, hw, mode='bicubic', antialias=True, align_corners=False)
         self.learn.add_term('start', self.weight, squared_distance(seen, self.small)*self.scale)
