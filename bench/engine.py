@@ -9,7 +9,7 @@
     python bench/engine.py all        all of it; `--quick` does less of each
 
 Each writes bench/results/TASK.json, prints its table, and draws bench/results/TASK.jpg. The floor is a forward and backward pass of the
-encoder's slice (convolutions, ReLU, pooling; bf16 where the machine has it, channels_last), from the sum of the deepest map. VGG-19 has
+encoder's slice (convolutions, ReLU, pooling, each a module; bf16 where the machine has it, channels_last), from the sum of the deepest map. VGG-19 has
 seeded random weights, normalised: its shape is what costs. Run it on an idle machine.
 """
 import argparse, copy, functools, json, platform, statistics, subprocess, sys, time
@@ -71,8 +71,8 @@ class Interleave(Callback):
 def floor(kind, hw, layers):
     "A function: seconds of one forward and backward of the slice"
     enc, dtype = make_encoder(kind), PRECISIONS[best_precision()]
-    chain = enc.slice(layers)
-    chain = copy.deepcopy(chain).to(dtype, memory_format=torch.channels_last)
+    last = max(map(enc.layers.index, layers))
+    chain = copy.deepcopy(enc.body[:last + 1]).to(dtype, memory_format=torch.channels_last)
     x = torch.rand(1, 3, *hw).to(dtype, memory_format=torch.channels_last).requires_grad_()
     def once():
         x.grad, t = None, time.perf_counter()

@@ -21,8 +21,8 @@ from fastai.callback.hook import hook_outputs
 
 # %% auto #0
 __all__ = ['POOLINGS', 'PADDINGS', 'IMAGENET', 'CAFFE', 'ENCODERS', 'DATA', 'CALIBRATION', 'L2Pool', 'AvgPool', 'MirrorConv',
-           'Shape', 'layer_names', 'Encoder', 'calibrate', 'random_weights', 'write_constants', 'weights_digest',
-           'save_encoder', 'read_encoder', 'WeightsNotFound', 'encoder_card', 'encoder', 'at_hand']
+           'ConvReLU', 'Shape', 'layer_names', 'Encoder', 'calibrate', 'random_weights', 'write_constants',
+           'weights_digest', 'save_encoder', 'read_encoder', 'WeightsNotFound', 'encoder_card', 'encoder', 'at_hand']
 
 # %% ../nbs/20_encoders.ipynb #b66f24fb
 class L2Pool(nn.Module):
@@ -52,10 +52,13 @@ class _Mirror(Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, g):  # nobody but the convolution has this gradient, so its border may be folded in place
-        g[..., 2, :] += g[..., 0, :]; g[..., -3, :] += g[..., -1, :]
-        g[..., 2] += g[..., 0]; g[..., -3] += g[..., -1]
-        return g[..., 1:-1, 1:-1]
+    def backward(ctx, g): return _fold(g)
+
+def _fold(g):
+    "The way back over a mirrored border: nobody but the convolution has this gradient, so it may be folded in place."
+    g[..., 2, :] += g[..., 0, :]; g[..., -3, :] += g[..., -1, :]
+    g[..., 2] += g[..., 0]; g[..., -3] += g[..., -1]
+    return g[..., 1:-1, 1:-1]
 
 class MirrorConv(nn.Conv2d):
     "A 3x3 convolution that sees the picture mirrored beyond its border; torch's own takes four times as long to send gradients back over it."
@@ -67,6 +70,34 @@ PADDINGS = {'zero': 'zeros', 'reflect': 'reflect', 'replicate': 'replicate', 'ci
 
 def _conv(n_in, n_out, padding):
     return MirrorConv(n_in, n_out) if padding == 'reflect' else nn.Conv2d(n_in, n_out, 3, padding=1, padding_mode=PADDINGS[padding])
+
+# %% ../nbs/20_encoders.ipynb #d23343e3
+def _one_pass(x):
+    "Torch's convolution with ReLU for `x`, where there is one."
+    try: return x.dtype == torch.bfloat16 and x.device.type == 'cpu' and torch.ops.mkldnn._is_mkldnn_bf16_supported() and torch.ops.mkldnn._convolution_pointwise
+    except (AttributeError, RuntimeError): return None
+
+class _ConvReLU(Function):
+    @staticmethod
+    def forward(ctx, x, weight, bias, mirror):
+        x, pad, fused = F.pad(x, (1, 1, 1, 1), 'reflect') if mirror else x, 0 if mirror else 1, _one_pass(x)
+        y = fused(x, weight, bias, [pad]*2, [1, 1], [1, 1], 1, 'relu', [], '') if fused else F.conv2d(x, weight, bias, padding=pad).relu_()
+        ctx.mirror, ctx.pad = mirror, [pad]*2
+        ctx.save_for_backward(x, weight, y)
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, g):
+        x, weight, y = ctx.saved_tensors
+        g = torch.ops.aten.threshold_backward(g, y, 0)
+        g = torch.ops.aten.convolution_backward(g, x, weight, [len(weight)], [1, 1], ctx.pad, [1, 1], False, [0, 0], 1, [True, False, False])[0]
+        return _fold(g) if ctx.mirror else g, None, None, None
+
+class ConvReLU(nn.Module):
+    "A 3x3 convolution and the ReLU after it, for weights that are not trained."
+    def __init__(self, conv): super().__init__(); self.conv = conv
+    def forward(self, x): return _ConvReLU.apply(x, self.conv.weight, self.conv.bias, isinstance(self.conv, MirrorConv))
 
 # %% ../nbs/20_encoders.ipynb #7dcbd546
 IMAGENET = dict(mean=(.485, .456, .406), std=(.229, .224, .225))
@@ -146,10 +177,15 @@ class Encoder(nn.Module):
 # %% ../nbs/20_encoders.ipynb #e93548fc
 @patch
 def slice(self:Encoder, layers)->nn.Sequential:
-    "The chain down to the deepest of `layers`: same weights, hooks of its own."
-    names = self.layers
-    last = max(names.index(l) for l in self.check(layers))
-    return nn.Sequential(OrderedDict((n, _own_hooks(self.body[i])) for i, n in enumerate(names[:last+1])))
+    "The chain down to the deepest of `layers`: same weights, hooks of its own; a convolution nobody asked for is part of its ReLU."
+    wanted, names, chain = self.check(layers), self.layers, OrderedDict()
+    for name in names[:max(map(names.index, wanted)) + 1]:
+        m, before = self.body.get_submodule(name), next(reversed(chain), 'none')
+        if name.startswith('relu') and before not in wanted and before.startswith('conv') and _can_merge(chain[before]): m = ConvReLU(chain.pop(before))
+        chain[name] = m if isinstance(m, ConvReLU) else _own_hooks(m)
+    return nn.Sequential(chain)
+
+def _can_merge(conv): return not conv.weight.requires_grad and conv.padding_mode in ('zeros', 'reflect')
 
 @patch
 def forward(self:Encoder, x, layers=None)->dict:

@@ -154,7 +154,7 @@ def style_loss(
     return gram_distance(feats, target)*style_scale(target, norm)
 
 # %% ../nbs/30_losses.ipynb #d5408cc0
-TV_KINDS = {'squared': (torch.square, lambda d: 2*d), 'absolute': (torch.abs, torch.sign)}  # value of a step, and its slope
+TV_KINDS = {'squared': (torch.square, lambda d, k: d*(2*k)), 'absolute': (torch.abs, lambda d, k: d.sign()*k)}  # value of a step, and k times its slope
 
 class _TV(Function):
     @staticmethod
@@ -170,7 +170,7 @@ class _TV(Function):
         dy, dx = ctx.saved_tensors
         out = dy.new_zeros(ctx.shape)
         for d, late, early in ((dy, out[..., 1:, :], out[..., :-1, :]), (dx, out[..., 1:], out[..., :-1])):
-            step = ctx.slope(d)*(g/max(d.numel(), 1))
+            step = ctx.slope(d, g/max(d.numel(), 1))
             late += step; early -= step
         return out, None
 

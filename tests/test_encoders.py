@@ -5,8 +5,8 @@ import numpy as np, pytest, torch, torch.nn as nn, torch.nn.functional as F
 from safetensors.torch import save_file
 from torchvision.models.vgg import cfgs, make_layers
 from torchvision.transforms import Normalize
-from style_nb.encoders import *
-from style_nb.encoders import WeightsNotFound
+from style_nb.encoders import ConvReLU, *
+from style_nb.encoders import ConvReLU, WeightsNotFound
 from style_nb.gallery import sample
 from style_nb.pictures import load_picture
 
@@ -63,10 +63,26 @@ def test_min_side(enc):
 @pytest.mark.parametrize('layers,n', [('relu1_1', 1), ('pool1', 2), (['relu2_1', 'relu1_1'], 3), ('conv3_1', 5), ('relu4_1', 9),
     (None, 16)])
 def test_no_convolution_below_the_deepest_layer(enc, monkeypatch, layers, n):
-    ran, forward = [], nn.Conv2d.forward
-    monkeypatch.setattr(nn.Conv2d, 'forward', lambda self, x: (ran.append(self.out_channels), forward(self, x))[1])
+    ran, forwards = [], {m: m.forward for m in (nn.Conv2d, ConvReLU)}
+    for m in forwards: monkeypatch.setattr(m, 'forward', lambda self, x, m=m: (ran.append(m), forwards[m](self, x))[1])
     enc(torch.rand(1, 3, 32, 32), layers)
     assert len(ran) == n
+
+@pytest.mark.parametrize('padding', ['zero', 'reflect', 'circular'])
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+def test_a_merged_convolution_is_the_two_modules(x, padding, dtype):
+    "Maps and gradients of a slice that nobody looks into are those of its modules one by one"
+    e = encoder('texnet', padding=padding).to(dtype, memory_format=torch.channels_last)
+    plain, got = nn.Sequential(*e.body[:e.layers.index('relu3_1') + 1]), e.slice('relu3_1')
+    assert any(isinstance(m, ConvReLU) for m in got) == (padding != 'circular')
+    assert e.slice(['conv1_2', 'relu3_1'])._modules.keys() >= {'conv1_2', 'relu1_2'}
+    maps, grads = [], []
+    for chain in (plain, got):
+        z = e.normalise(x).detach().requires_grad_()
+        maps.append(chain(z)); maps[-1].float().square().sum().backward()
+        grads.append(z.grad.float())
+    tol = 1e-5 if dtype == torch.float32 else 2e-2
+    for a, b in (maps, grads): assert float((a.float() - b.float()).norm()/a.float().norm()) < tol
 
 def hooks(enc): return sum(len(m._forward_hooks) + len(m._forward_pre_hooks) + len(m._backward_hooks) for m in enc.modules())
 
@@ -79,7 +95,7 @@ def test_hooks_are_gone_after_use(enc, x):
 def test_a_slice_shares_weights_but_not_hooks(enc):
     a, b = enc.slice('relu2_1'), enc.slice('relu2_1')
     h = a.relu1_1.register_forward_hook(lambda m, i, o: None)
-    assert hooks(b) == hooks(enc) == 0 and a.conv1_1.weight is b.conv1_1.weight is enc.body[0].weight
+    assert hooks(b) == hooks(enc) == 0 and a.relu1_1.conv.weight is b.relu1_1.conv.weight is enc.body[0].weight
     h.remove()
 
 def test_two_threads_on_one_encoder(enc):
