@@ -6,7 +6,9 @@ Docs: https://style-nb.github.io/style_nb/all.html.md"""
 
 # %% auto #0
 __all__ = ['load_picture', 'open_picture', 'save_picture', 'to_pil', 'resize', 'show_pictures', 'contact_sheet', 'paint',
-           'sample', 'samples', 'luminance', 'match_colours', 'ENCODERS', 'Encoder', 'encoder', 'encoder_card', 'gram',
+           'sample', 'samples', 'luminance', 'match_colours', 'lower_contrast', 'match_contrast', 'match_histogram',
+           'local_contrast', 'sigmoid_contrast', 'show_contrast', 'tones', 'palette', 'palettes', 'gram_errors', 'tile',
+           'granularity_sweep', 'presence', 'best_match', 'ENCODERS', 'Encoder', 'encoder', 'encoder_card', 'gram',
            'content_loss', 'style_loss', 'tv_loss', 'Picture', 'LossTerm', 'FeatureHooks', 'ContentLoss', 'StyleLoss',
            'TVLoss', 'StartLoss', 'picture_learner', 'Average', 'Controls', 'Guard', 'LiveView', 'EncoderPrecision',
            'Pyramid', 'Snapshots', 'RECIPES', 'Recipe', 'Result', 'Shared', 'stylize', 'reconstruct', 'Sweep', 'sweep',
@@ -18,13 +20,16 @@ from .pictures import load_picture, open_picture, save_picture, to_pil, resize, 
 from .painting import paint
 from .gallery import sample, samples
 from .colour import luminance, match_colours
+from .contrast import lower_contrast, match_contrast, match_histogram, local_contrast, sigmoid_contrast, show_contrast, tones
 from .encoders import ENCODERS, Encoder, encoder, encoder_card
 from .losses import gram, content_loss, style_loss, tv_loss
 from .learner import Picture, LossTerm, FeatureHooks, ContentLoss, StyleLoss, TVLoss, StartLoss, picture_learner
 from .callbacks import Average, Controls, Guard, LiveView, EncoderPrecision, Pyramid, Snapshots
 from .recipe import RECIPES, Recipe
 from .transfer import Result, Shared, stylize, reconstruct
+from .palettes import gram_errors, palette, palettes
 from .sweeping import Sweep, sweep
+from .tiling import best_match, granularity_sweep, presence, tile
 from .comparing import fidelity, band_distances, colour_distance, at_fidelity
 from .enlarging import enlarge
 from .training import train_encoder, retrieval
@@ -33,7 +38,8 @@ from .teaching import quick
 
 # %% ../nbs/99_all.ipynb #31a35f64
 _all_ = ['load_picture', 'open_picture', 'save_picture', 'to_pil', 'resize', 'show_pictures', 'contact_sheet', 'paint', 'sample', 'samples',
-    'luminance', 'match_colours', 'ENCODERS', 'Encoder', 'encoder', 'encoder_card', 'gram', 'content_loss', 'style_loss', 'tv_loss',
+    'luminance', 'match_colours', 'lower_contrast', 'match_contrast', 'match_histogram', 'local_contrast', 'sigmoid_contrast', 'show_contrast',
+    'tones', 'palette', 'palettes', 'gram_errors', 'tile', 'granularity_sweep', 'presence', 'best_match', 'ENCODERS', 'Encoder', 'encoder', 'encoder_card', 'gram', 'content_loss', 'style_loss', 'tv_loss',
     'Picture', 'LossTerm', 'FeatureHooks', 'ContentLoss', 'StyleLoss', 'TVLoss', 'StartLoss', 'picture_learner',
     'Average', 'Controls', 'Guard', 'LiveView', 'EncoderPrecision', 'Pyramid', 'Snapshots',
     'RECIPES', 'Recipe', 'Result', 'Shared', 'stylize', 'reconstruct', 'Sweep', 'sweep', 'enlarge',

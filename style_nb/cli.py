@@ -10,8 +10,8 @@ import argparse, sys, time
 from pathlib import Path
 
 # %% auto #0
-__all__ = ['TASKS', 'Parser', 'build_parser', 'run_stylize', 'run_train', 'list_encoders', 'list_recipes', 'list_samples',
-           'run_demo', 'main']
+__all__ = ['TASKS', 'Parser', 'build_parser', 'run_stylize', 'run_palette', 'run_tile', 'run_train', 'list_encoders',
+           'list_recipes', 'list_samples', 'run_demo', 'main']
 
 # %% ../nbs/90_cli.ipynb #6afb4ee3
 class Parser(argparse.ArgumentParser):
@@ -29,6 +29,7 @@ def build_parser()->argparse.ArgumentParser:
     _recipe_options(s)
     s.add_argument('--blend', type=float, nargs='+', metavar='W', help='a weight for each style picture')
     s.add_argument('--animate', metavar='FILE', help='also write the run as .gif or .mp4')
+    _idea_options(sub)
     t = sub.add_parser('train', help='train an encoder on a folder of photos; the same command goes on after a stop')
     t.add_argument('photos', help='folder of photos, some hundreds')
     t.add_argument('-o', '--output', required=True, help='weights file to write, .safetensors')
@@ -38,6 +39,28 @@ def build_parser()->argparse.ArgumentParser:
     d.add_argument('-o', '--output', default='demo', help='folder to write into, made if missing (default: demo)')
     for name, text in dict(encoders='list the encoders', recipes='list the named recipes', samples='list the bundled pictures').items(): sub.add_parser(name, help=text)
     return p
+
+_JITTERS = dict(gap='ground between tiles, in sides of a tile', brick='offset of every other row, in widths of a tile', place='jitter of place, in sides of a tile',
+    turn='jitter of angle, degrees', grow='jitter of scale, as a logarithm', recolour='jitter of colour')
+
+def _idea_options(sub):
+    "Tasks of the ideas: palettes and tiles."
+    p_ = sub.add_parser('palette', help='paint a style alone, from noise: what a run will take from it')
+    p_.add_argument('style', nargs='+', help='painting: a path or web address; several are blended')
+    p_.add_argument('-o', '--output', required=True, help='picture file to write; a .png carries the recipe')
+    _recipe_options(p_)
+    p_.add_argument('--layers', nargs='+', metavar='LAYER', help='style layers, e.g. relu1_1 relu3_1 (default: those of the recipe)')
+    p_.add_argument('--aspect', type=float, help="width over height (default: the painting's)")
+    p_.add_argument('--seamless', action='store_true', help='make the borders fit each other')
+    i = sub.add_parser('tile', help='fill a picture with small copies of it, so that it becomes a style')
+    i.add_argument('photo', help='photo: a path or web address')
+    i.add_argument('-n', type=int, default=4, help='tiles along each side (default: 4)')
+    i.add_argument('-o', '--output', required=True, help='picture file to write')
+    i.add_argument('--size', type=int, help="longer side of the result, px (default: the photo's)")
+    i.add_argument('--seams', help='plain, mirror or blend')
+    for name, text in _JITTERS.items(): i.add_argument(f'--{name}', type=float, help=text)
+    i.add_argument('--seamless', action='store_true', help='whole tiles only, so that the result can be tiled itself')
+    i.add_argument('--seed', type=int, help='seed of the jitter')
 
 def _recipe_options(s):
     "Options that are fields of a recipe; left out they keep the recipe's own value."
@@ -68,6 +91,25 @@ def run_stylize(args):
     r.save(args.output)
     if args.animate: r.animate(args.animate)
     print(f"{args.output}: {r!r}", file=sys.stderr)
+
+def run_palette(args):
+    "Paint a palette, and write it."
+    from style_nb.pictures import check_output
+    from style_nb.palettes import palette
+    check_output(args.output)
+    settings = {k: v for k in (*_FIELDS, 'aspect', 'layers') if (v := getattr(args, k)) is not None}
+    r = palette(args.style, seamless=args.seamless, recipe=args.recipe, **settings)
+    r.save(args.output)
+    print(f"{args.output}: {r!r}", file=sys.stderr)
+
+def run_tile(args):
+    "Lay tiles, and write them."
+    from style_nb.pictures import check_output, load_picture, save_picture
+    from style_nb.tiling import tile
+    check_output(args.output)
+    out = tile(load_picture(args.photo), args.n, seamless=args.seamless, **{k: v for k in ('size', 'seams', 'seed', *_JITTERS) if (v := getattr(args, k)) is not None})
+    save_picture(out, args.output)
+    print(f"{args.output}: {args.n} tiles along each side, {out.shape[-1]}x{out.shape[-2]} px", file=sys.stderr)
 
 def run_train(args):
     "Train an encoder, and write it."
@@ -118,7 +160,7 @@ def run_demo(args, **settings):
     print(f"Painted four pictures of {r.image.width}x{r.image.height} px in {seconds:.0f} s, {seconds/4:.0f} s each: look at {folder/'contact_sheet.png'}")
 
 # %% ../nbs/90_cli.ipynb #7ad6c1a0
-TASKS = dict(stylize=run_stylize, train=run_train, demo=run_demo, encoders=list_encoders, recipes=list_recipes, samples=list_samples)
+TASKS = dict(stylize=run_stylize, palette=run_palette, tile=run_tile, train=run_train, demo=run_demo, encoders=list_encoders, recipes=list_recipes, samples=list_samples)
 
 def main(
     argv=None,  # Words of the command line; `None` takes the program's own

@@ -51,7 +51,7 @@ _rows = [
     ('gravel', 'photo', (512, 512), _cc0, 'CC0Textures Gravel04, grey, via skimage.data', 'gravel.png'),
 ]
 _rows += [(k, 'painting', (704, 528), 'Apache-2.0', f"Painted by style_nb.painting: paint({k!r}, seed=0)", f'{k}.jpg')
-          for k in ('swirls', 'dots', 'woodcut')]
+          for k in ('swirls', 'dots', 'woodcut', 'facets', 'ink', 'mosaic')]
 
 _samples = {r[0]: Sample(*r) for r in _rows}
 _other_names = {'chelsea': 'cat', 'hubble_deep_field': 'galaxies'}

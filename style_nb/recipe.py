@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 from fastcore.basics import patch
 from PIL.PngImagePlugin import PngInfo
-from .pictures import as_path, one_of, in_range, to_pil, MIN_SIDE, PictureNotFound
+from .pictures import as_path, one_of, in_range, to_pil, MAX_ASPECT, MIN_SIDE, PictureNotFound
 from .encoders import ENCODERS, POOLINGS, PADDINGS, layer_names
 from .losses import STYLE_NORMS, CONTENT_NORMS, TV_KINDS
 from .learner import check_weights
@@ -45,6 +45,7 @@ class Recipe(_Checked):
     style_blend: list = None        # One weight for each style picture; `None` is equal
     style_scale: float = 1.5        # Longer side of the style picture over the canvas'
     size: int = 432                 # Longer side of the result, px
+    aspect: float = None            # Width over height where there is no content picture; `None` is the style's
     steps: int = 300                # Optimiser steps, all levels together
     levels: int = None              # Levels of the pyramid; 1 is none; `None` chooses by size
     optimizer: str = 'lbfgs'        # 'lbfgs' or 'adam'
@@ -94,6 +95,7 @@ def _check_numbers(self:Recipe):
     self.size, self.steps = in_range(self.size, 'size', MIN_SIDE, 20000, whole=True), in_range(self.steps, 'steps', 1, whole=True)
     self.seed, self.history = in_range(self.seed, 'seed', 0, 2**63 - 1, whole=True), in_range(self.history, 'history', 1, whole=True)
     self.style_scale, self.average = in_range(self.style_scale, 'style_scale', .01, 100), in_range(self.average, 'average', 0, .9999)
+    if self.aspect is not None: self.aspect = in_range(self.aspect, 'aspect', 1/MAX_ASPECT, MAX_ASPECT)
     if self.levels is not None: self.levels = in_range(self.levels, 'levels', 1, 20, whole=True)
     for k in ('lr', 'lr_end'):
         if getattr(self, k) is not None: setattr(self, k, in_range(getattr(self, k), k, 1e-9))

@@ -259,7 +259,7 @@ def _settle(recipe, enc, device, content, styles, names):
     "The recipe with every default filled in, its pictures referred to, in units that fit the encoder."
     r = on_encoder(recipe, enc.name + ('-caffe' if enc.shape.weights == 'Caffe file' else ''))
     adam_ = r.optimizer == 'adam'
-    hw = (content if content is not None else styles[0]).shape[-2:]
+    hw = content.shape[-2:] if content is not None else (1e6/r.aspect, 1e6) if r.aspect else styles[0].shape[-2:]
     shapes = settle_levels(r, hw, enc)
     return shapes, replace(r, levels=len(shapes), lr=r.lr or (.03 if adam_ else 1.), lr_end=r.lr_end or (.01 if adam_ else 1.), precision=best_precision(device) if r.precision == 'auto' else r.precision,
                            encoder_weights=r.encoder_weights and Path(r.encoder_weights).name,

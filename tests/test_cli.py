@@ -6,7 +6,7 @@ from PIL import Image
 from style_nb.cli import main, run_demo
 from style_nb.encoders import ENCODERS
 from style_nb.gallery import samples
-from style_nb.pictures import save_picture
+from style_nb.pictures import load_picture, save_picture, to_pil
 from style_nb.recipe import RECIPES, Recipe, picture_ref
 
 root = str(Path(__file__).resolve().parent.parent)
@@ -107,7 +107,25 @@ def test_demo(tmp_path, capsys):
         with Image.open(tmp_path/'new/demo'/n) as im: assert min(im.size) >= 48 and np.asarray(im.convert('L')).std() > 5
     assert Recipe.load(tmp_path/'new/demo/result.png').steps == 3 and ' s' in capsys.readouterr().out
 
+def test_palette(run, files):
+    code, out, err = run('palette', files/'painting.png', '-o', files/'out/p.png', '--size', 48, '--steps', 3, '--levels', 1, '--aspect', 2, '--layers', 'relu1_1', 'relu2_1')
+    r = Recipe.load(files/'out/p.png')
+    assert code == 0 and out == '' and pixels(files/'out/p.png')[0] == (48, 24) and list(r.style_weights) == ['relu1_1', 'relu2_1'] and not r.content_weights
+    assert run('palette', files/'painting.png', '-o', files/'out/s.png', '--size', 50, '--steps', 3, '--seamless')[0] == 0 and Recipe.load(files/'out/s.png').padding == 'circular'
+
+def test_tile(run, files, photo):
+    code, out, err = run('tile', files/'photo.png', '-n', 3, '-o', files/'out/t.png', '--seams', 'mirror', '--turn', 10, '--seed', 1)
+    assert code == 0 and out == '' and '3 tiles along each side' in err
+    from style_nb.tiling import tile
+    assert pixels(files/'out/t.png')[1] == to_pil(tile(load_picture(files/'photo.png'), 3, seams='mirror', turn=10., seed=1)).tobytes()
+
 # ---- it refuses
+
+@pytest.mark.parametrize('words,want', [(['tile', 'photo.png', '-n', '0'], ['n is 0']), (['tile', 'photo.png', '-n', '99'], ['use fewer tiles']), (['tile', 'photo.png', '--seams', 'blends'], ["Did you mean 'blend'?"]),
+    (['tile', 'none.png'], ['There is no file']), (['palette', 'none.png'], ['There is no file']), (['palette', 'painting.png', '--aspect', '0'], ['aspect is 0']),
+    (['palette', 'painting.png', '--layers', 'relu9_1'], ['relu9_1'])], ids=' '.join)
+def test_bad_tiles_and_palettes(run, files, words, want):
+    fails(run, files, [words[0], files/words[1], '-o', files/'out/a.png', *words[2:]], *want)
 
 BAD = 'missing', 'nearly', 'folder', 'cut_jpeg', 'cut_end', 'cut_png', 'text', 'empty', 'one_pixel', 'strip'
 

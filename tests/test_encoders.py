@@ -5,7 +5,7 @@ import numpy as np, pytest, torch, torch.nn as nn, torch.nn.functional as F
 from safetensors.torch import save_file
 from torchvision.models.vgg import cfgs, make_layers
 from torchvision.transforms import Normalize
-from style_nb.encoders import ConvReLU, *
+from style_nb.encoders import *
 from style_nb.encoders import ConvReLU, WeightsNotFound
 from style_nb.gallery import sample
 from style_nb.pictures import load_picture

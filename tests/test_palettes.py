@@ -1,0 +1,54 @@
+"Palettes: style alone, any shape, seamless; Gram errors"
+import pytest, torch
+from style_nb.encoders import encoder
+from style_nb.gallery import sample
+from style_nb.losses import gram
+from style_nb.palettes import *
+from style_nb.pictures import load_picture, resize
+from style_nb.recipe import Recipe
+from style_nb.transfer import stylize
+
+FEW = dict(size=48, steps=2, progress=False)
+
+def test_gram_errors(photo, painting):
+    e = encoder('texnet', padding='reflect')
+    got, layers = gram_errors(photo, painting, ['relu1_1', 'relu3_1']), ['relu1_1', 'relu3_1']
+    g, a = e(load_picture(photo), layers), e(resize(load_picture(painting), 48) if max(photo.shape[-2:]) == 48 else resize(load_picture(painting), min(max(photo.shape[-2:]), 64)), layers)
+    for l in layers: assert got[l] == pytest.approx(float((gram(g[l]) - gram(a[l])).square().sum()/gram(a[l]).square().sum()), rel=1e-4)
+    assert gram_errors(painting, painting) == {f'relu{i}_1': 0. for i in (1, 2, 3, 4)}
+
+@pytest.mark.parametrize('aspect,wh', [(1., (48, 48)), (2., (48, 24)), (.5, (24, 48)), (None, (48, 36))])
+def test_any_shape(aspect, wh):
+    r = palette(sample('swirls'), ['relu1_1', 'relu2_1'], aspect=aspect, levels=1, **FEW)
+    assert r.image.size == wh and not r.recipe.content_weights and r.recipe.content is None
+
+def test_seamless_sides_are_whole_cells():
+    for size, aspect, wh in ((50, 1., (48, 48)), (100, 1.5, (96, 64)), (100, .7, (64, 96))):
+        assert palette(sample('dots'), 'relu1_1', seamless=True, aspect=aspect, **FEW | dict(size=size)).image.size == wh
+
+def test_seamless_has_no_border():
+    x = load_picture(palette(sample('dots'), ['relu1_1', 'relu2_1', 'relu3_1'], seamless=True, aspect=1., size=96, steps=80, progress=False))
+    step = lambda a, b: float((a - b).abs().mean())
+    for d in (-2, -1):
+        inner = (x.narrow(d, 1, 95) - x.narrow(d, 0, 95)).abs().transpose(d, 0).flatten(1).mean(1).median()
+        assert step(x.select(d, 0), x.select(d, -1)) < 1.5*inner
+
+def test_style_arrives_in_a_network_that_had_no_part_in_it():
+    r, noise = palette(sample('swirls'), size=96, steps=100, progress=False), torch.rand(1, 3, 72, 96)*.5 + .25
+    assert max(gram_errors(r, sample('swirls')).values()) < .05
+    a, b = (gram_errors(o, sample('swirls'), on='random') for o in (r, noise))
+    assert all(a[l] < b[l]/3 for l in a), (a, b)
+
+def test_the_recipe_gives_it_again(tmp_path):
+    r = palette(sample('swirls'), aspect=1.3, seed=3, **FEW)
+    again = stylize(None, sample('swirls'), Recipe.load(r.save(tmp_path/'p.png')), progress=False)
+    assert again.image.tobytes() == r.image.tobytes() and r.image.size == (48, 37)
+    assert palette(sample('swirls'), aspect=1.3, seed=4, **FEW).image.tobytes() != r.image.tobytes()
+
+def test_grid():
+    g = palettes(dict(a=sample('swirls'), b=sample('dots')), ['all', 'relu1_1'], **FEW)
+    assert list(g) == [('a', 'all'), ('a', 'relu1_1'), ('b', 'all'), ('b', 'relu1_1')] and len(g.show().axes) == 6
+    assert list(g['a', 'relu1_1'].recipe.style_weights) == ['relu1_1']
+
+@pytest.mark.parametrize('kw,words', [(dict(aspect=0), ['aspect is 0']), (dict(layers='relu9_1'), ['relu9_1']), (dict(size=2), ['size is 2'])])
+def test_mistakes(refused, kw, words): refused(lambda: palette(sample('dots'), **FEW | kw), *words)
