@@ -10,8 +10,8 @@ import argparse, sys, time
 from pathlib import Path
 
 # %% auto #0
-__all__ = ['TASKS', 'Parser', 'build_parser', 'run_stylize', 'run_palette', 'run_tile', 'run_train', 'list_encoders',
-           'list_recipes', 'list_samples', 'run_demo', 'main']
+__all__ = ['TASKS', 'Parser', 'build_parser', 'run_stylize', 'run_train', 'list_encoders', 'list_recipes', 'list_samples',
+           'run_palette', 'run_tile', 'run_demo', 'main']
 
 # %% ../nbs/90_cli.ipynb #6afb4ee3
 class Parser(argparse.ArgumentParser):
@@ -40,6 +40,20 @@ def build_parser()->argparse.ArgumentParser:
     for name, text in dict(encoders='list the encoders', recipes='list the named recipes', samples='list the bundled pictures').items(): sub.add_parser(name, help=text)
     return p
 
+def _recipe_options(s):
+    "Options that are fields of a recipe; left out they keep the recipe's own value."
+    s.add_argument('--recipe', default='default', help='a named recipe, or a .png or .json that carries one (see: style_nb recipes)')
+    s.add_argument('--size', type=int, help='longer side of the result, px')
+    s.add_argument('--steps', type=int, help='optimiser steps, all levels together')
+    s.add_argument('--levels', type=int, help='levels of the coarse-to-fine pyramid; 1 is none')
+    s.add_argument('--encoder', help='the network that compares the pictures (see: style_nb encoders)')
+    s.add_argument('--optimizer', help='lbfgs or adam')
+    s.add_argument('--init', help='start: content, noise, style or a picture file')
+    s.add_argument('--style-weight', type=float, help='style against content')
+    s.add_argument('--tv-weight', type=float, help='smoothness')
+    s.add_argument('--seed', type=int, help='seed of the noise')
+
+# %% ../nbs/90_cli.ipynb #2ffdd99f
 _JITTERS = dict(gap='ground between tiles, in sides of a tile', brick='offset of every other row, in widths of a tile', place='jitter of place, in sides of a tile',
     turn='jitter of angle, degrees', grow='jitter of scale, as a logarithm', recolour='jitter of colour')
 
@@ -62,19 +76,6 @@ def _idea_options(sub):
     i.add_argument('--seamless', action='store_true', help='whole tiles only, so that the result can be tiled itself')
     i.add_argument('--seed', type=int, help='seed of the jitter')
 
-def _recipe_options(s):
-    "Options that are fields of a recipe; left out they keep the recipe's own value."
-    s.add_argument('--recipe', default='default', help='a named recipe, or a .png or .json that carries one (see: style_nb recipes)')
-    s.add_argument('--size', type=int, help='longer side of the result, px')
-    s.add_argument('--steps', type=int, help='optimiser steps, all levels together')
-    s.add_argument('--levels', type=int, help='levels of the coarse-to-fine pyramid; 1 is none')
-    s.add_argument('--encoder', help='the network that compares the pictures (see: style_nb encoders)')
-    s.add_argument('--optimizer', help='lbfgs or adam')
-    s.add_argument('--init', help='start: content, noise, style or a picture file')
-    s.add_argument('--style-weight', type=float, help='style against content')
-    s.add_argument('--tv-weight', type=float, help='smoothness')
-    s.add_argument('--seed', type=int, help='seed of the noise')
-
 # %% ../nbs/90_cli.ipynb #4902e0e4
 _FIELDS = 'size steps levels encoder optimizer init style_weight tv_weight seed'.split()
 
@@ -91,25 +92,6 @@ def run_stylize(args):
     r.save(args.output)
     if args.animate: r.animate(args.animate)
     print(f"{args.output}: {r!r}", file=sys.stderr)
-
-def run_palette(args):
-    "Paint a palette, and write it."
-    from style_nb.pictures import check_output
-    from style_nb.palettes import palette
-    check_output(args.output)
-    settings = {k: v for k in (*_FIELDS, 'aspect', 'layers') if (v := getattr(args, k)) is not None}
-    r = palette(args.style, seamless=args.seamless, recipe=args.recipe, **settings)
-    r.save(args.output)
-    print(f"{args.output}: {r!r}", file=sys.stderr)
-
-def run_tile(args):
-    "Lay tiles, and write them."
-    from style_nb.pictures import check_output, load_picture, save_picture
-    from style_nb.tiling import tile
-    check_output(args.output)
-    out = tile(load_picture(args.photo), args.n, seamless=args.seamless, **{k: v for k in ('size', 'seams', 'seed', *_JITTERS) if (v := getattr(args, k)) is not None})
-    save_picture(out, args.output)
-    print(f"{args.output}: {args.n} tiles along each side, {out.shape[-1]}x{out.shape[-2]} px", file=sys.stderr)
 
 def run_train(args):
     "Train an encoder, and write it."
@@ -134,6 +116,26 @@ def list_samples(args=None)->str:
     "A line for each bundled picture."
     from style_nb.gallery import samples
     return repr(samples())
+
+# %% ../nbs/90_cli.ipynb #39e833e7
+def run_palette(args):
+    "Paint a palette, and write it."
+    from style_nb.pictures import check_output
+    from style_nb.palettes import palette
+    check_output(args.output)
+    settings = {k: v for k in (*_FIELDS, 'aspect', 'layers') if (v := getattr(args, k)) is not None}
+    r = palette(args.style, seamless=args.seamless, recipe=args.recipe, **settings)
+    r.save(args.output)
+    print(f"{args.output}: {r!r}", file=sys.stderr)
+
+def run_tile(args):
+    "Lay tiles, and write them."
+    from style_nb.pictures import check_output, load_picture, save_picture
+    from style_nb.tiling import tile
+    check_output(args.output)
+    out = tile(load_picture(args.photo), args.n, seamless=args.seamless, **{k: v for k in ('size', 'seams', 'seed', *_JITTERS) if (v := getattr(args, k)) is not None})
+    save_picture(out, args.output)
+    print(f"{args.output}: {args.n} tiles along each side, {out.shape[-1]}x{out.shape[-2]} px", file=sys.stderr)
 
 # %% ../nbs/90_cli.ipynb #59e68043
 def run_demo(args, **settings):

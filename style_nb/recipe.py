@@ -70,8 +70,7 @@ class Recipe(_Checked):
     written_for: str = ''           # Encoder whose units the weights are in; '' is any
     name: str = field(default='default', compare=False)    # Name in the registry
     source: str = field(default='', compare=False)         # Where it comes from
-    content: dict = _ref()          # {name, sha256, size} of the content picture
-    styles: list = _ref()           # The same for each style picture
+    content: dict = _ref(); styles: list = _ref()  # {name, sha256, size} of the content picture, and of each style picture
     start: dict = _ref()            # The same for the start, when it was a picture
 
 # %% ../nbs/60_recipe.ipynb #a081dbc6

@@ -17,19 +17,19 @@ from .palettes import palette
 # %% auto #0
 __all__ = ['SEAMS', 'tile', 'best_match', 'presence', 'Granularity', 'granularity_sweep']
 
-# %% ../nbs/75_tiling.ipynb #37dfb478
+# %% ../nbs/75_tiling.ipynb #7e8cce73
 SEAMS = ('plain', 'mirror', 'blend')
 
 def _faded(x, h, w):
-    "The picture as a tile (h, w) that fits itself: its borders fade into each other, and the tile begins where its own gradient is small."
+    "The picture as a tile (h, w) that fits itself: its borders fade into each other, and it begins where its own gradient is small."
     for dim, side in ((-2, h), (-1, w)):
         fade = max(1, side//5)
         t = resize(x, (side + fade, x.shape[-1]) if dim == -2 else (x.shape[-2], side + fade))
         ramp = ((torch.arange(fade).to(x) + .5)/fade).view((-1, 1) if dim == -2 else (1, -1))
-        t = torch.cat([t.narrow(dim, side, fade).lerp(t.narrow(dim, 0, fade), ramp), t.narrow(dim, fade, side - fade)], dim)
-        steps = (t - t.roll(1, dim)).abs().transpose(dim, 0).flatten(1).mean(1)
-        calm = [k for k in sorted(range(side), key=lambda k: min(k, side - k)) if steps[k] <= steps.median()]
-        x = t.roll(-calm[0], dim)
+        x = torch.cat([t.narrow(dim, side, fade).lerp(t.narrow(dim, 0, fade), ramp), t.narrow(dim, fade, side - fade)], dim)
+    for dim, side in ((-2, h), (-1, w)):
+        steps = (x - x.roll(1, dim)).abs().transpose(dim, 0).flatten(1).mean(1)
+        x = x.roll(-min((k for k in range(side) if steps[k] <= steps.median()), key=lambda k: min(k, side - k)), dim)
     return x
 
 def _one_tile(x, h, w, seams, gap):
