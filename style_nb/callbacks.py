@@ -82,7 +82,7 @@ def remember(self:LBFGS, state, g, history):
     if not state: state.update(W=g.new_zeros(2*history, len(g)), M=torch.zeros(2*history, 2*history, dtype=torch.float64), rows=[])
     rows, W, M = state['rows'], state['W'], state['M']
     n = 2*len(rows)
-    p = (W[:n] @ g).double().cpu()
+    p = (W[:n] @ g).cpu().double()
     if 'g' not in state: return p
     s, y = state['d'], g - state['g']
     sy, yy, ss = float(s @ y), float(y @ y), float(s @ s)
@@ -93,7 +93,7 @@ def remember(self:LBFGS, state, g, history):
     M[i, :n], M[i+1, :n] = state['q'], p - state['p']
     M[i:i+2, i:i+2] = torch.tensor([[ss, sy], [sy, yy]])
     M[:, i:i+2] = M[i:i+2].T.clone()
-    return torch.cat([p[:i], (W[i:i+2] @ g).double().cpu(), p[i+2:]])
+    return torch.cat([p[:i], (W[i:i+2] @ g).cpu().double(), p[i+2:]])
 
 @patch
 def direction(self:LBFGS, state, p, eager=1.):

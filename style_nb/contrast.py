@@ -41,7 +41,7 @@ def lower_contrast(
     y = luminance(x)
     return back(_brightened(x, _mean(y) + amount*(y - _mean(y))))
 
-# %% ../nbs/17_contrast.ipynb #248e0973
+# %% ../nbs/17_contrast.ipynb #42a23670
 def tones(
     picture,    # Anything `load_picture` reads
 )->dict:        # 'mean' and 'deviation' of luminance in [0, 1]; 'dark' and 'light': share of pixels below .15 and above .85
@@ -64,7 +64,7 @@ def show_contrast(
     for ax, below, x, t in zip(axs[0], axs[1], xs, titles):
         ax.imshow(to_pil(x)); ax.axis('off'); ax.set_title(t, fontsize=10)
         y, s = luminance(x).flatten().cpu().numpy(), tones(x)
-        below.hist(y, 64, (0, 1), color='.35')
+        below.hist(y, 64, range=(0, 1), color='.35')
         below.axvline(s['mean'], color='C3', lw=1.5)
         below.set(xlim=(0, 1), yticks=[], xlabel=f"{s['mean']:.2f} ± {s['deviation']:.2f}")
         below.spines[['top', 'right', 'left']].set_visible(False)

@@ -75,6 +75,24 @@ def test_gram_forgets_places_but_not_channels():
     assert rel(gram(each), f64(gram(f))) > .01
 
 @pytest.mark.parametrize('shape', [(3, 4), (3, 4, 5), (1, 2, 3, 4, 5)])
+@given(st.integers(1, 2), st.integers(1, 40), st.integers(2, 60), st.integers(2, 60), st.floats(0, 2), st.integers(0, 99))
+@settings(max_examples=40, deadline=None)
+def test_gram_distance(b, c, h, w, away, seed):
+    "Against float64, in fp32 and bf16, however near the target is: a 16-bit Gram matrix would be off by its own thousandth"
+    g = torch.Generator().manual_seed(seed)
+    f = torch.rand(b, c, h, w, generator=g)
+    for dtype, tol in ((torch.float32, 1e-4), (torch.bfloat16, 2e-2)):
+        m = f.to(dtype).contiguous(memory_format=torch.channels_last)
+        exact = torch.einsum('bchw,bdhw->bcd', m.double(), m.double())/(h*w)
+        noise = torch.randn(b, c, c, generator=g).double()
+        target = exact*(1 + (.02 + away)*(noise + noise.mT))
+        want = (exact - target.float().double()).square().sum()
+        assert float(gram_distance(m, target.float())) == pytest.approx(float(want), rel=tol, abs=1e-9)
+
+def test_gram_distance_backward():
+    a, t = maps(2, 3, 4, 5).double().requires_grad_(), torch.rand(2, 3, 3, dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda f: gram_distance(f, t), a)
+
 def test_gram_of_what_are_no_maps(refused, shape): refused(lambda: gram(torch.zeros(shape)), str(shape), '(B, C, H, W)')
 
 def test_gram_gradient():
