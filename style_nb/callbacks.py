@@ -60,7 +60,7 @@ class LBFGS(torch.optim.Optimizer):
         group = self.param_groups[0]
         x, = group['params']
         state, stretch, (_, c, h, w) = self.state[x], _stretch(x, group['chroma']), x.shape
-        g = (stretch @ x.grad.view(c, -1)).view(-1)
+        g = (stretch @ x.grad.reshape(c, -1)).view(-1)
         p, gg = self.remember(state, g, group['history']), float(g @ g)
         gamma, a = self.direction(state, p, group['eager']) if state['rows'] else (group['first']/math.sqrt(max(gg, 1e-40)/len(g)), p)
         turn = state['M'][:len(p), :len(p)] @ a
