@@ -18,7 +18,7 @@ from .transfer import Result, Shared, stylize
 # %% auto #0
 __all__ = ['palette', 'gram_errors', 'Palettes', 'palettes']
 
-# %% ../nbs/72_palettes.ipynb #54193bdc
+# %% ../nbs/72_palettes.ipynb #e673cc69
 @delegates(Recipe, but=['content_weights', 'content_weight', 'keep'])
 def palette(
     style,                # Style picture, or a list of them, blended
@@ -32,9 +32,10 @@ def palette(
     **settings,           # Any other field of `Recipe`
 )->Result:                # The palette
     "A style alone, from noise."
-    first = load_picture(style[0] if isinstance(style, (list, tuple)) else style)
-    aspect = first.shape[-1]/first.shape[-2] if aspect is None else in_range(aspect, 'aspect', 1/20, 20)
-    if seamless: size, aspect = _whole_cells(in_range(size, 'size', 16, whole=True), aspect)
+    if seamless:
+        style = [load_picture(s) for s in (style if isinstance(style, (list, tuple)) else [style])]
+        own = style[0].shape[-1]/style[0].shape[-2]
+        size, aspect = _whole_cells(in_range(size, 'size', 16, whole=True), own if aspect is None else in_range(aspect, 'aspect', 1/20, 20))
     how = dict(size=size, aspect=aspect, content_weights={}, style_weight=1., tv_weight=0., style_scale=1., padding='circular' if seamless else 'reflect')
     if layers is not None: how['style_weights'] = layers
     return stylize(None, style, progress=progress, shared=shared, **how | settings)

@@ -40,7 +40,7 @@ def _one_tile(x, h, w, seams, gap):
     ground[..., g//2:h - (g + 1)//2, g//2:w - (g + 1)//2] = resize(x, (h - g, w - g))
     return ground
 
-# %% ../nbs/75_tiling.ipynb #5122856c
+# %% ../nbs/75_tiling.ipynb #da73aa47
 def _places(H, W, h, w, brick, n):
     "For every pixel: row and column of its tile, and where in it the pixel lies."
     y, x = torch.arange(H)[:, None].expand(H, W), torch.arange(W)[None].expand(H, W)
@@ -51,13 +51,12 @@ def _places(H, W, h, w, brick, n):
 def _jittered(t, row, col, v, u, n, place, turn, grow, recolour, seed):
     "Sample the tile with an offset, an angle, a scale and a colour of its own in each place."
     (h, w), gen = t.shape[-2:], torch.Generator().manual_seed(seed)
-    chance = torch.randn(6, int(row.max()) % n + n + 1, n, generator=gen)[:, row % n, col % n]  # (6, H, W): the same where tiles come round again
+    chance = torch.randn(7, n, n, generator=gen)[:, row % n, col % n]  # (7, H, W): the same where tiles come round again
     dy, dx, a, s = v + .5 - h/2, u + .5 - w/2, chance[2]*turn*torch.pi/180, (chance[3]*grow).exp()
     yy = (dy*a.cos() - dx*a.sin())/s + chance[0]*place*h
     xx = (dy*a.sin() + dx*a.cos())/s + chance[1]*place*w
     out = F.grid_sample(t, torch.stack([2*xx/w, 2*yy/h], -1)[None].to(t), mode='bilinear', padding_mode='reflection', align_corners=False)
-    if recolour: out = out + recolour*torch.randn(3, n, n, generator=gen)[:, row % n, col % n][None].to(t)
-    return out.clamp(0, 1)
+    return (out + recolour*chance[4:].to(t)).clamp(0, 1)
 
 # %% ../nbs/75_tiling.ipynb #ca0e2057
 def tile(
@@ -94,7 +93,7 @@ def tile(
         out = _jittered(t, row, col, v, u, n, place, turn, grow, recolour, seed) if place or turn or grow or recolour else t[..., v, u]
     return out if isinstance(photo, torch.Tensor) else to_pil(out)
 
-# %% ../nbs/75_tiling.ipynb #9750997a
+# %% ../nbs/75_tiling.ipynb #595790bc
 @torch.no_grad()
 def best_match(
     picture,         # Anything `load_picture` reads
@@ -103,9 +102,8 @@ def best_match(
     smallest:int=16, # Least side of a patch in the picture, px
 )->float:            # Largest normalised cross-correlation, at most 1
     "How much the most similar patch of a picture, of any size, looks like an object."
-    y, t = luminance(load_picture(picture)), luminance(resize(load_picture(object), (patch, patch)))
-    H, W = y.shape[-2:]
-    aspect = (lambda h, w: w/h)(*load_picture(object).shape[-2:])
+    y, o = luminance(load_picture(picture)), load_picture(object)
+    (H, W), aspect, t = y.shape[-2:], o.shape[-1]/o.shape[-2], luminance(resize(o, (patch, patch)))
     t = t - t.mean()
     t = t/t.norm().clamp_min(1e-6)
     best, side = -1., float(min(H, W/aspect))
