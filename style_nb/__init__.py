@@ -5,6 +5,8 @@ import os, sys, warnings
 os.environ.setdefault('GOMP_SPINCOUNT', '1000')
 # glibc gives a freed feature map back to the system at once, and the next one comes in 4 KB pages to be zeroed: 44 ms instead of 26
 # for a pass through TexNet and back at 432x324. So it keeps up to 2 GB, unless you have tuned it yourself.
+# And torch asks for its large blocks in pages of 2 MB, where the system has them: 3% of a step. It reads this when it allocates first.
+os.environ.setdefault('THP_MEM_ALLOC_ENABLE', '1')
 if sys.platform == 'linux' and not any(k.startswith('MALLOC_') or k == 'GLIBC_TUNABLES' for k in os.environ):
     import ctypes
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)

@@ -6,8 +6,7 @@ Docs: https://style-nb.github.io/style_nb/encoders.html.md"""
 
 # %% ../nbs/20_encoders.ipynb #00a10162
 from __future__ import annotations
-import copy, hashlib, json
-from collections import OrderedDict
+import hashlib, json
 from dataclasses import dataclass, field
 from pathlib import Path
 import torch, torch.nn as nn, torch.nn.functional as F
@@ -21,7 +20,7 @@ from fastai.callback.hook import hook_outputs
 
 # %% auto #0
 __all__ = ['POOLINGS', 'PADDINGS', 'IMAGENET', 'CAFFE', 'ENCODERS', 'DATA', 'CALIBRATION', 'L2Pool', 'AvgPool', 'MirrorConv',
-           'ConvReLU', 'Shape', 'layer_names', 'Encoder', 'calibrate', 'random_weights', 'write_constants',
+           'Chain', 'Shape', 'layer_names', 'Encoder', 'calibrate', 'random_weights', 'write_constants',
            'weights_digest', 'save_encoder', 'read_encoder', 'WeightsNotFound', 'encoder_card', 'encoder', 'at_hand']
 
 # %% ../nbs/20_encoders.ipynb #b66f24fb
@@ -29,17 +28,20 @@ class L2Pool(nn.Module):
     "Halve the side by the root of the mean square of each 2x2 block."
     def forward(self, x): return (F.avg_pool2d(x.square(), 2) + 1e-6).sqrt()
 
+def _spread(g, hw):
+    "The way back of mean pooling, to a map of `hw`."
+    g, (h, w) = F.interpolate(g/4, scale_factor=2, mode='nearest'), (n % 2 for n in hw)
+    return F.pad(g, (0, w, 0, h)) if w or h else g
+
 class _MeanPool(Function):
     @staticmethod
     def forward(ctx, x):
-        ctx.odd = x.shape[-1] % 2, x.shape[-2] % 2
+        ctx.hw = x.shape[-2:]
         return F.avg_pool2d(x, 2)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, g):
-        g, (w, h) = F.interpolate(g/4, scale_factor=2, mode='nearest'), ctx.odd
-        return F.pad(g, (0, w, 0, h)) if w or h else g
+    def backward(ctx, g): return _spread(g, ctx.hw)
 
 class AvgPool(nn.Module):
     "Halve the side by the mean of each 2x2 block; torch's own takes five times as long on its way back."
@@ -77,27 +79,82 @@ def _one_pass(x):
     try: return x.dtype == torch.bfloat16 and x.device.type == 'cpu' and torch.ops.mkldnn._is_mkldnn_bf16_supported() and torch.ops.mkldnn._convolution_pointwise
     except (AttributeError, RuntimeError): return None
 
-class _ConvReLU(Function):
+def _convolve(x, conv, relu):
+    mirror = isinstance(conv, MirrorConv)
+    x, pad, fused = F.pad(x, (1, 1, 1, 1), 'reflect') if mirror else x, 1 - mirror, relu and _one_pass(x)
+    if fused: return fused(x, conv.weight, conv.bias, [pad]*2, [1, 1], [1, 1], 1, 'relu', [], '')
+    y = F.conv2d(x, conv.weight, conv.bias, padding=pad)
+    return y.relu_() if relu else y
+
+def _convolve_back(g, conv, shape):
+    mirror = isinstance(conv, MirrorConv)
+    like = torch.empty((*shape[:2], *(n + 2*mirror for n in shape[2:])), dtype=g.dtype, device=g.device, memory_format=torch.channels_last)  # only its shape is used
+    g = torch.ops.aten.convolution_backward(g, like, conv.weight, None, [1, 1], [1 - mirror]*2, [1, 1], False, [0, 0], 1, [True, False, False])[0]
+    return _fold(g) if mirror else g
+
+# %% ../nbs/20_encoders.ipynb #c4a1d07e
+class _Pass(Function):
+    "Down the layers of `plan`, (name, convolution or None, ReLU or not), handing out the maps of `taps`; and back."
     @staticmethod
-    def forward(ctx, x, weight, bias, mirror):
-        x, pad, fused = F.pad(x, (1, 1, 1, 1), 'reflect') if mirror else x, 0 if mirror else 1, _one_pass(x)
-        y = fused(x, weight, bias, [pad]*2, [1, 1], [1, 1], 1, 'relu', [], '') if fused else F.conv2d(x, weight, bias, padding=pad).relu_()
-        ctx.mirror, ctx.pad = mirror, [pad]*2
-        ctx.save_for_backward(x, weight, y)
-        return y
+    def forward(ctx, x, plan, taps):
+        ctx.set_materialize_grads(False)
+        ctx.plan, ctx.taps, ctx.shapes, maps, clipped = plan, taps, [], {}, []
+        for name, conv, relu in plan:
+            ctx.shapes.append(x.shape)
+            x = _convolve(x, conv, relu) if conv else F.relu(x) if relu else F.avg_pool2d(x, 2)
+            if name in taps: maps[name] = x
+            if relu and ctx.needs_input_grad[0]: clipped.append(x)
+        ctx.save_for_backward(*clipped)
+        return tuple(maps[l] for l in taps)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, g):
-        x, weight, y = ctx.saved_tensors
-        g = torch.ops.aten.threshold_backward(g, y, 0)
-        g = torch.ops.aten.convolution_backward(g, x, weight, [len(weight)], [1, 1], ctx.pad, [1, 1], False, [0, 0], 1, [True, False, False])[0]
-        return _fold(g) if ctx.mirror else g, None, None, None
+    def backward(ctx, *grads):
+        at, clipped, g = dict(zip(ctx.taps, grads)), list(ctx.saved_tensors), None
+        del grads
+        for (name, conv, relu), shape in zip(reversed(ctx.plan), reversed(ctx.shapes)):
+            more, y = at.pop(name, None), clipped.pop() if relu else None
+            if g is None: g = more
+            elif more is not None: g = g + more
+            if g is None: continue
+            if relu: g = torch.ops.aten.threshold_backward(g, y, 0)
+            if conv: g = _convolve_back(g, conv, shape)
+            elif not relu: g = _spread(g, shape[-2:])
+        return g, None, None
 
-class ConvReLU(nn.Module):
-    "A 3x3 convolution and the ReLU after it, for weights that are not trained."
-    def __init__(self, conv): super().__init__(); self.conv = conv
-    def forward(self, x): return _ConvReLU.apply(x, self.conv.weight, self.conv.bias, isinstance(self.conv, MirrorConv))
+def _plan(layers, taps):
+    "What `_Pass` needs of {name: module}, or None where it cannot stand for the modules."
+    plan, conv = [], None
+    for name, m in layers.items():
+        if isinstance(m, nn.Conv2d):
+            if m.weight.requires_grad or m.padding_mode not in ('zeros', 'reflect'): return None
+            conv = m
+            if name not in taps and name != next(reversed(layers)): continue
+        elif not isinstance(m, (nn.ReLU, AvgPool)): return None
+        plan.append((name, conv, isinstance(m, nn.ReLU)))
+        conv = None
+    return plan
+
+class Chain(nn.Module):
+    "The layers of an encoder down to the last of `taps`; calling it gives that one's map, and hooks on a tap get the tap's."
+    def __init__(self,
+        layers:dict,  # {name: module}, from the picture down
+        taps,         # Names, in that order; each is a module of the chain
+    ):
+        super().__init__()
+        self.plan, self.run = _plan(layers, taps), tuple(layers.items())  # a tuple: the modules stay the encoder's
+        for name in taps: self.add_module(name, nn.Identity())
+
+    def forward(self, x):
+        taps = tuple(self._modules)
+        if self.plan: maps = dict(zip(taps, _Pass.apply(x, self.plan, taps)))
+        else:
+            maps = {}
+            for name, m in self.run:
+                x = m.forward(x)  # without the hooks of others
+                if name in taps: maps[name] = x
+        for name in taps: x = self._modules[name](maps.pop(name))
+        return x
 
 # %% ../nbs/20_encoders.ipynb #7dcbd546
 IMAGENET = dict(mean=(.485, .456, .406), std=(.229, .224, .225))
@@ -176,16 +233,11 @@ class Encoder(nn.Module):
 
 # %% ../nbs/20_encoders.ipynb #e93548fc
 @patch
-def slice(self:Encoder, layers)->nn.Sequential:
-    "The chain down to the deepest of `layers`: same weights, hooks of its own; a convolution nobody asked for is part of its ReLU."
-    wanted, names, chain = self.check(layers), self.layers, OrderedDict()
-    for name in names[:max(map(names.index, wanted)) + 1]:
-        m, before = self.body.get_submodule(name), next(reversed(chain), 'none')
-        if name.startswith('relu') and before not in wanted and before.startswith('conv') and _can_merge(chain[before]): m = ConvReLU(chain.pop(before))
-        chain[name] = m if isinstance(m, ConvReLU) else _own_hooks(m)
-    return nn.Sequential(chain)
-
-def _can_merge(conv): return not conv.weight.requires_grad and conv.padding_mode in ('zeros', 'reflect')
+def slice(self:Encoder, layers)->Chain:
+    "The chain down to the deepest of `layers`: same weights, hooks of its own."
+    wanted, names = self.check(layers), self.layers
+    names = names[:max(map(names.index, wanted)) + 1]
+    return Chain({n: self.body.get_submodule(n) for n in names}, [n for n in names if n in wanted])
 
 @patch
 def forward(self:Encoder, x, layers=None)->dict:
@@ -202,12 +254,6 @@ def min_side(self:Encoder, layers)->int:
     names = self.layers
     last = max(names.index(l) for l in self.check(layers))
     return 2 * 2**sum(n.startswith('pool') for n in names[:last+1])
-
-def _own_hooks(m):
-    "A copy of module `m` that shares its weights but not its hooks."
-    m = copy.copy(m)
-    m._forward_hooks = OrderedDict()
-    return m
 
 # %% ../nbs/20_encoders.ipynb #030e328d
 @torch.no_grad()
