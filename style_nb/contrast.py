@@ -91,16 +91,17 @@ def match_contrast(
     by:str='global',      # 'global': one factor; 'scale': a factor for each octave
     mean:bool=False,      # Take over the mean as well?
     most:float=4.,        # No octave is raised or lowered by more than this
+    finest:int=0,         # By scale: this many octaves, the finest, stay as they are
 ):                        # Picture like the one given, in [0, 1]
     "Give a picture's luminance the deviation of another's."
     x, back = _open(picture)
-    one_of(by, ('global', 'scale'), 'by'), in_range(most, 'most', 1)
+    one_of(by, ('global', 'scale'), 'by'), in_range(most, 'most', 1), in_range(finest, 'finest', whole=True)
     y, z = luminance(x), luminance(resize(load_picture(like).to(x), max(x.shape[-2:])))
     centre = _mean(z) if mean else _mean(y)
     gain = lambda a, b: (_deviation(b)/_deviation(a).clamp_min(1e-4)).clamp(1/most, most)
     if by == 'global': return back(_brightened(x, centre + gain(y, z)*(y - _mean(y))))
     bands = max(1, int(np.log2(max(8, min(*y.shape[-2:], *z.shape[-2:]))/8)))
-    parts = [a*gain(a, b) for a, b in zip(_pyramid(y - _mean(y), bands), _pyramid(z - _mean(z), bands))]
+    parts = [a if i < finest else a*gain(a, b) for i, (a, b) in enumerate(zip(_pyramid(y - _mean(y), bands), _pyramid(z - _mean(z), bands)))]
     return back(_brightened(x, centre + _join(parts)))
 
 # %% ../nbs/17_contrast.ipynb #abcfee04
