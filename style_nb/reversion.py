@@ -24,13 +24,13 @@ from .comparing import colour_distance, fidelity, laplacian_bands
 __all__ = ['FINEST', 'VARIANTS', 'model_photo', 'revert', 'new_dark', 'Ablation', 'ablate', 'Compatibility', 'compatibility',
            'rank_photos']
 
-# %% ../nbs/79_reversion.ipynb #b0ac8674
+# %% ../nbs/79_reversion.ipynb #f68f9e76
 FINEST = 3  # octaves of a photo that are its texture
 
 def model_photo(
     painting,              # The painting
     photo,                 # The photo
-    contrast:float=.5,     # What is left of the photo's distance to its mean, 1 leaves it as it is
+    contrast:float=.7,     # What is left of the photo's distance to its mean, 1 leaves it as it is
     masses:bool=True,      # Shall large areas get the painting's contrast and mean?
     colours:float=.5,      # How far its colours go towards the painting's, 0 to 1
     size:int=432,          # Longer side, px; never enlarged
@@ -43,12 +43,12 @@ def model_photo(
     if contrast != 1: x = lower_contrast(x, contrast)
     return match_contrast(x, p, by='scale', mean=True, finest=FINEST) if masses else x
 
-# %% ../nbs/79_reversion.ipynb #a16b9ba7
+# %% ../nbs/79_reversion.ipynb #51a82326
 @delegates(stylize, but=['content', 'style', 'recipe', 'resume'])
 def revert(
     painting,              # The painting, or a picture by any hand
     photo,                 # A photo of something like it
-    contrast:float=.5,     # What is left of the photo's distance to its mean, 1 leaves it as it is
+    contrast:float=.7,     # What is left of the photo's distance to its mean, 1 leaves it as it is
     *,
     masses:bool=True,      # Shall large areas of the photo get the painting's contrast and mean?
     colours:float=.5,      # How far the photo's colours go towards the painting's, 0 to 1
@@ -76,9 +76,9 @@ def new_dark(
     patches, n = label(dark)
     return dict(share=float(dark.mean()), largest=float(np.bincount(patches.ravel())[1:].max()/dark.size) if n else 0.)
 
-# %% ../nbs/79_reversion.ipynb #bffa76e4
+# %% ../nbs/79_reversion.ipynb #32b8cdcb
 VARIANTS = {
-    'reverted': {}, 'full contrast': dict(contrast=1., masses=False, colours=0.), "the article's": dict(masses=False, colours=0.),
+    'reverted': {}, 'full contrast': dict(contrast=1., masses=False, colours=0.), "the article's": dict(contrast=.5, masses=False, colours=0.),
     'masses alone': dict(contrast=1., colours=0.), 'no masses': dict(masses=False), 'contrast 1': dict(contrast=1.), 'colours 0': dict(colours=0.), 'colours 1': dict(colours=1.),
     'half the size': dict(size=.5), 'content relu3_2': dict(content_weights='relu3_2'), **{f'style {w}': dict(style_weight=float(w)) for w in (1, 3, 30, 100)}}
 

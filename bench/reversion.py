@@ -1,0 +1,110 @@
+"""How well a reversion finds what was under a painting. Run from the repository's root:
+
+    python bench/reversion.py dark [--paintings DIR]    new dark with full contrast, at six settings, and with revert's defaults
+    python bench/reversion.py truth                     twelve paintings whose photo is known, against the painting, filters and histogram matching
+    python bench/reversion.py rank --photos DIR         does the first of 20 ranked photos end nearer to the truth than the median one?
+"""
+import argparse, json
+from pathlib import Path
+import matplotlib.cbook as cbook, numpy as np, torch, torch.nn.functional as F
+from PIL import Image
+from skimage import data
+from skimage.filters import median
+from skimage.restoration import denoise_bilateral
+from style_nb.all import *
+from style_nb.pictures import Plate
+from style_nb.reversion import model_photo
+
+HERE, RANDOM = Path(__file__).parent, encoder('random', padding='reflect')
+HOPPER = open_picture(cbook.get_sample_data('grace_hopper.jpg', asfileobj=False))
+PHOTOS = {**{n: sample(n) for n in ('astronaut', 'cat', 'coffee', 'rocket')}, 'hopper': HOPPER, 'camera': Image.fromarray(data.camera()).convert('RGB')}
+OTHER = {'astronaut': 'hopper', 'hopper': 'astronaut', 'cat': 'astronaut', 'coffee': 'cat'}
+HANDS = ('swirls', 'dots', 'facets')
+
+def dark(args):
+    "New dark: full contrast at two layers and up, three weights; then the defaults"
+    pairs = {'cat in swirls, hopper': (paint('swirls', PHOTOS['cat'], size=432), HOPPER), 'hopper in mosaic, camera': (paint('mosaic', HOPPER.crop((130, 40, 390, 370)), size=432), PHOTOS['camera'])}
+    if args.paintings: pairs |= {f'Van Gogh, {n}': (open_picture(args.paintings/'vg_self.jpg'), PHOTOS[n]) for n in ('astronaut', 'hopper', 'camera')}
+    plain, shown, rows = dict(contrast=1., masses=False, colours=0.), [], {}
+    for name, (p, s) in pairs.items():
+        a = ablate(p, s, {'full contrast': plain, 'halved before': dict(masses=False, colours=0., contrast=.5), 'reverted': {}, **{f'{l} x{w}': plain | dict(content_weights=l, style_weight=float(w)) for l in ('relu2_1', 'relu3_1') for w in (10, 30, 100)}},
+                   size=args.size, progress=False)
+        t = a.table
+        six = [t['new dark'][k] for k in t.index[3:]]
+        veil = new_dark(lower_contrast(a.results['full contrast'].image, .5), p)['share']
+        rows[name] = dict(full=t['new dark']['full contrast'], half=t['new dark']['halved before'], reverted=t['new dark']['reverted'], veil=veil, six=six, largest=[t['largest'][k] for k in t.index[:3]], gram=[t['gram error'][k] for k in t.index[:3]])
+        print(f"{name}: full contrast {rows[name]['full']:.4f} (six settings {min(six):.4f} to {max(six):.4f}), halved before {rows[name]['half']:.4f}, reverted {rows[name]['reverted']:.4f} = "
+              f"{rows[name]['reverted']/rows[name]['full']:.0%}; halved after {veil/rows[name]['full']:.0%}; largest patch {t['largest'].iloc[0]:.4f}, {t['largest'].iloc[2]:.4f}; Gram error {t['gram error'].iloc[0]:.4f}, {t['gram error'].iloc[2]:.4f}", flush=True)
+        shown += [p, s, *(a.results[k].image for k in t.index[:3])]
+    show_pictures(shown, ['painting', 'photo', 'full contrast', 'halved before', 'reverted']*len(pairs), ncols=5, height=2.6).savefig(args.out/'reversion_dark.jpg', dpi=110)
+    return rows
+
+def filtered(p, photo):
+    "What anybody could do to a painting instead"
+    x, a = load_picture(p), np.asarray(p)
+    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+    return {'painting': x, 'with noise': (x + .05*noise).clamp(0, 1), 'blur': F.avg_pool2d(F.pad(x, (2, 2, 2, 2), 'reflect'), 5, 1),
+        'bilateral': torch.from_numpy(denoise_bilateral(a/255, sigma_color=.1, sigma_spatial=4, channel_axis=-1)).float().permute(2, 0, 1)[None],
+        'median': load_picture(Image.fromarray(np.stack([median(a[..., c], np.ones((5, 5))) for c in range(3)], -1))), 'histogram': match_histogram(x, photo, 'all')}
+
+def distances(x, truth):
+    "How far a picture is from the truth"
+    y = luminance(load_picture(x))[0, 0].double().numpy()
+    power = np.abs(np.fft.rfft2((y - y.mean())*np.outer(np.hanning(y.shape[0]), np.hanning(y.shape[1]))))**2
+    f = np.hypot(np.fft.fftfreq(y.shape[0])[:, None], np.fft.rfftfreq(y.shape[1])[None])
+    inside = (f > .03) & (f < .4)
+    return dict(bands=band_distances(x, truth), wasserstein=float(np.mean(band_distances(x, truth))), gram=float(np.mean(list(gram_errors(x, truth, on=RANDOM).values()))),
+        ssim=fidelity(x, truth), colour=colour_distance(x, truth), slope=float(np.polyfit(np.log(f[inside]), np.log(power[inside] + 1e-12), 1)[0]))
+
+def truth(args):
+    "Paint, revert with another photo, compare with the photo that was painted"
+    cases, shown = {}, []
+    for k in OTHER:
+        for hand in HANDS:
+            p = paint(hand, PHOTOS[k], size=args.size)
+            true = resize(load_picture(PHOTOS[k]), (p.height, p.width))
+            made = filtered(p, PHOTOS[OTHER[k]]) | {'reverted': load_picture(revert(p, PHOTOS[OTHER[k]], size=args.size, progress=False).image)}
+            slope = distances(true, true)['slope']
+            cases[f'{k} in {hand}'] = {n: d | dict(slope=abs(d['slope'] - slope)) for n, d in ((n, distances(x, true)) for n, x in made.items())}
+            shown += [PHOTOS[k], p, PHOTOS[OTHER[k]], made['bilateral'], made['reverted']]
+            print(k, hand, {n: round(d['wasserstein'], 3) for n, d in cases[f'{k} in {hand}'].items()}, flush=True)
+    show_pictures(shown, ['truth', 'painting', 'photo used', 'bilateral', 'reverted']*len(cases), ncols=10, height=1.8).savefig(args.out/'reversion_truth.jpg', dpi=110)
+    rng, rows = np.random.default_rng(0), list(cases.values())
+    print('| | ' + ' | '.join(('Wasserstein', 'Gram, random', 'SSIM', 'colour', 'slope')) + ' | better than it by, Wasserstein | Gram |\n|---|---|---|---|---|---|---|---|')
+    for n in rows[0]:
+        mean = [np.mean([r[n][m] for r in rows]) for m in ('wasserstein', 'gram', 'ssim', 'colour', 'slope')]
+        gain = []
+        for m in ('wasserstein', 'gram'):
+            d = np.array([r[n][m] - r['reverted'][m] for r in rows])
+            lo, hi = np.percentile(rng.choice(d, (5000, len(d))).mean(1), [2.5, 97.5])
+            gain.append(f'{d.mean():.3f} ({lo:.3f} to {hi:.3f})')
+        print(f'| {n} | ' + ' | '.join(f'{v:.3f}' for v in mean) + ' | ' + (' | '.join(gain) if n != 'reverted' else ' | ') + ' |')
+    return cases
+
+def rank(args):
+    "The first of 20 photos against the median one"
+    files = sorted(args.photos.glob('*.jpg'))
+    chosen = [files[i] for i in np.random.default_rng(args.seed).choice(len(files), 32, replace=False)]
+    candidates, under, won, rows, shared = {f.name: open_picture(f) for f in chosen[:20]}, chosen[20:], 0, {}, Shared()
+    for i, f in enumerate(under):
+        photo = open_picture(f)
+        p = paint(HANDS[i % len(HANDS)], photo, size=args.size)
+        true = resize(load_picture(photo), (p.height, p.width))
+        order = list(rank_photos(p, candidates).index)
+        d = [distances(revert(p, candidates[n], size=args.size, steps=60, progress=False, shared=shared).image, true) for n in order]
+        total = [x['wasserstein'] + x['gram'] for x in d]
+        won += total[0] < np.median(total)
+        rows[f.name] = dict(order=order, total=total, spearman=float(np.corrcoef(np.arange(20), np.argsort(np.argsort(total)))[0, 1]))
+        print(f"{f.name} in {HANDS[i % len(HANDS)]}: first {total[0]:.3f}, median {np.median(total):.3f}, best {min(total):.3f}; rank correlation {rows[f.name]['spearman']:.2f}", flush=True)
+    print(f'the first is nearer than the median on {won} of {len(under)}')
+    return rows
+
+if __name__ == '__main__':
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument('task', choices=['dark', 'truth', 'rank']); p.add_argument('--size', type=int, default=432); p.add_argument('--seed', type=int, default=0)
+    for k in ('paintings', 'photos'): p.add_argument(f'--{k}', type=Path)
+    p.add_argument('--out', type=Path, default=HERE)
+    args = p.parse_args()
+    got = dict(dark=dark, truth=truth, rank=rank)[args.task](args)
+    (HERE/'results').mkdir(exist_ok=True)
+    (HERE/f'results/reversion_{args.task}.json').write_text(json.dumps(got, indent=1))
