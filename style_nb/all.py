@@ -8,12 +8,13 @@ Docs: https://style-nb.github.io/style_nb/all.html.md"""
 __all__ = ['load_picture', 'open_picture', 'save_picture', 'to_pil', 'resize', 'show_pictures', 'contact_sheet', 'paint',
            'sample', 'samples', 'luminance', 'match_colours', 'lower_contrast', 'match_contrast', 'match_histogram',
            'local_contrast', 'sigmoid_contrast', 'show_contrast', 'tones', 'palette', 'palettes', 'gram_errors', 'tile',
-           'granularity_sweep', 'presence', 'best_match', 'ENCODERS', 'Encoder', 'encoder', 'encoder_card', 'gram',
-           'content_loss', 'style_loss', 'tv_loss', 'Picture', 'LossTerm', 'FeatureHooks', 'ContentLoss', 'StyleLoss',
-           'TVLoss', 'StartLoss', 'picture_learner', 'Average', 'Controls', 'Guard', 'LiveView', 'EncoderPrecision',
-           'Pyramid', 'Snapshots', 'RECIPES', 'Recipe', 'Result', 'Shared', 'stylize', 'reconstruct', 'Sweep', 'sweep',
-           'enlarge', 'fidelity', 'band_distances', 'colour_distance', 'at_fidelity', 'train_encoder', 'retrieval',
-           'explore', 'log_range', 'quick']
+           'revert', 'ablate', 'new_dark', 'compatibility', 'rank_photos', 'granularity_sweep', 'presence',
+           'best_match', 'ENCODERS', 'Encoder', 'encoder', 'encoder_card', 'gram', 'content_loss', 'style_loss',
+           'tv_loss', 'Picture', 'LossTerm', 'FeatureHooks', 'ContentLoss', 'StyleLoss', 'TVLoss', 'StartLoss',
+           'picture_learner', 'Average', 'Controls', 'Guard', 'LiveView', 'EncoderPrecision', 'Pyramid', 'Snapshots',
+           'RECIPES', 'Recipe', 'Result', 'Shared', 'stylize', 'reconstruct', 'Sweep', 'sweep', 'enlarge', 'fidelity',
+           'band_distances', 'colour_distance', 'at_fidelity', 'train_encoder', 'retrieval', 'explore', 'log_range',
+           'quick']
 
 # %% ../nbs/99_all.ipynb #aa01f94c
 from .pictures import load_picture, open_picture, save_picture, to_pil, resize, show_pictures, contact_sheet
@@ -32,6 +33,7 @@ from .sweeping import Sweep, sweep
 from .tiling import best_match, granularity_sweep, presence, tile
 from .comparing import fidelity, band_distances, colour_distance, at_fidelity
 from .enlarging import enlarge
+from .reversion import ablate, compatibility, new_dark, rank_photos, revert
 from .training import train_encoder, retrieval
 from .widgets import explore, log_range
 from .teaching import quick
@@ -39,7 +41,7 @@ from .teaching import quick
 # %% ../nbs/99_all.ipynb #31a35f64
 _all_ = ['load_picture', 'open_picture', 'save_picture', 'to_pil', 'resize', 'show_pictures', 'contact_sheet', 'paint', 'sample', 'samples',
     'luminance', 'match_colours', 'lower_contrast', 'match_contrast', 'match_histogram', 'local_contrast', 'sigmoid_contrast', 'show_contrast',
-    'tones', 'palette', 'palettes', 'gram_errors', 'tile', 'granularity_sweep', 'presence', 'best_match', 'ENCODERS', 'Encoder', 'encoder', 'encoder_card', 'gram', 'content_loss', 'style_loss', 'tv_loss',
+    'tones', 'palette', 'palettes', 'gram_errors', 'tile', 'revert', 'ablate', 'new_dark', 'compatibility', 'rank_photos', 'granularity_sweep', 'presence', 'best_match', 'ENCODERS', 'Encoder', 'encoder', 'encoder_card', 'gram', 'content_loss', 'style_loss', 'tv_loss',
     'Picture', 'LossTerm', 'FeatureHooks', 'ContentLoss', 'StyleLoss', 'TVLoss', 'StartLoss', 'picture_learner',
     'Average', 'Controls', 'Guard', 'LiveView', 'EncoderPrecision', 'Pyramid', 'Snapshots',
     'RECIPES', 'Recipe', 'Result', 'Shared', 'stylize', 'reconstruct', 'Sweep', 'sweep', 'enlarge',

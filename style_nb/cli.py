@@ -11,7 +11,7 @@ from pathlib import Path
 
 # %% auto #0
 __all__ = ['TASKS', 'Parser', 'build_parser', 'run_stylize', 'run_train', 'list_encoders', 'list_recipes', 'list_samples',
-           'run_palette', 'run_tile', 'run_demo', 'main']
+           'run_palette', 'run_tile', 'run_revert', 'run_demo', 'main']
 
 # %% ../nbs/90_cli.ipynb #6afb4ee3
 class Parser(argparse.ArgumentParser):
@@ -58,7 +58,7 @@ _JITTERS = dict(gap='ground between tiles, in sides of a tile', brick='offset of
     turn='jitter of angle, degrees', grow='jitter of scale, as a logarithm', recolour='jitter of colour')
 
 def _idea_options(sub):
-    "Tasks of the ideas: palettes and tiles."
+    "Tasks of the ideas: palettes, tiles and reversion."
     p_ = sub.add_parser('palette', help='paint a style alone, from noise: what a run will take from it')
     p_.add_argument('style', nargs='+', help='painting: a path or web address; several are blended')
     p_.add_argument('-o', '--output', required=True, help='picture file to write; a .png carries the recipe')
@@ -75,6 +75,14 @@ def _idea_options(sub):
     for name, text in _JITTERS.items(): i.add_argument(f'--{name}', type=float, help=text)
     i.add_argument('--seamless', action='store_true', help='whole tiles only, so that the result can be tiled itself')
     i.add_argument('--seed', type=int, help='seed of the jitter')
+    r = sub.add_parser('revert', help='the other way round: repaint a painting as a photo')
+    r.add_argument('painting', help='painting: a path or web address')
+    r.add_argument('photo', nargs='+', help='photo of something like it; of several the one that fits best is taken')
+    r.add_argument('-o', '--output', required=True, help='picture file to write; a .png carries the recipe')
+    _recipe_options(r)
+    r.add_argument('--contrast', type=float, help="what is left of the photo's contrast (default: .7)")
+    r.add_argument('--colours', type=float, help="how far its colours go towards the painting's, 0 to 1 (default: .5)")
+    r.add_argument('--own-masses', action='store_true', help="leave the contrast of its large areas alone, as the article did")
 
 # %% ../nbs/90_cli.ipynb #4902e0e4
 _FIELDS = 'size steps levels encoder optimizer init style_weight tv_weight seed'.split()
@@ -137,6 +145,21 @@ def run_tile(args):
     save_picture(out, args.output)
     print(f"{args.output}: {args.n} tiles along each side, {out.shape[-1]}x{out.shape[-2]} px", file=sys.stderr)
 
+def run_revert(args):
+    "Choose among the photos, revert, and write the picture."
+    from style_nb.pictures import check_output
+    from style_nb.reversion import new_dark, rank_photos, revert
+    check_output(args.output)
+    photo = args.photo[0]
+    if len(args.photo) > 1:
+        ranked = rank_photos(args.painting, {p: p for p in args.photo})
+        for p, score, words in zip(ranked.index, ranked.score, ranked.words): print(f"{p}: {score:.2f} {words}", file=sys.stderr)
+        photo = ranked.index[0]
+    settings = {k: v for k in (*_FIELDS, 'contrast', 'colours') if (v := getattr(args, k)) is not None}
+    r = revert(args.painting, photo, masses=not args.own_masses, recipe=args.recipe, **settings)
+    r.save(args.output)
+    print(f"{args.output}: {r!r}; new dark {new_dark(r.image, args.painting)['share']:.1%}", file=sys.stderr)
+
 # %% ../nbs/90_cli.ipynb #59e68043
 def run_demo(args, **settings):
     "Repaint a bundled photo; write content, style, result, losses and a contact sheet."
@@ -162,7 +185,7 @@ def run_demo(args, **settings):
     print(f"Painted four pictures of {r.image.width}x{r.image.height} px in {seconds:.0f} s, {seconds/4:.0f} s each: look at {folder/'contact_sheet.png'}")
 
 # %% ../nbs/90_cli.ipynb #7ad6c1a0
-TASKS = dict(stylize=run_stylize, palette=run_palette, tile=run_tile, train=run_train, demo=run_demo, encoders=list_encoders, recipes=list_recipes, samples=list_samples)
+TASKS = dict(stylize=run_stylize, palette=run_palette, tile=run_tile, revert=run_revert, train=run_train, demo=run_demo, encoders=list_encoders, recipes=list_recipes, samples=list_samples)
 
 def main(
     argv=None,  # Words of the command line; `None` takes the program's own

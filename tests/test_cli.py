@@ -119,13 +119,20 @@ def test_tile(run, files, photo):
     from style_nb.tiling import tile
     assert pixels(files/'out/t.png')[1] == to_pil(tile(load_picture(files/'photo.png'), 3, seams='mirror', turn=10., seed=1)).tobytes()
 
+def test_revert(run, files):
+    code, out, err = run('revert', files/'painting.png', files/'photo.png', '-o', files/'out/r.png', '--size', 48, '--steps', 3, '--contrast', .6)
+    r = Recipe.load(files/'out/r.png')
+    assert code == 0 and out == '' and 'new dark' in err and r.style_weight == 10 and list(r.content_weights) == ['relu2_1'] and r.size == 48
+    code, out, err = run('revert', files/'painting.png', files/'photo.png', files/'painting.png', '-o', files/'out/s.png', '--size', 48, '--steps', 3, '--own-masses')
+    assert code == 0 and err.index('painting.png: 0.') < err.index('photo.png: ')
+
 # ---- it refuses
 
-@pytest.mark.parametrize('words,want', [(['tile', 'photo.png', '-n', '0'], ['n is 0']), (['tile', 'photo.png', '-n', '99'], ['use fewer tiles']), (['tile', 'photo.png', '--seams', 'blends'], ["Did you mean 'blend'?"]),
+@pytest.mark.parametrize('words,want', [(['revert', 'painting.png', 'none.png'], ['There is no file']), (['revert', 'painting.png', 'photo.png', '--contrast', '0'], ['contrast is 0']), (['tile', 'photo.png', '-n', '0'], ['n is 0']), (['tile', 'photo.png', '-n', '99'], ['use fewer tiles']), (['tile', 'photo.png', '--seams', 'blends'], ["Did you mean 'blend'?"]),
     (['tile', 'none.png'], ['There is no file']), (['palette', 'none.png'], ['There is no file']), (['palette', 'painting.png', '--aspect', '0'], ['aspect is 0']),
     (['palette', 'painting.png', '--layers', 'relu9_1'], ['relu9_1'])], ids=' '.join)
 def test_bad_tiles_and_palettes(run, files, words, want):
-    fails(run, files, [words[0], files/words[1], '-o', files/'out/a.png', *words[2:]], *want)
+    fails(run, files, [words[0], *(files/w if w.endswith('.png') else w for w in words[1:]), '-o', files/'out/a.png'], *want)
 
 BAD = 'missing', 'nearly', 'folder', 'cut_jpeg', 'cut_end', 'cut_png', 'text', 'empty', 'one_pixel', 'strip'
 

@@ -1,0 +1,79 @@
+"Reversion: the photo that is used, new dark, ablation, which photo"
+import numpy as np, pytest, torch
+from style_nb.colour import luminance
+from style_nb.contrast import lower_contrast, match_contrast
+from style_nb.gallery import sample
+from style_nb.pictures import load_picture, resize
+from style_nb.reversion import *
+from style_nb.reversion import FINEST, model_photo
+
+@pytest.fixture
+def pair(photo, painting): return load_picture(painting), load_picture(photo)
+
+def test_nothing_changed_is_the_photo(pair):
+    painting, photo = pair
+    assert torch.equal(model_photo(painting, photo, 1., False, 0., size=512), photo)
+    assert torch.allclose(model_photo(painting, photo, .5, False, 0., size=512), lower_contrast(photo, .5))
+
+def test_masses_become_the_paintings_and_texture_stays():
+    painting, photo = load_picture(sample('swirls'), 256), load_picture(sample('astronaut'), 256)
+    used = match_contrast(photo, painting, by='scale', mean=True, finest=FINEST)
+    coarse = lambda x: resize(luminance(x), tuple(n//2**FINEST for n in x.shape[-2:])).squeeze()
+    fine = lambda x: luminance(x) - torch.nn.functional.avg_pool2d(luminance(x), 3, 1, 1)
+    ratio = lambda f, a, b: float(f(a).std()/f(b).std())
+    p = resize(painting, tuple(photo.shape[-2:]))
+    assert abs(np.log(ratio(coarse, used, p))) < abs(np.log(ratio(coarse, photo, p)))/2 + .05
+    assert .7 < ratio(fine, used, photo) < 1.2
+    assert abs(float(luminance(used).mean() - luminance(painting).mean())) < .05
+
+def test_finest_counts_octaves(pair):
+    painting, photo = pair
+    assert torch.equal(match_contrast(photo, painting, by='scale'), match_contrast(photo, painting, by='scale', finest=0))
+    assert not torch.equal(match_contrast(photo, painting, by='scale'), match_contrast(photo, painting, by='scale', finest=2))
+    with pytest.raises(ValueError, match='finest'): match_contrast(photo, painting, by='scale', finest=-1)
+
+def test_new_dark_by_hand():
+    before = torch.full((1, 3, 200, 200), .6)
+    before[..., :20] = .1                                         # dark already
+    after = before.clone(); after[..., 50:60, 100:200] = .05; after[..., 150:155, 100:120] = .05
+    got = new_dark(after, before)
+    assert got['share'] == pytest.approx(1100/40000, rel=.02) and got['largest'] == pytest.approx(1000/40000, rel=.02)
+    assert new_dark(before, before) == dict(share=0., largest=0.)
+
+def test_a_veil_does_not_please_new_dark(pair):
+    painting, photo = pair
+    x = resize(photo, tuple(painting.shape[-2:]))
+    full, veiled = new_dark(x, painting)['share'], new_dark(lower_contrast(x, .5), painting)['share']
+    assert full > .02 and veiled == pytest.approx(full, abs=1e-3)
+
+@pytest.mark.parametrize('flat', [0., .5, 1.])
+def test_flat_pictures(flat, pair):
+    x = torch.full((1, 3, 64, 64), flat)
+    assert np.isfinite(new_dark(x, x)['share']) and np.isfinite(compatibility(pair[0], x).score) and np.isfinite(compatibility(x, pair[1]).score)
+
+def test_revert_has_the_articles_choices(pair):
+    r = revert(*pair, size=48, steps=3, progress=False)
+    assert (r.recipe.style_weight, list(r.recipe.content_weights), r.recipe.init, r.recipe.size) == (10., ['relu2_1'], 'content', 48)
+    assert revert(*pair, size=48, steps=3, progress=False, style_weight=3., content_weights='relu1_1').recipe.style_weight == 3.
+
+@pytest.mark.parametrize('bad', [dict(contrast=0), dict(colours=2), dict(size=3), dict(contrast=float('nan'))])
+def test_revert_refuses(pair, bad):
+    with pytest.raises(ValueError, match=next(iter(bad))): revert(*pair, steps=2, progress=False, **bad)
+
+def test_ablate(pair):
+    a = ablate(*pair, ['reverted', 'full contrast', 'half the size'], size=64, steps=3, progress=False)
+    assert list(a.table.index) == list(a.results) == ['reverted', 'full contrast', 'half the size']
+    assert max(a.results['half the size'].image.size) == 32 and a.table.notna().to_numpy().all() and a._repr_png_()
+    with pytest.raises(ValueError, match='variant'): ablate(*pair, [])
+    with pytest.raises(ValueError, match='reverted'): ablate(*pair, 'revertd')
+
+def test_a_painting_fits_itself_best(pair):
+    painting, photo = pair
+    table = rank_photos(painting, dict(photo=photo, itself=painting))
+    assert table.index[0] == 'itself' and float(table.score.iloc[0]) < .3
+    c = compatibility(painting, painting)
+    assert c.contrast == 0 and c.masses == 0 and c.detail == 0 and 'like the painting' in repr(c)
+    assert rank_photos(painting, [photo, painting]).index[0] == 1
+
+def test_contrast_is_said(pair):
+    assert 'more contrast' in repr(compatibility(lower_contrast(pair[0], .4), pair[0])) and 'less contrast' in repr(compatibility(pair[0], lower_contrast(pair[0], .4)))
