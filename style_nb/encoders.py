@@ -122,6 +122,7 @@ class _Pass(Function):
             elif not relu: g = _spread(g, shape[-2:])
         return g, None, None
 
+# %% ../nbs/20_encoders.ipynb #9d31c6b4
 def _plan(layers, taps):
     "What `_Pass` needs of {name: module}, or None where it cannot stand for the modules."
     plan, conv = [], None

@@ -116,7 +116,7 @@ def ablate(
         rows[n] = {'new dark': dark['share'], 'largest': dark['largest'], 'gram error': float(np.mean(list(gram_errors(r.image, used).values()))), 'fidelity': fidelity(r.image, painting)}
     return Ablation(results, pd.DataFrame(rows).T)
 
-# %% ../nbs/79_reversion.ipynb #72eaac5d
+# %% ../nbs/79_reversion.ipynb #24992075
 @dataclass(repr=False)
 class Compatibility:
     "How well a photo fits a painting, 0 being perfect."
@@ -125,12 +125,13 @@ class Compatibility:
     hue: float        # Distance of colours when contrast is set aside
     detail: float     # Contrast of the three finest octaves against the photo's own masses: a smooth photo is best
     gram: float       # Distance of Gram matrices, of the photo as `revert` will use it
-    words: list = field(default_factory=list)
+    words: list = field(default_factory=list)  # The same, said
 
     @property
     def score(self)->float: return .5*self.contrast + self.masses + self.hue + .25*self.detail + self.gram
     def __repr__(self): return f'Compatibility {self.score:.2f}: ' + ' '.join(self.words)
 
+# %% ../nbs/79_reversion.ipynb #d536e4af
 def _shape_of_tones(x):
     "Quantiles of luminance of large areas, over the picture's deviation."
     y = luminance(resize(x, 16 if min(x.shape[-2:])*16 >= max(x.shape[-2:]) else 32))
