@@ -35,8 +35,8 @@ def dark(args):
         rows[name] = dict(full=t['new dark']['full contrast'], half=t['new dark']['halved before'], reverted=t['new dark']['reverted'], veil=veil, six=six, largest=[t['largest'][k] for k in t.index[:3]], gram=[t['gram error'][k] for k in t.index[:3]])
         print(f"{name}: full contrast {rows[name]['full']:.4f} (six settings {min(six):.4f} to {max(six):.4f}), halved before {rows[name]['half']:.4f}, reverted {rows[name]['reverted']:.4f} = "
               f"{rows[name]['reverted']/rows[name]['full']:.0%}; halved after {veil/rows[name]['full']:.0%}; largest patch {t['largest'].iloc[0]:.4f}, {t['largest'].iloc[2]:.4f}; Gram error {t['gram error'].iloc[0]:.4f}, {t['gram error'].iloc[2]:.4f}", flush=True)
-        shown += [p, s, *(a.results[k].image for k in t.index[:3])]
-    show_pictures(shown, ['painting', 'photo', 'full contrast', 'halved before', 'reverted']*len(pairs), ncols=5, height=2.6).savefig(args.out/'reversion_dark.jpg', dpi=110)
+        shown += [a.results[k].image for k in t.index[:3]]
+    show_pictures(shown, [f'{n}: {k}' for n in pairs for k in ('full contrast', 'halved', 'reverted')], ncols=3, height=2.6).savefig(args.out/'reversion_dark.jpg', dpi=110)
     return rows
 
 def filtered(p, photo):

@@ -8,7 +8,7 @@ Docs: https://style-nb.github.io/style_nb/all.html.md"""
 __all__ = ['load_picture', 'open_picture', 'save_picture', 'to_pil', 'resize', 'show_pictures', 'contact_sheet', 'paint',
            'sample', 'samples', 'luminance', 'match_colours', 'lower_contrast', 'match_contrast', 'match_histogram',
            'local_contrast', 'sigmoid_contrast', 'show_contrast', 'tones', 'palette', 'palettes', 'gram_errors', 'tile',
-           'revert', 'ablate', 'new_dark', 'compatibility', 'rank_photos', 'granularity_sweep', 'presence',
+           'matrix', 'revert', 'ablate', 'new_dark', 'compatibility', 'rank_photos', 'granularity_sweep', 'presence',
            'best_match', 'ENCODERS', 'Encoder', 'encoder', 'encoder_card', 'gram', 'content_loss', 'style_loss',
            'tv_loss', 'Picture', 'LossTerm', 'FeatureHooks', 'ContentLoss', 'StyleLoss', 'TVLoss', 'StartLoss',
            'picture_learner', 'Average', 'Controls', 'Guard', 'LiveView', 'EncoderPrecision', 'Pyramid', 'Snapshots',
@@ -29,7 +29,7 @@ from .callbacks import Average, Controls, Guard, LiveView, EncoderPrecision, Pyr
 from .recipe import RECIPES, Recipe
 from .transfer import Result, Shared, stylize, reconstruct
 from .palettes import gram_errors, palette, palettes
-from .sweeping import Sweep, sweep
+from .sweeping import Sweep, matrix, sweep
 from .tiling import best_match, granularity_sweep, presence, tile
 from .comparing import fidelity, band_distances, colour_distance, at_fidelity
 from .enlarging import enlarge
@@ -41,7 +41,7 @@ from .teaching import quick
 # %% ../nbs/99_all.ipynb #31a35f64
 _all_ = ['load_picture', 'open_picture', 'save_picture', 'to_pil', 'resize', 'show_pictures', 'contact_sheet', 'paint', 'sample', 'samples',
     'luminance', 'match_colours', 'lower_contrast', 'match_contrast', 'match_histogram', 'local_contrast', 'sigmoid_contrast', 'show_contrast',
-    'tones', 'palette', 'palettes', 'gram_errors', 'tile', 'revert', 'ablate', 'new_dark', 'compatibility', 'rank_photos', 'granularity_sweep', 'presence', 'best_match', 'ENCODERS', 'Encoder', 'encoder', 'encoder_card', 'gram', 'content_loss', 'style_loss', 'tv_loss',
+    'tones', 'palette', 'palettes', 'gram_errors', 'tile', 'matrix', 'revert', 'ablate', 'new_dark', 'compatibility', 'rank_photos', 'granularity_sweep', 'presence', 'best_match', 'ENCODERS', 'Encoder', 'encoder', 'encoder_card', 'gram', 'content_loss', 'style_loss', 'tv_loss',
     'Picture', 'LossTerm', 'FeatureHooks', 'ContentLoss', 'StyleLoss', 'TVLoss', 'StartLoss', 'picture_learner',
     'Average', 'Controls', 'Guard', 'LiveView', 'EncoderPrecision', 'Pyramid', 'Snapshots',
     'RECIPES', 'Recipe', 'Result', 'Shared', 'stylize', 'reconstruct', 'Sweep', 'sweep', 'enlarge',

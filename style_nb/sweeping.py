@@ -14,13 +14,13 @@ from joblib.externals.loky import get_reusable_executor
 from PIL import Image
 from fastcore.meta import delegates
 from tqdm.auto import tqdm
-from .pictures import as_path, contact_sheet, in_range, load_picture, one_of, save_picture
+from .pictures import as_path, contact_sheet, in_range, load_picture, one_of, resize, save_picture, to_pil
 from .recipe import Recipe, png_info
 from .learner import digest
 from .transfer import Shared, stylize
 
 # %% auto #0
-__all__ = ['NOTE', 'Item', 'combinations', 'plan_sweep', 'read_item', 'paint_item', 'Sweep', 'sweep']
+__all__ = ['NOTE', 'Item', 'combinations', 'plan_sweep', 'read_item', 'paint_item', 'Sweep', 'sweep', 'Matrix', 'matrix']
 
 # %% ../nbs/74_sweeping.ipynb #ec4da81d
 @dataclass(repr=False)
@@ -218,3 +218,32 @@ def sweep(
     finally: bar.close()
     for i, (o, *_) in enumerate(plan): found.items[i] = found.items[at[o.key]]
     return found
+
+# %% ../nbs/74_sweeping.ipynb #b24f19d8
+@dataclass(repr=False)
+class Matrix(Sweep):
+    "A sweep of contents by styles; its sheet has the contents down the side and the styles along the top."
+    contents: dict = field(default_factory=dict)  # {name: picture}
+    styles: dict = field(default_factory=dict)    # {name: picture}
+
+    def __getitem__(self, at): return super().__getitem__(list(self.contents).index(at[0])*len(self.styles) + list(self.styles).index(at[1])) if isinstance(at, tuple) else super().__getitem__(at)
+    def sheet(self,
+        height:int=160,     # Height of each picture, px
+    )->Image.Image:         # One picture of all
+        "All pictures with what they were made of."
+        small = lambda x: to_pil(resize(load_picture(x), 512))
+        rows = [[small(c), *(self[n, s].image for s in self.styles)] for n, c in self.contents.items()]
+        captions = [[n, *(self[n, s].error for s in self.styles)] for n in self.contents]
+        return contact_sheet([[None, *map(small, self.styles.values())], *rows], [['', *self.styles], *captions], height=height)
+
+@delegates(sweep, but=['content', 'style', 'grid'])
+def matrix(
+    contents,             # Content pictures: a dict {name: picture}, a list, or one
+    styles,               # Style pictures, likewise
+    folder=None,          # Where pictures are saved and found again; `None` keeps them in memory only
+    **settings,           # Settings all runs share, and `workers`, `progress`
+)->Matrix:                # Indexed by (content, style); shows itself as a sheet
+    "Paint every content in every style."
+    contents, styles = (o if isinstance(o, dict) else {f'{what} {i+1}': p for i, p in enumerate(o if isinstance(o, (list, tuple)) else [o])} for o, what in ((contents, 'content'), (styles, 'style')))
+    if not contents or not styles: raise ValueError("There is nothing to paint: give at least one content and one style.")
+    return Matrix(sweep(list(contents.values()), list(styles.values()), [{}], folder, **settings).items, contents, styles)

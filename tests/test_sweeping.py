@@ -5,7 +5,7 @@ import numpy as np, pytest, torch
 from PIL import Image
 from style_nb.pictures import contact_sheet, load_picture, to_pil
 from style_nb.recipe import Recipe
-from style_nb.sweeping import Sweep, combinations, paint_item, sweep
+from style_nb.sweeping import Sweep, combinations, matrix, paint_item, sweep
 from style_nb.transfer import Shared, stylize
 
 FEW = dict(size=48, steps=3, levels=1, content_weights='relu2_1', style_weights=['relu1_1', 'relu2_1'], progress=False)
@@ -114,3 +114,13 @@ def test_contact_sheet(photo, refused):
     assert s.mode == 'RGB' and s.height > 40
     refused(lambda: contact_sheet([[None]]), 'no picture')
     refused(lambda: contact_sheet([[photo]], [[], []]), '1 rows and 2 lists')
+
+def test_matrix(photo, painting, painting2, tmp_path, refused):
+    few = dict(size=32, steps=2, levels=1, progress=False)
+    m = matrix(dict(face=photo, night=painting), dict(night=painting, harbour=painting2), tmp_path, **few)
+    assert same(m['face', 'harbour'], stylize(photo, painting2, **few)) and m['night', 'night'] is m[2] and len(list(tmp_path.glob('*.png'))) == 4
+    assert m.sheet(40).height > 3*40 and len(m.table) == 4
+    again = matrix([photo], painting, **few)
+    assert list(again.contents) == ['content 1'] and same(again[0], m['face', 'night'])
+    refused(lambda: matrix({}, painting), 'nothing to paint')
+    with pytest.raises(ValueError): m['face', 'nobody']
