@@ -90,11 +90,12 @@ def rank(args):
         photo = open_picture(f)
         p = paint(HANDS[i % len(HANDS)], photo, size=args.size)
         true = resize(load_picture(photo), (p.height, p.width))
-        order = list(rank_photos(p, candidates).index)
+        table = rank_photos(p, candidates)
+        order = list(table.index)
         d = [distances(revert(p, candidates[n], size=args.size, steps=60, progress=False, shared=shared).image, true) for n in order]
         total = [x['wasserstein'] + x['gram'] for x in d]
         won += total[0] < np.median(total)
-        rows[f.name] = dict(order=order, total=total, spearman=float(np.corrcoef(np.arange(20), np.argsort(np.argsort(total)))[0, 1]))
+        rows[f.name] = dict(order=order, total=total, measures=table.drop(columns='words').astype(float).to_dict('list'), spearman=float(np.corrcoef(np.arange(20), np.argsort(np.argsort(total)))[0, 1]))
         print(f"{f.name} in {HANDS[i % len(HANDS)]}: first {total[0]:.3f}, median {np.median(total):.3f}, best {min(total):.3f}; rank correlation {rows[f.name]['spearman']:.2f}", flush=True)
     print(f'the first is nearer than the median on {won} of {len(under)}')
     return rows
