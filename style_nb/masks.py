@@ -68,7 +68,7 @@ def layer_mask(
     small = hw[0] <= mask.shape[-2] and hw[1] <= mask.shape[-1]
     return F.interpolate(mask, tuple(hw), mode='area') if small else F.interpolate(mask, tuple(hw), mode='bilinear', align_corners=False)
 
-# %% ../nbs/34_masks.ipynb #5fb528cb
+# %% ../nbs/34_masks.ipynb #8724fa1a
 def _main_colours(a, least):
     "The colours of an 8-bit map that cover at least `least` of it, the most frequent first, none near another."
     colours, counts = np.unique(a.reshape(-1, 3)//8, axis=0, return_counts=True)
@@ -90,8 +90,9 @@ def colour_masks(
     else: colours = {n: ImageColor.getrgb(c)[:3] if isinstance(c, str) else c for n, c in colours.items()}
     if not colours: raise ValueError(f"No colour covers {least:.1%} of the map: draw regions of one colour each, or lower least.")
     apart = np.stack([((a - np.asarray(c))**2).sum(-1) for c in colours.values()])
-    nearest, sure = apart.argmin(0), apart.min(0) < 3*20**2
-    if sure.any(): nearest = nearest[tuple(distance_transform_edt(~sure, return_distances=False, return_indices=True))]
+    nearest, two = apart.argmin(0), np.sort(apart, 0)[:2]
+    sure = two[0] <= two[-1]/4  # no more than half as far as the next
+    if len(apart) > 1 and sure.any(): nearest = nearest[tuple(distance_transform_edt(~sure, return_distances=False, return_indices=True))]
     return {n: load_mask(nearest == i) for i, n in enumerate(colours)}
 
 # %% ../nbs/34_masks.ipynb #15b4d527
