@@ -36,13 +36,14 @@ def barycentre(
         if done: break
     return s - few
 
-# %% ../nbs/38_blends.ipynb #f2fa00b6
+# %% ../nbs/38_blends.ipynb #ee8ca58d
 def blend_clouds(
     grams:list,        # Gram matrices, each (1, C, C)
     means:list,        # Means of the same maps, each (1, C)
     weights=None,      # One weight each, at least 0; `None` weighs all the same
 )->torch.Tensor:       # (1, C, C): the barycentre's Gram matrix, in the type of the first
     "The Gram matrix of the style that lies between styles."
+    if len(grams) == 1: return grams[0]
     outer = lambda m: m.double()[..., None]*m.double()[..., None, :]
     middle = blend_grams([m.double() for m in means], weights)
     return (barycentre([g.double() - outer(m) for g, m in zip(grams, means)], weights) + outer(middle)).to(grams[0])

@@ -15,7 +15,8 @@ from .pictures import Plate, in_range, load_picture, resize, show_pictures
 
 # %% auto #0
 __all__ = ['MASK_BYTES', 'load_mask', 'feather', 'as_masks', 'show_masks', 'layer_mask', 'colour_masks', 'segment',
-           'receptive_field', 'weigh', 'inner_mask', 'pick_places', 'mask_ref', 'mask_of']
+           'receptive_field', 'weigh', 'inner_mask', 'pick_places', 'pixels_of', 'regions', 'check_masks', 'mask_ref',
+           'mask_of']
 
 # %% ../nbs/34_masks.ipynb #4c062438
 def load_mask(
@@ -151,18 +152,54 @@ def inner_mask(
     inner = layer_mask(mask, hw, field//2)
     return inner if inner.mean() >= least*mask.mean() else layer_mask(mask, hw)
 
-# %% ../nbs/34_masks.ipynb #1bb5ac92
+# %% ../nbs/34_masks.ipynb #a8e21b7e
 def pick_places(
     feats:torch.Tensor,  # Feature maps, (1, C, H, W)
     mask:torch.Tensor,   # At the maps' size, (1, 1, H, W), at least 0
 )->torch.Tensor:         # (1, C, n, 1): the places, in order
     "The places of feature maps a mask takes; of the ones nothing is moved."
     if (mask == 1).all(): return feats
+    return feats.flatten(2)[..., _steps(mask, max(1, int(mask.sum().round())))][..., None]
+
+def _steps(mask, n):
+    "Indices of `n` places, by even steps along the running sum of a mask."
     worth = mask.flatten().double()
-    n = max(1, int(worth.sum().round()))
-    steps = (torch.arange(n, device=mask.device) + .5)*worth.sum()/n
-    at = torch.searchsorted(worth.cumsum(0), steps).clamp_max(len(worth) - 1)
-    return feats.flatten(2)[..., at][..., None]
+    steps = (torch.arange(n, device=mask.device) + .5)*(worth.sum()/n)
+    return torch.searchsorted(worth.cumsum(0), steps).clamp_max(len(worth) - 1)
+
+def pixels_of(
+    picture:torch.Tensor,  # (1, 3, H, W)
+    mask:torch.Tensor,     # (1, 1, H, W), of any size
+    side:int=128,          # Side of the square, px
+)->torch.Tensor:           # (1, 3, side, side)
+    "The pixels a mask takes of a picture, as a square: the colours are right, nothing else is."
+    at = _steps(layer_mask(mask, picture.shape[-2:]), side*side)
+    return picture.flatten(2)[..., at].reshape(*picture.shape[:2], side, side)
+
+# %% ../nbs/34_masks.ipynb #95b9847b
+def regions(
+    masks,      # A mask or `None` for each style; `None` for all of them is everywhere
+    n:int,      # How many styles
+)->list:        # (mask, indices of its styles); the mask is `None` where it is white all over
+    "The styles that share a mask."
+    groups = {}
+    for i, m in enumerate(masks or [None]*n):
+        m = None if m is None or bool((m == 1).all()) else m
+        groups.setdefault(None if m is None else (tuple(m.shape), m.cpu().numpy().tobytes()), (m, []))[1].append(i)
+    return list(groups.values())
+
+def check_masks(
+    masks:list,   # Mask tensors or `None`
+    sizes:list,   # (height, width) of what each lies on
+    what:str,     # Name, for the message
+):
+    "Say what is wrong with masks, if anything: their number, their shape, or that one is black."
+    if len(masks) != len(sizes): raise ValueError(f"There are {len(masks)} {what} for {len(sizes)}: give one for each style, None for everywhere.")
+    for m, (h, w) in zip(masks, sizes):
+        if m is None: continue
+        if m.max() == 0: raise ValueError(f"{what}: a mask is black everywhere, so there is nowhere to go. White is in.")
+        b, a = m.shape[-2:]
+        if not .9 < a/b*h/w < 1.1: raise ValueError(f"{what}: a mask of {a}x{b} px lies on a picture of {w}x{h} px: give it the same aspect.")
 
 # %% ../nbs/34_masks.ipynb #8a8226c5
 MASK_BYTES = 2**16
