@@ -10,7 +10,8 @@ import copy, math, queue, signal, threading, time
 from contextlib import contextmanager
 import numpy as np, pandas as pd, torch, torch.nn.functional as F
 from fastcore.basics import patch
-from .pictures import fit_size, resize, to_pil, in_range, one_of
+from .pictures import fit_size, load_picture, resize, to_pil, in_range, one_of
+from .masks import layer_mask, load_mask
 from fastai.callback.core import Callback, CancelStepException, CancelFitException, CancelEpochException
 from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
@@ -20,8 +21,8 @@ from .learner import picture_learner, adam, ContentLoss, StyleLoss, TVLoss, Weig
 
 # %% auto #0
 __all__ = ['PRECISIONS', 'CONTROLS', 'History', 'LBFGS', 'lbfgs', 'LBFGSStep', 'CosineStep', 'Average', 'level_sizes',
-           'level_steps', 'Pyramid', 'best_precision', 'EncoderPrecision', 'Clamp', 'Snapshots', 'Guard', 'Stop',
-           'check_move', 'Controls', 'Progress', 'LiveView']
+           'level_steps', 'Pyramid', 'best_precision', 'EncoderPrecision', 'Clamp', 'Within', 'Snapshots', 'Guard',
+           'Stop', 'check_move', 'Controls', 'Progress', 'LiveView']
 
 # %% ../nbs/50_callbacks.ipynb #a1e73e37
 class History(Callback):
@@ -255,6 +256,28 @@ class Clamp(Callback):
     "Keep the canvas in [0, 1] after each step."
     order = 22
     def after_step(self): self.model.canvas.data.clamp_(0, 1)
+
+# %% ../nbs/50_callbacks.ipynb #9f2dfe11
+class Within(Callback):
+    "Let the picture change only where a mask says; elsewhere it stays what it was."
+    order = -2
+    def __init__(self,
+        picture,            # What the rest stays
+        mask,               # Anything `load_mask` reads: white may change
+        begun:bool=False,   # Is the first level resumed half way?
+    ): self.picture, self.mask, self.begun, self.handle = load_picture(picture), load_mask(mask), begun, None
+
+    def before_epoch(self):
+        canvas = self.model.canvas
+        m = layer_mask(self.mask, canvas.shape[-2:]).to(canvas)
+        if not self.begun: canvas.data = resize(self.picture, tuple(canvas.shape[-2:])).to(canvas).lerp(canvas.data, m)
+        self.begun = False
+        self.close()
+        self.handle = canvas.register_hook(lambda g: g*m)
+
+    def close(self):
+        if self.handle is not None: self.handle.remove(); self.handle = None
+    def after_fit(self): self.close()
 
 # %% ../nbs/50_callbacks.ipynb #15abf000
 class Snapshots(Callback):

@@ -28,7 +28,7 @@ def build_parser()->argparse.ArgumentParser:
     s.add_argument('-o', '--output', required=True, help='picture file to write; a .png carries the recipe')
     _recipe_options(s)
     s.add_argument('--blend', type=float, nargs='+', metavar='W', help='a weight for each style picture')
-    s.add_argument('--animate', metavar='FILE', help='also write the run as .gif or .mp4')
+    _mask_options(s)
     _idea_options(sub)
     t = sub.add_parser('train', help='train an encoder on a folder of photos; the same command goes on after a stop')
     t.add_argument('photos', help='folder of photos, some hundreds')
@@ -56,6 +56,14 @@ def _recipe_options(s):
 # %% ../nbs/90_cli.ipynb #2ffdd99f
 _JITTERS = dict(gap='ground between tiles, in sides of a tile', brick='offset of every other row, in widths of a tile', place='jitter of place, in sides of a tile',
     turn='jitter of angle, degrees', grow='jitter of scale, as a logarithm', recolour='jitter of colour')
+
+def _mask_options(s):
+    "Where styles and content go, and the animation."
+    s.add_argument('--mask', action='append', metavar='FILE', help='where a style goes, white on black; once for each style, in their order')
+    s.add_argument('--style-mask', action='append', metavar='FILE', help='which part of a style picture is meant; once for each style')
+    s.add_argument('--content-mask', metavar='FILE', help='where the photo counts')
+    s.add_argument('--change-mask', metavar='FILE', help='where the photo may change at all')
+    s.add_argument('--animate', metavar='FILE', help='also write the run as .gif or .mp4')
 
 def _idea_options(sub):
     "Tasks of the ideas: palettes, tiles and reversion."
@@ -94,7 +102,7 @@ def run_stylize(args):
     check_output(args.output)
     if args.animate: check_output(args.animate, ('.gif', '.mp4'))
     settings = {k: v for k in _FIELDS if (v := getattr(args, k)) is not None}
-    if args.blend: settings['style_blend'] = args.blend
+    settings |= {k: v for k, v in dict(style_blend=args.blend, masks=args.mask, style_masks=args.style_mask, content_mask=args.content_mask, change_mask=args.change_mask).items() if v}
     if args.animate: settings['snapshots'] = 10
     r = stylize(args.content, args.style, recipe=args.recipe, **settings)
     r.save(args.output)

@@ -44,10 +44,11 @@ def match_colours(
     picture,           # Anything `load_picture` reads
     like,              # Picture whose colours are wanted, or a list of them
     weights=None,      # With several: weight of each
+    within=None,       # Picture whose colours are to become those; `None` is the picture itself
 )->torch.Tensor:       # (1, 3, H, W), clipped to [0, 1]
     "A picture with the mean and covariance of another's colours."
     x = load_picture(picture)
-    mean, cov = colour_statistics([x])
+    mean, cov = colour_statistics([x if within is None else load_picture(within)])
     wanted_mean, wanted = colour_statistics([load_picture(p) for p in (like if isinstance(like, (list, tuple)) else [like])], weights)
     few = 1e-4*torch.eye(3, dtype=torch.float64)  # without it the faint colour noise of a nearly grey photo would be blown up
     a, wanted = cov + few, wanted + few

@@ -18,10 +18,12 @@ from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
 from .losses import EPS, gram, squared_distance, blend_grams, tv_loss, TV_KINDS, STYLE_NORMS, CONTENT_NORMS
 from .zoo import STYLE_KINDS, CONTENT_KINDS
+from .masks import check_masks, inner_mask, layer_mask, load_mask, pick_places, receptive_field, regions, weigh
+from .blends import STYLE_MIXES, blend_clouds
 
 # %% auto #0
 __all__ = ['Picture', 'Steps', 'LossTerm', 'FeatureHooks', 'adam', 'picture_learner', 'check_weights', 'digest', 'WeightedLayers',
-           'ContentLoss', 'picture_grams', 'StyleLoss', 'TVLoss', 'StartLoss']
+           'ContentLoss', 'picture_grams', 'StyleLoss', 'each_scale', 'TVLoss', 'StartLoss']
 
 # %% ../nbs/40_learner.ipynb #c400035e
 class Picture(nn.Module):
@@ -187,13 +189,20 @@ class ContentLoss(WeightedLayers):
         weight:float=1.,       # Weight over all
         norm:str='unit',       # One of `CONTENT_NORMS`
         kind:str='features',   # One of `CONTENT_KINDS`
+        mask=None,             # Where the content counts: anything `load_mask` reads; `None` is everywhere
     ):
         super().__init__(weights, weight, 'content')
         self.content, self.norm = load_picture(content), one_of(norm, CONTENT_NORMS, 'content normalisation')
         self.kind = one_of(kind, CONTENT_KINDS, 'content kind')
         CONTENT_KINDS[kind].check(norm)
+        self.mask = None if mask is None else load_mask(mask)
+        if mask is not None and kind != 'features': raise ValueError(f"A content mask goes with the kind 'features', not with {kind!r}: leave one of them out.")
 
-    def distance(self, f, target): return CONTENT_KINDS[self.kind].distance(f, target)
+    def distance(self, f, target):
+        if self.mask is None: return CONTENT_KINDS[self.kind].distance(f, target)
+        m = layer_mask(self.mask.to(f.device), f.shape[-2:]).sqrt().to(f.dtype)
+        return CONTENT_KINDS[self.kind].distance(f*m, target*m)
+
     def key(self): return digest(self.content), tuple(self.model.canvas.shape[-2:]), self.kind
 
     @torch.no_grad()
@@ -210,10 +219,13 @@ def picture_grams(
     x,         # Picture, (1, 3, H, W)
     layers,    # Names of layers
     measure=gram,  # What to keep of each layer's maps
+    mask=None,     # Mask tensor: which part of the picture counts; `None` is all
 )->dict:       # {layer: Gram matrix (1, C, C), or what `measure` keeps}
     "Gram matrices of a picture at `layers`, in one pass."
     chain = enc.slice(layers)
-    with Hooks([getattr(chain, l) for l in layers], lambda m, i, o: measure(o)) as hooks:
+    field, mask = {getattr(chain, l): receptive_field(enc, l) for l in layers}, None if mask is None else layer_mask(mask.to(x.device), x.shape[-2:])
+    part = lambda f, side: f if mask is None else (weigh if measure is gram else pick_places)(f, inner_mask(mask, f.shape[-2:], side))
+    with Hooks([getattr(chain, l) for l in layers], lambda m, i, o: measure(part(o, field[m]))) as hooks:
         chain(enc.normalise(x))
         return dict(zip(layers, hooks.stored))
 
@@ -226,31 +238,85 @@ class StyleLoss(WeightedLayers):
         weight:float=1.,       # Weight over all
         blend=None,            # One weight for each style picture; `None` is equal
         norm:str='unit',       # One of `STYLE_NORMS`
-        scale:float=1.,        # Longer side of the style picture over the canvas'
+        scale:float=1.,        # Longer side of the style picture over the canvas', or a list of one for each
         kind:str='gram',       # One of `STYLE_KINDS`
+        mix:str='mean',        # Several styles: their 'mean', or their 'barycentre' (kind 'gram' only)
+        masks=None,            # Where each style goes: a mask for each, `None` in it is everywhere; styles with the same mask are blended there
+        style_masks=None,      # Which part of each style picture is meant, likewise
     ):
         super().__init__(weights, weight, 'style')
         self.styles = [load_picture(s) for s in (styles if isinstance(styles, (list, tuple)) else [styles])]
         if not self.styles: raise ValueError("There is no style picture: give at least one.")
-        self.blend, self.norm, self.scale = blend, one_of(norm, STYLE_NORMS, 'style normalisation'), in_range(scale, 'style_scale', .01, 100)
+        self.blend, self.norm, self.scale = blend, one_of(norm, STYLE_NORMS, 'style normalisation'), each_scale(scale, len(self.styles))
         self.kind = one_of(kind, STYLE_KINDS, 'style kind')
         STYLE_KINDS[kind].check(norm)
         blend_grams([torch.zeros(1)]*len(self.styles), blend)
+        self.set_masks(masks, style_masks, one_of(mix, STYLE_MIXES, 'style mix'))
 
-    def distance(self, f, target): return STYLE_KINDS[self.kind].distance(f, target)
-    def key(self): return *map(digest, self.styles), str(self.blend), max(self.model.canvas.shape[-2:]), self.scale, self.kind
+    def key(self): return *map(digest, self.styles), str(self.blend), max(self.model.canvas.shape[-2:]), str(self.scale), self.kind, self.mix, *(m if m is None else digest(m) for m in self.style_masks), str([mine for _, mine in self.regions])
 
-    def at_size(self, style, side):
-        "`style` with its longer side at `side` px times `scale`, never enlarged."
-        return resize(style, min(max(1, round(side*self.scale)), max(style.shape[-2:])))
+# %% ../nbs/40_learner.ipynb #097707f9
+def _cloud(f): return gram(f), f.float().mean((-2, -1))
+def _between(parts, weights=None): return blend_clouds(*zip(*parts), weights)
 
-    def make_targets(self, layers):
-        enc, canvas, kind = self.learn.encoder, self.model.canvas, STYLE_KINDS[self.kind]
-        last = max(enc.layers.index(l) for l in layers)
-        layers = [l for i, l in enumerate(enc.layers) if l in layers or (l.startswith('relu') and i <= last)]
-        made = [picture_grams(enc, self.at_size(s.to(canvas.device), max(canvas.shape[-2:])), layers, kind.measure) for s in self.styles]
-        blends = {l: kind.blend([g[l] for g in made], self.blend) for l in layers if l not in self.targets}
-        return {l: (g, kind.scale(g, self.norm)) for l, g in blends.items()}
+@patch
+def at_size(self:StyleLoss, style, side, scale):
+    "`style` with its longer side at `side` px times `scale`, never enlarged."
+    return resize(style, min(max(1, round(side*scale)), max(style.shape[-2:])))
+
+@patch
+def make_targets(self:StyleLoss, layers):
+    enc, canvas, kind = self.learn.encoder, self.model.canvas, STYLE_KINDS[self.kind]
+    last = max(enc.layers.index(l) for l in layers)
+    layers = [l for i, l in enumerate(enc.layers) if l in layers or (l.startswith('relu') and i <= last)]
+    measure, blend = (kind.measure, kind.blend) if self.mix == 'mean' else (_cloud, _between)
+    made = [picture_grams(enc, self.at_size(s.to(canvas.device), max(canvas.shape[-2:]), c), layers, measure, m) for s, c, m in zip(self.styles, self.scale, self.style_masks)]
+    def target(l, mine):
+        t = blend([made[i][l] for i in mine], self.blend and [self.blend[i] for i in mine])
+        return t, kind.scale(t, self.norm)
+    found = {l: [target(l, mine) for _, mine in self.regions] for l in layers if l not in self.targets}
+    return {l: (ts, 1.) if self.masked else ts[0] for l, ts in found.items()}
+
+# %% ../nbs/40_learner.ipynb #20d584eb
+def each_scale(
+    scale,    # A number, or one for each style
+    n:int,    # How many styles
+)->list:      # One for each
+    "The scale of each style picture."
+    scales = list(scale) if isinstance(scale, (list, tuple)) else [scale]*n
+    if len(scales) != n: raise ValueError(f"There are {n} styles and {len(scales)} style scales: give one number, or one for each.")
+    return [in_range(s, 'style_scale', .01, 100) for s in scales]
+
+@patch
+def set_masks(self:StyleLoss, masks, style_masks, mix):
+    "Take in masks, and sort styles by them."
+    n, each = len(self.styles), lambda o: list(o.values()) if isinstance(o, dict) else o if isinstance(o, (list, tuple)) else [o]
+    read = lambda o: [None]*n if o is None else [None if m is None else load_mask(m) for m in each(o)]
+    self.mix, self.masks, self.style_masks, self.small = mix, read(masks), read(style_masks), {}
+    check_masks(self.style_masks, [s.shape[-2:] for s in self.styles], 'style_masks')
+    if len(self.masks) != n: check_masks(self.masks, [(1, 1)]*n, 'masks')
+    self.regions = regions(self.masks, n)
+    self.masked, self.shares = self.regions != [(None, [*range(n)])], [1. if m is None else float(m.mean()) for m, _ in self.regions]
+    if self.kind == 'patch' and (self.masked or any(m is not None for m in self.style_masks)): raise ValueError("The style kind 'patch' needs the neighbours of each place and takes no masks: choose another kind, or leave the masks out.")
+    if mix == 'barycentre' and self.kind != 'gram': raise ValueError(f"The mix 'barycentre' goes with the style kind 'gram', not with {self.kind!r}: leave one of them out.")
+@patch
+def before_fit(self:StyleLoss):
+    WeightedLayers.before_fit(self)
+    check_masks(self.masks, [self.model.canvas.shape[-2:]]*len(self.styles), 'masks')
+
+@patch
+def part(self:StyleLoss, f, i):
+    "What region `i` takes of feature maps."
+    mask, at = self.regions[i][0], (i, *f.shape[-2:])
+    if mask is None: return f
+    if at not in self.small: self.small[at] = layer_mask(mask, f.shape[-2:]).to(f.device)
+    return (weigh if self.kind == 'gram' else pick_places)(f, self.small[at])
+
+@patch
+def distance(self:StyleLoss, f, target):
+    far = STYLE_KINDS[self.kind].distance
+    if not self.masked: return far(f, target)
+    return sum(share*far(self.part(f, i), t)*scale for i, ((t, scale), share) in enumerate(zip(target, self.shares)))
 
 # %% ../nbs/40_learner.ipynb #9b33b8c5
 class TVLoss(LossTerm):

@@ -18,24 +18,41 @@ from .encoders import ENCODERS, POOLINGS, PADDINGS, layer_names
 from .losses import STYLE_NORMS, CONTENT_NORMS, TV_KINDS
 from .zoo import STYLE_KINDS, CONTENT_KINDS
 from .learner import check_weights
+from .starts import NOISES
+from .blends import STYLE_MIXES
 from .callbacks import PRECISIONS, check_move
 
 # %% auto #0
-__all__ = ['OPTIMIZERS', 'STARTS', 'SCHEMA', 'RECIPES', 'PNG_KEY', 'Recipe', 'on_encoder', 'nearest_layers', 'named_recipe',
-           'picture_ref', 'to_json', 'from_json', 'png_info', 'load_recipe']
+__all__ = ['OPTIMIZERS', 'STARTS', 'CLAMPS', 'SCHEMA', 'RECIPES', 'PNG_KEY', 'Recipe', 'on_encoder', 'nearest_layers',
+           'named_recipe', 'picture_ref', 'to_json', 'from_json', 'png_info', 'load_recipe']
 
 # %% ../nbs/60_recipe.ipynb #56d79ae3
 OPTIMIZERS, STARTS = ('lbfgs', 'adam'), ('recoloured', 'content', 'noise', 'style', 'picture')
+CLAMPS = ('auto', 'step', 'end')
 SCHEMA = 1
 
 def _ref(): return field(default=None, compare=False)
 
 class _Checked:
-    def __post_init__(self): self._check_weights(); self._check_names(); self._check_numbers()
+    def __post_init__(self): self._check_weights(); self._check_names(); self._check_numbers(); self._check_masks()
+
+def _mask(): return field(default=None, compare=False, repr=False)
+
+@dataclass(kw_only=True)
+class _More(_Checked):
+    "Choices that come last in a `Recipe`."
+    style_mix: str = 'mean'     # Several styles: the 'mean' of their Gram matrices, or their 'barycentre', the style between
+    noise: str = 'uniform'      # Kind of noise in a start, one of `NOISES`
+    noise_share: float = 0.     # Share of noise in any other start, 0 to 1
+    clamp: str = 'auto'         # Clip to [0, 1] after each 'step' or at the 'end' of a level; 'auto' is step for Adam, end for L-BFGS
+    masks: list = _mask()       # Where each style goes: a reference, see `mask_ref`, for each; `None` in it is everywhere
+    style_masks: list = _mask() # Which part of each style picture is meant
+    content_mask: dict = _mask()# Where the content counts
+    change_mask: dict = _mask() # Where the picture may change at all
 
 # %% ../nbs/60_recipe.ipynb #5a498f37
 @dataclass
-class Recipe(_Checked):
+class Recipe(_More):
     "Every choice of a run."
     encoder: str = 'texnet'         # Encoder, one of `ENCODERS`
     content_weights: dict = field(default_factory=lambda: {'relu2_2': 1.})  # {layer: weight}, a list of layers or one layer
@@ -44,7 +61,7 @@ class Recipe(_Checked):
     style_weight: float = 40.       # Weight over all style layers, >= 0; unit-free with the norm 'unit'
     tv_weight: float = 4.           # Weight of total variation, >= 0
     style_blend: list = None        # One weight for each style picture; `None` is equal
-    style_scale: float = 1.5        # Longer side of the style picture over the canvas'
+    style_scale: float = 1.5        # Longer side of the style picture over the canvas', or a list of one for each
     size: int = 432                 # Longer side of the result, px
     aspect: float = None            # Width over height where there is no content picture; `None` is the style's
     steps: int = 300                # Optimiser steps, all levels together
@@ -84,7 +101,7 @@ def _check_weights(self:Recipe):
 @patch
 def _check_names(self:Recipe):
     "Every name is one of its table, every layer one of the encoder's."
-    for k, options in dict(encoder=ENCODERS, optimizer=OPTIMIZERS, init=STARTS, style_norm=STYLE_NORMS, content_norm=CONTENT_NORMS, tv_kind=TV_KINDS,
+    for k, options in dict(encoder=ENCODERS, optimizer=OPTIMIZERS, init=STARTS, style_norm=STYLE_NORMS, content_norm=CONTENT_NORMS, style_mix=STYLE_MIXES, noise=NOISES, clamp=CLAMPS, tv_kind=TV_KINDS,
                            style_kind=STYLE_KINDS, content_kind=CONTENT_KINDS, pooling=POOLINGS, padding=PADDINGS, precision=('auto', *PRECISIONS)).items(): one_of(getattr(self, k), options, k)
     STYLE_KINDS[self.style_kind].check(self.style_norm); CONTENT_KINDS[self.content_kind].check(self.content_norm)
     layers = layer_names(ENCODERS[self.encoder].depths)
@@ -95,7 +112,9 @@ def _check_numbers(self:Recipe):
     "Every number is in its range."
     self.size, self.steps = in_range(self.size, 'size', MIN_SIDE, 20000, whole=True), in_range(self.steps, 'steps', 1, whole=True)
     self.seed, self.history = in_range(self.seed, 'seed', 0, 2**63 - 1, whole=True), in_range(self.history, 'history', 1, whole=True)
-    self.style_scale, self.average = in_range(self.style_scale, 'style_scale', .01, 100), in_range(self.average, 'average', 0, .9999)
+    self.average, self.noise_share = in_range(self.average, 'average', 0, .9999), in_range(self.noise_share, 'noise_share', 0, 1)
+    several, scale = isinstance(self.style_scale, (list, tuple)), lambda v: in_range(v, 'style_scale', .01, 100)
+    self.style_scale = [scale(v) for v in self.style_scale] if several else scale(self.style_scale)
     if self.aspect is not None: self.aspect = in_range(self.aspect, 'aspect', 1/MAX_ASPECT, MAX_ASPECT)
     if self.levels is not None: self.levels = in_range(self.levels, 'levels', 1, 20, whole=True)
     for k in ('lr', 'lr_end'):
@@ -107,6 +126,14 @@ def _check_numbers(self:Recipe):
     self.schedule = _checked_schedule(self.schedule, layer_names(ENCODERS[self.encoder].depths))
 
 # %% ../nbs/60_recipe.ipynb #a081dbc7
+@patch
+def _check_masks(self:Recipe):
+    "Masks are references."
+    for k in ('masks', 'style_masks', 'content_mask', 'change_mask'):
+        refs = getattr(self, k)
+        for m in refs if isinstance(refs, (list, tuple)) else [refs]:
+            if m is not None and not (isinstance(m, dict) and 'sha256' in m): raise TypeError(f"{k} of a recipe holds a {type(m).__name__}: a recipe has references to masks; give masks to stylize, or what `mask_ref` gives.")
+
 def _checked_schedule(schedule, layers):
     "Slider moves as lists [step, field, value], each one possible."
     if not isinstance(schedule, (list, tuple)) or not all(isinstance(m, (list, tuple)) and len(m) == 3 for m in schedule):

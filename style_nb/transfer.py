@@ -18,8 +18,10 @@ from fastcore.meta import delegates
 from .pictures import (as_path, load_picture, to_pil, save_picture, check_output, whole_file, show_pictures, fit_size, resize, in_range, one_of, Plate, PictureNotFound)
 from .colour import match_colours
 from .encoders import encoder, Encoder
-from .learner import picture_learner, adam, ContentLoss, StartLoss, StyleLoss, TVLoss
-from .callbacks import (Average, Clamp, Controls, CosineStep, Guard, History, LBFGSStep, EncoderPrecision, Progress, Pyramid, Snapshots, Stop, PRECISIONS, best_precision, lbfgs, level_sizes, level_steps)
+from .masks import check_masks, layer_mask, load_mask, mask_of, mask_ref, pixels_of, regions
+from .starts import noise
+from .learner import picture_learner, adam, each_scale, ContentLoss, StartLoss, StyleLoss, TVLoss
+from .callbacks import (Average, Clamp, Controls, CosineStep, Guard, History, LBFGSStep, EncoderPrecision, Progress, Pyramid, Snapshots, Stop, Within, PRECISIONS, best_precision, lbfgs, level_sizes, level_steps)
 from fastai.callback.core import Callback
 from .recipe import Recipe, named_recipe, on_encoder, picture_ref, png_info, to_json, from_json, RECIPES, STARTS
 
@@ -46,12 +48,23 @@ def settle_levels(
     return shapes(n)
 
 # %% ../nbs/70_transfer.ipynb #94561600
-def _start(init, content, styles, hw, recipe):
+def _start(init, content, styles, hw, recipe, masks):
     "The canvas to start from, (1, 3, *hw), by name or from a picture."
-    noise = torch.rand(1, 3, *hw, generator=torch.Generator().manual_seed(recipe.seed))*.5 + .25
-    x = dict(noise=noise, content=content, recoloured=noise if content is None else content, style=(styles or [None])[0])[init] if isinstance(init, str) else init
-    if init == 'recoloured' and styles and recipe.style_weight > 0: return match_colours(resize(x, hw), styles, recipe.style_blend)
-    return resize(x, hw)
+    grain = noise(hw, recipe.noise, recipe.seed)
+    x = dict(noise=grain, content=content, recoloured=grain if content is None else content, style=(styles or [None])[0])[init] if isinstance(init, str) else init
+    x = resize(x, hw)
+    if recipe.noise_share: x = x.lerp(grain, recipe.noise_share)
+    return _recoloured(x, styles, recipe.style_blend, masks) if isinstance(init, str) and init == 'recoloured' and styles and recipe.style_weight > 0 else x
+
+def _recoloured(x, styles, blend, masks):
+    "A picture in the colours of the styles, each where its mask is, from where its own mask is."
+    like, out = [s if m is None else pixels_of(s, m) for s, m in zip(styles, masks.get('style_masks') or [None]*len(styles))], x
+    for mask, mine in regions(masks.get('masks'), len(styles)):
+        some, weights = [like[i] for i in mine], blend and [blend[i] for i in mine]
+        if mask is None: return match_colours(x, some, weights)
+        m = layer_mask(mask, x.shape[-2:])
+        out = out.lerp(match_colours(x, some, weights, within=pixels_of(x, m)), m)
+    return out
 
 # %% ../nbs/70_transfer.ipynb #a2b2a796
 def transfer_learner(
@@ -64,20 +77,23 @@ def transfer_learner(
     device='cpu',       # Torch device
     first_step:int=0,   # Steps done before, when a run is resumed
     start=None,         # Picture to stay close to, when the recipe says `keep`
+    masks={},           # Mask tensors by field of the recipe: 'masks', 'style_masks', 'content_mask', 'change_mask'
 ):                      # A Learner; fit it with `learn.fit(len(shapes))`
     "The Learner a recipe describes."
     r, steps = recipe, level_steps(recipe.steps, [max(s) for s in shapes])
     level = next(i for i, c in enumerate(np.cumsum(steps)) if first_step < c)
     cbs = [Pyramid(shapes, steps, (level, first_step - sum(steps[:level]))), EncoderPrecision(r.precision), Controls(r.schedule, first_step)]
-    if r.content_weights and content is not None: cbs.append(ContentLoss(content, r.content_weights, r.content_weight, r.content_norm, r.content_kind))
-    if r.style_weights and styles: cbs.append(StyleLoss(styles, r.style_weights, r.style_weight, r.style_blend, r.style_norm, r.style_scale, r.style_kind))
+    if r.content_weights and content is not None: cbs.append(ContentLoss(content, r.content_weights, r.content_weight, r.content_norm, r.content_kind, masks.get('content_mask')))
+    if r.style_weights and styles: cbs.append(StyleLoss(styles, r.style_weights, r.style_weight, r.style_blend, r.style_norm, r.style_scale, r.style_kind, r.style_mix, masks.get('masks'), masks.get('style_masks')))
+    if 'change_mask' in masks: cbs.append(Within(content, masks['change_mask'], first_step > sum(steps[:level])))
     if r.keep: cbs.append(StartLoss(start, r.keep))
     cbs += [TVLoss(r.tv_weight, r.tv_kind), CosineStep(r.steps, r.lr_end, first_step), History(first_step), Guard(), Stop()]
-    cbs.append(LBFGSStep() if r.optimizer == 'lbfgs' else Clamp())
+    if r.optimizer == 'lbfgs': cbs.append(LBFGSStep())
+    if r.clamp == 'step' or (r.clamp == 'auto' and r.optimizer == 'adam'): cbs.append(Clamp())
     if r.average: cbs.append(Average(r.average))
     if r.snapshots: cbs.append(Snapshots(r.snapshots, first_step))
     opt = lbfgs(r.history, r.line_search) if r.optimizer == 'lbfgs' else adam()
-    canvas = init if first_step else _start(init, content, styles, shapes[level], r)
+    canvas = init if first_step else _start(init, content, styles, shapes[level], r, masks)
     return picture_learner(canvas, enc, cbs, opt, r.lr, device=device)
 
 # %% ../nbs/70_transfer.ipynb #a1b78023
@@ -262,7 +278,7 @@ def _settle(recipe, enc, device, content, styles, names):
     hw = content.shape[-2:] if content is not None else (1e6/r.aspect, 1e6) if r.aspect else styles[0].shape[-2:]
     shapes = settle_levels(r, hw, enc)
     return shapes, replace(r, levels=len(shapes), lr=r.lr or (.03 if adam_ else 1.), lr_end=r.lr_end or (.01 if adam_ else 1.), precision=best_precision(device) if r.precision == 'auto' else r.precision,
-                           encoder_weights=r.encoder_weights and Path(r.encoder_weights).name,
+                           clamp=('step' if adam_ else 'end') if r.clamp == 'auto' else r.clamp, encoder_weights=r.encoder_weights and Path(r.encoder_weights).name,
                            content=content if content is None else picture_ref(content, names[0]), styles=[picture_ref(s, n) for s, n in zip(styles, names[1:])])
 
 def _check_styles(recipe, styles, enc, shapes):
@@ -270,8 +286,8 @@ def _check_styles(recipe, styles, enc, shapes):
     layers = [l for l, w in recipe.style_weights.items() if w > 0]
     if not layers or recipe.style_weight == 0: return
     if not styles: raise ValueError("There is no style picture but style_weight is above 0: give a style picture, or style_weight=0.")
-    for s in styles:
-        h, w = fit_size(s.shape[-2:], min(max(s.shape[-2:]), max(1, round(max(shapes[0])*recipe.style_scale))))
+    for s, scale in zip(styles, each_scale(recipe.style_scale, len(styles))):
+        h, w = fit_size(s.shape[-2:], min(max(s.shape[-2:]), max(1, round(max(shapes[0])*scale))))
         if min(h, w) < enc.min_side(layers): raise ValueError(f"The style picture is only {w}x{h} px at the first level, too small for {max(layers, key=enc.layers.index)}: raise size or style_scale, or use shallower layers.")
 
 # %% ../nbs/70_transfer.ipynb #c5c11c0f
@@ -300,6 +316,10 @@ def stylize(
     style=None,           # Style picture, or a list of them; `None` for content alone
     recipe='default',     # Name of a recipe, a `Recipe`, or a file that carries one
     *,
+    masks=None,           # Where each style goes: a mask for each, a list or a dict; one is enough for one style, `None` in it is everywhere
+    style_masks=None,     # Which part of each style picture is meant, likewise
+    content_mask=None,    # Where the content counts
+    change_mask=None,     # Where the picture may change at all
     resume=None,          # `Result.state`, or a file of it: go on with that run
     device:str=None,      # Torch device; `None` is the best here
     progress:bool=True,   # Show a progress bar
@@ -312,13 +332,13 @@ def stylize(
     given = init = settings.get('init', 'recoloured')
     if not (isinstance(init, str) and init in STARTS): settings['init'], init = ('picture', load_picture(init)) if _is_picture(init) else (one_of(init, STARTS[:4], 'init'), None)
     r = named_recipe(recipe, **settings)
-    if isinstance(init, str): init = r.init
-    xs, names = _read(content, style)
+    xs, names, init = *_read(content, style), r.init if isinstance(init, str) else init
     if content is None and isinstance(init, str) and init == 'content': r, init = replace(r, init='noise'), 'noise'
     if isinstance(init, str) and init == 'picture' and resume is None: raise ValueError("The recipe starts from a picture: give it again as init=...")
     device = check_device(device or best_device())
     enc = shared.encoder(r, device) if shared else encoder(r.encoder, r.pooling, r.padding, r.encoder_weights)
     shapes, r = _settle(r, enc, device, xs[0], xs[1:], names)
+    masks, r = _read_masks(r, dict(masks=masks, style_masks=style_masks, content_mask=content_mask, change_mask=change_mask), shapes[-1], xs)
     if resume: _check_same(from_json(resume['recipe']), r)
     _check_styles(r, xs[1:], enc, shapes)
     if isinstance(init, torch.Tensor): r = replace(r, start=picture_ref(init, _named(given, 'start')))
@@ -326,7 +346,7 @@ def stylize(
     if first >= r.steps: raise ValueError(f"This run has done all its {r.steps} steps: give a larger number of steps with init=result.image for a new run from here.")
     start = init if isinstance(init, torch.Tensor) else (resume or {}).get('start')
     if r.keep and start is None: raise ValueError("keep is above 0 but there is no start picture to stay close to: give one as init=..., or keep=0.")
-    learn = transfer_learner(xs[0], xs[1:], r, enc, shapes, resume['canvas'] if resume else init, device, first, start)
+    learn = transfer_learner(xs[0], xs[1:], r, enc, shapes, resume['canvas'] if resume else init, device, first, start, masks)
     learn.add_cbs([*cbs] + ([Resume(resume)] if resume else []) + ([Progress(r.steps, 'stylize', first)] if progress else []))
     return run_transfer(learn, r, xs, names)
 
@@ -367,6 +387,23 @@ def run_transfer(
     titles = ['content'] + ([f'style {i}' for i in range(1, len(xs))] if len(xs) > 2 else ['style'])
     inputs = [(t, resize(x, min(600, max(x.shape[-2:])))) for t, x in zip(titles, xs) if x is not None]
     return Result(to_pil(learn.picture_so_far()), learn.history.table, learn.snapshots.frames if recipe.snapshots else [], recipe, run_state(learn, recipe), inputs, getattr(learn, 'stopped', ''))
+
+# %% ../nbs/70_transfer.ipynb #2ce97c96
+def _read_masks(recipe, given, hw, xs):
+    "{field: mask or list of masks}, given or kept in the recipe, and the recipe that refers to them."
+    masks, refs = {}, {}
+    for k, v in given.items():
+        many = k.endswith('s')
+        if v is None: v = getattr(recipe, k)
+        if v is None or (isinstance(v, (list, tuple, dict)) and not v): refs[k] = None; continue
+        names, v = (list(v), list(v.values())) if isinstance(v, dict) and 'sha256' not in v else (None, list(v) if many and isinstance(v, (list, tuple)) else [v])
+        names = names or [o['name'] if isinstance(o, dict) else _named(o, '') for o in v]
+        ms = [None if o is None else mask_of(o) if isinstance(o, dict) else load_mask(o) for o in v]
+        check_masks(ms, [x.shape[-2:] for x in xs[1:]] if k == 'style_masks' else [hw]*(len(xs) - 1 if many else 1), k)
+        made = [None if m is None else mask_ref(m, str(n)) for m, n in zip(ms, names)]
+        masks[k], refs[k] = (ms, made) if many else (ms[0], made[0])
+    if 'change_mask' in masks and xs[0] is None: raise ValueError("There is a change_mask but no content picture that could stay: give one, or leave the mask out.")
+    return masks, replace(recipe, **refs)
 
 # %% ../nbs/70_transfer.ipynb #2cd47b62
 @delegates(Recipe)
