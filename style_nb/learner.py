@@ -18,7 +18,7 @@ from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
 from .losses import EPS, gram, squared_distance, blend_grams, tv_loss, TV_KINDS, STYLE_NORMS, CONTENT_NORMS
 from .zoo import STYLE_KINDS, CONTENT_KINDS
-from .masks import check_masks, inner_mask, layer_mask, load_mask, pick_places, receptive_field, regions, weigh
+from .masks import check_masks, inner_mask, layer_mask, pick_places, receptive_field, regions, unless_white, weigh
 from .blends import STYLE_MIXES, blend_clouds
 
 # %% auto #0
@@ -195,8 +195,8 @@ class ContentLoss(WeightedLayers):
         self.content, self.norm = load_picture(content), one_of(norm, CONTENT_NORMS, 'content normalisation')
         self.kind = one_of(kind, CONTENT_KINDS, 'content kind')
         CONTENT_KINDS[kind].check(norm)
-        self.mask = None if mask is None else load_mask(mask)
-        if mask is not None and kind != 'features': raise ValueError(f"A content mask goes with the kind 'features', not with {kind!r}: leave one of them out.")
+        self.mask = unless_white(mask)
+        if self.mask is not None and kind != 'features': raise ValueError(f"A content mask goes with the kind 'features', not with {kind!r}: leave one of them out.")
 
     def distance(self, f, target):
         if self.mask is None: return CONTENT_KINDS[self.kind].distance(f, target)
@@ -291,7 +291,7 @@ def each_scale(
 def set_masks(self:StyleLoss, masks, style_masks, mix):
     "Take in masks, and sort styles by them."
     n, each = len(self.styles), lambda o: list(o.values()) if isinstance(o, dict) else o if isinstance(o, (list, tuple)) else [o]
-    read = lambda o: [None]*n if o is None else [None if m is None else load_mask(m) for m in each(o)]
+    read = lambda o: [None]*n if o is None else [unless_white(m) for m in each(o)]
     self.mix, self.masks, self.style_masks, self.small = mix, read(masks), read(style_masks), {}
     check_masks(self.style_masks, [s.shape[-2:] for s in self.styles], 'style_masks')
     if len(self.masks) != n: check_masks(self.masks, [(1, 1)]*n, 'masks')

@@ -15,8 +15,8 @@ from .pictures import Plate, in_range, load_picture, resize, show_pictures
 
 # %% auto #0
 __all__ = ['MASK_BYTES', 'load_mask', 'feather', 'as_masks', 'show_masks', 'layer_mask', 'colour_masks', 'segment',
-           'receptive_field', 'weigh', 'inner_mask', 'pick_places', 'pixels_of', 'regions', 'check_masks', 'mask_ref',
-           'mask_of']
+           'receptive_field', 'weigh', 'inner_mask', 'pick_places', 'pixels_of', 'unless_white', 'regions',
+           'check_masks', 'mask_ref', 'mask_of']
 
 # %% ../nbs/34_masks.ipynb #4c062438
 def load_mask(
@@ -176,7 +176,14 @@ def pixels_of(
     at = _steps(layer_mask(mask, picture.shape[-2:]), side*side)
     return picture.flatten(2)[..., at].reshape(*picture.shape[:2], side, side)
 
-# %% ../nbs/34_masks.ipynb #95b9847b
+# %% ../nbs/34_masks.ipynb #e9176c35
+def unless_white(
+    mask,    # Anything `load_mask` reads, or `None`
+):           # The mask (1, 1, H, W), or `None`
+    "A mask, or `None` where there is none or it is white all over."
+    m = None if mask is None else load_mask(mask)
+    return None if m is None or bool((m == 1).all()) else m
+
 def regions(
     masks,      # A mask or `None` for each style; `None` for all of them is everywhere
     n:int,      # How many styles
@@ -184,7 +191,7 @@ def regions(
     "The styles that share a mask."
     groups = {}
     for i, m in enumerate(masks or [None]*n):
-        m = None if m is None or bool((m == 1).all()) else m
+        m = unless_white(m)
         groups.setdefault(None if m is None else (tuple(m.shape), m.cpu().numpy().tobytes()), (m, []))[1].append(i)
     return list(groups.values())
 

@@ -18,7 +18,7 @@ from fastcore.meta import delegates
 from .pictures import (as_path, load_picture, to_pil, save_picture, check_output, whole_file, show_pictures, fit_size, resize, in_range, one_of, Plate, PictureNotFound)
 from .colour import match_colours
 from .encoders import encoder, Encoder
-from .masks import check_masks, layer_mask, load_mask, mask_of, mask_ref, pixels_of, regions
+from .masks import check_masks, layer_mask, load_mask, mask_of, mask_ref, pixels_of, regions, unless_white
 from .starts import noise
 from .learner import picture_learner, adam, each_scale, ContentLoss, StartLoss, StyleLoss, TVLoss
 from .callbacks import (Average, Clamp, Controls, CosineStep, Guard, History, LBFGSStep, EncoderPrecision, Progress, Pyramid, Snapshots, Stop, Within, PRECISIONS, best_precision, lbfgs, level_sizes, level_steps)
@@ -85,7 +85,7 @@ def transfer_learner(
     cbs = [Pyramid(shapes, steps, (level, first_step - sum(steps[:level]))), EncoderPrecision(r.precision), Controls(r.schedule, first_step)]
     if r.content_weights and content is not None: cbs.append(ContentLoss(content, r.content_weights, r.content_weight, r.content_norm, r.content_kind, masks.get('content_mask')))
     if r.style_weights and styles: cbs.append(StyleLoss(styles, r.style_weights, r.style_weight, r.style_blend, r.style_norm, r.style_scale, r.style_kind, r.style_mix, masks.get('masks'), masks.get('style_masks')))
-    if 'change_mask' in masks: cbs.append(Within(content, masks['change_mask'], first_step > sum(steps[:level])))
+    if masks.get('change_mask') is not None: cbs.append(Within(content, masks['change_mask'], first_step > sum(steps[:level])))
     if r.keep: cbs.append(StartLoss(start, r.keep))
     cbs += [TVLoss(r.tv_weight, r.tv_kind), CosineStep(r.steps, r.lr_end, first_step), History(first_step), Guard(), Stop()]
     if r.optimizer == 'lbfgs': cbs.append(LBFGSStep())
@@ -396,13 +396,14 @@ def _read_masks(recipe, given, hw, xs):
         many = k.endswith('s')
         if v is None: v = getattr(recipe, k)
         if v is None or (isinstance(v, (list, tuple, dict)) and not v): refs[k] = None; continue
+        if k == 'change_mask' and xs[0] is None: raise ValueError("There is a change_mask but no content picture that could stay: give one, or leave the mask out.")
         names, v = (list(v), list(v.values())) if isinstance(v, dict) and 'sha256' not in v else (None, list(v) if many and isinstance(v, (list, tuple)) else [v])
         names = names or [o['name'] if isinstance(o, dict) else _named(o, '') for o in v]
         ms = [None if o is None else mask_of(o) if isinstance(o, dict) else load_mask(o) for o in v]
         check_masks(ms, [x.shape[-2:] for x in xs[1:]] if k == 'style_masks' else [hw]*(len(xs) - 1 if many else 1), k)
         made = [None if m is None else mask_ref(m, str(n)) for m, n in zip(ms, names)]
+        ms = [unless_white(m) for m in ms]
         masks[k], refs[k] = (ms, made) if many else (ms[0], made[0])
-    if 'change_mask' in masks and xs[0] is None: raise ValueError("There is a change_mask but no content picture that could stay: give one, or leave the mask out.")
     return masks, replace(recipe, **refs)
 
 # %% ../nbs/70_transfer.ipynb #2cd47b62

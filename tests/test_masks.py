@@ -83,3 +83,138 @@ def test_bad_masks_are_refused(refused, photo):
     refused(lambda: feather(np.ones((9, 9)), -1), 'radius is -1')
     refused(lambda: segment(photo, 2.5), 'n is 2.5')
     refused(lambda: mask_of(dict(name='sky', sha256='', size=[1, 1])), "'sky' was too large", 'give it again')
+
+# ---- runs
+
+import json
+from dataclasses import asdict
+from fastai.callback.core import Callback
+from style_nb.learner import ContentLoss, StyleLoss, picture_learner
+from style_nb.recipe import Recipe, from_json, to_json
+from style_nb.transfer import Shared, stylize
+from style_nb.zoo import STYLE_KINDS
+
+QUICK = dict(size=48, steps=6, levels=1, content_weights='relu2_1', style_weights=['relu1_1', 'relu2_1'], precision='fp32', progress=False)
+def go(content, style, **kw): return stylize(content, style, **(QUICK | kw))
+def same(a, b): return a.image.tobytes() == b.image.tobytes() and torch.equal(a.state['canvas'], b.state['canvas'])
+
+def test_each_half_gets_its_style(photo, painting, painting2):
+    left, styles = halves(96, 96), [painting, painting2]
+    layers = ['relu1_1', 'relu2_1', 'relu3_1']
+    r = stylize(load_picture(photo, 96), styles, masks=[left, 1 - left], size=96, levels=2, steps=40, style_weights=layers, style_scale=1., precision='fp32', progress=False)
+    enc = encoder('texnet', padding='reflect')
+    f, targets = enc(load_picture(r.image), layers), [{l: gram(o) for l, o in enc(s, layers).items()} for s in styles]
+    for mine, m in enumerate((left, 1 - left)):
+        far = [sum(float((gram(weigh(f[l], layer_mask(m, f[l].shape[-2:]))) - t[l]).square().sum()/t[l].square().sum()) for l in layers) for t in targets]
+        assert far[1 - mine] > 3*far[mine], far
+
+@pytest.mark.parametrize('kw', [dict(), dict(precision='bf16', levels=2), dict(optimizer='adam', init='noise'), dict(style_kind='moments'), dict(style_kind='wasserstein'), dict(style_blend=[1, 3])], ids=str)
+def test_masks_of_ones_are_no_masks(photo, painting, painting2, kw):
+    ones, styles = torch.ones(1, 1, 32, 32), [painting, painting2]
+    bare = go(photo, styles, **kw)
+    assert same(go(photo, styles, masks=[ones, ones], style_masks=[torch.ones(1, 1, 24, 32), None], content_mask=ones, change_mask=ones, **kw), bare)
+    assert not same(go(photo, styles, masks=[ones, halves(32, 32)], **kw), bare)
+
+def test_without_short_cuts_ones_are_no_masks_too(photo, painting):
+    "The weighed maps themselves, not only the choice of the way without masks"
+    def grads(tamper):
+        style, content = StyleLoss(painting, ['relu1_1', 'relu2_1'], masks=torch.ones(9, 9)), ContentLoss(photo, 'relu2_1', mask=torch.ones(9, 9))
+        if tamper: style.regions, style.masked, style.shares = [(torch.ones(1, 1, 9, 9), [0])], True, [1.]
+        content.mask = torch.ones(1, 1, 9, 9) if tamper else None
+        learn = picture_learner(torch.full((1, 3, 64, 64), .4), encoder('texnet'), [content, style], steps=3)
+        learn.fit(1)
+        return learn.model.canvas
+    assert torch.equal(grads(True), grads(False))
+
+@pytest.mark.parametrize('kind', [k for k in STYLE_KINDS if k != 'patch'])
+def test_every_kind_takes_masks(photo, painting, painting2, kind):
+    left = halves(64, 64)
+    r = go(photo, [painting, painting2], masks=[left, 1 - left], style_masks=[halves(48, 64), None], style_kind=kind)
+    assert r.history.loss.iloc[-1] < r.history.loss.iloc[0] and np.isfinite(r.history.loss).all()
+    assert not same(r, go(photo, [painting, painting2], masks=[1 - left, left], style_masks=[halves(48, 64), None], style_kind=kind))
+
+class Keep(Callback):
+    def before_step(self): self.learn.grad = self.model.canvas.grad.clone()
+
+def test_half_grey_pulls_half_as_hard(photo, painting):
+    def gradient(mask):
+        learn = picture_learner(photo, encoder('texnet'), [StyleLoss(painting, ['relu1_1', 'relu2_1'], masks=mask), Keep()], steps=1)
+        learn.fit(1)
+        return learn.grad
+    grey = load_mask(torch.full((8, 8), .5))
+    assert torch.allclose(gradient([grey]), gradient(None)*float(grey.mean()), rtol=1e-3, atol=1e-9)
+
+def test_a_style_mask_is_a_style_cut_out(photo, painting, painting2):
+    "Exactly so for the layer that sees no neighbours but the border's; nearly for the next"
+    both, left = torch.cat([painting, painting2], -1), halves(48, 128)
+    learn = lambda s, **kw: picture_learner(photo, encoder('texnet'), StyleLoss(s, ['relu1_1', 'relu2_1'], **kw), steps=1)
+    def targets(s, scale, **kw):
+        l = learn(s, scale=scale, **kw); l.fit(1)
+        return {k: t[0] for k, t in l.style_loss.targets.items()}
+    cut, masked, whole = targets(painting, 1.), targets(both, 2., style_masks=[left]), targets(both, 2.)
+    for l in ('relu1_1', 'relu2_1'):
+        assert (masked[l] - cut[l]).norm() < .1*cut[l].norm() and (masked[l] - cut[l]).norm() < .5*(whole[l] - cut[l]).norm(), l
+
+def test_shared_targets_know_their_masks(photo, painting, painting2):
+    shared, left, styles = Shared(), halves(64, 64), [painting, painting2]
+    for kw in (dict(), dict(masks=[left, 1 - left]), dict(style_masks=[halves(48, 64), None]), dict(masks=[1 - left, left]), dict(style_mix='barycentre'), dict(style_scale=[1., .5]), dict()):
+        assert same(go(photo, styles, shared=shared, **kw), go(photo, styles, **kw)), kw
+
+def test_content_counts_only_where_it_is_told(photo, painting):
+    left, off = halves(64, 64), lambda r, m: float(((load_picture(r.image, 64) - photo).square()*m).sum()/m.sum())
+    r = go(photo, painting, size=64, content_mask=left, steps=30, init='noise', style_weight=1.)
+    assert off(r, left) < .6*off(r, 1 - left)
+
+@pytest.mark.parametrize('kw', [dict(), dict(optimizer='adam', average=.8), dict(levels=2), dict(line_search=True)], ids=str)
+def test_nothing_changes_outside(photo, painting, kw):
+    left = halves(64, 64)
+    r = go(photo, painting, size=64, change_mask=left, **kw)
+    a, b = np.asarray(r.image), (photo[0].permute(1, 2, 0).numpy()*255).round()
+    assert (a[:, 32:] == b[:, 32:]).all() and abs(a[:, :32] - b[:, :32]).mean() > 3
+
+def test_a_masked_run_goes_on_where_it_was_stopped(photo, painting, tmp_path):
+    from test_run import stop_at
+    kw = dict(size=64, levels=2, change_mask=feather(halves(64, 64), .1), masks=halves(64, 64))
+    whole, half = go(photo, painting, **kw), go(photo, painting, cbs=[stop_at(4)], **kw)
+    assert half.stopped and same(stylize(photo, painting, resume=half.save_state(tmp_path/'a.safetensors'), progress=False), whole)
+
+def test_a_saved_picture_brings_its_masks(photo, painting, painting2, tmp_path):
+    left, styles = halves(64, 64), [painting, painting2]
+    r = go(photo, styles, masks={'sky': feather(left), 'sea': 1 - left}, style_masks=[None, halves(48, 64)], content_mask=1 - left)
+    again = stylize(photo, styles, recipe=r.save(tmp_path/'a.png'), progress=False)
+    assert same(again, r) and asdict(again.recipe) == asdict(r.recipe)
+    assert [m['name'] for m in r.recipe.masks] == ['sky', 'sea'] and r.recipe.style_masks[0] is None
+    assert asdict(from_json(to_json(r.recipe))) == asdict(r.recipe) and len(repr(r.recipe)) < 2500
+    assert not same(stylize(photo, styles, recipe=tmp_path/'a.png', masks=[], style_masks=[], progress=False), r)
+
+def test_large_masks_are_asked_for_again(refused, photo, painting, tmp_path):
+    big = load_mask(rand(400, 400))
+    r = go(photo, painting, masks=big)
+    assert 'png' not in r.recipe.masks[0] and r.recipe.masks[0]['size'] == [400, 400]
+    r.save(tmp_path/'a.png')
+    refused(lambda: stylize(photo, painting, recipe=tmp_path/'a.png', progress=False), 'too large', 'give it again')
+    assert same(stylize(photo, painting, recipe=tmp_path/'a.png', masks=big, progress=False), r)
+
+def test_masks_on_the_command_line(photo, painting, painting2, tmp_path, monkeypatch, capsys):
+    from style_nb.cli import main
+    from style_nb.pictures import save_picture
+    monkeypatch.chdir(tmp_path)
+    for n, x in dict(photo=photo, a=painting, b=painting2, left=halves(64, 64).expand(1, 3, -1, -1), right=1 - halves(64, 64).expand(1, 3, -1, -1)).items(): save_picture(x, f'{n}.png')
+    words = 'stylize photo.png a.png b.png -o out.png --size 48 --steps 3 --mask left.png --mask right.png --content-mask left.png'
+    assert main(words.split()) == 0
+    r = Recipe.load('out.png')
+    assert [m['name'] for m in r.masks] == ['left.png', 'right.png'] and r.content_mask['name'] == 'left.png'
+    assert main((words + ' --mask left.png').split()) == 1 and '3 masks for 2' in capsys.readouterr().err
+
+def test_what_masks_cannot_do_is_refused(refused, photo, painting, painting2):
+    left = halves(64, 64)
+    refused(lambda: go(photo, [painting, painting2], masks=left), '1 masks for 2', 'one for each style')
+    refused(lambda: go(photo, painting, masks=left*0), 'masks', 'black everywhere')
+    refused(lambda: go(photo, painting, masks=halves(64, 96)), '96x64', 'same aspect')
+    refused(lambda: go(photo, painting, style_masks=halves(64, 64)), 'style_masks', 'same aspect')
+    refused(lambda: go(photo, painting, masks=left, style_kind='patch'), "'patch'", 'neighbours')
+    refused(lambda: go(photo, painting, content_mask=left, content_kind='self-similarity'), "'self-similarity'", 'leave one of them out')
+    refused(lambda: go(None, painting, change_mask=left, content_weights={}), 'change_mask', 'no content picture')
+    refused(lambda: Recipe(masks=[left]), 'masks of a recipe', 'mask_ref')
+    refused(lambda: go(photo, [painting, painting2], style_mix='barycentre', style_kind='w2'), 'barycentre', "'w2'")
+    refused(lambda: go(photo, [painting, painting2], style_scale=[1.]), '2 styles and 1 style scales')
