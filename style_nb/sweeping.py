@@ -20,7 +20,8 @@ from .learner import digest
 from .transfer import Shared, stylize
 
 # %% auto #0
-__all__ = ['NOTE', 'Item', 'combinations', 'plan_sweep', 'read_item', 'paint_item', 'Sweep', 'sweep', 'Matrix', 'matrix']
+__all__ = ['NOTE', 'Item', 'combinations', 'plan_sweep', 'read_item', 'paint_item', 'Sweep', 'sweep', 'Matrix', 'matrix',
+           'interpolate']
 
 # %% ../nbs/74_sweeping.ipynb #ec4da81d
 @dataclass(repr=False)
@@ -247,3 +248,16 @@ def matrix(
     contents, styles = (o if isinstance(o, dict) else {f'{what} {i+1}': p for i, p in enumerate(o if isinstance(o, (list, tuple)) else [o])} for o, what in ((contents, 'content'), (styles, 'style')))
     if not contents or not styles: raise ValueError("There is nothing to paint: give at least one content and one style.")
     return Matrix(sweep(list(contents.values()), list(styles.values()), [{}], folder, **settings).items, contents, styles)
+
+# %% ../nbs/74_sweeping.ipynb #a15788b0
+@delegates(sweep, but=['content', 'style', 'grid'])
+def interpolate(
+    content,              # Content picture; `None` for style alone
+    a, b,                 # The two style pictures
+    n:int=5,              # Pictures, both ends counted
+    folder=None,          # Where pictures are saved and found again; `None` keeps them in memory only
+    **settings,           # Settings all runs share, and `workers`, `progress`
+)->Sweep:                 # `n` pictures
+    "From one style to another in even steps."
+    shares = [i/(in_range(n, 'n', 2, whole=True) - 1) for i in range(n)]
+    return sweep(content, [[a, b]], [dict(style_blend=[round(1 - t, 4), round(t, 4)]) for t in shares], folder, **settings)
