@@ -12,11 +12,11 @@ from .losses import blend_grams
 # %% auto #0
 __all__ = ['STYLE_MIXES', 'barycentre', 'blend_clouds']
 
-# %% ../nbs/38_blends.ipynb #636ce9a8
-def _root(m, p=.5):
-    "A symmetric matrix, or many, to the power p."
+# %% ../nbs/38_blends.ipynb #b78ba3a5
+def _root(m, p=.5, least=0.):
+    "A symmetric matrix to the power p, its eigenvalues at least `least`."
     e, u = torch.linalg.eigh(m)
-    return (u*e.clamp_min(1e-30 if p < 0 else 0).pow(p)[..., None, :]) @ u.mT
+    return (u*e.clamp_min(least).pow(p)[..., None, :]) @ u.mT
 
 def barycentre(
     covs:list,           # Covariance matrices, (1, C, C)
@@ -25,25 +25,26 @@ def barycentre(
     most:int=100,        # Most rounds
 )->torch.Tensor:         # (1, C, C), float64
     "The covariance nearest to several, as earth is moved."
-    s, x = blend_grams(covs, weights).double(), [c.double() for c in covs]
-    few = 1e-6*s.diagonal(dim1=-2, dim2=-1).mean(-1)[:, None, None]*torch.eye(s.shape[-1], dtype=s.dtype, device=s.device)  # a silent channel has no inverse
-    s, x = s + few, [c + few for c in x]
+    s = blend_grams(covs, weights).double()
+    few = max(1e-30, 1e-6*float(s.diagonal(dim1=-2, dim2=-1).mean()))  # silent channels, and rounding, leave eigenvalues that have no inverse
+    w, x = zip(*[(w, _root(c.double(), 1., few)) for c, w in zip(covs, weights or [1.]*len(covs)) if w > 0])
+    if len(x) == 1: return x[0]
     for _ in range(most):
-        root, inverse = _root(s), _root(s, -.5)
-        t = blend_grams([_root(root @ c @ root) for c in x], weights)
+        root, inverse = _root(s, .5, few), _root(s, -.5, few)
+        t = blend_grams([_root(root @ c @ root) for c in x], w)
         new = inverse @ t @ t @ inverse
         done, s = (new - s).norm() <= tol*s.norm(), (new + new.mT)/2
         if done: break
-    return s - few
+    return s
 
-# %% ../nbs/38_blends.ipynb #ee8ca58d
+# %% ../nbs/38_blends.ipynb #bd0e47f6
 def blend_clouds(
     grams:list,        # Gram matrices, each (1, C, C)
     means:list,        # Means of the same maps, each (1, C)
     weights=None,      # One weight each, at least 0; `None` weighs all the same
 )->torch.Tensor:       # (1, C, C): the barycentre's Gram matrix, in the type of the first
     "The Gram matrix of the style that lies between styles."
-    if len(grams) == 1: return grams[0]
+    if len(grams) == 1 or weights and max(weights) == sum(weights): return grams[0 if len(grams) == 1 else list(weights).index(max(weights))]
     outer = lambda m: m.double()[..., None]*m.double()[..., None, :]
     middle = blend_grams([m.double() for m in means], weights)
     return (barycentre([g.double() - outer(m) for g, m in zip(grams, means)], weights) + outer(middle)).to(grams[0])

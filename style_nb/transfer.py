@@ -20,6 +20,7 @@ from .colour import match_colours
 from .encoders import encoder, Encoder
 from .masks import check_masks, layer_mask, load_mask, mask_of, mask_ref, pixels_of, regions, unless_white
 from .starts import noise
+from .losses import blend_grams
 from .learner import picture_learner, adam, each_scale, ContentLoss, StartLoss, StyleLoss, TVLoss
 from .callbacks import (Average, Clamp, Controls, CosineStep, Guard, History, LBFGSStep, EncoderPrecision, Progress, Pyramid, Snapshots, Stop, Within, PRECISIONS, best_precision, lbfgs, level_sizes, level_steps)
 from fastai.callback.core import Callback
@@ -54,16 +55,18 @@ def _start(init, content, styles, hw, recipe, masks):
     x = dict(noise=grain, content=content, recoloured=grain if content is None else content, style=(styles or [None])[0])[init] if isinstance(init, str) else init
     x = resize(x, hw)
     if recipe.noise_share: x = x.lerp(grain, recipe.noise_share)
-    return _recoloured(x, styles, recipe.style_blend, masks) if isinstance(init, str) and init == 'recoloured' and styles and recipe.style_weight > 0 else x
+    return _recoloured(x, styles, recipe, masks) if isinstance(init, str) and init == 'recoloured' and styles and recipe.style_weight > 0 else x
 
-def _recoloured(x, styles, blend, masks):
+def _recoloured(x, styles, recipe, masks):
     "A picture in the colours of the styles, each where its mask is, from where its own mask is."
     like, out = [s if m is None else pixels_of(s, m) for s, m in zip(styles, masks.get('style_masks') or [None]*len(styles))], x
+    blend, between = recipe.style_blend, recipe.style_mix == 'barycentre'
     for mask, mine in regions(masks.get('masks'), len(styles)):
         some, weights = [like[i] for i in mine], blend and [blend[i] for i in mine]
-        if mask is None: return match_colours(x, some, weights)
-        m = layer_mask(mask, x.shape[-2:])
-        out = out.lerp(match_colours(x, some, weights, within=pixels_of(x, m)), m)
+        m, of = (1., None) if mask is None else (layer_mask(mask, x.shape[-2:]), pixels_of(x, mask))
+        if between and len(some) > 1: y = blend_grams([match_colours(x, s, within=of) for s in some], weights)  # the mean of the ways to each
+        else: y = match_colours(x, some, weights, within=of)
+        out = y if mask is None else out.lerp(y, m)
     return out
 
 # %% ../nbs/70_transfer.ipynb #a2b2a796
@@ -77,11 +80,12 @@ def transfer_learner(
     device='cpu',       # Torch device
     first_step:int=0,   # Steps done before, when a run is resumed
     start=None,         # Picture to stay close to, when the recipe says `keep`
-    masks={},           # Mask tensors by field of the recipe: 'masks', 'style_masks', 'content_mask', 'change_mask'
+    masks={},           # Mask tensors by field of the recipe: 'masks', 'style_masks', 'content_mask', 'change_mask'; styles without any go where the picture may change
 ):                      # A Learner; fit it with `learn.fit(len(shapes))`
     "The Learner a recipe describes."
     r, steps = recipe, level_steps(recipe.steps, [max(s) for s in shapes])
     level = next(i for i, c in enumerate(np.cumsum(steps)) if first_step < c)
+    if masks.get('change_mask') is not None: masks = {'masks': [masks['change_mask']]*len(styles)} | masks
     cbs = [Pyramid(shapes, steps, (level, first_step - sum(steps[:level]))), EncoderPrecision(r.precision), Controls(r.schedule, first_step)]
     if r.content_weights and content is not None: cbs.append(ContentLoss(content, r.content_weights, r.content_weight, r.content_norm, r.content_kind, masks.get('content_mask')))
     if r.style_weights and styles: cbs.append(StyleLoss(styles, r.style_weights, r.style_weight, r.style_blend, r.style_norm, r.style_scale, r.style_kind, r.style_mix, masks.get('masks'), masks.get('style_masks')))
@@ -319,7 +323,7 @@ def stylize(
     masks=None,           # Where each style goes: a mask for each, a list or a dict; one is enough for one style, `None` in it is everywhere
     style_masks=None,     # Which part of each style picture is meant, likewise
     content_mask=None,    # Where the content counts
-    change_mask=None,     # Where the picture may change at all
+    change_mask=None,     # Where the picture may change at all; without `masks` the styles go there
     resume=None,          # `Result.state`, or a file of it: go on with that run
     device:str=None,      # Torch device; `None` is the best here
     progress:bool=True,   # Show a progress bar

@@ -99,3 +99,14 @@ def test_bad_settings_are_refused(refused):
     refused(lambda: Recipe(clamp='never'), "'never'", 'step')
     refused(lambda: Recipe(style_mix='median'), "'median'", 'barycentre')
     refused(lambda: Recipe(style_scale=[1, -1]), 'style_scale is -1')
+
+@settings(max_examples=15)
+@given(seeds, st.sampled_from([(1, 0), (0, 1), (1, 1), (3, 1)]))
+def test_flat_and_nearly_singular_clouds(seed, w):
+    "Few directions, 32-bit rounding: what a style of two colours gives"
+    g = torch.Generator().manual_seed(seed)
+    clouds = [torch.rand(24, 2, generator=g) @ torch.rand(2, 50, generator=g) + torch.rand(24, 1, generator=g) for _ in range(2)]
+    grams, means = [gram(c.view(1, 24, 5, 10)) for c in clouds], [c.mean(1)[None] for c in clouds]
+    got = blend_clouds(grams, means, list(w))
+    assert torch.isfinite(got).all() and got.norm() < 2*max(o.norm() for o in grams)
+    if 0 in w: assert torch.equal(got, grams[w.index(max(w))])
