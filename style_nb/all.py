@@ -12,9 +12,10 @@ __all__ = ['load_picture', 'open_picture', 'save_picture', 'to_pil', 'resize', '
            'best_match', 'ENCODERS', 'Encoder', 'encoder', 'encoder_card', 'gram', 'content_loss', 'style_loss',
            'tv_loss', 'Picture', 'LossTerm', 'FeatureHooks', 'ContentLoss', 'StyleLoss', 'TVLoss', 'StartLoss',
            'picture_learner', 'Average', 'Controls', 'Guard', 'LiveView', 'EncoderPrecision', 'Pyramid', 'Snapshots',
-           'RECIPES', 'Recipe', 'Result', 'Shared', 'stylize', 'reconstruct', 'Sweep', 'sweep', 'enlarge', 'fidelity',
-           'band_distances', 'colour_distance', 'at_fidelity', 'train_encoder', 'retrieval', 'explore', 'log_range',
-           'quick']
+           'load_mask', 'feather', 'colour_masks', 'segment', 'show_masks', 'Within', 'NOISES', 'noise', 'barycentre',
+           'interpolate', 'RECIPES', 'Recipe', 'Result', 'Shared', 'stylize', 'reconstruct', 'Sweep', 'sweep',
+           'enlarge', 'fidelity', 'band_distances', 'colour_distance', 'at_fidelity', 'train_encoder', 'retrieval',
+           'explore', 'log_range', 'quick']
 
 # %% ../nbs/99_all.ipynb #aa01f94c
 from .pictures import load_picture, open_picture, save_picture, to_pil, resize, show_pictures, contact_sheet
@@ -25,11 +26,14 @@ from .contrast import lower_contrast, match_contrast, match_histogram, local_con
 from .encoders import ENCODERS, Encoder, encoder, encoder_card
 from .losses import gram, content_loss, style_loss, tv_loss
 from .learner import Picture, LossTerm, FeatureHooks, ContentLoss, StyleLoss, TVLoss, StartLoss, picture_learner
-from .callbacks import Average, Controls, Guard, LiveView, EncoderPrecision, Pyramid, Snapshots
+from .callbacks import Average, Controls, Guard, LiveView, EncoderPrecision, Pyramid, Snapshots, Within
+from .masks import load_mask, feather, colour_masks, segment, show_masks
+from .starts import NOISES, noise
+from .blends import barycentre
 from .recipe import RECIPES, Recipe
 from .transfer import Result, Shared, stylize, reconstruct
 from .palettes import gram_errors, palette, palettes
-from .sweeping import Sweep, matrix, sweep
+from .sweeping import Sweep, interpolate, matrix, sweep
 from .tiling import best_match, granularity_sweep, presence, tile
 from .comparing import fidelity, band_distances, colour_distance, at_fidelity
 from .enlarging import enlarge
@@ -44,5 +48,6 @@ _all_ = ['load_picture', 'open_picture', 'save_picture', 'to_pil', 'resize', 'sh
     'tones', 'palette', 'palettes', 'gram_errors', 'tile', 'matrix', 'revert', 'ablate', 'new_dark', 'compatibility', 'rank_photos', 'granularity_sweep', 'presence', 'best_match', 'ENCODERS', 'Encoder', 'encoder', 'encoder_card', 'gram', 'content_loss', 'style_loss', 'tv_loss',
     'Picture', 'LossTerm', 'FeatureHooks', 'ContentLoss', 'StyleLoss', 'TVLoss', 'StartLoss', 'picture_learner',
     'Average', 'Controls', 'Guard', 'LiveView', 'EncoderPrecision', 'Pyramid', 'Snapshots',
+    'load_mask', 'feather', 'colour_masks', 'segment', 'show_masks', 'Within', 'NOISES', 'noise', 'barycentre', 'interpolate',
     'RECIPES', 'Recipe', 'Result', 'Shared', 'stylize', 'reconstruct', 'Sweep', 'sweep', 'enlarge',
     'fidelity', 'band_distances', 'colour_distance', 'at_fidelity', 'train_encoder', 'retrieval', 'explore', 'log_range', 'quick']
