@@ -181,18 +181,17 @@ def _line_distance(f, target):
 
 def _line_spread(target): return _spread(target[0].mean(1), target[0].var(1, correction=0))
 
-# %% ../nbs/32_zoo.ipynb #188bfb5e
+# %% ../nbs/32_zoo.ipynb #c501e37d
 @torch.no_grad()
 def _nearest(x, y):
-    "Index of the row of y (M, D) that is nearest to each row of x (N, D), and of the row of x nearest to each of y."
-    xx, yy = x.square().sum(1)/2, y.square().sum(1)/2
-    there, best, back = [], y.new_full((len(y),), -torch.inf), torch.zeros(len(y), dtype=torch.long, device=y.device)
-    for i in range(0, len(x), 4096):
-        dot = x[i:i+4096] @ y.mT
-        there.append((dot - yy).argmax(1))
-        near, at = (dot - xx[i:i+4096, None]).max(0)
-        back, best = torch.where(near > best, at + i, back), best.maximum(near)
-    return torch.cat(there), back
+    "For each row of x (N, D), the index of the row of y (M, D) that is nearest."
+    y_y = y.square().sum(1)/2
+    return torch.cat([torch.addmm(-y_y, o, y.mT).argmax(1) for o in x.split(max(1, 2**20//len(y)))])
+
+def _step(feats, most):
+    "Distance of the places that are looked at: 1 for up to `most` of them, else 2 or 3, and so each pixel is still seen."
+    n = feats.shape[-2]*feats.shape[-1]
+    return next((s for s in (1, 2) if n <= most*s*s), 3)
 
 def _directions(x, e): return x/(x.square().sum(1, keepdim=True) + e).sqrt()
 
@@ -201,7 +200,7 @@ def relaxed_emd(
     y:torch.Tensor,  # Points, (M, C)
 )->torch.Tensor:     # Scalar: for points of length 1, a mean of 1 - cosine
     "Relaxed earth mover's distance: the larger mean of half the squared ways to the nearest."
-    there, back = _nearest(x.detach(), y)
+    there, back = _nearest(x.detach(), y), _nearest(y, x.detach())
     return torch.maximum(squared_distance(x, y[there])/len(x), squared_distance(x[back], y)/len(y))/2
 
 def _remd_target(parts, weights=None):
@@ -214,9 +213,10 @@ def _remd_distance(f, target):
     (y, e, mean, cov, unit), (m, c) = target, mean_cov(f)
     width = cov.diagonal().clamp_min(0).sqrt().sum() + FLOOR*mean.abs().sum() + EPS
     moved = (m - mean).abs().sum()/width + (c - cov).abs().sum()/(cov.abs().sum() + (FLOOR*mean.abs().sum())**2 + EPS)
-    return relaxed_emd(_directions(_rows(f), e), y)/unit + moved
+    step = _step(f, MOST)
+    return relaxed_emd(_directions(_rows(f[..., ::step, ::step]), e), y)/unit + moved
 
-# %% ../nbs/32_zoo.ipynb #fff62d94
+# %% ../nbs/32_zoo.ipynb #b3d21bda
 SIDE, PATCHES = 3, 1024    # side of a patch, places; patches of a style that are kept
 
 def patches(
@@ -226,8 +226,7 @@ def patches(
     "Patches of 3x3 places."
     h, w = feats.shape[-2:]
     if min(h, w) < SIDE: raise ValueError(f"Feature maps of {w}x{h} places have no patch of {SIDE}x{SIDE}: raise size, or use shallower layers.")
-    step = next((s for s in range(1, SIDE) if h*w <= most*s*s), SIDE)
-    return F.unfold(feats.float() if feats.dtype in (torch.bfloat16, torch.float16) else feats, SIDE, stride=step)[0].mT
+    return F.unfold(feats.float() if feats.dtype in (torch.bfloat16, torch.float16) else feats, SIDE, stride=_step(feats, most))[0].mT
 
 def _patch_measure(f):
     p = patches(f, 2**30)
@@ -239,8 +238,7 @@ def _patch_target(parts, weights=None):
 
 def _patch_distance(f, target):
     x, (p, directions) = patches(f), target
-    with torch.no_grad(): near = torch.cat([(o @ directions.mT).argmax(1) for o in x.split(4096)])
-    return squared_distance(x, p[near])/len(x)
+    return squared_distance(x, p[_nearest(x.detach(), directions)])/len(x)
 
 # %% ../nbs/32_zoo.ipynb #643ec9af
 def _points(f): return places(f, 1024), mean_cov(f)
