@@ -17,7 +17,7 @@ from .losses import EPS, STYLE_NORMS, CONTENT_NORMS, blend_grams, gram, gram_dis
 __all__ = ['MOST', 'FLOOR', 'SIDE', 'PATCHES', 'STYLE_KINDS', 'SEEN', 'FROM', 'CONTENT_KINDS', 'StyleKind', 'mean_var',
            'mean_cov', 'pool_moments', 'places', 'pool_places', 'relaxed_emd', 'patches', 'ContentKind']
 
-# %% ../nbs/32_zoo.ipynb #05581495
+# %% ../nbs/32_zoo.ipynb #c57a3b62
 class _Kind:
     def check(self, norm):
         "Refuse a normalisation this kind does not know."
@@ -26,7 +26,7 @@ class _Kind:
     def scale(self, target, norm='unit'):
         "Factor of the distance to a target."
         self.check(norm)
-        return self.norms[norm](target)
+        return self.strength*self.norms[norm](target)
 
     def __call__(self,
         feats:torch.Tensor,  # Feature maps of the canvas, (1, C, H, W), any real range
@@ -36,7 +36,7 @@ class _Kind:
         "The loss: distance times scale."
         return self.distance(feats, target)*self.scale(target, norm)
 
-# %% ../nbs/32_zoo.ipynb #a822cad2
+# %% ../nbs/32_zoo.ipynb #17e2f89b
 @dataclass(frozen=True)
 class StyleKind(_Kind):
     "A way to say in numbers what a style is."
@@ -45,6 +45,7 @@ class StyleKind(_Kind):
     blend: Callable     # Measures, and a weight each or `None`, to a target
     distance: Callable  # Feature maps and a target to a scalar, at least 0, differentiable in the maps
     norms: dict         # {name: target to the factor of the distance}; 'unit' makes it unit-free
+    strength: float = 1.  # Factor found by looking: at one weight all kinds leave about as much of the photo
     source: str = ''    # Paper
 
     def target(self,
@@ -54,7 +55,7 @@ class StyleKind(_Kind):
         "The target that styles make together."
         with torch.no_grad(): return self.blend([self.measure(m) for m in maps], blend)
 
-# %% ../nbs/32_zoo.ipynb #3272f314
+# %% ../nbs/32_zoo.ipynb #cd4102c0
 MOST = 2**14    # places of a style picture that are kept, where places are kept
 FLOOR = 1e-3    # of the energy of the mean: the least spread a style is taken to have
 
@@ -68,9 +69,9 @@ def _shares(n, weights): return blend_grams([*torch.eye(n, dtype=torch.float64)]
 
 def _spread(mean, var): return var.sum() + FLOOR*mean.square().sum() + EPS
 
-def _unit(spread, strength=1.):
-    "The norm 'unit' alone: `spread` of the target is what its distance is measured in, `strength` a factor found by looking."
-    return {'unit': lambda target: strength/spread(target)}
+def _unit(spread):
+    "The norm 'unit' alone: `spread` of the target is what its distance is measured in."
+    return {'unit': lambda target: 1/spread(target)}
 
 # %% ../nbs/32_zoo.ipynb #2f458170
 def mean_var(
@@ -107,19 +108,19 @@ def _moment_distance(f, target):
 def _covariance_distance(f, target): return squared_distance(mean_cov(f)[1], target[1])
 def _covariance_spread(target): return target[1].square().sum() + (FLOOR*target[0].square().sum()).square() + EPS
 
-# %% ../nbs/32_zoo.ipynb #a3c00859
+# %% ../nbs/32_zoo.ipynb #14dc6d2f
 class _RootTrace(Function):
-    "Trace of the square root of `r a r`, both symmetric and positive; in float64."
+    "Trace of the square root of `r a r`, both symmetric, eigenvalues of `a` and `r r` at least `e`; in float64."
     @staticmethod
-    def forward(ctx, a, r):
+    def forward(ctx, a, r, e):
         values, vectors = torch.linalg.eigh(r @ a @ r)
-        roots = values.clamp_min(torch.finfo(a.dtype).tiny).sqrt()
+        roots = values.clamp_min(e*e).sqrt()
         ctx.save_for_backward(r @ (vectors/(2*roots)) @ vectors.mT @ r)
         return roots.sum()
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, g): return ctx.saved_tensors[0]*g, None
+    def backward(ctx, g): return ctx.saved_tensors[0]*g, None, None
 
 def _exact(t): return t.to('cpu' if t.device.type == 'mps' else t.device).double()
 def _wider(cov, e): return _exact(cov) + e*torch.eye(len(cov), dtype=torch.float64, device=_exact(cov).device)
@@ -134,7 +135,7 @@ def _gaussian(parts, weights=None):
 def _w2_distance(f, target):
     (m, c), (mean, cov, e, root) = mean_cov(f), target
     a = _wider(c, e)
-    between = a.trace() + _wider(cov, e).trace() - 2*_RootTrace.apply(a, root)
+    between = a.trace() + _wider(cov, e).trace() - 2*_RootTrace.apply(a, root, e)
     return squared_distance(m, mean) + between.clamp_min(0).to(m.device, m.dtype)
 
 # %% ../nbs/32_zoo.ipynb #889fdd48
@@ -240,21 +241,21 @@ def _patch_distance(f, target):
     x, (p, directions) = patches(f), target
     return squared_distance(x, p[_nearest(x.detach(), directions)])/len(x)
 
-# %% ../nbs/32_zoo.ipynb #643ec9af
+# %% ../nbs/32_zoo.ipynb #8c917a14
 def _points(f): return places(f, 1024), mean_cov(f)
 
 STYLE_KINDS = {
-    'gram': StyleKind('products of channels', gram, blend_grams, gram_distance, STYLE_NORMS, 'Gatys, Ecker, Bethge 2016, equations 3-5'),
-    'covariance': StyleKind('products of channels, means taken away', mean_cov, pool_moments, _covariance_distance, _unit(_covariance_spread), 'Li, Wang, Liu, Hou 2017, Demystifying Neural Style Transfer, section 3'),
-    'moments': StyleKind('mean and width of each channel', mean_var, pool_moments, _moment_distance, _unit(lambda t: _spread(*t)), 'Li et al. 2017, equation 14 (batch norm statistics); Huang, Belongie 2017, equation 13'),
-    'histogram': StyleKind('all values of each channel', places, _sorted, _line_distance, _unit(_line_spread), 'Risser, Wilmot, Barnes 2017, section 3'),
-    'wasserstein': StyleKind('all values along random directions', places, _sliced, _line_distance, _unit(_line_spread), 'Heitz, Vanhoey, Chambon, Belcour 2021, equations 4-6'),
-    'w2': StyleKind('mean and covariance, as a way to go', mean_cov, _gaussian, _w2_distance, _unit(lambda t: _spread(t[0], t[1].diagonal())), 'Olkin, Pukelsheim 1982; Crowson, style-transfer-pytorch'),
-    'patch': StyleKind('patches of 3x3 places', _patch_measure, _patch_target, _patch_distance, _unit(lambda t: _spread(t[0].mean(0), t[0].var(0, correction=0))), 'Li, Wand 2016, equations 2-3'),
-    'remd': StyleKind('places themselves, none left out', _points, _remd_target, _remd_distance, _unit(lambda t: 1.), 'Kolkin, Salavon, Shakhnarovich 2019, equations 5-9'),
+    'gram': StyleKind('products of channels', gram, blend_grams, gram_distance, STYLE_NORMS, 1., 'Gatys, Ecker, Bethge 2016, equations 3-5'),
+    'covariance': StyleKind('products of channels, means taken away', mean_cov, pool_moments, _covariance_distance, _unit(_covariance_spread), 1., 'Li, Wang, Liu, Hou 2017, Demystifying Neural Style Transfer; Sun, Saenko 2016 (CORAL)'),
+    'moments': StyleKind('mean and width of each channel', mean_var, pool_moments, _moment_distance, _unit(lambda t: _spread(*t)), 1., 'Li, Wang, Liu, Hou 2017 (batch norm statistics); Huang, Belongie 2017, equation 13'),
+    'histogram': StyleKind('all values of each channel', places, _sorted, _line_distance, _unit(_line_spread), 1., 'Risser, Wilmot, Barnes 2017 (histogram loss)'),
+    'wasserstein': StyleKind('all values along random directions', places, _sliced, _line_distance, _unit(_line_spread), 1., 'Heitz, Vanhoey, Chambon, Belcour 2021 (sliced Wasserstein loss)'),
+    'w2': StyleKind('mean and covariance, as a way to go', mean_cov, _gaussian, _w2_distance, _unit(lambda t: _spread(t[0], t[1].diagonal())), 1., 'Olkin, Pukelsheim 1982; Crowson, style-transfer-pytorch'),
+    'patch': StyleKind('patches of 3x3 places', _patch_measure, _patch_target, _patch_distance, _unit(lambda t: _spread(t[0].mean(0), t[0].var(0, correction=0))), 1., 'Li, Wand 2016, equations 2-3'),
+    'remd': StyleKind('places themselves, none left out', _points, _remd_target, _remd_distance, _unit(lambda t: 1.), 1., 'Kolkin, Salavon, Shakhnarovich 2019, the terms l_r and l_m'),
 }
 
-# %% ../nbs/32_zoo.ipynb #ae085607
+# %% ../nbs/32_zoo.ipynb #bdcfc83f
 SEEN, FROM = 4096, 256    # places that are looked at, and from
 
 def _apart(f, e):
@@ -281,10 +282,11 @@ class ContentKind(_Kind):
     target: Callable    # Feature maps (1, C, H, W) of the content to a target
     distance: Callable  # Feature maps of the canvas, as large, and a target to a scalar
     norms: dict         # {name: target to the factor of the distance}; 'unit' makes it unit-free
+    strength: float = 1.  # Factor found by looking: at one weight all kinds leave about as much of the photo
     source: str = ''    # Paper
 
 CONTENT_KINDS = {
-    'features': ContentKind('maps, place by place', lambda f: f, squared_distance, CONTENT_NORMS, 'Gatys, Ecker, Bethge 2016, equation 1'),
+    'features': ContentKind('maps, place by place', lambda f: f, squared_distance, CONTENT_NORMS, 1., 'Gatys, Ecker, Bethge 2016, equation 1'),
     'self-similarity': ContentKind('how places differ from each other', _similarity_target, _similarity_distance,
-        _unit(lambda t: (t[0] - 1/len(t[0])).abs().sum() + FLOOR), 'Kolkin, Salavon, Shakhnarovich 2019, equation 10'),
+        _unit(lambda t: (t[0] - 1/len(t[0])).abs().sum() + FLOOR), 1., 'Kolkin, Salavon, Shakhnarovich 2019, the term l_C'),
 }
