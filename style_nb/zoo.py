@@ -241,18 +241,18 @@ def _patch_distance(f, target):
     x, (p, directions) = patches(f), target
     return squared_distance(x, p[_nearest(x.detach(), directions)])/len(x)
 
-# %% ../nbs/32_zoo.ipynb #8c917a14
+# %% ../nbs/32_zoo.ipynb #7aa51f14
 def _points(f): return places(f, 1024), mean_cov(f)
 
 STYLE_KINDS = {
     'gram': StyleKind('products of channels', gram, blend_grams, gram_distance, STYLE_NORMS, 1., 'Gatys, Ecker, Bethge 2016, equations 3-5'),
-    'covariance': StyleKind('products of channels, means taken away', mean_cov, pool_moments, _covariance_distance, _unit(_covariance_spread), 1., 'Li, Wang, Liu, Hou 2017, Demystifying Neural Style Transfer; Sun, Saenko 2016 (CORAL)'),
-    'moments': StyleKind('mean and width of each channel', mean_var, pool_moments, _moment_distance, _unit(lambda t: _spread(*t)), 1., 'Li, Wang, Liu, Hou 2017 (batch norm statistics); Huang, Belongie 2017, equation 13'),
-    'histogram': StyleKind('all values of each channel', places, _sorted, _line_distance, _unit(_line_spread), 1., 'Risser, Wilmot, Barnes 2017 (histogram loss)'),
-    'wasserstein': StyleKind('all values along random directions', places, _sliced, _line_distance, _unit(_line_spread), 1., 'Heitz, Vanhoey, Chambon, Belcour 2021 (sliced Wasserstein loss)'),
-    'w2': StyleKind('mean and covariance, as a way to go', mean_cov, _gaussian, _w2_distance, _unit(lambda t: _spread(t[0], t[1].diagonal())), 1., 'Olkin, Pukelsheim 1982; Crowson, style-transfer-pytorch'),
-    'patch': StyleKind('patches of 3x3 places', _patch_measure, _patch_target, _patch_distance, _unit(lambda t: _spread(t[0].mean(0), t[0].var(0, correction=0))), 1., 'Li, Wand 2016, equations 2-3'),
-    'remd': StyleKind('places themselves, none left out', _points, _remd_target, _remd_distance, _unit(lambda t: 1.), 1., 'Kolkin, Salavon, Shakhnarovich 2019, the terms l_r and l_m'),
+    'covariance': StyleKind('products of channels, means taken away', mean_cov, pool_moments, _covariance_distance, _unit(_covariance_spread), .2, 'Li, Wang, Liu, Hou 2017, Demystifying Neural Style Transfer; Sun, Saenko 2016 (CORAL)'),
+    'moments': StyleKind('mean and width of each channel', mean_var, pool_moments, _moment_distance, _unit(lambda t: _spread(*t)), 6., 'Li, Wang, Liu, Hou 2017 (batch norm statistics); Huang, Belongie 2017, equation 13'),
+    'histogram': StyleKind('all values of each channel', places, _sorted, _line_distance, _unit(_line_spread), 1.5, 'Risser, Wilmot, Barnes 2017 (histogram loss)'),
+    'wasserstein': StyleKind('all values along random directions', places, _sliced, _line_distance, _unit(_line_spread), 2.5, 'Heitz, Vanhoey, Chambon, Belcour 2021 (sliced Wasserstein loss)'),
+    'w2': StyleKind('mean and covariance, as a way to go', mean_cov, _gaussian, _w2_distance, _unit(lambda t: _spread(t[0], t[1].diagonal())), .17, 'Olkin, Pukelsheim 1982; Crowson, style-transfer-pytorch'),
+    'patch': StyleKind('patches of 3x3 places', _patch_measure, _patch_target, _patch_distance, _unit(lambda t: _spread(t[0].mean(0), t[0].var(0, correction=0))), .017, 'Li, Wand 2016, equations 2-3'),
+    'remd': StyleKind('places themselves, none left out', _points, _remd_target, _remd_distance, _unit(lambda t: 1.), .016, 'Kolkin, Salavon, Shakhnarovich 2019, the terms l_r and l_m'),
 }
 
 # %% ../nbs/32_zoo.ipynb #bdcfc83f
