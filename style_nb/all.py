@@ -10,12 +10,12 @@ __all__ = ['load_picture', 'open_picture', 'save_picture', 'to_pil', 'resize', '
            'local_contrast', 'sigmoid_contrast', 'show_contrast', 'tones', 'palette', 'palettes', 'gram_errors', 'tile',
            'matrix', 'revert', 'ablate', 'new_dark', 'compatibility', 'rank_photos', 'granularity_sweep', 'presence',
            'best_match', 'ENCODERS', 'Encoder', 'encoder', 'encoder_card', 'gram', 'content_loss', 'style_loss',
-           'tv_loss', 'Picture', 'LossTerm', 'FeatureHooks', 'ContentLoss', 'StyleLoss', 'TVLoss', 'StartLoss',
-           'picture_learner', 'Average', 'Controls', 'Guard', 'LiveView', 'EncoderPrecision', 'Pyramid', 'Snapshots',
-           'load_mask', 'feather', 'colour_masks', 'segment', 'show_masks', 'Within', 'NOISES', 'noise', 'barycentre',
-           'interpolate', 'RECIPES', 'Recipe', 'Result', 'Shared', 'stylize', 'reconstruct', 'Sweep', 'sweep',
-           'enlarge', 'fidelity', 'band_distances', 'colour_distance', 'at_fidelity', 'train_encoder', 'retrieval',
-           'explore', 'log_range', 'quick']
+           'tv_loss', 'STYLE_KINDS', 'CONTENT_KINDS', 'Picture', 'LossTerm', 'FeatureHooks', 'ContentLoss', 'StyleLoss',
+           'TVLoss', 'StartLoss', 'picture_learner', 'Average', 'Controls', 'Guard', 'LiveView', 'EncoderPrecision',
+           'Pyramid', 'Snapshots', 'load_mask', 'feather', 'colour_masks', 'segment', 'show_masks', 'Within', 'NOISES',
+           'noise', 'barycentre', 'interpolate', 'RECIPES', 'Recipe', 'Result', 'Shared', 'stylize', 'reconstruct',
+           'Sweep', 'sweep', 'enlarge', 'fidelity', 'band_distances', 'colour_distance', 'at_fidelity', 'train_encoder',
+           'retrieval', 'explore', 'log_range', 'quick']
 
 # %% ../nbs/99_all.ipynb #aa01f94c
 from .pictures import load_picture, open_picture, save_picture, to_pil, resize, show_pictures, contact_sheet
@@ -25,6 +25,7 @@ from .colour import luminance, match_colours
 from .contrast import lower_contrast, match_contrast, match_histogram, local_contrast, sigmoid_contrast, show_contrast, tones
 from .encoders import ENCODERS, Encoder, encoder, encoder_card
 from .losses import gram, content_loss, style_loss, tv_loss
+from .zoo import STYLE_KINDS, CONTENT_KINDS
 from .learner import Picture, LossTerm, FeatureHooks, ContentLoss, StyleLoss, TVLoss, StartLoss, picture_learner
 from .callbacks import Average, Controls, Guard, LiveView, EncoderPrecision, Pyramid, Snapshots, Within
 from .masks import load_mask, feather, colour_masks, segment, show_masks
@@ -45,7 +46,7 @@ from .teaching import quick
 # %% ../nbs/99_all.ipynb #31a35f64
 _all_ = ['load_picture', 'open_picture', 'save_picture', 'to_pil', 'resize', 'show_pictures', 'contact_sheet', 'paint', 'sample', 'samples',
     'luminance', 'match_colours', 'lower_contrast', 'match_contrast', 'match_histogram', 'local_contrast', 'sigmoid_contrast', 'show_contrast',
-    'tones', 'palette', 'palettes', 'gram_errors', 'tile', 'matrix', 'revert', 'ablate', 'new_dark', 'compatibility', 'rank_photos', 'granularity_sweep', 'presence', 'best_match', 'ENCODERS', 'Encoder', 'encoder', 'encoder_card', 'gram', 'content_loss', 'style_loss', 'tv_loss',
+    'tones', 'palette', 'palettes', 'gram_errors', 'tile', 'matrix', 'revert', 'ablate', 'new_dark', 'compatibility', 'rank_photos', 'granularity_sweep', 'presence', 'best_match', 'ENCODERS', 'Encoder', 'encoder', 'encoder_card', 'gram', 'content_loss', 'style_loss', 'tv_loss', 'STYLE_KINDS', 'CONTENT_KINDS',
     'Picture', 'LossTerm', 'FeatureHooks', 'ContentLoss', 'StyleLoss', 'TVLoss', 'StartLoss', 'picture_learner',
     'Average', 'Controls', 'Guard', 'LiveView', 'EncoderPrecision', 'Pyramid', 'Snapshots',
     'load_mask', 'feather', 'colour_masks', 'segment', 'show_masks', 'Within', 'NOISES', 'noise', 'barycentre', 'interpolate',

@@ -51,6 +51,7 @@ def _recipe_options(s):
     s.add_argument('--init', help='start: content, noise, style or a picture file')
     s.add_argument('--style-weight', type=float, help='style against content')
     s.add_argument('--tv-weight', type=float, help='smoothness')
+    for name, text in dict(style='gram, covariance, moments, histogram, wasserstein, w2, patch or remd', content='features or self-similarity').items(): s.add_argument(f'--{name}-kind', help=f'what {name} is: {text}')
     s.add_argument('--seed', type=int, help='seed of the noise')
 
 # %% ../nbs/90_cli.ipynb #2ffdd99f
@@ -93,7 +94,7 @@ def _idea_options(sub):
     r.add_argument('--own-masses', action='store_true', help="leave the contrast of its large areas alone, as the article did")
 
 # %% ../nbs/90_cli.ipynb #4902e0e4
-_FIELDS = 'size steps levels encoder optimizer init style_weight tv_weight seed'.split()
+_FIELDS = 'size steps levels encoder optimizer init style_weight tv_weight style_kind content_kind seed'.split()
 
 def run_stylize(args):
     "Repaint, and write the picture."

@@ -17,7 +17,7 @@ from .losses import EPS, STYLE_NORMS, CONTENT_NORMS, blend_grams, gram, gram_dis
 __all__ = ['MOST', 'FLOOR', 'SIDE', 'PATCHES', 'STYLE_KINDS', 'SEEN', 'FROM', 'CONTENT_KINDS', 'StyleKind', 'mean_var',
            'mean_cov', 'pool_moments', 'places', 'pool_places', 'relaxed_emd', 'patches', 'ContentKind']
 
-# %% ../nbs/32_zoo.ipynb #05581495
+# %% ../nbs/32_zoo.ipynb #c57a3b62
 class _Kind:
     def check(self, norm):
         "Refuse a normalisation this kind does not know."
@@ -26,7 +26,7 @@ class _Kind:
     def scale(self, target, norm='unit'):
         "Factor of the distance to a target."
         self.check(norm)
-        return self.norms[norm](target)
+        return self.strength*self.norms[norm](target)
 
     def __call__(self,
         feats:torch.Tensor,  # Feature maps of the canvas, (1, C, H, W), any real range
@@ -36,7 +36,7 @@ class _Kind:
         "The loss: distance times scale."
         return self.distance(feats, target)*self.scale(target, norm)
 
-# %% ../nbs/32_zoo.ipynb #a822cad2
+# %% ../nbs/32_zoo.ipynb #17e2f89b
 @dataclass(frozen=True)
 class StyleKind(_Kind):
     "A way to say in numbers what a style is."
@@ -45,6 +45,7 @@ class StyleKind(_Kind):
     blend: Callable     # Measures, and a weight each or `None`, to a target
     distance: Callable  # Feature maps and a target to a scalar, at least 0, differentiable in the maps
     norms: dict         # {name: target to the factor of the distance}; 'unit' makes it unit-free
+    strength: float = 1.  # Factor found by looking: at one weight all kinds leave about as much of the photo
     source: str = ''    # Paper
 
     def target(self,
@@ -54,7 +55,7 @@ class StyleKind(_Kind):
         "The target that styles make together."
         with torch.no_grad(): return self.blend([self.measure(m) for m in maps], blend)
 
-# %% ../nbs/32_zoo.ipynb #3272f314
+# %% ../nbs/32_zoo.ipynb #cd4102c0
 MOST = 2**14    # places of a style picture that are kept, where places are kept
 FLOOR = 1e-3    # of the energy of the mean: the least spread a style is taken to have
 
@@ -68,9 +69,9 @@ def _shares(n, weights): return blend_grams([*torch.eye(n, dtype=torch.float64)]
 
 def _spread(mean, var): return var.sum() + FLOOR*mean.square().sum() + EPS
 
-def _unit(spread, strength=1.):
-    "The norm 'unit' alone: `spread` of the target is what its distance is measured in, `strength` a factor found by looking."
-    return {'unit': lambda target: strength/spread(target)}
+def _unit(spread):
+    "The norm 'unit' alone: `spread` of the target is what its distance is measured in."
+    return {'unit': lambda target: 1/spread(target)}
 
 # %% ../nbs/32_zoo.ipynb #2f458170
 def mean_var(
@@ -107,19 +108,19 @@ def _moment_distance(f, target):
 def _covariance_distance(f, target): return squared_distance(mean_cov(f)[1], target[1])
 def _covariance_spread(target): return target[1].square().sum() + (FLOOR*target[0].square().sum()).square() + EPS
 
-# %% ../nbs/32_zoo.ipynb #a3c00859
+# %% ../nbs/32_zoo.ipynb #14dc6d2f
 class _RootTrace(Function):
-    "Trace of the square root of `r a r`, both symmetric and positive; in float64."
+    "Trace of the square root of `r a r`, both symmetric, eigenvalues of `a` and `r r` at least `e`; in float64."
     @staticmethod
-    def forward(ctx, a, r):
+    def forward(ctx, a, r, e):
         values, vectors = torch.linalg.eigh(r @ a @ r)
-        roots = values.clamp_min(torch.finfo(a.dtype).tiny).sqrt()
+        roots = values.clamp_min(e*e).sqrt()
         ctx.save_for_backward(r @ (vectors/(2*roots)) @ vectors.mT @ r)
         return roots.sum()
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, g): return ctx.saved_tensors[0]*g, None
+    def backward(ctx, g): return ctx.saved_tensors[0]*g, None, None
 
 def _exact(t): return t.to('cpu' if t.device.type == 'mps' else t.device).double()
 def _wider(cov, e): return _exact(cov) + e*torch.eye(len(cov), dtype=torch.float64, device=_exact(cov).device)
@@ -134,7 +135,7 @@ def _gaussian(parts, weights=None):
 def _w2_distance(f, target):
     (m, c), (mean, cov, e, root) = mean_cov(f), target
     a = _wider(c, e)
-    between = a.trace() + _wider(cov, e).trace() - 2*_RootTrace.apply(a, root)
+    between = a.trace() + _wider(cov, e).trace() - 2*_RootTrace.apply(a, root, e)
     return squared_distance(m, mean) + between.clamp_min(0).to(m.device, m.dtype)
 
 # %% ../nbs/32_zoo.ipynb #889fdd48
@@ -181,18 +182,17 @@ def _line_distance(f, target):
 
 def _line_spread(target): return _spread(target[0].mean(1), target[0].var(1, correction=0))
 
-# %% ../nbs/32_zoo.ipynb #188bfb5e
+# %% ../nbs/32_zoo.ipynb #c501e37d
 @torch.no_grad()
 def _nearest(x, y):
-    "Index of the row of y (M, D) that is nearest to each row of x (N, D), and of the row of x nearest to each of y."
-    xx, yy = x.square().sum(1)/2, y.square().sum(1)/2
-    there, best, back = [], y.new_full((len(y),), -torch.inf), torch.zeros(len(y), dtype=torch.long, device=y.device)
-    for i in range(0, len(x), 4096):
-        dot = x[i:i+4096] @ y.mT
-        there.append((dot - yy).argmax(1))
-        near, at = (dot - xx[i:i+4096, None]).max(0)
-        back, best = torch.where(near > best, at + i, back), best.maximum(near)
-    return torch.cat(there), back
+    "For each row of x (N, D), the index of the row of y (M, D) that is nearest."
+    y_y = y.square().sum(1)/2
+    return torch.cat([torch.addmm(-y_y, o, y.mT).argmax(1) for o in x.split(max(1, 2**20//len(y)))])
+
+def _step(feats, most):
+    "Distance of the places that are looked at: 1 for up to `most` of them, else 2 or 3, and so each pixel is still seen."
+    n = feats.shape[-2]*feats.shape[-1]
+    return next((s for s in (1, 2) if n <= most*s*s), 3)
 
 def _directions(x, e): return x/(x.square().sum(1, keepdim=True) + e).sqrt()
 
@@ -201,7 +201,7 @@ def relaxed_emd(
     y:torch.Tensor,  # Points, (M, C)
 )->torch.Tensor:     # Scalar: for points of length 1, a mean of 1 - cosine
     "Relaxed earth mover's distance: the larger mean of half the squared ways to the nearest."
-    there, back = _nearest(x.detach(), y)
+    there, back = _nearest(x.detach(), y), _nearest(y, x.detach())
     return torch.maximum(squared_distance(x, y[there])/len(x), squared_distance(x[back], y)/len(y))/2
 
 def _remd_target(parts, weights=None):
@@ -214,9 +214,10 @@ def _remd_distance(f, target):
     (y, e, mean, cov, unit), (m, c) = target, mean_cov(f)
     width = cov.diagonal().clamp_min(0).sqrt().sum() + FLOOR*mean.abs().sum() + EPS
     moved = (m - mean).abs().sum()/width + (c - cov).abs().sum()/(cov.abs().sum() + (FLOOR*mean.abs().sum())**2 + EPS)
-    return relaxed_emd(_directions(_rows(f), e), y)/unit + moved
+    step = _step(f, MOST)
+    return relaxed_emd(_directions(_rows(f[..., ::step, ::step]), e), y)/unit + moved
 
-# %% ../nbs/32_zoo.ipynb #fff62d94
+# %% ../nbs/32_zoo.ipynb #b3d21bda
 SIDE, PATCHES = 3, 1024    # side of a patch, places; patches of a style that are kept
 
 def patches(
@@ -226,8 +227,7 @@ def patches(
     "Patches of 3x3 places."
     h, w = feats.shape[-2:]
     if min(h, w) < SIDE: raise ValueError(f"Feature maps of {w}x{h} places have no patch of {SIDE}x{SIDE}: raise size, or use shallower layers.")
-    step = next((s for s in range(1, SIDE) if h*w <= most*s*s), SIDE)
-    return F.unfold(feats.float() if feats.dtype in (torch.bfloat16, torch.float16) else feats, SIDE, stride=step)[0].mT
+    return F.unfold(feats.float() if feats.dtype in (torch.bfloat16, torch.float16) else feats, SIDE, stride=_step(feats, most))[0].mT
 
 def _patch_measure(f):
     p = patches(f, 2**30)
@@ -239,24 +239,23 @@ def _patch_target(parts, weights=None):
 
 def _patch_distance(f, target):
     x, (p, directions) = patches(f), target
-    with torch.no_grad(): near = torch.cat([(o @ directions.mT).argmax(1) for o in x.split(4096)])
-    return squared_distance(x, p[near])/len(x)
+    return squared_distance(x, p[_nearest(x.detach(), directions)])/len(x)
 
-# %% ../nbs/32_zoo.ipynb #643ec9af
+# %% ../nbs/32_zoo.ipynb #7aa51f14
 def _points(f): return places(f, 1024), mean_cov(f)
 
 STYLE_KINDS = {
-    'gram': StyleKind('products of channels', gram, blend_grams, gram_distance, STYLE_NORMS, 'Gatys, Ecker, Bethge 2016, equations 3-5'),
-    'covariance': StyleKind('products of channels, means taken away', mean_cov, pool_moments, _covariance_distance, _unit(_covariance_spread), 'Li, Wang, Liu, Hou 2017, Demystifying Neural Style Transfer, section 3'),
-    'moments': StyleKind('mean and width of each channel', mean_var, pool_moments, _moment_distance, _unit(lambda t: _spread(*t)), 'Li et al. 2017, equation 14 (batch norm statistics); Huang, Belongie 2017, equation 13'),
-    'histogram': StyleKind('all values of each channel', places, _sorted, _line_distance, _unit(_line_spread), 'Risser, Wilmot, Barnes 2017, section 3'),
-    'wasserstein': StyleKind('all values along random directions', places, _sliced, _line_distance, _unit(_line_spread), 'Heitz, Vanhoey, Chambon, Belcour 2021, equations 4-6'),
-    'w2': StyleKind('mean and covariance, as a way to go', mean_cov, _gaussian, _w2_distance, _unit(lambda t: _spread(t[0], t[1].diagonal())), 'Olkin, Pukelsheim 1982; Crowson, style-transfer-pytorch'),
-    'patch': StyleKind('patches of 3x3 places', _patch_measure, _patch_target, _patch_distance, _unit(lambda t: _spread(t[0].mean(0), t[0].var(0, correction=0))), 'Li, Wand 2016, equations 2-3'),
-    'remd': StyleKind('places themselves, none left out', _points, _remd_target, _remd_distance, _unit(lambda t: 1.), 'Kolkin, Salavon, Shakhnarovich 2019, equations 5-9'),
+    'gram': StyleKind('products of channels', gram, blend_grams, gram_distance, STYLE_NORMS, 1., 'Gatys, Ecker, Bethge 2016, equations 3-5'),
+    'covariance': StyleKind('products of channels, means taken away', mean_cov, pool_moments, _covariance_distance, _unit(_covariance_spread), .2, 'Li, Wang, Liu, Hou 2017, Demystifying Neural Style Transfer; Sun, Saenko 2016 (CORAL)'),
+    'moments': StyleKind('mean and width of each channel', mean_var, pool_moments, _moment_distance, _unit(lambda t: _spread(*t)), 6., 'Li, Wang, Liu, Hou 2017 (batch norm statistics); Huang, Belongie 2017, equation 13'),
+    'histogram': StyleKind('all values of each channel', places, _sorted, _line_distance, _unit(_line_spread), 1.5, 'Risser, Wilmot, Barnes 2017 (histogram loss)'),
+    'wasserstein': StyleKind('all values along random directions', places, _sliced, _line_distance, _unit(_line_spread), 2.5, 'Heitz, Vanhoey, Chambon, Belcour 2021 (sliced Wasserstein loss)'),
+    'w2': StyleKind('mean and covariance, as a way to go', mean_cov, _gaussian, _w2_distance, _unit(lambda t: _spread(t[0], t[1].diagonal())), .17, 'Olkin, Pukelsheim 1982; Crowson, style-transfer-pytorch'),
+    'patch': StyleKind('patches of 3x3 places', _patch_measure, _patch_target, _patch_distance, _unit(lambda t: _spread(t[0].mean(0), t[0].var(0, correction=0))), .017, 'Li, Wand 2016, equations 2-3'),
+    'remd': StyleKind('places themselves, none left out', _points, _remd_target, _remd_distance, _unit(lambda t: 1.), .016, 'Kolkin, Salavon, Shakhnarovich 2019, the terms l_r and l_m'),
 }
 
-# %% ../nbs/32_zoo.ipynb #ae085607
+# %% ../nbs/32_zoo.ipynb #bdcfc83f
 SEEN, FROM = 4096, 256    # places that are looked at, and from
 
 def _apart(f, e):
@@ -283,10 +282,11 @@ class ContentKind(_Kind):
     target: Callable    # Feature maps (1, C, H, W) of the content to a target
     distance: Callable  # Feature maps of the canvas, as large, and a target to a scalar
     norms: dict         # {name: target to the factor of the distance}; 'unit' makes it unit-free
+    strength: float = 1.  # Factor found by looking: at one weight all kinds leave about as much of the photo
     source: str = ''    # Paper
 
 CONTENT_KINDS = {
-    'features': ContentKind('maps, place by place', lambda f: f, squared_distance, CONTENT_NORMS, 'Gatys, Ecker, Bethge 2016, equation 1'),
+    'features': ContentKind('maps, place by place', lambda f: f, squared_distance, CONTENT_NORMS, 1., 'Gatys, Ecker, Bethge 2016, equation 1'),
     'self-similarity': ContentKind('how places differ from each other', _similarity_target, _similarity_distance,
-        _unit(lambda t: (t[0] - 1/len(t[0])).abs().sum() + FLOOR), 'Kolkin, Salavon, Shakhnarovich 2019, equation 10'),
+        _unit(lambda t: (t[0] - 1/len(t[0])).abs().sum() + FLOOR), 1., 'Kolkin, Salavon, Shakhnarovich 2019, the term l_C'),
 }
