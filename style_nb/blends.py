@@ -12,7 +12,7 @@ from .losses import blend_grams
 # %% auto #0
 __all__ = ['STYLE_MIXES', 'barycentre', 'blend_clouds']
 
-# %% ../nbs/38_blends.ipynb #b78ba3a5
+# %% ../nbs/38_blends.ipynb #faf3d1e1
 def _root(m, p=.5, least=0.):
     "A symmetric matrix to the power p, its eigenvalues at least `least`."
     e, u = torch.linalg.eigh(m)
@@ -23,11 +23,12 @@ def barycentre(
     weights=None,        # One weight each, at least 0; `None` weighs all the same
     tol:float=1e-6,      # Relative change at which to stop
     most:int=100,        # Most rounds
-)->torch.Tensor:         # (1, C, C), float64
+)->torch.Tensor:         # (1, C, C), float64, on the CPU
     "The covariance nearest to several, as earth is moved."
-    s = blend_grams(covs, weights).double()
+    covs = [c.cpu().double() for c in covs]  # some devices have no float64
+    s = blend_grams(covs, weights)
     few = max(1e-30, 1e-6*float(s.diagonal(dim1=-2, dim2=-1).mean()))  # silent channels, and rounding, leave eigenvalues that have no inverse
-    w, x = zip(*[(w, _root(c.double(), 1., few)) for c, w in zip(covs, weights or [1.]*len(covs)) if w > 0])
+    w, x = zip(*[(w, _root(c, 1., few)) for c, w in zip(covs, weights or [1.]*len(covs)) if w > 0])
     if len(x) == 1: return x[0]
     for _ in range(most):
         root, inverse = _root(s, .5, few), _root(s, -.5, few)
@@ -37,7 +38,7 @@ def barycentre(
         if done: break
     return s
 
-# %% ../nbs/38_blends.ipynb #bd0e47f6
+# %% ../nbs/38_blends.ipynb #530e7d13
 def blend_clouds(
     grams:list,        # Gram matrices, each (1, C, C)
     means:list,        # Means of the same maps, each (1, C)
@@ -45,8 +46,8 @@ def blend_clouds(
 )->torch.Tensor:       # (1, C, C): the barycentre's Gram matrix, in the type of the first
     "The Gram matrix of the style that lies between styles."
     if len(grams) == 1 or weights and max(weights) == sum(weights): return grams[0 if len(grams) == 1 else list(weights).index(max(weights))]
-    outer = lambda m: m.double()[..., None]*m.double()[..., None, :]
-    middle = blend_grams([m.double() for m in means], weights)
-    return (barycentre([g.double() - outer(m) for g, m in zip(grams, means)], weights) + outer(middle)).to(grams[0])
+    outer = lambda m: m[..., None]*m[..., None, :]
+    g, m = ([o.cpu().double() for o in os] for os in (grams, means))
+    return (barycentre([a - outer(b) for a, b in zip(g, m)], weights) + outer(blend_grams(m, weights))).to(grams[0])
 
 STYLE_MIXES = ('mean', 'barycentre')

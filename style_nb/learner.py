@@ -260,9 +260,9 @@ def _cloud(f): return gram(f), f.float().mean((-2, -1))
 def _between(parts, weights=None): return blend_clouds(*zip(*parts), weights)
 
 @patch
-def at_size(self:StyleLoss, style, side, scale):
+def at_size(self:StyleLoss, style, side, scale=None):
     "`style` with its longer side at `side` px times `scale`, never enlarged."
-    return resize(style, min(max(1, round(side*scale)), max(style.shape[-2:])))
+    return resize(style, min(max(1, round(side*(scale or self.scale[0]))), max(style.shape[-2:])))
 
 @patch
 def make_targets(self:StyleLoss, layers):

@@ -152,7 +152,7 @@ def inner_mask(
     inner = layer_mask(mask, hw, field//2)
     return inner if inner.mean() >= least*mask.mean() else layer_mask(mask, hw)
 
-# %% ../nbs/34_masks.ipynb #a8e21b7e
+# %% ../nbs/34_masks.ipynb #ace0dff7
 def pick_places(
     feats:torch.Tensor,  # Feature maps, (1, C, H, W)
     mask:torch.Tensor,   # At the maps' size, (1, 1, H, W), at least 0
@@ -163,9 +163,9 @@ def pick_places(
 
 def _steps(mask, n):
     "Indices of `n` places, by even steps along the running sum of a mask."
-    worth = mask.flatten().double()
-    steps = (torch.arange(n, device=mask.device) + .5)*(worth.sum()/n)
-    return torch.searchsorted(worth.cumsum(0), steps).clamp_max(len(worth) - 1)
+    worth = mask.flatten().cpu().double()
+    steps = (torch.arange(n) + .5)*(worth.sum()/n)
+    return torch.searchsorted(worth.cumsum(0), steps).clamp_max(len(worth) - 1).to(mask.device)
 
 def pixels_of(
     picture:torch.Tensor,  # (1, 3, H, W)
