@@ -70,6 +70,7 @@ def _plain(v):
     if isinstance(v, dict): return {k: _plain(o) for k, o in v.items()}
     if isinstance(v, (list, tuple)): return [_plain(o) for o in v]
     if isinstance(v, Recipe): return repr(v)
+    if isinstance(v, torch.Tensor) and v.ndim == 2: v = v[None]  # a mask
     return v if isinstance(v, (str, int, float, bool, type(None))) else digest(load_picture(v))
 
 def plan_sweep(

@@ -218,3 +218,14 @@ def test_what_masks_cannot_do_is_refused(refused, photo, painting, painting2):
     refused(lambda: Recipe(masks=[left]), 'masks of a recipe', 'mask_ref')
     refused(lambda: go(photo, [painting, painting2], style_mix='barycentre', style_kind='w2'), 'barycentre', "'w2'")
     refused(lambda: go(photo, [painting, painting2], style_scale=[1.]), '2 styles and 1 style scales')
+
+def test_masks_in_sweeps_and_enlargements(photo, painting, painting2, tmp_path):
+    from style_nb.enlarging import enlarge
+    from style_nb.sweeping import sweep
+    left, styles = halves(64, 64)[0, 0], [painting, painting2]
+    s = sweep(photo, [styles], [dict(masks=[left, 1 - left]), dict(masks=[1 - left, left]), dict(masks=None)], tmp_path, **QUICK)
+    assert not any(s.table.error) and len({o.key for o in s}) == 3 and len({o.image.tobytes() for o in s}) == 3
+    assert s[0].image.tobytes() == go(photo, styles, masks=[left, 1 - left]).image.tobytes()
+    small = go(photo, styles, masks=[left, 1 - left])
+    big = enlarge(small, photo, styles, 64, steps=3, progress=False)
+    assert [m['sha256'] for m in big.recipe.masks] == [m['sha256'] for m in small.recipe.masks] and big.image.size == (64, 64)
