@@ -255,7 +255,7 @@ STYLE_KINDS = {
     'remd': StyleKind('places themselves, none left out', _points, _remd_target, _remd_distance, _unit(lambda t: 1.), .016, 'Kolkin, Salavon, Shakhnarovich 2019, the terms l_r and l_m'),
 }
 
-# %% ../nbs/32_zoo.ipynb #bdcfc83f
+# %% ../nbs/32_zoo.ipynb #ae92c253
 SEEN, FROM = 4096, 256    # places that are looked at, and from
 
 def _apart(f, e):
@@ -288,5 +288,5 @@ class ContentKind(_Kind):
 CONTENT_KINDS = {
     'features': ContentKind('maps, place by place', lambda f: f, squared_distance, CONTENT_NORMS, 1., 'Gatys, Ecker, Bethge 2016, equation 1'),
     'self-similarity': ContentKind('how places differ from each other', _similarity_target, _similarity_distance,
-        _unit(lambda t: (t[0] - 1/len(t[0])).abs().sum() + FLOOR), 1., 'Kolkin, Salavon, Shakhnarovich 2019, the term l_C'),
+        _unit(lambda t: (t[0] - 1/len(t[0])).abs().sum() + FLOOR), 3.5, 'Kolkin, Salavon, Shakhnarovich 2019, the term l_C'),
 }
