@@ -153,6 +153,7 @@ def _plan(layers, taps):
         conv = None
     return plan
 
+# %% ../nbs/20_encoders.ipynb #184d5d1e
 class Chain(nn.Module):
     "The layers of an encoder down to the last of `taps`; calling it gives that one's map, and hooks on a tap get the tap's."
     def __init__(self,
