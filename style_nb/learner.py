@@ -228,7 +228,7 @@ class StyleLoss(WeightedLayers):
         blend_grams([torch.zeros(1)]*len(self.styles), blend)
 
     def distance(self, f, target): return gram_distance(f, target)
-    def key(self): return *map(digest, self.styles), str(self.blend), max(self.model.canvas.shape[-2:]), self.scale
+    def key(self): return *map(digest, self.styles), str(self.blend), max(self.model.canvas.shape[-2:]), self.scale, *(self.model.canvas.shape[-2:] if self.norm == 'udacity' else ())
 
     def at_size(self, style, side):
         "`style` with its longer side at `side` px times `scale`, never enlarged."
@@ -240,7 +240,7 @@ class StyleLoss(WeightedLayers):
         layers = [l for i, l in enumerate(enc.layers) if l in layers or (l.startswith('relu') and i <= last)]
         made = [picture_grams(enc, self.at_size(s.to(canvas.device), max(canvas.shape[-2:])), layers) for s in self.styles]
         blends = {l: blend_grams([g[l] for g in made], self.blend) for l in layers}
-        return {l: (g, style_scale(g, self.norm)) for l, g in blends.items() if l not in self.targets}
+        return {l: (g, style_scale(g, self.norm, enc.places(l, canvas.shape[-2:]))) for l, g in blends.items() if l not in self.targets}
 
 # %% ../nbs/40_learner.ipynb #9b33b8c5
 class TVLoss(LossTerm):

@@ -7,7 +7,7 @@ Docs: https://style-nb.github.io/style_nb/losses.html.md"""
 # %% ../nbs/30_losses.ipynb #ce065075
 from __future__ import annotations
 import math
-import torch
+import torch, torch.nn.functional as F
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from .pictures import one_of
@@ -56,10 +56,11 @@ def gram(
 EPS = 1e-8
 
 STYLE_NORMS = {
-    'unit':  lambda a: 1/(a.square().sum() + EPS),
-    'chw':   lambda a: 1/a.shape[-1]**4,
-    'hw':    lambda a: 1/a.shape[-1]**2,
-    'gatys': lambda a: 1/(4*a.shape[-1]**2)}
+    'unit':  lambda a, m: 1/(a.square().sum() + EPS),
+    'chw':   lambda a, m: 1/a.shape[-1]**4,
+    'hw':    lambda a, m: 1/a.shape[-1]**2,
+    'gatys': lambda a, m: 1/(4*a.shape[-1]**2),
+    'udacity': lambda a, m: m/a.shape[-1]**3}
 
 CONTENT_NORMS = {
     'unit':  lambda p: 1/((p.float() - p.float().mean((-2, -1), keepdim=True)).square().sum() + EPS),
@@ -69,9 +70,10 @@ CONTENT_NORMS = {
 def style_scale(
     target:torch.Tensor,  # Gram matrix of the style, (1, C, C)
     norm:str='unit',      # One of `STYLE_NORMS`
+    places:int=1,         # Height times width of the picture's maps; only 'udacity' asks
 ):                        # Factor of `|G - A|²`
     "What `norm` multiplies the squared distance of two Gram matrices by."
-    return STYLE_NORMS[one_of(norm, STYLE_NORMS, 'style normalisation')](target)
+    return STYLE_NORMS[one_of(norm, STYLE_NORMS, 'style normalisation')](target, places)
 
 def content_scale(
     target:torch.Tensor,  # Feature maps of the content, (1, C, H, W)
@@ -151,18 +153,18 @@ def style_loss(
     norm:str='unit',      # One of `STYLE_NORMS`
 )->torch.Tensor:          # Scalar, at least 0
     "Squared distance of Gram matrices."
-    return gram_distance(feats, target)*style_scale(target, norm)
+    return gram_distance(feats, target)*style_scale(target, norm, feats.shape[-2]*feats.shape[-1])
 
 # %% ../nbs/30_losses.ipynb #d5408cc0
-TV_KINDS = {'squared': (torch.square, lambda d, k: d*(2*k)), 'absolute': (torch.abs, lambda d, k: d.sign()*k)}  # value of a step, and k times its slope
+_TV_STEPS = {'squared': (torch.square, lambda d, k: d*(2*k)), 'absolute': (torch.abs, lambda d, k: d.sign()*k)}  # value of a step, and k times its slope
 
 class _TV(Function):
     @staticmethod
     def forward(ctx, x, kind):
         dy, dx = x[..., 1:, :] - x[..., :-1, :], x[..., 1:] - x[..., :-1]
         ctx.save_for_backward(dy, dx)
-        ctx.slope, ctx.shape = TV_KINDS[kind][1], x.shape
-        return sum(TV_KINDS[kind][0](d).mean() for d in (dy, dx) if d.numel())
+        ctx.slope, ctx.shape = _TV_STEPS[kind][1], x.shape
+        return sum(_TV_STEPS[kind][0](d).mean() for d in (dy, dx) if d.numel())
 
     @staticmethod
     @once_differentiable
@@ -174,12 +176,22 @@ class _TV(Function):
             late += step; early -= step
         return out, None
 
+def _summed(f): return lambda x: sum(f(d).sum() for d in (x[..., 1:, :] - x[..., :-1, :], x[..., 1:] - x[..., :-1]))
+
+def _nine_points(x):
+    x = F.pad(x, (1, 1, 1, 1), 'replicate')
+    steps = (x[..., 1:-1, 1:] - x[..., 1:-1, :-1], 3), (x[..., 1:, 1:-1] - x[..., :-1, 1:-1], 3), (x[..., 1:, 1:] - x[..., :-1, :-1], 12), (x[..., 1:, :-1] - x[..., :-1, 1:], 12)
+    return 2*sum(d.square().mean()/n for d, n in steps)
+
+TV_KINDS = {k: lambda x, k=k: _TV.apply(x, k) for k in _TV_STEPS} | {
+    'squared-sum': _summed(torch.square), 'absolute-sum': _summed(torch.abs), 'nine-point': _nine_points}
+
 def tv_loss(
     x:torch.Tensor,      # Picture, (1, 3, H, W)
     kind:str='squared',  # One of `TV_KINDS`
-)->torch.Tensor:         # Scalar: mean over vertical plus mean over horizontal steps
+)->torch.Tensor:         # Scalar; for 'squared' and 'absolute' the mean over vertical plus the mean over horizontal steps
     "Total variation of a picture."
-    return _TV.apply(x, one_of(kind, TV_KINDS, 'total variation'))
+    return TV_KINDS[one_of(kind, TV_KINDS, 'total variation')](x)
 
 # %% ../nbs/30_losses.ipynb #a48a0699
 def blend_grams(
