@@ -116,9 +116,9 @@ def list_encoders(args=None)->str:
     return _lines([(n, s.about, s.weights, f'checked {s.checked}') for n, s in ENCODERS.items()])
 
 def list_recipes(args=None)->str:
-    "A line for each named recipe."
-    from style_nb.recipe import RECIPES
-    return _lines([(n, r.encoder, r.optimizer, f'{r.size} px', f'{r.steps} steps', f"content {' '.join(r.content_weights)}", f"style {' '.join(r.style_weights)}", r.source) for n, r in RECIPES.items()])
+    "A card for each named recipe."
+    from style_nb.recipe import show_recipes
+    return show_recipes()
 
 def list_samples(args=None)->str:
     "A line for each bundled picture."

@@ -15,8 +15,8 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from safetensors import safe_open
 from fastcore.meta import delegates
-from .pictures import (as_path, load_picture, to_pil, save_picture, check_output, whole_file, show_pictures, fit_size, resize, in_range, one_of, Plate, PictureNotFound)
-from .colour import match_colours
+from .pictures import (as_path, load_picture, to_pil, save_picture, check_output, whole_file, show_pictures, fit_size, resize, in_range, one_of, Plate, PictureNotFound, MIN_SIDE)
+from .colour import finish_colours, match_colours
 from .encoders import encoder, Encoder
 from .learner import picture_learner, adam, ContentLoss, StartLoss, StyleLoss, TVLoss
 from .callbacks import (Average, Clamp, Controls, CosineStep, Guard, History, LBFGSStep, EncoderPrecision, Progress, Pyramid, Snapshots, Stop, PRECISIONS, best_precision, lbfgs, level_sizes, level_steps)
@@ -326,11 +326,19 @@ def stylize(
     if first >= r.steps: raise ValueError(f"This run has done all its {r.steps} steps: give a larger number of steps with init=result.image for a new run from here.")
     start = init if isinstance(init, torch.Tensor) else (resume or {}).get('start')
     if r.keep and start is None: raise ValueError("keep is above 0 but there is no start picture to stay close to: give one as init=..., or keep=0.")
-    learn = transfer_learner(xs[0], xs[1:], r, enc, shapes, resume['canvas'] if resume else init, device, first, start)
+    prepared = [_prepare_style(s, xs[0], r) for s in xs[1:]]
+    learn = transfer_learner(xs[0], prepared, r, enc, shapes, resume['canvas'] if resume else init, device, first, start)
     learn.add_cbs([*cbs] + ([Resume(resume)] if resume else []) + ([Progress(r.steps, 'stylize', first)] if progress else []))
     return run_transfer(learn, r, xs, names)
 
 # %% ../nbs/70_transfer.ipynb #a709dff7
+def _prepare_style(style, content, r):
+    "A style picture as the run sees it: tiled, in the content's colours, where the recipe says so."
+    if r.style_tiles > 1:
+        h, w = (max(MIN_SIDE, round(n/r.style_tiles)) for n in style.shape[-2:])
+        style = resize(style, (h, w)).repeat(1, 1, r.style_tiles, r.style_tiles)
+    return match_colours(style, content, method=r.colour_method) if r.colours == 'content-before' and content is not None else style
+
 def _is_picture(init): return not isinstance(init, str) or Path(init).suffix or init.startswith('http')
 
 def _read(content, style):
@@ -366,7 +374,9 @@ def run_transfer(
     recipe = replace(recipe, schedule=[list(o) for o in learn.controls.noted + learn.controls.todo])
     titles = ['content'] + ([f'style {i}' for i in range(1, len(xs))] if len(xs) > 2 else ['style'])
     inputs = [(t, resize(x, min(600, max(x.shape[-2:])))) for t, x in zip(titles, xs) if x is not None]
-    return Result(to_pil(learn.picture_so_far()), learn.history.table, learn.snapshots.frames if recipe.snapshots else [], recipe, run_state(learn, recipe), inputs, getattr(learn, 'stopped', ''))
+    shown = lambda x: to_pil(finish_colours(x, xs[0], recipe.colours, recipe.colour_method))
+    frames = [(s, im if recipe.colours == 'style' else shown(load_picture(im))) for s, im in learn.snapshots.frames] if recipe.snapshots else []
+    return Result(shown(learn.picture_so_far()), learn.history.table, frames, recipe, run_state(learn, recipe), inputs, getattr(learn, 'stopped', ''))
 
 # %% ../nbs/70_transfer.ipynb #2cd47b62
 @delegates(Recipe)
