@@ -16,7 +16,8 @@ from fastai.callback.hook import Hooks, hook_outputs
 from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
-from .losses import EPS, gram, gram_distance, squared_distance, style_scale, content_scale, blend_grams, tv_loss, TV_KINDS, STYLE_NORMS, CONTENT_NORMS
+from .losses import EPS, gram, squared_distance, blend_grams, tv_loss, TV_KINDS, STYLE_NORMS, CONTENT_NORMS
+from .zoo import STYLE_KINDS, CONTENT_KINDS
 
 # %% auto #0
 __all__ = ['Picture', 'Steps', 'LossTerm', 'FeatureHooks', 'adam', 'picture_learner', 'check_weights', 'digest', 'WeightedLayers',
@@ -185,17 +186,22 @@ class ContentLoss(WeightedLayers):
         weights='relu4_2',     # Layers and their weights
         weight:float=1.,       # Weight over all
         norm:str='unit',       # One of `CONTENT_NORMS`
+        kind:str='features',   # One of `CONTENT_KINDS`
     ):
         super().__init__(weights, weight, 'content')
         self.content, self.norm = load_picture(content), one_of(norm, CONTENT_NORMS, 'content normalisation')
+        self.kind = one_of(kind, CONTENT_KINDS, 'content kind')
+        CONTENT_KINDS[kind].check(norm)
 
-    def distance(self, f, target): return squared_distance(f, target)
-    def key(self): return digest(self.content), tuple(self.model.canvas.shape[-2:])
+    def distance(self, f, target): return CONTENT_KINDS[self.kind].distance(f, target)
+    def key(self): return digest(self.content), tuple(self.model.canvas.shape[-2:]), self.kind
 
     @torch.no_grad()
     def make_targets(self, layers):
         x = resize(self.content.to(self.model.canvas.device), tuple(self.model.canvas.shape[-2:]))
-        return {l: (f, content_scale(f, self.norm)) for l, f in self.learn.encoder(x, layers).items()}
+        kind = CONTENT_KINDS[self.kind]
+        made = {l: kind.target(f) for l, f in self.learn.encoder(x, layers).items()}
+        return {l: (t, kind.scale(t, self.norm)) for l, t in made.items()}
 
 # %% ../nbs/40_learner.ipynb #945e697e
 @torch.no_grad()
@@ -203,16 +209,17 @@ def picture_grams(
     enc,       # An `Encoder`
     x,         # Picture, (1, 3, H, W)
     layers,    # Names of layers
-)->dict:       # {layer: Gram matrix (1, C, C)}
+    measure=gram,  # What to keep of each layer's maps
+)->dict:       # {layer: Gram matrix (1, C, C), or what `measure` keeps}
     "Gram matrices of a picture at `layers`, in one pass."
     chain = enc.slice(layers)
-    with Hooks([getattr(chain, l) for l in layers], lambda m, i, o: gram(o)) as hooks:
+    with Hooks([getattr(chain, l) for l in layers], lambda m, i, o: measure(o)) as hooks:
         chain(enc.normalise(x))
         return dict(zip(layers, hooks.stored))
 
 # %% ../nbs/40_learner.ipynb #2ac83d05
 class StyleLoss(WeightedLayers):
-    "Get the Gram matrices of one style picture, or of a blend of several."
+    "Get the Gram matrices, or another statistic of feature maps, of one style picture or of a blend of several."
     def __init__(self,
         styles,                # A style picture or a list of them
         weights=('relu1_1', 'relu2_1', 'relu3_1', 'relu4_1'),  # Layers and their weights
@@ -220,27 +227,35 @@ class StyleLoss(WeightedLayers):
         blend=None,            # One weight for each style picture; `None` is equal
         norm:str='unit',       # One of `STYLE_NORMS`
         scale:float=1.,        # Longer side of the style picture over the canvas'
+        kind:str='gram',       # One of `STYLE_KINDS`
     ):
         super().__init__(weights, weight, 'style')
         self.styles = [load_picture(s) for s in (styles if isinstance(styles, (list, tuple)) else [styles])]
         if not self.styles: raise ValueError("There is no style picture: give at least one.")
         self.blend, self.norm, self.scale = blend, one_of(norm, STYLE_NORMS, 'style normalisation'), in_range(scale, 'style_scale', .01, 100)
+        self.kind = one_of(kind, STYLE_KINDS, 'style kind')
+        STYLE_KINDS[kind].check(norm)
         blend_grams([torch.zeros(1)]*len(self.styles), blend)
 
-    def distance(self, f, target): return gram_distance(f, target)
-    def key(self): return *map(digest, self.styles), str(self.blend), max(self.model.canvas.shape[-2:]), self.scale, *(self.model.canvas.shape[-2:] if self.norm == 'udacity' else ())
+    def distance(self, f, target): return STYLE_KINDS[self.kind].distance(f, target)
+    def key(self): return *map(digest, self.styles), str(self.blend), max(self.model.canvas.shape[-2:]), self.scale, self.kind, *self.places_for(None)
+
+    def places_for(self, layer):
+        "Height and width of the canvas, or at a layer their product over its pooling, where the norm asks for it."
+        hw = self.model.canvas.shape[-2:]
+        return () if self.norm != 'udacity' else tuple(hw) if layer is None else (self.learn.encoder.places(layer, hw),)
 
     def at_size(self, style, side):
         "`style` with its longer side at `side` px times `scale`, never enlarged."
         return resize(style, min(max(1, round(side*self.scale)), max(style.shape[-2:])))
 
     def make_targets(self, layers):
-        enc, canvas = self.learn.encoder, self.model.canvas
+        enc, canvas, kind = self.learn.encoder, self.model.canvas, STYLE_KINDS[self.kind]
         last = max(enc.layers.index(l) for l in layers)
         layers = [l for i, l in enumerate(enc.layers) if l in layers or (l.startswith('relu') and i <= last)]
-        made = [picture_grams(enc, self.at_size(s.to(canvas.device), max(canvas.shape[-2:])), layers) for s in self.styles]
-        blends = {l: blend_grams([g[l] for g in made], self.blend) for l in layers}
-        return {l: (g, style_scale(g, self.norm, enc.places(l, canvas.shape[-2:]))) for l, g in blends.items() if l not in self.targets}
+        made = [picture_grams(enc, self.at_size(s.to(canvas.device), max(canvas.shape[-2:])), layers, kind.measure) for s in self.styles]
+        blends = {l: kind.blend([g[l] for g in made], self.blend) for l in layers if l not in self.targets}
+        return {l: (g, kind.scale(g, self.norm, *self.places_for(l))) for l, g in blends.items()}
 
 # %% ../nbs/40_learner.ipynb #9b33b8c5
 class TVLoss(LossTerm):

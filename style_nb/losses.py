@@ -56,11 +56,11 @@ def gram(
 EPS = 1e-8
 
 STYLE_NORMS = {
-    'unit':  lambda a, m: 1/(a.square().sum() + EPS),
-    'chw':   lambda a, m: 1/a.shape[-1]**4,
-    'hw':    lambda a, m: 1/a.shape[-1]**2,
-    'gatys': lambda a, m: 1/(4*a.shape[-1]**2),
-    'udacity': lambda a, m: m/a.shape[-1]**3}
+    'unit':  lambda a, m=1: 1/(a.square().sum() + EPS),
+    'chw':   lambda a, m=1: 1/a.shape[-1]**4,
+    'hw':    lambda a, m=1: 1/a.shape[-1]**2,
+    'gatys': lambda a, m=1: 1/(4*a.shape[-1]**2),
+    'udacity': lambda a, m=1: m/a.shape[-1]**3}
 
 CONTENT_NORMS = {
     'unit':  lambda p: 1/((p.float() - p.float().mean((-2, -1), keepdim=True)).square().sum() + EPS),

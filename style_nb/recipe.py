@@ -17,6 +17,7 @@ from .pictures import as_path, one_of, in_range, to_pil, MAX_ASPECT, MIN_SIDE, P
 from .colour import COLOURS, COLOUR_METHODS
 from .encoders import ENCODERS, POOLINGS, PADDINGS, layer_names
 from .losses import STYLE_NORMS, CONTENT_NORMS, TV_KINDS
+from .zoo import STYLE_KINDS, CONTENT_KINDS
 from .learner import check_weights
 from .callbacks import PRECISIONS, check_move
 
@@ -62,6 +63,8 @@ class Recipe(_Checked):
     init: str = 'recoloured'        # Start: 'recoloured' (content, or noise without one, in the style's colours), 'content', 'noise', 'style', or any picture
     keep: float = 0.                # Weight of staying what a start picture is, as seen at its own size
     seed: int = 0                   # Seed of the noise
+    style_kind: str = 'gram'        # What a style is: one of `STYLE_KINDS`
+    content_kind: str = 'features'  # What content is: one of `CONTENT_KINDS`
     style_norm: str = 'unit'        # One of `STYLE_NORMS`
     content_norm: str = 'unit'      # One of `CONTENT_NORMS`
     tv_kind: str = 'squared'        # One of `TV_KINDS`
@@ -73,10 +76,8 @@ class Recipe(_Checked):
     schedule: list = field(default_factory=list)  # (step, field, value): slider moves, replayed at those steps
     strength: float = 20.           # style:content, unit-free, when not on the encoder it was written for
     written_for: str = ''           # Encoder whose units the weights are in; '' is any
-    name: str = field(default='default', compare=False)    # Name in the registry
-    source: str = field(default='', compare=False)         # Where it comes from
-    content: dict = _ref(); styles: list = _ref()  # {name, sha256, size} of the content picture, and of each style picture
-    start: dict = _ref()            # The same for the start, when it was a picture
+    name: str = field(default='default', compare=False); source: str = field(default='', compare=False)  # Name in the registry, and where it comes from
+    content: dict = _ref(); styles: list = _ref(); start: dict = _ref()  # {name, sha256, size} of the content picture, of each style picture, and of the start when it was one
 
 # %% ../nbs/60_recipe.ipynb #a081dbc6
 @patch
@@ -89,7 +90,8 @@ def _check_weights(self:Recipe):
 def _check_names(self:Recipe):
     "Every name is one of its table, every layer one of the encoder's."
     for k, options in dict(encoder=ENCODERS, optimizer=OPTIMIZERS, init=STARTS, style_norm=STYLE_NORMS, content_norm=CONTENT_NORMS, tv_kind=TV_KINDS, colours=COLOURS, colour_method=COLOUR_METHODS,
-                           pooling=POOLINGS, padding=PADDINGS, precision=('auto', *PRECISIONS)).items(): one_of(getattr(self, k), options, k)
+                           style_kind=STYLE_KINDS, content_kind=CONTENT_KINDS, pooling=POOLINGS, padding=PADDINGS, precision=('auto', *PRECISIONS)).items(): one_of(getattr(self, k), options, k)
+    STYLE_KINDS[self.style_kind].check(self.style_norm); CONTENT_KINDS[self.content_kind].check(self.content_norm)
     layers = layer_names(ENCODERS[self.encoder].depths)
     for l in (*self.content_weights, *self.style_weights): one_of(l, layers, f'layer of encoder {self.encoder!r}:')
 
@@ -110,6 +112,7 @@ def _check_numbers(self:Recipe):
     self.snapshots = [in_range(s, 'snapshots', 1, whole=True) for s in self.snapshots] if isinstance(self.snapshots, (list, tuple, range)) else in_range(self.snapshots, 'snapshots', whole=True)
     self.schedule = _checked_schedule(self.schedule, layer_names(ENCODERS[self.encoder].depths))
 
+# %% ../nbs/60_recipe.ipynb #a081dbc7
 def _checked_schedule(schedule, layers):
     "Slider moves as lists [step, field, value], each one possible."
     if not isinstance(schedule, (list, tuple)) or not all(isinstance(m, (list, tuple)) and len(m) == 3 for m in schedule):
@@ -150,7 +153,7 @@ RECIPES |= _named('gordic', "gordicaleksa/pytorch-neural-style-transfer: content
     content_weights='conv4_2', content_weight=1e5, style_weight=3e4, style_weights=_FIFTHS, style_norm='hw', tv_weight=255., tv_kind='absolute-sum', size=400, line_search=True, strength=4700.)
 
 # %% ../nbs/60_recipe.ipynb #c78def60
-RECIPES |= _named('crowson', 'crowsonkb/style-transfer-pytorch: five sizes, average of iterates, Adam .02, style by the Wasserstein-2 distance (here by Gram matrices)', 'vgg19-w2',
+RECIPES |= _named('crowson', 'crowsonkb/style-transfer-pytorch: five sizes, average of iterates, Adam .02, style by the Wasserstein-2 distance', 'vgg19-w2', style_kind='w2', style_norm='unit',
     content_weight=.015, style_weights={f'relu{i}_1': 4.**(5 - i)/341 for i in range(1, 6)}, style_weight=1., tv_weight=2., tv_kind='nine-point', steps=3000, levels=5,
     optimizer='adam', lr=.02, average=.99, padding='replicate', strength=2.)
 RECIPES |= _named('pytorch-tutorial', "PyTorch's neural style tutorial: its conv_4 is conv2_2, its style layers end at conv3_1; weights 1 and 1e6", 'vgg19',

@@ -69,8 +69,8 @@ def transfer_learner(
     r, steps = recipe, level_steps(recipe.steps, [max(s) for s in shapes])
     level = next(i for i, c in enumerate(np.cumsum(steps)) if first_step < c)
     cbs = [Pyramid(shapes, steps, (level, first_step - sum(steps[:level]))), EncoderPrecision(r.precision), Controls(r.schedule, first_step)]
-    if r.content_weights and content is not None: cbs.append(ContentLoss(content, r.content_weights, r.content_weight, r.content_norm))
-    if r.style_weights and styles: cbs.append(StyleLoss(styles, r.style_weights, r.style_weight, r.style_blend, r.style_norm, r.style_scale))
+    if r.content_weights and content is not None: cbs.append(ContentLoss(content, r.content_weights, r.content_weight, r.content_norm, r.content_kind))
+    if r.style_weights and styles: cbs.append(StyleLoss(styles, r.style_weights, r.style_weight, r.style_blend, r.style_norm, r.style_scale, r.style_kind))
     if r.keep: cbs.append(StartLoss(start, r.keep))
     cbs += [TVLoss(r.tv_weight, r.tv_kind), CosineStep(r.steps, r.lr_end, first_step), History(first_step), Guard(), Stop()]
     cbs.append(LBFGSStep() if r.optimizer == 'lbfgs' else Clamp())
