@@ -25,7 +25,8 @@ from .recipe import Recipe, named_recipe, on_encoder, picture_ref, png_info, to_
 
 # %% auto #0
 __all__ = ['settle_levels', 'transfer_learner', 'run_state', 'save_state', 'load_state', 'Resume', 'Result', 'plot_losses',
-           'animate', 'check_device', 'best_device', 'Shared', 'stylize', 'run_transfer', 'reconstruct']
+           'animate', 'check_device', 'best_device', 'Shared', 'stylize', 'prepare_style', 'run_transfer',
+           'reconstruct']
 
 # %% ../nbs/70_transfer.ipynb #94e834f7
 def settle_levels(
@@ -326,13 +327,13 @@ def stylize(
     if first >= r.steps: raise ValueError(f"This run has done all its {r.steps} steps: give a larger number of steps with init=result.image for a new run from here.")
     start = init if isinstance(init, torch.Tensor) else (resume or {}).get('start')
     if r.keep and start is None: raise ValueError("keep is above 0 but there is no start picture to stay close to: give one as init=..., or keep=0.")
-    prepared = [_prepare_style(s, xs[0], r) for s in xs[1:]]
+    prepared = [prepare_style(s, xs[0], r) for s in xs[1:]]
     learn = transfer_learner(xs[0], prepared, r, enc, shapes, resume['canvas'] if resume else init, device, first, start)
     learn.add_cbs([*cbs] + ([Resume(resume)] if resume else []) + ([Progress(r.steps, 'stylize', first)] if progress else []))
     return run_transfer(learn, r, xs, names)
 
 # %% ../nbs/70_transfer.ipynb #a709dff7
-def _prepare_style(style, content, r):
+def prepare_style(style, content, r):
     "A style picture as the run sees it: tiled, in the content's colours, where the recipe says so."
     if r.style_tiles > 1:
         h, w = (max(MIN_SIDE, round(n/r.style_tiles)) for n in style.shape[-2:])
