@@ -113,7 +113,7 @@ def lend_colours(
     space:str='luma',  # 'luma' or 'oklab': what brightness means
 )->torch.Tensor:       # (1, 3, H, W) in [0, 1]
     "The brightness of one picture with the colours of another, place by place."
-    x, c = load_picture(picture).clamp(0, 1), load_picture(like)
+    x, c = load_picture(picture), load_picture(like)
     c = resize(c, tuple(x.shape[-2:])).to(x)
     if one_of(space, ('luma', 'oklab'), 'colour space') == 'luma': return _paler(torch.add, luminance(x), c - luminance(c))
     return _paler(lambda l, ab: from_oklab(torch.cat([l, ab], 1)), to_oklab(x)[:, :1], to_oklab(c)[:, 1:])
@@ -129,5 +129,6 @@ def finish_colours(
 )->torch.Tensor:              # The same, in the colours asked for
     "What is done to colours after a run."
     if content is None or one_of(colours, COLOURS, 'colours') in ('style', 'content-before'): return picture
-    if colours == 'content-match': return match_colours(picture.clamp(0, 1), content, method=method)
+    picture = picture.clamp(0, 1)
+    if colours == 'content-match': return match_colours(picture, content, method=method)
     return lend_colours(picture, content, colours.removeprefix('content-'))
