@@ -41,6 +41,7 @@ def _power(m, p):
     e, u = torch.linalg.eigh(m)
     return u @ torch.diag(e.clamp_min(0)**p) @ u.T
 
+# %% ../nbs/15_colour.ipynb #c01a5b12
 def _symmetric(a, b):
     root, inverse = _power(a, .5), _power(a, -.5)
     return inverse @ _power(root @ b @ root, .5) @ inverse
@@ -59,6 +60,7 @@ def _match_channels(x, likes, weights=None):
         out[0, c] = torch.from_numpy(level[at.ravel()].reshape(x.shape[-2:])).to(x)
     return out
 
+# %% ../nbs/15_colour.ipynb #c01a5b13
 def match_colours(
     picture,           # Anything `load_picture` reads
     like,              # Picture whose colours are wanted, or a list of them

@@ -58,24 +58,20 @@ class Recipe(_Checked):
     line_search: bool = False       # Strong Wolfe line search in L-BFGS, about 2.2 evaluations a step
     average: float = 0.             # Decay of the average of iterates, 0 is off
     balance: bool = False           # Rescale weights at each level so that a layer's weight is its share of the gradient
-    colours: str = 'style'          # Whose colours the result has, one of `COLOURS`
-    colour_method: str = 'symmetric'  # One of `COLOUR_METHODS`, where `colours` says that colours are matched
+    colours: str = 'style'; colour_method: str = 'symmetric'  # Whose colours the result has, one of `COLOURS`; where they are matched, by which of `COLOUR_METHODS`
     init: str = 'recoloured'        # Start: 'recoloured' (content, or noise without one, in the style's colours), 'content', 'noise', 'style', or any picture
     keep: float = 0.                # Weight of staying what a start picture is, as seen at its own size
     seed: int = 0                   # Seed of the noise
     style_kind: str = 'gram'        # What a style is: one of `STYLE_KINDS`
     content_kind: str = 'features'  # What content is: one of `CONTENT_KINDS`
-    style_norm: str = 'unit'        # One of `STYLE_NORMS`
-    content_norm: str = 'unit'      # One of `CONTENT_NORMS`
+    style_norm: str = 'unit'; content_norm: str = 'unit'  # One of `STYLE_NORMS`, one of `CONTENT_NORMS`
     tv_kind: str = 'squared'        # One of `TV_KINDS`
-    pooling: str = 'avg'            # 'max', 'avg' or 'l2'
-    padding: str = 'reflect'        # 'zero', 'reflect', 'replicate' or 'circular'
+    pooling: str = 'avg'; padding: str = 'reflect'  # 'max', 'avg' or 'l2'; 'zero', 'reflect', 'replicate' or 'circular'
     precision: str = 'auto'         # 'auto', 'bf16' or 'fp32'
     encoder_weights: str = None     # Path of a weights file; `None` takes the encoder's own
     snapshots: int = 0              # Keep a frame every n steps, or a list of steps; 0 keeps none
     schedule: list = field(default_factory=list)  # (step, field, value): slider moves, replayed at those steps
-    strength: float = 20.           # style:content, unit-free, when not on the encoder it was written for
-    written_for: str = ''           # Encoder whose units the weights are in; '' is any
+    written_for: str = ''; strength: float = 20.  # Encoder whose units the weights are in, '' is any; style:content, unit-free, on another encoder
     name: str = field(default='default', compare=False); source: str = field(default='', compare=False)  # Name in the registry, and where it comes from
     content: dict = _ref(); styles: list = _ref(); start: dict = _ref()  # {name, sha256, size} of the content picture, of each style picture, and of the start when it was one
 
@@ -159,11 +155,11 @@ RECIPES |= _named('crowson', 'crowsonkb/style-transfer-pytorch: five sizes, aver
 RECIPES |= _named('pytorch-tutorial', "PyTorch's neural style tutorial: its conv_4 is conv2_2, its style layers end at conv3_1; weights 1 and 1e6", 'vgg19',
     content_weights='conv2_2', style_weights=['conv1_1', 'conv1_2', 'conv2_1', 'conv2_2', 'conv3_1'], style_weight=1e6, steps=300, strength=39.)
 RECIPES |= _named('fastai-2018', 'fast.ai, Deep Learning part 2, 2018, style-transfer.ipynb: VGG-16 with batch normalisation, content 1e6, Gram matrices times 1e6, from noise', 'vgg16-bn',
-    content_weights='relu4_3', content_weight=1e6, style_weights=['relu1_2', 'relu2_2', 'relu3_3', 'relu4_3', 'relu5_3'], style_weight=1e12, size=288, init='noise', strength=5.)
+    content_weights='relu4_3', content_weight=1e6, style_weights=['relu1_2', 'relu2_2', 'relu3_3', 'relu4_3', 'relu5_3'], style_weight=1e12, size=288, init='noise', strength=1.)
 RECIPES |= _named('fastai-16a', 'fast.ai, course22p2, 16A_StyleTransfer: VGG-16, content at two layers, weights 1 and 1, Adam .01 in normalised units', 'vgg16',
     content_weights=['relu4_1', 'relu5_1'], style_weight=1., style_norm='hw', size=256, steps=150, optimizer='adam', lr=.01*.226, strength=9.4)
 RECIPES |= _named('pystiche', 'pystiche/pystiche: content 1, style 1e3 over five layers, short side 500', 'vgg19', style_weights=_FIFTHS, style_weight=1e3, style_norm='hw', size=500, steps=500, strength=4700.)
-RECIPES |= {'michaus': replace(RECIPES['fastai-2018'], name='michaus', content_weights='relu3_3', style_weight=1e13, size=432, strength=50.,
+RECIPES |= {'michaus': replace(RECIPES['fastai-2018'], name='michaus', content_weights='relu3_3', style_weight=1e13, size=432, strength=10.,
     source="Michaus 2018, Was this your face, Vincent?: fast.ai's notebook on a painting as content and a photo of low contrast as style (see `revert`), style 10 times, a lower content layer")}
 RECIPES |= {'kenstler-palette': replace(RECIPES['athalye'], name='kenstler-palette', content_weights={}, source='Kenstler 2017: the style alone, from noise, by the program of Athalye'),
     'kenstler-tiles': replace(RECIPES['athalye'], name='kenstler-tiles', style_tiles=6, source='Kenstler 2017: a photo tiled until it is a texture, then the program of Athalye')}

@@ -20,6 +20,7 @@ from .colour import finish_colours, match_colours
 from .encoders import encoder, Encoder
 from .learner import picture_learner, adam, ContentLoss, StartLoss, StyleLoss, TVLoss
 from .callbacks import (Average, Clamp, Controls, CosineStep, Guard, History, LBFGSStep, EncoderPrecision, Progress, Pyramid, Snapshots, Stop, PRECISIONS, best_precision, lbfgs, level_sizes, level_steps)
+from .shares import Balance
 from fastai.callback.core import Callback
 from .recipe import Recipe, named_recipe, on_encoder, picture_ref, png_info, to_json, from_json, RECIPES, STARTS
 
@@ -73,6 +74,7 @@ def transfer_learner(
     if r.content_weights and content is not None: cbs.append(ContentLoss(content, r.content_weights, r.content_weight, r.content_norm, r.content_kind))
     if r.style_weights and styles: cbs.append(StyleLoss(styles, r.style_weights, r.style_weight, r.style_blend, r.style_norm, r.style_scale, r.style_kind))
     if r.keep: cbs.append(StartLoss(start, r.keep))
+    if r.balance: cbs.append(Balance(r.seed, asked={k: {l: w*getattr(r, f'{k}_weight') for l, w in getattr(r, f'{k}_weights').items()} for k in ('content', 'style')}))
     cbs += [TVLoss(r.tv_weight, r.tv_kind), CosineStep(r.steps, r.lr_end, first_step), History(first_step), Guard(), Stop()]
     cbs.append(LBFGSStep() if r.optimizer == 'lbfgs' else Clamp())
     if r.average: cbs.append(Average(r.average))
@@ -340,6 +342,7 @@ def prepare_style(style, content, r):
         style = resize(style, (h, w)).repeat(1, 1, r.style_tiles, r.style_tiles)
     return match_colours(style, content, method=r.colour_method) if r.colours == 'content-before' and content is not None else style
 
+# %% ../nbs/70_transfer.ipynb #c07a5b13
 def _is_picture(init): return not isinstance(init, str) or Path(init).suffix or init.startswith('http')
 
 def _read(content, style):
