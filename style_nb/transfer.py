@@ -335,7 +335,11 @@ def stylize(
     return run_transfer(learn, r, xs, names)
 
 # %% ../nbs/70_transfer.ipynb #a709dff7
-def prepare_style(style, content, r):
+def prepare_style(
+    style:torch.Tensor,  # Style picture, (1, 3, H, W)
+    content,             # Content picture, or `None`
+    r:Recipe,            # The recipe
+)->torch.Tensor:         # What the run takes its style from
     "A style picture as the run sees it: tiled, in the content's colours, where the recipe says so."
     if r.style_tiles > 1:
         h, w = (max(MIN_SIDE, round(n/r.style_tiles)) for n in style.shape[-2:])
