@@ -43,10 +43,10 @@ def gradient_shares(
     total = sum(norms.values())
     return {n: v/total if total else 0. for n, v in norms.items()}
 
-# %% ../nbs/52_shares.ipynb #d331a639
+# %% ../nbs/52_shares.ipynb #74b370a7
 def gradient_maps(
     grads:dict,        # {term: gradient (1, 3, H, W)}
-    blur:float=2.,     # Deviation of a Gaussian that calms the maps, px
+    blur:float=4.,     # Deviation of a Gaussian that calms the maps, px
 )->dict:               # {term: (H, W), at least 0}
     "How hard each term pulls at each place."
     from scipy.ndimage import gaussian_filter
