@@ -10,8 +10,8 @@ import argparse, sys, time
 from pathlib import Path
 
 # %% auto #0
-__all__ = ['TASKS', 'Parser', 'build_parser', 'run_stylize', 'run_train', 'list_encoders', 'list_recipes', 'list_samples',
-           'run_palette', 'run_recolour', 'run_tile', 'run_revert', 'run_demo', 'main']
+__all__ = ['TASKS', 'Parser', 'build_parser', 'run_recolour', 'run_stylize', 'run_train', 'list_encoders', 'list_recipes',
+           'list_samples', 'run_palette', 'run_tile', 'run_revert', 'run_demo', 'main']
 
 # %% ../nbs/90_cli.ipynb #6afb4ee3
 class Parser(argparse.ArgumentParser):
@@ -29,8 +29,7 @@ def build_parser()->argparse.ArgumentParser:
     _recipe_options(s)
     s.add_argument('--blend', type=float, nargs='+', metavar='W', help='a weight for each style picture')
     s.add_argument('--animate', metavar='FILE', help='also write the run as .gif or .mp4')
-    s.add_argument('--colours', help='style (default), content-luma, content-oklab, content-match or content-before: whose colours the result has')
-    s.add_argument('--balance', action='store_const', const=True, help="take weights as shares of the gradient; try --style-weight 3")
+    _colour_options(s, sub)
     _idea_options(sub)
     t = sub.add_parser('train', help='train an encoder on a folder of photos; the same command goes on after a stop')
     t.add_argument('photos', help='folder of photos, some hundreds')
@@ -68,11 +67,7 @@ def _idea_options(sub):
     p_.add_argument('--layers', nargs='+', metavar='LAYER', help='style layers, e.g. relu1_1 relu3_1 (default: those of the recipe)')
     p_.add_argument('--aspect', type=float, help="width over height (default: the painting's)")
     p_.add_argument('--seamless', action='store_true', help='make the borders fit each other')
-    k = sub.add_parser('recolour', help='colours only: a photo in the colours of a painting, no stroke')
-    k.add_argument('photo', help='photo: a path or web address')
-    k.add_argument('painting', nargs='+', help='painting: a path or web address; of several, all together')
-    k.add_argument('-o', '--output', required=True, help='picture file to write')
-    k.add_argument('--method', default='symmetric', help='symmetric (default), pca, cholesky or histogram')
+
     i = sub.add_parser('tile', help='fill a picture with small copies of it, so that it becomes a style')
     i.add_argument('photo', help='photo: a path or web address')
     i.add_argument('-n', type=int, default=4, help='tiles along each side (default: 4)')
@@ -91,6 +86,24 @@ def _idea_options(sub):
     r.add_argument('--colours', type=float, help="how far its colours go towards the painting's, 0 to 1 (default: .5)")
     r.add_argument('--own-masses', action='store_true', help="leave the contrast of its large areas alone, as the article did")
 
+# %% ../nbs/90_cli.ipynb #c90a5b14
+def _colour_options(s, sub):
+    "Whose colours a result has, and the task that changes colours alone."
+    s.add_argument('--colours', help='whose colours the result has: style (default), content-luma, content-oklab, content-match or content-before')
+    s.add_argument('--balance', action='store_const', const=True, help='take weights as shares of the gradient; try --style-weight 3')
+    k = sub.add_parser('recolour', help='colours only: a photo in the colours of a painting, no stroke')
+    k.add_argument('photo', help='photo: a path or web address')
+    k.add_argument('painting', nargs='+', help='painting: a path or web address; of several, all together')
+    k.add_argument('-o', '--output', required=True, help='picture file to write')
+    k.add_argument('--method', default='symmetric', help='symmetric (default), pca, cholesky or histogram')
+
+def run_recolour(args):
+    "Change colours, and write the picture."
+    from style_nb.colour import match_colours
+    from style_nb.pictures import check_output, save_picture
+    check_output(args.output)
+    save_picture(match_colours(args.photo, args.painting, method=args.method), args.output)
+
 # %% ../nbs/90_cli.ipynb #4902e0e4
 _FIELDS = 'size steps levels encoder optimizer init style_weight tv_weight seed'.split()
 
@@ -100,8 +113,7 @@ def run_stylize(args):
     from style_nb.transfer import stylize
     check_output(args.output)
     if args.animate: check_output(args.animate, ('.gif', '.mp4'))
-    settings = {k: v for k in _FIELDS if (v := getattr(args, k)) is not None}
-    settings |= {k: v for k in ('colours', 'balance') if (v := getattr(args, k)) is not None}
+    settings = {k: v for k in (*_FIELDS, 'colours', 'balance') if (v := getattr(args, k)) is not None}
     if args.blend: settings['style_blend'] = args.blend
     if args.animate: settings['snapshots'] = 10
     r = stylize(args.content, args.style, recipe=args.recipe, **settings)
@@ -144,12 +156,7 @@ def run_palette(args):
     r.save(args.output)
     print(f"{args.output}: {r!r}", file=sys.stderr)
 
-def run_recolour(args):
-    "Change colours, and write the picture."
-    from style_nb.colour import match_colours
-    from style_nb.pictures import check_output, save_picture
-    check_output(args.output)
-    save_picture(match_colours(args.photo, args.painting, method=args.method), args.output)
+
 
 def run_tile(args):
     "Lay tiles, and write them."
