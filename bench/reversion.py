@@ -25,9 +25,9 @@ def dark(args):
     "New dark: full contrast at two layers and up, three weights; then the defaults"
     pairs = {'cat in swirls, hopper': (paint('swirls', PHOTOS['cat'], size=432), HOPPER), 'hopper in mosaic, camera': (paint('mosaic', HOPPER.crop((130, 40, 390, 370)), size=432), PHOTOS['camera'])}
     if args.paintings: pairs |= {f'Van Gogh, {n}': (open_picture(args.paintings/'vg_self.jpg'), PHOTOS[n]) for n in ('astronaut', 'hopper', 'camera')}
-    plain, shown, rows = dict(contrast=1., masses=False, colours=0.), [], {}
+    plain, shown, rows = dict(contrast=1., masses=False, colours=0., keep=0.), [], {}
     for name, (p, s) in pairs.items():
-        a = ablate(p, s, {'full contrast': plain, 'halved before': dict(masses=False, colours=0., contrast=.5), 'reverted': {}, **{f'{l} x{w}': plain | dict(content_weights=l, style_weight=float(w)) for l in ('relu2_1', 'relu3_1') for w in (10, 30, 100)}},
+        a = ablate(p, s, {'full contrast': plain, 'halved before': plain | dict(contrast=.5), 'reverted': {}, **{f'{l} x{w}': plain | dict(content_weights=l, style_weight=float(w)) for l in ('relu2_1', 'relu3_1') for w in (10, 30, 100)}},
                    size=args.size, progress=False)
         t = a.table
         six = [t['new dark'][k] for k in t.index[3:]]

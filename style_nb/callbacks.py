@@ -62,13 +62,13 @@ class LBFGS(torch.optim.Optimizer):
         state, stretch, (_, c, h, w) = self.state[x], _stretch(x, group['chroma']), x.shape
         g = (stretch @ x.grad.reshape(c, -1)).view(-1)
         p, gg = self.remember(state, g, group['history']), float(g @ g)
-        gamma, a = self.direction(state, p, group['eager']) if state['rows'] else (group['first']/math.sqrt(max(gg, 1e-40)/len(g)), p)
+        gamma, a = self.direction(state, p, group['eager']) if state['rows'] else (group['first']/math.sqrt(max(gg, 1e-40)/len(g)), torch.zeros_like(p))
         turn = state['M'][:len(p), :len(p)] @ a
         dd = gamma*gamma*gg + float(a @ (2*gamma*p + turn))  # |gamma g + a W|², from products that are known
         t = group['lr']*min(1., group['longest']/math.sqrt(max(dd, 1e-40)/len(g)))
         d = torch.addmv(g, state['W'][:len(p)].T, a.to(g), beta=-t*gamma, alpha=-t)
         x.view(c, -1).addmm_(stretch, d.view(c, -1))
-        state.update(g=g, d=d, p=p, q=-t*(gamma*p + turn))
+        state.update(g=g, d=d, p=p, q=-t*(gamma*p + turn), dd=t*t*dd)
 
 def _stretch(x, chroma):
     "The matrix over channels that multiplies what lies across brightness by the root of `chroma`; only for RGB."
@@ -79,21 +79,23 @@ def _stretch(x, chroma):
 @patch
 def remember(self:LBFGS, state, g, history):
     "Keep the last step and the change of the gradient along it, unless the loss is concave there; products of the memory with `g`."
-    if not state: state.update(W=g.new_zeros(2*history, len(g)), M=torch.zeros(2*history, 2*history, dtype=torch.float64), rows=[])
+    n = 2*history + 2  # a place is always free
+    if not state: state.update(W=g.new_zeros(n, len(g)), M=torch.zeros(n, n, dtype=torch.float64), rows=[])
     rows, W, M = state['rows'], state['W'], state['M']
-    n = 2*len(rows)
-    p = (W[:n] @ g).cpu().double()
-    if 'g' not in state: return p
-    s, y = state['d'], g - state['g']
-    sy, yy, ss = float(s @ y), float(y @ y), float(s @ s)
-    if not sy > 1e-10*math.sqrt(yy*ss): return p
-    i = 2*rows.pop(0) if n == len(W) else n  # where the oldest was, or a new place
-    rows.append(i//2)
-    W[i], W[i+1] = s, y
-    M[i, :n], M[i+1, :n] = state['q'], p - state['p']
-    M[i:i+2, i:i+2] = torch.tensor([[ss, sy], [sy, yy]])
+    if 'g' not in state: return torch.zeros(0, dtype=torch.float64)
+    i = 2*next(j for j in range(history + 1) if j not in rows)
+    used = max(i + 2, len(state['p']))
+    s, y = W[i], torch.sub(g, state['g'], out=W[i+1])
+    s.copy_(state['d'])
+    p, sy, yy = (W[:used] @ g).cpu().double(), float(s @ y), float(y @ y)
+    if not sy > 1e-10*math.sqrt(yy*state['dd']): return p
+    m = len(state['p'])
+    M[i, :m], M[i+1, :m] = state['q'], p[:m] - state['p']
+    M[i:i+2, i:i+2] = torch.tensor([[state['dd'], sy], [sy, yy]])
     M[:, i:i+2] = M[i:i+2].T.clone()
-    return torch.cat([p[:i], (W[i:i+2] @ g).cpu().double(), p[i+2:]])
+    rows.append(i//2)
+    if len(rows) > history: rows.pop(0)
+    return p
 
 @patch
 def direction(self:LBFGS, state, p, eager=1.):
@@ -125,6 +127,7 @@ class LBFGSStep(Callback):
     def before_step(self):
         if self.version != self.learn.objective: self.reset()
         self.version, self.fresh = self.learn.objective, True
+        if self.model.canvas.grad is None: raise CancelStepException  # no term is switched on
         if isinstance(self.opt.opt, LBFGS): self.opt.opt.step()
         else:
             self.scale_first()

@@ -82,9 +82,9 @@ def _idea_options(sub):
     r.add_argument('photo', nargs='+', help='photo of something like it; of several the one that fits best is taken')
     r.add_argument('-o', '--output', required=True, help='picture file to write; a .png carries the recipe')
     _recipe_options(r)
-    r.add_argument('--contrast', type=float, help="what is left of the photo's contrast (default: .7)")
-    r.add_argument('--colours', type=float, help="how far its colours go towards the painting's, 0 to 1 (default: .5)")
-    r.add_argument('--own-masses', action='store_true', help="leave the contrast of its large areas alone, as the article did")
+    r.add_argument('--contrast', type=float, help="what is left of the photo's contrast (default: .85)")
+    r.add_argument('--colours', type=float, help="how far its colours go towards the painting's, 0 to 1 (default: 1)")
+    r.add_argument('--own-masses', action='store_true', help="keep neither the painting's large areas nor their contrast, as the article did")
 
 # %% ../nbs/90_cli.ipynb #c90a5b14
 def _colour_options(s, sub):
@@ -178,7 +178,8 @@ def run_revert(args):
         for p, score, words in zip(ranked.index, ranked.score, ranked.words): print(f"{p}: {score:.2f} {words}", file=sys.stderr)
         photo = ranked.index[0]
     settings = {k: v for k in (*_FIELDS, 'contrast', 'colours') if (v := getattr(args, k)) is not None}
-    r = revert(args.painting, photo, masses=not args.own_masses, recipe=args.recipe, **settings)
+    if args.own_masses: settings |= dict(masses=False, keep=0.)
+    r = revert(args.painting, photo, recipe=args.recipe, **settings)
     r.save(args.output)
     print(f"{args.output}: {r!r}; new dark {new_dark(r.image, args.painting)['share']:.1%}", file=sys.stderr)
 

@@ -79,29 +79,46 @@ def _one_pass(x):
     try: return x.dtype == torch.bfloat16 and x.device.type == 'cpu' and torch.ops.mkldnn._is_mkldnn_bf16_supported() and torch.ops.mkldnn._convolution_pointwise
     except (AttributeError, RuntimeError): return None
 
-def _convolve(x, conv, relu):
+def _clip_back(g, y):
+    "The way back over a ReLU that gave `y`. What is not negative has the same order as a whole number of the same bits: 16-bit maps are compared as such, without a detour over float32."
+    bits = torch.int16 if g.device.type == 'cpu' and g.dtype.itemsize == 2 else None
+    back = torch.ops.aten.threshold_backward
+    return back(g.view(bits), y.view(bits), 0).view(g.dtype) if bits else back(g, y, 0)
+
+def _packed(conv, shape):
+    "Weights of a convolution, and of its way back as a convolution, laid out for maps of `shape`."
+    (b, n, h, w), mirror, how = shape, isinstance(conv, MirrorConv), ([1, 1], [1, 1], 1)
+    back = conv.weight.flip(2, 3).transpose(0, 1).contiguous(memory_format=torch.channels_last)
+    pack = torch.ops.mkldnn._reorder_convolution_weight
+    return pack(conv.weight, [1 - mirror]*2, *how, [b, n, h + 2*mirror, w + 2*mirror]), pack(back, [1 + mirror]*2, *how, [b, len(conv.weight), h, w])
+
+def _convolve(x, conv, relu, weight=None):
     mirror = isinstance(conv, MirrorConv)
-    x, pad, fused = F.pad(x, (1, 1, 1, 1), 'reflect') if mirror else x, 1 - mirror, relu and _one_pass(x)
-    if fused: return fused(x, conv.weight, conv.bias, [pad]*2, [1, 1], [1, 1], 1, 'relu', [], '')
+    x, pad, fused = F.pad(x, (1, 1, 1, 1), 'reflect') if mirror else x, 1 - mirror, _one_pass(x)
+    if fused: return fused(x, conv.weight if weight is None else weight, conv.bias, [pad]*2, [1, 1], [1, 1], 1, 'relu' if relu else 'none', [], '')
     y = F.conv2d(x, conv.weight, conv.bias, padding=pad)
     return y.relu_() if relu else y
 
-def _convolve_back(g, conv, shape):
+def _convolve_back(g, conv, shape, weight=None):
     mirror = isinstance(conv, MirrorConv)
+    if weight is not None:
+        g = _one_pass(g)(g, weight, None, [1 + mirror]*2, [1, 1], [1, 1], 1, 'none', [], '')
+        return _fold(g) if mirror else g
     like = torch.empty((*shape[:2], *(n + 2*mirror for n in shape[2:])), dtype=g.dtype, device=g.device, memory_format=torch.channels_last)  # only its shape is used
     g = torch.ops.aten.convolution_backward(g, like, conv.weight, None, [1, 1], [1 - mirror]*2, [1, 1], False, [0, 0], 1, [True, False, False])[0]
     return _fold(g) if mirror else g
 
 # %% ../nbs/20_encoders.ipynb #c4a1d07e
 class _Pass(Function):
-    "Down the layers of `plan`, (name, convolution or None, ReLU or not), handing out the maps of `taps`; and back."
+    "Down the layers of `plan`, (name, convolution or None, ReLU or not), handing out the maps of `taps`; and back. `packs` keeps weights laid out for this size."
     @staticmethod
-    def forward(ctx, x, plan, taps):
+    def forward(ctx, x, plan, taps, packs):
         ctx.set_materialize_grads(False)
-        ctx.plan, ctx.taps, ctx.shapes, maps, clipped = plan, taps, [], {}, []
+        ctx.plan, ctx.taps, ctx.packs, ctx.shapes, maps, clipped = plan, taps, packs, [], {}, []
         for name, conv, relu in plan:
             ctx.shapes.append(x.shape)
-            x = _convolve(x, conv, relu) if conv else F.relu(x) if relu else F.avg_pool2d(x, 2)
+            if conv and packs is not None and name not in packs: packs[name] = _packed(conv, x.shape)
+            x = _convolve(x, conv, relu, packs and packs[name][0]) if conv else F.relu(x) if relu else F.avg_pool2d(x, 2)
             if name in taps: maps[name] = x
             if relu and ctx.needs_input_grad[0]: clipped.append(x)
         ctx.save_for_backward(*clipped)
@@ -117,10 +134,10 @@ class _Pass(Function):
             if g is None: g = more
             elif more is not None: g = g + more
             if g is None: continue
-            if relu: g = torch.ops.aten.threshold_backward(g, y, 0)
-            if conv: g = _convolve_back(g, conv, shape)
+            if relu: g = _clip_back(g, y)
+            if conv: g = _convolve_back(g, conv, shape, ctx.packs and ctx.packs[name][1])
             elif not relu: g = _spread(g, shape[-2:])
-        return g, None, None
+        return g, None, None, None
 
 # %% ../nbs/20_encoders.ipynb #9d31c6b4
 def _plan(layers, taps):
@@ -144,11 +161,19 @@ class Chain(nn.Module):
     ):
         super().__init__()
         self.plan, self.run = _plan(layers, taps), tuple(layers.items())  # a tuple: the modules stay the encoder's
+        self.packs, self.kind = None, None
         for name in taps: self.add_module(name, nn.Identity())
+
+    def _packs(self, x):
+        "Room for packed weights, from the second map of a kind on: a single one is not worth the packing."
+        kind = x.shape, x.dtype, [(id(c.weight), c.weight._version) for _, c, _ in self.plan if c] if _one_pass(x) else None
+        if kind != self.kind: self.packs, self.kind = None, kind
+        elif self.packs is None and kind[-1]: self.packs = {}
+        return self.packs
 
     def forward(self, x):
         taps = tuple(self._modules)
-        if self.plan: maps = dict(zip(taps, _Pass.apply(x, self.plan, taps)))
+        if self.plan: maps = dict(zip(taps, _Pass.apply(x, self.plan, taps, self._packs(x))))
         else:
             maps = {}
             for name, m in self.run:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy, hashlib
 from functools import partial
 import torch, torch.nn as nn, torch.nn.functional as F
+from torch.autograd import Function
 from fastcore.basics import patch, store_attr
 from .pictures import load_picture, one_of, in_range, resize
 from fastai.callback.core import Callback, TrainEvalCallback
@@ -33,6 +34,13 @@ class Picture(nn.Module):
         self.canvas = nn.Parameter(init.detach().clone().float().contiguous())
 
     def forward(self, _=None): return self.canvas
+
+class _Nothing(Function):
+    "A loss of 0 to which terms are added, without a gradient to add up."
+    @staticmethod
+    def forward(ctx, pred): return pred.new_zeros(())
+    @staticmethod
+    def backward(ctx, g): return None
 
 class Steps:
     "A data loader without data: `n` times a dummy (x, y)."
@@ -123,7 +131,7 @@ def picture_learner(
     model = Picture(init if isinstance(init, torch.Tensor) else load_picture(init)).to(device)
     dls = DataLoaders(Steps(in_range(steps, 'steps', 1, whole=True)), Steps(0))
     dls._device = torch.device(device)
-    learn = Learner(dls, model, loss_func=lambda pred, y: 0*pred.mean(), opt_func=opt_func or adam(), lr=lr, default_cbs=False, cbs=[TrainEvalCallback, FeatureHooks])
+    learn = Learner(dls, model, loss_func=lambda pred, y: _Nothing.apply(pred), opt_func=opt_func or adam(), lr=lr, default_cbs=False, cbs=[TrainEvalCallback, FeatureHooks])
     learn.encoder, learn.terms, learn.features = encoder.to(device), {}, {}
     return learn.add_cbs(cbs)
 

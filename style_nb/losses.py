@@ -115,8 +115,9 @@ class _GramDistance(Function):
         (B, C, H, W), ctx.shape = f.shape, f.shape
         x, half = f.permute(0, 2, 3, 1).reshape(B, H*W, C), f.dtype in (torch.bfloat16, torch.float16)
         if half:
-            near = (-target).to(f.dtype)
-            d = torch.baddbmm(near, x.mT, x, alpha=1/(H*W)).float() - (near.float() + target)
+            n = next(n for n in (16, 4, 1) if n == 1 or (H*W >= n*2**10 and H*W % n == 0))  # parts, for both cores and for the rounding
+            near, parts = (-target/n).to(f.dtype), x.reshape(B*n, -1, C)
+            d = torch.baddbmm(near.repeat_interleave(n, 0), parts.mT, parts, alpha=1/(H*W)).view(B, n, C, C).sum(1, dtype=torch.float32) - (n*near.float() + target)
         else: d = _products(x)/(H*W) - target
         ctx.save_for_backward(x, d)
         return torch.linalg.vector_norm(d).square()
@@ -156,24 +157,25 @@ def style_loss(
     return gram_distance(feats, target)*style_scale(target, norm, feats.shape[-2]*feats.shape[-1])
 
 # %% ../nbs/30_losses.ipynb #d5408cc0
-_TV_STEPS = {'squared': (torch.square, lambda d, k: d*(2*k)), 'absolute': (torch.abs, lambda d, k: d.sign()*k)}  # value of a step, and k times its slope
+_TV_STEPS = {'squared': (lambda d: torch.linalg.vector_norm(d).square(), lambda d: d, 2.),
+            'absolute': (lambda d: torch.linalg.vector_norm(d, 1), torch.sign, 1.)}  # sum over steps, slope of one, and its factor
 
 class _TV(Function):
     @staticmethod
     def forward(ctx, x, kind):
         dy, dx = x[..., 1:, :] - x[..., :-1, :], x[..., 1:] - x[..., :-1]
         ctx.save_for_backward(dy, dx)
-        ctx.slope, ctx.shape = _TV_STEPS[kind][1], x.shape
-        return sum(_TV_STEPS[kind][0](d).mean() for d in (dy, dx) if d.numel())
+        ctx.kind, ctx.shape = kind, x.shape
+        return sum(_TV_STEPS[kind][0](d)/d.numel() for d in (dy, dx) if d.numel())
 
     @staticmethod
     @once_differentiable
     def backward(ctx, g):
         dy, dx = ctx.saved_tensors
-        out = dy.new_zeros(ctx.shape)
+        out, (_, slope, factor) = dy.new_zeros(ctx.shape), _TV_STEPS[ctx.kind]
         for d, late, early in ((dy, out[..., 1:, :], out[..., :-1, :]), (dx, out[..., 1:], out[..., :-1])):
-            step = ctx.slope(d, g/max(d.numel(), 1))
-            late += step; early -= step
+            step, k = slope(d), g/max(d.numel(), 1)
+            late.addcmul_(step, k, value=factor); early.addcmul_(step, k, value=-factor)
         return out, None
 
 def _summed(f): return lambda x: sum(f(d).sum() for d in (x[..., 1:, :] - x[..., :-1, :], x[..., 1:] - x[..., :-1]))

@@ -21,8 +21,8 @@ from .palettes import gram_errors
 from .comparing import colour_distance, fidelity, laplacian_bands
 
 # %% auto #0
-__all__ = ['FINEST', 'VARIANTS', 'model_photo', 'revert', 'new_dark', 'Ablation', 'ablate', 'Compatibility', 'compatibility',
-           'rank_photos']
+__all__ = ['FINEST', 'SEEN', 'VARIANTS', 'model_photo', 'revert', 'new_dark', 'Ablation', 'ablate', 'Compatibility',
+           'compatibility', 'rank_photos']
 
 # %% ../nbs/79_reversion.ipynb #f68f9e76
 FINEST = 3  # octaves of a photo that are its texture
@@ -30,9 +30,9 @@ FINEST = 3  # octaves of a photo that are its texture
 def model_photo(
     painting,              # The painting
     photo,                 # The photo
-    contrast:float=.7,     # What is left of the photo's distance to its mean, 1 leaves it as it is
+    contrast:float=.85,    # What is left of the photo's distance to its mean, 1 leaves it as it is
     masses:bool=True,      # Shall large areas get the painting's contrast and mean?
-    colours:float=.5,      # How far its colours go towards the painting's, 0 to 1
+    colours:float=1.,      # How far its colours go towards the painting's, 0 to 1
     size:int=432,          # Longer side, px; never enlarged
 )->torch.Tensor:           # Picture (1, 3, H, W) in [0, 1]
     "The photo as `revert` uses it."
@@ -44,14 +44,17 @@ def model_photo(
     return match_contrast(x, p, by='scale', mean=True, finest=FINEST) if masses else x
 
 # %% ../nbs/79_reversion.ipynb #51a82326
+SEEN = 64  # px at which the painting is kept
+
 @delegates(stylize, but=['content', 'style', 'recipe', 'resume'])
 def revert(
     painting,              # The painting, or a picture by any hand
     photo,                 # A photo of something like it
-    contrast:float=.7,     # What is left of the photo's distance to its mean, 1 leaves it as it is
+    contrast:float=.85,    # What is left of the photo's distance to its mean, 1 leaves it as it is
     *,
     masses:bool=True,      # Shall large areas of the photo get the painting's contrast and mean?
-    colours:float=.5,      # How far the photo's colours go towards the painting's, 0 to 1
+    colours:float=1.,      # How far the photo's colours go towards the painting's, 0 to 1
+    keep:float=2.,         # Weight of staying the painting as seen at `SEEN` px; 0, or an `init` of your own, is without
     size:int=432,          # Longer side, px
     content_weights='relu2_1',  # Content layers, lower than for a transfer
     style_weight:float=10.,     # Style over content
@@ -59,7 +62,8 @@ def revert(
 )->Result:                 # The picture
     "Repaint a painting as a photo."
     x = model_photo(painting, photo, contrast, masses, colours, size)
-    return stylize(painting, x, **dict(size=size, content_weights=content_weights, style_weight=style_weight, style_scale=1., init='content', steps=200) | settings)
+    start = dict(init=resize(load_picture(painting), SEEN), keep=keep) if keep > 0 and 'init' not in settings else dict(init='content')
+    return stylize(painting, x, **dict(size=size, content_weights=content_weights, style_weight=style_weight, style_scale=1., steps=200) | start | settings)
 
 # %% ../nbs/79_reversion.ipynb #74734490
 def _z(x, hw=None):
@@ -78,8 +82,8 @@ def new_dark(
 
 # %% ../nbs/79_reversion.ipynb #32b8cdcb
 VARIANTS = {
-    'reverted': {}, 'full contrast': dict(contrast=1., masses=False, colours=0.), "the article's": dict(contrast=.5, masses=False, colours=0.),
-    'masses alone': dict(contrast=1., colours=0.), 'no masses': dict(masses=False), 'contrast 1': dict(contrast=1.), 'colours 0': dict(colours=0.), 'colours 1': dict(colours=1.),
+    'reverted': {}, 'full contrast': dict(contrast=1., masses=False, colours=0., keep=0.), "the article's": dict(contrast=.5, masses=False, colours=0., keep=0.),
+    'no keep': dict(keep=0.), 'no masses': dict(masses=False), 'contrast 1': dict(contrast=1.), 'contrast .5': dict(contrast=.5), 'colours 0': dict(colours=0.),
     'half the size': dict(size=.5), 'content relu3_2': dict(content_weights='relu3_2'), **{f'style {w}': dict(style_weight=float(w)) for w in (1, 3, 30, 100)}}
 
 @dataclass(repr=False)
@@ -121,14 +125,14 @@ def ablate(
 class Compatibility:
     "How well a photo fits a painting, 0 being perfect."
     contrast: float   # Deviation of luminance against the painting's: |log2| of the ratio
-    masses: float     # The same for areas of an eighth of the side and more, and how the dark is shared out
+    masses: float     # How light and dark are shared out among large areas
     hue: float        # Distance of colours when contrast is set aside
     detail: float     # Contrast of the three finest octaves against the photo's own masses: a smooth photo is best
     gram: float       # Distance of Gram matrices, of the photo as `revert` will use it
     words: list = field(default_factory=list)  # The same, said
 
     @property
-    def score(self)->float: return .5*self.contrast + self.masses + self.hue + .25*self.detail + self.gram
+    def score(self)->float: return self.masses + .5*self.hue + .5*self.gram  # what `revert` cannot mend
     def __repr__(self): return f'Compatibility {self.score:.2f}: ' + ' '.join(self.words)
 
 # %% ../nbs/79_reversion.ipynb #d536e4af
