@@ -6,22 +6,23 @@ Docs: https://style-nb.github.io/style_nb/all.html.md"""
 
 # %% auto #0
 __all__ = ['load_picture', 'open_picture', 'save_picture', 'to_pil', 'resize', 'show_pictures', 'contact_sheet', 'paint',
-           'sample', 'samples', 'luminance', 'match_colours', 'lower_contrast', 'match_contrast', 'match_histogram',
-           'local_contrast', 'sigmoid_contrast', 'show_contrast', 'tones', 'palette', 'palettes', 'gram_errors', 'tile',
-           'matrix', 'revert', 'ablate', 'new_dark', 'compatibility', 'rank_photos', 'granularity_sweep', 'presence',
-           'best_match', 'ENCODERS', 'Encoder', 'encoder', 'encoder_card', 'gram', 'content_loss', 'style_loss',
-           'tv_loss', 'STYLE_KINDS', 'CONTENT_KINDS', 'Picture', 'LossTerm', 'FeatureHooks', 'ContentLoss', 'StyleLoss',
-           'TVLoss', 'StartLoss', 'picture_learner', 'Average', 'Controls', 'Guard', 'LiveView', 'EncoderPrecision',
-           'Pyramid', 'Snapshots', 'load_mask', 'feather', 'colour_masks', 'segment', 'show_masks', 'Within', 'NOISES',
-           'noise', 'barycentre', 'interpolate', 'RECIPES', 'Recipe', 'Result', 'Shared', 'stylize', 'reconstruct',
-           'Sweep', 'sweep', 'enlarge', 'fidelity', 'band_distances', 'colour_distance', 'at_fidelity', 'train_encoder',
-           'retrieval', 'explore', 'log_range', 'quick']
+           'sample', 'samples', 'luminance', 'match_colours', 'lend_colours', 'Shares', 'gradient_maps', 'plot_shares',
+           'show_why', 'show_recipes', 'to_unit', 'from_unit', 'compare', 'lower_contrast', 'match_contrast',
+           'match_histogram', 'local_contrast', 'sigmoid_contrast', 'show_contrast', 'tones', 'palette', 'palettes',
+           'gram_errors', 'tile', 'matrix', 'revert', 'ablate', 'new_dark', 'compatibility', 'rank_photos',
+           'granularity_sweep', 'presence', 'best_match', 'ENCODERS', 'Encoder', 'encoder', 'encoder_card', 'gram',
+           'content_loss', 'style_loss', 'tv_loss', 'STYLE_KINDS', 'CONTENT_KINDS', 'Picture', 'LossTerm',
+           'FeatureHooks', 'ContentLoss', 'StyleLoss', 'TVLoss', 'StartLoss', 'picture_learner', 'Average', 'Controls',
+           'Guard', 'LiveView', 'EncoderPrecision', 'Pyramid', 'Snapshots', 'load_mask', 'feather', 'colour_masks',
+           'segment', 'show_masks', 'Within', 'NOISES', 'noise', 'barycentre', 'interpolate', 'RECIPES', 'Recipe',
+           'Result', 'Shared', 'stylize', 'reconstruct', 'Sweep', 'sweep', 'enlarge', 'fidelity', 'band_distances',
+           'colour_distance', 'at_fidelity', 'train_encoder', 'retrieval', 'explore', 'log_range', 'quick']
 
 # %% ../nbs/99_all.ipynb #aa01f94c
 from .pictures import load_picture, open_picture, save_picture, to_pil, resize, show_pictures, contact_sheet
 from .painting import paint
 from .gallery import sample, samples
-from .colour import luminance, match_colours
+from .colour import lend_colours, luminance, match_colours
 from .contrast import lower_contrast, match_contrast, match_histogram, local_contrast, sigmoid_contrast, show_contrast, tones
 from .encoders import ENCODERS, Encoder, encoder, encoder_card
 from .losses import gram, content_loss, style_loss, tv_loss
@@ -31,10 +32,12 @@ from .callbacks import Average, Controls, Guard, LiveView, EncoderPrecision, Pyr
 from .masks import load_mask, feather, colour_masks, segment, show_masks
 from .starts import NOISES, noise
 from .blends import barycentre
-from .recipe import RECIPES, Recipe
+from .shares import Shares, gradient_maps, plot_shares, show_why
+from .recipe import RECIPES, Recipe, show_recipes
 from .transfer import Result, Shared, stylize, reconstruct
+from .units import from_unit, to_unit
 from .palettes import gram_errors, palette, palettes
-from .sweeping import Sweep, interpolate, matrix, sweep
+from .sweeping import Sweep, compare, interpolate, matrix, sweep
 from .tiling import best_match, granularity_sweep, presence, tile
 from .comparing import fidelity, band_distances, colour_distance, at_fidelity
 from .enlarging import enlarge
@@ -45,7 +48,7 @@ from .teaching import quick
 
 # %% ../nbs/99_all.ipynb #31a35f64
 _all_ = ['load_picture', 'open_picture', 'save_picture', 'to_pil', 'resize', 'show_pictures', 'contact_sheet', 'paint', 'sample', 'samples',
-    'luminance', 'match_colours', 'lower_contrast', 'match_contrast', 'match_histogram', 'local_contrast', 'sigmoid_contrast', 'show_contrast',
+    'luminance', 'match_colours', 'lend_colours', 'Shares', 'gradient_maps', 'plot_shares', 'show_why', 'show_recipes', 'to_unit', 'from_unit', 'compare', 'lower_contrast', 'match_contrast', 'match_histogram', 'local_contrast', 'sigmoid_contrast', 'show_contrast',
     'tones', 'palette', 'palettes', 'gram_errors', 'tile', 'matrix', 'revert', 'ablate', 'new_dark', 'compatibility', 'rank_photos', 'granularity_sweep', 'presence', 'best_match', 'ENCODERS', 'Encoder', 'encoder', 'encoder_card', 'gram', 'content_loss', 'style_loss', 'tv_loss', 'STYLE_KINDS', 'CONTENT_KINDS',
     'Picture', 'LossTerm', 'FeatureHooks', 'ContentLoss', 'StyleLoss', 'TVLoss', 'StartLoss', 'picture_learner',
     'Average', 'Controls', 'Guard', 'LiveView', 'EncoderPrecision', 'Pyramid', 'Snapshots',

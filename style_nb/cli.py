@@ -10,8 +10,8 @@ import argparse, sys, time
 from pathlib import Path
 
 # %% auto #0
-__all__ = ['TASKS', 'Parser', 'build_parser', 'run_stylize', 'run_train', 'list_encoders', 'list_recipes', 'list_samples',
-           'run_palette', 'run_tile', 'run_revert', 'run_demo', 'main']
+__all__ = ['TASKS', 'Parser', 'build_parser', 'run_recolour', 'run_stylize', 'run_train', 'list_encoders', 'list_recipes',
+           'list_samples', 'run_palette', 'run_tile', 'run_revert', 'run_demo', 'main']
 
 # %% ../nbs/90_cli.ipynb #6afb4ee3
 class Parser(argparse.ArgumentParser):
@@ -28,8 +28,7 @@ def build_parser()->argparse.ArgumentParser:
     s.add_argument('-o', '--output', required=True, help='picture file to write; a .png carries the recipe')
     _recipe_options(s)
     s.add_argument('--blend', type=float, nargs='+', metavar='W', help='a weight for each style picture')
-    _mask_options(s)
-    _idea_options(sub)
+    _mask_options(s); _colour_options(s, sub); _idea_options(sub)
     t = sub.add_parser('train', help='train an encoder on a folder of photos; the same command goes on after a stop')
     t.add_argument('photos', help='folder of photos, some hundreds')
     t.add_argument('-o', '--output', required=True, help='weights file to write, .safetensors')
@@ -75,6 +74,7 @@ def _idea_options(sub):
     p_.add_argument('--layers', nargs='+', metavar='LAYER', help='style layers, e.g. relu1_1 relu3_1 (default: those of the recipe)')
     p_.add_argument('--aspect', type=float, help="width over height (default: the painting's)")
     p_.add_argument('--seamless', action='store_true', help='make the borders fit each other')
+
     i = sub.add_parser('tile', help='fill a picture with small copies of it, so that it becomes a style')
     i.add_argument('photo', help='photo: a path or web address')
     i.add_argument('-n', type=int, default=4, help='tiles along each side (default: 4)')
@@ -93,6 +93,24 @@ def _idea_options(sub):
     r.add_argument('--colours', type=float, help="how far its colours go towards the painting's, 0 to 1 (default: 1)")
     r.add_argument('--own-masses', action='store_true', help="keep neither the painting's large areas nor their contrast, as the article did")
 
+# %% ../nbs/90_cli.ipynb #c90a5b14
+def _colour_options(s, sub):
+    "Whose colours a result has, and the task that changes colours alone."
+    s.add_argument('--colours', help='whose colours the result has: style (default), content-luma, content-oklab, content-match or content-before')
+    s.add_argument('--balance', action='store_const', const=True, help='take weights as shares of the gradient; try --style-weight 3')
+    k = sub.add_parser('recolour', help='colours only: a photo in the colours of a painting, no stroke')
+    k.add_argument('photo', help='photo: a path or web address')
+    k.add_argument('painting', nargs='+', help='painting: a path or web address; of several, all together')
+    k.add_argument('-o', '--output', required=True, help='picture file to write')
+    k.add_argument('--method', default='symmetric', help='symmetric (default), pca, cholesky or histogram')
+
+def run_recolour(args):
+    "Change colours, and write the picture."
+    from style_nb.colour import match_colours
+    from style_nb.pictures import check_output, save_picture
+    check_output(args.output)
+    save_picture(match_colours(args.photo, args.painting, method=args.method), args.output)
+
 # %% ../nbs/90_cli.ipynb #4902e0e4
 _FIELDS = 'size steps levels encoder optimizer init style_weight tv_weight style_kind content_kind seed'.split()
 
@@ -102,7 +120,7 @@ def run_stylize(args):
     from style_nb.transfer import stylize
     check_output(args.output)
     if args.animate: check_output(args.animate, ('.gif', '.mp4'))
-    settings = {k: v for k in _FIELDS if (v := getattr(args, k)) is not None}
+    settings = {k: v for k in (*_FIELDS, 'colours', 'balance') if (v := getattr(args, k)) is not None}
     settings |= {k: v for k, v in dict(style_blend=args.blend, masks=args.mask, style_masks=args.style_mask, content_mask=args.content_mask, change_mask=args.change_mask).items() if v}
     if args.animate: settings['snapshots'] = 10
     r = stylize(args.content, args.style, recipe=args.recipe, **settings)
@@ -125,9 +143,9 @@ def list_encoders(args=None)->str:
     return _lines([(n, s.about, s.weights, f'checked {s.checked}') for n, s in ENCODERS.items()])
 
 def list_recipes(args=None)->str:
-    "A line for each named recipe."
-    from style_nb.recipe import RECIPES
-    return _lines([(n, r.encoder, r.optimizer, f'{r.size} px', f'{r.steps} steps', f"content {' '.join(r.content_weights)}", f"style {' '.join(r.style_weights)}", r.source) for n, r in RECIPES.items()])
+    "A card for each named recipe."
+    from style_nb.recipe import show_recipes
+    return show_recipes()
 
 def list_samples(args=None)->str:
     "A line for each bundled picture."
@@ -144,6 +162,8 @@ def run_palette(args):
     r = palette(args.style, seamless=args.seamless, recipe=args.recipe, **settings)
     r.save(args.output)
     print(f"{args.output}: {r!r}", file=sys.stderr)
+
+
 
 def run_tile(args):
     "Lay tiles, and write them."
@@ -195,7 +215,7 @@ def run_demo(args, **settings):
     print(f"Painted four pictures of {r.image.width}x{r.image.height} px in {seconds:.0f} s, {seconds/4:.0f} s each: look at {folder/'contact_sheet.png'}")
 
 # %% ../nbs/90_cli.ipynb #7ad6c1a0
-TASKS = dict(stylize=run_stylize, palette=run_palette, tile=run_tile, revert=run_revert, train=run_train, demo=run_demo, encoders=list_encoders, recipes=list_recipes, samples=list_samples)
+TASKS = dict(stylize=run_stylize, palette=run_palette, recolour=run_recolour, tile=run_tile, revert=run_revert, train=run_train, demo=run_demo, encoders=list_encoders, recipes=list_recipes, samples=list_samples)
 
 def main(
     argv=None,  # Words of the command line; `None` takes the program's own

@@ -6,11 +6,12 @@ Docs: https://style-nb.github.io/style_nb/colour.html.md"""
 
 # %% ../nbs/15_colour.ipynb #3ccf22e6
 from __future__ import annotations
-import torch
-from .pictures import load_picture
+import numpy as np, torch
+from .pictures import load_picture, one_of, resize
 
 # %% auto #0
-__all__ = ['LUMA', 'luminance', 'colour_statistics', 'match_colours']
+__all__ = ['LUMA', 'COLOUR_METHODS', 'COLOURS', 'luminance', 'colour_statistics', 'match_colours', 'to_oklab', 'from_oklab',
+           'lend_colours', 'finish_colours']
 
 # %% ../nbs/15_colour.ipynb #0a99faa1
 LUMA = (.299, .587, .114)
@@ -40,19 +41,97 @@ def _power(m, p):
     e, u = torch.linalg.eigh(m)
     return u @ torch.diag(e.clamp_min(0)**p) @ u.T
 
+# %% ../nbs/15_colour.ipynb #c01a5b12
+def _symmetric(a, b):
+    root, inverse = _power(a, .5), _power(a, -.5)
+    return inverse @ _power(root @ b @ root, .5) @ inverse
+
+_MAPS = dict(symmetric=_symmetric, pca=lambda a, b: _power(b, .5) @ _power(a, -.5), cholesky=lambda a, b: torch.linalg.cholesky(b) @ torch.linalg.inv(torch.linalg.cholesky(a)))
+COLOUR_METHODS = (*_MAPS, 'histogram')
+
+def _match_channels(x, likes, weights=None):
+    "Each channel of `x` with the distribution of that channel in `likes`."
+    w = np.concatenate([np.full(o[0, 0].numel(), v/o[0, 0].numel()) for v, o in zip([1.]*len(likes) if weights is None else weights, likes)])
+    out = torch.empty_like(x)
+    for c in range(3):
+        vals = np.concatenate([o[0, c].flatten().double().cpu().numpy() for o in likes]); order = vals.argsort()
+        _, at, n = np.unique(x[0, c].cpu().numpy(), return_inverse=True, return_counts=True)
+        level = np.interp((n.cumsum() - n/2)/n.sum(), (w[order].cumsum() - w[order]/2)/w.sum(), vals[order])
+        out[0, c] = torch.from_numpy(level[at.ravel()].reshape(x.shape[-2:])).to(x)
+    return out
+
+# %% ../nbs/15_colour.ipynb #c01a5b13
 def match_colours(
     picture,           # Anything `load_picture` reads
     like,              # Picture whose colours are wanted, or a list of them
     weights=None,      # With several: weight of each
     within=None,       # Picture whose colours are to become those; `None` is the picture itself
+    method:str='symmetric',  # One of `COLOUR_METHODS`: which of the maps that give this covariance; 'histogram' gives each channel's whole distribution
 )->torch.Tensor:       # (1, 3, H, W), clipped to [0, 1]
     "A picture with the mean and covariance of another's colours."
-    x = load_picture(picture)
+    x, likes = load_picture(picture), [load_picture(p) for p in (like if isinstance(like, (list, tuple)) else [like])]
+    if one_of(method, COLOUR_METHODS, 'colour method') == 'histogram': return _match_channels(x, likes, weights)
     mean, cov = colour_statistics([x if within is None else load_picture(within)])
-    wanted_mean, wanted = colour_statistics([load_picture(p) for p in (like if isinstance(like, (list, tuple)) else [like])], weights)
+    wanted_mean, wanted = colour_statistics(likes, weights)
     few = 1e-4*torch.eye(3, dtype=torch.float64)  # without it the faint colour noise of a nearly grey photo would be blown up
-    a, wanted = cov + few, wanted + few
-    root, inverse = _power(a, .5), _power(a, -.5)
-    T = inverse @ _power(root @ wanted @ root, .5) @ inverse
+    T = _MAPS[method](cov + few, wanted + few)
     y = T @ (x[0].flatten(1).double().cpu() - mean) + wanted_mean
     return y.view_as(x[0])[None].clamp(0, 1).to(x)
+
+# %% ../nbs/15_colour.ipynb #59c356f2
+_TO_CONES = torch.tensor([[.4122214708, .5363325363, .0514459929], [.2119034982, .6806995451, .1073969566], [.0883024619, .2817188376, .6299787005]], dtype=torch.float64)
+_TO_LAB = torch.tensor([[.2104542553, .7936177850, -.0040720468], [1.9779984951, -2.4285922050, .4505937099], [.0259040371, .7827717662, -.8086757660]], dtype=torch.float64)
+
+def _mix(m, x): return torch.einsum('ij,bjhw->bihw', m.to(x), x)
+
+def to_oklab(
+    x:torch.Tensor,   # Picture, (B, 3, H, W), sRGB in [0, 1]
+)->torch.Tensor:      # (B, 3, H, W): lightness in [0, 1], then green to red and blue to yellow
+    "Perceived lightness and colour."
+    linear = torch.where(x <= .04045, x/12.92, ((x + .055)/1.055).clamp_min(0)**2.4)
+    cones = _mix(_TO_CONES, linear)
+    return _mix(_TO_LAB, cones.sign()*cones.abs()**(1/3))
+
+def from_oklab(
+    lab:torch.Tensor, # What `to_oklab` gives
+)->torch.Tensor:      # (B, 3, H, W), sRGB; outside [0, 1] where a screen cannot show the colour
+    "The picture of a lightness and a colour."
+    linear = _mix(torch.linalg.inv(_TO_CONES), _mix(torch.linalg.inv(_TO_LAB), lab)**3)
+    return torch.where(linear <= .0031308, 12.92*linear, 1.055*linear.clamp_min(0)**(1/2.4) - .055)
+
+# %% ../nbs/15_colour.ipynb #537e4c55
+def _paler(show, grey, chroma, steps=14):
+    "`show(grey, share * chroma)` with, at each place, the largest share up to 1 that a screen can show."
+    fits = lambda s: ((y := show(grey, s*chroma)) >= -1e-6).all(1, keepdim=True) & (y <= 1 + 1e-6).all(1, keepdim=True)
+    low, high = torch.zeros_like(grey), torch.ones_like(grey)
+    low = torch.where(fits(high), high, low)
+    for _ in range(steps):
+        mid = (low + high)/2
+        low, high = torch.where(fits(mid), mid, low), torch.where(fits(mid), high, mid)
+    return show(grey, low*chroma).clamp(0, 1)
+
+def lend_colours(
+    picture,           # Picture whose brightness stays: anything `load_picture` reads
+    like,              # Picture whose colours it gets, place by place; brought to its size
+    space:str='luma',  # 'luma' or 'oklab': what brightness means
+)->torch.Tensor:       # (1, 3, H, W) in [0, 1]
+    "The brightness of one picture with the colours of another, place by place."
+    x, c = load_picture(picture), load_picture(like)
+    c = resize(c, tuple(x.shape[-2:])).to(x)
+    if one_of(space, ('luma', 'oklab'), 'colour space') == 'luma': return _paler(torch.add, luminance(x), c - luminance(c))
+    return _paler(lambda l, ab: from_oklab(torch.cat([l, ab], 1)), to_oklab(x)[:, :1], to_oklab(c)[:, 1:])
+
+# %% ../nbs/15_colour.ipynb #83af3b0a
+COLOURS = ('style', 'content-luma', 'content-oklab', 'content-match', 'content-before')
+
+def finish_colours(
+    picture:torch.Tensor,     # Picture that a run has made, (1, 3, H, W)
+    content,                  # Content picture, or `None`
+    colours:str='style',      # One of `COLOURS`
+    method:str='symmetric',   # One of `COLOUR_METHODS`, for 'content-match'
+)->torch.Tensor:              # The same, in the colours asked for
+    "What is done to colours after a run."
+    if content is None or one_of(colours, COLOURS, 'colours') in ('style', 'content-before'): return picture
+    picture = picture.clamp(0, 1)
+    if colours == 'content-match': return match_colours(picture, content, method=method)
+    return lend_colours(picture, content, colours.removeprefix('content-'))

@@ -282,6 +282,12 @@ def min_side(self:Encoder, layers)->int:
     last = max(names.index(l) for l in self.check(layers))
     return 2 * 2**sum(n.startswith('pool') for n in names[:last+1])
 
+@patch
+def places(self:Encoder, layer, hw)->int:
+    "Height times width of the maps at `layer` for a picture of `hw`."
+    n = 2**sum(o.startswith('pool') for o in self.layers[:self.layers.index(layer)+1])
+    return (hw[0]//n)*(hw[1]//n)
+
 # %% ../nbs/20_encoders.ipynb #030e328d
 @torch.no_grad()
 def calibrate(

@@ -261,7 +261,12 @@ class StyleLoss(WeightedLayers):
         blend_grams([torch.zeros(1)]*len(self.styles), blend)
         self.set_masks(masks, style_masks, one_of(mix, STYLE_MIXES, 'style mix'))
 
-    def key(self): return *map(digest, self.styles), str(self.blend), max(self.model.canvas.shape[-2:]), str(self.scale), self.kind, self.mix, *(m if m is None else digest(m) for m in self.style_masks), str([mine for _, mine in self.regions])
+    def key(self): return *map(digest, self.styles), str(self.blend), max(self.model.canvas.shape[-2:]), str(self.scale), self.kind, self.mix, *(m if m is None else digest(m) for m in self.style_masks), str([mine for _, mine in self.regions]), *self.places_for(None)
+
+    def places_for(self, layer):
+        "Height and width of the canvas, or at a layer their product over its pooling, where the norm asks for it."
+        hw = self.model.canvas.shape[-2:]
+        return () if self.norm != 'udacity' else tuple(hw) if layer is None else (self.learn.encoder.places(layer, hw),)
 
 # %% ../nbs/40_learner.ipynb #097707f9
 def _cloud(f): return gram(f), f.float().mean((-2, -1))
@@ -281,7 +286,7 @@ def make_targets(self:StyleLoss, layers):
     made = [picture_grams(enc, self.at_size(s.to(canvas.device), max(canvas.shape[-2:]), c), layers, measure, m) for s, c, m in zip(self.styles, self.scale, self.style_masks)]
     def target(l, mine):
         t = blend([made[i][l] for i in mine], self.blend and [self.blend[i] for i in mine])
-        return t, kind.scale(t, self.norm)
+        return t, kind.scale(t, self.norm, *self.places_for(l))
     found = {l: [target(l, mine) for _, mine in self.regions] for l in layers if l not in self.targets}
     return {l: (ts, 1.) if self.masked else ts[0] for l, ts in found.items()}
 

@@ -7,7 +7,7 @@ Docs: https://style-nb.github.io/style_nb/losses.html.md"""
 # %% ../nbs/30_losses.ipynb #ce065075
 from __future__ import annotations
 import math
-import torch
+import torch, torch.nn.functional as F
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from .pictures import one_of
@@ -56,10 +56,11 @@ def gram(
 EPS = 1e-8
 
 STYLE_NORMS = {
-    'unit':  lambda a: 1/(a.square().sum() + EPS),
-    'chw':   lambda a: 1/a.shape[-1]**4,
-    'hw':    lambda a: 1/a.shape[-1]**2,
-    'gatys': lambda a: 1/(4*a.shape[-1]**2)}
+    'unit':  lambda a, m=1: 1/(a.square().sum() + EPS),
+    'chw':   lambda a, m=1: 1/a.shape[-1]**4,
+    'hw':    lambda a, m=1: 1/a.shape[-1]**2,
+    'gatys': lambda a, m=1: 1/(4*a.shape[-1]**2),
+    'udacity': lambda a, m=1: m/a.shape[-1]**3}
 
 CONTENT_NORMS = {
     'unit':  lambda p: 1/((p.float() - p.float().mean((-2, -1), keepdim=True)).square().sum() + EPS),
@@ -69,9 +70,10 @@ CONTENT_NORMS = {
 def style_scale(
     target:torch.Tensor,  # Gram matrix of the style, (1, C, C)
     norm:str='unit',      # One of `STYLE_NORMS`
+    places:int=1,         # Height times width of the picture's maps; only 'udacity' asks
 ):                        # Factor of `|G - A|²`
     "What `norm` multiplies the squared distance of two Gram matrices by."
-    return STYLE_NORMS[one_of(norm, STYLE_NORMS, 'style normalisation')](target)
+    return STYLE_NORMS[one_of(norm, STYLE_NORMS, 'style normalisation')](target, places)
 
 def content_scale(
     target:torch.Tensor,  # Feature maps of the content, (1, C, H, W)
@@ -152,10 +154,10 @@ def style_loss(
     norm:str='unit',      # One of `STYLE_NORMS`
 )->torch.Tensor:          # Scalar, at least 0
     "Squared distance of Gram matrices."
-    return gram_distance(feats, target)*style_scale(target, norm)
+    return gram_distance(feats, target)*style_scale(target, norm, feats.shape[-2]*feats.shape[-1])
 
 # %% ../nbs/30_losses.ipynb #d5408cc0
-TV_KINDS = {'squared': (lambda d: torch.linalg.vector_norm(d).square(), lambda d: d, 2.),
+_TV_STEPS = {'squared': (lambda d: torch.linalg.vector_norm(d).square(), lambda d: d, 2.),
             'absolute': (lambda d: torch.linalg.vector_norm(d, 1), torch.sign, 1.)}  # sum over steps, slope of one, and its factor
 
 class _TV(Function):
@@ -164,24 +166,34 @@ class _TV(Function):
         dy, dx = x[..., 1:, :] - x[..., :-1, :], x[..., 1:] - x[..., :-1]
         ctx.save_for_backward(dy, dx)
         ctx.kind, ctx.shape = kind, x.shape
-        return sum(TV_KINDS[kind][0](d)/d.numel() for d in (dy, dx) if d.numel())
+        return sum(_TV_STEPS[kind][0](d)/d.numel() for d in (dy, dx) if d.numel())
 
     @staticmethod
     @once_differentiable
     def backward(ctx, g):
         dy, dx = ctx.saved_tensors
-        out, (_, slope, factor) = dy.new_zeros(ctx.shape), TV_KINDS[ctx.kind]
+        out, (_, slope, factor) = dy.new_zeros(ctx.shape), _TV_STEPS[ctx.kind]
         for d, late, early in ((dy, out[..., 1:, :], out[..., :-1, :]), (dx, out[..., 1:], out[..., :-1])):
             step, k = slope(d), g/max(d.numel(), 1)
             late.addcmul_(step, k, value=factor); early.addcmul_(step, k, value=-factor)
         return out, None
 
+def _summed(f): return lambda x: sum(f(d).sum() for d in (x[..., 1:, :] - x[..., :-1, :], x[..., 1:] - x[..., :-1]))
+
+def _nine_points(x):
+    x = F.pad(x, (1, 1, 1, 1), 'replicate')
+    steps = (x[..., 1:-1, 1:] - x[..., 1:-1, :-1], 3), (x[..., 1:, 1:-1] - x[..., :-1, 1:-1], 3), (x[..., 1:, 1:] - x[..., :-1, :-1], 12), (x[..., 1:, :-1] - x[..., :-1, 1:], 12)
+    return 2*sum(d.square().mean()/n for d, n in steps)
+
+TV_KINDS = {k: lambda x, k=k: _TV.apply(x, k) for k in _TV_STEPS} | {
+    'squared-sum': _summed(torch.square), 'absolute-sum': _summed(torch.abs), 'nine-point': _nine_points}
+
 def tv_loss(
     x:torch.Tensor,      # Picture, (1, 3, H, W)
     kind:str='squared',  # One of `TV_KINDS`
-)->torch.Tensor:         # Scalar: mean over vertical plus mean over horizontal steps
+)->torch.Tensor:         # Scalar; for 'squared' and 'absolute' the mean over vertical plus the mean over horizontal steps
     "Total variation of a picture."
-    return _TV.apply(x, one_of(kind, TV_KINDS, 'total variation'))
+    return TV_KINDS[one_of(kind, TV_KINDS, 'total variation')](x)
 
 # %% ../nbs/30_losses.ipynb #a48a0699
 def blend_grams(

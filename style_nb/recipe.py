@@ -6,7 +6,7 @@ Docs: https://style-nb.github.io/style_nb/recipe.html.md"""
 
 # %% ../nbs/60_recipe.ipynb #8d0a8343
 from __future__ import annotations
-import hashlib, json
+import hashlib, json, textwrap
 from dataclasses import dataclass, field, fields, asdict, replace
 from pathlib import Path
 import numpy as np
@@ -14,6 +14,7 @@ from PIL import Image
 from fastcore.basics import patch
 from PIL.PngImagePlugin import PngInfo
 from .pictures import as_path, one_of, in_range, to_pil, MAX_ASPECT, MIN_SIDE, PictureNotFound
+from .colour import COLOURS, COLOUR_METHODS
 from .encoders import ENCODERS, POOLINGS, PADDINGS, layer_names
 from .losses import STYLE_NORMS, CONTENT_NORMS, TV_KINDS
 from .zoo import STYLE_KINDS, CONTENT_KINDS
@@ -24,7 +25,8 @@ from .callbacks import PRECISIONS, check_move
 
 # %% auto #0
 __all__ = ['OPTIMIZERS', 'STARTS', 'CLAMPS', 'SCHEMA', 'RECIPES', 'PNG_KEY', 'Recipe', 'on_encoder', 'nearest_layers',
-           'named_recipe', 'picture_ref', 'to_json', 'from_json', 'png_info', 'load_recipe']
+           'named_recipe', 'Text', 'recipe_card', 'show_recipes', 'picture_ref', 'to_json', 'from_json', 'png_info',
+           'load_recipe']
 
 # %% ../nbs/60_recipe.ipynb #56d79ae3
 OPTIMIZERS, STARTS = ('lbfgs', 'adam'), ('recoloured', 'content', 'noise', 'style', 'picture')
@@ -62,6 +64,7 @@ class Recipe(_More):
     tv_weight: float = 4.           # Weight of total variation, >= 0
     style_blend: list = None        # One weight for each style picture; `None` is equal
     style_scale: float = 1.5        # Longer side of the style picture over the canvas', or a list of one for each
+    style_tiles: int = 1            # Copies of the style picture along each of its sides, so that an object becomes a texture; 1 leaves it
     size: int = 432                 # Longer side of the result, px
     aspect: float = None            # Width over height where there is no content picture; `None` is the style's
     steps: int = 300                # Optimiser steps, all levels together
@@ -72,22 +75,21 @@ class Recipe(_More):
     history: int = 20               # Steps L-BFGS remembers
     line_search: bool = False       # Strong Wolfe line search in L-BFGS, about 2.2 evaluations a step
     average: float = 0.             # Decay of the average of iterates, 0 is off
+    balance: bool = False           # Rescale weights at each level so that a layer's weight is its share of the gradient
+    colours: str = 'style'; colour_method: str = 'symmetric'  # Whose colours the result has, one of `COLOURS`; where they are matched, by which of `COLOUR_METHODS`
     init: str = 'recoloured'        # Start: 'recoloured' (content, or noise without one, in the style's colours), 'content', 'noise', 'style', or any picture
     keep: float = 0.                # Weight of staying what a start picture is, as seen at its own size
     seed: int = 0                   # Seed of the noise
     style_kind: str = 'gram'        # What a style is: one of `STYLE_KINDS`
     content_kind: str = 'features'  # What content is: one of `CONTENT_KINDS`
-    style_norm: str = 'unit'        # One of `STYLE_NORMS`
-    content_norm: str = 'unit'      # One of `CONTENT_NORMS`
-    tv_kind: str = 'squared'        # 'squared' or 'absolute'
-    pooling: str = 'avg'            # 'max', 'avg' or 'l2'
-    padding: str = 'reflect'        # 'zero', 'reflect', 'replicate' or 'circular'
+    style_norm: str = 'unit'; content_norm: str = 'unit'  # One of `STYLE_NORMS`, one of `CONTENT_NORMS`
+    tv_kind: str = 'squared'        # One of `TV_KINDS`
+    pooling: str = 'avg'; padding: str = 'reflect'  # 'max', 'avg' or 'l2'; 'zero', 'reflect', 'replicate' or 'circular'
     precision: str = 'auto'         # 'auto', 'bf16' or 'fp32'
     encoder_weights: str = None     # Path of a weights file; `None` takes the encoder's own
     snapshots: int = 0              # Keep a frame every n steps, or a list of steps; 0 keeps none
     schedule: list = field(default_factory=list)  # (step, field, value): slider moves, replayed at those steps
-    strength: float = 20.           # style:content, unit-free, when not on the encoder it was written for
-    written_for: str = ''           # Encoder whose units the weights are in; '' is any
+    written_for: str = ''; strength: float = 20.  # Encoder whose units the weights are in, '' is any; style:content, unit-free, on another encoder
     name: str = field(default='default', compare=False); source: str = field(default='', compare=False)  # Name in the registry, and where it comes from
     content: dict = _ref(); styles: list = _ref(); start: dict = _ref()  # {name, sha256, size} of the content picture, of each style picture, and of the start when it was one
 
@@ -101,7 +103,7 @@ def _check_weights(self:Recipe):
 @patch
 def _check_names(self:Recipe):
     "Every name is one of its table, every layer one of the encoder's."
-    for k, options in dict(encoder=ENCODERS, optimizer=OPTIMIZERS, init=STARTS, style_norm=STYLE_NORMS, content_norm=CONTENT_NORMS, style_mix=STYLE_MIXES, noise=NOISES, clamp=CLAMPS, tv_kind=TV_KINDS,
+    for k, options in dict(encoder=ENCODERS, optimizer=OPTIMIZERS, init=STARTS, style_norm=STYLE_NORMS, content_norm=CONTENT_NORMS, style_mix=STYLE_MIXES, noise=NOISES, clamp=CLAMPS, tv_kind=TV_KINDS, colours=COLOURS, colour_method=COLOUR_METHODS,
                            style_kind=STYLE_KINDS, content_kind=CONTENT_KINDS, pooling=POOLINGS, padding=PADDINGS, precision=('auto', *PRECISIONS)).items(): one_of(getattr(self, k), options, k)
     STYLE_KINDS[self.style_kind].check(self.style_norm); CONTENT_KINDS[self.content_kind].check(self.content_norm)
     layers = layer_names(ENCODERS[self.encoder].depths)
@@ -111,6 +113,7 @@ def _check_names(self:Recipe):
 def _check_numbers(self:Recipe):
     "Every number is in its range."
     self.size, self.steps = in_range(self.size, 'size', MIN_SIDE, 20000, whole=True), in_range(self.steps, 'steps', 1, whole=True)
+    self.style_tiles, self.balance = in_range(self.style_tiles, 'style_tiles', 1, 64, whole=True), bool(self.balance)
     self.seed, self.history = in_range(self.seed, 'seed', 0, 2**63 - 1, whole=True), in_range(self.history, 'history', 1, whole=True)
     self.average, self.noise_share = in_range(self.average, 'average', 0, .9999), in_range(self.noise_share, 'noise_share', 0, 1)
     several, scale = isinstance(self.style_scale, (list, tuple)), lambda v: in_range(v, 'style_scale', .01, 100)
@@ -153,15 +156,49 @@ def on_encoder(
     if recipe.written_for in ('', kind): return recipe
     return replace(recipe, style_norm='unit', content_norm='unit', content_weight=1., style_weight=recipe.strength, tv_weight=0., written_for='')
 
-# %% ../nbs/60_recipe.ipynb #846673b0
+# %% ../nbs/60_recipe.ipynb #313c477b
 _CLASSIC = {f'relu{i}_1': 1. for i in range(1, 6)}
-RECIPES = {
-    'default': Recipe(source='style_nb: coarse to fine, L-BFGS, unit-free losses, tuned by eye on the default encoder'),
-    'gatys': Recipe(name='gatys', encoder='vgg19', written_for='vgg19-caffe', init='content', style_scale=1., style_weights=_CLASSIC, content_weights={'relu4_2': 1.}, style_norm='chw', content_norm='mse',
-                    style_weight=1000., tv_weight=0., strength=20., size=512, steps=500, levels=1, history=100, pooling='max', padding='zero',
-                    source="Gatys, Ecker, Bethge 2016, Image Style Transfer Using Convolutional Neural Networks; weights of the authors' PytorchNeuralStyleTransfer"),
-}
+_FIFTHS = {l: .2 for l in _CLASSIC}
+def _named(name, source, written_for='vgg19-caffe', **fields_):
+    "A recipe as most were written: from the content, one level, plain VGG, steps of one size."
+    return {name: Recipe(name=name, source=source, written_for=written_for, **dict(encoder=written_for[:5], init='content', style_scale=1., style_weights=_CLASSIC, content_weights='relu4_2',
+        style_norm='chw', content_norm='mse', tv_weight=0., steps=1000, levels=1, history=100, lr_end=1., size=512, pooling='max', padding='zero') | fields_)}
 
+RECIPES = {'default': Recipe(source='style_nb: coarse to fine, L-BFGS, unit-free losses, tuned by eye on the default encoder')}
+RECIPES |= _named('gatys', "Gatys, Ecker, Bethge 2016, Image Style Transfer Using Convolutional Neural Networks; weights of the authors' PytorchNeuralStyleTransfer",
+    style_weight=1000., steps=500, lr_end=None, strength=64.)
+RECIPES |= _named('gatys-2015', 'Gatys, Ecker, Bethge 2015, A Neural Algorithm of Artistic Style: alpha/beta 1e-3, average pooling, from noise',
+    style_weights=_FIFTHS, style_weight=1000., style_norm='gatys', content_norm='gatys', pooling='avg', init='noise', strength=5.)
+RECIPES |= _named('johnson', 'jcjohnson/neural-style: content 5, style 100, TV 1e-3 as half a sum of squares, from noise',
+    content_weight=5., style_weight=100., tv_weight=.5e-3*255**2, tv_kind='squared-sum', init='noise', strength=1.3)
+RECIPES |= _named('athalye', 'anishathalye/neural-style: content 5, style 500 over five layers, TV 100 as a mean, Adam 10 on 0-255, from noise',
+    content_weight=5., style_weight=500., style_weights=_FIFTHS, tv_weight=100*255**2, init='noise', optimizer='adam', lr=10/255, strength=6.4)
+RECIPES |= _named('gordic', "gordicaleksa/pytorch-neural-style-transfer: content 1e5, style 3e4, TV 1, line search; torchvision's net fed with 0-255", 'vgg19-255',
+    content_weights='conv4_2', content_weight=1e5, style_weight=3e4, style_weights=_FIFTHS, style_norm='hw', tv_weight=255., tv_kind='absolute-sum', size=400, line_search=True, strength=4700.)
+
+# %% ../nbs/60_recipe.ipynb #c78def60
+RECIPES |= _named('crowson', 'crowsonkb/style-transfer-pytorch: five sizes, average of iterates, Adam .02, style by the Wasserstein-2 distance', 'vgg19-w2', style_kind='w2', style_norm='unit',
+    content_weight=.015, style_weights={f'relu{i}_1': 4.**(5 - i)/341 for i in range(1, 6)}, style_weight=1., tv_weight=2., tv_kind='nine-point', steps=3000, levels=5,
+    optimizer='adam', lr=.02, average=.99, padding='replicate', strength=2.)
+RECIPES |= _named('pytorch-tutorial', "PyTorch's neural style tutorial: its conv_4 is conv2_2, its style layers end at conv3_1; weights 1 and 1e6", 'vgg19',
+    content_weights='conv2_2', style_weights=['conv1_1', 'conv1_2', 'conv2_1', 'conv2_2', 'conv3_1'], style_weight=1e6, steps=300, strength=39.)
+RECIPES |= _named('fastai-2018', 'fast.ai, Deep Learning part 2, 2018, style-transfer.ipynb: VGG-16 with batch normalisation, content 1e6, Gram matrices times 1e6, from noise', 'vgg16-bn',
+    content_weights='relu4_3', content_weight=1e6, style_weights=['relu1_2', 'relu2_2', 'relu3_3', 'relu4_3', 'relu5_3'], style_weight=1e12, size=288, init='noise', strength=1.)
+RECIPES |= _named('fastai-16a', 'fast.ai, course22p2, 16A_StyleTransfer: VGG-16, content at two layers, weights 1 and 1, Adam .01 in normalised units', 'vgg16',
+    content_weights=['relu4_1', 'relu5_1'], style_weight=1., style_norm='hw', size=256, steps=150, optimizer='adam', lr=.01*.226, strength=9.4)
+RECIPES |= _named('pystiche', 'pystiche/pystiche: content 1, style 1e3 over five layers, short side 500', 'vgg19', style_weights=_FIFTHS, style_weight=1e3, style_norm='hw', size=500, steps=500, strength=4700.)
+RECIPES |= {'michaus': replace(RECIPES['fastai-2018'], name='michaus', content_weights='relu3_3', style_weight=1e13, size=432, strength=10.,
+    source="Michaus 2018, Was this your face, Vincent?: fast.ai's notebook on a painting as content and a photo of low contrast as style (see `revert`), style 10 times, a lower content layer")}
+RECIPES |= {'kenstler-palette': replace(RECIPES['athalye'], name='kenstler-palette', content_weights={}, source='Kenstler 2017: the style alone, from noise, by the program of Athalye'),
+    'kenstler-tiles': replace(RECIPES['athalye'], name='kenstler-tiles', style_tiles=6, source='Kenstler 2017: a photo tiled until it is a texture, then the program of Athalye')}
+RECIPES |= _named('avelar', 'Avelar 2019, Neural Style Transfer, Part 1: as gatys, but the weights 1e3/C² stand unused in its code, so all layers weigh 1',
+    style_weight=1., style_norm='hw', steps=4000, strength=16000.)
+RECIPES |= _named('ahmed', "Ahmed 2020, A machine apprentice of the old masters?: the method of Udacity's notebook, whose numbers these are; Adam .003 in normalised units", 'vgg19',
+    style_weights=dict(zip(_CLASSIC, (1., .75, .2, .2, .2))), style_weight=1e6, style_norm='udacity', size=400, steps=2000, optimizer='adam', lr=.003*.226, strength=1.4e7)
+RECIPES |= _named('haslam', 'Haslam, Painting, Keras Style: 1/4N²M², noise, Adam 2.0 on 0-255; its code gives alpha to style and beta to content, its slide the reverse; weights as gatys-2015',
+    style_weights=_FIFTHS, style_weight=1000., style_norm='gatys', content_norm='gatys', pooling='avg', init='noise', optimizer='adam', lr=2/255, steps=5000, strength=5.)
+
+# %% ../nbs/60_recipe.ipynb #846673b0
 def nearest_layers(
     weights:dict,   # {layer: weight}
     kind:str,       # Name of an encoder
@@ -186,6 +223,33 @@ def named_recipe(
     if settings.get('encoder') in ENCODERS:
         settings = {k: nearest_layers(getattr(recipe, k), settings['encoder']) for k in ('content_weights', 'style_weights')} | settings
     return replace(recipe, **settings)
+
+# %% ../nbs/60_recipe.ipynb #6130667d
+class Text(str):
+    "Text that shows itself as it is."
+    def __repr__(self): return str(self)
+
+def _weighed(ws): return ' '.join(ws) + ('' if len(set(ws.values())) < 2 else ' as ' + ' '.join(f'{w:.2g}' for w in ws.values())) or 'none'
+
+def recipe_card(
+    recipe,     # A `Recipe` or its name
+)->str:         # Lines of at most 100 characters
+    "What a recipe does, in a few lines."
+    r = named_recipe(recipe)
+    how = [r.written_for or r.encoder, r.optimizer + (f' {r.lr:.2g}' if r.lr else ''), f'{r.steps} steps', f'{r.size} px', f'from {r.init}', f'{r.pooling} pooling']
+    how += [f'{r.levels} levels'] if r.levels != 1 and r.levels else ['levels by size'] if not r.levels else []
+    lines = [f"style    {_weighed(r.style_weights)}; {r.style_norm}", f"content  {_weighed(r.content_weights)}" + (f'; {r.content_norm}' if r.content_weights else '')]
+    lines[0] += f"; {'weight' if r.style_norm == 'unit' else 'strength'} {r.style_weight if r.style_norm == 'unit' else r.strength:g}" if r.content_weights else ''
+    if r.tv_weight: lines.append(f'smooth   {r.tv_kind} {r.tv_weight:.3g}')
+
+    wrapped = [w for l in lines for w in textwrap.wrap(l, 96, initial_indent='    ', subsequent_indent=' '*13)] + textwrap.wrap(r.source, 96, initial_indent='    ', subsequent_indent='    ')
+    return Text('\n'.join([f"{r.name:<18}{', '.join(how)}", *wrapped]))
+
+def show_recipes(
+    names=None,  # Names in `RECIPES`; `None` is all
+)->str:          # A card for each
+    "The registry as a table."
+    return Text('\n'.join(recipe_card(one_of(n, RECIPES, 'recipe')) for n in (RECIPES if names is None else [names] if isinstance(names, str) else names)))
 
 # %% ../nbs/60_recipe.ipynb #fb427b7e
 def picture_ref(

@@ -14,14 +14,14 @@ from joblib.externals.loky import get_reusable_executor
 from PIL import Image
 from fastcore.meta import delegates
 from tqdm.auto import tqdm
-from .pictures import as_path, contact_sheet, in_range, load_picture, one_of, resize, save_picture, to_pil
-from .recipe import Recipe, png_info
+from .pictures import Plate, as_path, contact_sheet, in_range, load_picture, one_of, resize, save_picture, to_pil
+from .recipe import RECIPES, Recipe, png_info
 from .learner import digest
 from .transfer import Shared, stylize
 
 # %% auto #0
 __all__ = ['NOTE', 'Item', 'combinations', 'plan_sweep', 'read_item', 'paint_item', 'Sweep', 'sweep', 'Matrix', 'matrix',
-           'interpolate']
+           'Comparison', 'compare', 'interpolate']
 
 # %% ../nbs/74_sweeping.ipynb #ec4da81d
 @dataclass(repr=False)
@@ -34,10 +34,11 @@ class Item:
     recipe: Recipe = None      # The recipe really used
     seconds: float = None      # How long it took
     loss: float = None         # Its last loss
+    losses: list = field(default_factory=list)  # The loss of each step
     error: str = ''            # What went wrong, '' if nothing did
 
     @property
-    def caption(self): return ', '.join(f'{k} {_short(v)}' for k, v in self.settings.items()) or 'default'
+    def caption(self): return ', '.join(f'{k} {_short(v)}' if k != 'recipe' or len(self.settings) > 1 else _short(v) for k, v in self.settings.items()) or 'default'
     @property
     def filename(self): return re.sub(r'[^\w.=-]+', '_', f"{'_'.join(self.pair)}_{self.caption}")[:80] + f'-{self.key}.png'
     def __repr__(self): return f"Item({' + '.join(self.pair)}; {self.caption}: {self.error or ('done' if self.image else 'to do')})"
@@ -99,7 +100,7 @@ def read_item(
             item.recipe = Recipe.load(f)
             with Image.open(f) as im: item.image, note = im.convert('RGB'), json.loads(im.text[NOTE])
         except (ValueError, OSError, KeyError): continue
-        item.seconds, item.loss, item.error = note['seconds'], note['loss'], note['stopped']
+        item.seconds, item.loss, item.error, item.losses = note['seconds'], note['loss'], note['stopped'], note.get('losses', [])
         return True
     return False
 
@@ -118,9 +119,10 @@ def paint_item(
         if r.stopped == 'stopped by hand': raise KeyboardInterrupt
         item.image, item.recipe, item.error = r.image, r.recipe, r.stopped
         item.seconds, item.loss = (round(float(h.seconds.iloc[-1]), 3), float(h.loss.iloc[-1])) if len(h) else (0., None)
+        item.losses = [float(f'{l:.4g}') for l in h.loss]
         if folder:
             info = png_info(r.recipe)
-            info.add_itxt(NOTE, json.dumps(dict(seconds=item.seconds, loss=item.loss, stopped=r.stopped)))
+            info.add_itxt(NOTE, json.dumps(dict(seconds=item.seconds, loss=item.loss, stopped=r.stopped, losses=item.losses)))
             save_picture(r.image, folder/item.filename, pnginfo=info)
     except Exception as e: item.error = f'{type(e).__name__}: {e}'
     return item
@@ -249,6 +251,40 @@ def matrix(
     contents, styles = (o if isinstance(o, dict) else {f'{what} {i+1}': p for i, p in enumerate(o if isinstance(o, (list, tuple)) else [o])} for o, what in ((contents, 'content'), (styles, 'style')))
     if not contents or not styles: raise ValueError("There is nothing to paint: give at least one content and one style.")
     return Matrix(sweep(list(contents.values()), list(styles.values()), [{}], folder, **settings).items, contents, styles)
+
+# %% ../nbs/74_sweeping.ipynb #06334744
+class Comparison(Sweep):
+    "Named recipes on one pair: a sweep that also shows how each loss fell."
+    def plot_losses(self)->Plate:
+        "Each recipe's loss as a share of its first, on a logarithmic axis; jumps are changes of level."
+        fig = Plate(figsize=(7.2, 3.4), layout='constrained', dpi=100)
+        ax = fig.subplots()
+        for i, o in enumerate(o for o in self.items if o.losses):
+            ax.plot(range(1, len(o.losses) + 1), [l/max(o.losses[0], 1e-30) for l in o.losses], lw=1.2, label=o.caption, ls=('-', '--', ':')[i//10 % 3])
+        ax.set(xlabel='step', ylabel='loss over first loss', yscale='log')
+        ax.spines[['top', 'right']].set_visible(False)
+        ax.legend(fontsize=7, frameon=False, loc='upper left', bbox_to_anchor=(1, 1))
+        return fig
+
+@delegates(sweep, but=['content', 'style', 'grid', 'recipe'])
+def compare(
+    names,                # Names in `RECIPES`, or a list of recipes
+    content,              # Content picture
+    style,                # Style picture, or a list that is blended
+    folder=None,          # Where pictures are saved and found again; `None` keeps them in memory only
+    *,
+    encoder='texnet',     # Encoder all run on; `None` leaves each its own
+    size:int=256,         # Longer side, px
+    steps:int=200,        # Steps of each; `None` leaves each its own
+    **settings,           # Other settings for all, and `workers`, `progress`
+)->Comparison:            # Shows itself as a sheet; see also `.plot_losses()`
+    "Paint one pair by several recipes."
+    names = [names] if isinstance(names, (str, Recipe)) else list(names)
+    for n in names: n if isinstance(n, Recipe) else one_of(n, RECIPES, 'recipe')
+    settings |= {k: v for k, v in dict(encoder=encoder, size=size, steps=steps).items() if v is not None}
+    found = Comparison(sweep(content, [style] if isinstance(style, (list, tuple)) else style, [dict(recipe=n) for n in names], folder, **settings).items)
+    for o in found: o.settings = dict(recipe=o.settings['recipe'].name if isinstance(o.settings['recipe'], Recipe) else o.settings['recipe'])
+    return found
 
 # %% ../nbs/74_sweeping.ipynb #a15788b0
 @delegates(sweep, but=['content', 'style', 'grid'])

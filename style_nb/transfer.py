@@ -15,20 +15,22 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from safetensors import safe_open
 from fastcore.meta import delegates
-from .pictures import (as_path, load_picture, to_pil, save_picture, check_output, whole_file, show_pictures, fit_size, resize, in_range, one_of, Plate, PictureNotFound)
-from .colour import match_colours
+from .pictures import (as_path, load_picture, to_pil, save_picture, check_output, whole_file, show_pictures, fit_size, resize, in_range, one_of, Plate, PictureNotFound, MIN_SIDE)
+from .colour import finish_colours, match_colours
 from .encoders import encoder, Encoder
 from .masks import check_masks, layer_mask, load_mask, mask_of, mask_ref, pixels_of, regions, unless_white
 from .starts import noise
 from .losses import blend_grams
 from .learner import picture_learner, adam, each_scale, ContentLoss, StartLoss, StyleLoss, TVLoss
 from .callbacks import (Average, Clamp, Controls, CosineStep, Guard, History, LBFGSStep, EncoderPrecision, Progress, Pyramid, Snapshots, Stop, Within, PRECISIONS, best_precision, lbfgs, level_sizes, level_steps)
+from .shares import Balance
 from fastai.callback.core import Callback
 from .recipe import Recipe, named_recipe, on_encoder, picture_ref, png_info, to_json, from_json, RECIPES, STARTS
 
 # %% auto #0
 __all__ = ['settle_levels', 'transfer_learner', 'run_state', 'save_state', 'load_state', 'Resume', 'Result', 'plot_losses',
-           'animate', 'check_device', 'best_device', 'Shared', 'stylize', 'run_transfer', 'reconstruct']
+           'animate', 'check_device', 'best_device', 'Shared', 'stylize', 'prepare_style', 'run_transfer',
+           'reconstruct']
 
 # %% ../nbs/70_transfer.ipynb #94e834f7
 def settle_levels(
@@ -91,6 +93,7 @@ def transfer_learner(
     if r.style_weights and styles: cbs.append(StyleLoss(styles, r.style_weights, r.style_weight, r.style_blend, r.style_norm, r.style_scale, r.style_kind, r.style_mix, masks.get('masks'), masks.get('style_masks')))
     if masks.get('change_mask') is not None: cbs.append(Within(content, masks['change_mask'], first_step > sum(steps[:level])))
     if r.keep: cbs.append(StartLoss(start, r.keep))
+    if r.balance: cbs.append(Balance(r.seed, asked={k: {l: w*getattr(r, f'{k}_weight') for l, w in getattr(r, f'{k}_weights').items()} for k in ('content', 'style')}))
     cbs += [TVLoss(r.tv_weight, r.tv_kind), CosineStep(r.steps, r.lr_end, first_step), History(first_step), Guard(), Stop()]
     if r.optimizer == 'lbfgs': cbs.append(LBFGSStep())
     if r.clamp == 'step' or (r.clamp == 'auto' and r.optimizer == 'adam'): cbs.append(Clamp())
@@ -350,11 +353,35 @@ def stylize(
     if first >= r.steps: raise ValueError(f"This run has done all its {r.steps} steps: give a larger number of steps with init=result.image for a new run from here.")
     start = init if isinstance(init, torch.Tensor) else (resume or {}).get('start')
     if r.keep and start is None: raise ValueError("keep is above 0 but there is no start picture to stay close to: give one as init=..., or keep=0.")
-    learn = transfer_learner(xs[0], xs[1:], r, enc, shapes, resume['canvas'] if resume else init, device, first, start, masks)
+    learn = transfer_learner(xs[0], _prepared(xs, r, masks), r, enc, shapes, resume['canvas'] if resume else init, device, first, start, masks)
     learn.add_cbs([*cbs] + ([Resume(resume)] if resume else []) + ([Progress(r.steps, 'stylize', first)] if progress else []))
     return run_transfer(learn, r, xs, names)
 
 # %% ../nbs/70_transfer.ipynb #a709dff7
+def _tiled(x, n, hw):
+    "A picture or mask `n` times along each side, in about the size `hw`."
+    return x if n == 1 else resize(x, tuple(max(MIN_SIDE, round(side/n)) for side in hw)).repeat(1, 1, n, n)
+
+def prepare_style(
+    style:torch.Tensor,  # Style picture, (1, 3, H, W)
+    content,             # Content picture, or `None`
+    r:Recipe,            # The recipe
+)->torch.Tensor:         # What the run takes its style from
+    "A style picture as the run sees it: tiled, in the content's colours, where the recipe says so."
+    style = _tiled(style, r.style_tiles, style.shape[-2:])
+    return match_colours(style, content, method=r.colour_method) if r.colours == 'content-before' and content is not None else style
+
+def _prepared(xs, r, masks):
+    "All styles as the run sees them, and their masks likewise."
+    if masks.get('style_masks'): masks['style_masks'] = [m if m is None else _tiled(m, r.style_tiles, s.shape[-2:]) for m, s in zip(masks['style_masks'], xs[1:])]
+    return [prepare_style(s, xs[0], r) for s in xs[1:]]
+
+def _shown(learn, x, content, r):
+    "A picture of a run in the colours asked for, where it may change."
+    y = finish_colours(x, content, r.colours, r.colour_method)
+    return to_pil(x.lerp(y, layer_mask(learn.within.mask, x.shape[-2:]).to(x)) if hasattr(learn, 'within') else y)
+
+# %% ../nbs/70_transfer.ipynb #c07a5b13
 def _is_picture(init): return not isinstance(init, str) or Path(init).suffix or init.startswith('http')
 
 def _read(content, style):
@@ -390,7 +417,9 @@ def run_transfer(
     recipe = replace(recipe, schedule=[list(o) for o in learn.controls.noted + learn.controls.todo])
     titles = ['content'] + ([f'style {i}' for i in range(1, len(xs))] if len(xs) > 2 else ['style'])
     inputs = [(t, resize(x, min(600, max(x.shape[-2:])))) for t, x in zip(titles, xs) if x is not None]
-    return Result(to_pil(learn.picture_so_far()), learn.history.table, learn.snapshots.frames if recipe.snapshots else [], recipe, run_state(learn, recipe), inputs, getattr(learn, 'stopped', ''))
+    shown = lambda x: _shown(learn, x, xs[0], recipe)
+    frames = [(s, im if recipe.colours == 'style' else shown(load_picture(im))) for s, im in learn.snapshots.frames] if recipe.snapshots else []
+    return Result(shown(learn.picture_so_far()), learn.history.table, frames, recipe, run_state(learn, recipe), inputs, getattr(learn, 'stopped', ''))
 
 # %% ../nbs/70_transfer.ipynb #2ce97c96
 def _read_masks(recipe, given, hw, xs):

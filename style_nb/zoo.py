@@ -23,10 +23,10 @@ class _Kind:
         "Refuse a normalisation this kind does not know."
         if norm not in self.norms: raise ValueError(f"{self.about[0].upper()}{self.about[1:]}: this kind does not know the norm {norm!r}, give one of {', '.join(self.norms)}.")
 
-    def scale(self, target, norm='unit'):
-        "Factor of the distance to a target."
+    def scale(self, target, norm='unit', *places):
+        "Factor of the distance to a target; for the norm 'udacity', with the number of places of the canvas' maps."
         self.check(norm)
-        return self.strength*self.norms[norm](target)
+        return self.strength*self.norms[norm](target, *places)
 
     def __call__(self,
         feats:torch.Tensor,  # Feature maps of the canvas, (1, C, H, W), any real range
@@ -34,7 +34,7 @@ class _Kind:
         norm:str='unit',     # 'unit', or another of the kind's `norms`
     )->torch.Tensor:         # Scalar, at least 0; unit-free with the norm 'unit'
         "The loss: distance times scale."
-        return self.distance(feats, target)*self.scale(target, norm)
+        return self.distance(feats, target)*self.scale(target, norm, *([feats[0, 0].numel()] if norm == 'udacity' else []))
 
 # %% ../nbs/32_zoo.ipynb #17e2f89b
 @dataclass(frozen=True)

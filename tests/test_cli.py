@@ -95,7 +95,7 @@ def test_animate(run, files, name):
     ('samples', [s.name for s in samples()])])
 def test_lists(run, task, names):
     code, out, err = run(task)
-    first = [l.split()[0] for l in out.splitlines() if l]
+    first = [l.split()[0] for l in out.splitlines() if l and (task != 'recipes' or l[0] != ' ')]
     assert code == 0 and err == '' and [f for f in first if f in names] == names and len(first) - len(names) in (0, 1)
 
 def test_demo(tmp_path, capsys):
@@ -254,3 +254,19 @@ def test_ctrl_c_keeps_the_picture_so_far(files):
     finally: p.kill()
     assert p.returncode == 0 and b'stopped by hand' in err and b'Traceback' not in err
     assert left(files) == ['out.png'] and pixels(files/'out/out.png')[0] == (48, 48)
+
+def test_colours_and_balance(run, files):
+    assert run(*stylize(files, '--colours', 'content-luma', '--balance', '--style-weight', 3, out='a.png'))[0] == 0
+    r = Recipe.load(files/'out/a.png')
+    assert r.colours == 'content-luma' and r.balance and r.schedule[0][1] == 'content_weights'
+    assert run('stylize', files/'photo.png', files/'painting.png', '-o', files/'out/b.png', '--recipe', files/'out/a.png')[0] == 0
+    assert pixels(files/'out/a.png') == pixels(files/'out/b.png')
+
+def test_unknown_colours(run, files): fails(run, files, stylize(files, '--colours', 'mine'), 'Unknown colours', 'content-luma')
+
+def test_recolour(run, files):
+    code, out, err = run('recolour', files/'photo.png', files/'painting.png', '-o', files/'out/a.png', '--method', 'cholesky')
+    assert code == 0 and out == err == '' and left(files) == ['a.png']
+    assert pixels(files/'out/a.png')[0] == pixels(files/'photo.png')[0] and pixels(files/'out/a.png') != pixels(files/'photo.png')
+
+def test_recolour_refuses_a_method(run, files): fails(run, files, ['recolour', files/'photo.png', files/'painting.png', '-o', files/'out/a.png', '--method', 'chol'], 'colour method')

@@ -22,7 +22,7 @@ def style64(f, a, norm):
     A = f64(a)[0]
     D = F@F.T/M - A
     return dict(unit=lambda: (D**2).sum()/(A**2).sum(), chw=lambda: ((D/N)**2).mean(), hw=lambda: (D**2).mean(),
-                gatys=lambda: ((F@F.T - M*A)**2).sum()/(4*N**2*M**2))[norm]()
+                gatys=lambda: ((F@F.T - M*A)**2).sum()/(4*N**2*M**2), udacity=lambda: ((F@F.T - M*A)**2).mean()/(N*M))[norm]()
 
 def content64(f, p, norm):
     F, P = f64(f), f64(p)
@@ -30,10 +30,14 @@ def content64(f, p, norm):
     return dict(unit=sq/((P - P.mean((2, 3), keepdims=True))**2).sum(), mse=sq/P.size, gatys=sq/2)[norm]
 
 def tv64(x, kind):
-    x = f64(x); f = dict(squared=np.square, absolute=np.abs)[kind]
+    x = f64(x)
+    if kind == 'nine-point':
+        y = np.pad(x[0], ((0, 0), (1, 1), (1, 1)), 'edge'); (_, H, W), sq = y.shape, lambda a, b: np.mean([(u - v)**2 for u, v in zip(a.ravel(), b.ravel())])
+        return 2*(sq(y[:, 1:H-1, 1:], y[:, 1:H-1, :W-1])/3 + sq(y[:, 1:, 1:W-1], y[:, :H-1, 1:W-1])/3 + (sq(y[:, 1:, 1:], y[:, :H-1, :W-1]) + sq(y[:, 1:, :W-1], y[:, :H-1, 1:]))/12)
+    f, mean = dict(squared=np.square, absolute=np.abs)[kind.removesuffix('-sum')], np.sum if kind.endswith('-sum') else np.mean
     down = [f(x[0, c, i+1, j] - x[0, c, i, j]) for c in range(3) for i in range(x.shape[2]-1) for j in range(x.shape[3])]
     right = [f(x[0, c, i, j+1] - x[0, c, i, j]) for c in range(3) for i in range(x.shape[2]) for j in range(x.shape[3]-1)]
-    return np.mean(down) + np.mean(right)
+    return mean(down) + mean(right)
 
 # ---- Gram
 
@@ -135,7 +139,7 @@ def test_tv(kind):
     x = torch.rand(1, 3, 9, 13)
     assert tv_loss(x, kind).item() == pytest.approx(tv64(x, kind), rel=1e-5) and tv_loss(torch.full((1, 3, 5, 5), .3), kind) == 0
 
-@pytest.mark.parametrize('kind', TV_KINDS)
+@pytest.mark.parametrize('kind', ['squared', 'absolute'])
 def test_tv_is_a_mean(kind):
     "A ramp of the same slope scores the same at any size"
     ramp = lambda n: (torch.arange(n)*.01).expand(1, 3, n, n)
