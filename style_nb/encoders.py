@@ -29,8 +29,8 @@ class L2Pool(nn.Module):
     def forward(self, x): return (F.avg_pool2d(x.square(), 2) + 1e-6).sqrt()
 
 def _spread(g, hw):
-    "The way back of mean pooling, to a map of `hw`."
-    g, (h, w) = F.interpolate(g/4, scale_factor=2, mode='nearest'), (n % 2 for n in hw)
+    "The way back of pooling by sums, to a map of `hw`."
+    g, (h, w) = F.interpolate(g, scale_factor=2, mode='nearest'), (n % 2 for n in hw)
     return F.pad(g, (0, w, 0, h)) if w or h else g
 
 class _MeanPool(Function):
@@ -41,7 +41,7 @@ class _MeanPool(Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, g): return _spread(g, ctx.hw)
+    def backward(ctx, g): return _spread(g/4, ctx.hw)
 
 class AvgPool(nn.Module):
     "Halve the side by the mean of each 2x2 block; torch's own takes five times as long on its way back."
@@ -85,10 +85,10 @@ def _clip_back(g, y):
     back = torch.ops.aten.threshold_backward
     return back(g.view(bits), y.view(bits), 0).view(g.dtype) if bits else back(g, y, 0)
 
-def _packed(conv, shape):
-    "Weights of a convolution, and of its way back as a convolution, laid out for maps of `shape`."
+def _packed(conv, shape, pooled):
+    "Weights of a convolution, and of its way back as a convolution, laid out for maps of `shape`. After a pool the way back has its quarter in it."
     (b, n, h, w), mirror, how = shape, isinstance(conv, MirrorConv), ([1, 1], [1, 1], 1)
-    back = conv.weight.flip(2, 3).transpose(0, 1).contiguous(memory_format=torch.channels_last)
+    back = (conv.weight/4 if pooled else conv.weight).flip(2, 3).transpose(0, 1).contiguous(memory_format=torch.channels_last)
     pack = torch.ops.mkldnn._reorder_convolution_weight
     return pack(conv.weight, [1 - mirror]*2, *how, [b, n, h + 2*mirror, w + 2*mirror]), pack(back, [1 + mirror]*2, *how, [b, len(conv.weight), h, w])
 
@@ -115,9 +115,9 @@ class _Pass(Function):
     def forward(ctx, x, plan, taps, packs):
         ctx.set_materialize_grads(False)
         ctx.plan, ctx.taps, ctx.packs, ctx.shapes, maps, clipped = plan, taps, packs, [], {}, []
-        for name, conv, relu in plan:
+        for last, (name, conv, relu) in zip([(None, 1, 0), *plan], plan):
             ctx.shapes.append(x.shape)
-            if conv and packs is not None and name not in packs: packs[name] = _packed(conv, x.shape)
+            if conv and packs is not None and name not in packs: packs[name] = _packed(conv, x.shape, not any(last[1:]))
             x = _convolve(x, conv, relu, packs and packs[name][0]) if conv else F.relu(x) if relu else F.avg_pool2d(x, 2)
             if name in taps: maps[name] = x
             if relu and ctx.needs_input_grad[0]: clipped.append(x)
@@ -130,13 +130,14 @@ class _Pass(Function):
         at, clipped, g = dict(zip(ctx.taps, grads)), list(ctx.saved_tensors), None
         del grads
         for (name, conv, relu), shape in zip(reversed(ctx.plan), reversed(ctx.shapes)):
-            more, y = at.pop(name, None), clipped.pop() if relu else None
+            more, y, pool, packed = at.pop(name, None), clipped.pop() if relu else None, not (conv or relu), ctx.packs is not None
+            if pool and packed and more is not None: more = more/4
             if g is None: g = more
             elif more is not None: g = g + more
             if g is None: continue
             if relu: g = _clip_back(g, y)
             if conv: g = _convolve_back(g, conv, shape, ctx.packs and ctx.packs[name][1])
-            elif not relu: g = _spread(g, shape[-2:])
+            elif pool: g = _spread(g if packed else g/4, shape[-2:])
         return g, None, None, None
 
 # %% ../nbs/20_encoders.ipynb #9d31c6b4
