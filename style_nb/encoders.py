@@ -79,11 +79,11 @@ def _one_pass(x):
     try: return x.dtype == torch.bfloat16 and x.device.type == 'cpu' and torch.ops.mkldnn._is_mkldnn_bf16_supported() and torch.ops.mkldnn._convolution_pointwise
     except (AttributeError, RuntimeError): return None
 
-def _clip_back(g, y):
-    "The way back over a ReLU that gave `y`. What is not negative has the same order as a whole number of the same bits: 16-bit maps are compared as such, without a detour over float32."
-    bits = torch.int16 if g.device.type == 'cpu' and g.dtype.itemsize == 2 else None
-    back = torch.ops.aten.threshold_backward
-    return back(g.view(bits), y.view(bits), 0).view(g.dtype) if bits else back(g, y, 0)
+def _clip_back(g, y, own):
+    "The way back over a ReLU that gave `y`. What is not negative has the same order as a whole number of the same bits: 16-bit maps are compared as such, without a detour over float32; in place where `g` is ours."
+    kind, back = torch.int16 if g.device.type == 'cpu' and g.dtype.itemsize == 2 else g.dtype, torch.ops.aten.threshold_backward
+    v, y = g.view(kind), y.view(kind)
+    return (back.grad_input(v, y, 0, grad_input=v) if own else back(v, y, 0)).view(g.dtype)
 
 def _packed(conv, shape, pooled):
     "Weights of a convolution, and of its way back as a convolution, laid out for maps of `shape`. After a pool the way back has its quarter in it."
@@ -132,10 +132,11 @@ class _Pass(Function):
         for (name, conv, relu), shape in zip(reversed(ctx.plan), reversed(ctx.shapes)):
             more, y, pool, packed = at.pop(name, None), clipped.pop() if relu else None, not (conv or relu), ctx.packs is not None
             if pool and packed and more is not None: more = more/4
+            own = g is not None
             if g is None: g = more
             elif more is not None: g = g + more
             if g is None: continue
-            if relu: g = _clip_back(g, y)
+            if relu: g = _clip_back(g, y, own)
             if conv: g = _convolve_back(g, conv, shape, ctx.packs and ctx.packs[name][1])
             elif pool: g = _spread(g if packed else g/4, shape[-2:])
         return g, None, None, None
@@ -219,6 +220,16 @@ def layer_names(
     return names[:-1]
 
 # %% ../nbs/20_encoders.ipynb #1788b863
+class _Normalise(Function):
+    @staticmethod
+    def forward(ctx, x, mean, std, dtype):
+        ctx.std = std
+        return (x - mean).div_(std).to(dtype, memory_format=torch.channels_last)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, g): return g.to(ctx.std.dtype, memory_format=torch.contiguous_format)/ctx.std, None, None, None
+
 def _body(shape, pooling, padding):
     "The chain of named modules; leaves the random numbers of others alone."
     body, n_in = nn.Sequential(), 3
@@ -229,6 +240,7 @@ def _body(shape, pooling, padding):
             if kind == 'conv': n_in = n_out
     return body
 
+# %% ../nbs/20_encoders.ipynb #358ea745
 class Encoder(nn.Module):
     "A VGG-shaped network with named layers; calling it gives a dict of feature maps."
     def __init__(self,
@@ -251,7 +263,7 @@ class Encoder(nn.Module):
     def normalise(self, x):
         "Picture (B, 3, H, W) in [0, 1] to what the first convolution expects, in its type."
         mean, std = (x.new_tensor(o).view(1, 3, 1, 1) for o in (self.shape.mean, self.shape.std))
-        return ((x - mean)/std).to(self.body[0].weight.dtype, memory_format=torch.channels_last)
+        return _Normalise.apply(x, mean, std, self.body[0].weight.dtype)
 
     def check(self, layers):
         "`layers` as a list, each one of this encoder's."
