@@ -17,7 +17,7 @@ from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
 from functools import partial
 from tqdm.auto import tqdm
-from .learner import picture_learner, adam, ContentLoss, StyleLoss, TVLoss, WeightedLayers, check_weights
+from .learner import StepCallback, picture_learner, adam, ContentLoss, StyleLoss, TVLoss, WeightedLayers, check_weights
 
 # %% auto #0
 __all__ = ['PRECISIONS', 'CONTROLS', 'History', 'LBFGS', 'lbfgs', 'LBFGSStep', 'CosineStep', 'Average', 'level_sizes',
@@ -25,7 +25,7 @@ __all__ = ['PRECISIONS', 'CONTROLS', 'History', 'LBFGS', 'lbfgs', 'LBFGSStep', '
            'Stop', 'check_move', 'Controls', 'Progress', 'LiveView']
 
 # %% ../nbs/50_callbacks.ipynb #a1e73e37
-class History(Callback):
+class History(StepCallback):
     "Keep a row for each step."
     order = 40
     def __init__(self, first_step=0): self.rows, self.first_step = [], first_step
@@ -119,7 +119,7 @@ def lbfgs(
     if not line_search: return partial(OptimWrapper, opt=partial(LBFGS, history=history))
     return partial(OptimWrapper, opt=partial(torch.optim.LBFGS, max_iter=1, max_eval=25, history_size=history, tolerance_grad=-1, tolerance_change=-1, line_search_fn='strong_wolfe'))
 
-class LBFGSStep(Callback):
+class LBFGSStep(StepCallback):
     "Let L-BFGS take the step, with the loss the Learner has just computed."
     order = 20
     def before_fit(self): self.version = self.learn.objective = getattr(self.learn, 'objective', 0)
@@ -153,7 +153,7 @@ def closure(self:LBFGSStep):
     return self.learn.loss
 
 # %% ../nbs/50_callbacks.ipynb #ee438017
-class CosineStep(Callback):
+class CosineStep(StepCallback):
     "Let the step size fall along a cosine from `lr` to `lr * end`, over all steps of a run."
     order = 15
     def __init__(self,
@@ -168,7 +168,7 @@ class CosineStep(Callback):
     def after_step(self): self.done += 1
 
 # %% ../nbs/50_callbacks.ipynb #5a42aa8b
-class Average(Callback):
+class Average(StepCallback):
     "Keep an exponential moving average of the canvas; the result and the live view show it."
     order = 25
     def __init__(self,
@@ -211,7 +211,7 @@ def level_steps(
     return np.diff(np.concatenate([[0], cuts])).tolist()
 
 # %% ../nbs/50_callbacks.ipynb #ed3b29ae
-class Pyramid(Callback):
+class Pyramid(StepCallback):
     "An epoch is a level: resize the canvas, set the steps."
     order = -3
     def __init__(self,
@@ -246,7 +246,7 @@ def best_precision(
     fast = torch.cpu._is_avx512_bf16_supported() if kind == 'cpu' and hasattr(torch.cpu, '_is_avx512_bf16_supported') else kind == 'cuda' and torch.cuda.is_bf16_supported()
     return 'bf16' if fast else 'fp32'
 
-class EncoderPrecision(Callback):
+class EncoderPrecision(StepCallback):
     "Run the encoder in another precision."
     order = -5
     def __init__(self, precision='bf16'): self.precision = one_of(precision, PRECISIONS, 'precision')
@@ -255,13 +255,13 @@ class EncoderPrecision(Callback):
         if self.precision != 'fp32' and enc.body[0].weight.dtype != dtype: self.learn.encoder = copy.deepcopy(enc).to(dtype, memory_format=torch.channels_last)
 
 # %% ../nbs/50_callbacks.ipynb #9cf6840e
-class Clamp(Callback):
+class Clamp(StepCallback):
     "Keep the canvas in [0, 1] after each step."
     order = 22
     def after_step(self): self.model.canvas.data.clamp_(0, 1)
 
 # %% ../nbs/50_callbacks.ipynb #9f2dfe11
-class Within(Callback):
+class Within(StepCallback):
     "Let the picture change only where a mask says; elsewhere it stays what it was."
     order = -2
     def __init__(self,
@@ -283,7 +283,7 @@ class Within(Callback):
     def after_fit(self): self.close()
 
 # %% ../nbs/50_callbacks.ipynb #15abf000
-class Snapshots(Callback):
+class Snapshots(StepCallback):
     "Keep the picture at listed steps, or every n."
     order = 45
     def __init__(self,
@@ -297,7 +297,7 @@ class Snapshots(Callback):
         if self.wanted(self.step): self.frames.append((self.step, to_pil(self.learn.picture_so_far())))
 
 # %% ../nbs/50_callbacks.ipynb #1f66f594
-class Guard(Callback):
+class Guard(StepCallback):
     "End the run with the last good picture when the canvas is lost to NaN or to one flat colour."
     order = 30
     def __init__(self,
@@ -328,7 +328,7 @@ class Guard(Callback):
         raise CancelFitException
 
 # %% ../nbs/50_callbacks.ipynb #570de43b
-class Stop(Callback):
+class Stop(StepCallback):
     "End the run after the present step when asked to."
     order = 50
     def __init__(self): self.flag = threading.Event()
@@ -363,7 +363,7 @@ def check_move(
     else: in_range(value, field, 1e-12 if field == 'lr' else 0)
 
 # %% ../nbs/50_callbacks.ipynb #1df5bf55
-class Controls(Callback):
+class Controls(StepCallback):
     "Apply changes from other threads or from a schedule before the next step, and note them."
     order = -8
     def __init__(self,
@@ -396,7 +396,7 @@ class Controls(Callback):
             else: cb.weight = value
 
 # %% ../nbs/50_callbacks.ipynb #fdb7b6ee
-class Progress(Callback):
+class Progress(StepCallback):
     "A progress bar over all steps of a run."
     order = 60
     def __init__(self,
@@ -417,7 +417,7 @@ class Progress(Callback):
     def after_fit(self): self.close()
 
 # %% ../nbs/50_callbacks.ipynb #605f6be3
-class LiveView(Callback):
+class LiveView(StepCallback):
     "Show the picture in the notebook while it is being painted."
     order = 55
     def __init__(self,

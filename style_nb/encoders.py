@@ -58,8 +58,8 @@ class _Mirror(Function):
 
 def _fold(g):
     "The way back over a mirrored border: nobody but the convolution has this gradient, so it may be folded in place."
-    g[..., 2, :] += g[..., 0, :]; g[..., -3, :] += g[..., -1, :]
-    g[..., 2] += g[..., 0]; g[..., -3] += g[..., -1]
+    g[..., 2, :].add_(g[..., 0, :]); g[..., -3, :].add_(g[..., -1, :])
+    g[..., 2].add_(g[..., 0]); g[..., -3].add_(g[..., -1])
     return g[..., 1:-1, 1:-1]
 
 class MirrorConv(nn.Conv2d):
@@ -92,17 +92,17 @@ def _packed(conv, shape, pooled):
     pack = torch.ops.mkldnn._reorder_convolution_weight
     return pack(conv.weight, [1 - mirror]*2, *how, [b, n, h + 2*mirror, w + 2*mirror]), pack(back, [1 + mirror]*2, *how, [b, len(conv.weight), h, w])
 
-def _convolve(x, conv, relu, weight=None):
+def _convolve(x, conv, relu, fused, weight=None):
     mirror = isinstance(conv, MirrorConv)
-    x, pad, fused = F.pad(x, (1, 1, 1, 1), 'reflect') if mirror else x, 1 - mirror, _one_pass(x)
+    x, pad = F.pad(x, (1, 1, 1, 1), 'reflect') if mirror else x, 1 - mirror
     if fused: return fused(x, conv.weight if weight is None else weight, conv.bias, [pad]*2, [1, 1], [1, 1], 1, 'relu' if relu else 'none', [], '')
     y = F.conv2d(x, conv.weight, conv.bias, padding=pad)
     return y.relu_() if relu else y
 
-def _convolve_back(g, conv, shape, weight=None):
+def _convolve_back(g, conv, shape, fused, weight=None):
     mirror = isinstance(conv, MirrorConv)
     if weight is not None:
-        g = _one_pass(g)(g, weight, None, [1 + mirror]*2, [1, 1], [1, 1], 1, 'none', [], '')
+        g = fused(g, weight, None, [1 + mirror]*2, [1, 1], [1, 1], 1, 'none', [], '')
         return _fold(g) if mirror else g
     like = torch.empty((*shape[:2], *(n + 2*mirror for n in shape[2:])), dtype=g.dtype, device=g.device, memory_format=torch.channels_last)  # only its shape is used
     g = torch.ops.aten.convolution_backward(g, like, conv.weight, None, [1, 1], [1 - mirror]*2, [1, 1], False, [0, 0], 1, [True, False, False])[0]
@@ -114,11 +114,12 @@ class _Pass(Function):
     @staticmethod
     def forward(ctx, x, plan, taps, packs):
         ctx.set_materialize_grads(False)
-        ctx.plan, ctx.taps, ctx.packs, ctx.shapes, maps, clipped = plan, taps, packs, [], {}, []
+        ctx.plan, ctx.taps, ctx.packs, ctx.fused, ctx.shapes, maps, clipped = plan, taps, packs, _one_pass(x), [], {}, []
+        fused = ctx.fused
         for last, (name, conv, relu) in zip([(None, 1, 0), *plan], plan):
             ctx.shapes.append(x.shape)
             if conv and packs is not None and name not in packs: packs[name] = _packed(conv, x.shape, not any(last[1:]))
-            x = _convolve(x, conv, relu, packs and packs[name][0]) if conv else F.relu(x) if relu else F.avg_pool2d(x, 2)
+            x = _convolve(x, conv, relu, fused, packs and packs[name][0]) if conv else F.relu(x) if relu else F.avg_pool2d(x, 2)
             if name in taps: maps[name] = x
             if relu and ctx.needs_input_grad[0]: clipped.append(x)
         ctx.save_for_backward(*clipped)
@@ -137,7 +138,7 @@ class _Pass(Function):
             elif more is not None: g = g + more
             if g is None: continue
             if relu: g = _clip_back(g, y, own)
-            if conv: g = _convolve_back(g, conv, shape, ctx.packs and ctx.packs[name][1])
+            if conv: g = _convolve_back(g, conv, shape, ctx.fused, ctx.packs and ctx.packs[name][1])
             elif pool: g = _spread(g if packed else g/4, shape[-2:])
         return g, None, None, None
 

@@ -23,8 +23,8 @@ from .masks import check_masks, inner_mask, layer_mask, pick_places, receptive_f
 from .blends import STYLE_MIXES, blend_clouds
 
 # %% auto #0
-__all__ = ['Picture', 'Steps', 'LossTerm', 'FeatureHooks', 'adam', 'picture_learner', 'check_weights', 'digest', 'WeightedLayers',
-           'ContentLoss', 'picture_grams', 'StyleLoss', 'each_scale', 'TVLoss', 'StartLoss']
+__all__ = ['Picture', 'Steps', 'StepCallback', 'LossTerm', 'FeatureHooks', 'adam', 'picture_learner', 'check_weights', 'digest',
+           'WeightedLayers', 'ContentLoss', 'picture_grams', 'StyleLoss', 'each_scale', 'TVLoss', 'StartLoss']
 
 # %% ../nbs/40_learner.ipynb #c400035e
 class Picture(nn.Module):
@@ -74,14 +74,20 @@ def evaluate(self:Learner):
     self.loss_grad.backward()
     return self.loss
 
+# %% ../nbs/40_learner.ipynb #393ebdc2
+class StepCallback(Callback):
+    "A callback that is asked only for events it has; fastai's own looks for the others in the Learner and the model, which takes 1 ms of a step."
+    def __call__(self, event_name):
+        if hasattr(type(self), event_name) or event_name == 'after_fit': return super().__call__(event_name)
+
 # %% ../nbs/40_learner.ipynb #394a051f
-class LossTerm(Callback):
+class LossTerm(StepCallback):
     "Base of callbacks that add to the loss: `layers` names the maps it needs."
     order = 10
     @property
     def layers(self): return []
 
-class FeatureHooks(Callback):
+class FeatureHooks(StepCallback):
     "Run the encoder on the canvas and leave the wanted maps in `learn.features`."
     order = 0
     def __init__(self): self._wanted, self._hooks, self.chain = (), None, None

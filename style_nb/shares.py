@@ -10,7 +10,7 @@ import numpy as np, pandas as pd, torch, torch.nn.functional as F
 from fastai.callback.core import Callback
 from fastai.learner import Learner
 from .pictures import Plate, in_range, load_picture, to_pil
-from .learner import LossTerm, StyleLoss, WeightedLayers
+from .learner import StepCallback, LossTerm, StyleLoss, WeightedLayers
 
 # %% auto #0
 __all__ = ['term_gradients', 'gradient_shares', 'gradient_maps', 'Shares', 'plot_shares', 'strongest', 'show_why',
@@ -52,7 +52,7 @@ def gradient_maps(
     from scipy.ndimage import gaussian_filter
     return {n: torch.from_numpy(gaussian_filter(g[0].double().norm(dim=0).cpu().numpy(), blur)).float() for n, g in grads.items()}
 
-class Shares(Callback):
+class Shares(StepCallback):
     "Measure each term's share of the gradient, every so many steps and at the end of each level."
     order = 5
     def __init__(self,
@@ -150,7 +150,7 @@ def style_gradients(
     return out
 
 # %% ../nbs/52_shares.ipynb #b52d6cf0
-class Balance(Callback):
+class Balance(StepCallback):
     "At each level, rescale layer weights once so that each layer's share of the gradient is what its weight asks for."
     order = 1
     def __init__(self,

@@ -21,7 +21,7 @@ from .encoders import encoder, Encoder
 from .masks import check_masks, layer_mask, load_mask, mask_of, mask_ref, pixels_of, regions, unless_white
 from .starts import noise
 from .losses import blend_grams
-from .learner import picture_learner, adam, each_scale, ContentLoss, StartLoss, StyleLoss, TVLoss
+from .learner import StepCallback, picture_learner, adam, each_scale, ContentLoss, StartLoss, StyleLoss, TVLoss
 from .callbacks import (Average, Clamp, Controls, CosineStep, Guard, History, LBFGSStep, EncoderPrecision, Progress, Pyramid, Snapshots, Stop, Within, PRECISIONS, best_precision, lbfgs, level_sizes, level_steps)
 from .shares import Balance
 from fastai.callback.core import Callback
@@ -166,7 +166,7 @@ def load_state(
     return state
 
 # %% ../nbs/70_transfer.ipynb #da9d5ed2
-class Resume(Callback):
+class Resume(StepCallback):
     "Put the optimiser and the average back to a saved state."
     order = 26
     def __init__(self, state): self.state = state
