@@ -1,7 +1,7 @@
 """How well a reversion finds what was under a painting. Run from the repository's root:
 
     python bench/reversion.py dark [--paintings DIR]    new dark with full contrast, at six settings, and with revert's defaults
-    python bench/reversion.py truth                     twelve paintings whose photo is known, against the painting, filters and histogram matching
+    python bench/reversion.py truth                     eighteen paintings whose photo is known, against the painting, filters and histogram matching
     python bench/reversion.py rank --photos DIR         does the first of 20 ranked photos end nearer to the truth than the median one?
 """
 import argparse, json
@@ -18,7 +18,7 @@ from style_nb.reversion import model_photo
 HERE, RANDOM = Path(__file__).parent, encoder('random', padding='reflect')
 HOPPER = open_picture(cbook.get_sample_data('grace_hopper.jpg', asfileobj=False))
 PHOTOS = {**{n: sample(n) for n in ('astronaut', 'cat', 'coffee', 'rocket')}, 'hopper': HOPPER, 'camera': Image.fromarray(data.camera()).convert('RGB')}
-OTHER = {'astronaut': 'hopper', 'hopper': 'astronaut', 'cat': 'astronaut', 'coffee': 'cat'}
+OTHER = {'astronaut': 'hopper', 'hopper': 'astronaut', 'cat': 'astronaut', 'coffee': 'cat', 'rocket': 'coffee', 'camera': 'hopper'}
 HANDS = ('swirls', 'dots', 'facets')
 
 def dark(args):
