@@ -34,8 +34,9 @@ class History(StepCallback):
     def after_pred(self): self.evals += 1
     def after_step(self):
         h, w = self.model.canvas.shape[-2:]
+        kept = {k: v.item() if v.device.type == 'cpu' else v for k, v in dict(loss=self.learn.loss.detach(), **self.terms).items()}  # elsewhere asking makes the device wait
         self.rows.append(dict(step=self.first_step + len(self.rows) + 1, level=self.epoch, height=h, width=w, evals=self.evals,
-                              seconds=time.perf_counter() - self.start, loss=self.learn.loss.detach(), **self.terms))
+                              seconds=time.perf_counter() - self.start, **kept))
 
     @property
     def table(self)->pd.DataFrame:
