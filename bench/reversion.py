@@ -68,7 +68,7 @@ def truth(args):
             cases[f'{k} in {hand}'] = {n: d | dict(slope=abs(d['slope'] - slope)) for n, d in ((n, distances(x, true)) for n, x in made.items())}
             shown += [PHOTOS[k], p, PHOTOS[OTHER[k]], made['bilateral'], made['reverted']]
             print(k, hand, {n: round(d['wasserstein'], 3) for n, d in cases[f'{k} in {hand}'].items()}, flush=True)
-    show_pictures(shown, ['truth', 'painting', 'photo used', 'bilateral', 'reverted']*len(cases), ncols=10, height=1.8).savefig(args.out/'reversion_truth.jpg', dpi=110)
+    show_pictures(shown, ['truth', 'painting', 'photo used', 'bilateral', 'reverted']*len(cases), ncols=10, height=1.8).savefig(args.out/'reversion_truth.jpg', dpi=70)
     rng, rows = np.random.default_rng(0), list(cases.values())
     print('| | ' + ' | '.join(('Wasserstein', 'Gram, random', 'SSIM', 'colour', 'slope')) + ' | better than it by, Wasserstein | Gram |\n|---|---|---|---|---|---|---|---|')
     for n in rows[0]:
