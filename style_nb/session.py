@@ -93,12 +93,13 @@ def paint(self:Remote,
     self.answer()
     self.tell(self)
 
-# %% ../nbs/81_session.ipynb #6f1e4c5b
+# %% ../nbs/81_session.ipynb #cfaf5d21
 @dataclass
 class Given:
     "A picture, and how code names it."
     picture: object  # Anything `load_picture` reads
     code: str        # Python that gives it
+    hw: tuple        # Height and width, px
 
 def given(
     x,          # A sample's name, a path, an address, or anything else `load_picture` reads
@@ -106,12 +107,12 @@ def given(
 )->tuple:       # (name, `Given`)
     "A picture with a name and the code for it."
     if isinstance(x, Given): return name, x
-    if isinstance(x, str) and x in {s.name for s in samples()}: return x, Given(sample(x), f'sample({x!r})')
-    if isinstance(x, (str, Path)): return Path(str(x)).name, Given(open_picture(x), repr(str(x)))
-    load_picture(x)
-    return name, Given(x, name)
+    code = name
+    if isinstance(x, str) and x in {s.name for s in samples()}: x, name, code = sample(x), x, f'sample({x!r})'
+    elif isinstance(x, (str, Path)): x, name, code = open_picture(x), Path(str(x)).name, repr(str(x))
+    return name, Given(x, code, tuple(load_picture(x).shape[-2:]))
 
-# %% ../nbs/81_session.ipynb #31a1a228
+# %% ../nbs/81_session.ipynb #58cd249d
 REFS = ('content', 'styles', 'start', 'masks', 'style_masks', 'content_mask', 'change_mask', 'name', 'source', 'schedule')
 FIELDS = tuple(f.name for f in fields(Recipe) if f.name not in REFS)
 EXTRAS = ('content', 'style', 'tiles', 'contrast')
@@ -134,14 +135,14 @@ class Session:
         tiles:int=1,          # Tiles along each side of the style pictures
         contrast:float=1.,    # Contrast of the style pictures: 1 is their own
         device:str=None,      # Torch device; `None` is the best here
-        pictures=(),          # More names of samples, or {name: picture}, to choose from
+        pictures=None,        # {name: picture}: more to choose from, beside the samples
         **settings,           # Any field of `Recipe`
     ):
         self.lock, self.shared, self.device, self.hearers, self.pins = threading.RLock(), Shared(), device, [], []
         self.run = self.thread = self.picture = self.error = self.start_picture = None
         self.last, self.chain, self.curves, self.moves, self.note = None, [], {}, [], ''
         styles, self.pictures = list(style) if isinstance(style, (list, tuple)) else [] if style is None else [style], {}
-        for n, p in pictures.items() if isinstance(pictures, dict) else [(n, n) for n in pictures]: self.add(p, n)
+        for n, p in (pictures or {}).items(): self.add(p, n)
         names = [self.add(s, f'style{i}' if len(styles) > 1 else 'style') for i, s in enumerate(styles, 1)]
         self.extras = dict(content=None if content is None else self.add(content, 'content'), style=names, tiles=in_range(tiles, 'tiles', 1, 64, whole=True), contrast=in_range(contrast, 'contrast', 0, 4))
         if not isinstance(settings.get('init', ''), str): self.start_picture = self.add(settings.pop('init'), 'init')
@@ -151,7 +152,7 @@ class Session:
         self._check(self.recipe, self.extras)
         self.until = self.recipe.steps
 
-# %% ../nbs/81_session.ipynb #2395435c
+# %% ../nbs/81_session.ipynb #28366373
 @patch
 def add(self:Session,
     x,               # A sample's name, a path, an address, or anything else `load_picture` reads
@@ -180,8 +181,7 @@ def _check(self:Session, r, extras):
     if extras['content'] is None and not extras['style']: raise ValueError("There is neither a content nor a style picture: give at least one.")
     if r.style_blend and len(r.style_blend) != len(extras['style']): raise ValueError(f"There are {len(extras['style'])} styles and {len(r.style_blend)} weights in style_blend: give one for each.")
     if isinstance(r.style_scale, list) and len(r.style_scale) != len(extras['style']): raise ValueError(f"There are {len(extras['style'])} styles and {len(r.style_scale)} style scales: give one number, or one for each.")
-    hw = load_picture(self.pictures[extras['content'] or extras['style'][0]].picture).shape[-2:]
-    settle_levels(r, hw, self._encoder(r))
+    settle_levels(r, self.pictures[extras['content'] or extras['style'][0]].hw, self._encoder(r))
 
 # %% ../nbs/81_session.ipynb #c8b9864f
 @patch
@@ -387,7 +387,7 @@ def set(self:Session,
 
 def _news(old, new): return {l: w for l, w in new.items() if old.get(l) != w} if isinstance(new, dict) else new
 
-# %% ../nbs/81_session.ipynb #7f2a5074
+# %% ../nbs/81_session.ipynb #b71dacce
 @patch
 def _changed(self:Session, values):
     "The recipe and the extras with `values` in place, or what is wrong with them."
@@ -396,6 +396,8 @@ def _changed(self:Session, values):
     if 'recipe' in values: r = replace(self._settled(named_recipe(values['recipe'], encoder=values.get('encoder', r.encoder), size=r.size, steps=r.steps, levels=1, seed=r.seed, style_blend=r.style_blend, style_scale=r.style_scale)), init=r.init)
     if 'style' in values: e['style'] = [values['style']] if isinstance(values['style'], str) else list(values['style'])
     if 'content' in values: e['content'] = values['content']
+    for n in [*e['style'], e['content']]:
+        if n not in self.pictures and n in {s.name for s in samples()}: self.add(n)
     if 'tiles' in values: e['tiles'] = in_range(values['tiles'], 'tiles', 1, 64, whole=True)
     if 'contrast' in values: e['contrast'] = in_range(values['contrast'], 'contrast', 0, 4)
     new = {k: v for k, v in values.items() if k in FIELDS}
