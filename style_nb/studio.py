@@ -22,10 +22,10 @@ from .session import Given, Session, differing, draw_curves, split_view
 from .widgets import _one_line
 
 # %% auto #0
-__all__ = ['GREY', 'RED', 'GRIDS', 'ladder', 'rungs', 'rung_slider', 'put', 'jpeg', 'png_of', 'line', 'title', 'rows', 'table_of',
-           'Studio', 'around', 'typed']
+__all__ = ['GREY', 'RED', 'GRIDS', 'ladder', 'wide', 'rungs', 'rung_slider', 'put', 'jpeg', 'png_of', 'line', 'title', 'bar',
+           'rows', 'table_of', 'Studio', 'around', 'typed']
 
-# %% ../nbs/82_studio.ipynb #6db9f2f7
+# %% ../nbs/82_studio.ipynb #13a0f116
 def ladder(
     low:float, high:float,  # Lowest and highest value above 0
     n:int=8,                # Rungs in a factor of ten
@@ -36,6 +36,7 @@ def ladder(
     while (v := low*10**(k/n)) < high*1.0001: out.append(float(f'{v:.2g}')); k += 1
     return [0.]*off + list(dict.fromkeys(out))
 
+def wide(): return w.Layout(width='auto', min_width='0')
 def rungs(values): return [('off' if v == 0 else f'{v:g}', v) for v in values]
 
 def rung_slider(
@@ -44,7 +45,7 @@ def rung_slider(
     name:str='',     # Class for styles and tests
 ):                   # An ipywidgets control
     "A slider over listed values; it speaks when let go."
-    s = w.SelectionSlider(options=rungs(sorted({*values, value})), value=value, continuous_update=False, layout=w.Layout(width='100%', min_width='0'))
+    s = w.SelectionSlider(options=rungs(sorted({*values, value})), value=value, continuous_update=False, layout=wide())
     if name: s.add_class(name)
     return s
 
@@ -57,7 +58,7 @@ def put(
         with control.hold_trait_notifications(): control.options = rungs(sorted({*known, value}))
     if control.value != value: control.value = value
 
-# %% ../nbs/82_studio.ipynb #467129a7
+# %% ../nbs/82_studio.ipynb #465c2665
 def jpeg(
     im,              # PIL picture
     width:int=512,   # Longest side, px
@@ -77,6 +78,7 @@ def png_of(fig)->bytes:
 GREY, RED = '#666', '#b00020'
 def line(text, color=GREY): return f'<span style="color:{color};line-height:1.4;font-size:13px">{html.escape(text)}</span>' if text else ''
 def title(text): return w.HTML(f'<b style="font-size:13px">{html.escape(text)}</b>')
+def bar(share): return f'<div style="height:5px;background:#e4e4e4;margin:2px 0 6px"><div style="height:5px;width:{100*min(1, share):.1f}%;background:#5b7a99"></div></div>'
 def rows(*pairs, label='88px'):
     "Controls below each other, each with its name to the left."
     cells = [c for name, control in pairs for c in (w.HTML(f'<span style="font-size:13px">{html.escape(name)}</span>'), control)]
@@ -152,7 +154,7 @@ def _control(self:Studio, field, control, how=None):
     control.observe(how or self._move(field), 'value')
     return control
 
-# %% ../nbs/82_studio.ipynb #a676116a
+# %% ../nbs/82_studio.ipynb #1752ca54
 @patch
 def _canvas_side(self:Studio):
     "Buttons, canvas, progress, message, curves."
@@ -166,13 +168,12 @@ def _canvas_side(self:Studio):
         Stop=('stop', s.stop, 'End the run and free its memory'), Reset=('undo', s.reset, 'Back to the beginning; settings stay'), Pin=('thumb-tack', self.pin, 'Keep this picture with its settings')).items()}
     self.canvas = w.Image(format='jpeg', layout=w.Layout(width='100%', max_width='512px', margin='6px 0'))
     self.canvas.add_class('sn-canvas')
-    self.bar = w.FloatProgress(min=0, max=1, layout=w.Layout(width='100%', max_width='512px', height='6px', margin='0'), style=dict(bar_color='#5b7a99'))
-    self.status, self.message = w.HTML(layout=w.Layout(min_height='22px')), w.HTML(layout=w.Layout(min_height='40px', max_width='512px'))
+    self.status, self.message = w.HTML(layout=w.Layout(width='100%', max_width='512px')), w.HTML(layout=w.Layout(min_height='40px', max_width='512px'))
     self.status.add_class('sn-status'); self.message.add_class('sn-message')
     self.plot = w.Image(format='png', layout=w.Layout(width='100%', max_width='512px', display='none'))
     self.plot.add_class('sn-plot')
     buttons = w.HBox(list(self.buttons.values()), layout=w.Layout(width='100%', max_width='516px', flex_flow='row wrap'))
-    return w.VBox([buttons, self.canvas, self.bar, self.status, self.message, self.plot], layout=w.Layout(flex='1 1 340px', min_width='0', max_width='530px', overflow='hidden'))
+    return w.VBox([buttons, self.canvas, self.status, self.message, self.plot], layout=w.Layout(flex='1 1 340px', min_width='0', max_width='530px', overflow='hidden'))
 
 # %% ../nbs/82_studio.ipynb #dac77752
 @patch
@@ -196,18 +197,18 @@ def _weights_tab(self:Studio):
         ('step size', self._control('lr', rung_slider(ladder(.001, 4., off=False), r.lr))))
     return w.VBox([top, w.HTML('<div style="border-top:1px solid #ddd;margin:6px 0"></div>'), self.layer_box])
 
-# %% ../nbs/82_studio.ipynb #8d314eec
+# %% ../nbs/82_studio.ipynb #357d3565
 @patch
 def _names(self:Studio, kind): return list(dict.fromkeys([*self.session.pictures, *(s.name for s in samples(kind)), *(s.name for s in samples())]))
 
 @patch
 def _pictures_tab(self:Studio):
     s = self.session
-    drop = lambda options, value: w.Dropdown(options=options, value=value, layout=w.Layout(width='100%', min_width='0'))
+    drop = lambda options, value: w.Dropdown(options=options, value=value, layout=wide())
     self._control('content', drop([('none', None)] + [(n, n) for n in self._names('photo')], s.extras['content']))
-    self._control('style', w.SelectMultiple(options=self._names('painting'), value=tuple(s.extras['style']), rows=6, layout=w.Layout(width='100%', min_width='0')), lambda c: c['new'] and self._pick_styles(c['new']))
+    self._control('style', w.SelectMultiple(options=self._names('painting'), value=tuple(s.extras['style']), rows=6, layout=wide()), lambda c: c['new'] and self._pick_styles(c['new']))
     self.blends = w.VBox(layout=w.Layout(width='100%'))
-    plain = dict(continuous_update=False, layout=w.Layout(width='100%', min_width='0'))
+    plain = dict(continuous_update=False, layout=wide())
     self._control('style_scale', rung_slider(ladder(.25, 4., 12, off=False), _first(s.recipe.style_scale)))
     self._control('contrast', w.FloatSlider(min=0, max=2, step=.05, value=s.extras['contrast'], readout_format='.2f', **plain))
     self._control('tiles', w.IntSlider(min=1, max=16, value=s.extras['tiles'], **plain))
@@ -227,7 +228,7 @@ def _blend_rows(self:Studio):
     names, blend = self.session.extras['style'], self.session.recipe.style_blend
     if len(names) < 2: self.blends.children, self.blended = [w.HTML(line('with several styles'))], None; return
     if getattr(self, 'blended', None) != names:
-        sliders = [w.FloatSlider(min=0, max=1, step=.05, value=1, continuous_update=False, readout_format='.2f', layout=w.Layout(width='100%', min_width='0')) for _ in names]
+        sliders = [w.FloatSlider(min=0, max=1, step=.05, value=1, continuous_update=False, readout_format='.2f', layout=wide()) for _ in names]
         for i, o in enumerate(sliders): o.add_class(f'sn-blend-{i}'); o.observe(lambda _, os=sliders: self.attempt(lambda: self.session.set(style_blend=[o.value for o in os])), 'value')
         self.blends.children, self.blended = [rows(*zip(names, sliders), label='72px')], list(names)
         self.blend_sliders = sliders
@@ -235,7 +236,7 @@ def _blend_rows(self:Studio):
         for o, v in zip(self.blend_sliders, blend): o.unobserve_all('value'); o.max = max(1., v); o.value = v
         for o in self.blend_sliders: o.observe(lambda _, os=self.blend_sliders: self.attempt(lambda: self.session.set(style_blend=[o.value for o in os])), 'value')
 
-# %% ../nbs/82_studio.ipynb #733529fc
+# %% ../nbs/82_studio.ipynb #fc08ec18
 @patch
 def _upload(self:Studio, what, text):
     up = w.FileUpload(accept='image/*', multiple=what == 'style', description=text, layout=w.Layout(width='auto'))
@@ -261,7 +262,7 @@ def _take_upload(self:Studio, what, up, files):
 @patch
 def _run_tab(self:Studio):
     r = self.session.recipe
-    drop = lambda options, value: w.Dropdown(options=list(options), value=value, layout=w.Layout(width='100%', min_width='0'))
+    drop = lambda options, value: w.Dropdown(options=list(options), value=value, layout=wide())
     sizes = [96, 128, 160, 192, 224, 256, 320, 384, 432, 512, 640, 768, 1024]
     pick = lambda c: c['new'] and self.attempt(lambda: self.session.set(recipe=c['new']))
     return rows(('recipe', self._control('recipe', drop([('as set', None)] + [(n, n) for n in RECIPES], None), pick)), ('encoder', self._control('encoder', drop([n for n in ENCODERS if at_hand(n) or n == r.encoder], r.encoder))),
@@ -270,7 +271,7 @@ def _run_tab(self:Studio):
         ('size, px', self._control('size', rung_slider(sizes, r.size))), ('steps', self._control('steps', w.BoundedIntText(min=1, max=100000, value=r.steps, layout=w.Layout(width='100px')))),
         ('seed', self._control('seed', w.BoundedIntText(min=0, max=10**6, value=r.seed, layout=w.Layout(width='100px')))))
 
-# %% ../nbs/82_studio.ipynb #2c8d7f71
+# %% ../nbs/82_studio.ipynb #95188c88
 GRIDS = {'style weight': 'style_weight', 'content weight': 'content_weight', 'smoothness': 'tv_weight', 'style scale': 'style_scale', 'contrast': 'contrast', 'tiles': 'tiles', 'seed': 'seed'}
 
 def around(
@@ -294,10 +295,10 @@ def typed(
 
 @patch
 def _grid_tab(self:Studio):
-    wide, pair = w.Layout(width='100%', min_width='0'), []
+    pair = []
     for i, start in enumerate(('style weight', None)):
-        field = w.Dropdown(options=[*([('none', None)]*i), *GRIDS.items()], value=GRIDS.get(start), layout=wide)
-        text = w.Text(layout=wide, value=around('style_weight', self.session.recipe.style_weight) if start else '')
+        field = w.Dropdown(options=[*([('none', None)]*i), *GRIDS.items()], value=GRIDS.get(start), layout=wide())
+        text = w.Text(layout=wide(), value=around('style_weight', self.session.recipe.style_weight) if start else '')
         field.observe(lambda c, text=text: setattr(text, 'value', around(c['new'], _first(self.session.settings[c['new']])) if c['new'] else ''), 'value')
         pair.append((field, text))
     self.grid_fields, small = pair, w.Layout(width='90px')
@@ -459,14 +460,14 @@ def fill(self:Studio):
         self._blend_rows(); self._show_state()
         if s.picture is None: self.canvas.value = jpeg(self._before())
 
-# %% ../nbs/82_studio.ipynb #1da4bf76
+# %% ../nbs/82_studio.ipynb #712556c7
 @patch
 def _show_state(self:Studio):
     s = self.session
     state, rate = s.state, s.run.rate if s.run and not s.run.over else 0.
     left = max(0, s.until - s.done)
     parts = [state, f'step {s.done} of {s.until}'] + ([f'{rate:.1f} steps/s', f'{left/rate:.0f} s left'] if state == 'painting' and rate else [])
-    self.status.value, self.bar.value = line(' · '.join(parts)), s.done/max(1, s.until)
+    self.status.value = bar(s.done/max(1, s.until)) + line(' · '.join(parts))
     going = state == 'painting'
     for n, off in dict(Start=going, Pause=not going, Step=going, Stop=s.run is None or s.run.over, Reset=s.done == 0, Pin=s.done == 0).items(): self.buttons[n].disabled = off
     if s.error is not None: self.say(_one_line(s.error), RED)
