@@ -112,7 +112,7 @@ def given(
     elif isinstance(x, (str, Path)): x, name, code = open_picture(x), Path(str(x)).name, repr(str(x))
     return name, Given(x, code, tuple(load_picture(x).shape[-2:]))
 
-# %% ../nbs/81_session.ipynb #58cd249d
+# %% ../nbs/81_session.ipynb #10595595
 REFS = ('content', 'styles', 'start', 'masks', 'style_masks', 'content_mask', 'change_mask', 'name', 'source', 'schedule')
 FIELDS = tuple(f.name for f in fields(Recipe) if f.name not in REFS)
 EXTRAS = ('content', 'style', 'tiles', 'contrast')
@@ -140,7 +140,7 @@ class Session:
     ):
         self.lock, self.shared, self.device, self.hearers, self.pins = threading.RLock(), Shared(), device, [], []
         self.run = self.thread = self.picture = self.error = self.start_picture = None
-        self.last, self.chain, self.curves, self.moves, self.note = None, [], {}, [], ''
+        self.last, self.chain, self.curves, self.moves, self.note, self.heeded = None, [], {}, [], '', 0  # heeded: moves that the picture shows
         styles, self.pictures = list(style) if isinstance(style, (list, tuple)) else [] if style is None else [style], {}
         for n, p in (pictures or {}).items(): self.add(p, n)
         names = [self.add(s, f'style{i}' if len(styles) > 1 else 'style') for i, s in enumerate(styles, 1)]
@@ -323,7 +323,7 @@ def close(self:Session):
         self._end()
         self.shared, self.chain, self.last, self.picture, self.pins, self.curves = Shared(), [], None, None, [], {}
 
-# %% ../nbs/81_session.ipynb #f9ab0db2
+# %% ../nbs/81_session.ipynb #5023ad65
 @patch
 def _say(self:Session, what):
     for hear in list(self.hearers):
@@ -337,7 +337,7 @@ def _hear(self:Session, run):
     if run.over: self.error = run.error; return self._say('state')
     rests, now = run.step >= run.goal, time.perf_counter()
     if run.step and (rests or run.moved or now - self.seen > .22):
-        self.picture = to_pil(run.learn.picture_so_far())
+        self.picture, self.heeded = to_pil(run.learn.picture_so_far()), len(run.learn.controls.noted)
         self._say('frame')
         self.seen = time.perf_counter()
     if run.step and (rests or now - self.drawn > 1.):

@@ -154,12 +154,12 @@ def _control(self:Studio, field, control, how=None):
     control.observe(how or self._move(field), 'value')
     return control
 
-# %% ../nbs/82_studio.ipynb #1752ca54
+# %% ../nbs/82_studio.ipynb #646746b1
 @patch
 def _canvas_side(self:Studio):
     "Buttons, canvas, progress, message, curves."
     def button(name, icon, do, tip):
-        b = w.Button(description=name, icon=icon, tooltip=tip, layout=w.Layout(width='auto', flex='1 1 64px', margin='0 4px 0 0'))
+        b = w.Button(description=name, icon=icon, tooltip=tip, layout=w.Layout(width='auto', margin='0'))
         b.on_click(lambda _: self.attempt(do))
         b.add_class(f'sn-{name.lower()}')
         return b
@@ -172,8 +172,8 @@ def _canvas_side(self:Studio):
     self.status.add_class('sn-status'); self.message.add_class('sn-message')
     self.plot = w.Image(format='png', layout=w.Layout(width='100%', max_width='512px', display='none'))
     self.plot.add_class('sn-plot')
-    buttons = w.HBox(list(self.buttons.values()), layout=w.Layout(width='100%', max_width='516px', flex_flow='row wrap'))
-    return w.VBox([buttons, self.canvas, self.status, self.message, self.plot], layout=w.Layout(flex='1 1 340px', min_width='0', max_width='530px', overflow='hidden'))
+    buttons = w.GridBox(list(self.buttons.values()), layout=w.Layout(width='100%', max_width='512px', grid_template_columns='repeat(auto-fit, minmax(80px, 1fr))', grid_gap='4px'))
+    return w.VBox([buttons, self.canvas, self.status, self.message, self.plot], layout=w.Layout(flex='1 1 300px', min_width='0', max_width='530px', overflow='hidden'))
 
 # %% ../nbs/82_studio.ipynb #dac77752
 @patch
@@ -372,7 +372,7 @@ def _take_settings(self:Studio, up, files):
         self.session.load(p)
     self.session.note = f"settings of {f['name']}"
 
-# %% ../nbs/82_studio.ipynb #437612d6
+# %% ../nbs/82_studio.ipynb #b873b1ac
 @patch
 def _compare_side(self:Studio):
     "The strip of pins, and two pictures against each other."
@@ -387,8 +387,8 @@ def _compare_side(self:Studio):
     self.both.add_class('sn-both'); self.diff.add_class('sn-diff')
     for o in (self.left, self.right, self.how, self.at): o.observe(lambda _: self.attempt(self.compare), 'value')
     choose = w.HBox([self.left, w.HTML('<span style="margin:0 6px">against</span>'), self.right, self.how], layout=w.Layout(flex_flow='row wrap', align_items='center'))
-    pictures = w.VBox([self.both, self.at], layout=w.Layout(flex='1 1 340px', min_width='0', max_width='530px', overflow='hidden'))
-    self.compared = w.VBox([choose, w.HBox([pictures, w.VBox([self.diff], layout=w.Layout(flex='1 1 340px', min_width='0'))], layout=w.Layout(flex_flow='row wrap', width='100%', grid_gap='16px'))], layout=w.Layout(display='none', width='100%'))
+    pictures = w.VBox([self.both, self.at], layout=w.Layout(flex='1 1 300px', min_width='0', max_width='530px', overflow='hidden'))
+    self.compared = w.VBox([choose, w.HBox([pictures, w.VBox([self.diff], layout=w.Layout(flex='1 1 300px', min_width='0'))], layout=w.Layout(flex_flow='row wrap', width='100%', grid_gap='16px'))], layout=w.Layout(display='none', width='100%'))
     return w.VBox([self.strip, self.compared], layout=w.Layout(width='100%'))
 
 @patch
@@ -430,12 +430,12 @@ def compare(self:Studio):
     self.both.value = jpeg(split_view(a, b, self.at.value, side), 1024 if side else 512)
     self.diff.value = table_of(differing(x, y), self.left.value, self.right.value)
 
-# %% ../nbs/82_studio.ipynb #9bf97324
+# %% ../nbs/82_studio.ipynb #0e0edd16
 @patch
 def _build(self:Studio):
     left = self._canvas_side()
     tabs = w.Tab([w.Box([t], layout=w.Layout(width='100%', padding='8px', overflow='hidden auto', max_height='640px')) for t in (self._weights_tab(), self._pictures_tab(), self._run_tab(), self._grid_tab(), self._code_tab())],
-        titles=('Weights', 'Pictures', 'Run', 'Grid', 'Code'), layout=w.Layout(flex='1 1 380px', min_width='0', max_width='640px'))
+        titles=('Weights', 'Pictures', 'Run', 'Grid', 'Code'), layout=w.Layout(flex='1 1 340px', min_width='0', max_width='640px'))
     self.tabs = tabs
     for t in tabs.children: t.children[0].layout.width = '100%'
     top = w.HBox([left, tabs], layout=w.Layout(flex_flow='row wrap', width='100%', grid_gap='16px', align_items='flex-start'))
@@ -460,14 +460,14 @@ def fill(self:Studio):
         self._blend_rows(); self._show_state()
         if s.picture is None: self.canvas.value = jpeg(self._before())
 
-# %% ../nbs/82_studio.ipynb #712556c7
+# %% ../nbs/82_studio.ipynb #343c0e7a
 @patch
 def _show_state(self:Studio):
     s = self.session
     state, rate = s.state, s.run.rate if s.run and not s.run.over else 0.
     left = max(0, s.until - s.done)
     parts = [state, f'step {s.done} of {s.until}'] + ([f'{rate:.1f} steps/s', f'{left/rate:.0f} s left'] if state == 'painting' and rate else [])
-    self.status.value = bar(s.done/max(1, s.until)) + line(' · '.join(parts))
+    self.status.value = bar(s.done/max(1, s.until)) + f'<span data-moves="{s.heeded}"></span>' + line(' · '.join(parts))
     going = state == 'painting'
     for n, off in dict(Start=going, Pause=not going, Step=going, Stop=s.run is None or s.run.over, Reset=s.done == 0, Pin=s.done == 0).items(): self.buttons[n].disabled = off
     if s.error is not None: self.say(_one_line(s.error), RED)
@@ -476,7 +476,7 @@ def _show_state(self:Studio):
 def _hear(self:Studio, session, what):
     "What the run says, in its thread."
     if self.closed: return
-    if what == 'frame': self.canvas.value = jpeg(session.picture or self._before())
+    if what == 'frame': self.canvas.value = jpeg(session.picture or self._before())  # before the status, which says what it shows
     if what == 'losses' or (what == 'state' and not session.curves):
         self.plot.layout.display = '' if session.curves else 'none'
         if session.curves: self.plot.value = png_of(draw_curves(dict(session.curves), list(session.moves)))
