@@ -28,7 +28,7 @@ from .sweeping import combinations, sweep
 __all__ = ['REFS', 'FIELDS', 'EXTRAS', 'NOTE', 'Remote', 'Given', 'given', 'Leg', 'Session', 'leg_code', 'settings_of', 'Pin',
            'differing', 'split_view', 'draw_curves']
 
-# %% ../nbs/81_session.ipynb #1e612f20
+# %% ../nbs/81_session.ipynb #a6b32899
 class Remote(Callback):
     "Let other threads hold a run, move its settings, ask it something and end it."
     order = -9
@@ -38,7 +38,7 @@ class Remote(Callback):
     ):
         self.tell, self.goal, self.step, self.ending, self.over, self.moved = tell, goal, 0, False, False, True
         self.asked, self.moves, self.wake, self.gate, self.times = queue.SimpleQueue(), queue.SimpleQueue(), threading.Event(), threading.Lock(), deque(maxlen=24)
-        self.error = self.result = None
+        self.error, self.result, self.rests, self.waits = None, None, False, False  # rests: has nothing to do; waits: and has told so
 
     def until(self, goal): self.goal = goal; self.wake.set()
     def put(self, field, value): self.moves.put((field, value))
@@ -50,12 +50,15 @@ class Remote(Callback):
     def before_batch(self):
         self.step = self.learn.controls.step
         self.times.append(time.perf_counter())
+        self.rests = self.step >= self.goal
         self.tell(self)
         while self.step >= self.goal and not self.ending:
+            self.rests = self.waits = True
             self.times.clear()
             self.wake.wait(); self.wake.clear()
             self.answer()
         self.answer()
+        self.rests = self.waits = False
         if self.ending: self.learn.stopped = 'stopped by hand'; raise CancelFitException
         self.moved = not self.moves.empty()
         while not self.moves.empty(): self.learn.controls.put(*self.moves.get())
@@ -211,7 +214,7 @@ def _switched_on(r):
     on = lambda ws: {l: w for l, w in ws.items() if w > 0} or dict(list(ws.items())[:1])
     return replace(r, content_weights=on(r.content_weights), style_weights=on(r.style_weights))
 
-# %% ../nbs/81_session.ipynb #afc35f37
+# %% ../nbs/81_session.ipynb #2c939cfc
 @patch(as_prop=True)
 def done(self:Session)->int:
     "Steps taken, all runs together."
@@ -222,7 +225,7 @@ def state(self:Session)->str:
     "'ready', 'painting', 'paused', 'done', 'stopped' or 'failed'."
     if self.run is None: return 'stopped' if self.chain else 'ready'
     if self.run.over: return 'failed' if self.run.error else 'stopped'
-    if self.run.step < self.run.goal: return 'painting'
+    if self.run.step < self.run.goal or not self.run.rests: return 'painting'
     return 'done' if self.done >= self.until else 'paused'
 
 @patch
@@ -247,10 +250,11 @@ def step(self:Session, n:int=1):
     with self.lock:
         if self.run and self.run.over: self._end()
         self.pause().settle()
+        self.until = max(self.until, self.done + n)
         self._go(self.done + n)
     return self
 
-# %% ../nbs/81_session.ipynb #d26150d9
+# %% ../nbs/81_session.ipynb #ef7aa6d8
 @patch
 def _go(self:Session, goal):
     "Let the run go until `goal` steps in all; begin one if there is none."
@@ -276,7 +280,7 @@ def init(self:Session):
 def settle(self:Session, seconds:float=120.):
     "Wait until the run waits, has ended or was never begun."
     end = time.monotonic() + seconds
-    while self.state == 'painting' or (self.run and not self.run.over and not hasattr(self.run, 'learn')):
+    while (run := self.run) and not run.over and not (run.waits and run.step >= run.goal):
         if time.monotonic() > end: raise TimeoutError(f"The run still paints after {seconds:g} s.")
         time.sleep(.002)
     return self
@@ -323,7 +327,7 @@ def close(self:Session):
         self._end()
         self.shared, self.chain, self.last, self.picture, self.pins, self.curves = Shared(), [], None, None, [], {}
 
-# %% ../nbs/81_session.ipynb #5023ad65
+# %% ../nbs/81_session.ipynb #d3c9bd66
 @patch
 def _say(self:Session, what):
     for hear in list(self.hearers):
@@ -335,7 +339,7 @@ def _hear(self:Session, run):
     "In the run's thread, before each of its steps."
     if run is not self.run: return
     if run.over: self.error = run.error; return self._say('state')
-    rests, now = run.step >= run.goal, time.perf_counter()
+    rests, now = run.rests, time.perf_counter()
     if run.step and (rests or run.moved or now - self.seen > .22):
         self.picture, self.heeded = to_pil(run.learn.picture_so_far()), len(run.learn.controls.noted)
         self._say('frame')
