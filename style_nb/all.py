@@ -16,7 +16,8 @@ __all__ = ['load_picture', 'open_picture', 'save_picture', 'to_pil', 'resize', '
            'Guard', 'LiveView', 'EncoderPrecision', 'Pyramid', 'Snapshots', 'load_mask', 'feather', 'colour_masks',
            'segment', 'show_masks', 'Within', 'NOISES', 'noise', 'barycentre', 'interpolate', 'RECIPES', 'Recipe',
            'Result', 'Shared', 'stylize', 'reconstruct', 'Sweep', 'sweep', 'enlarge', 'fidelity', 'band_distances',
-           'colour_distance', 'at_fidelity', 'train_encoder', 'retrieval', 'explore', 'log_range', 'quick']
+           'colour_distance', 'at_fidelity', 'train_encoder', 'retrieval', 'explore', 'log_range', 'Session', 'Studio',
+           'explore_contrast', 'explore_gram', 'explore_layers', 'explore_reversion', 'explore_tiles', 'quick']
 
 # %% ../nbs/99_all.ipynb #aa01f94c
 from .pictures import load_picture, open_picture, save_picture, to_pil, resize, show_pictures, contact_sheet
@@ -44,6 +45,9 @@ from .enlarging import enlarge
 from .reversion import ablate, compatibility, new_dark, rank_photos, revert
 from .training import train_encoder, retrieval
 from .widgets import explore, log_range
+from .session import Session
+from .studio import Studio
+from .explorers import explore_contrast, explore_gram, explore_layers, explore_reversion, explore_tiles
 from .teaching import quick
 
 # %% ../nbs/99_all.ipynb #31a35f64
@@ -54,4 +58,5 @@ _all_ = ['load_picture', 'open_picture', 'save_picture', 'to_pil', 'resize', 'sh
     'Average', 'Controls', 'Guard', 'LiveView', 'EncoderPrecision', 'Pyramid', 'Snapshots',
     'load_mask', 'feather', 'colour_masks', 'segment', 'show_masks', 'Within', 'NOISES', 'noise', 'barycentre', 'interpolate',
     'RECIPES', 'Recipe', 'Result', 'Shared', 'stylize', 'reconstruct', 'Sweep', 'sweep', 'enlarge',
-    'fidelity', 'band_distances', 'colour_distance', 'at_fidelity', 'train_encoder', 'retrieval', 'explore', 'log_range', 'quick']
+    'fidelity', 'band_distances', 'colour_distance', 'at_fidelity', 'train_encoder', 'retrieval', 'explore', 'log_range',
+    'Session', 'Studio', 'explore_contrast', 'explore_gram', 'explore_layers', 'explore_reversion', 'explore_tiles', 'quick']

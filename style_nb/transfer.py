@@ -7,6 +7,7 @@ Docs: https://style-nb.github.io/style_nb/transfer.html.md"""
 # %% ../nbs/70_transfer.ipynb #07f7c687
 from __future__ import annotations
 import json, math
+from functools import partial
 from itertools import zip_longest
 from dataclasses import dataclass, field, replace, asdict
 from pathlib import Path
@@ -402,6 +403,7 @@ def _resumed(resume, recipe):
     if not isinstance(state, dict) or not {'canvas', 'recipe', 'step'} <= set(state): raise TypeError(f"resume is a {type(resume).__name__}: give a Result, its state, or a .safetensors file of it.")
     return state, from_json(state['recipe']) if recipe == 'default' else recipe
 
+# %% ../nbs/70_transfer.ipynb #f68732f5
 def run_transfer(
     learn,          # A Learner of `transfer_learner`
     recipe:Recipe,  # Its recipe
@@ -409,11 +411,16 @@ def run_transfer(
     names:list,     # A name for each
 )->Result:          # What came out
     "Fit, and pack what came out into a `Result`."
+    learn.pack = partial(_pack, recipe=recipe, xs=xs, names=names)
     with learn.stop.on_interrupt():
         try: learn.fit(recipe.levels)
         finally:
             learn.feature_hooks.close()
             if hasattr(learn, 'progress'): learn.progress.close()
+    return learn.pack(learn)
+
+def _pack(learn, recipe, xs, names):
+    "The `Result` of a run as far as it has come, between two steps; `learn.pack(learn)` from a callback."
     recipe = replace(recipe, schedule=[list(o) for o in learn.controls.noted + learn.controls.todo])
     titles = ['content'] + ([f'style {i}' for i in range(1, len(xs))] if len(xs) > 2 else ['style'])
     inputs = [(t, resize(x, min(600, max(x.shape[-2:])))) for t, x in zip(titles, xs) if x is not None]

@@ -1,0 +1,218 @@
+"A run that other threads hold and move: exactly what code does, and no thread left behind. No widget."
+import gc, threading, time, weakref
+import numpy as np, pytest, torch
+from hypothesis import given, settings, strategies as st
+from style_nb.pictures import to_pil
+from style_nb.recipe import Recipe
+from style_nb.session import Session, differing, draw_curves, settings_of, split_view
+from style_nb.transfer import stylize
+
+@pytest.fixture
+def make(photo, painting, painting2):
+    "Sessions that are closed after the test, and leave no thread"
+    made, before = [], threading.active_count()
+    def make(content=photo, style=painting, **kwargs):
+        made.append(Session(content, style, **dict(size=48, steps=12, device='cpu') | kwargs))
+        return made[-1]
+    yield make
+    for s in made: s.close()
+    assert not [t for t in threading.enumerate() if t.name == 'style_nb session']
+
+def pixels(im): return np.asarray(im)
+def replayed(s, photo, painting, painting2=None):
+    names = dict(content=photo, style=painting, style1=painting, style2=painting2)
+    exec(s.as_code() if isinstance(s, Session) else s, names)
+    return pixels(names['result'].image)
+
+def test_rest_step_pause_start_stop_reset(make):
+    s = make()
+    assert (s.state, s.done, s.picture) == ('ready', 0, None)
+    s.step(3).settle(); assert (s.state, s.done) == ('paused', 3)
+    s.start().settle(); assert (s.state, s.done, s.until) == ('done', 12, 12)
+    s.start().settle(); assert (s.done, s.until) == (24, 24)
+    s.stop(); assert (s.state, s.done, s.run) == ('stopped', 24, None)
+    s.step().settle(); assert (s.state, s.done, len(s.chain)) == ('done', 25, 1)
+    s.reset(); assert (s.state, s.done, s.picture, s.chain) == ('ready', 0, None, [])
+    with pytest.raises(ValueError, match='Nothing is painted'): s.result
+
+def test_pause_holds(make):
+    s = make(steps=10**6).start()
+    while s.done < 2: time.sleep(.005)
+    s.pause().settle()
+    before, im = s.done, pixels(s.picture)
+    time.sleep(.1)
+    assert s.done == before and (pixels(s.picture) == im).all() and s.state == 'paused'
+
+def test_it_is_what_stylize_paints(make, photo, painting):
+    s = make().step(7)
+    plain = stylize(photo, painting, size=48, levels=1, lr_end=1., steps=7, device='cpu', progress=False)
+    assert (pixels(s.settle().picture) == pixels(plain.image)).all()
+    assert (pixels(s.result.image) == pixels(plain.image)).all() and len(s.result.history) == 7 and s.result.recipe.steps == 7
+
+MOVES = dict(style_weight=4., content_weight=.3, tv_weight=0., lr=.5, style_weights={'relu2_2': 2., 'relu4_1': 0.}, content_weights={'relu3_1': .5})
+
+@settings(max_examples=8)
+@given(st.lists(st.tuples(st.integers(1, 4), st.sampled_from(sorted(MOVES)), st.sampled_from(['lbfgs', 'adam'])), min_size=1, max_size=3))
+def test_code_gives_the_same_bytes(photo, painting, moves):
+    s = Session(photo, painting, size=32, optimizer=moves[0][2], device='cpu')
+    for n, k, _ in moves:
+        s.step(n).settle()
+        assert s.set(**{k: MOVES[k]}) in ('live', '')
+    s.step(2).settle()
+    assert s.error is None and len(s.legs()) == 1
+    assert (replayed(s, photo, painting) == pixels(s.picture)).all()
+    s.close()
+
+def test_code_of_a_chain(make, photo, painting, painting2):
+    s = make(style=[painting, painting2])
+    for move in (dict(style_blend=[1., 3.]), dict(optimizer='adam'), dict(contrast=.5, tiles=2), dict(style='style2'), dict(size=40), dict(style_kind='moments'), dict(style_scale=.8), dict(seed=3), dict(encoder='random')):
+        s.step(2).settle()
+        assert s.set(**move) == 'new' and s.run is None and 'a new run goes on' in s.note, move
+    s.step(2).settle()
+    assert s.error is None and len(s.legs()) == 10
+    assert (replayed(s, photo, painting, painting2) == pixels(s.result.image)).all()
+
+def test_the_chain_goes_on_painting(make):
+    s = make(steps=10**6).start()
+    while s.done < 2: time.sleep(.005)
+    run = s.run
+    assert s.set(style_weight=3.) == 'live' and s.run is run
+    assert s.set(style_scale=1.) == 'new' and s.run is not run and s.state == 'painting' and run.over
+
+def test_a_live_move_keeps_the_run_and_its_optimiser(make):
+    s = make().step(3).settle()
+    run = s.run
+    for l in ('relu1_2', 'relu2_2', 'relu3_2', 'relu4_2'):
+        assert s.set(style_weights={l: 1.}, content_weights={l: 1.}) == 'live'
+        s.step().settle()
+    assert s.run is run and s.error is None and s.done == 7 and s.result.history['style/relu4_2'].notna().sum() == 1
+
+@pytest.mark.parametrize('values,says', [(dict(style_weight=-1), 'style_weight is -1'), (dict(style_weigth=1), "Did you mean 'style_weight'?"), (dict(style='monet'), 'Unknown picture'), (dict(size=8), 'needs a shorter side'),
+    (dict(style_weights={'relu9_1': 1.}), 'relu9_1'), (dict(levels=2), 'one level'), (dict(style_blend=[1., 2.]), '1 styles and 2 weights'), (dict(tiles=0), 'tiles is 0'), (dict(contrast='x'), 'contrast'), (dict(style=[], content=None), 'neither')])
+def test_what_cannot_be_changes_nothing(make, values, says):
+    s = make().step().settle()
+    before, run = s.settings, s.run
+    with pytest.raises((ValueError, TypeError)) as e: s.set(**values)
+    assert says in str(e.value) and '\n' not in str(e.value) and s.settings == before and s.run is run
+
+def test_setting_what_is_there_is_nothing(make):
+    s = make().step().settle()
+    assert s.set(**s.settings) == '' and s.restore(s.settings) == '' and s.run is not None
+
+def test_an_error_in_the_run_is_kept_with_the_picture(make, monkeypatch):
+    s = make().step(2).settle()
+    good = pixels(s.picture)
+    monkeypatch.setattr('style_nb.learner.StyleLoss.make_targets', lambda self, layers: 1/0)
+    s.set(style_weights={'relu5_1': 1.})
+    s.step(); s.thread.join(20)
+    assert s.state == 'failed' and isinstance(s.error, ZeroDivisionError) and (pixels(s.picture) == good).all()
+    monkeypatch.undo()
+    s.set(style_weights={'relu5_1': 0.}); s.step().settle()
+    assert s.state == 'paused' and s.error is None and s.done == 3
+
+def test_pins_and_what_differs(make, photo, painting):
+    s = make().step(2).settle()
+    a = s.pin()
+    s.set(style_weight=4., style_weights={'relu1_1': 0.}, tiles=2); s.step(2).settle()
+    b = s.pin('mine')
+    assert [p.name for p in s.pins] == ['pin 1', 'mine'] and (a.steps, b.steps) == (2, 4)
+    assert differing(a.settings, b.settings) == {'style_weight': (40., 4.), 'tiles': (1, 2), 'style relu1_1': (3., 0.)}
+    assert (replayed(a.code, photo, painting) == pixels(a.image)).all() and (replayed(b.code, photo, painting) == pixels(b.image)).all()
+    s.restore(a)
+    assert differing(s.settings, a.settings) == {} and s.done == 4 and differing(a.settings, a.settings) == {}
+
+def test_restoring_another_encoder(make):
+    s = make().step().settle()
+    a = s.pin()
+    s.set(encoder='random', style_weights={'relu2_2': 1.}); s.step().settle()
+    s.restore(a)
+    assert differing(s.settings, a.settings) == {}
+
+def test_a_saved_picture_restores_every_setting(make, tmp_path, photo, painting):
+    s = make(tiles=2, contrast=.5).step(2).settle()
+    s.set(style_weights={'relu1_1': 0., 'relu3_2': .7}, tv_weight=.5); s.step().settle()
+    want, p = s.settings, s.save(tmp_path/'out.png')
+    s.set(tiles=1, contrast=1., tv_weight=9., optimizer='adam', size=40, style_weights={'relu1_1': 1.})
+    s.load(p)
+    assert differing(s.settings, want) == {}
+    other = make()
+    other.load(p)
+    assert differing(other.settings, want) == {}
+    assert Recipe.load(p).schedule == [[2, 'style_weights', {'relu1_1': 0., 'relu3_2': .7}], [2, 'tv_weight', .5]]
+    r = stylize(photo, painting, size=48, levels=1, steps=3, schedule=[(1, 'style_weight', 7.), (2, 'style_weights', {'relu2_2': 2.})], device='cpu', progress=False)
+    r.save(tmp_path/'plain.png')
+    assert settings_of(tmp_path/'plain.png')['style_weight'] == 7. and settings_of(tmp_path/'plain.png')['style_weights']['relu2_2'] == 2.
+    s.load(tmp_path/'plain.png')
+    assert s.settings['style_weight'] == 7. and s.settings['style_weights']['relu2_2'] == 2. and s.settings['tiles'] == 2
+    (tmp_path/'no.png').write_bytes(b'x')
+    with pytest.raises(ValueError, match='carries no recipe'): s.load(tmp_path/'no.png')
+
+def test_a_grid_and_going_on(make, photo, painting):
+    s = make().step().settle()
+    items = list(s.sweep(dict(style_weight=[4., 400.], tiles=[1, 2]), steps=2))
+    assert [o.settings for o in items] == [dict(style_weight=a, tiles=b) for a in (4., 400.) for b in (1, 2)] and not any(o.error for o in items)
+    assert len({pixels(o.image).tobytes() for o in items}) == 4 and s.settings['style_weight'] == 40.
+    s.go_on(items[3])
+    assert (s.settings['style_weight'], s.settings['tiles'], s.done) == (400., 2, 2) and (pixels(s.picture) == pixels(items[3].image)).all()
+    s.step(2).settle()
+    assert (replayed(s, photo, painting) == pixels(s.result.image)).all()
+    with pytest.raises(TypeError, match='give a list of values'): list(s.sweep(dict(tiles=2)))
+
+def test_content_alone_and_style_alone(make, photo, painting):
+    for kw in (dict(style=None), dict(content=None)):
+        s = make(**kw).step(2).settle()
+        assert s.error is None and s.done == 2, s.error
+        assert (replayed(s, photo, painting) == pixels(s.picture)).all()
+
+def test_a_picture_to_start_from(make, photo, painting):
+    s = make(init=to_pil(painting)).step(2).settle()
+    names = dict(content=photo, style=painting, init=to_pil(painting))
+    exec(s.as_code(), names)
+    assert (pixels(names['result'].image) == pixels(s.picture)).all()
+
+def test_two_sessions_do_not_disturb_each_other(make, photo, painting):
+    a, b = make(steps=10), make(steps=10, optimizer='adam')
+    a.start(); b.start(); a.set(style_weight=2.); b.set(tv_weight=1.)
+    for s in (a.settle(), b.settle()):
+        assert s.state == 'done' and s.error is None
+        assert (replayed(s, photo, painting) == pixels(s.picture)).all()
+
+def test_hearers_hear_and_their_errors_are_kept(make):
+    s, heard = make(), []
+    s.hearers.append(lambda s, what: heard.append(what))
+    s.step(3).settle(); time.sleep(.02)
+    assert {'frame', 'losses', 'state'} <= set(heard) and [x for x, _ in s.curves['loss']] == [1, 2, 3] and 'tv' in s.curves
+    s.hearers.append(lambda s, what: 1/0)
+    s.step().settle(); time.sleep(.02)
+    assert isinstance(s.error, ZeroDivisionError) and s.state == 'paused'
+
+def test_moves_from_many_threads(make, photo, painting):
+    s = make(steps=10**6).start()
+    threads = [threading.Thread(target=lambda i=i: [s.set(style_weight=float(10*i + j + 1)) for j in range(5)]) for i in range(4)]
+    for t in threads: t.start()
+    for t in threads: t.join(20)
+    s.pause().settle()
+    assert s.error is None and not any(t.is_alive() for t in threads)
+    s.step().settle()
+    assert s.result.recipe.schedule[-1][2] == s.settings['style_weight']
+    assert (replayed(s, photo, painting) == pixels(s.picture)).all()
+
+def test_a_forgotten_session_ends_its_run(photo, painting):
+    s = Session(photo, painting, size=32, device='cpu').step().settle()
+    thread, gone = s.thread, weakref.ref(s)
+    del s; gc.collect()
+    thread.join(10)
+    assert gone() is None and not thread.is_alive()
+
+@settings(max_examples=30)
+@given(st.floats(0, 1), st.booleans())
+def test_split_view(at, side):
+    a, b = torch.zeros(1, 3, 8, 10), torch.ones(1, 3, 8, 10)*.5
+    im = pixels(split_view(a, b, at, side))
+    assert im.shape == (8, 24 if side else 10, 3)
+    if side: assert (im[:, :10] == 0).all() and (im[:, -10:] == 128).all()
+    else: assert ((im[0] == 0).all(-1) | (im[0] == 128).all(-1) | (im[0] == 255).all(-1)).all()
+
+def test_curves():
+    ax, = draw_curves({'loss': [(1, 2.), (2, 1.)], 'tv': [(1, .1), (2, .2)]}, [1]).axes
+    assert ax.get_yscale() == 'log' and [l.get_label() for l in ax.lines][:2] == ['weighted sum', 'tv']
