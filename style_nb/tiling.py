@@ -148,6 +148,7 @@ class Granularity:
         titles = [f'{n} tile{"s"[:n > 1]}' for n in self.tiles] + [f'palette, {self.scores[n]:.2f}' if n in self.scores else 'palette' for n in self.palettes] + ['']*len(self.results)
         return show_pictures([o for r in rows for o in r.values()], titles, ncols=len(self.tiles), height=height)
 
+# %% ../nbs/75_tiling.ipynb #f8304fe7
 _OF_CONTENT = 'content_weights content_weight content_kind content_norm style_weight tv_weight keep init colours colour_method masks style_masks content_mask change_mask schedule'.split()
 
 @delegates(stylize, but=['style', 'resume', 'shared', 'cbs', 'device'])
