@@ -10,8 +10,9 @@ import argparse, sys, time
 from pathlib import Path
 
 # %% auto #0
-__all__ = ['TASKS', 'Parser', 'build_parser', 'run_recolour', 'run_stylize', 'run_train', 'list_encoders', 'list_recipes',
-           'list_samples', 'run_palette', 'run_tile', 'run_revert', 'run_demo', 'main']
+__all__ = ['FIGURES', 'TASKS', 'Parser', 'build_parser', 'run_recolour', 'run_stylize', 'run_train', 'list_encoders',
+           'list_recipes', 'list_samples', 'run_palette', 'run_tile', 'run_revert', 'run_ablate', 'run_rank',
+           'run_contrast', 'run_matrix', 'run_demo', 'main']
 
 # %% ../nbs/90_cli.ipynb #6afb4ee3
 class Parser(argparse.ArgumentParser):
@@ -28,7 +29,7 @@ def build_parser()->argparse.ArgumentParser:
     s.add_argument('-o', '--output', required=True, help='picture file to write; a .png carries the recipe')
     _recipe_options(s)
     s.add_argument('--blend', type=float, nargs='+', metavar='W', help='a weight for each style picture')
-    _mask_options(s); _colour_options(s, sub); _idea_options(sub)
+    _mask_options(s); _colour_options(s, sub); _idea_options(sub); _revert_options(sub); _look_options(sub)
     t = sub.add_parser('train', help='train an encoder on a folder of photos; the same command goes on after a stop')
     t.add_argument('photos', help='folder of photos, some hundreds')
     t.add_argument('-o', '--output', required=True, help='weights file to write, .safetensors')
@@ -65,11 +66,13 @@ def _mask_options(s):
     s.add_argument('--change-mask', metavar='FILE', help='where the photo may change at all')
     s.add_argument('--animate', metavar='FILE', help='also write the run as .gif or .mp4')
 
+# %% ../nbs/90_cli.ipynb #22db5e60
 def _idea_options(sub):
-    "Tasks of the ideas: palettes, tiles and reversion."
+    "Tasks of the ideas: palettes and tiles."
     p_ = sub.add_parser('palette', help='paint a style alone, from noise: what a run will take from it')
-    p_.add_argument('style', nargs='+', help='painting: a path or web address; several are blended')
+    p_.add_argument('style', nargs='+', help='painting: a path or web address; several are blended, or with --grid laid out side by side')
     p_.add_argument('-o', '--output', required=True, help='picture file to write; a .png carries the recipe')
+    p_.add_argument('--grid', action='store_true', help='a figure: a row for each painting, a column for each layer, and all layers together')
     _recipe_options(p_)
     p_.add_argument('--layers', nargs='+', metavar='LAYER', help='style layers, e.g. relu1_1 relu3_1 (default: those of the recipe)')
     p_.add_argument('--aspect', type=float, help="width over height (default: the painting's)")
@@ -84,14 +87,53 @@ def _idea_options(sub):
     for name, text in _JITTERS.items(): i.add_argument(f'--{name}', type=float, help=text)
     i.add_argument('--seamless', action='store_true', help='whole tiles only, so that the result can be tiled itself')
     i.add_argument('--seed', type=int, help='seed of the jitter')
+    i.add_argument('--sweep', type=int, nargs='*', metavar='N', help='a figure instead: tiles and their palettes for several numbers of tiles (default: 1 2 4 8 16)')
+    for name, text in dict(content='photo to repaint with each', unrelated='photo of another object: palettes are scored against it').items(): i.add_argument(f'--{name}', metavar='FILE', help=f'with --sweep, {text}')
+    i.add_argument('--steps', type=int, help='with --sweep, optimiser steps of each run (default: 200)')
+
+# %% ../nbs/90_cli.ipynb #848f422b
+def _revert_options(sub):
+    "Reversion, and which of its ingredients does what."
     r = sub.add_parser('revert', help='the other way round: repaint a painting as a photo')
     r.add_argument('painting', help='painting: a path or web address')
     r.add_argument('photo', nargs='+', help='photo of something like it; of several the one that fits best is taken')
     r.add_argument('-o', '--output', required=True, help='picture file to write; a .png carries the recipe')
-    _recipe_options(r)
-    r.add_argument('--contrast', type=float, help="what is left of the photo's contrast (default: .85)")
-    r.add_argument('--colours', type=float, help="how far its colours go towards the painting's, 0 to 1 (default: 1)")
-    r.add_argument('--own-masses', action='store_true', help="keep neither the painting's large areas nor their contrast, as the article did")
+    a = sub.add_parser('ablate', help='revert with one ingredient changed at a time: a figure and a table')
+    a.add_argument('painting', help='painting: a path or web address')
+    a.add_argument('photo', help='photo of something like it')
+    a.add_argument('-o', '--output', required=True, help='figure to write')
+    a.add_argument('--variants', nargs='+', metavar='NAME', help="e.g. reverted 'full contrast' \"the article's\" (default: all)")
+    for s in (r, a):
+        _recipe_options(s)
+        s.add_argument('--content-layers', nargs='+', metavar='LAYER', help='layers that hold the painting (default: relu2_1)')
+        s.add_argument('--contrast', type=float, help="what is left of the photo's contrast (default: .85)")
+        s.add_argument('--colours', type=float, help="how far its colours go towards the painting's, 0 to 1 (default: 1)")
+        s.add_argument('--keep', type=float, help="weight of staying the painting as seen from afar (default: 2); 0 is without")
+        s.add_argument('--masses', action=argparse.BooleanOptionalAction, help="give large areas of the photo the painting's contrast (default: yes)")
+        s.add_argument('--own-masses', action='store_true', help='--no-masses --keep 0, as the article did')
+    return r, a
+
+# %% ../nbs/90_cli.ipynb #2585fb2e
+def _look_options(sub):
+    "Tasks around the ideas: contrast, which photo, every photo in every style."
+    c = sub.add_parser('contrast', help="lower a photo's contrast, or give it a painting's")
+    c.add_argument('picture', help='picture: a path or web address')
+    c.add_argument('-o', '--output', required=True, help='picture file to write')
+    c.add_argument('--contrast', type=float, help='what is left of it: 1 changes nothing, 0 is one flat colour (default: .5, or 1 with --like)')
+    c.add_argument('--channels', help='all (default) or luminance, which leaves the colours')
+    c.add_argument('--like', metavar='PAINTING', help='picture whose contrast is wanted')
+    c.add_argument('--by', help='with --like: global (default), scale, octave by octave, or histogram')
+    k = sub.add_parser('rank', help='which of several photos will serve best to revert a painting: a table, the best first')
+    k.add_argument('painting', help='painting: a path or web address')
+    k.add_argument('photo', nargs='+', help='photos: paths or web addresses')
+    k.add_argument('-o', '--output', help='figure to write: the photos in that order')
+    m = sub.add_parser('matrix', help='every photo in the style of every painting, on one sheet')
+    m.add_argument('content', nargs='+', help='photos: paths or web addresses')
+    m.add_argument('--styles', nargs='+', required=True, metavar='STYLE', help='paintings: paths or web addresses')
+    m.add_argument('-o', '--output', required=True, help='picture file to write')
+    m.add_argument('--folder', help='where each picture is saved too, and found again by the same command')
+    _recipe_options(m)
+
 
 # %% ../nbs/90_cli.ipynb #c90a5b14
 def _colour_options(s, sub):
@@ -114,16 +156,19 @@ def run_recolour(args):
 # %% ../nbs/90_cli.ipynb #4902e0e4
 _FIELDS = 'size steps levels encoder optimizer init style_weight tv_weight style_kind content_kind seed'.split()
 
+def _given(args, *names): return {k: v for k in names if (v := getattr(args, k)) is not None}
+def _recipe_of(args): return dict(recipe=args.recipe, **_given(args, *_FIELDS))
+
 def run_stylize(args):
     "Repaint, and write the picture."
     from style_nb.pictures import check_output
     from style_nb.transfer import stylize
     check_output(args.output)
     if args.animate: check_output(args.animate, ('.gif', '.mp4'))
-    settings = {k: v for k in (*_FIELDS, 'colours', 'balance') if (v := getattr(args, k)) is not None}
+    settings = _recipe_of(args) | _given(args, 'colours', 'balance')
     settings |= {k: v for k, v in dict(style_blend=args.blend, masks=args.mask, style_masks=args.style_mask, content_mask=args.content_mask, change_mask=args.change_mask).items() if v}
     if args.animate: settings['snapshots'] = 10
-    r = stylize(args.content, args.style, recipe=args.recipe, **settings)
+    r = stylize(args.content, args.style, **settings)
     r.save(args.output)
     if args.animate: r.animate(args.animate)
     print(f"{args.output}: {r!r}", file=sys.stderr)
@@ -131,10 +176,11 @@ def run_stylize(args):
 def run_train(args):
     "Train an encoder, and write it."
     from style_nb.training import train_encoder
-    t = train_encoder(args.photos, args.output, **{k: v for k in 'steps objective size batch seed'.split() if (v := getattr(args, k)) is not None})
+    t = train_encoder(args.photos, args.output, **_given(args, 'steps', 'objective', 'size', 'batch', 'seed'))
     print(repr(t), file=sys.stderr)
     if not t.path: raise KeyboardInterrupt
 
+# %% ../nbs/90_cli.ipynb #3b10733b
 def _lines(rows): return '\n'.join('  '.join(str(c).ljust(w) for c, w in zip(r, [max(len(str(x[i])) for x in rows) for i in range(len(rows[0]))])).rstrip() for r in rows)
 
 def list_encoders(args=None)->str:
@@ -153,26 +199,42 @@ def list_samples(args=None)->str:
     return repr(samples())
 
 # %% ../nbs/90_cli.ipynb #39e833e7
+FIGURES = ('.png', '.jpg', '.pdf', '.svg')
+
+def _save_figure(fig, path):
+    from style_nb.pictures import whole_file
+    with whole_file(path) as tmp: fig.savefig(tmp, bbox_inches='tight')
+
+def _named(paths): return {(p if [Path(q).stem for q in paths].count(Path(p).stem) > 1 else Path(p).stem): p for p in paths}
+
 def run_palette(args):
-    "Paint a palette, and write it."
+    "Paint a palette or a grid of them, and write it."
     from style_nb.pictures import check_output
-    from style_nb.palettes import palette
-    check_output(args.output)
-    settings = {k: v for k in (*_FIELDS, 'aspect', 'layers') if (v := getattr(args, k)) is not None}
-    r = palette(args.style, seamless=args.seamless, recipe=args.recipe, **settings)
-    r.save(args.output)
-    print(f"{args.output}: {r!r}", file=sys.stderr)
-
-
+    from style_nb.palettes import palette, palettes
+    check_output(args.output, FIGURES) if args.grid else check_output(args.output)
+    settings = _recipe_of(args) | _given(args, 'aspect', 'layers') | dict(seamless=args.seamless)
+    r = (palettes if args.grid else palette)(_named(args.style) if args.grid else args.style, **settings)
+    if args.grid: _save_figure(r.show(), args.output)
+    else: r.save(args.output)
+    print(f"{args.output}: {len(r)} palettes" if args.grid else f"{args.output}: {r!r}", file=sys.stderr)
 
 def run_tile(args):
-    "Lay tiles, and write them."
+    "Lay tiles, and write them; with --sweep a figure of several numbers of tiles."
     from style_nb.pictures import check_output, load_picture, save_picture
-    from style_nb.tiling import tile
-    check_output(args.output)
-    out = tile(load_picture(args.photo), args.n, seamless=args.seamless, **{k: v for k in ('size', 'seams', 'seed', *_JITTERS) if (v := getattr(args, k)) is not None})
-    save_picture(out, args.output)
-    print(f"{args.output}: {args.n} tiles along each side, {out.shape[-1]}x{out.shape[-2]} px", file=sys.stderr)
+    from style_nb.tiling import granularity_sweep, tile
+    check_output(args.output, FIGURES) if args.sweep is not None else check_output(args.output)
+    how = dict(seamless=args.seamless, **_given(args, 'seams', 'seed', *_JITTERS))
+    if args.sweep is None:
+        if others := _given(args, 'content', 'unrelated', 'steps'): raise ValueError(f"--{next(iter(others))} goes with --sweep: add it.")
+        out = tile(load_picture(args.photo), args.n, **how, **_given(args, 'size'))
+        save_picture(out, args.output)
+        return print(f"{args.output}: {args.n} tiles along each side, {out.shape[-1]}x{out.shape[-2]} px", file=sys.stderr)
+    g = granularity_sweep(args.photo, how=how, **dict(ns=args.sweep) if args.sweep else {}, **_given(args, 'content', 'unrelated', 'steps', 'size'))
+    _save_figure(g.show(), args.output)
+    print(f"{args.output}: {g!r}", file=sys.stderr)
+
+# %% ../nbs/90_cli.ipynb #6866df00
+def _reverting(args): return _recipe_of(args) | (dict(masses=False, keep=0.) if args.own_masses else {}) | _given(args, 'contrast', 'colours', 'keep', 'masses') | ({'content_weights': args.content_layers} if args.content_layers else {})
 
 def run_revert(args):
     "Choose among the photos, revert, and write the picture."
@@ -184,11 +246,52 @@ def run_revert(args):
         ranked = rank_photos(args.painting, {p: p for p in args.photo})
         for p, score, words in zip(ranked.index, ranked.score, ranked.words): print(f"{p}: {score:.2f} {words}", file=sys.stderr)
         photo = ranked.index[0]
-    settings = {k: v for k in (*_FIELDS, 'contrast', 'colours') if (v := getattr(args, k)) is not None}
-    if args.own_masses: settings |= dict(masses=False, keep=0.)
-    r = revert(args.painting, photo, recipe=args.recipe, **settings)
+    r = revert(args.painting, photo, **_reverting(args))
     r.save(args.output)
     print(f"{args.output}: {r!r}; new dark {new_dark(r.image, args.painting)['share']:.1%}", file=sys.stderr)
+
+def run_ablate(args)->str:
+    "Revert with one ingredient changed at a time; write the figure, give the table."
+    from style_nb.pictures import check_output
+    from style_nb.reversion import ablate
+    check_output(args.output, FIGURES)
+    a = ablate(args.painting, args.photo, args.variants, **_reverting(args))
+    _save_figure(a.show(), args.output)
+    return repr(a)
+
+def run_rank(args)->str:
+    "The photos by how well they fit a painting: a table, and a figure if one is asked for."
+    from style_nb.pictures import check_output, show_pictures
+    from style_nb.reversion import rank_photos
+    if args.output: check_output(args.output, FIGURES)
+    t = rank_photos(args.painting, {p: p for p in args.photo})
+    if args.output: _save_figure(show_pictures([args.painting, *t.index], ['painting', *(f'{Path(p).stem}: {s:.2f}' for p, s in t.score.items())], ncols=5, height=2.), args.output)
+    figures = [c for c in t.columns if c != 'words']
+    return _lines([('photo', *figures, 'words'), *((p, *(f'{r[c]:.2f}' for c in figures), r.words) for p, r in t.iterrows())])
+
+# %% ../nbs/90_cli.ipynb #b1bc9e31
+def run_contrast(args):
+    "Lower or match a picture's contrast, write it, and say what became of its tones."
+    from style_nb.contrast import lower_contrast, match_contrast, match_histogram, tones
+    from style_nb.pictures import check_output, load_picture, save_picture
+    check_output(args.output)
+    if args.by and not args.like: raise ValueError("--by goes with --like: name the picture whose contrast is wanted.")
+    x, amount = load_picture(args.picture), args.contrast
+    out = x if not args.like else match_histogram(x, args.like) if args.by == 'histogram' else match_contrast(x, args.like, **_given(args, 'by'))
+    if not args.like or amount is not None: out = lower_contrast(out, .5 if amount is None else amount, **_given(args, 'channels'))
+    save_picture(out, args.output)
+    said = lambda p: '{mean:.2f} ± {deviation:.2f}'.format(**tones(p))
+    print(f"{args.output}: luminance {said(x)} became {said(out)}", file=sys.stderr)
+
+def run_matrix(args):
+    "Paint every photo in every style, and write the sheet."
+    from style_nb.pictures import check_output, save_picture
+    from style_nb.sweeping import matrix
+    check_output(args.output)
+    m = matrix(_named(args.content), _named(args.styles), args.folder, **_recipe_of(args))
+    if not any(o.image for o in m.items): raise ValueError(m.items[0].error or 'stopped before the first picture')
+    save_picture(m.sheet(), args.output)
+    print(f"{args.output}: {m!r}", file=sys.stderr)
 
 # %% ../nbs/90_cli.ipynb #59e68043
 def run_demo(args, **settings):
@@ -215,7 +318,7 @@ def run_demo(args, **settings):
     print(f"Painted four pictures of {r.image.width}x{r.image.height} px in {seconds:.0f} s, {seconds/4:.0f} s each: look at {folder/'contact_sheet.png'}")
 
 # %% ../nbs/90_cli.ipynb #7ad6c1a0
-TASKS = dict(stylize=run_stylize, palette=run_palette, recolour=run_recolour, tile=run_tile, revert=run_revert, train=run_train, demo=run_demo, encoders=list_encoders, recipes=list_recipes, samples=list_samples)
+TASKS = dict(stylize=run_stylize, palette=run_palette, recolour=run_recolour, tile=run_tile, revert=run_revert, contrast=run_contrast, rank=run_rank, ablate=run_ablate, matrix=run_matrix, train=run_train, demo=run_demo, encoders=list_encoders, recipes=list_recipes, samples=list_samples)
 
 def main(
     argv=None,  # Words of the command line; `None` takes the program's own

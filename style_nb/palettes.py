@@ -11,7 +11,7 @@ import torch
 from fastcore.meta import delegates
 from .pictures import Plate, in_range, load_picture, resize, show_pictures
 from .encoders import Encoder, encoder
-from .learner import picture_grams
+from .learner import check_weights, picture_grams
 from .recipe import Recipe
 from .transfer import Result, Shared, stylize
 
@@ -24,19 +24,24 @@ def palette(
     style,                # Style picture, or a list of them, blended
     layers=None,          # Style layers: a name, a list or {layer: weight}; `None` takes the default recipe's
     *,
-    size:int=256,         # Longer side, px
+    size:int=256,         # Longer side, px; with `seamless` both sides are rounded to multiples of 16
     aspect:float=None,    # Width over height; `None` is the style picture's
     seamless:bool=False,  # Shall the right border fit the left one, and the bottom the top?
+    style_weight:float=1.,  # Weight over all style layers
+    tv_weight:float=0.,   # Weight of total variation; a palette has nothing to smooth
+    style_scale:float=1., # Longer side of the style picture over the palette's
     shared:Shared=None,   # What this run may take over from others
     progress:bool=True,   # Show a progress bar
     **settings,           # Any other field of `Recipe`
 )->Result:                # The palette
     "A style alone, from noise."
+    if layers is not None and not any(check_weights(layers, 'layers').values()): raise ValueError(f"layers is {layers!r}: a palette needs at least one style layer of a weight above 0, e.g. 'relu3_1'.")
     if seamless:
+        if settings.get('padding', 'circular') != 'circular': raise ValueError(f"padding is {settings['padding']!r}: seamless=True needs 'circular'. Leave one of them out.")
         style = [load_picture(s) for s in (style if isinstance(style, (list, tuple)) else [style])]
         own = style[0].shape[-1]/style[0].shape[-2]
         size, aspect = _whole_cells(in_range(size, 'size', 16, whole=True), own if aspect is None else in_range(aspect, 'aspect', 1/20, 20))
-    how = dict(size=size, aspect=aspect, content_weights={}, style_weight=1., tv_weight=0., style_scale=1., padding='circular' if seamless else 'reflect')
+    how = dict(size=size, aspect=aspect, content_weights={}, style_weight=style_weight, tv_weight=tv_weight, style_scale=style_scale, padding='circular' if seamless else 'reflect')
     if layers is not None: how['style_weights'] = layers
     return stylize(None, style, progress=progress, shared=shared, **how | settings)
 
@@ -56,9 +61,10 @@ def gram_errors(
 )->dict:               # {layer: |G - A|²/|A|²}, 0 where the palettes are equal
     "How far the palette of a picture is from that of a style picture, layer by layer, in fp32."
     enc = on if isinstance(on, Encoder) else encoder(on, padding='reflect')
-    x, s = load_picture(picture), load_picture(style)
-    s = resize(s, min(max(1, round(max(x.shape[-2:])*scale)), max(s.shape[-2:])))
-    layers = enc.check(layers)
+    x, s, layers = load_picture(picture), load_picture(style), enc.check(layers)
+    s = resize(s, min(round(max(x.shape[-2:])*in_range(scale, 'scale', .01)), max(s.shape[-2:])))
+    for o, what in ((x, 'picture'), (s, 'style picture')):
+        if min(o.shape[-2:]) < enc.min_side(layers): raise ValueError(f"The {what} is {o.shape[-1]}x{o.shape[-2]} px where it is compared, and {layers} need {enc.min_side(layers)} px: take a larger picture or shallower layers.")
     g, a = (picture_grams(enc, o, layers) for o in (x, s))
     return {l: float((g[l] - a[l]).square().sum()/a[l].square().sum()) for l in layers}
 
@@ -77,14 +83,16 @@ class Palettes(Mapping):
         return show_pictures(pictures, titles, ncols=len(columns) + 1, height=height)
     def _repr_png_(self): return self.show()._repr_png_()
 
+def _column(l): return l if isinstance(l, str) else ' '.join(f'{k}:{w:g}' for k, w in l.items()) if isinstance(l, dict) else ' '.join(l)
+
 @delegates(palette, but=['layers', 'shared'])
 def palettes(
     styles,                     # Style pictures: a dict {name: picture}, a list, or one
-    layers=('all', 'relu1_1', 'relu2_1', 'relu3_1', 'relu4_1'),  # A column each: a layer, or 'all' for the recipe's own
+    layers=('all', 'relu1_1', 'relu2_1', 'relu3_1', 'relu4_1'),  # A column each: a layer, {layer: weight}, a list of layers, or 'all' for the recipe's own
     **settings,                 # Anything else `palette` takes
-)->Palettes:                    # {(name, layer): Result}
+)->Palettes:                    # {(name, layer): Result}; weighted layers are called 'relu1_1:3 relu4_1:1', a list 'relu1_1 relu4_1'
     "Palettes of several styles, layer by layer."
     if not isinstance(styles, dict): styles = {f'style {i+1}': s for i, s in enumerate(styles if isinstance(styles, (list, tuple)) else [styles])}
-    layers, shared = [layers] if isinstance(layers, str) else list(layers), Shared()
+    layers, shared = [layers] if isinstance(layers, (str, dict)) else list(layers), Shared()
     if not styles or not layers: raise ValueError("There is nothing to paint: give at least one style and one layer.")
-    return Palettes(styles, {(n, l): palette(s, None if l == 'all' else l, shared=shared, **settings) for n, s in styles.items() for l in layers})
+    return Palettes(styles, {(n, _column(l)): palette(s, None if l == 'all' else l, shared=shared, **settings) for n, s in styles.items() for l in layers})

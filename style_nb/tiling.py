@@ -32,12 +32,19 @@ def _faded(x, h, w):
         x = x.roll(-min((k for k in range(side) if steps[k] <= steps.median()), key=lambda k: min(k, side - k)), dim)
     return x
 
+def _soft_edge(h, w):
+    "How much of a tile is seen, (h, w): less and less towards its border."
+    up = lambda n: ((torch.minimum(torch.arange(n), torch.arange(n).flip(0)) + .5)/max(1, n//5)).clamp(max=1)
+    return up(h)[:, None]*up(w)
+
 def _one_tile(x, h, w, seams, gap):
     "The tile, (1, 3, h, w)."
     if gap == 0: return _faded(x, h, w) if seams == 'blend' else resize(x, (h, w))
     g = round(gap*min(h, w))
+    if g >= min(h, w): raise ValueError(f"gap is {gap}: nothing is left of tiles of {w}x{h} px. Use a smaller gap, fewer tiles or a larger size.")
     ground = x.mean((-2, -1), keepdim=True).expand(1, 3, h, w).clone()
-    ground[..., g//2:h - (g + 1)//2, g//2:w - (g + 1)//2] = resize(x, (h - g, w - g))
+    inner = ground[..., g//2:h - (g + 1)//2, g//2:w - (g + 1)//2]
+    inner += (_soft_edge(h - g, w - g).to(x) if seams == 'blend' else 1)*(resize(x, (h - g, w - g)) - inner)
     return ground
 
 # %% ../nbs/75_tiling.ipynb #da73aa47
@@ -61,10 +68,10 @@ def _jittered(t, row, col, v, u, n, place, turn, grow, recolour, seed):
 # %% ../nbs/75_tiling.ipynb #ca0e2057
 def tile(
     photo,                # Anything `load_picture` reads
-    n:int=4,              # Tiles along each side, at least 1
+    n:int=4,              # Tiles along each side, at least 1, which is the photo itself unless its borders are blended
     *,
     size:int=None,        # Longer side of the result, px; `None` keeps the photo's
-    seams:str=None,       # 'plain', 'mirror' or 'blend'; `None` is 'blend' when seamless, else 'plain'
+    seams:str=None,       # 'plain', 'mirror' or 'blend', into the ground where there is a gap; `None` is 'blend' when seamless without a gap, else 'plain'
     gap:float=0.,         # Ground between tiles, in shorter sides of a tile, 0 to .9
     brick:float=0.,       # Offset of every other row, in widths of a tile, 0 to 1
     place:float=0.,       # Jitter of place, deviation in sides of a tile
@@ -76,9 +83,10 @@ def tile(
 ):                        # A tensor for a tensor, else a PIL picture
     "Fill a picture with small copies of it."
     x, n = load_picture(photo), in_range(n, 'n', 1, whole=True)
-    seams = one_of(seams or ('blend' if seamless else 'plain'), SEAMS, 'seams')
+    seams = one_of(seams or ('blend' if seamless and not gap else 'plain'), SEAMS, 'seams')
     gap, brick = in_range(gap, 'gap', 0, .9), in_range(brick, 'brick', 0, 1)
     place, turn, grow, recolour = (in_range(v, k) for k, v in dict(place=place, turn=turn, grow=grow, recolour=recolour).items())
+    seed = in_range(seed, 'seed', 0, 2**63 - 1, whole=True)
     H, W = x.shape[-2:] if size is None else fit_size(x.shape[-2:], in_range(size, 'size', 4, whole=True))
     h, w = round(H/n), round(W/n)
     if min(h, w) < 4: raise ValueError(f"{n} tiles in a picture of {W}x{H} px are {w}x{h} px each, and must have 4 at least: use fewer tiles or a larger size.")
@@ -102,11 +110,12 @@ def best_match(
     smallest:int=16, # Least side of a patch in the picture, px
 )->float:            # Largest normalised cross-correlation, at most 1
     "How much the most similar patch of a picture, of any size, looks like an object."
-    y, o = luminance(load_picture(picture)), load_picture(object)
+    y, o, patch, smallest = luminance(load_picture(picture)), load_picture(object), in_range(patch, 'patch', 2, whole=True), in_range(smallest, 'smallest', 1)
     (H, W), aspect, t = y.shape[-2:], o.shape[-1]/o.shape[-2], luminance(resize(o, (patch, patch)))
     t = t - t.mean()
     t = t/t.norm().clamp_min(1e-6)
     best, side = -1., float(min(H, W/aspect))
+    if min(side, side*aspect) < smallest: raise ValueError(f"The object fits a picture of {W}x{H} px at {side*aspect:.0f}x{side:.0f} px only, and smallest is {smallest:g}: take a larger picture or lower smallest.")
     while min(side, side*aspect) >= smallest:
         z = F.interpolate(y, (max(patch, round(H*patch/side)), max(patch, round(W*patch/side/aspect))), mode='bilinear', antialias=True, align_corners=False)
         box = lambda v: F.avg_pool2d(v, patch, 1)*patch*patch
@@ -139,25 +148,31 @@ class Granularity:
         titles = [f'{n} tile{"s"[:n > 1]}' for n in self.tiles] + [f'palette, {self.scores[n]:.2f}' if n in self.scores else 'palette' for n in self.palettes] + ['']*len(self.results)
         return show_pictures([o for r in rows for o in r.values()], titles, ncols=len(self.tiles), height=height)
 
-@delegates(stylize, but=['recipe', 'resume', 'shared', 'cbs', 'device', 'style_scale'])
+# %% ../nbs/75_tiling.ipynb #f8304fe7
+_OF_CONTENT = 'content_weights content_weight content_kind content_norm style_weight tv_weight keep init colours colour_method masks style_masks content_mask change_mask schedule'.split()
+
+@delegates(stylize, but=['style', 'resume', 'shared', 'cbs', 'device'])
 def granularity_sweep(
     photo,                   # The object
     content=None,            # Picture to repaint; `None` paints palettes only
-    ns=(1, 2, 4, 8, 16),     # Numbers of tiles
+    ns=(1, 2, 4, 8, 16),     # Numbers of tiles, or one
     *,
     unrelated=None,          # Picture of another object: palettes are scored against it
     how:dict=None,           # More for `tile`, e.g. dict(seams='blend')
     steps:int=200,           # Optimiser steps of each run
     size:int=320,            # Longer side of palettes and results, px
+    style_scale:float=1.,    # Longer side of the tiled picture over theirs
     progress:bool=True,      # Show progress bars
-    **settings,              # Any other field of `Recipe`
+    **settings,              # Any other field of `Recipe`, `recipe` and masks; palettes beside results take those that do not concern the content
 )->Granularity:              # Tiles, palettes and results
     "What the number of tiles does to palette and result."
-    ns = [in_range(n, 'ns', 1, whole=True) for n in ns]
+    ns = [in_range(n, 'ns', 1, whole=True) for n in (ns if isinstance(ns, (list, tuple, range)) else [ns])]
     if not ns: raise ValueError("There is no number of tiles: give at least one, e.g. ns=(1, 4, 16).")
     shared, out = Shared(), Granularity({n: tile(to_pil(load_picture(photo)), n, size=size, **how or {}) for n in ns})
+    same = dict(size=size, steps=steps, style_scale=style_scale, shared=shared, progress=progress)
+    alone = {k: v for k, v in settings.items() if content is None or k not in _OF_CONTENT}
     for n, t in out.tiles.items():
-        out.palettes[n] = palette(t, size=size, steps=steps, shared=shared, progress=progress)
-        if content is not None: out.results[n] = stylize(content, t, size=size, steps=steps, style_scale=1., shared=shared, progress=progress, **settings)
+        if content is not None: out.results[n] = stylize(content, t, **same, **settings)
+        out.palettes[n] = palette(t, **same, **alone)
         if unrelated is not None: out.scores[n] = presence(out.palettes[n], photo, unrelated)
     return out

@@ -126,7 +126,53 @@ def test_revert(run, files):
     code, out, err = run('revert', files/'painting.png', files/'photo.png', files/'painting.png', '-o', files/'out/s.png', '--size', 48, '--steps', 3, '--own-masses')
     assert code == 0 and err.index('painting.png: 0.') < err.index('photo.png: ')
 
+def test_contrast(run, files):
+    from style_nb.contrast import lower_contrast, match_contrast, match_histogram
+    x, like = load_picture(files/'photo.png'), load_picture(files/'painting.png')
+    wanted = {(): lower_contrast(x), ('--contrast', .25, '--channels', 'luminance'): lower_contrast(x, .25, 'luminance'), ('--like', files/'painting.png', '--by', 'scale'): match_contrast(x, like, 'scale'),
+        ('--like', files/'painting.png', '--by', 'histogram', '--contrast', .5): lower_contrast(match_histogram(x, like))}
+    for words, y in wanted.items():
+        code, out, err = run('contrast', files/'photo.png', '-o', files/'out/c.png', *words)
+        assert code == 0 and out == '' and 'became' in err and pixels(files/'out/c.png')[1] == to_pil(y).tobytes(), words
+
+def test_rank(run, files):
+    code, out, err = run('rank', files/'painting.png', files/'photo.png', files/'painting.png', '-o', files/'out/r.png')
+    head, first, second = out.splitlines()
+    assert code == 0 and head.split() == ['photo', 'score', 'contrast', 'masses', 'hue', 'detail', 'gram', 'words']
+    assert first.startswith(str(files/'painting.png')) and second.startswith(str(files/'photo.png')) and left(files) == ['r.png']
+
+def test_ablate(run, files):
+    code, out, err = run('ablate', files/'painting.png', files/'photo.png', '-o', files/'out/a.png', '--variants', 'reverted', 'full contrast', '--size', 48, '--steps', 2, '--levels', 1)
+    assert code == 0 and 'new dark' in out and out.count('\n') == 3 and 'full contrast' in out and left(files) == ['a.png']
+
+def test_ingredients_of_a_reversion(run, files):
+    def recipe(*words):
+        assert run('revert', files/'painting.png', files/'photo.png', '-o', files/'out/r.png', '--size', 48, '--steps', 2, '--levels', 1, *words)[0] == 0
+        return Recipe.load(files/'out/r.png')
+    a, b = recipe('--keep', 5, '--content-layers', 'relu1_1', 'relu3_1'), recipe('--keep', 5, '--no-masses', '--content-layers', 'relu1_1')
+    assert a.keep == 5 and list(a.content_weights) == ['relu1_1', 'relu3_1'] and a.styles != b.styles  # without masses another photo is used
+    assert recipe('--own-masses').keep == 0 and recipe('--keep', 0).init == 'content'
+
+def test_grid_of_palettes(run, files):
+    code, out, err = run('palette', files/'painting.png', files/'other.png', '-o', files/'out/g.png', '--grid', '--layers', 'all', 'relu1_1', *SMALL)
+    assert code == 0 and '4 palettes' in err and left(files) == ['g.png']
+
+def test_sweep_of_tiles(run, files):
+    code, out, err = run('tile', files/'photo.png', '-o', files/'out/s.png', '--sweep', 1, 3, '--unrelated', files/'painting.png', '--content', files/'other.png', '--size', 48, '--steps', 2, '--seams', 'mirror')
+    assert code == 0 and 'n=1 presence' in err and 'n=3 presence' in err and left(files) == ['s.png']
+
+def test_matrix(run, files):
+    words = ['matrix', files/'photo.png', files/'other.png', '--styles', files/'painting.png', '-o', files/'out/m.png', '--folder', files/'each', *SMALL]
+    code, out, err = run(*words)
+    assert code == 0 and '2 of 2 pictures' in err and left(files) == ['m.png'] and len(list((files/'each').glob('*.png'))) == 2
+
 # ---- it refuses
+
+@pytest.mark.parametrize('words,want', [(['contrast', 'none.png'], ['There is no file']), (['contrast', 'photo.png', '--contrast', '-1'], ['amount is -1']), (['contrast', 'photo.png', '--by', 'scale'], ['goes with --like']),
+    (['rank', 'painting.png', 'none.png'], ['There is no file']), (['ablate', 'painting.png', 'photo.png', '--variants', 'reverte'], ["Did you mean 'reverted'?"]),
+    (['tile', 'photo.png', '--steps', '3'], ['--steps goes with --sweep']), (['tile', 'photo.png', '--sweep', '0'], ['ns is 0']), (['palette', 'painting.png', '--grid', '--layers', 'relu9_1'], ['relu9_1'])], ids=' '.join)
+def test_bad_ideas(run, files, words, want):
+    fails(run, files, [words[0], *(files/w if w.endswith('.png') else w for w in words[1:]), '-o', files/'out/a.png'], *want)
 
 @pytest.mark.parametrize('words,want', [(['revert', 'painting.png', 'none.png'], ['There is no file']), (['revert', 'painting.png', 'photo.png', '--contrast', '0'], ['contrast is 0']), (['tile', 'photo.png', '-n', '0'], ['n is 0']), (['tile', 'photo.png', '-n', '99'], ['use fewer tiles']), (['tile', 'photo.png', '--seams', 'blends'], ["Did you mean 'blend'?"]),
     (['tile', 'none.png'], ['There is no file']), (['palette', 'none.png'], ['There is no file']), (['palette', 'painting.png', '--aspect', '0'], ['aspect is 0']),

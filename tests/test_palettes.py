@@ -50,5 +50,20 @@ def test_grid():
     assert list(g) == [('a', 'all'), ('a', 'relu1_1'), ('b', 'all'), ('b', 'relu1_1')] and len(g.show().axes) == 6
     assert list(g['a', 'relu1_1'].recipe.style_weights) == ['relu1_1']
 
-@pytest.mark.parametrize('kw,words', [(dict(aspect=0), ['aspect is 0']), (dict(layers='relu9_1'), ['relu9_1']), (dict(size=2), ['size is 2'])])
+@pytest.mark.parametrize('kw,words', [(dict(aspect=0), ['aspect is 0']), (dict(layers='relu9_1'), ['relu9_1']), (dict(size=2), ['size is 2']),
+    (dict(layers=[]), ['at least one style layer']), (dict(layers={}), ['at least one style layer']), (dict(layers={'relu1_1': 0}), ['at least one style layer']), (dict(seamless=True, padding='reflect'), ["needs 'circular'"]), (dict(stylewt=1), ["Unknown setting 'stylewt'"])])
 def test_mistakes(refused, kw, words): refused(lambda: palette(sample('dots'), **FEW | kw), *words)
+
+@pytest.mark.parametrize('scale,words', [(-1, ['scale is -1']), (0, ['scale is 0']), (.05, ['style picture is', 'need 16 px'])])
+def test_mistakes_in_gram_errors(refused, painting, scale, words): refused(lambda: gram_errors(painting, painting, scale=scale), *words)
+
+def test_weighted_layers_are_a_column():
+    g = palettes(sample('dots'), ['relu1_1', {'relu1_1': 3, 'relu2_1': 1}, ['relu1_1', 'relu2_1']], **FEW)
+    assert [l for _, l in g] == ['relu1_1', 'relu1_1:3 relu2_1:1', 'relu1_1 relu2_1'] and g['style 1', 'relu1_1:3 relu2_1:1'].recipe.style_weights == {'relu1_1': 3., 'relu2_1': 1.}
+    assert list(palettes(sample('dots'), {'relu1_1': 3}, **FEW)) == [('style 1', 'relu1_1:3')]
+
+@pytest.mark.parametrize('f', [palette, palettes])
+def test_the_signature_tells_the_defaults(f):
+    import inspect
+    shown, r = {k: p.default for k, p in inspect.signature(f).parameters.items()}, palette(sample('dots'), **FEW | dict(size=48)).recipe
+    assert {k: shown[k] for k in ('style_weight', 'tv_weight', 'style_scale', 'padding', 'init')} == {k: getattr(r, k) for k in ('style_weight', 'tv_weight', 'style_scale', 'padding', 'init')}

@@ -66,7 +66,7 @@ def test_what_comes_goes():
     assert tuple(tile(x, 3, size=170).shape[-2:]) == fit_size((60, 85), 170)
 
 @pytest.mark.parametrize('kw,words', [(dict(n=0), ['n is 0']), (dict(n=1.5), ['n is 1.5', 'whole']), (dict(n=40), ['2x2 px each', 'use fewer tiles']), (dict(n=3, seams='mirrored'), ["Did you mean 'mirror'?"]),
-    (dict(n=3, seams='mirror', seamless=True), ['even n']), (dict(n=3, brick=.5, seamless=True), ['even n']), (dict(gap=1.), ['gap is 1.0']), (dict(turn=-1), ['turn is -1'])])
+    (dict(n=3, seams='mirror', seamless=True), ['even n']), (dict(n=3, brick=.5, seamless=True), ['even n']), (dict(gap=1.), ['gap is 1.0']), (dict(n=15, gap=.9), ['nothing is left of tiles of 6x4 px', 'smaller gap']), (dict(turn=3, seed=-1), ['seed is -1']), (dict(turn=3, seed=1.5), ['seed is 1.5']), (dict(turn=3, seed=None), ['seed is None']), (dict(turn=3, seed='a'), ["seed is 'a'"]), (dict(turn=-1), ['turn is -1'])])
 def test_mistakes(refused, kw, words): refused(lambda: tile(photo(), **kw), *words)
 
 def test_presence():
@@ -80,3 +80,32 @@ def test_granularity(painting):
     assert list(g.tiles) == list(g.palettes) == list(g.results) == list(g.scores) == [1, 4]
     assert len(g.show().axes) == 6 and 'presence' in repr(g) and g.results[4].recipe.styles[0]['size'] == list(g.tiles[4].size)
     assert granularity_sweep(sample('cat'), ns=[2], size=48, steps=2, progress=False).results == {}
+
+@pytest.mark.parametrize('content', [None, 'rocket'])
+def test_settings_of_a_sweep_reach_its_palettes(content):
+    g = granularity_sweep(sample('cat'), content and sample(content), 2, size=48, steps=2, seed=3, encoder='random', style_scale=.9, progress=False)
+    assert list(g.tiles) == [2]
+    for r in (g.palettes[2], *g.results.values()): assert (r.recipe.seed, r.recipe.encoder, r.recipe.style_scale) == (3, 'random', .9)
+
+def test_what_concerns_the_content_does_not_reach_the_palettes():
+    g = granularity_sweep(sample('cat'), sample('rocket'), 2, size=48, steps=2, style_weight=7, tv_weight=2, init='content', content_weights='relu2_1', progress=False)
+    assert (g.results[2].recipe.style_weight, g.results[2].recipe.init) == (7, 'content')
+    assert (g.palettes[2].recipe.style_weight, g.palettes[2].recipe.tv_weight, g.palettes[2].recipe.init) == (1, 0, 'recoloured')
+
+@pytest.mark.parametrize('content', [None, 'rocket'])
+@pytest.mark.parametrize('kw,words', [(dict(stylewt=3), ["Unknown setting 'stylewt'"]), (dict(style_weight=-3), ['style_weight is -3']), (dict(ns=[]), ['at least one']), (dict(ns=0), ['ns is 0'])])
+def test_mistakes_in_a_sweep(refused, content, kw, words):
+    refused(lambda: granularity_sweep(sample('cat'), content and sample(content), **dict(ns=2, size=48, steps=2, progress=False) | kw), *words)
+
+def test_a_blended_gap_fades_into_the_ground():
+    x = load_picture(sample('cat'), 160)
+    plain, soft = (tile(x, 2, gap=.2, seams=s) for s in ('plain', 'blend'))
+    ground = x.mean((-2, -1))
+    assert not torch.equal(plain, soft) and torch.allclose(soft[0, :, 0, 0], ground[0])
+    far = lambda t: float((t[..., 6:8, 20:60] - ground[..., None, None]).abs().mean())  # just inside the gap
+    assert far(soft) < .5*far(plain)
+    assert torch.equal(soft[..., 20:32, 30:48], plain[..., 20:32, 30:48])               # the middle stays
+    assert torch.equal(tile(x, 2, gap=.2, seamless=True), tile(x, 2, gap=.2)) and torch.equal(tile(x, 1), x) and not torch.equal(tile(x, 1, seamless=True), x)
+
+@pytest.mark.parametrize('f,words', [(lambda x: best_match(x, x, patch=0), ['patch is 0']), (lambda x: best_match(x[..., :8, :8], x), ['smallest is 16', 'larger picture']), (lambda x: best_match(x, x, smallest=0), ['smallest is 0'])])
+def test_mistakes_in_a_match(refused, f, words): refused(lambda: f(photo()), *words)
