@@ -1,0 +1,192 @@
+"The Studio without a browser: controls set by `.value`, buttons by `.click()`."
+import io, subprocess, sys, time
+import numpy as np, pytest
+from PIL import Image
+from style_nb.pictures import to_pil
+from style_nb.studio import Studio, ladder, put, rung_slider, table_of, typed
+from style_nb.session import differing
+
+@pytest.fixture
+def make(photo, painting):
+    made = []
+    def make(content=photo, style=painting, **kwargs):
+        made.append(Studio(content, style, **dict(size=48, steps=12, device='cpu') | kwargs))
+        return made[-1]
+    yield make
+    for s in made: s.close()
+
+def said(studio): return studio.message.value
+def click(studio, name):
+    assert not studio.buttons[name].disabled, name
+    studio.buttons[name].click()
+    studio.session.settle(); time.sleep(.02)
+
+def test_a_ladder_has_off_below_it():
+    assert ladder(.01, 100., 1) == [0., .01, .1, 1., 10., 100.] and ladder(.01, 1., 1, off=False) == [.01, .1, 1.]
+    s = rung_slider(ladder(1., 10., 1), 3.)
+    assert [l for l, _ in s.options] == ['off', '1', '3', '10'] and s.value == 3. and s.continuous_update is False
+    put(s, 7.); assert s.value == 7. and [l for l, _ in s.options] == ['off', '1', '3', '7', '10']
+
+def test_every_layer_has_two_sliders_where_its_weights_are(make):
+    s = make()
+    for kind in ('style_weights', 'content_weights'):
+        assert {k.split('-')[1]: c.value for k, c in s.c.items() if k.startswith(kind)} == {l: getattr(s.session.recipe, kind).get(l, 0.) for l in s.shown_layers}
+    assert len(s.shown_layers) == 11
+
+def test_buttons(make):
+    s = make()
+    assert [n for n, b in s.buttons.items() if b.disabled] == ['Pause', 'Stop', 'Reset', 'Pin']
+    click(s, 'Step'); assert 'step 1 of 12' in s.status.value
+    click(s, 'Start'); assert s.session.done == 12 and 'done' in s.status.value
+    assert s.plot.value[:4] == b'\x89PNG' and s.plot.layout.display == ''
+    click(s, 'Stop'); assert s.session.run is None
+    click(s, 'Reset'); assert s.session.done == 0 and 'ready' in s.status.value
+
+def test_a_slider_moves_the_run_and_the_canvas(make):
+    s = make()
+    click(s, 'Step')
+    run, before = s.session.run, s.canvas.value
+    for field, v in [('style_weights-relu4_2', 10.), ('content_weights-relu3_1', 1.), ('style_weight', 0.), ('tv_weight', .01), ('lr', 1.3)]:
+        s.c[field].value = v
+        click(s, 'Step')
+    assert s.session.run is run and s.canvas.value != before and len(s.recipe.schedule) == 5 and s.session.error is None
+    assert np.asarray(Image.open(io.BytesIO(s.canvas.value))).shape[:2] == (48, 48)
+
+@pytest.mark.parametrize('field,value', [('content', 'cat'), ('style', ('dots', 'ink')), ('contrast', .5), ('tiles', 3), ('style_scale', 1.2), ('encoder', 'random'), ('style_kind', 'moments'), ('content_kind', 'self-similarity'),
+    ('optimizer', 'adam'), ('size', 96), ('recipe', 'gatys'), ('init', 'noise'), ('seed', 7)])
+def test_what_needs_a_new_run_goes_on_and_says_so(make, field, value):
+    s = make()
+    click(s, 'Step')
+    s.c[field].value = value
+    assert 'a new run goes on from this picture' in said(s) and len(s.session.chain) == 1, said(s)
+    click(s, 'Step')
+    assert s.session.error is None and s.session.done == 2
+    assert all(c.value == s.session.settings[k] for k, c in s.c.items() if k in ('contrast', 'tiles', 'encoder', 'style_kind', 'optimizer', 'size', 'content', 'seed', 'lr'))
+
+def test_blends(make):
+    s = make(style=['swirls', 'dots'])
+    assert s.session.recipe.style_blend is None
+    s.blend_sliders[0].value = .25
+    assert s.session.recipe.style_blend == [.25, 1.] and [o.value for o in s.blend_sliders] == [.25, 1.]
+    s.c['style'].value = ('swirls',)
+    assert s.session.recipe.style_blend is None and s.session.extras['style'] == ['swirls']
+
+def test_an_error_stays_in_sight_and_the_control_goes_back(make):
+    s = make()
+    click(s, 'Step')
+    s.c['size'].options = [('8', 8), *s.c['size'].options]
+    s.c['size'].value = 8
+    assert 'needs a shorter side' in said(s) and 'ValueError' in said(s) and s.c['size'].value == 48 and s.session.state != 'failed'
+    s.blend_sliders = None
+    s.c['tv_weight'].value = 1.
+    assert 'ValueError' not in said(s)
+
+def test_an_error_in_the_run_is_shown(make, monkeypatch):
+    s = make()
+    click(s, 'Step')
+    monkeypatch.setattr('style_nb.learner.StyleLoss.make_targets', lambda self, layers: 1/0)
+    s.c['style_weights-relu5_1'].value = 1.
+    s.buttons['Step'].click(); s.session.thread.join(20); time.sleep(.05)
+    assert 'ZeroDivisionError' in said(s) and 'failed' in s.status.value
+
+def upload(studio, what, *files):
+    box = dict(content=0, style=1)
+    up = studio.tabs.children[1].children[0].children[1].children[box[what]]
+    up.value = tuple(dict(name=n, type='image/png', size=len(b), content=memoryview(b), last_modified=__import__('datetime').datetime.now()) for n, b in files)
+
+def png(im): b = io.BytesIO(); im.save(b, 'PNG'); return b.getvalue()
+
+def test_uploads(make, painting2):
+    s = make()
+    upload(s, 'content', ('mine.png', png(to_pil(painting2))))
+    assert s.c['content'].value == 'mine.png' == s.session.extras['content']
+    upload(s, 'style', ('a.png', png(to_pil(painting2))), ('b.png', png(to_pil(painting2).rotate(90))))
+    assert s.session.extras['style'] == ['a.png', 'b.png'] and sorted(s.c['style'].value) == ['a.png', 'b.png']
+    click(s, 'Step')
+    assert s.session.error is None
+    upload(s, 'content', ('broken.jpg', b'not a picture'))
+    assert 'broken.jpg' in said(s) and 'not a picture that can be read' in said(s) and s.session.extras['content'] == 'mine.png'
+
+def test_pins(make):
+    s = make()
+    click(s, 'Step'); click(s, 'Pin')
+    s.c['style_weight'].value = 1.
+    click(s, 'Step'); click(s, 'Pin')
+    assert len(s.strip.children) == 2 and s.compared.layout.display == 'flex' and 'style weight' in s.diff.value and '40' in s.diff.value
+    first = s.both.value
+    s.at.value = .9; assert s.both.value != first
+    s.how.value = 'side by side'; assert Image.open(io.BytesIO(s.both.value)).width > 90
+    s.left.value = 'now'; s.right.value = 'content'
+    s.strip.children[0].children[2].click()
+    assert s.c['style_weight'].value == 40. == s.session.recipe.style_weight
+
+def test_grid_and_going_on(make):
+    s = make()
+    click(s, 'Step')
+    (fx, tx), (fy, ty) = s.grid_fields
+    tx.value, fy.value, ty.value, s.grid_steps.value = '4, 40', 'tiles', '1, 2', 2
+    s.grid_button.click(); s.grid_thread.join(60)
+    assert [o.settings for o in s.cells] == [dict(style_weight=a, tiles=b) for b in (1, 2) for a in (4., 40.)] and 'grid: 4 of 4' in said(s)
+    s.grid_box.children[2].children[2].click()
+    assert s.session.settings['tiles'] == 2 == s.c['tiles'].value and s.session.settings['style_weight'] == 4. == s.c['style_weight'].value
+    tx.value = '4, x'
+    s.grid_button.click(); assert 'give numbers with commas' in said(s)
+    assert typed('1, 2,', 'tiles') == [1, 2]
+
+def test_code_save_load(make, photo, painting, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    s = make()
+    click(s, 'Step'); s.c['tv_weight'].value = 1.; click(s, 'Step')
+    s.show_code()
+    names = dict(content=photo, style=painting)
+    exec(s.code.value, names)
+    assert (np.asarray(names['result'].image) == np.asarray(s.result.image)).all()
+    want, buttons = s.session.settings, s.tabs.children[4].children[0].children[2].children
+    buttons[1].click(); assert 'saved as' in said(s) and (tmp_path/'studio.png').exists()
+    s.c['tv_weight'].value = 10.; s.c['style_weights-relu1_1'].value = 0.
+    buttons[2].click()
+    assert differing(s.session.settings, want) == {} and s.c['tv_weight'].value == 1. and s.c['style_weights-relu1_1'].value == 3.
+    s.path.value = 'nothing.png'; buttons[2].click(); assert 'There is no file' in said(s)
+
+def test_closing_ends_everything(make):
+    import ipywidgets as w
+    before = len(w.widgets.widget._instances)
+    s = make(steps=10**6)
+    s.buttons['Start'].click()
+    thread = s.session.thread
+    s.close()
+    assert not thread.is_alive() and s.session.run is None and len(w.widgets.widget._instances) <= before + 2
+    s.close()
+
+def test_two_studios(make):
+    a, b = make(steps=6), make(steps=6, optimizer='adam')
+    a.buttons['Start'].click(); b.buttons['Start'].click()
+    a.c['style_weight'].value = 1.
+    a.session.settle(); b.session.settle(); a.close()
+    click(b, 'Step')
+    assert b.session.settings['style_weight'] == 40. and b.session.done == 7 and b.session.error is None
+
+def test_table_escapes(): assert '&lt;b&gt;' in table_of({'style': (['<b>'], 'x')}, 'a', 'b') and table_of({}, 'a', 'b').count('same') == 1
+
+CYCLE = '''
+import gc, torch
+torch.set_num_threads(1)
+from style_nb.studio import Studio
+def rss(): return int(open('/proc/self/statm').read().split()[1])*4096/2**20
+def cycle():
+    s = Studio('cat', 'swirls', size=128, device='cpu')
+    s.buttons['Start'].click()
+    while s.session.done < 6: pass
+    s.c['style_weight'].value = 1.; s.pin()
+    s.close()
+for _ in range(3): cycle()
+gc.collect(); before = rss()
+for _ in range(10): cycle()
+gc.collect()
+print(rss() - before)
+'''
+
+@pytest.mark.skipif(not sys.platform.startswith('linux'), reason='reads /proc')
+def test_ten_studios_leave_less_than_50_mb():
+    grown = float(subprocess.run([sys.executable, '-c', CYCLE], capture_output=True, text=True, check=True, timeout=300).stdout.split()[-1])
+    assert grown < 50, f'{grown:.0f} MB'
