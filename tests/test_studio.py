@@ -175,8 +175,7 @@ from style_nb.studio import Studio
 def rss(): return int(open('/proc/self/statm').read().split()[1])*4096/2**20
 def cycle():
     s = Studio('cat', 'swirls', size=128, device='cpu')
-    s.buttons['Start'].click()
-    while s.session.done < 6: pass
+    s.session.step(6).settle()
     s.c['style_weight'].value = 1.; s.pin()
     s.close()
 for _ in range(3): cycle()
