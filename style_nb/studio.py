@@ -447,7 +447,7 @@ def compare(self:Studio):
     self.both.value = jpeg(split_view(a, b, self.at.value, side), 1024 if side else 512)
     self.diff.value = table_of(differing(x, y), self.left.value, self.right.value)
 
-# %% ../nbs/82_studio.ipynb #e537743d
+# %% ../nbs/82_studio.ipynb #3f0a5e2c
 @patch
 def _build(self:Studio):
     left = self._canvas_side()
@@ -456,7 +456,8 @@ def _build(self:Studio):
     self.tabs = tabs
     for t in tabs.children: t.children[0].layout.width = '100%'
     top = w.HBox([left, tabs], layout=w.Layout(flex_flow='row wrap', width='100%', grid_gap='16px', align_items='flex-start'))
-    self.widget = w.VBox([top, self._compare_side()], layout=w.Layout(width='100%', max_width='1200px'))
+    narrow = w.HTML('<style>.sn-studio .widget-readout {min-width: 36px; max-width: 48px; margin: 0; overflow: hidden} .sn-studio .slider-container {margin: 0 4px}</style>', layout=w.Layout(display='none'))
+    self.widget = w.VBox([narrow, top, self._compare_side()], layout=w.Layout(width='100%', max_width='1200px'))
     self.widget.add_class('sn-studio')
 
 @patch
@@ -501,7 +502,7 @@ def _hear(self:Studio, session, what):
         if session.curves: self.plot.value = png_of(draw_curves(dict(session.curves), list(session.moves)))
     self._show_state()
 
-# %% ../nbs/82_studio.ipynb #816394d8
+# %% ../nbs/82_studio.ipynb #aee621ee
 @patch
 def close(self:Studio):
     "End the run, take the widget from the page, free memory."
@@ -532,7 +533,7 @@ def _watch_cell(self:Studio):
 @patch
 def _ipython_display_(self:Studio):
     from IPython.display import display
-    display(self.widget)
+    print(repr(self)) if self.closed else display(self.widget)
 
 @patch
 def __repr__(self:Studio): return f"Studio: {'closed' if self.closed else f'{self.session.state}, step {self.session.done} of {self.session.until}'}"
