@@ -108,7 +108,7 @@ def table_of(
     body = ''.join(f"<tr>{cell(html.escape(k.replace('_', ' ')))}{cell(show(x))}{cell(show(y))}</tr>" for k, (x, y) in diff.items())
     return f'<table style="font-size:13px;line-height:1.4"><tr>{cell("")}{cell(html.escape(a), "th")}{cell(html.escape(b), "th")}</tr>{body}</table>'
 
-# %% ../nbs/82_studio.ipynb #29e1d845
+# %% ../nbs/82_studio.ipynb #616521e8
 class Studio:
     "Sliders over a run that is under way; shown by ending a cell with it. `.session`, `.result`, `.recipe`, `.as_code()`, `.close()`."
     @delegates(Session)
@@ -119,7 +119,7 @@ class Studio:
         **kwargs,       # As for `Session`: fields of `Recipe`, tiles, contrast, device, pictures
     ):
         self.session = Session(content, style, recipe, **kwargs)
-        self.c, self.closed, self.filling, self.grid_thread, self.cells, self.lock = {}, False, None, None, [], threading.RLock()
+        self.c, self.closed, self.filling, self.grid_thread, self.cells, self.lock, self.showing = {}, False, None, None, [], threading.RLock(), threading.Lock()
         self._build()
         me = weakref.WeakMethod(self._hear)
         self.session.hearers.append(lambda s, what: (hear := me()) and hear(s, what))
@@ -480,17 +480,19 @@ def fill(self:Studio):
         self._show_state()
         if s.picture is None: self.canvas.value = jpeg(self._before())
 
-# %% ../nbs/82_studio.ipynb #343c0e7a
+# %% ../nbs/82_studio.ipynb #a277fc3c
 @patch
 def _show_state(self:Studio):
-    s = self.session
-    state, rate = s.state, s.run.rate if s.run and not s.run.over else 0.
-    left = max(0, s.until - s.done)
-    parts = [state, f'step {s.done} of {s.until}'] + ([f'{rate:.1f} steps/s', f'{left/rate:.0f} s left'] if state == 'painting' and rate else [])
-    self.status.value = bar(s.done/max(1, s.until)) + f'<span data-moves="{s.heeded}"></span>' + line(' · '.join(parts))
-    going = state == 'painting'
-    for n, off in dict(Start=going, Pause=not going, Step=going, Stop=s.run is None or s.run.over, Reset=s.done == 0, Pin=s.done == 0).items(): self.buttons[n].disabled = off
-    if s.error is not None: self.say(_one_line(s.error), RED)
+    "From any thread; who comes last says what is so."
+    with self.showing:
+        s = self.session
+        state, rate = s.state, s.run.rate if s.run and not s.run.over else 0.
+        left = max(0, s.until - s.done)
+        parts = [state, f'step {s.done} of {s.until}'] + ([f'{rate:.1f} steps/s', f'{left/rate:.0f} s left'] if state == 'painting' and rate else [])
+        self.status.value = bar(s.done/max(1, s.until)) + f'<span data-moves="{s.heeded}"></span>' + line(' · '.join(parts))
+        going = state == 'painting'
+        for n, off in dict(Start=going, Pause=not going, Step=going, Stop=s.run is None or s.run.over, Reset=s.done == 0, Pin=s.done == 0).items(): self.buttons[n].disabled = off
+        if s.error is not None: self.say(_one_line(s.error), RED)
 
 @patch
 def _hear(self:Studio, session, what):
