@@ -22,8 +22,8 @@ from .session import Given, Session, differing, draw_curves, split_view
 from .widgets import _one_line
 
 # %% auto #0
-__all__ = ['GREY', 'RED', 'GRIDS', 'ladder', 'wide', 'rungs', 'rung_slider', 'put', 'jpeg', 'png_of', 'line', 'title', 'bar',
-           'rows', 'table_of', 'Studio', 'around', 'typed']
+__all__ = ['GREY', 'RED', 'GRIDS', 'ladder', 'wide', 'rungs', 'rung_slider', 'put', 'jpeg', 'png_of', 'all_widgets', 'swap',
+           'line', 'title', 'bar', 'rows', 'table_of', 'Studio', 'around', 'typed']
 
 # %% ../nbs/82_studio.ipynb #13a0f116
 def ladder(
@@ -58,7 +58,7 @@ def put(
         with control.hold_trait_notifications(): control.options = rungs(sorted({*known, value}))
     if control.value != value: control.value = value
 
-# %% ../nbs/82_studio.ipynb #465c2665
+# %% ../nbs/82_studio.ipynb #c0e4fe30
 def jpeg(
     im,              # PIL picture
     width:int=512,   # Longest side, px
@@ -74,6 +74,19 @@ def png_of(fig)->bytes:
     buf = io.BytesIO()
     fig.savefig(buf, format='png', facecolor='white')
     return buf.getvalue()
+
+def all_widgets(o):
+    "A widget, what is in it, their layouts and styles."
+    for c in getattr(o, 'children', ()): yield from all_widgets(c)
+    yield o
+    for name in ('layout', 'style'):
+        if isinstance(getattr(o, name, None), w.Widget): yield getattr(o, name)
+
+def swap(box, children):
+    "Put other children into a box, and forget the old ones."
+    old, box.children = box.children, tuple(children)
+    for c in old:
+        for o in all_widgets(c): o.close()
 
 GREY, RED = '#666', '#b00020'
 def line(text, color=GREY): return f'<span style="color:{color};line-height:1.4;font-size:13px">{html.escape(text)}</span>' if text else ''
@@ -95,7 +108,7 @@ def table_of(
     body = ''.join(f"<tr>{cell(html.escape(k.replace('_', ' ')))}{cell(show(x))}{cell(show(y))}</tr>" for k, (x, y) in diff.items())
     return f'<table style="font-size:13px;line-height:1.4"><tr>{cell("")}{cell(html.escape(a), "th")}{cell(html.escape(b), "th")}</tr>{body}</table>'
 
-# %% ../nbs/82_studio.ipynb #7ce40f22
+# %% ../nbs/82_studio.ipynb #616521e8
 class Studio:
     "Sliders over a run that is under way; shown by ending a cell with it. `.session`, `.result`, `.recipe`, `.as_code()`, `.close()`."
     @delegates(Session)
@@ -106,7 +119,7 @@ class Studio:
         **kwargs,       # As for `Session`: fields of `Recipe`, tiles, contrast, device, pictures
     ):
         self.session = Session(content, style, recipe, **kwargs)
-        self.c, self.closed, self.grid_thread, self.cells, self.lock = {}, False, None, [], threading.RLock()
+        self.c, self.closed, self.filling, self.grid_thread, self.cells, self.lock, self.showing = {}, False, None, None, [], threading.RLock(), threading.Lock()
         self._build()
         me = weakref.WeakMethod(self._hear)
         self.session.hearers.append(lambda s, what: (hear := me()) and hear(s, what))
@@ -123,12 +136,13 @@ class Studio:
         "Python that paints the present picture again."
         return self.session.as_code()
 
-# %% ../nbs/82_studio.ipynb #07986aa8
+# %% ../nbs/82_studio.ipynb #c3f4ce12
 @patch
 def attempt(self:Studio,
     do,         # Function without arguments
 ):              # What it gave, or `None`
     "Do something for the page; an error is shown there."
+    if self.filling == threading.get_ident(): return  # a control that `fill` moves
     out = None
     try:
         out = do()
@@ -175,7 +189,7 @@ def _canvas_side(self:Studio):
     buttons = w.GridBox(list(self.buttons.values()), layout=w.Layout(width='100%', max_width='512px', grid_template_columns='repeat(auto-fit, minmax(80px, 1fr))', grid_gap='4px'))
     return w.VBox([buttons, self.canvas, self.status, self.message, self.plot], layout=w.Layout(flex='1 1 300px', min_width='0', max_width='530px', overflow='hidden'))
 
-# %% ../nbs/82_studio.ipynb #dac77752
+# %% ../nbs/82_studio.ipynb #c86133be
 @patch
 def _layer_rows(self:Studio):
     "A row for each layer: its style weight and its content weight."
@@ -186,7 +200,7 @@ def _layer_rows(self:Studio):
         for kind in ('style_weights', 'content_weights'):
             how = lambda change, kind=kind, l=l: self.attempt(lambda: self.session.set(**{kind: {l: change['new']}}))
             out.append(self._control(f'{kind}-{l}', rung_slider(ladder(.01, 100.), getattr(r, kind).get(l, 0.)), how))
-    self.layer_box.children = out
+    swap(self.layer_box, out)
 
 @patch
 def _weights_tab(self:Studio):
@@ -197,7 +211,7 @@ def _weights_tab(self:Studio):
         ('step size', self._control('lr', rung_slider(ladder(.001, 4., off=False), r.lr))))
     return w.VBox([top, w.HTML('<div style="border-top:1px solid #ddd;margin:6px 0"></div>'), self.layer_box])
 
-# %% ../nbs/82_studio.ipynb #357d3565
+# %% ../nbs/82_studio.ipynb #b4825d3d
 @patch
 def _names(self:Studio, kind): return list(dict.fromkeys([*self.session.pictures, *(s.name for s in samples(kind)), *(s.name for s in samples())]))
 
@@ -207,6 +221,7 @@ def _pictures_tab(self:Studio):
     drop = lambda options, value: w.Dropdown(options=options, value=value, layout=wide())
     self._control('content', drop([('none', None)] + [(n, n) for n in self._names('photo')], s.extras['content']))
     self._control('style', w.SelectMultiple(options=self._names('painting'), value=tuple(s.extras['style']), rows=6, layout=wide()), lambda c: c['new'] and self._pick_styles(c['new']))
+    self.blended = None
     self.blends = w.VBox(layout=w.Layout(width='100%'))
     plain = dict(continuous_update=False, layout=wide())
     self._control('style_scale', rung_slider(ladder(.25, 4., 12, off=False), _first(s.recipe.style_scale)))
@@ -226,17 +241,16 @@ def _pick_styles(self:Studio, names):
 def _blend_rows(self:Studio):
     "A slider for each of several styles."
     names, blend = self.session.extras['style'], self.session.recipe.style_blend
-    if len(names) < 2: self.blends.children, self.blended = [w.HTML(line('with several styles'))], None; return
-    if getattr(self, 'blended', None) != names:
+    if names == self.blended and len(names) < 2: return
+    if len(names) < 2: swap(self.blends, [w.HTML(line('with several styles'))]); self.blended = list(names); return
+    if self.blended != names:
         sliders = [w.FloatSlider(min=0, max=1, step=.05, value=1, continuous_update=False, readout_format='.2f', layout=wide()) for _ in names]
         for i, o in enumerate(sliders): o.add_class(f'sn-blend-{i}'); o.observe(lambda _, os=sliders: self.attempt(lambda: self.session.set(style_blend=[o.value for o in os])), 'value')
-        self.blends.children, self.blended = [rows(*zip(names, sliders), label='72px')], list(names)
+        swap(self.blends, [rows(*zip(names, sliders), label='72px')]); self.blended = list(names)
         self.blend_sliders = sliders
-    if blend and blend != [o.value for o in self.blend_sliders]:
-        for o, v in zip(self.blend_sliders, blend): o.unobserve_all('value'); o.max = max(1., v); o.value = v
-        for o in self.blend_sliders: o.observe(lambda _, os=self.blend_sliders: self.attempt(lambda: self.session.set(style_blend=[o.value for o in os])), 'value')
+    for o, v in zip(self.blend_sliders, blend or []): o.max = max(1., v, o.max); o.value = v
 
-# %% ../nbs/82_studio.ipynb #fc08ec18
+# %% ../nbs/82_studio.ipynb #033af52d
 @patch
 def _upload(self:Studio, what, text):
     up = w.FileUpload(accept='image/*', multiple=what == 'style', description=text, layout=w.Layout(width='auto'))
@@ -255,8 +269,10 @@ def _take_upload(self:Studio, what, up, files):
             self.session.pictures[f['name']] = Given(im, repr(f['name']), tuple(load_picture(im).shape[-2:]))
             names.append(f['name'])
     finally: up.value = ()
+    self.filling = threading.get_ident()
     self.c['content'].options = [('none', None)] + [(n, n) for n in self._names('photo')]
-    with self.c['style'].hold_trait_notifications(): self.c['style'].options = self._names('painting'); self.c['style'].value = tuple(self.session.extras['style'])
+    self.c['style'].options = self._names('painting')
+    self.filling = None
     self.session.set(**{what: names[0] if what == 'content' else names})
 
 @patch
@@ -307,7 +323,7 @@ def _grid_tab(self:Studio):
     self.grid_button.on_click(lambda _: self.attempt(self.paint_grid)); self.grid_button.add_class('sn-paint-grid')
     return w.VBox([rows(('across', pair[0][0]), ('values', pair[0][1]), ('down', pair[1][0]), ('values', pair[1][1]), ('size, px', self.grid_size), ('steps', self.grid_steps)), self.grid_button, self.grid_box])
 
-# %% ../nbs/82_studio.ipynb #19a66cdf
+# %% ../nbs/82_studio.ipynb #04834ceb
 @patch
 def paint_grid(self:Studio):
     "Paint the grid that the tab describes, in a thread; its cells are in `.cells`."
@@ -319,7 +335,8 @@ def paint_grid(self:Studio):
     more = dict(size=self.grid_size.value, steps=self.grid_steps.value)
     for c in combos: self.session._changed(more | c)
     self.session.pause()
-    self.cells, self.grid_box.children, self.grid_box.layout.grid_template_columns = [], (), f'repeat({len(xs)}, minmax(0, 1fr))'
+    swap(self.grid_box, ())
+    self.cells, self.grid_box.layout.grid_template_columns = [], f'repeat({len(xs)}, minmax(0, 1fr))'
     def work():
         try:
             for item in self.session.sweep(combos, **more):
@@ -430,7 +447,7 @@ def compare(self:Studio):
     self.both.value = jpeg(split_view(a, b, self.at.value, side), 1024 if side else 512)
     self.diff.value = table_of(differing(x, y), self.left.value, self.right.value)
 
-# %% ../nbs/82_studio.ipynb #0e0edd16
+# %% ../nbs/82_studio.ipynb #3f0a5e2c
 @patch
 def _build(self:Studio):
     left = self._canvas_side()
@@ -439,14 +456,15 @@ def _build(self:Studio):
     self.tabs = tabs
     for t in tabs.children: t.children[0].layout.width = '100%'
     top = w.HBox([left, tabs], layout=w.Layout(flex_flow='row wrap', width='100%', grid_gap='16px', align_items='flex-start'))
-    self.widget = w.VBox([top, self._compare_side()], layout=w.Layout(width='100%', max_width='1200px'))
+    narrow = w.HTML('<style>.sn-studio .widget-readout {min-width: 36px; max-width: 48px; margin: 0; overflow: hidden} .sn-studio .slider-container {margin: 0 4px}</style>', layout=w.Layout(display='none'))
+    self.widget = w.VBox([narrow, top, self._compare_side()], layout=w.Layout(width='100%', max_width='1200px'))
     self.widget.add_class('sn-studio')
 
 @patch
 def fill(self:Studio):
     "Put every control where the session's settings are."
     with self.lock:
-        s, r = self.session, self.session.recipe
+        s, r, self.filling = self.session, self.session.recipe, threading.get_ident()
         if any(f'style_weights-{l}' not in self.c for l in (*r.style_weights, *r.content_weights)) or self.shown_layers[-1] != [l for l in layer_names(ENCODERS[r.encoder].depths) if l.startswith('relu')][-1]: self._layer_rows()
         for k, control in self.c.items():
             if '-' in k:
@@ -457,20 +475,24 @@ def fill(self:Studio):
             elif k == 'style_scale': put(control, _first(r.style_scale))
             elif k in s.extras: put(control, s.extras[k])
             elif k != 'recipe': put(control, getattr(r, k))
-        self._blend_rows(); self._show_state()
+        self._blend_rows()
+        self.filling = None
+        self._show_state()
         if s.picture is None: self.canvas.value = jpeg(self._before())
 
-# %% ../nbs/82_studio.ipynb #343c0e7a
+# %% ../nbs/82_studio.ipynb #a277fc3c
 @patch
 def _show_state(self:Studio):
-    s = self.session
-    state, rate = s.state, s.run.rate if s.run and not s.run.over else 0.
-    left = max(0, s.until - s.done)
-    parts = [state, f'step {s.done} of {s.until}'] + ([f'{rate:.1f} steps/s', f'{left/rate:.0f} s left'] if state == 'painting' and rate else [])
-    self.status.value = bar(s.done/max(1, s.until)) + f'<span data-moves="{s.heeded}"></span>' + line(' · '.join(parts))
-    going = state == 'painting'
-    for n, off in dict(Start=going, Pause=not going, Step=going, Stop=s.run is None or s.run.over, Reset=s.done == 0, Pin=s.done == 0).items(): self.buttons[n].disabled = off
-    if s.error is not None: self.say(_one_line(s.error), RED)
+    "From any thread; who comes last says what is so."
+    with self.showing:
+        s = self.session
+        state, rate = s.state, s.run.rate if s.run and not s.run.over else 0.
+        left = max(0, s.until - s.done)
+        parts = [state, f'step {s.done} of {s.until}'] + ([f'{rate:.1f} steps/s', f'{left/rate:.0f} s left'] if state == 'painting' and rate else [])
+        self.status.value = bar(s.done/max(1, s.until)) + f'<span data-moves="{s.heeded}"></span>' + line(' · '.join(parts))
+        going = state == 'painting'
+        for n, off in dict(Start=going, Pause=not going, Step=going, Stop=s.run is None or s.run.over, Reset=s.done == 0, Pin=s.done == 0).items(): self.buttons[n].disabled = off
+        if s.error is not None: self.say(_one_line(s.error), RED)
 
 @patch
 def _hear(self:Studio, session, what):
@@ -482,7 +504,7 @@ def _hear(self:Studio, session, what):
         if session.curves: self.plot.value = png_of(draw_curves(dict(session.curves), list(session.moves)))
     self._show_state()
 
-# %% ../nbs/82_studio.ipynb #5543724f
+# %% ../nbs/82_studio.ipynb #aee621ee
 @patch
 def close(self:Studio):
     "End the run, take the widget from the page, free memory."
@@ -490,16 +512,9 @@ def close(self:Studio):
     self.closed = True
     self._unwatch()
     self.session.close()
-    for o in _all_widgets(self.widget): o.close()
+    for o in all_widgets(self.widget): o.close()
     self.c, self.cells, self.buttons, self.grid_box, self.strip = {}, [], {}, None, None
     gc.collect()
-
-def _all_widgets(o):
-    "A widget, what is in it, their layouts and styles."
-    for c in getattr(o, 'children', ()): yield from _all_widgets(c)
-    yield o
-    for name in ('layout', 'style'):
-        if isinstance(getattr(o, name, None), w.Widget): yield getattr(o, name)
 
 # %% ../nbs/82_studio.ipynb #06a95f3a
 @patch
@@ -521,7 +536,7 @@ def _watch_cell(self:Studio):
 @patch
 def _ipython_display_(self:Studio):
     from IPython.display import display
-    display(self.widget)
+    print(repr(self)) if self.closed else display(self.widget)
 
 @patch
 def __repr__(self:Studio): return f"Studio: {'closed' if self.closed else f'{self.session.state}, step {self.session.done} of {self.session.until}'}"

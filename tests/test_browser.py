@@ -5,7 +5,7 @@ import pytest
 
 playwright = pytest.importorskip('playwright.sync_api', reason='pip install playwright')
 CHROMIUM = os.environ.get('CHROMIUM') or next((p for n in ('chromium', 'chromium-browser', 'google-chrome') if (p := shutil.which(n))), None)
-pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason='apt-get install chromium'), pytest.mark.slow, pytest.mark.xdist_group('browser')]
+pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason='apt-get install chromium'), pytest.mark.slow]
 root = Path(__file__).resolve().parent.parent
 lesson = root/'nbs/lessons/10_studio.ipynb'
 SHOTS = os.environ.get('STUDIO_SHOTS')  # a folder for screenshots
@@ -121,19 +121,17 @@ def until(check, seconds=30, what=''):
         time.sleep(.01)
 
 def tab(page, name): page.locator('.sn-studio').last.locator('.lm-TabBar-tabLabel').get_by_text(name, exact=True).click()
-def run_last_cells(page, n):
-    "Run the last `n` cells."
-    cells = page.locator('.jp-Notebook .jp-CodeCell')
-    for i in range(n, 0, -1):
-        cells.nth(cells.count() - i).locator('.jp-InputPrompt').click()
-        page.keyboard.press('Shift+Enter')
+def run_cell(page, text):
+    "Run the cell that starts with `text`."
+    page.locator('.jp-CodeCell', has=page.locator('.jp-InputArea-editor', has_text=text)).last.locator('.jp-InputPrompt').click()
+    page.keyboard.press('Control+Enter')
 
-def test_the_lesson_ran_without_an_error(page):
+def the_lesson_ran_without_an_error(page):
     assert page.locator('.jp-RenderedText[data-mime-type="application/vnd.jupyter.stderr"]', has_text='Traceback').count() == 0
     assert page.locator('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"]').count() == 0
     assert page.locator('.jp-CodeCell .jp-InputPrompt').last.inner_text() != '[ ]:'
 
-def test_a_layer_slider_moves_a_run_that_paints(page):
+def a_layer_slider_moves_a_run_that_paints(page):
     until(lambda: at(page, 'status').is_visible())
     at(page, 'reset').click() if steps_done(page) else None
     shot(page, 'rest')
@@ -146,24 +144,25 @@ def test_a_layer_slider_moves_a_run_that_paints(page):
     assert at(page, 'canvas').evaluate(PIXELS) != pixels and steps_done(page) > before and 'painting' in status(page)
     shot(page, 'painting')
 
-def test_fast_enough(page):
+def fast_enough(page):
     "Bars of issue 7: 10 steps/s while the page is live, half a second from the slider's release to a canvas that shows it."
+    at(page, 'tv_weight').scroll_into_view_if_needed()
     track, waits = at(page, 'tv_weight').locator('.noUi-target').bounding_box(), []
     n, start = steps_done(page), time.perf_counter()
     time.sleep(5)
     rate = (steps_done(page) - n)/(time.perf_counter() - start)
     for i in range(20):
         moved, src = heeded(page), at(page, 'canvas').get_attribute('src')
-        page.mouse.move(track['x'] + track['width']*(.3 + .02*i), track['y'] + track['height']/2); page.mouse.down()
+        page.mouse.move(track['x'] + track['width']*(.3 + .4*(i % 2)), track['y'] + track['height']/2); page.mouse.down()
         page.mouse.up(); start = time.perf_counter()
         page.wait_for_function('([n, src]) => { const all = c => [...document.querySelectorAll(c)].pop(); return +all(".sn-status [data-moves]").dataset.moves > n && all("img.sn-canvas").src != src && all("img.sn-canvas").complete }',
             arg=[moved, src], polling=10)
         waits.append(time.perf_counter() - start)
-        time.sleep(.05)
+        time.sleep(.4)  # while its handle glides, a slider takes no click
     print(f'{rate:.1f} steps/s live; slider to canvas: median {sorted(waits)[10]*1000:.0f} ms, longest {max(waits)*1000:.0f} ms')
     assert sorted(waits)[10] <= .5 and rate >= (10 if os.environ.get('STUDIO_BARS') else 2)
 
-def test_pause_pin_compare(page):
+def pause_pin_compare(page):
     at(page, 'pin').click()
     drag(page, 'style_weight', .1)
     n = steps_done(page)
@@ -187,17 +186,17 @@ def test_pause_pin_compare(page):
     until(lambda: readout.inner_text() == '40')
     assert was != '40' and steps_done(page) == n
 
-def test_copy_as_code_and_run_it(page):
+def copy_as_code_and_run_it(page):
     tab(page, 'Code')
     at(page, 'copy-as-code').click()
     text = at(page, 'code-text').locator('textarea')
     until(lambda: 'schedule=' in text.input_value())
-    run_last_cells(page, 1)
+    run_cell(page, 'exec(studio.code.value')
     out = page.locator('.jp-OutputArea-output', has_text=re.compile('the same bytes: (True|False)'))
     out.wait_for(timeout=300_000)
     assert 'the same bytes: True' in out.inner_text()
 
-def test_a_broken_upload_says_so(page):
+def a_broken_upload_says_so(page):
     tab(page, 'Pictures')
     with page.expect_file_chooser() as chooser: at(page, 'upload-content').click()
     chooser.value.set_files(page.folder/'broken.jpg')
@@ -206,19 +205,23 @@ def test_a_broken_upload_says_so(page):
     shot(page, 'error')
     tab(page, 'Weights')
 
-def test_running_the_cell_again_closes_the_first(page):
-    run_last_cells(page, 2)
+def running_the_cell_again_closes_the_first(page):
+    run_cell(page, 'steps=100000')
     until(lambda: 'ready' in status(page), 60)
     assert page.locator('.sn-studio').count() == 1
     at(page, 'step').click()
     until(lambda: steps_done(page) == 1, 60)
 
-def test_nothing_went_wrong_unseen(page):
+def nothing_went_wrong_unseen(page):
     assert not page.bad, page.bad
     page.get_by_role('menuitem', name='View', exact=True).click()
     page.get_by_role('menuitem', name='Show Log Console').click()
     log = page.locator('.jp-LogConsolePanel'); log.wait_for()
-    assert 'Traceback' not in log.inner_text(), log.inner_text()
+    assert not re.search('Traceback|Error', log.inner_text()), log.inner_text()
     assert page.locator('.jp-Dialog').count() == 0
     lines = (page.home/'server.log').read_text().splitlines()
     assert not [l for l in lines if l.startswith('[E ') or 'Traceback' in l], lines
+
+def test_the_studio_in_a_browser(page):
+    "One test, since each step goes on where the one before left the page."
+    for step in (the_lesson_ran_without_an_error, a_layer_slider_moves_a_run_that_paints, fast_enough, pause_pin_compare, copy_as_code_and_run_it, a_broken_upload_says_so, running_the_cell_again_closes_the_first, nothing_went_wrong_unseen): step(page)

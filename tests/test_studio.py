@@ -52,6 +52,16 @@ def test_a_slider_moves_the_run_and_the_canvas(make):
     assert s.session.run is run and s.canvas.value != before and len(s.recipe.schedule) == 5 and s.session.error is None
     assert np.asarray(Image.open(io.BytesIO(s.canvas.value))).shape[:2] == (48, 48)
 
+@pytest.mark.parametrize('field,value', [('content', 'cat'), ('style', ('dots', 'ink')), ('contrast', .5), ('tiles', 3), ('style_scale', 1.2), ('encoder', 'random'), ('style_kind', 'moments'), ('content_kind', 'self-similarity'),
+    ('optimizer', 'adam'), ('size', 96), ('recipe', 'gatys'), ('init', 'noise'), ('seed', 7)])
+def test_what_needs_a_new_run_goes_on_and_says_so(make, field, value):
+    s = make()
+    click(s, 'Step')
+    s.c[field].value = value
+    assert 'a new run goes on from this picture' in said(s) and len(s.session.chain) == 1, said(s)
+    click(s, 'Step')
+    assert s.session.error is None and s.session.done == 2
+    assert all(c.value == s.session.settings[k] for k, c in s.c.items() if k in ('contrast', 'tiles', 'encoder', 'style_kind', 'optimizer', 'size', 'content', 'seed', 'lr'))
 
 def test_blends(make):
     s = make(style=['swirls', 'dots'])
@@ -61,6 +71,15 @@ def test_blends(make):
     s.c['style'].value = ('swirls',)
     assert s.session.recipe.style_blend is None and s.session.extras['style'] == ['swirls']
 
+def test_an_error_stays_in_sight_and_the_control_goes_back(make):
+    s = make()
+    click(s, 'Step')
+    s.c['size'].options = [('8', 8), *s.c['size'].options]
+    s.c['size'].value = 8
+    assert 'needs a shorter side' in said(s) and 'ValueError' in said(s) and s.c['size'].value == 48 and s.session.state != 'failed'
+    s.blend_sliders = None
+    s.c['tv_weight'].value = 1.
+    assert 'ValueError' not in said(s)
 
 def test_an_error_in_the_run_is_shown(make, monkeypatch):
     s = make()
@@ -77,6 +96,16 @@ def upload(studio, what, *files):
 
 def png(im): b = io.BytesIO(); im.save(b, 'PNG'); return b.getvalue()
 
+def test_uploads(make, painting2):
+    s = make()
+    upload(s, 'content', ('mine.png', png(to_pil(painting2))))
+    assert s.c['content'].value == 'mine.png' == s.session.extras['content']
+    upload(s, 'style', ('a.png', png(to_pil(painting2))), ('b.png', png(to_pil(painting2).rotate(90))))
+    assert s.session.extras['style'] == ['a.png', 'b.png'] and sorted(s.c['style'].value) == ['a.png', 'b.png']
+    click(s, 'Step')
+    assert s.session.error is None
+    upload(s, 'content', ('broken.jpg', b'not a picture'))
+    assert 'broken.jpg' in said(s) and 'not a picture that can be read' in said(s) and s.session.extras['content'] == 'mine.png'
 
 def test_pins(make):
     s = make()
@@ -119,6 +148,15 @@ def test_code_save_load(make, photo, painting, tmp_path, monkeypatch):
     assert differing(s.session.settings, want) == {} and s.c['tv_weight'].value == 1. and s.c['style_weights-relu1_1'].value == 3.
     s.path.value = 'nothing.png'; buttons[2].click(); assert 'There is no file' in said(s)
 
+def test_closing_ends_everything(make):
+    import ipywidgets as w
+    before = len(w.widgets.widget._instances)
+    s = make(steps=10**6)
+    s.buttons['Start'].click()
+    thread = s.session.thread
+    s.close()
+    assert not thread.is_alive() and s.session.run is None and len(w.widgets.widget._instances) <= before + 2
+    s.close()
 
 def test_two_studios(make):
     a, b = make(steps=6), make(steps=6, optimizer='adam')
@@ -137,8 +175,7 @@ from style_nb.studio import Studio
 def rss(): return int(open('/proc/self/statm').read().split()[1])*4096/2**20
 def cycle():
     s = Studio('cat', 'swirls', size=128, device='cpu')
-    s.buttons['Start'].click()
-    while s.session.done < 6: pass
+    s.session.step(6).settle()
     s.c['style_weight'].value = 1.; s.pin()
     s.close()
 for _ in range(3): cycle()
