@@ -7,8 +7,10 @@ Docs: https://style-nb.github.io/style_nb/studio.html.md"""
 # %% ../nbs/82_studio.ipynb #05c130c9
 from __future__ import annotations
 import gc, html, io, tempfile, threading, weakref
+from contextlib import contextmanager
 from pathlib import Path
-import ipywidgets as w
+try: import ipywidgets as w
+except ImportError: w = None  # a `Session` needs none
 from fastcore.basics import patch
 from fastcore.meta import delegates
 from PIL import Image
@@ -23,7 +25,7 @@ from .widgets import _one_line
 
 # %% auto #0
 __all__ = ['GREY', 'RED', 'GRIDS', 'ladder', 'wide', 'rungs', 'rung_slider', 'put', 'jpeg', 'png_of', 'all_widgets', 'swap',
-           'line', 'title', 'bar', 'rows', 'table_of', 'Studio', 'around', 'typed']
+           'line', 'clock', 'title', 'bar', 'rows', 'table_of', 'Studio', 'nested', 'around', 'typed']
 
 # %% ../nbs/82_studio.ipynb #13a0f116
 def ladder(
@@ -89,7 +91,8 @@ def swap(box, children):
         for o in all_widgets(c): o.close()
 
 GREY, RED = '#666', '#b00020'
-def line(text, color=GREY): return f'<span style="color:{color};line-height:1.4;font-size:13px">{html.escape(text)}</span>' if text else ''
+def line(text, color=GREY): return f'<div style="color:{color};line-height:1.4;font-size:13px">{html.escape(text)}</div>' if text else ''
+def clock(s): return f'{s:.0f} s' if s < 120 else f'{s/60:.0f} min' if s < 7200 else f'{s/3600:.0f} h'
 def title(text): return w.HTML(f'<b style="font-size:13px">{html.escape(text)}</b>')
 def bar(share): return f'<div style="height:5px;background:#e4e4e4;margin:2px 0 6px"><div style="height:5px;width:{100*min(1, share):.1f}%;background:#5b7a99"></div></div>'
 def rows(*pairs, label='88px'):
@@ -118,6 +121,7 @@ class Studio:
         recipe='default', # Name of a recipe, a `Recipe`, or a file that carries one
         **kwargs,       # As for `Session`: fields of `Recipe`, tiles, contrast, device, pictures
     ):
+        if w is None: raise ImportError("The Studio needs ipywidgets: pip install ipywidgets, then restart the kernel. A Session does the same without a page.")
         self.session = Session(content, style, recipe, **kwargs)
         self.c, self.closed, self.filling, self.grid_thread, self.cells, self.lock, self.showing = {}, False, None, None, [], threading.RLock(), threading.Lock()
         self._build()
@@ -153,6 +157,14 @@ def attempt(self:Studio,
 
 @patch
 def say(self:Studio, text, color=GREY): self.message.value = line(text, color)
+
+@contextmanager
+def _deaf(studio):
+    "What this thread does to controls is not listened to."
+    with studio.lock:
+        studio.filling = threading.get_ident()
+        try: yield
+        finally: studio.filling = None
 
 @patch
 def _move(self:Studio, field):
@@ -269,10 +281,9 @@ def _take_upload(self:Studio, what, up, files):
             self.session.pictures[f['name']] = Given(im, repr(f['name']), tuple(load_picture(im).shape[-2:]))
             names.append(f['name'])
     finally: up.value = ()
-    self.filling = threading.get_ident()
-    self.c['content'].options = [('none', None)] + [(n, n) for n in self._names('photo')]
-    self.c['style'].options = self._names('painting')
-    self.filling = None
+    with _deaf(self):
+        self.c['content'].options = [('none', None)] + [(n, n) for n in self._names('photo')]
+        self.c['style'].options = self._names('painting')
     self.session.set(**{what: names[0] if what == 'content' else names})
 
 @patch
@@ -281,7 +292,7 @@ def _run_tab(self:Studio):
     drop = lambda options, value: w.Dropdown(options=list(options), value=value, layout=wide())
     sizes = [96, 128, 160, 192, 224, 256, 320, 384, 432, 512, 640, 768, 1024]
     pick = lambda c: c['new'] and self.attempt(lambda: self.session.set(recipe=c['new']))
-    return rows(('recipe', self._control('recipe', drop([('as set', None)] + [(n, n) for n in RECIPES], None), pick)), ('encoder', self._control('encoder', drop([n for n in ENCODERS if at_hand(n) or n == r.encoder], r.encoder))),
+    return rows(('recipe', self._control('recipe', drop([('your own', None)] + [(n, n) for n in RECIPES], self.session.named), pick)), ('encoder', self._control('encoder', drop([n for n in ENCODERS if at_hand(n) or n == r.encoder], r.encoder))),
         ('style is', self._control('style_kind', drop(STYLE_KINDS, r.style_kind))), ('content is', self._control('content_kind', drop(CONTENT_KINDS, r.content_kind))),
         ('optimiser', self._control('optimizer', drop(OPTIMIZERS, r.optimizer))), ('start', self._control('init', drop([o for o in ('recoloured', 'content', 'noise', 'style', 'picture') if o != 'picture' or r.init == o], r.init))),
         ('size, px', self._control('size', rung_slider(sizes, r.size))), ('steps', self._control('steps', w.BoundedIntText(min=1, max=100000, value=r.steps, layout=w.Layout(width='100px')))),
@@ -289,6 +300,17 @@ def _run_tab(self:Studio):
 
 # %% ../nbs/82_studio.ipynb #95188c88
 GRIDS = {'style weight': 'style_weight', 'content weight': 'content_weight', 'smoothness': 'tv_weight', 'style scale': 'style_scale', 'contrast': 'contrast', 'tiles': 'tiles', 'seed': 'seed'}
+
+def nested(
+    pairs,       # (setting, value); a layer's weight is 'style_weights-relu3_1'
+)->dict:         # As `Session.set` takes them
+    "Settings from the names of controls."
+    out = {}
+    for f, v in pairs:
+        kind, _, l = f.partition('-')
+        if l: out.setdefault(kind, {})[l] = v
+        else: out[f] = v
+    return out
 
 def around(
     field:str,   # One of the grid's settings
@@ -310,12 +332,19 @@ def typed(
     except ValueError: raise ValueError(f"The values of {field} are {text!r}: give numbers with commas between.") from None
 
 @patch
+def _present(self:Studio, field):
+    kind, _, l = field.partition('-')
+    v = self.session.settings[kind]
+    return v.get(l, 0.) if l else _first(v)
+
+@patch
 def _grid_tab(self:Studio):
     pair = []
     for i, start in enumerate(('style weight', None)):
-        field = w.Dropdown(options=[*([('none', None)]*i), *GRIDS.items()], value=GRIDS.get(start), layout=wide())
+        layers = [(f'{k} {l}', f'{k}_weights-{l}') for k in ('style', 'content') for l in self.shown_layers]
+        field = w.Dropdown(options=[*([('none', None)]*i), *GRIDS.items(), *layers], value=GRIDS.get(start), layout=wide())
         text = w.Text(layout=wide(), value=around('style_weight', self.session.recipe.style_weight) if start else '')
-        field.observe(lambda c, text=text: setattr(text, 'value', around(c['new'], _first(self.session.settings[c['new']])) if c['new'] else ''), 'value')
+        field.observe(lambda c, text=text: setattr(text, 'value', around(c['new'], self._present(c['new'])) if c['new'] else ''), 'value')
         pair.append((field, text))
     self.grid_fields, small = pair, w.Layout(width='90px')
     self.grid_size, self.grid_steps = w.BoundedIntText(min=32, max=1024, value=min(160, self.session.recipe.size), layout=small), w.BoundedIntText(min=1, max=10000, value=60, layout=small)
@@ -330,7 +359,8 @@ def paint_grid(self:Studio):
     if self.grid_thread and self.grid_thread.is_alive(): raise ValueError("A grid is being painted: wait until it is done.")
     (fx, tx), (fy, ty) = self.grid_fields
     xs, ys = typed(tx.value, fx.value), typed(ty.value, fy.value) if fy.value else [None]
-    combos = [{fx.value: x} | ({fy.value: y} if fy.value else {}) for y in ys for x in xs]
+    if fx.value == fy.value: raise ValueError(f"Across and down are both {fx.value}: choose two settings, or none for down.")
+    combos = [nested([(fx.value, x)] + [(fy.value, y)]*bool(fy.value)) for y in ys for x in xs]
     if not combos: raise ValueError("There is no value: give some numbers with commas between.")
     more = dict(size=self.grid_size.value, steps=self.grid_steps.value)
     for c in combos: self.session._changed(more | c)
@@ -415,8 +445,12 @@ def pin(self:Studio):
     restore = w.Button(description='Restore', tooltip='Bring its settings back', layout=w.Layout(width='100%', margin='0'))
     restore.on_click(lambda _: self.attempt(lambda: self.session.restore(p)))
     restore.add_class('sn-restore')
-    im = w.Image(value=jpeg(p.image, 224), format='jpeg', layout=w.Layout(width='112px', height='auto'))
-    self.strip.children += (w.VBox([im, w.HTML(line(f'{p.name}, step {p.steps}')), restore], layout=w.Layout(width='120px', margin='0 8px 8px 0')),)
+    on = w.Button(description='Go on', tooltip='Take this picture and its settings', layout=w.Layout(width='100%', margin='0'))
+    on.on_click(lambda _: self.attempt(lambda: self.session.go_on(p)))
+    on.add_class('sn-go-on-pin')
+    im = w.Image(value=jpeg(p.image, 224), format='jpeg', layout=w.Layout(width='100%', margin='0'))
+    buttons = w.GridBox([restore, on], layout=w.Layout(width='100%', grid_template_columns='1fr 1fr', grid_gap='4px'))
+    self.strip.children += (w.VBox([im, w.HTML(line(f'{p.name}, step {p.steps}')), buttons], layout=w.Layout(width='144px', margin='0 12px 8px 0', overflow='hidden')),)
     names = ['now', 'content', *(o.name for o in self.pins)]
     for o, v in ((self.left, p.name), (self.right, 'now' if len(self.pins) == 1 else self.pins[-2].name)): o.options = names; o.value = v
     self.compared.layout.display = 'flex'
@@ -456,15 +490,15 @@ def _build(self:Studio):
     self.tabs = tabs
     for t in tabs.children: t.children[0].layout.width = '100%'
     top = w.HBox([left, tabs], layout=w.Layout(flex_flow='row wrap', width='100%', grid_gap='16px', align_items='flex-start'))
-    narrow = w.HTML('<style>.sn-studio .widget-readout {min-width: 36px; max-width: 48px; margin: 0; overflow: hidden} .sn-studio .slider-container {margin: 0 4px}</style>', layout=w.Layout(display='none'))
+    narrow = w.HTML('<style>.sn-studio .widget-readout {flex: 0 0 40px; width: 40px; min-width: 40px; max-width: 40px; margin: 0 0 0 6px; padding: 0; text-align: right; overflow: hidden} .sn-studio .slider-container {margin: 0 8px}</style>', layout=w.Layout(display='none'))
     self.widget = w.VBox([narrow, top, self._compare_side()], layout=w.Layout(width='100%', max_width='1200px'))
     self.widget.add_class('sn-studio')
 
 @patch
 def fill(self:Studio):
     "Put every control where the session's settings are."
-    with self.lock:
-        s, r, self.filling = self.session, self.session.recipe, threading.get_ident()
+    with _deaf(self):
+        s, r = self.session, self.session.recipe
         if any(f'style_weights-{l}' not in self.c for l in (*r.style_weights, *r.content_weights)) or self.shown_layers[-1] != [l for l in layer_names(ENCODERS[r.encoder].depths) if l.startswith('relu')][-1]: self._layer_rows()
         for k, control in self.c.items():
             if '-' in k:
@@ -474,11 +508,10 @@ def fill(self:Studio):
             elif k == 'style': sorted(control.value) == sorted(s.extras['style']) or put(control, tuple(s.extras['style']))
             elif k == 'style_scale': put(control, _first(r.style_scale))
             elif k in s.extras: put(control, s.extras[k])
-            elif k != 'recipe': put(control, getattr(r, k))
+            else: put(control, s.named if k == 'recipe' else getattr(r, k))
         self._blend_rows()
-        self.filling = None
-        self._show_state()
-        if s.picture is None: self.canvas.value = jpeg(self._before())
+    self._show_state()
+    if s.picture is None: self.canvas.value = jpeg(self._before())
 
 # %% ../nbs/82_studio.ipynb #a277fc3c
 @patch
@@ -488,7 +521,7 @@ def _show_state(self:Studio):
         s = self.session
         state, rate = s.state, s.run.rate if s.run and not s.run.over else 0.
         left = max(0, s.until - s.done)
-        parts = [state, f'step {s.done} of {s.until}'] + ([f'{rate:.1f} steps/s', f'{left/rate:.0f} s left'] if state == 'painting' and rate else [])
+        parts = [state, f'step {s.done} of {s.until}'] + ([f'{rate:.1f} steps/s', f'{clock(left/rate)} left'] if state == 'painting' and rate else [])
         self.status.value = bar(s.done/max(1, s.until)) + f'<span data-moves="{s.heeded}"></span>' + line(' · '.join(parts))
         going = state == 'painting'
         for n, off in dict(Start=going, Pause=not going, Step=going, Stop=s.run is None or s.run.over, Reset=s.done == 0, Pin=s.done == 0).items(): self.buttons[n].disabled = off
@@ -525,11 +558,12 @@ def _watch_cell(self:Studio):
     except ImportError: return
     ip = get_ipython()
     if ip is None or not hasattr(ip, 'kernel'): return
-    mine, me = (ip.get_parent() or {}).get('metadata', {}).get('cellId'), weakref.ref(self)
+    parent, me = ip.get_parent() or {}, weakref.ref(self)
+    mine, code = parent.get('metadata', {}).get('cellId'), parent.get('content', {}).get('code')  # not every front end names its cells
     def before(info):
-        studio = me()
+        studio, its = me(), getattr(info, 'cell_id', None)
         if studio is None: ip.events.unregister('pre_run_cell', before)
-        elif mine is not None and getattr(info, 'cell_id', None) == mine: studio.close()
+        elif (its == mine if its and mine else info.raw_cell == code): studio.close()
     ip.events.register('pre_run_cell', before)
     self._unwatch = lambda: before in ip.events.callbacks['pre_run_cell'] and ip.events.unregister('pre_run_cell', before)
 
