@@ -569,6 +569,7 @@ def _product(grid):
         if isinstance(v, (str, dict)) or not hasattr(v, '__iter__'): raise TypeError(f"The grid's {k} is {v!r}: give a list of values.")
     return itertools.product(*map(list, grid.values()))
 
+# %% ../nbs/81_session.ipynb #b8287c62
 @patch
 def go_on(self:Session,
     what,       # A `Pin`, or an item of `sweep`

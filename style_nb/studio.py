@@ -90,6 +90,7 @@ def swap(box, children):
     for c in old:
         for o in all_widgets(c): o.close()
 
+# %% ../nbs/82_studio.ipynb #72e494a7
 GREY, RED = '#666', '#b00020'
 def line(text, color=GREY): return f'<div style="color:{color};line-height:1.4;font-size:13px">{html.escape(text)}</div>' if text else ''
 def clock(s): return f'{s:.0f} s' if s < 120 else f'{s/60:.0f} min' if s < 7200 else f'{s/3600:.0f} h'
@@ -331,6 +332,7 @@ def typed(
     try: return [int(o) if field in ('tiles', 'seed') else float(o) for o in text.split(',') if o.strip()]
     except ValueError: raise ValueError(f"The values of {field} are {text!r}: give numbers with commas between.") from None
 
+# %% ../nbs/82_studio.ipynb #02135c1b
 @patch
 def _present(self:Studio, field):
     kind, _, l = field.partition('-')
