@@ -352,7 +352,10 @@ def _grid_tab(self:Studio):
     self.grid_size, self.grid_steps = w.BoundedIntText(min=32, max=1024, value=min(160, self.session.recipe.size), layout=small), w.BoundedIntText(min=1, max=10000, value=60, layout=small)
     self.grid_button, self.grid_box = w.Button(description='Paint grid', icon='th', layout=w.Layout(width='auto')), w.GridBox(layout=w.Layout(width='100%', grid_gap='8px'))
     self.grid_button.on_click(lambda _: self.attempt(self.paint_grid)); self.grid_button.add_class('sn-paint-grid')
-    return w.VBox([rows(('across', pair[0][0]), ('values', pair[0][1]), ('down', pair[1][0]), ('values', pair[1][1]), ('size, px', self.grid_size), ('steps', self.grid_steps)), self.grid_button, self.grid_box])
+    self.grid_box.add_class('sn-cells')
+    out = w.VBox([rows(('across', pair[0][0]), ('values', pair[0][1]), ('down', pair[1][0]), ('values', pair[1][1]), ('size, px', self.grid_size), ('steps', self.grid_steps)), self.grid_button, self.grid_box])
+    out.add_class('sn-grid')
+    return out
 
 # %% ../nbs/82_studio.ipynb #04834ceb
 @patch
