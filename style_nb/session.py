@@ -392,7 +392,7 @@ def set(self:Session,
             for f in fields_:
                 if f != 'steps': self.run.put(f, _news(getattr(old, f), getattr(r, f)))
         if going: self._go(self.until)
-        self.note = '' if live or not self.chain else f"{', '.join(changed).replace('_', ' ')} changed: a new run goes on from this picture"
+        self.note = '' if live or not self.chain else f"{', '.join(changed).replace('_', ' ')} changed: a new run goes on from this picture" + '; Reset begins anew'*('content' in changed)
         return 'live' if live else 'new'
 
 def _news(old, new): return {l: w for l, w in new.items() if old.get(l) != w} if isinstance(new, dict) else new
@@ -613,15 +613,15 @@ def split_view(
 def draw_curves(
     curves:dict,     # {term: [(step, value)]}
     moves=(),        # Steps at which something was moved
-    figsize=(5, 2.4),  # Inches
+    figsize=(4.2, 2.1),  # Inches
 )->Plate:            # Figure
     "Losses over steps on a logarithmic axis; grey lines are moves."
-    fig = Plate(figsize=figsize, layout='constrained', dpi=100)
+    fig = Plate(figsize=figsize, layout='constrained', dpi=120)
     ax = fig.subplots()
     for k, ps in curves.items():
         every = max(1, len(ps)//300)
         steps, values = zip(*ps[::every])
-        ax.plot(steps, values, **dict(color='k', lw=1.6) if k == 'loss' else dict(lw=1), label='weighted sum' if k == 'loss' else k)
+        ax.plot(steps, values, **dict(color='k', lw=1.6) if k == 'loss' else dict(lw=1), label='weighted sum' if k == 'loss' else k.replace('/', ' '))
     for m in moves: ax.axvline(m, color='.85', lw=.8, zorder=0)
     ax.set(yscale='log', xlabel='step')
     ax.xaxis.label.set_size(9); ax.tick_params(labelsize=8.5)

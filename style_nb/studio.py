@@ -24,8 +24,8 @@ from .session import Given, Session, differing, draw_curves, split_view
 from .widgets import _one_line
 
 # %% auto #0
-__all__ = ['GREY', 'RED', 'GRIDS', 'ladder', 'wide', 'rungs', 'rung_slider', 'put', 'jpeg', 'png_of', 'all_widgets', 'swap',
-           'line', 'clock', 'title', 'bar', 'rows', 'table_of', 'Studio', 'nested', 'around', 'typed']
+__all__ = ['GREY', 'RED', 'GRIDS', 'LOOK', 'ladder', 'wide', 'rungs', 'rung_slider', 'put', 'jpeg', 'png_of', 'all_widgets',
+           'swap', 'line', 'clock', 'title', 'bar', 'rows', 'table_of', 'Studio', 'nested', 'around', 'typed']
 
 # %% ../nbs/82_studio.ipynb #13a0f116
 def ladder(
@@ -218,7 +218,7 @@ def _layer_rows(self:Studio):
 @patch
 def _weights_tab(self:Studio):
     r = self.session.recipe
-    self.layer_box = w.GridBox(layout=w.Layout(grid_template_columns='64px minmax(0, 1fr) minmax(0, 1fr)', grid_gap='0 10px', align_items='center', width='100%'))
+    self.layer_box = w.GridBox(layout=w.Layout(grid_template_columns='52px minmax(0, 1fr) minmax(0, 1fr)', grid_gap='0 8px', align_items='center', width='100%'))
     self._layer_rows()
     top = rows(*[(n, self._control(f, rung_slider(ladder(*span), getattr(r, f)))) for n, f, span in (('style', 'style_weight', (.1, 10000.)), ('content', 'content_weight', (.01, 100.)), ('smoothness', 'tv_weight', (.01, 1000.)))],
         ('step size', self._control('lr', rung_slider(ladder(.001, 4., off=False), r.lr))))
@@ -232,7 +232,7 @@ def _names(self:Studio, kind): return list(dict.fromkeys([*self.session.pictures
 def _pictures_tab(self:Studio):
     s = self.session
     drop = lambda options, value: w.Dropdown(options=options, value=value, layout=wide())
-    self._control('content', drop([('none', None)] + [(n, n) for n in self._names('photo')], s.extras['content']))
+    self._control('content', drop([('none', '')] + [(n, n) for n in self._names('photo')], s.extras['content'] or ''), lambda c: self.attempt(lambda: self.session.set(content=c['new'] or None)))
     self._control('style', w.SelectMultiple(options=self._names('painting'), value=tuple(s.extras['style']), rows=6, layout=wide()), lambda c: c['new'] and self._pick_styles(c['new']))
     self.blended = None
     self.blends = w.VBox(layout=w.Layout(width='100%'))
@@ -283,7 +283,7 @@ def _take_upload(self:Studio, what, up, files):
             names.append(f['name'])
     finally: up.value = ()
     with _deaf(self):
-        self.c['content'].options = [('none', None)] + [(n, n) for n in self._names('photo')]
+        self.c['content'].options = [('none', '')] + [(n, n) for n in self._names('photo')]
         self.c['style'].options = self._names('painting')
     self.session.set(**{what: names[0] if what == 'content' else names})
 
@@ -293,7 +293,7 @@ def _run_tab(self:Studio):
     drop = lambda options, value: w.Dropdown(options=list(options), value=value, layout=wide())
     sizes = [96, 128, 160, 192, 224, 256, 320, 384, 432, 512, 640, 768, 1024]
     pick = lambda c: c['new'] and self.attempt(lambda: self.session.set(recipe=c['new']))
-    return rows(('recipe', self._control('recipe', drop([('your own', None)] + [(n, n) for n in RECIPES], self.session.named), pick)), ('encoder', self._control('encoder', drop([n for n in ENCODERS if at_hand(n) or n == r.encoder], r.encoder))),
+    return rows(('recipe', self._control('recipe', drop([('your own', '')] + [(n, n) for n in RECIPES], self.session.named or ''), pick)), ('encoder', self._control('encoder', drop([n for n in ENCODERS if at_hand(n) or n == r.encoder], r.encoder))),
         ('style is', self._control('style_kind', drop(STYLE_KINDS, r.style_kind))), ('content is', self._control('content_kind', drop(CONTENT_KINDS, r.content_kind))),
         ('optimiser', self._control('optimizer', drop(OPTIMIZERS, r.optimizer))), ('start', self._control('init', drop([o for o in ('recoloured', 'content', 'noise', 'style', 'picture') if o != 'picture' or r.init == o], r.init))),
         ('size, px', self._control('size', rung_slider(sizes, r.size))), ('steps', self._control('steps', w.BoundedIntText(min=1, max=100000, value=r.steps, layout=w.Layout(width='100px')))),
@@ -344,13 +344,13 @@ def _grid_tab(self:Studio):
     pair = []
     for i, start in enumerate(('style weight', None)):
         layers = [(f'{k} {l}', f'{k}_weights-{l}') for k in ('style', 'content') for l in self.shown_layers]
-        field = w.Dropdown(options=[*([('none', None)]*i), *GRIDS.items(), *layers], value=GRIDS.get(start), layout=wide())
+        field = w.Dropdown(options=[*([('none', '')]*i), *GRIDS.items(), *layers], value=GRIDS.get(start, ''), layout=wide())
         text = w.Text(layout=wide(), value=around('style_weight', self.session.recipe.style_weight) if start else '')
         field.observe(lambda c, text=text: setattr(text, 'value', around(c['new'], self._present(c['new'])) if c['new'] else ''), 'value')
         pair.append((field, text))
     self.grid_fields, small = pair, w.Layout(width='90px')
     self.grid_size, self.grid_steps = w.BoundedIntText(min=32, max=1024, value=min(160, self.session.recipe.size), layout=small), w.BoundedIntText(min=1, max=10000, value=60, layout=small)
-    self.grid_button, self.grid_box = w.Button(description='Paint grid', icon='th', layout=w.Layout(width='auto')), w.GridBox(layout=w.Layout(width='100%', grid_gap='8px'))
+    self.grid_button, self.grid_box = w.Button(description='Paint grid', icon='th', layout=w.Layout(width='auto', align_self='flex-start', margin='6px 0')), w.GridBox(layout=w.Layout(width='100%', grid_gap='8px'))
     self.grid_button.on_click(lambda _: self.attempt(self.paint_grid)); self.grid_button.add_class('sn-paint-grid')
     self.grid_box.add_class('sn-cells')
     out = w.VBox([rows(('across', pair[0][0]), ('values', pair[0][1]), ('down', pair[1][0]), ('values', pair[1][1]), ('size, px', self.grid_size), ('steps', self.grid_steps)), self.grid_button, self.grid_box])
@@ -399,12 +399,12 @@ def _code_tab(self:Studio):
     self.code.add_class('sn-code-text')
     self.path = w.Text(value='studio.png', layout=w.Layout(flex='1 1 120px', width='auto', min_width='0'))
     def button(name, icon, do):
-        b = w.Button(description=name, icon=icon, layout=w.Layout(width='auto'))
+        b = w.Button(description=name, icon=icon, layout=w.Layout(width='auto', align_self='flex-start', margin='2px 0'))
         b.on_click(lambda _: self.attempt(do)); b.add_class('sn-' + name.lower().replace(' ', '-'))
         return b
     def save(): self.session.note = f'saved as {self.session.save(self.path.value)}'
     def load(): self.session.load(self.path.value); self.session.note = f'settings of {self.path.value}'
-    up = w.FileUpload(accept='.png,.json', description='Settings of a file', layout=w.Layout(width='auto'))
+    up = w.FileUpload(accept='.png,.json', description='Settings of a file', layout=w.Layout(width='auto', align_self='flex-start', margin='6px 0 0 0'))
     up.add_class('sn-upload-settings')
     up.observe(lambda change: change['new'] and self.attempt(lambda: self._take_settings(up, change['new'])), 'value')
     return w.VBox([button('Copy as code', 'code', self.show_code), self.code, w.HBox([self.path, button('Save', 'save', save), button('Load', 'folder-open', load)], layout=w.Layout(width='100%')), up])
@@ -438,7 +438,7 @@ def _compare_side(self:Studio):
     self.both, self.diff = w.Image(format='jpeg', layout=w.Layout(width='100%', max_width='512px')), w.HTML()
     self.both.add_class('sn-both'); self.diff.add_class('sn-diff')
     for o in (self.left, self.right, self.how, self.at): o.observe(lambda _: self.attempt(self.compare), 'value')
-    choose = w.HBox([self.left, w.HTML('<span style="margin:0 6px">against</span>'), self.right, self.how], layout=w.Layout(flex_flow='row wrap', align_items='center'))
+    choose = w.HBox([self.left, w.HTML('<span style="margin:0 6px">against</span>'), self.right, self.how], layout=w.Layout(flex_flow='row wrap', align_items='center', margin='8px 0'))
     pictures = w.VBox([self.both, self.at], layout=w.Layout(flex='1 1 300px', min_width='0', max_width='530px', overflow='hidden'))
     self.compared = w.VBox([choose, w.HBox([pictures, w.VBox([self.diff], layout=w.Layout(flex='1 1 300px', min_width='0'))], layout=w.Layout(flex_flow='row wrap', width='100%', grid_gap='16px'))], layout=w.Layout(display='none', width='100%'))
     return w.VBox([self.strip, self.compared], layout=w.Layout(width='100%'))
@@ -487,6 +487,13 @@ def compare(self:Studio):
     self.diff.value = table_of(differing(x, y), self.left.value, self.right.value)
 
 # %% ../nbs/82_studio.ipynb #3f0a5e2c
+LOOK = '''
+.sn-studio .widget-readout {flex: 0 0 38px; width: 38px; min-width: 38px; max-width: 38px; margin: 0; padding: 0; text-align: left; overflow: hidden}
+.sn-studio .slider-container {margin: 0 10px 0 8px}
+.sn-studio .widget-html, .sn-studio .widget-image, .sn-studio .widget-dropdown {margin-left: 0; margin-right: 0}
+.sn-studio .widget-tab-contents {padding: 6px}
+'''
+
 @patch
 def _build(self:Studio):
     left = self._canvas_side()
@@ -495,8 +502,7 @@ def _build(self:Studio):
     self.tabs = tabs
     for t in tabs.children: t.children[0].layout.width = '100%'
     top = w.HBox([left, tabs], layout=w.Layout(flex_flow='row wrap', width='100%', grid_gap='16px', align_items='flex-start'))
-    narrow = w.HTML('<style>.sn-studio .widget-readout {flex: 0 0 40px; width: 40px; min-width: 40px; max-width: 40px; margin: 0 0 0 6px; padding: 0; text-align: right; overflow: hidden} .sn-studio .slider-container {margin: 0 8px}</style>', layout=w.Layout(display='none'))
-    self.widget = w.VBox([narrow, top, self._compare_side()], layout=w.Layout(width='100%', max_width='1200px'))
+    self.widget = w.VBox([w.HTML(f'<style>{LOOK}</style>', layout=w.Layout(display='none')), top, self._compare_side()], layout=w.Layout(width='100%', max_width='1200px'))
     self.widget.add_class('sn-studio')
 
 @patch
@@ -509,11 +515,11 @@ def fill(self:Studio):
             if '-' in k:
                 kind, l = k.split('-')
                 if l in self.shown_layers: put(control, getattr(r, kind).get(l, 0.))
-            elif k == 'content': put(control, s.extras['content'])
+            elif k == 'content': put(control, s.extras['content'] or '')
             elif k == 'style': sorted(control.value) == sorted(s.extras['style']) or put(control, tuple(s.extras['style']))
             elif k == 'style_scale': put(control, _first(r.style_scale))
             elif k in s.extras: put(control, s.extras[k])
-            else: put(control, s.named if k == 'recipe' else getattr(r, k))
+            else: put(control, s.named or '' if k == 'recipe' else getattr(r, k))
         self._blend_rows()
     self._show_state()
     if s.picture is None: self.canvas.value = jpeg(self._before())

@@ -116,7 +116,7 @@ def shot(page, name, *widths):
     if not SHOTS: return
     for width in widths or (1280, 900):
         page.set_viewport_size(dict(width=width, height=1900)); page.wait_for_timeout(500)
-        page.locator('.sn-studio').last.evaluate('el => el.scrollIntoView({block: "start"})'); page.wait_for_timeout(500)
+        page.locator('.sn-studio').last.evaluate('el => { el.style.scrollMarginTop = "16px"; el.scrollIntoView({block: "start"}) }'); page.wait_for_timeout(500)
         page.screenshot(path=f'{SHOTS}/{name}_{width}.png')
     page.set_viewport_size(dict(width=1280, height=1400)); page.wait_for_timeout(500)
 

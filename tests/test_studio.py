@@ -63,6 +63,16 @@ def test_what_needs_a_new_run_goes_on_and_says_so(make, field, value):
     assert s.session.error is None and s.session.done == 2
     assert all(c.value == s.session.settings[k] for k, c in s.c.items() if k in ('contrast', 'tiles', 'encoder', 'style_kind', 'optimizer', 'size', 'content', 'seed', 'lr'))
 
+def test_no_content_and_a_recipe_of_your_own(make):
+    s = make()
+    click(s, 'Step')
+    assert s.c['recipe'].value == 'default'
+    s.c['style_weight'].value = 1.; assert s.c['recipe'].value == ''
+    s.c['recipe'].value = 'default'; assert s.c['style_weight'].value == 40.
+    s.c['content'].value = ''
+    assert s.session.extras['content'] is None and s.c['content'].value == '' and 'Reset begins anew' in said(s)
+    click(s, 'Step'); assert s.session.error is None and s.session.done == 2
+
 def test_blends(make):
     s = make(style=['swirls', 'dots'])
     assert s.session.recipe.style_blend is None
@@ -138,7 +148,7 @@ def test_grid_and_going_on(make):
     assert [o.settings for o in s.cells] == [dict(style_weights={'relu3_1': v, 'relu1_1': 1.}) for v in (0., 5.)] and s.cells[0].image.tobytes() != s.cells[1].image.tobytes()
     fy.value = fx.value
     s.grid_button.click(); assert 'choose two settings' in said(s)
-    fx.value, fy.value = 'style_weight', None
+    fx.value, fy.value = 'style_weight', ''
     tx.value = '4, x'
     s.grid_button.click(); assert 'give numbers with commas' in said(s)
     assert typed('1, 2,', 'tiles') == [1, 2]
