@@ -242,7 +242,7 @@ def _pictures_tab(self:Studio):
     self._control('tiles', w.IntSlider(min=1, max=16, value=s.extras['tiles'], **plain))
     uploads = [self._upload(what, n) for what, n in (('content', 'Upload content'), ('style', 'Upload style'))]
     return w.VBox([rows(('content', self.c['content']), ('style', self.c['style']), ('', w.HTML(line('Several: Ctrl or Cmd and click.'))), ('blend', self.blends), ('style scale', self.c['style_scale']),
-        ('contrast', self.c['contrast']), ('tiles', self.c['tiles'])), w.HBox(uploads, layout=w.Layout(margin='8px 0 0 0'))])
+        ('contrast', self.c['contrast']), ('tiles', self.c['tiles'])), w.HBox(uploads, layout=w.Layout(margin='8px 0 0 0', grid_gap='8px'))])
 
 def _first(v): return v[0] if isinstance(v, (list, tuple)) else v
 
@@ -407,7 +407,7 @@ def _code_tab(self:Studio):
     up = w.FileUpload(accept='.png,.json', description='Settings of a file', layout=w.Layout(width='auto', align_self='flex-start', margin='6px 0 0 0'))
     up.add_class('sn-upload-settings')
     up.observe(lambda change: change['new'] and self.attempt(lambda: self._take_settings(up, change['new'])), 'value')
-    return w.VBox([button('Copy as code', 'code', self.show_code), self.code, w.HBox([self.path, button('Save', 'save', save), button('Load', 'folder-open', load)], layout=w.Layout(width='100%')), up])
+    return w.VBox([button('Copy as code', 'code', self.show_code), self.code, w.HBox([self.path, button('Save', 'save', save), button('Load', 'folder-open', load)], layout=w.Layout(width='100%', grid_gap='4px')), up])
 
 @patch
 def show_code(self:Studio):
@@ -432,7 +432,7 @@ def _compare_side(self:Studio):
     self.strip.add_class('sn-strip')
     drop = lambda name: w.Dropdown(options=['now'], layout=w.Layout(width='150px', min_width='0'))
     self.left, self.right = drop('left'), drop('right')
-    self.how = w.ToggleButtons(options=['before / after', 'side by side'], style=dict(button_width='auto'))
+    self.how = w.ToggleButtons(options=['before / after', 'side by side'], style=dict(button_width='auto'), layout=w.Layout(margin='0 0 0 12px'))
     self.at = w.FloatSlider(min=0, max=1, step=.01, value=.5, readout=False, layout=w.Layout(width='100%', max_width='512px'))
     self.at.add_class('sn-at'); self.left.add_class('sn-left'); self.right.add_class('sn-right'); self.how.add_class('sn-how')
     self.both, self.diff = w.Image(format='jpeg', layout=w.Layout(width='100%', max_width='512px')), w.HTML()
@@ -490,7 +490,7 @@ def compare(self:Studio):
 LOOK = '''
 .sn-studio .widget-readout {flex: 0 0 38px; width: 38px; min-width: 38px; max-width: 38px; margin: 0; padding: 0; text-align: left; overflow: hidden}
 .sn-studio .slider-container {margin: 0 10px 0 8px}
-.sn-studio .widget-html, .sn-studio .widget-image, .sn-studio .widget-dropdown {margin-left: 0; margin-right: 0}
+.sn-studio .jupyter-widgets {margin-left: 0; margin-right: 0}
 .sn-studio .widget-tab-contents {padding: 6px}
 '''
 

@@ -266,7 +266,7 @@ def running_the_cell_again_closes_the_first_and_frees_its_memory(page):
         until(lambda: steps_done(page) >= 5, 60)
         if linux: held.append(memory(page))
     if linux:
-        print(f'10 times open, paint, close: {held[-1] - held[2]:.0f} MB more')
+        print(f'10 times open, paint, close: {held[-1] - held[2]:.1f} MB more than {held[2]:.0f} MB')
         assert held[-1] - held[2] < 50
 
 def nothing_went_wrong_unseen(page):
