@@ -53,7 +53,8 @@ class Remote(Callback):
         self.rests = self.step >= self.goal
         self.tell(self)
         while self.step >= self.goal and not self.ending:
-            self.rests = self.waits = True
+            if not self.rests: self.rests = True; self.tell(self)  # it was asked to wait while it spoke
+            self.waits = True
             self.times.clear()
             self.wake.wait(); self.wake.clear()
             self.answer()

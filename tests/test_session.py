@@ -216,6 +216,15 @@ def test_hearers_hear_and_their_errors_are_kept(make):
     s.step().settle(); time.sleep(.02)
     assert isinstance(s.error, ZeroDivisionError) and s.state == 'paused'
 
+def test_a_pause_that_comes_while_it_speaks_is_told(make):
+    s, states = make(), []
+    def hear(s, what):
+        if s.done == 1 and s.state == 'painting': s.run.until(0)
+        states.append((what, s.state))
+    s.hearers.append(hear)
+    s.start().settle()
+    assert s.done == 1 and states[0][1] == 'painting' and states[-1] == ('state', 'paused')
+
 def test_moves_from_many_threads(make, photo, painting):
     s = make(steps=10**6).start()
     threads = [threading.Thread(target=lambda i=i: [s.set(style_weight=float(10*i + j + 1)) for j in range(5)]) for i in range(4)]
