@@ -78,7 +78,9 @@ exec(studio.code.value, names)
 same = bool(studio.code.value) and np.array_equal(np.asarray(names['result'].image), np.asarray(studio.result.image))
 print(f"process {os.getpid()}; the same bytes: {same if studio.code.value else 'no code yet'}")'''
 SMALL = ["from style_nb.all import *", "one = Studio('astronaut', 'swirls', size=96, steps=100000)\none", "two = Studio('cat', 'dots', size=96, steps=100000, optimizer='adam')\ntwo"]
-PIXELS = '''el => { const c = document.createElement('canvas'); c.width = el.naturalWidth; c.height = el.naturalHeight;
+PIXELS = '''async el => {
+  for (;;) { try { await el.decode() } catch {} if (el.complete && el.naturalWidth) break; await new Promise(r => setTimeout(r, 20)) }  // a picture may just be on its way
+  const c = document.createElement('canvas'); c.width = el.naturalWidth; c.height = el.naturalHeight;
   const g = c.getContext('2d'); g.drawImage(el, 0, 0); return Array.from(g.getImageData(0, 0, c.width, c.height).data.filter((v, i) => i % 101 == 0)); }'''
 
 def write(path, cells, nb=None):
