@@ -6,7 +6,7 @@ Docs: https://style-nb.github.io/style_nb/session.html.md"""
 
 # %% ../nbs/81_session.ipynb #3a846647
 from __future__ import annotations
-import json, queue, threading, time, weakref
+import ctypes, gc, json, queue, sys, threading, time, weakref
 from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass, field, fields, replace
@@ -25,8 +25,8 @@ from .transfer import STARTS, Result, Shared, best_device, settle_levels, styliz
 from .sweeping import combinations, sweep
 
 # %% auto #0
-__all__ = ['REFS', 'FIELDS', 'EXTRAS', 'NOTE', 'Remote', 'Given', 'given', 'Leg', 'Session', 'leg_code', 'settings_of', 'Pin',
-           'differing', 'split_view', 'draw_curves']
+__all__ = ['REFS', 'FIELDS', 'EXTRAS', 'NOTE', 'Remote', 'Given', 'given', 'Leg', 'Session', 'give_back', 'leg_code',
+           'settings_of', 'Pin', 'differing', 'split_view', 'draw_curves']
 
 # %% ../nbs/81_session.ipynb #a6b32899
 class Remote(Callback):
@@ -308,10 +308,17 @@ def _keep(self:Session, steps, result):
     self.last = replace(result, recipe=replace(result.recipe, steps=steps, schedule=self.leg.schedule), state={})
     self.picture = self.last.image
 
+def give_back():
+    "Give freed memory back to the system; glibc keeps it otherwise, see `style_nb/__init__.py`."
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), 'malloc_trim', None) if sys.platform.startswith('linux') else None
+    if trim: trim(0)
+
 @patch
 def stop(self:Session):
     "End the run and free its memory; `start` begins a new one from its picture."
     with self.lock: self._end()
+    give_back()
     self._say('state')
     return self
 
@@ -333,6 +340,7 @@ def close(self:Session):
         self.hearers = []
         self._end()
         self.shared, self.chain, self.last, self.picture, self.pins, self.curves = Shared(), [], None, None, [], {}
+    give_back()
 
 # %% ../nbs/81_session.ipynb #d3c9bd66
 @patch
