@@ -6,7 +6,7 @@ Docs: https://style-nb.github.io/style_nb/session.html.md"""
 
 # %% ../nbs/81_session.ipynb #3a846647
 from __future__ import annotations
-import json, queue, threading, time, weakref
+import ctypes, gc, json, queue, sys, threading, time, weakref
 from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass, field, fields, replace
@@ -25,8 +25,8 @@ from .transfer import STARTS, Result, Shared, best_device, settle_levels, styliz
 from .sweeping import combinations, sweep
 
 # %% auto #0
-__all__ = ['REFS', 'FIELDS', 'EXTRAS', 'NOTE', 'Remote', 'Given', 'given', 'Leg', 'Session', 'leg_code', 'settings_of', 'Pin',
-           'differing', 'split_view', 'draw_curves']
+__all__ = ['REFS', 'FIELDS', 'EXTRAS', 'NOTE', 'Remote', 'Given', 'given', 'Leg', 'Session', 'give_back', 'leg_code',
+           'settings_of', 'Pin', 'differing', 'split_view', 'draw_curves']
 
 # %% ../nbs/81_session.ipynb #a6b32899
 class Remote(Callback):
@@ -53,7 +53,8 @@ class Remote(Callback):
         self.rests = self.step >= self.goal
         self.tell(self)
         while self.step >= self.goal and not self.ending:
-            self.rests = self.waits = True
+            if not self.rests: self.rests = True; self.tell(self)  # it was asked to wait while it spoke
+            self.waits = True
             self.times.clear()
             self.wake.wait(); self.wake.clear()
             self.answer()
@@ -267,8 +268,13 @@ def _go(self:Session, goal):
     if (init := self.init()) is not None: kw['init'] = init
     call, run = (self.content(), self.styles() or None, r), self.run
     self.thread = threading.Thread(target=run.paint, args=(lambda: stylize(*call, cbs=[run], **kw),), daemon=True, name='style_nb session')
-    self.leash = weakref.finalize(self, run.end)
+    self.leash = weakref.finalize(self, _leave, run, self.thread)
     self.thread.start()
+
+def _leave(run, thread):
+    "End a run and wait for it: a thread that still paints when Python ends would bring it down."
+    run.end()
+    if thread is not threading.current_thread(): thread.join(10)
 
 @patch
 def init(self:Session):
@@ -302,10 +308,17 @@ def _keep(self:Session, steps, result):
     self.last = replace(result, recipe=replace(result.recipe, steps=steps, schedule=self.leg.schedule), state={})
     self.picture = self.last.image
 
+def give_back():
+    "Give freed memory back to the system; glibc keeps it otherwise, see `style_nb/__init__.py`."
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), 'malloc_trim', None) if sys.platform.startswith('linux') else None
+    if trim: trim(0)
+
 @patch
 def stop(self:Session):
     "End the run and free its memory; `start` begins a new one from its picture."
     with self.lock: self._end()
+    give_back()
     self._say('state')
     return self
 
@@ -327,6 +340,7 @@ def close(self:Session):
         self.hearers = []
         self._end()
         self.shared, self.chain, self.last, self.picture, self.pins, self.curves = Shared(), [], None, None, [], {}
+    give_back()
 
 # %% ../nbs/81_session.ipynb #d3c9bd66
 @patch
@@ -387,12 +401,18 @@ def set(self:Session,
             for f in fields_:
                 if f != 'steps': self.run.put(f, _news(getattr(old, f), getattr(r, f)))
         if going: self._go(self.until)
-        self.note = '' if live or not self.chain else f"{', '.join(changed).replace('_', ' ')} changed: a new run goes on from this picture"
+        self.note = '' if live or not self.chain else f"{', '.join(changed).replace('_', ' ')} changed: a new run goes on from this picture" + '; Reset begins anew'*('content' in changed)
         return 'live' if live else 'new'
 
 def _news(old, new): return {l: w for l, w in new.items() if old.get(l) != w} if isinstance(new, dict) else new
 
 # %% ../nbs/81_session.ipynb #b71dacce
+@patch(as_prop=True)
+def named(self:Session)->str:
+    "The name of the recipe when nothing of it was changed but size, steps, seed, start and how styles are used; else `None`."
+    n = self.recipe.name
+    return n if n in RECIPES and self._changed(dict(recipe=n))[0] == self.recipe else None
+
 @patch
 def _changed(self:Session, values):
     "The recipe and the extras with `values` in place, or what is wrong with them."
@@ -502,6 +522,7 @@ class Pin:
     settings: dict      # As `Session.settings`
     steps: int          # Steps it took
     code: str           # Python that paints it
+    legs: list          # The runs that painted it
 
 @patch
 def pin(self:Session,
@@ -512,7 +533,7 @@ def pin(self:Session,
         if self.run and hasattr(self.run, 'learn') and self.run.step:
             image, legs = self.run.ask(lambda learn: (to_pil(learn.picture_so_far()), [*self.chain, replace(self.leg, steps=learn.controls.step, schedule=[m for m in learn.controls.noted if m[0] < learn.controls.step])]))
         else: image, legs = self.result.image, list(self.chain)
-        pin = Pin(name or f'pin {len(self.pins) + 1}', image, self.settings, sum(l.steps for l in legs), self.as_code(legs))
+        pin = Pin(name or f'pin {len(self.pins) + 1}', image, self.settings, sum(l.steps for l in legs), self.as_code(legs), legs)
         self.pins.append(pin)
     return pin
 
@@ -548,7 +569,7 @@ def sweep(self:Session,
         with self.lock: r, e = self._changed(more | combo)
         kw = dict(init=self.pictures[self.start_picture].picture) if self.start_picture else {}
         item, = sweep(self.content(e), [self.styles(e)] if e['style'] else [None], [{}], recipe=_switched_on(r), progress=False, device=self.device or best_device(), **kw)
-        item.settings, item.leg = combo, Leg(_switched_on(r), e, r.steps)
+        item.settings, item.legs = combo, [Leg(_switched_on(r), e, r.steps)]
         yield item
 
 def _product(grid):
@@ -557,19 +578,21 @@ def _product(grid):
         if isinstance(v, (str, dict)) or not hasattr(v, '__iter__'): raise TypeError(f"The grid's {k} is {v!r}: give a list of values.")
     return itertools.product(*map(list, grid.values()))
 
+# %% ../nbs/81_session.ipynb #b8287c62
 @patch
 def go_on(self:Session,
-    item,       # An item of `sweep`
+    what,       # A `Pin`, or an item of `sweep`
 ):
-    "Take a picture of a grid as the present one, with its settings."
-    if item.image is None: raise ValueError(f"There is no picture to go on from: {item.error or 'it was not painted'}")
+    "Take the picture of a pin or of a grid's cell as the present one, with its settings."
+    if what.image is None: raise ValueError(f"There is no picture to go on from: {what.error or 'it was not painted'}")
+    leg = what.legs[-1]
     with self.lock:
         self._end()
-        self.chain, self.curves, self.moves, self.picture = [item.leg], {}, [], item.image
-        self.last = Result(item.image, _no_history(), [], item.recipe, {})
-        size = self.recipe.size
-        self.recipe, self.extras = replace(item.leg.recipe, size=size, steps=self.recipe.steps), dict(item.leg.extras)
-        self.until = self.done + self.recipe.steps
+        self.chain, self.curves, self.moves, self.picture, self.error = list(what.legs), {}, [], what.image, None
+        self.last = Result(what.image, _no_history(), [], replace(leg.recipe, steps=leg.steps, schedule=leg.schedule), {})
+        if isinstance(what, Pin): self.restore(what)
+        else: self.recipe, self.extras = replace(leg.recipe, size=self.recipe.size, steps=self.recipe.steps), dict(leg.extras)
+        self.until, self.note = self.done + self.recipe.steps, 'a new run goes on from this picture'
     self._say('frame'); self._say('state')
     return self
 
@@ -599,18 +622,18 @@ def split_view(
 def draw_curves(
     curves:dict,     # {term: [(step, value)]}
     moves=(),        # Steps at which something was moved
-    figsize=(5, 2),  # Inches
+    figsize=(4.2, 2.1),  # Inches
 )->Plate:            # Figure
     "Losses over steps on a logarithmic axis; grey lines are moves."
-    fig = Plate(figsize=figsize, layout='constrained', dpi=100)
+    fig = Plate(figsize=figsize, layout='constrained', dpi=120)
     ax = fig.subplots()
     for k, ps in curves.items():
         every = max(1, len(ps)//300)
         steps, values = zip(*ps[::every])
-        ax.plot(steps, values, **dict(color='k', lw=1.6) if k == 'loss' else dict(lw=1), label='weighted sum' if k == 'loss' else k)
+        ax.plot(steps, values, **dict(color='k', lw=1.6) if k == 'loss' else dict(lw=1), label='weighted sum' if k == 'loss' else k.replace('/', ' '))
     for m in moves: ax.axvline(m, color='.85', lw=.8, zorder=0)
     ax.set(yscale='log', xlabel='step')
-    ax.xaxis.label.set_size(8); ax.tick_params(labelsize=7)
+    ax.xaxis.label.set_size(9); ax.tick_params(labelsize=8.5)
     ax.spines[['top', 'right']].set_visible(False)
-    if curves: ax.legend(fontsize=7, frameon=False, loc='upper left', bbox_to_anchor=(1, 1.05), labelspacing=.3)
+    if curves: ax.legend(fontsize=8.5, frameon=False, loc='upper left', bbox_to_anchor=(1, 1.05), labelspacing=.25, handlelength=1.2)
     return fig

@@ -7,8 +7,10 @@ Docs: https://style-nb.github.io/style_nb/studio.html.md"""
 # %% ../nbs/82_studio.ipynb #05c130c9
 from __future__ import annotations
 import gc, html, io, tempfile, threading, weakref
+from contextlib import contextmanager
 from pathlib import Path
-import ipywidgets as w
+try: import ipywidgets as w
+except ImportError: w = None  # a `Session` needs none
 from fastcore.basics import patch
 from fastcore.meta import delegates
 from PIL import Image
@@ -22,8 +24,8 @@ from .session import Given, Session, differing, draw_curves, split_view
 from .widgets import _one_line
 
 # %% auto #0
-__all__ = ['GREY', 'RED', 'GRIDS', 'ladder', 'wide', 'rungs', 'rung_slider', 'put', 'jpeg', 'png_of', 'line', 'title', 'bar',
-           'rows', 'table_of', 'Studio', 'around', 'typed']
+__all__ = ['GREY', 'RED', 'GRIDS', 'LOOK', 'ladder', 'wide', 'rungs', 'rung_slider', 'put', 'jpeg', 'png_of', 'all_widgets',
+           'swap', 'line', 'clock', 'title', 'bar', 'rows', 'table_of', 'Studio', 'nested', 'around', 'typed']
 
 # %% ../nbs/82_studio.ipynb #13a0f116
 def ladder(
@@ -58,7 +60,7 @@ def put(
         with control.hold_trait_notifications(): control.options = rungs(sorted({*known, value}))
     if control.value != value: control.value = value
 
-# %% ../nbs/82_studio.ipynb #465c2665
+# %% ../nbs/82_studio.ipynb #c0e4fe30
 def jpeg(
     im,              # PIL picture
     width:int=512,   # Longest side, px
@@ -75,8 +77,23 @@ def png_of(fig)->bytes:
     fig.savefig(buf, format='png', facecolor='white')
     return buf.getvalue()
 
+def all_widgets(o):
+    "A widget, what is in it, their layouts and styles."
+    for c in getattr(o, 'children', ()): yield from all_widgets(c)
+    yield o
+    for name in ('layout', 'style'):
+        if isinstance(getattr(o, name, None), w.Widget): yield getattr(o, name)
+
+def swap(box, children):
+    "Put other children into a box, and forget the old ones."
+    old, box.children = box.children, tuple(children)
+    for c in old:
+        for o in all_widgets(c): o.close()
+
+# %% ../nbs/82_studio.ipynb #72e494a7
 GREY, RED = '#666', '#b00020'
-def line(text, color=GREY): return f'<span style="color:{color};line-height:1.4;font-size:13px">{html.escape(text)}</span>' if text else ''
+def line(text, color=GREY): return f'<div style="color:{color};line-height:1.4;font-size:13px">{html.escape(text)}</div>' if text else ''
+def clock(s): return f'{s:.0f} s' if s < 120 else f'{s/60:.0f} min' if s < 7200 else f'{s/3600:.0f} h'
 def title(text): return w.HTML(f'<b style="font-size:13px">{html.escape(text)}</b>')
 def bar(share): return f'<div style="height:5px;background:#e4e4e4;margin:2px 0 6px"><div style="height:5px;width:{100*min(1, share):.1f}%;background:#5b7a99"></div></div>'
 def rows(*pairs, label='88px'):
@@ -95,7 +112,7 @@ def table_of(
     body = ''.join(f"<tr>{cell(html.escape(k.replace('_', ' ')))}{cell(show(x))}{cell(show(y))}</tr>" for k, (x, y) in diff.items())
     return f'<table style="font-size:13px;line-height:1.4"><tr>{cell("")}{cell(html.escape(a), "th")}{cell(html.escape(b), "th")}</tr>{body}</table>'
 
-# %% ../nbs/82_studio.ipynb #7ce40f22
+# %% ../nbs/82_studio.ipynb #616521e8
 class Studio:
     "Sliders over a run that is under way; shown by ending a cell with it. `.session`, `.result`, `.recipe`, `.as_code()`, `.close()`."
     @delegates(Session)
@@ -105,8 +122,9 @@ class Studio:
         recipe='default', # Name of a recipe, a `Recipe`, or a file that carries one
         **kwargs,       # As for `Session`: fields of `Recipe`, tiles, contrast, device, pictures
     ):
+        if w is None: raise ImportError("The Studio needs ipywidgets: pip install ipywidgets, then restart the kernel. A Session does the same without a page.")
         self.session = Session(content, style, recipe, **kwargs)
-        self.c, self.closed, self.grid_thread, self.cells, self.lock = {}, False, None, [], threading.RLock()
+        self.c, self.closed, self.filling, self.grid_thread, self.cells, self.lock, self.showing = {}, False, None, None, [], threading.RLock(), threading.Lock()
         self._build()
         me = weakref.WeakMethod(self._hear)
         self.session.hearers.append(lambda s, what: (hear := me()) and hear(s, what))
@@ -123,12 +141,13 @@ class Studio:
         "Python that paints the present picture again."
         return self.session.as_code()
 
-# %% ../nbs/82_studio.ipynb #07986aa8
+# %% ../nbs/82_studio.ipynb #c3f4ce12
 @patch
 def attempt(self:Studio,
     do,         # Function without arguments
 ):              # What it gave, or `None`
     "Do something for the page; an error is shown there."
+    if self.filling == threading.get_ident(): return  # a control that `fill` moves
     out = None
     try:
         out = do()
@@ -139,6 +158,14 @@ def attempt(self:Studio,
 
 @patch
 def say(self:Studio, text, color=GREY): self.message.value = line(text, color)
+
+@contextmanager
+def _deaf(studio):
+    "What this thread does to controls is not listened to."
+    with studio.lock:
+        studio.filling = threading.get_ident()
+        try: yield
+        finally: studio.filling = None
 
 @patch
 def _move(self:Studio, field):
@@ -175,7 +202,7 @@ def _canvas_side(self:Studio):
     buttons = w.GridBox(list(self.buttons.values()), layout=w.Layout(width='100%', max_width='512px', grid_template_columns='repeat(auto-fit, minmax(80px, 1fr))', grid_gap='4px'))
     return w.VBox([buttons, self.canvas, self.status, self.message, self.plot], layout=w.Layout(flex='1 1 300px', min_width='0', max_width='530px', overflow='hidden'))
 
-# %% ../nbs/82_studio.ipynb #dac77752
+# %% ../nbs/82_studio.ipynb #c86133be
 @patch
 def _layer_rows(self:Studio):
     "A row for each layer: its style weight and its content weight."
@@ -186,18 +213,18 @@ def _layer_rows(self:Studio):
         for kind in ('style_weights', 'content_weights'):
             how = lambda change, kind=kind, l=l: self.attempt(lambda: self.session.set(**{kind: {l: change['new']}}))
             out.append(self._control(f'{kind}-{l}', rung_slider(ladder(.01, 100.), getattr(r, kind).get(l, 0.)), how))
-    self.layer_box.children = out
+    swap(self.layer_box, out)
 
 @patch
 def _weights_tab(self:Studio):
     r = self.session.recipe
-    self.layer_box = w.GridBox(layout=w.Layout(grid_template_columns='64px minmax(0, 1fr) minmax(0, 1fr)', grid_gap='0 10px', align_items='center', width='100%'))
+    self.layer_box = w.GridBox(layout=w.Layout(grid_template_columns='52px minmax(0, 1fr) minmax(0, 1fr)', grid_gap='0 8px', align_items='center', width='100%'))
     self._layer_rows()
     top = rows(*[(n, self._control(f, rung_slider(ladder(*span), getattr(r, f)))) for n, f, span in (('style', 'style_weight', (.1, 10000.)), ('content', 'content_weight', (.01, 100.)), ('smoothness', 'tv_weight', (.01, 1000.)))],
         ('step size', self._control('lr', rung_slider(ladder(.001, 4., off=False), r.lr))))
     return w.VBox([top, w.HTML('<div style="border-top:1px solid #ddd;margin:6px 0"></div>'), self.layer_box])
 
-# %% ../nbs/82_studio.ipynb #357d3565
+# %% ../nbs/82_studio.ipynb #b4825d3d
 @patch
 def _names(self:Studio, kind): return list(dict.fromkeys([*self.session.pictures, *(s.name for s in samples(kind)), *(s.name for s in samples())]))
 
@@ -205,8 +232,9 @@ def _names(self:Studio, kind): return list(dict.fromkeys([*self.session.pictures
 def _pictures_tab(self:Studio):
     s = self.session
     drop = lambda options, value: w.Dropdown(options=options, value=value, layout=wide())
-    self._control('content', drop([('none', None)] + [(n, n) for n in self._names('photo')], s.extras['content']))
+    self._control('content', drop([('none', '')] + [(n, n) for n in self._names('photo')], s.extras['content'] or ''), lambda c: self.attempt(lambda: self.session.set(content=c['new'] or None)))
     self._control('style', w.SelectMultiple(options=self._names('painting'), value=tuple(s.extras['style']), rows=6, layout=wide()), lambda c: c['new'] and self._pick_styles(c['new']))
+    self.blended = None
     self.blends = w.VBox(layout=w.Layout(width='100%'))
     plain = dict(continuous_update=False, layout=wide())
     self._control('style_scale', rung_slider(ladder(.25, 4., 12, off=False), _first(s.recipe.style_scale)))
@@ -214,7 +242,7 @@ def _pictures_tab(self:Studio):
     self._control('tiles', w.IntSlider(min=1, max=16, value=s.extras['tiles'], **plain))
     uploads = [self._upload(what, n) for what, n in (('content', 'Upload content'), ('style', 'Upload style'))]
     return w.VBox([rows(('content', self.c['content']), ('style', self.c['style']), ('', w.HTML(line('Several: Ctrl or Cmd and click.'))), ('blend', self.blends), ('style scale', self.c['style_scale']),
-        ('contrast', self.c['contrast']), ('tiles', self.c['tiles'])), w.HBox(uploads, layout=w.Layout(margin='8px 0 0 0'))])
+        ('contrast', self.c['contrast']), ('tiles', self.c['tiles'])), w.HBox(uploads, layout=w.Layout(margin='8px 0 0 0', grid_gap='8px'))])
 
 def _first(v): return v[0] if isinstance(v, (list, tuple)) else v
 
@@ -226,17 +254,16 @@ def _pick_styles(self:Studio, names):
 def _blend_rows(self:Studio):
     "A slider for each of several styles."
     names, blend = self.session.extras['style'], self.session.recipe.style_blend
-    if len(names) < 2: self.blends.children, self.blended = [w.HTML(line('with several styles'))], None; return
-    if getattr(self, 'blended', None) != names:
+    if names == self.blended and len(names) < 2: return
+    if len(names) < 2: swap(self.blends, [w.HTML(line('with several styles'))]); self.blended = list(names); return
+    if self.blended != names:
         sliders = [w.FloatSlider(min=0, max=1, step=.05, value=1, continuous_update=False, readout_format='.2f', layout=wide()) for _ in names]
         for i, o in enumerate(sliders): o.add_class(f'sn-blend-{i}'); o.observe(lambda _, os=sliders: self.attempt(lambda: self.session.set(style_blend=[o.value for o in os])), 'value')
-        self.blends.children, self.blended = [rows(*zip(names, sliders), label='72px')], list(names)
+        swap(self.blends, [rows(*zip(names, sliders), label='72px')]); self.blended = list(names)
         self.blend_sliders = sliders
-    if blend and blend != [o.value for o in self.blend_sliders]:
-        for o, v in zip(self.blend_sliders, blend): o.unobserve_all('value'); o.max = max(1., v); o.value = v
-        for o in self.blend_sliders: o.observe(lambda _, os=self.blend_sliders: self.attempt(lambda: self.session.set(style_blend=[o.value for o in os])), 'value')
+    for o, v in zip(self.blend_sliders, blend or []): o.max = max(1., v, o.max); o.value = v
 
-# %% ../nbs/82_studio.ipynb #fc08ec18
+# %% ../nbs/82_studio.ipynb #033af52d
 @patch
 def _upload(self:Studio, what, text):
     up = w.FileUpload(accept='image/*', multiple=what == 'style', description=text, layout=w.Layout(width='auto'))
@@ -255,8 +282,9 @@ def _take_upload(self:Studio, what, up, files):
             self.session.pictures[f['name']] = Given(im, repr(f['name']), tuple(load_picture(im).shape[-2:]))
             names.append(f['name'])
     finally: up.value = ()
-    self.c['content'].options = [('none', None)] + [(n, n) for n in self._names('photo')]
-    with self.c['style'].hold_trait_notifications(): self.c['style'].options = self._names('painting'); self.c['style'].value = tuple(self.session.extras['style'])
+    with _deaf(self):
+        self.c['content'].options = [('none', '')] + [(n, n) for n in self._names('photo')]
+        self.c['style'].options = self._names('painting')
     self.session.set(**{what: names[0] if what == 'content' else names})
 
 @patch
@@ -265,7 +293,7 @@ def _run_tab(self:Studio):
     drop = lambda options, value: w.Dropdown(options=list(options), value=value, layout=wide())
     sizes = [96, 128, 160, 192, 224, 256, 320, 384, 432, 512, 640, 768, 1024]
     pick = lambda c: c['new'] and self.attempt(lambda: self.session.set(recipe=c['new']))
-    return rows(('recipe', self._control('recipe', drop([('as set', None)] + [(n, n) for n in RECIPES], None), pick)), ('encoder', self._control('encoder', drop([n for n in ENCODERS if at_hand(n) or n == r.encoder], r.encoder))),
+    return rows(('recipe', self._control('recipe', drop([('your own', '')] + [(n, n) for n in RECIPES], self.session.named or ''), pick)), ('encoder', self._control('encoder', drop([n for n in ENCODERS if at_hand(n) or n == r.encoder], r.encoder))),
         ('style is', self._control('style_kind', drop(STYLE_KINDS, r.style_kind))), ('content is', self._control('content_kind', drop(CONTENT_KINDS, r.content_kind))),
         ('optimiser', self._control('optimizer', drop(OPTIMIZERS, r.optimizer))), ('start', self._control('init', drop([o for o in ('recoloured', 'content', 'noise', 'style', 'picture') if o != 'picture' or r.init == o], r.init))),
         ('size, px', self._control('size', rung_slider(sizes, r.size))), ('steps', self._control('steps', w.BoundedIntText(min=1, max=100000, value=r.steps, layout=w.Layout(width='100px')))),
@@ -273,6 +301,17 @@ def _run_tab(self:Studio):
 
 # %% ../nbs/82_studio.ipynb #95188c88
 GRIDS = {'style weight': 'style_weight', 'content weight': 'content_weight', 'smoothness': 'tv_weight', 'style scale': 'style_scale', 'contrast': 'contrast', 'tiles': 'tiles', 'seed': 'seed'}
+
+def nested(
+    pairs,       # (setting, value); a layer's weight is 'style_weights-relu3_1'
+)->dict:         # As `Session.set` takes them
+    "Settings from the names of controls."
+    out = {}
+    for f, v in pairs:
+        kind, _, l = f.partition('-')
+        if l: out.setdefault(kind, {})[l] = v
+        else: out[f] = v
+    return out
 
 def around(
     field:str,   # One of the grid's settings
@@ -293,33 +332,46 @@ def typed(
     try: return [int(o) if field in ('tiles', 'seed') else float(o) for o in text.split(',') if o.strip()]
     except ValueError: raise ValueError(f"The values of {field} are {text!r}: give numbers with commas between.") from None
 
+# %% ../nbs/82_studio.ipynb #02135c1b
+@patch
+def _present(self:Studio, field):
+    kind, _, l = field.partition('-')
+    v = self.session.settings[kind]
+    return v.get(l, 0.) if l else _first(v)
+
 @patch
 def _grid_tab(self:Studio):
     pair = []
     for i, start in enumerate(('style weight', None)):
-        field = w.Dropdown(options=[*([('none', None)]*i), *GRIDS.items()], value=GRIDS.get(start), layout=wide())
+        layers = [(f'{k} {l}', f'{k}_weights-{l}') for k in ('style', 'content') for l in self.shown_layers]
+        field = w.Dropdown(options=[*([('none', '')]*i), *GRIDS.items(), *layers], value=GRIDS.get(start, ''), layout=wide())
         text = w.Text(layout=wide(), value=around('style_weight', self.session.recipe.style_weight) if start else '')
-        field.observe(lambda c, text=text: setattr(text, 'value', around(c['new'], _first(self.session.settings[c['new']])) if c['new'] else ''), 'value')
+        field.observe(lambda c, text=text: setattr(text, 'value', around(c['new'], self._present(c['new'])) if c['new'] else ''), 'value')
         pair.append((field, text))
     self.grid_fields, small = pair, w.Layout(width='90px')
     self.grid_size, self.grid_steps = w.BoundedIntText(min=32, max=1024, value=min(160, self.session.recipe.size), layout=small), w.BoundedIntText(min=1, max=10000, value=60, layout=small)
-    self.grid_button, self.grid_box = w.Button(description='Paint grid', icon='th', layout=w.Layout(width='auto')), w.GridBox(layout=w.Layout(width='100%', grid_gap='8px'))
+    self.grid_button, self.grid_box = w.Button(description='Paint grid', icon='th', layout=w.Layout(width='auto', align_self='flex-start', margin='6px 0')), w.GridBox(layout=w.Layout(width='100%', grid_gap='8px'))
     self.grid_button.on_click(lambda _: self.attempt(self.paint_grid)); self.grid_button.add_class('sn-paint-grid')
-    return w.VBox([rows(('across', pair[0][0]), ('values', pair[0][1]), ('down', pair[1][0]), ('values', pair[1][1]), ('size, px', self.grid_size), ('steps', self.grid_steps)), self.grid_button, self.grid_box])
+    self.grid_box.add_class('sn-cells')
+    out = w.VBox([rows(('across', pair[0][0]), ('values', pair[0][1]), ('down', pair[1][0]), ('values', pair[1][1]), ('size, px', self.grid_size), ('steps', self.grid_steps)), self.grid_button, self.grid_box])
+    out.add_class('sn-grid')
+    return out
 
-# %% ../nbs/82_studio.ipynb #19a66cdf
+# %% ../nbs/82_studio.ipynb #04834ceb
 @patch
 def paint_grid(self:Studio):
     "Paint the grid that the tab describes, in a thread; its cells are in `.cells`."
     if self.grid_thread and self.grid_thread.is_alive(): raise ValueError("A grid is being painted: wait until it is done.")
     (fx, tx), (fy, ty) = self.grid_fields
     xs, ys = typed(tx.value, fx.value), typed(ty.value, fy.value) if fy.value else [None]
-    combos = [{fx.value: x} | ({fy.value: y} if fy.value else {}) for y in ys for x in xs]
+    if fx.value == fy.value: raise ValueError(f"Across and down are both {fx.value}: choose two settings, or none for down.")
+    combos = [nested([(fx.value, x)] + [(fy.value, y)]*bool(fy.value)) for y in ys for x in xs]
     if not combos: raise ValueError("There is no value: give some numbers with commas between.")
     more = dict(size=self.grid_size.value, steps=self.grid_steps.value)
     for c in combos: self.session._changed(more | c)
     self.session.pause()
-    self.cells, self.grid_box.children, self.grid_box.layout.grid_template_columns = [], (), f'repeat({len(xs)}, minmax(0, 1fr))'
+    swap(self.grid_box, ())
+    self.cells, self.grid_box.layout.grid_template_columns = [], f'repeat({len(xs)}, minmax(0, 1fr))'
     def work():
         try:
             for item in self.session.sweep(combos, **more):
@@ -347,15 +399,15 @@ def _code_tab(self:Studio):
     self.code.add_class('sn-code-text')
     self.path = w.Text(value='studio.png', layout=w.Layout(flex='1 1 120px', width='auto', min_width='0'))
     def button(name, icon, do):
-        b = w.Button(description=name, icon=icon, layout=w.Layout(width='auto'))
+        b = w.Button(description=name, icon=icon, layout=w.Layout(width='auto', align_self='flex-start', margin='2px 0'))
         b.on_click(lambda _: self.attempt(do)); b.add_class('sn-' + name.lower().replace(' ', '-'))
         return b
     def save(): self.session.note = f'saved as {self.session.save(self.path.value)}'
     def load(): self.session.load(self.path.value); self.session.note = f'settings of {self.path.value}'
-    up = w.FileUpload(accept='.png,.json', description='Settings of a file', layout=w.Layout(width='auto'))
+    up = w.FileUpload(accept='.png,.json', description='Settings of a file', layout=w.Layout(width='auto', align_self='flex-start', margin='6px 0 0 0'))
     up.add_class('sn-upload-settings')
     up.observe(lambda change: change['new'] and self.attempt(lambda: self._take_settings(up, change['new'])), 'value')
-    return w.VBox([button('Copy as code', 'code', self.show_code), self.code, w.HBox([self.path, button('Save', 'save', save), button('Load', 'folder-open', load)], layout=w.Layout(width='100%')), up])
+    return w.VBox([button('Copy as code', 'code', self.show_code), self.code, w.HBox([self.path, button('Save', 'save', save), button('Load', 'folder-open', load)], layout=w.Layout(width='100%', grid_gap='4px')), up])
 
 @patch
 def show_code(self:Studio):
@@ -380,13 +432,13 @@ def _compare_side(self:Studio):
     self.strip.add_class('sn-strip')
     drop = lambda name: w.Dropdown(options=['now'], layout=w.Layout(width='150px', min_width='0'))
     self.left, self.right = drop('left'), drop('right')
-    self.how = w.ToggleButtons(options=['before / after', 'side by side'], style=dict(button_width='auto'))
+    self.how = w.ToggleButtons(options=['before / after', 'side by side'], style=dict(button_width='auto'), layout=w.Layout(margin='0 0 0 12px'))
     self.at = w.FloatSlider(min=0, max=1, step=.01, value=.5, readout=False, layout=w.Layout(width='100%', max_width='512px'))
     self.at.add_class('sn-at'); self.left.add_class('sn-left'); self.right.add_class('sn-right'); self.how.add_class('sn-how')
     self.both, self.diff = w.Image(format='jpeg', layout=w.Layout(width='100%', max_width='512px')), w.HTML()
     self.both.add_class('sn-both'); self.diff.add_class('sn-diff')
     for o in (self.left, self.right, self.how, self.at): o.observe(lambda _: self.attempt(self.compare), 'value')
-    choose = w.HBox([self.left, w.HTML('<span style="margin:0 6px">against</span>'), self.right, self.how], layout=w.Layout(flex_flow='row wrap', align_items='center'))
+    choose = w.HBox([self.left, w.HTML('<span style="margin:0 6px">against</span>'), self.right, self.how], layout=w.Layout(flex_flow='row wrap', align_items='center', margin='8px 0'))
     pictures = w.VBox([self.both, self.at], layout=w.Layout(flex='1 1 300px', min_width='0', max_width='530px', overflow='hidden'))
     self.compared = w.VBox([choose, w.HBox([pictures, w.VBox([self.diff], layout=w.Layout(flex='1 1 300px', min_width='0'))], layout=w.Layout(flex_flow='row wrap', width='100%', grid_gap='16px'))], layout=w.Layout(display='none', width='100%'))
     return w.VBox([self.strip, self.compared], layout=w.Layout(width='100%'))
@@ -398,8 +450,12 @@ def pin(self:Studio):
     restore = w.Button(description='Restore', tooltip='Bring its settings back', layout=w.Layout(width='100%', margin='0'))
     restore.on_click(lambda _: self.attempt(lambda: self.session.restore(p)))
     restore.add_class('sn-restore')
-    im = w.Image(value=jpeg(p.image, 224), format='jpeg', layout=w.Layout(width='112px', height='auto'))
-    self.strip.children += (w.VBox([im, w.HTML(line(f'{p.name}, step {p.steps}')), restore], layout=w.Layout(width='120px', margin='0 8px 8px 0')),)
+    on = w.Button(description='Go on', tooltip='Take this picture and its settings', layout=w.Layout(width='100%', margin='0'))
+    on.on_click(lambda _: self.attempt(lambda: self.session.go_on(p)))
+    on.add_class('sn-go-on-pin')
+    im = w.Image(value=jpeg(p.image, 224), format='jpeg', layout=w.Layout(width='100%', margin='0'))
+    buttons = w.GridBox([restore, on], layout=w.Layout(width='100%', grid_template_columns='1fr 1fr', grid_gap='4px'))
+    self.strip.children += (w.VBox([im, w.HTML(line(f'{p.name}, step {p.steps}')), buttons], layout=w.Layout(width='144px', margin='0 12px 8px 0', overflow='hidden')),)
     names = ['now', 'content', *(o.name for o in self.pins)]
     for o, v in ((self.left, p.name), (self.right, 'now' if len(self.pins) == 1 else self.pins[-2].name)): o.options = names; o.value = v
     self.compared.layout.display = 'flex'
@@ -430,7 +486,14 @@ def compare(self:Studio):
     self.both.value = jpeg(split_view(a, b, self.at.value, side), 1024 if side else 512)
     self.diff.value = table_of(differing(x, y), self.left.value, self.right.value)
 
-# %% ../nbs/82_studio.ipynb #0e0edd16
+# %% ../nbs/82_studio.ipynb #3f0a5e2c
+LOOK = '''
+.sn-studio .widget-readout {flex: 0 0 38px; width: 38px; min-width: 38px; max-width: 38px; margin: 0; padding: 0; text-align: left; overflow: hidden}
+.sn-studio .slider-container {margin: 0 10px 0 8px}
+.sn-studio .jupyter-widgets {margin-left: 0; margin-right: 0}
+.sn-studio .widget-tab-contents {padding: 6px}
+'''
+
 @patch
 def _build(self:Studio):
     left = self._canvas_side()
@@ -439,38 +502,41 @@ def _build(self:Studio):
     self.tabs = tabs
     for t in tabs.children: t.children[0].layout.width = '100%'
     top = w.HBox([left, tabs], layout=w.Layout(flex_flow='row wrap', width='100%', grid_gap='16px', align_items='flex-start'))
-    self.widget = w.VBox([top, self._compare_side()], layout=w.Layout(width='100%', max_width='1200px'))
+    self.widget = w.VBox([w.HTML(f'<style>{LOOK}</style>', layout=w.Layout(display='none')), top, self._compare_side()], layout=w.Layout(width='100%', max_width='1200px'))
     self.widget.add_class('sn-studio')
 
 @patch
 def fill(self:Studio):
     "Put every control where the session's settings are."
-    with self.lock:
+    with _deaf(self):
         s, r = self.session, self.session.recipe
         if any(f'style_weights-{l}' not in self.c for l in (*r.style_weights, *r.content_weights)) or self.shown_layers[-1] != [l for l in layer_names(ENCODERS[r.encoder].depths) if l.startswith('relu')][-1]: self._layer_rows()
         for k, control in self.c.items():
             if '-' in k:
                 kind, l = k.split('-')
                 if l in self.shown_layers: put(control, getattr(r, kind).get(l, 0.))
-            elif k == 'content': put(control, s.extras['content'])
+            elif k == 'content': put(control, s.extras['content'] or '')
             elif k == 'style': sorted(control.value) == sorted(s.extras['style']) or put(control, tuple(s.extras['style']))
             elif k == 'style_scale': put(control, _first(r.style_scale))
             elif k in s.extras: put(control, s.extras[k])
-            elif k != 'recipe': put(control, getattr(r, k))
-        self._blend_rows(); self._show_state()
-        if s.picture is None: self.canvas.value = jpeg(self._before())
+            else: put(control, s.named or '' if k == 'recipe' else getattr(r, k))
+        self._blend_rows()
+    self._show_state()
+    if s.picture is None: self.canvas.value = jpeg(self._before())
 
-# %% ../nbs/82_studio.ipynb #343c0e7a
+# %% ../nbs/82_studio.ipynb #a277fc3c
 @patch
 def _show_state(self:Studio):
-    s = self.session
-    state, rate = s.state, s.run.rate if s.run and not s.run.over else 0.
-    left = max(0, s.until - s.done)
-    parts = [state, f'step {s.done} of {s.until}'] + ([f'{rate:.1f} steps/s', f'{left/rate:.0f} s left'] if state == 'painting' and rate else [])
-    self.status.value = bar(s.done/max(1, s.until)) + f'<span data-moves="{s.heeded}"></span>' + line(' · '.join(parts))
-    going = state == 'painting'
-    for n, off in dict(Start=going, Pause=not going, Step=going, Stop=s.run is None or s.run.over, Reset=s.done == 0, Pin=s.done == 0).items(): self.buttons[n].disabled = off
-    if s.error is not None: self.say(_one_line(s.error), RED)
+    "From any thread; who comes last says what is so."
+    with self.showing:
+        s = self.session
+        state, rate = s.state, s.run.rate if s.run and not s.run.over else 0.
+        left = max(0, s.until - s.done)
+        parts = [state, f'step {s.done} of {s.until}'] + ([f'{rate:.1f} steps/s', f'{clock(left/rate)} left'] if state == 'painting' and rate else [])
+        self.status.value = bar(s.done/max(1, s.until)) + f'<span data-moves="{s.heeded}"></span>' + line(' · '.join(parts))
+        going = state == 'painting'
+        for n, off in dict(Start=going, Pause=not going, Step=going, Stop=s.run is None or s.run.over, Reset=s.done == 0, Pin=s.done == 0).items(): self.buttons[n].disabled = off
+        if s.error is not None: self.say(_one_line(s.error), RED)
 
 @patch
 def _hear(self:Studio, session, what):
@@ -482,7 +548,7 @@ def _hear(self:Studio, session, what):
         if session.curves: self.plot.value = png_of(draw_curves(dict(session.curves), list(session.moves)))
     self._show_state()
 
-# %% ../nbs/82_studio.ipynb #5543724f
+# %% ../nbs/82_studio.ipynb #aee621ee
 @patch
 def close(self:Studio):
     "End the run, take the widget from the page, free memory."
@@ -490,16 +556,9 @@ def close(self:Studio):
     self.closed = True
     self._unwatch()
     self.session.close()
-    for o in _all_widgets(self.widget): o.close()
+    for o in all_widgets(self.widget): o.close()
     self.c, self.cells, self.buttons, self.grid_box, self.strip = {}, [], {}, None, None
     gc.collect()
-
-def _all_widgets(o):
-    "A widget, what is in it, their layouts and styles."
-    for c in getattr(o, 'children', ()): yield from _all_widgets(c)
-    yield o
-    for name in ('layout', 'style'):
-        if isinstance(getattr(o, name, None), w.Widget): yield getattr(o, name)
 
 # %% ../nbs/82_studio.ipynb #06a95f3a
 @patch
@@ -510,18 +569,19 @@ def _watch_cell(self:Studio):
     except ImportError: return
     ip = get_ipython()
     if ip is None or not hasattr(ip, 'kernel'): return
-    mine, me = (ip.get_parent() or {}).get('metadata', {}).get('cellId'), weakref.ref(self)
+    parent, me = ip.get_parent() or {}, weakref.ref(self)
+    mine, code = parent.get('metadata', {}).get('cellId'), parent.get('content', {}).get('code')  # not every front end names its cells
     def before(info):
-        studio = me()
+        studio, its = me(), getattr(info, 'cell_id', None)
         if studio is None: ip.events.unregister('pre_run_cell', before)
-        elif mine is not None and getattr(info, 'cell_id', None) == mine: studio.close()
+        elif (its == mine if its and mine else info.raw_cell == code): studio.close()
     ip.events.register('pre_run_cell', before)
     self._unwatch = lambda: before in ip.events.callbacks['pre_run_cell'] and ip.events.unregister('pre_run_cell', before)
 
 @patch
 def _ipython_display_(self:Studio):
     from IPython.display import display
-    display(self.widget)
+    print(repr(self)) if self.closed else display(self.widget)
 
 @patch
 def __repr__(self:Studio): return f"Studio: {'closed' if self.closed else f'{self.session.state}, step {self.session.done} of {self.session.until}'}"

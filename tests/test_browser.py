@@ -1,14 +1,16 @@
-"The Studio in a real JupyterLab, in headless Chromium driven by Playwright. Needs both; see CONTRIBUTING."
+"""The Studio in a real JupyterLab, in headless Chromium driven by Playwright. Needs both; see CONTRIBUTING.
+
+STUDIO_BARS=1: the bars of speed count in full, for a machine that does nothing else; STUDIO_SHOTS=folder: screenshots; CHROMIUM=path: which browser."""
 import contextlib, json, os, re, secrets, shutil, signal, socket, subprocess, sys, time, urllib.error, urllib.request
 from pathlib import Path
 import pytest
 
 playwright = pytest.importorskip('playwright.sync_api', reason='pip install playwright')
-CHROMIUM = os.environ.get('CHROMIUM') or next((p for n in ('chromium', 'chromium-browser', 'google-chrome') if (p := shutil.which(n))), None)
-pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason='apt-get install chromium'), pytest.mark.slow, pytest.mark.xdist_group('browser')]
+CHROMIUM = os.environ.get('CHROMIUM') or next((p for n in ('chromium', 'chromium-browser', 'google-chrome', '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome') if (p := shutil.which(n))), None)
+pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason='apt-get install chromium'), pytest.mark.slow]
 root = Path(__file__).resolve().parent.parent
 lesson = root/'nbs/lessons/10_studio.ipynb'
-SHOTS = os.environ.get('STUDIO_SHOTS')  # a folder for screenshots
+SHOTS, BARS = os.environ.get('STUDIO_SHOTS'), bool(os.environ.get('STUDIO_BARS'))
 
 OVERRIDES = {'@jupyterlab/apputils-extension:notification': {'fetchNews': 'false', 'checkForUpdates': False, 'doNotDisturbMode': True},
     '@jupyterlab/docmanager-extension:plugin': {'autosave': False}, '@jupyterlab/notebook-extension:tracker': {'windowingMode': 'none'}}
@@ -43,19 +45,22 @@ def jupyterlab(folder, home, timeout=120):
             try: p.wait(20)
             except subprocess.TimeoutExpired: p.kill(); p.wait()
 
+def watched(context):
+    "A page that may reach nothing but this machine; `page.bad` lists what went wrong in it."
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    page.bad = []
+    page.on('console', lambda m: m.type in ('error', 'warning') and page.bad.append(f'{m.type}: {m.text}'))
+    page.on('pageerror', lambda e: page.bad.append(f'pageerror: {e}'))
+    page.on('response', lambda r: r.status >= 400 and page.bad.append(f'http {r.status}: {r.url}'))
+    page.route(re.compile(r'^https?://(?!127\.0\.0\.1:)'), lambda route: (page.bad.append(f'external: {route.request.url}'), route.abort()))
+    return page
+
 @contextlib.contextmanager
 def chromium(width=1280, height=1400):
-    "A page that may reach nothing but this machine; `page.bad` lists what went wrong in it."
     with playwright.sync_playwright() as pw:
         b = pw.chromium.launch(executable_path=CHROMIUM, args=['--no-sandbox', '--disable-gpu', '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1'])
-        page = b.new_context(viewport=dict(width=width, height=height)).new_page()
-        page.set_default_timeout(60_000)
-        page.bad = []
-        page.on('console', lambda m: m.type in ('error', 'warning') and page.bad.append(f'{m.type}: {m.text}'))
-        page.on('pageerror', lambda e: page.bad.append(f'pageerror: {e}'))
-        page.on('response', lambda r: r.status >= 400 and page.bad.append(f'http {r.status}: {r.url}'))
-        page.route(re.compile(r'^https?://(?!127\.0\.0\.1:)'), lambda route: (page.bad.append(f'external: {route.request.url}'), route.abort()))
-        try: yield page
+        try: yield watched(b.new_context(viewport=dict(width=width, height=height)))
         finally: b.close()
 
 def open_notebook(page, base, token, name):
@@ -67,52 +72,65 @@ def open_notebook(page, base, token, name):
     page.get_by_role('menuitem', name='Run All Cells', exact=True).click()
 
 BIG = "studio = Studio('astronaut', 'swirls', size=256, steps=100000)\nstudio"
-SAME = '''names = {}
+SAME = '''import os
+names = {}
 exec(studio.code.value, names)
-print('no code yet' if not studio.code.value else f"the same bytes: {np.array_equal(np.asarray(names['result'].image), np.asarray(studio.result.image))}")'''
-PIXELS = '''el => { const c = document.createElement('canvas'); c.width = el.naturalWidth; c.height = el.naturalHeight;
+same = bool(studio.code.value) and np.array_equal(np.asarray(names['result'].image), np.asarray(studio.result.image))
+print(f"process {os.getpid()}; the same bytes: {same if studio.code.value else 'no code yet'}")'''
+SMALL = ["from style_nb.all import *", "one = Studio('astronaut', 'swirls', size=96, steps=100000)\none", "two = Studio('cat', 'dots', size=96, steps=100000, optimizer='adam')\ntwo"]
+PIXELS = '''async el => {
+  for (;;) { try { await el.decode() } catch {} if (el.complete && el.naturalWidth) break; await new Promise(r => setTimeout(r, 20)) }  // a picture may just be on its way
+  const c = document.createElement('canvas'); c.width = el.naturalWidth; c.height = el.naturalHeight;
   const g = c.getContext('2d'); g.drawImage(el, 0, 0); return Array.from(g.getImageData(0, 0, c.width, c.height).data.filter((v, i) => i % 101 == 0)); }'''
+
+def write(path, cells, nb=None):
+    import nbformat
+    nb = nb or nbformat.v4.new_notebook()
+    nb.cells += [nbformat.v4.new_code_cell(c) for c in cells]
+    nb.metadata['kernelspec'] = dict(name='python3', display_name='Python 3 (ipykernel)', language='python')
+    nbformat.write(nb, path)
 
 @pytest.fixture(scope='module')
 def page(tmp_path_factory):
     "The lesson's copy in JupyterLab, all cells run, and the Studio of its last cell but one in view"
     import nbformat
+    from style_nb.all import sample
     d = tmp_path_factory.mktemp('lab'); (d/'nb').mkdir(); (d/'home').mkdir()
-    nb = nbformat.read(lesson, 4)
-    nb.cells += [nbformat.v4.new_code_cell(BIG), nbformat.v4.new_code_cell(SAME)]
-    nb.metadata['kernelspec'] = dict(name='python3', display_name='Python 3 (ipykernel)', language='python')
-    nbformat.write(nb, d/'nb/lesson.ipynb')
+    write(d/'nb/lesson.ipynb', [BIG, SAME], nbformat.read(lesson, 4))
+    write(d/'nb/small.ipynb', SMALL)
     (d/'broken.jpg').write_bytes(b'not a picture')
+    sample('coffee').save(d/'mine.png') if hasattr(sample('coffee'), 'save') else shutil.copy(sample('coffee'), d/'mine.png')
     with pytest.MonkeyPatch.context() as m:
         m.setenv('IN_TEST', '1')  # small pictures in the lesson's own cells
         with jupyterlab(d/'nb', d/'home') as (base, token), chromium() as page:
-            page.folder, page.home = d, d/'home'
+            page.folder, page.home, page.base, page.token = d, d/'home', base, token
             open_notebook(page, base, token, 'lesson.ipynb')
             page.locator('.jp-OutputArea-output', has_text='no code yet').wait_for(timeout=400_000)
             page.keyboard.press('Control+B')
             yield page
             if SHOTS: page.screenshot(path=f'{SHOTS}/last.png')
 
-def at(page, name): return page.locator(f'.sn-{name}').last
+def at(page, name): return page.locator(f'.sn-{name}').last  # or of a Studio among several
 def status(page): return at(page, 'status').inner_text()
 def steps_done(page): return int(re.search(r'step (\d+)', status(page))[1])
 def heeded(page): return int(at(page, 'status').locator('[data-moves]').get_attribute('data-moves'))
 def shot(page, name, *widths):
     if not SHOTS: return
     for width in widths or (1280, 900):
-        page.set_viewport_size(dict(width=width, height=1400)); page.wait_for_timeout(700)
-        at(page, 'start').scroll_into_view_if_needed()
+        page.set_viewport_size(dict(width=width, height=1900)); page.wait_for_timeout(500)
+        page.locator('.sn-studio').last.evaluate('el => { el.style.scrollMarginTop = "16px"; el.scrollIntoView({block: "start"}) }'); page.wait_for_timeout(500)
         page.screenshot(path=f'{SHOTS}/{name}_{width}.png')
     page.set_viewport_size(dict(width=1280, height=1400)); page.wait_for_timeout(500)
 
-def drag(page, name, share):
+def drag(page, name, share, mouse=None):
     "Drag a slider's handle to a share of its track, and let go."
+    mouse = mouse or page.mouse
     handle, track = at(page, name).locator('.noUi-handle'), at(page, name).locator('.noUi-target')
     handle.scroll_into_view_if_needed()
     h, t = handle.bounding_box(), track.bounding_box()
-    page.mouse.move(h['x'] + h['width']/2, h['y'] + h['height']/2); page.mouse.down()
-    page.mouse.move(t['x'] + t['width']*share, h['y'] + h['height']/2, steps=8)
-    page.mouse.up()
+    mouse.move(h['x'] + h['width']/2, h['y'] + h['height']/2); mouse.down()
+    mouse.move(t['x'] + t['width']*share, h['y'] + h['height']/2, steps=8)
+    mouse.up()
 
 def until(check, seconds=30, what=''):
     end = time.monotonic() + seconds
@@ -121,19 +139,17 @@ def until(check, seconds=30, what=''):
         time.sleep(.01)
 
 def tab(page, name): page.locator('.sn-studio').last.locator('.lm-TabBar-tabLabel').get_by_text(name, exact=True).click()
-def run_last_cells(page, n):
-    "Run the last `n` cells."
-    cells = page.locator('.jp-Notebook .jp-CodeCell')
-    for i in range(n, 0, -1):
-        cells.nth(cells.count() - i).locator('.jp-InputPrompt').click()
-        page.keyboard.press('Shift+Enter')
+def run_cell(page, text):
+    "Run the cell that starts with `text`."
+    page.locator('.jp-CodeCell', has=page.locator('.jp-InputArea-editor', has_text=text)).last.locator('.jp-InputPrompt').click()
+    page.keyboard.press('Control+Enter')
 
-def test_the_lesson_ran_without_an_error(page):
+def the_lesson_ran_without_an_error(page):
     assert page.locator('.jp-RenderedText[data-mime-type="application/vnd.jupyter.stderr"]', has_text='Traceback').count() == 0
     assert page.locator('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"]').count() == 0
     assert page.locator('.jp-CodeCell .jp-InputPrompt').last.inner_text() != '[ ]:'
 
-def test_a_layer_slider_moves_a_run_that_paints(page):
+def a_layer_slider_moves_a_run_that_paints(page):
     until(lambda: at(page, 'status').is_visible())
     at(page, 'reset').click() if steps_done(page) else None
     shot(page, 'rest')
@@ -146,24 +162,25 @@ def test_a_layer_slider_moves_a_run_that_paints(page):
     assert at(page, 'canvas').evaluate(PIXELS) != pixels and steps_done(page) > before and 'painting' in status(page)
     shot(page, 'painting')
 
-def test_fast_enough(page):
+def fast_enough(page):
     "Bars of issue 7: 10 steps/s while the page is live, half a second from the slider's release to a canvas that shows it."
+    at(page, 'tv_weight').scroll_into_view_if_needed()
     track, waits = at(page, 'tv_weight').locator('.noUi-target').bounding_box(), []
     n, start = steps_done(page), time.perf_counter()
     time.sleep(5)
     rate = (steps_done(page) - n)/(time.perf_counter() - start)
     for i in range(20):
         moved, src = heeded(page), at(page, 'canvas').get_attribute('src')
-        page.mouse.move(track['x'] + track['width']*(.3 + .02*i), track['y'] + track['height']/2); page.mouse.down()
+        page.mouse.move(track['x'] + track['width']*(.3 + .4*(i % 2)), track['y'] + track['height']/2); page.mouse.down()
         page.mouse.up(); start = time.perf_counter()
         page.wait_for_function('([n, src]) => { const all = c => [...document.querySelectorAll(c)].pop(); return +all(".sn-status [data-moves]").dataset.moves > n && all("img.sn-canvas").src != src && all("img.sn-canvas").complete }',
             arg=[moved, src], polling=10)
         waits.append(time.perf_counter() - start)
-        time.sleep(.05)
+        time.sleep(.4)  # while its handle glides, a slider takes no click
     print(f'{rate:.1f} steps/s live; slider to canvas: median {sorted(waits)[10]*1000:.0f} ms, longest {max(waits)*1000:.0f} ms')
-    assert sorted(waits)[10] <= .5 and rate >= (10 if os.environ.get('STUDIO_BARS') else 2)
+    assert sorted(waits)[10] <= (.5 if BARS else 4) and rate >= (10 if BARS else .5)
 
-def test_pause_pin_compare(page):
+def pause_pin_compare(page):
     at(page, 'pin').click()
     drag(page, 'style_weight', .1)
     n = steps_done(page)
@@ -187,38 +204,111 @@ def test_pause_pin_compare(page):
     until(lambda: readout.inner_text() == '40')
     assert was != '40' and steps_done(page) == n
 
-def test_copy_as_code_and_run_it(page):
+def copy_as_code_and_run_it(page):
     tab(page, 'Code')
     at(page, 'copy-as-code').click()
     text = at(page, 'code-text').locator('textarea')
     until(lambda: 'schedule=' in text.input_value())
-    run_last_cells(page, 1)
+    assert text.input_value().count('stylize(') == 1 and text.input_value().count("'tv_weight'") >= 20, 'the run began anew when a weight or a layer moved'
+    shot(page, 'code')
+    run_cell(page, 'exec(studio.code.value')
     out = page.locator('.jp-OutputArea-output', has_text=re.compile('the same bytes: (True|False)'))
     out.wait_for(timeout=300_000)
     assert 'the same bytes: True' in out.inner_text()
 
-def test_a_broken_upload_says_so(page):
+def a_broken_upload_says_so(page):
     tab(page, 'Pictures')
     with page.expect_file_chooser() as chooser: at(page, 'upload-content').click()
     chooser.value.set_files(page.folder/'broken.jpg')
     until(lambda: 'broken.jpg' in at(page, 'message').inner_text())
     assert 'not a picture that can be read' in at(page, 'message').inner_text()
     shot(page, 'error')
+
+def a_good_one_is_used(page):
+    n = steps_done(page)
+    with page.expect_file_chooser() as chooser: at(page, 'upload-content').click()
+    chooser.value.set_files(page.folder/'mine.png')
+    until(lambda: 'a new run goes on from this picture' in at(page, 'message').inner_text())
+    assert at(page, 'content').locator('select').evaluate('el => el.selectedOptions[0].text') == 'mine.png'
+    at(page, 'style').locator('select').select_option(['swirls', 'dots'])
+    at(page, 'blend-1').wait_for()
+    drag(page, 'blend-1', .4)
+    at(page, 'step').click()
+    until(lambda: steps_done(page) == n + 1, 60)
+    shot(page, 'pictures')
+    tab(page, 'Run'); shot(page, 'run')
+
+def a_grid_and_on_from_a_cell(page):
+    tab(page, 'Grid')
+    for box, value in zip((2, 3), (64, 6)): page.locator('.sn-grid').last.locator('input[type=number]').nth(box - 2).fill(str(value))
+    page.keyboard.press('Tab')
+    at(page, 'paint-grid').click()
+    until(lambda: page.locator('.sn-grid').last.locator('.sn-go-on').count() == 3, 120)
+    until(lambda: 'grid: 3 of 3' in at(page, 'message').inner_text())
+    shot(page, 'grid')
+    pixels = at(page, 'canvas').evaluate(PIXELS)
+    page.locator('.sn-grid').last.locator('.sn-go-on').first.click()
+    until(lambda: steps_done(page) == 6)
+    until(lambda: at(page, 'canvas').evaluate(PIXELS) != pixels)
     tab(page, 'Weights')
 
-def test_running_the_cell_again_closes_the_first(page):
-    run_last_cells(page, 2)
-    until(lambda: 'ready' in status(page), 60)
-    assert page.locator('.sn-studio').count() == 1
-    at(page, 'step').click()
-    until(lambda: steps_done(page) == 1, 60)
+def memory(page):
+    "MB that the kernel holds."
+    pid = re.search(r'process (\d+)', page.locator('.jp-OutputArea-output', has_text='the same bytes').inner_text())[1]
+    return int(Path(f'/proc/{pid}/statm').read_text().split()[1])*os.sysconf('SC_PAGE_SIZE')/2**20
 
-def test_nothing_went_wrong_unseen(page):
+def running_the_cell_again_closes_the_first_and_frees_its_memory(page):
+    "Bar of issue 7: ten times open, paint and close leave less than 50 MB."
+    linux, held = sys.platform.startswith('linux'), []
+    for i in range(13):
+        run_cell(page, 'steps=100000')
+        until(lambda: 'ready' in status(page), 60)
+        assert page.locator('.sn-studio').count() == 1
+        if linux: held.append(memory(page))  # the one before is closed, the new one has not begun
+        at(page, 'start').click()
+        until(lambda: steps_done(page) >= 5, 60)
+    if linux:
+        print(f'10 times open, paint, close: {held[-1] - held[2]:.1f} MB more than {held[2]:.0f} MB')
+        assert held[-1] - held[2] < 50
+
+def nothing_went_wrong_unseen(page):
     assert not page.bad, page.bad
     page.get_by_role('menuitem', name='View', exact=True).click()
     page.get_by_role('menuitem', name='Show Log Console').click()
     log = page.locator('.jp-LogConsolePanel'); log.wait_for()
-    assert 'Traceback' not in log.inner_text(), log.inner_text()
+    assert not re.search('Traceback|Error', log.inner_text()), log.inner_text()
     assert page.locator('.jp-Dialog').count() == 0
     lines = (page.home/'server.log').read_text().splitlines()
     assert not [l for l in lines if l.startswith('[E ') or 'Traceback' in l], lines
+
+def without_subshells_and_two_at_once(page):
+    "The other way for messages, as in older Labs: all handlers in the kernel's main thread. Two Studios, each heeds its own sliders."
+    url = f'{page.base}/lab/api/settings/@jupyterlab/apputils-extension:kernels-settings'
+    request = urllib.request.Request(url, json.dumps(dict(raw='{"commsOverSubshells": "disabled"}')).encode(), {'Authorization': f'token {page.token}', 'Content-Type': 'application/json'}, method='PUT')
+    with urllib.request.urlopen(request, timeout=60) as r: assert r.status < 300
+    other = watched(page.context)
+    other.home = page.home
+    open_notebook(other, page.base, page.token, 'small.ipynb')
+    other.locator('.sn-studio').nth(1).wait_for()
+    one, two = (other.locator('.sn-studio').nth(i) for i in (0, 1))
+    for studio in (one, two): at(studio, 'start').click()
+    for studio in (one, two): until(lambda: steps_done(studio) > 5, 60)
+    moves, pixels = [heeded(studio) for studio in (one, two)], at(one, 'canvas').evaluate(PIXELS)
+    drag(one, 'style_weights-relu3_2', .8, other.mouse)
+    until(lambda: heeded(one) > moves[0])
+    assert at(one, 'canvas').evaluate(PIXELS) != pixels and heeded(two) == moves[1]
+    read = lambda studio: at(studio, 'style_weights-relu3_2').locator('.widget-readout').inner_text()
+    assert read(one) != 'off' and read(two) == 'off'
+    at(one, 'pause').click(); until(lambda: 'paused' in status(one))
+    n = steps_done(two); until(lambda: steps_done(two) > n, 60)
+    at(two, 'stop').click(); until(lambda: 'stopped' in status(two))
+    at(one, 'step').click(); until(lambda: 'paused' in status(one))
+    nothing_went_wrong_unseen(other)
+
+def test_the_studio_in_a_browser(page):
+    "One test, since each step goes on where the one before left the page, and so that one worker has it all."
+    for step in (the_lesson_ran_without_an_error, a_layer_slider_moves_a_run_that_paints, fast_enough, pause_pin_compare, copy_as_code_and_run_it, a_broken_upload_says_so, a_good_one_is_used, a_grid_and_on_from_a_cell,
+        running_the_cell_again_closes_the_first_and_frees_its_memory, nothing_went_wrong_unseen, without_subshells_and_two_at_once):
+        start = time.perf_counter()
+        step(page)
+        print(f'{time.perf_counter() - start:5.1f} s  {step.__name__.replace("_", " ")}', flush=True)

@@ -1,5 +1,5 @@
 "A run that other threads hold and move: exactly what code does, and no thread left behind. No widget."
-import gc, threading, time, weakref
+import gc, subprocess, sys, threading, time, weakref
 import numpy as np, pytest, torch
 from hypothesis import given, settings, strategies as st
 from style_nb.pictures import to_pil
@@ -158,6 +158,36 @@ def test_a_grid_and_going_on(make, photo, painting):
     assert (replayed(s, photo, painting) == pixels(s.result.image)).all()
     with pytest.raises(TypeError, match='give a list of values'): list(s.sweep(dict(tiles=2)))
 
+@pytest.mark.parametrize('optimizer', ['lbfgs', 'adam'])
+def test_code_after_a_recipe_with_several_styles_from_a_pin(make, photo, painting, painting2, optimizer):
+    "Styles with a blend, another recipe, slider moves, back to a pin, on from there: the same bytes."
+    s = make(style=[painting, painting2], optimizer=optimizer, style_blend=[1., .25])
+    s.step(2).settle(); s.set(style_weights={'relu2_1': 4.}); s.step(2).settle()
+    a = s.pin()
+    s.set(recipe='gatys', style_blend=[.5, 1.]); s.step(2).settle(); s.set(style_weight=s.recipe.style_weight/3, content_weights={'relu3_1': .5}); s.step(2).settle()
+    assert s.error is None and len(s.legs()) == 2
+    assert (replayed(s, photo, painting, painting2) == pixels(s.result.image)).all()
+    b = s.pin()
+    s.go_on(a)
+    assert differing(s.settings, a.settings) == {} and (s.done, s.state) == (4, 'stopped') and (pixels(s.picture) == pixels(a.image)).all() and 'goes on from this picture' in s.note
+    s.step(2).settle(); s.set(tv_weight=.3); s.step(2).settle()
+    assert s.error is None and s.done == 8 and (pixels(s.picture) != pixels(a.image)).any()
+    assert (replayed(s, photo, painting, painting2) == pixels(s.result.image)).all()
+    s.go_on(b); s.step().settle()
+    assert s.done == 9 and (replayed(s, photo, painting, painting2) == pixels(s.result.image)).all()
+
+def test_the_name_of_the_recipe(make):
+    s = make()
+    assert s.named == 'default'
+    s.set(size=40, seed=3, steps=7); assert s.named == 'default'
+    s.set(style_weight=3.); assert s.named is None
+    s.set(recipe='gatys'); assert s.named == 'gatys'
+
+def test_python_may_end_while_a_run_paints():
+    code = "from style_nb.session import Session; s = Session('cat', 'dots', size=32, device='cpu'); s.step(2).settle(); s.start(); print(s.done > 0)"
+    r = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=120)
+    assert (r.returncode, r.stdout.split(), r.stderr) == (0, ['True'], '')
+
 def test_content_alone_and_style_alone(make, photo, painting):
     for kw in (dict(style=None), dict(content=None)):
         s = make(**kw).step(2).settle()
@@ -185,6 +215,15 @@ def test_hearers_hear_and_their_errors_are_kept(make):
     s.hearers.append(lambda s, what: 1/0)
     s.step().settle(); time.sleep(.02)
     assert isinstance(s.error, ZeroDivisionError) and s.state == 'paused'
+
+def test_a_pause_that_comes_while_it_speaks_is_told(make):
+    s, states = make(), []
+    def hear(s, what):
+        if s.done == 1 and s.state == 'painting': s.run.until(0)
+        states.append((what, s.state))
+    s.hearers.append(hear)
+    s.start().settle()
+    assert s.done == 1 and states[0][1] == 'painting' and states[-1] == ('state', 'paused')
 
 def test_moves_from_many_threads(make, photo, painting):
     s = make(steps=10**6).start()

@@ -1,5 +1,5 @@
 "The Studio without a browser: controls set by `.value`, buttons by `.click()`."
-import io, subprocess, sys, time
+import io, subprocess, sys, time, types
 import numpy as np, pytest
 from PIL import Image
 from style_nb.pictures import to_pil
@@ -52,6 +52,26 @@ def test_a_slider_moves_the_run_and_the_canvas(make):
     assert s.session.run is run and s.canvas.value != before and len(s.recipe.schedule) == 5 and s.session.error is None
     assert np.asarray(Image.open(io.BytesIO(s.canvas.value))).shape[:2] == (48, 48)
 
+@pytest.mark.parametrize('field,value', [('content', 'cat'), ('style', ('dots', 'ink')), ('contrast', .5), ('tiles', 3), ('style_scale', 1.2), ('encoder', 'random'), ('style_kind', 'moments'), ('content_kind', 'self-similarity'),
+    ('optimizer', 'adam'), ('size', 96), ('recipe', 'gatys'), ('init', 'noise'), ('seed', 7)])
+def test_what_needs_a_new_run_goes_on_and_says_so(make, field, value):
+    s = make()
+    click(s, 'Step')
+    s.c[field].value = value
+    assert 'a new run goes on from this picture' in said(s) and len(s.session.chain) == 1, said(s)
+    click(s, 'Step')
+    assert s.session.error is None and s.session.done == 2
+    assert all(c.value == s.session.settings[k] for k, c in s.c.items() if k in ('contrast', 'tiles', 'encoder', 'style_kind', 'optimizer', 'size', 'content', 'seed', 'lr'))
+
+def test_no_content_and_a_recipe_of_your_own(make):
+    s = make()
+    click(s, 'Step')
+    assert s.c['recipe'].value == 'default'
+    s.c['style_weight'].value = 1.; assert s.c['recipe'].value == ''
+    s.c['recipe'].value = 'default'; assert s.c['style_weight'].value == 40.
+    s.c['content'].value = ''
+    assert s.session.extras['content'] is None and s.c['content'].value == '' and 'Reset begins anew' in said(s)
+    click(s, 'Step'); assert s.session.error is None and s.session.done == 2
 
 def test_blends(make):
     s = make(style=['swirls', 'dots'])
@@ -61,6 +81,15 @@ def test_blends(make):
     s.c['style'].value = ('swirls',)
     assert s.session.recipe.style_blend is None and s.session.extras['style'] == ['swirls']
 
+def test_an_error_stays_in_sight_and_the_control_goes_back(make):
+    s = make()
+    click(s, 'Step')
+    s.c['size'].options = [('8', 8), *s.c['size'].options]
+    s.c['size'].value = 8
+    assert 'needs a shorter side' in said(s) and 'ValueError' in said(s) and s.c['size'].value == 48 and s.session.state != 'failed'
+    s.blend_sliders = None
+    s.c['tv_weight'].value = 1.
+    assert 'ValueError' not in said(s)
 
 def test_an_error_in_the_run_is_shown(make, monkeypatch):
     s = make()
@@ -77,6 +106,16 @@ def upload(studio, what, *files):
 
 def png(im): b = io.BytesIO(); im.save(b, 'PNG'); return b.getvalue()
 
+def test_uploads(make, painting2):
+    s = make()
+    upload(s, 'content', ('mine.png', png(to_pil(painting2))))
+    assert s.c['content'].value == 'mine.png' == s.session.extras['content']
+    upload(s, 'style', ('a.png', png(to_pil(painting2))), ('b.png', png(to_pil(painting2).rotate(90))))
+    assert s.session.extras['style'] == ['a.png', 'b.png'] and sorted(s.c['style'].value) == ['a.png', 'b.png']
+    click(s, 'Step')
+    assert s.session.error is None
+    upload(s, 'content', ('broken.jpg', b'not a picture'))
+    assert 'broken.jpg' in said(s) and 'not a picture that can be read' in said(s) and s.session.extras['content'] == 'mine.png'
 
 def test_pins(make):
     s = make()
@@ -88,8 +127,12 @@ def test_pins(make):
     s.at.value = .9; assert s.both.value != first
     s.how.value = 'side by side'; assert Image.open(io.BytesIO(s.both.value)).width > 90
     s.left.value = 'now'; s.right.value = 'content'
-    s.strip.children[0].children[2].click()
-    assert s.c['style_weight'].value == 40. == s.session.recipe.style_weight
+    restore, on = s.strip.children[0].children[2].children
+    restore.click()
+    assert s.c['style_weight'].value == 40. == s.session.recipe.style_weight and s.session.done == 2
+    s.c['style_weight'].value = 1.
+    on.click()
+    assert s.c['style_weight'].value == 40. and s.session.done == 1 and s.session.picture.tobytes() == s.pins[0].image.tobytes() and 'goes on from this picture' in said(s)
 
 def test_grid_and_going_on(make):
     s = make()
@@ -100,6 +143,12 @@ def test_grid_and_going_on(make):
     assert [o.settings for o in s.cells] == [dict(style_weight=a, tiles=b) for b in (1, 2) for a in (4., 40.)] and 'grid: 4 of 4' in said(s)
     s.grid_box.children[2].children[2].click()
     assert s.session.settings['tiles'] == 2 == s.c['tiles'].value and s.session.settings['style_weight'] == 4. == s.c['style_weight'].value
+    fx.value, tx.value, fy.value, ty.value = 'style_weights-relu3_1', '0, 5', 'style_weights-relu1_1', '1'
+    s.grid_button.click(); s.grid_thread.join(60)
+    assert [o.settings for o in s.cells] == [dict(style_weights={'relu3_1': v, 'relu1_1': 1.}) for v in (0., 5.)] and s.cells[0].image.tobytes() != s.cells[1].image.tobytes()
+    fy.value = fx.value
+    s.grid_button.click(); assert 'choose two settings' in said(s)
+    fx.value, fy.value = 'style_weight', ''
     tx.value = '4, x'
     s.grid_button.click(); assert 'give numbers with commas' in said(s)
     assert typed('1, 2,', 'tiles') == [1, 2]
@@ -119,6 +168,29 @@ def test_code_save_load(make, photo, painting, tmp_path, monkeypatch):
     assert differing(s.session.settings, want) == {} and s.c['tv_weight'].value == 1. and s.c['style_weights-relu1_1'].value == 3.
     s.path.value = 'nothing.png'; buttons[2].click(); assert 'There is no file' in said(s)
 
+def test_closing_ends_everything(make):
+    import ipywidgets as w
+    before = set(w.widgets.widget._instances)
+    s = make(style=['swirls', 'dots'], steps=10**6)
+    s.buttons['Start'].click(); s.session.step(2).settle()
+    s.pin(); s.c['style'].value = ('ink',); s.c['recipe'].value = 'gatys'; s.c['encoder'].value = 'random'
+    s.buttons['Start'].click()
+    thread = s.session.thread
+    s.close()
+    assert not thread.is_alive() and s.session.run is None
+    assert not [o for k, o in w.widgets.widget._instances.items() if k not in before]
+    s.close()
+
+@pytest.mark.parametrize('named', [True, False])
+def test_running_its_cell_again_closes_it(make, monkeypatch, named):
+    heard = []
+    events = types.SimpleNamespace(callbacks=dict(pre_run_cell=heard), register=lambda _, f: heard.append(f), unregister=lambda _, f: heard.remove(f))
+    parent = dict(metadata=dict(cellId='a') if named else {}, content=dict(code='Studio()'))
+    monkeypatch.setattr('IPython.get_ipython', lambda: types.SimpleNamespace(kernel=1, events=events, get_parent=lambda: parent))
+    s = make()
+    run = lambda i, code: [f(types.SimpleNamespace(cell_id=i if named else None, raw_cell=code)) for f in list(heard)]
+    run('b', 'other'); assert not s.closed
+    run('a', 'Studio(1)' if named else 'Studio()'); assert s.closed and heard == []
 
 def test_two_studios(make):
     a, b = make(steps=6), make(steps=6, optimizer='adam')
@@ -131,16 +203,22 @@ def test_two_studios(make):
 def test_table_escapes(): assert '&lt;b&gt;' in table_of({'style': (['<b>'], 'x')}, 'a', 'b') and table_of({}, 'a', 'b').count('same') == 1
 
 CYCLE = '''
-import gc, torch
+import gc, sys, time, torch
 torch.set_num_threads(1)
+close, kept = sys.argv[1:] != ['open'], []
 from style_nb.studio import Studio
 def rss(): return int(open('/proc/self/statm').read().split()[1])*4096/2**20
 def cycle():
     s = Studio('cat', 'swirls', size=128, device='cpu')
     s.buttons['Start'].click()
-    while s.session.done < 6: pass
-    s.c['style_weight'].value = 1.; s.pin()
-    s.close()
+    while s.session.done < 4: time.sleep(.01)
+    s.buttons['Pin'].click(); s.c['style_weight'].value = 1.
+    while s.session.done < 8: time.sleep(.01)
+    s.buttons['Pause'].click(); s.session.settle(); s.c['tiles'].value = 2
+    s.session.step(2).settle(); s.buttons['Pin'].click(); s.how.value = 'side by side'
+    assert s.session.error is None and s.session.done > 9 and len(s.both.value) > 5000 and s.plot.value
+    if close: s.close()
+    else: kept.append(s)
 for _ in range(3): cycle()
 gc.collect(); before = rss()
 for _ in range(10): cycle()
