@@ -49,7 +49,7 @@ def demo(*args):
 
 def test(*args):
     "run every notebook and every test"
-    steps = {'notebooks': lambda: sh(tool('nbdev-test'), '--n-workers', '2', '--do-print', OMP_NUM_THREADS='1'),
+    steps = {'notebooks': lambda: sh(tool('nbdev-test'), '--n-workers', '2', '--do-print', '--timing', OMP_NUM_THREADS='1'),
         'pytest': lambda: sh(tool('python'), '-m', 'pytest', '-q', '-n', '2', '--dist', 'worksteal', '--durations=5', *args, OMP_NUM_THREADS='1')}
     failed = []
     for name, step in steps.items():
