@@ -111,6 +111,7 @@ class Ablation:
         "The pictures, each with its new dark."
         return show_pictures([r.image for r in self.results.values()], [f"{n}: {d:.3f}" for n, d in self.table['new dark'].items()], ncols=ncols, height=height)
 
+# %% ../nbs/79_reversion.ipynb #8d0474f6
 @delegates(revert)
 def ablate(
     painting,              # The painting
@@ -168,6 +169,7 @@ def _expected(d, spread=.7):
     m, s = d*math.log(2), spread*math.log(2)
     return math.exp(m + s*s/2)*math.erf((m/s + s)/2**.5) - math.erf(m/s/2**.5) - math.erf(s/2**.5)
 
+# %% ../nbs/79_reversion.ipynb #fb7c9867
 def compatibility(
     painting,        # The painting
     photo,           # The photo
@@ -191,6 +193,7 @@ def compatibility(
         f"{2**abs(fine.mean()):.1f} times {'more' if fine.mean() > 0 else 'less'} fine detail than one expects under such a painting." if abs(fine.mean()) > .3 else "As fine as one expects under such a painting."]
     return Compatibility(abs(ratio), masses, hue, float(abs(mine[FINEST] - theirs[FINEST])), sum(map(_expected, fine)), gram, words)
 
+# %% ../nbs/79_reversion.ipynb #0ac7f550
 def rank_photos(
     painting,         # The painting
     photos,           # Photos: a list, or a dict {name: photo}
