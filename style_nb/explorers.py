@@ -1,4 +1,4 @@
-"""Five small panels for the lessons, each a pure function with sliders over it
+"""Six small panels for the lessons, each a pure function with sliders, or a brush, over it
 
 Docs: https://style-nb.github.io/style_nb/explorers.html.md"""
 
@@ -6,17 +6,26 @@ Docs: https://style-nb.github.io/style_nb/explorers.html.md"""
 
 # %% ../nbs/83_explorers.ipynb #e5ace83e
 from __future__ import annotations
-from .pictures import load_picture, show_pictures, to_pil
+import html, json
+from itertools import cycle
+import ipywidgets as w, torch
+from fastcore.basics import patch
+from fastcore.meta import delegates
+from PIL import ImageColor
+from .pictures import in_range, load_picture, one_of, open_picture, show_pictures, to_pil
 from .contrast import CHANNELS, lower_contrast
 from .encoders import encoder, layer_names, ENCODERS
 from .palettes import palette
 from .reversion import revert
 from .tiling import tile
-from .transfer import Shared, reconstruct
-from .widgets import Explorer, explore, log_range
+from .masks import as_strokes, check_masks, load_mask, masks_from_strokes
+from .transfer import Shared, reconstruct, stylize
+from .widgets import Explorer, _one_line, explore, log_range
+from .studio import RED, jpeg, line, rows, wide
 
 # %% auto #0
-__all__ = ['explore_gram', 'explore_contrast', 'explore_tiles', 'explore_layers', 'explore_reversion']
+__all__ = ['TINTS', 'BRUSH', 'PIXEL', 'explore_gram', 'explore_contrast', 'explore_tiles', 'explore_layers', 'explore_reversion',
+           'DrawnMasks', 'pad_html', 'explore_masks']
 
 # %% ../nbs/83_explorers.ipynb #98330cb1
 def _grey(m):
@@ -84,3 +93,253 @@ def explore_reversion(
     x, y, shared = load_picture(painting), load_picture(photo), Shared()
     def reverted(contrast=.85, style_weight=10.): return revert(x, y, contrast, style_weight=style_weight, shared=shared, progress=False, **dict(size=size, steps=60) | settings).image
     return explore(reverted, contrast=(.2, 1.2, .05), style_weight=log_range(1., 100.))
+
+# %% ../nbs/83_explorers.ipynb #8bfbdf96
+TINTS = ('#2f6fbf', '#d1495b', '#d99a00', '#2a9d5c', '#8457b0', '#008a94', '#9a6a3a', '#666666')
+
+class DrawnMasks:
+    "Regions drawn on a picture: `.strokes`, `.masks`, `.as_code()`; shown by ending a cell with it."
+    def __init__(self,
+        picture,             # The picture: anything `load_picture` reads
+        regions='mask',      # A name, several, or {name: style picture}
+        strokes:dict=None,   # {region: strokes} to begin with, see `as_strokes`
+        size:int=256,        # Longer side of the masks, px
+        soft:float=.01,      # Deviation of the blur of their edges over the longer side
+        **settings,          # For the `stylize` that the page's button runs
+    ):
+        names = [regions] if isinstance(regions, str) else list(regions)
+        if not names or len(set(names)) < len(names): raise ValueError(f"The regions are {', '.join(names) or 'none'}: give at least one name, each once.")
+        self.styles, self.settings = regions if isinstance(regions, dict) else {}, dict(size=size, steps=80, progress=False) | settings
+        self.picture, self.soft, self.files, self.past = load_picture(picture, size), in_range(soft, 'soft', 0, 1), {}, []
+        self.strokes, self.result, self.error, self.panel = {n: [] for n in names}, None, None, None
+        self.put(strokes or {})
+
+    @property
+    def hw(self)->tuple: return tuple(self.picture.shape[-2:])
+    @property
+    def masks(self)->dict:
+        "A mask for each region, for `stylize(masks=...)`; a region without a stroke has the rest."
+        return masks_from_strokes(self.strokes, self.hw, self.soft, self.files)
+    def __repr__(self): return 'DrawnMasks: ' + ', '.join(f"{n} {float(m.mean()):.0%}" for n, m in self.masks.items())
+
+# %% ../nbs/83_explorers.ipynb #76c57dd5
+def _tidy(s):
+    "A stroke with three digits and without what goes without saying."
+    return dict(points=[tuple(round(v, 3) for v in p) for p in s['points']], radius=round(s['radius'], 4)) | {k: True for k in ('erase', 'fill') if s[k]}
+
+@patch
+def read(self:DrawnMasks, strokes)->dict:
+    "Strokes for every region, from a dict or its JSON."
+    if isinstance(strokes, str):
+        try: strokes = json.loads(strokes or '{}')
+        except ValueError as e: raise ValueError(f'This is not JSON ({e}): give text like {{"{next(iter(self.strokes))}": [{{"points": [[0.2, 0.3], [0.6, 0.4]], "radius": 0.05}}]}}.') from None
+    if not isinstance(strokes, dict): raise TypeError(f"strokes is a {type(strokes).__name__}: give {{region: strokes}}.")
+    drawn = {one_of(n, self.strokes, 'region'): [_tidy(s) for s in as_strokes(ss)] for n, ss in strokes.items()}
+    return {n: drawn.get(n, []) for n in self.strokes}
+
+@patch
+def put(self:DrawnMasks,
+    strokes,            # {region: strokes}, or the JSON of it; regions left out have none
+    files:dict=None,    # {region: mask to draw on}; `None` keeps them
+)->DrawnMasks:
+    "Draw all anew; `undo` goes back."
+    new = self.read(strokes)
+    if new != self.strokes or files is not None: self.past.append((self.strokes, self.files))
+    self.strokes, self.files = new, self.files if files is None else files
+    return self
+
+@patch
+def undo(self:DrawnMasks)->DrawnMasks:
+    "Take back what was done last."
+    if self.past: self.strokes, self.files = self.past.pop()
+    return self
+
+@patch
+def clear(self:DrawnMasks, region=None)->DrawnMasks:
+    "Take away what is drawn in a region; `None` is everywhere."
+    gone = list(self.strokes) if region is None else [one_of(region, self.strokes, 'region')]
+    return self.put({n: s for n, s in self.strokes.items() if n not in gone}, {n: m for n, m in self.files.items() if n not in gone})
+
+@patch
+def as_json(self:DrawnMasks)->str:
+    "All strokes, as `put` takes them."
+    return json.dumps({n: ss for n, ss in self.strokes.items() if ss})
+
+# %% ../nbs/83_explorers.ipynb #746cd70c
+@patch
+def as_code(self:DrawnMasks)->str:
+    "Python that makes the same masks."
+    call = lambda s: f"dict({', '.join(f'{k}={v!r}' for k, v in s.items())})"
+    regions = ',\n'.join(f"    {n!r}: [{(',' + chr(10) + ' '*(len(repr(n)) + 7)).join(map(call, ss))}]" for n, ss in self.strokes.items())
+    lines = ['from style_nb.masks import masks_from_strokes\n', f'strokes = {{\n{regions}}}']
+    if self.files: lines.append('# on: the files that were uploaded, {region: path}')
+    return '\n'.join(lines + [f"masks = masks_from_strokes(strokes, {self.hw}, soft={self.soft:g}{', on=on' if self.files else ''})"])
+
+@patch
+def tinted(self:DrawnMasks)->torch.Tensor:
+    "The picture with each drawn region in its tint."
+    x = self.picture
+    for (n, m), tint in zip(self.masks.items(), cycle(TINTS)):
+        if self.strokes[n] or n in self.files: x = x.lerp(x.new_tensor(ImageColor.getrgb(tint)).view(1, 3, 1, 1)/255, .55*m)
+    return x
+
+@patch
+def paint(self:DrawnMasks, **settings):
+    "Run `stylize` with a style for each region; kept as `.result`."
+    if not self.styles: raise ValueError("The regions have no styles: give them as {name: picture}, or call stylize(picture, styles, masks=drawn.masks).")
+    self.result = stylize(self.picture, list(self.styles.values()), masks=self.masks, **self.settings | settings)
+    return self.result
+
+# %% ../nbs/83_explorers.ipynb #718f2a62
+BRUSH = """
+const board = this.closest('.sn-board'), pad = this.previousElementSibling, ink = pad.getContext('2d');
+const find = s => board.querySelector(s), brush = () => find('[data-region]').dataset, side = () => Math.max(pad.width, pad.height);
+let points = null;
+find('.sn-pad').style.position = 'relative';
+const at = e => { const r = pad.getBoundingClientRect();
+  return [(e.clientX - r.left)/r.width, (e.clientY - r.top)/r.height].map(v => +Math.min(1, Math.max(0, v)).toFixed(3)); };
+const draw = (ps, b) => {
+  if (pad.width != pad.clientWidth || pad.height != pad.clientHeight) [pad.width, pad.height] = [pad.clientWidth, pad.clientHeight];
+  ink.clearRect(0, 0, pad.width, pad.height);
+  if (!ps.length) return;
+  ink.beginPath(); ink.lineCap = ink.lineJoin = 'round'; ink.lineWidth = Math.max(2, 2*b.radius*side());
+  ink.strokeStyle = ink.fillStyle = b.erase == 'true' ? '#fff' : b.tint;
+  for (const [x, y] of ps.concat(ps.length == 1 ? ps : [])) ink.lineTo(x*pad.width, y*pad.height);
+  if (b.fill == 'true' && points) { ink.closePath(); ink.fill(); } else ink.stroke();
+};
+pad.onpointerdown = e => { e.preventDefault(); pad.setPointerCapture(e.pointerId); points = [at(e)]; draw(points, brush()); };
+pad.onpointermove = e => {
+  const p = at(e), q = points && points[points.length - 1];
+  if (!points) return draw([p], brush());
+  if (Math.hypot((p[0] - q[0])*pad.width, (p[1] - q[1])*pad.height) > 3) { points.push(p); draw(points, brush()); }
+};
+pad.onpointerleave = e => { if (!points) draw([]); };
+pad.onpointercancel = e => { points = null; draw([]); };
+pad.onpointerup = e => {
+  if (!points) return;
+  const b = brush(), text = find('.sn-strokes textarea'), all = JSON.parse(text.value || '{}');
+  (all[b.region] = all[b.region] || []).push({points: points, radius: +b.radius, ...(b.erase == 'true' && {erase: true}), ...(b.fill == 'true' && {fill: true})});
+  points = null; text.value = JSON.stringify(all);
+  for (const kind of ['input', 'change']) text.dispatchEvent(new Event(kind, {bubbles: true}));
+};
+find('img.sn-tinted').addEventListener('load', () => points || draw([]));
+"""
+PIXEL = 'data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7'
+
+def pad_html()->str:
+    "A canvas, and what makes it listen."
+    return f'<canvas style="position:absolute;inset:0;width:100%;height:100%;cursor:crosshair;touch-action:none;opacity:.6"></canvas><img src="{PIXEL}" width=0 height=0 alt="" onload="{html.escape(BRUSH)}">'
+
+# %% ../nbs/83_explorers.ipynb #112eba2a
+@patch
+def _pad(self:DrawnMasks):
+    "The picture, and the canvas over it."
+    whole = dict(grid_area='1 / 1', margin='0', width='100%')
+    self.view = w.Image(format='jpeg', layout=w.Layout(**whole)); self.view.add_class('sn-tinted')
+    over = w.HTML(pad_html(), layout=w.Layout(height='100%', **whole)); over.add_class('sn-pad')
+    (h, wide_), side = self.hw, 480
+    return w.GridBox([self.view, over], layout=w.Layout(width='100%', max_width=f'{round(side*min(1, wide_/h))}px', grid_template_columns='minmax(0, 1fr)'))
+
+@patch
+def _tools(self:DrawnMasks):
+    "Region, brush, buttons."
+    pick = lambda options, name: w.ToggleButtons(options=options, style=dict(button_width='auto'), layout=w.Layout(width='auto', margin='0'))
+    self.region, self.tool = pick(list(self.strokes), 'region'), pick(['brush', 'outline', 'eraser'], 'tool')
+    self.radius = w.FloatSlider(min=.005, max=.2, step=.005, value=.04, readout_format='.3f', layout=wide())
+    self.softness = w.FloatSlider(min=0, max=.1, step=.005, value=self.soft, readout_format='.3f', continuous_update=False, layout=wide())
+    self.upload = w.FileUpload(accept='image/*', description='Mask file', layout=w.Layout(width='auto'))
+    def button(name, icon, do):
+        b = w.Button(description=name, icon=icon, layout=w.Layout(width='auto'))
+        b.on_click(lambda _: self.attempt(do))
+        return b
+    self.buttons = {n: button(n, *o) for n, o in dict(Undo=('undo', self.undo), Clear=('trash', lambda: self.clear(self.region.value)), Paint=('paint-brush', self.paint)).items() if n != 'Paint' or self.styles}
+    for n, c in dict(region=self.region, tool=self.tool, radius=self.radius, softness=self.softness, **{f'upload-mask': self.upload}, **self.buttons).items(): c.add_class(f'sn-{n.lower()}')
+    for c in (self.region, self.tool, self.radius): c.observe(lambda _: self._brush(), 'value')
+    self.softness.observe(lambda c: self.attempt(lambda: setattr(self, 'soft', c['new'])), 'value')
+    self.upload.observe(lambda c: c['new'] and self.attempt(lambda: self._take(c['new'][0])), 'value')
+    row = lambda *o: w.HBox(o, layout=w.Layout(flex_flow='row wrap'))
+    return rows(('region', self.region), ('tool', self.tool), ('brush', self.radius), ('soft edge', self.softness), ('', row(*self.buttons.values(), self.upload)), label='64px')
+
+# %% ../nbs/83_explorers.ipynb #dd17639c
+@patch(as_prop=True)
+def widget(self:DrawnMasks):
+    "Pad, tools, shares, strokes as text; made once."
+    if self.panel is not None: return self.panel
+    self.state, self.message, self.shares = w.HTML(layout=w.Layout(display='none')), w.HTML(layout=w.Layout(min_height='24px')), w.HTML()
+    self.text = w.Textarea(continuous_update=False, layout=w.Layout(width='100%', height='110px')); self.text.add_class('sn-strokes')
+    self.code = w.Textarea(layout=w.Layout(width='100%', height='160px')); self.code.add_class('sn-code')
+    self.painted = w.Image(format='jpeg', layout=w.Layout(width='100%', max_width='480px', display='none', margin='4px 0')); self.painted.add_class('sn-painted')
+    self.message.add_class('sn-said'); self.shares.add_class('sn-shares')
+    more = w.Accordion([w.VBox([self.text]), w.VBox([self.code])], titles=('Strokes as text', 'Copy as code'), selected_index=None)
+    left = w.VBox([self._pad()], layout=w.Layout(flex='1 1 280px', max_width='488px', min_width='0'))
+    right = w.VBox([self._tools(), self.shares, self.message], layout=w.Layout(flex='1 1 280px', max_width='420px', min_width='0', margin='0 0 0 12px'))
+    self.panel = w.VBox([w.HBox([left, right, self.state], layout=w.Layout(flex_flow='row wrap')), self.painted, more], layout=w.Layout(max_width='920px'))
+    self.panel.add_class('sn-board')
+    self.text.observe(lambda c: c['new'] == self.as_json() or self.attempt(lambda: self.put(c['new'])), 'value')
+    self._brush(); self.refresh()
+    return self.panel
+
+@patch
+def _brush(self:DrawnMasks):
+    "Tell the page what it draws with."
+    n, tool = self.region.value, self.tool.value
+    radius = 0 if tool == 'outline' else self.radius.value
+    self.state.value = f'<span data-region="{html.escape(n)}" data-radius="{radius:g}" data-erase="{str(tool == "eraser").lower()}" data-fill="{str(tool == "outline").lower()}" data-tint="{self.tint(n)}"></span>'
+
+@patch
+def tint(self:DrawnMasks, region)->str: return TINTS[list(self.strokes).index(region) % len(TINTS)]
+
+# %% ../nbs/83_explorers.ipynb #2e737a43
+@patch
+def attempt(self:DrawnMasks,
+    do,         # Function without arguments
+):
+    "Do something for the page; an error is shown there."
+    self.error = None
+    try:
+        self.message.value = line('working …')
+        before = self.result
+        do()
+        self.message.value = line(repr(self.result) if self.result is not before else '')
+    except Exception as e: self.error, self.message.value = e, line(_one_line(e), RED)
+    self.refresh()
+
+@patch
+def refresh(self:DrawnMasks):
+    "Bring the page to the present strokes."
+    self.view.value = jpeg(to_pil(self.tinted()), 960)
+    if self.error is None and self._typed() != self.strokes: self.text.value = self.as_json()
+    self.code.value = self.as_code()
+    named = {n: float(m.mean()) for n, m in self.masks.items()}
+    mark = lambda n: '' if self.strokes[n] or n in self.files else ' (the rest)'
+    self.shares.value = ''.join(f'<div style="font-size:13px;line-height:1.6"><span style="display:inline-block;width:11px;height:11px;background:{self.tint(n)};margin-right:7px"></span>{html.escape(n)} {v:.0%}{mark(n)}</div>' for n, v in named.items())
+    if self.result is not None: self.painted.value, self.painted.layout.display = jpeg(self.result.image, 960), ''
+
+@patch
+def _typed(self:DrawnMasks):
+    try: return self.read(self.text.value)
+    except (ValueError, TypeError): pass
+
+@patch
+def _take(self:DrawnMasks, file):
+    "An uploaded mask, for the region at hand."
+    self.upload.value = ()
+    try: m = load_mask(open_picture(bytes(file['content'])))
+    except Exception as e: raise ValueError(f"{file['name']}: {e}") from None
+    check_masks([m], [self.hw], file['name'])
+    self.put(self.strokes, self.files | {self.region.value: m})
+
+@patch
+def _ipython_display_(self:DrawnMasks):
+    from IPython.display import display
+    display(self.widget)
+
+# %% ../nbs/83_explorers.ipynb #90026dd6
+@delegates(DrawnMasks)
+def explore_masks(
+    picture,             # The picture: anything `load_picture` reads
+    regions='mask',      # A name, several, or {name: style picture}
+    **kwargs,
+)->DrawnMasks:           # End a cell with it to draw; `.masks`, `.as_code()`
+    "Draw masks with the mouse, and see what they do."
+    return DrawnMasks(picture, regions, **kwargs)

@@ -249,7 +249,7 @@ def test_a_stroke_covers_what_lies_within_its_radius(pts, radius, h, w):
     m, d = mask_from_strokes([dict(points=pts, radius=radius)], (h, w), soft=0)[0, 0].numpy(), far(pts, h, w)
     slack = 1/max(h, w)
     assert (m[d < radius - slack] == 1).all() and (m[d > radius + slack] == 0).all()
-    assert mask_from_strokes([dict(points=pts, radius=radius), dict(points=pts, radius=radius + .01, erase=True)], (h, w), soft=0).max() == 0
+    assert mask_from_strokes([dict(points=pts, radius=radius), dict(points=pts, radius=radius + 1/max(h, w), erase=True)], (h, w), soft=0).max() == 0
 
 @given(st.lists(points, min_size=1, max_size=3), seeds)
 @settings(max_examples=20)
