@@ -92,6 +92,7 @@ class Recipe(_More):
     written_for: str = ''; strength: float = 20.  # Encoder whose units the weights are in, '' is any; style:content, unit-free, on another encoder
     name: str = field(default='default', compare=False); source: str = field(default='', compare=False)  # Name in the registry, and where it comes from
     content: dict = _ref(); styles: list = _ref(); start: dict = _ref()  # {name, sha256, size} of the content picture, of each style picture, and of the start when it was one
+    revert: dict = _ref()           # Arguments of `revert`, when it made the picture
 
 # %% ../nbs/60_recipe.ipynb #a081dbc6
 @patch

@@ -7,8 +7,11 @@ Docs: https://style-nb.github.io/style_nb/reversion.html.md"""
 # %% ../nbs/79_reversion.ipynb #89e880cf
 from __future__ import annotations
 import math
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 import numpy as np, pandas as pd, torch
+from PIL import Image
 from fastcore.meta import delegates
 from scipy.ndimage import label
 from .pictures import Plate, in_range, load_picture, one_of, resize, show_pictures
@@ -16,6 +19,7 @@ from .colour import luminance, match_colours
 from .contrast import lower_contrast, match_contrast
 from .encoders import encoder
 from .learner import digest
+from .recipe import Recipe
 from .transfer import Result, Shared, stylize
 from .palettes import gram_errors
 from .comparing import colour_distance, fidelity, laplacian_bands
@@ -39,6 +43,7 @@ def model_photo(
     x, p = load_picture(photo), load_picture(painting)
     x = resize(x, min(in_range(size, 'size', 16, whole=True), max(x.shape[-2:])))
     contrast, colours = in_range(contrast, 'contrast', .01, 4), in_range(colours, 'colours', 0, 1)
+    if not isinstance(masses, (bool, int)): raise TypeError(f"masses is {masses!r}: give True or False.")
     if colours: x = x.lerp(match_colours(x, p), colours)
     if contrast != 1: x = lower_contrast(x, contrast)
     return match_contrast(x, p, by='scale', mean=True, finest=FINEST) if masses else x
@@ -46,7 +51,7 @@ def model_photo(
 # %% ../nbs/79_reversion.ipynb #51a82326
 SEEN = 64  # px at which the painting is kept
 
-@delegates(stylize, but=['content', 'style', 'recipe', 'resume'])
+@delegates(stylize, but=['content', 'style', 'resume'])
 def revert(
     painting,              # The painting, or a picture by any hand
     photo,                 # A photo of something like it
@@ -58,12 +63,20 @@ def revert(
     size:int=432,          # Longer side, px
     content_weights='relu2_1',  # Content layers, lower than for a transfer
     style_weight:float=10.,     # Style over content
-    **settings,            # Any other field of `Recipe`, and `shared`, `progress`, `device`, `cbs`
-)->Result:                 # The picture
+    style_scale:float=1.,       # Longer side of the photo over the picture's
+    steps:int=200,              # Optimiser steps
+    init=None,                  # Start; `None` is the painting at `SEEN` px, or as it is without `keep`
+    **settings,            # Any other field of `Recipe`, and `recipe`, `shared`, `progress`, `device`, `cbs`, masks
+)->Result:                 # The picture; `result.recipe.revert` holds these arguments
     "Repaint a painting as a photo."
-    x = model_photo(painting, photo, contrast, masses, colours, size)
-    start = dict(init=resize(load_picture(painting), SEEN), keep=keep) if keep > 0 and 'init' not in settings else dict(init='content')
-    return stylize(painting, x, **dict(size=size, content_weights=content_weights, style_weight=style_weight, style_scale=1., steps=200) | start | settings)
+    x, keep = model_photo(painting, photo, contrast, masses, colours, size), in_range(keep, 'keep') if init is None else 0.
+    start = init if init is not None else resize(load_picture(painting), SEEN) if keep else 'content'
+    run = settings | dict(size=size, content_weights=content_weights, style_weight=style_weight, style_scale=style_scale, steps=steps)
+    r = stylize(painting, x, init=start, keep=keep, **run)
+    run |= dict(contrast=contrast, masses=masses, colours=colours, keep=keep, init=init)
+    said = {k: v for k, v in run.items() if k in (*revert.__kwdefaults__, 'contrast', 'recipe', *Recipe.__dataclass_fields__) and isinstance(v, (str, int, float, list, dict))}
+    r.recipe = replace(r.recipe, name='revert', revert=said)
+    return r
 
 # %% ../nbs/79_reversion.ipynb #74734490
 def _z(x, hw=None):
@@ -84,7 +97,7 @@ def new_dark(
 VARIANTS = {
     'reverted': {}, 'full contrast': dict(contrast=1., masses=False, colours=0., keep=0.), "the article's": dict(contrast=.5, masses=False, colours=0., keep=0.),
     'no keep': dict(keep=0.), 'no masses': dict(masses=False), 'contrast 1': dict(contrast=1.), 'contrast .5': dict(contrast=.5), 'colours 0': dict(colours=0.),
-    'half the size': dict(size=.5), 'content relu3_2': dict(content_weights='relu3_2'), **{f'style {w}': dict(style_weight=float(w)) for w in (1, 3, 30, 100)}}
+    'half the size': dict(scale=.5), 'content relu3_2': dict(content_weights='relu3_2'), **{f'style {w}': dict(style_weight=float(w)) for w in (1, 3, 30, 100)}}
 
 @dataclass(repr=False)
 class Ablation:
@@ -98,11 +111,11 @@ class Ablation:
         "The pictures, each with its new dark."
         return show_pictures([r.image for r in self.results.values()], [f"{n}: {d:.3f}" for n, d in self.table['new dark'].items()], ncols=ncols, height=height)
 
-@delegates(revert, but=['shared'])
+@delegates(revert)
 def ablate(
     painting,              # The painting
     photo,                 # The photo
-    variants=None,         # Names in `VARIANTS`, or a dict {name: changes}; `None` is all
+    variants=None,         # Names in `VARIANTS`, or a dict {name: changes}, a change being an argument of `revert`, or `scale`, a factor of size; `None` is all
     *,
     size:int=432,          # Longer side, px
     **settings,            # Anything else `revert` takes, for all of them
@@ -110,11 +123,13 @@ def ablate(
     "Which ingredient of a reversion does what."
     if not isinstance(variants, dict): variants = {n: VARIANTS[one_of(n, VARIANTS, 'variant')] for n in (VARIANTS if variants is None else [variants] if isinstance(variants, str) else variants)}
     if not variants: raise ValueError("There is no variant: give at least one, e.g. variants=['reverted', 'full contrast'].")
-    results, rows, shared = {}, {}, Shared()
+    for n, c in variants.items():
+        if not isinstance(c, dict): raise TypeError(f"Variant {n!r} is {c!r}: give its changes as a dict, e.g. dict(contrast=.5).")
+    results, rows, settings = {}, {}, dict(size=size, shared=Shared()) | settings
     for n, changes in variants.items():
         how = settings | changes
-        how['size'] = round(size*changes.get('size', 1))
-        r = results[n] = revert(painting, photo, shared=shared, **how)
+        how['size'] = round(how['size']*in_range(how.pop('scale', 1), 'scale', .05, 4))
+        r = results[n] = revert(painting, photo, **how)
         used = model_photo(painting, photo, **{k: how[k] for k in ('contrast', 'masses', 'colours', 'size') if k in how})
         dark = new_dark(r.image, painting)
         rows[n] = {'new dark': dark['share'], 'largest': dark['largest'], 'gram error': float(np.mean(list(gram_errors(r.image, used).values()))), 'fidelity': fidelity(r.image, painting)}
@@ -127,49 +142,64 @@ class Compatibility:
     contrast: float   # Deviation of luminance against the painting's: |log2| of the ratio
     masses: float     # How light and dark are shared out among large areas
     hue: float        # Distance of colours when contrast is set aside
-    detail: float     # Contrast of the three finest octaves against the photo's own masses: a smooth photo is best
-    gram: float       # Distance of Gram matrices, of the photo as `revert` will use it
+    scale: float      # Of the photo as `revert` will use it: how strong its smallest masses are against the painting's, |log2| of the ratio
+    detail: float     # Its three finest octaves against what the painting's larger ones lead one to expect; too much is worse than too little
+    gram: float       # Its distance of Gram matrices
     words: list = field(default_factory=list)  # The same, said
 
     @property
-    def score(self)->float: return self.masses + .5*self.hue + .5*self.gram  # what `revert` cannot mend
+    def score(self)->float: return self.scale + self.detail + self.gram  # what `revert` does not mend
     def __repr__(self): return f'Compatibility {self.score:.2f}: ' + ' '.join(self.words)
 
 # %% ../nbs/79_reversion.ipynb #d536e4af
 def _shape_of_tones(x):
     "Quantiles of luminance of large areas, over the picture's deviation."
     y = luminance(resize(x, 16 if min(x.shape[-2:])*16 >= max(x.shape[-2:]) else 32))
-    return torch.quantile((y - y.mean()).flatten()/luminance(x).std().clamp_min(1e-3), torch.linspace(.05, .95, 19))
+    return np.quantile(((y - y.mean())/luminance(x).std().clamp_min(1e-3)).double().cpu().numpy(), np.linspace(.05, .95, 19))
 
-def _octaves(x): return [float(b.std()) for b in laplacian_bands(luminance(resize(x, 256)), 3)]
+def _octaves(x, n=5):
+    "log2 of the contrast of each octave, the finest first."
+    small = 3*2**n/min(x.shape[-2:])
+    if small > 1: x = resize(x, tuple(math.ceil(o*small) for o in x.shape[-2:]))
+    return np.log2([max(float(b.std()), 1e-4) for b in laplacian_bands(luminance(x), n)[:n]])
+
+def _expected(d, spread=.7):
+    "How far off detail that is `d` octaves too strong will be, on average; 0 at best."
+    m, s = d*math.log(2), spread*math.log(2)
+    return math.exp(m + s*s/2)*math.erf((m/s + s)/2**.5) - math.erf(m/s/2**.5) - math.erf(s/2**.5)
 
 def compatibility(
     painting,        # The painting
     photo,           # The photo
+    size:int=432,    # Longer side of the reversion, px
     on=None,         # An `Encoder`; `None` is 'texnet'
-)->Compatibility:    # Five figures, and what they mean
+)->Compatibility:    # Six figures, and what they mean
     "How well a photo will serve to revert a painting."
-    p, x = (resize(o, min(256, max(o.shape[-2:]))) for o in (load_picture(painting), load_picture(photo)))
+    p, x = load_picture(painting), load_picture(photo)
+    size = min(in_range(size, 'size', 64, whole=True), max(p.shape[-2:]))
+    p, x, used = resize(p, size), resize(x, min(size, max(x.shape[-2:]))), model_photo(p, x, size=size)
     ratio = math.log2(float(luminance(x).std().clamp_min(1e-3)/luminance(p).std().clamp_min(1e-3)))
-    masses = float((_shape_of_tones(x) - _shape_of_tones(p)).abs().mean())
+    masses = float(np.abs(_shape_of_tones(x) - _shape_of_tones(p)).mean())
     like = match_contrast(x, p, mean=True)
     hue = 10*colour_distance(like, p)
-    fine = math.log2(max(sum(_octaves(x)), 1e-4)/max(sum(_octaves(p)), 1e-4))
-    gram = float(np.mean(list(gram_errors(model_photo(p, x, size=256), p, on=on or encoder('texnet', padding='reflect')).values())))
+    mine, theirs = _octaves(used), _octaves(p)
+    fine = mine[:FINEST] - theirs[FINEST - 1:].mean()
+    gram = float(np.mean(list(gram_errors(used, p, on=on or encoder('texnet', padding='reflect')).values())))
     words = [f"{2**abs(ratio):.1f} times {'more' if ratio > 0 else 'less'} contrast than the painting." if abs(ratio) > .2 else "Contrast like the painting's.",
         "Light and dark are shared out alike." if masses < .25 else "Light and dark are shared out differently: crop it, or take another.",
         "Colours are near." if hue < 1 else "Colours are far.",
-        f"{2**abs(fine):.1f} times {'more' if fine > 0 else 'less'} fine detail than the painting."]
-    return Compatibility(abs(ratio), masses, hue, max(0., fine), gram, words)
+        f"{2**abs(fine.mean()):.1f} times {'more' if fine.mean() > 0 else 'less'} fine detail than one expects under such a painting." if abs(fine.mean()) > .3 else "As fine as one expects under such a painting."]
+    return Compatibility(abs(ratio), masses, hue, float(abs(mine[FINEST] - theirs[FINEST])), sum(map(_expected, fine)), gram, words)
 
 def rank_photos(
     painting,         # The painting
     photos,           # Photos: a list, or a dict {name: photo}
+    size:int=432,     # Longer side of the reversion, px
 )->pd.DataFrame:      # A row a photo, the best first
     "Which of several photos will serve best to revert a painting."
-    if not isinstance(photos, dict): photos = {i: p for i, p in enumerate(photos if isinstance(photos, (list, tuple)) else [photos])}
+    if isinstance(photos, (str, Path, Image.Image, torch.Tensor, np.ndarray)): photos = [photos]
+    photos = dict(photos if isinstance(photos, Mapping) else enumerate(photos))
     if not photos: raise ValueError("There is no photo: give at least one.")
-    enc, found = encoder('texnet', padding='reflect'), {}
-    for n, o in photos.items(): found[n] = compatibility(painting, o, enc)
-    table = pd.DataFrame({n: dict(score=c.score, contrast=c.contrast, masses=c.masses, hue=c.hue, detail=c.detail, gram=c.gram, words=' '.join(c.words)) for n, c in found.items()}).T
-    return table.sort_values('score', key=lambda s: s.astype(float), kind='stable')
+    enc, painting = encoder('texnet', padding='reflect'), load_picture(painting)
+    found = {n: compatibility(painting, o, size, enc) for n, o in photos.items()}
+    return pd.DataFrame([dict(score=c.score, **vars(c) | dict(words=' '.join(c.words))) for c in found.values()], index=list(found)).sort_values('score', kind='stable')
