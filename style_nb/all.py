@@ -14,10 +14,11 @@ __all__ = ['load_picture', 'open_picture', 'save_picture', 'to_pil', 'resize', '
            'content_loss', 'style_loss', 'tv_loss', 'STYLE_KINDS', 'CONTENT_KINDS', 'Picture', 'LossTerm',
            'FeatureHooks', 'ContentLoss', 'StyleLoss', 'TVLoss', 'StartLoss', 'picture_learner', 'Average', 'Controls',
            'Guard', 'LiveView', 'EncoderPrecision', 'Pyramid', 'Snapshots', 'load_mask', 'feather', 'colour_masks',
-           'segment', 'show_masks', 'Within', 'NOISES', 'noise', 'barycentre', 'interpolate', 'RECIPES', 'Recipe',
-           'Result', 'Shared', 'stylize', 'reconstruct', 'Sweep', 'sweep', 'enlarge', 'fidelity', 'band_distances',
-           'colour_distance', 'at_fidelity', 'train_encoder', 'retrieval', 'explore', 'log_range', 'Session', 'Studio',
-           'explore_contrast', 'explore_gram', 'explore_layers', 'explore_reversion', 'explore_tiles', 'quick']
+           'mask_from_strokes', 'masks_from_strokes', 'segment', 'show_masks', 'Within', 'NOISES', 'noise',
+           'barycentre', 'interpolate', 'RECIPES', 'Recipe', 'Result', 'Shared', 'stylize', 'reconstruct', 'Sweep',
+           'sweep', 'enlarge', 'fidelity', 'band_distances', 'colour_distance', 'at_fidelity', 'train_encoder',
+           'retrieval', 'explore', 'log_range', 'Session', 'Studio', 'explore_contrast', 'explore_gram',
+           'explore_layers', 'explore_masks', 'explore_reversion', 'explore_tiles', 'quick']
 
 # %% ../nbs/99_all.ipynb #aa01f94c
 from .pictures import load_picture, open_picture, save_picture, to_pil, resize, show_pictures, contact_sheet
@@ -30,7 +31,7 @@ from .losses import gram, content_loss, style_loss, tv_loss
 from .zoo import STYLE_KINDS, CONTENT_KINDS
 from .learner import Picture, LossTerm, FeatureHooks, ContentLoss, StyleLoss, TVLoss, StartLoss, picture_learner
 from .callbacks import Average, Controls, Guard, LiveView, EncoderPrecision, Pyramid, Snapshots, Within
-from .masks import load_mask, feather, colour_masks, segment, show_masks
+from .masks import load_mask, feather, colour_masks, mask_from_strokes, masks_from_strokes, segment, show_masks
 from .starts import NOISES, noise
 from .blends import barycentre
 from .shares import Shares, gradient_maps, plot_shares, show_why
@@ -47,7 +48,7 @@ from .training import train_encoder, retrieval
 from .widgets import explore, log_range
 from .session import Session
 from .studio import Studio
-from .explorers import explore_contrast, explore_gram, explore_layers, explore_reversion, explore_tiles
+from .explorers import explore_contrast, explore_gram, explore_layers, explore_masks, explore_reversion, explore_tiles
 from .teaching import quick
 
 # %% ../nbs/99_all.ipynb #31a35f64
@@ -56,7 +57,7 @@ _all_ = ['load_picture', 'open_picture', 'save_picture', 'to_pil', 'resize', 'sh
     'tones', 'palette', 'palettes', 'gram_errors', 'tile', 'matrix', 'revert', 'ablate', 'new_dark', 'compatibility', 'rank_photos', 'granularity_sweep', 'presence', 'best_match', 'ENCODERS', 'Encoder', 'encoder', 'encoder_card', 'gram', 'content_loss', 'style_loss', 'tv_loss', 'STYLE_KINDS', 'CONTENT_KINDS',
     'Picture', 'LossTerm', 'FeatureHooks', 'ContentLoss', 'StyleLoss', 'TVLoss', 'StartLoss', 'picture_learner',
     'Average', 'Controls', 'Guard', 'LiveView', 'EncoderPrecision', 'Pyramid', 'Snapshots',
-    'load_mask', 'feather', 'colour_masks', 'segment', 'show_masks', 'Within', 'NOISES', 'noise', 'barycentre', 'interpolate',
+    'load_mask', 'feather', 'colour_masks', 'mask_from_strokes', 'masks_from_strokes', 'segment', 'show_masks', 'Within', 'NOISES', 'noise', 'barycentre', 'interpolate',
     'RECIPES', 'Recipe', 'Result', 'Shared', 'stylize', 'reconstruct', 'Sweep', 'sweep', 'enlarge',
     'fidelity', 'band_distances', 'colour_distance', 'at_fidelity', 'train_encoder', 'retrieval', 'explore', 'log_range',
-    'Session', 'Studio', 'explore_contrast', 'explore_gram', 'explore_layers', 'explore_reversion', 'explore_tiles', 'quick']
+    'Session', 'Studio', 'explore_contrast', 'explore_gram', 'explore_layers', 'explore_masks', 'explore_reversion', 'explore_tiles', 'quick']

@@ -1,4 +1,4 @@
-"""Where a style goes: soft masks from files, colours, segments; at every layer, divided by their share
+"""Where a style goes: soft masks from files, colours, segments, strokes; at every layer, divided by their share
 
 Docs: https://style-nb.github.io/style_nb/masks.html.md"""
 
@@ -8,15 +8,15 @@ Docs: https://style-nb.github.io/style_nb/masks.html.md"""
 from __future__ import annotations
 import base64, hashlib, io, math
 import numpy as np, torch, torch.nn.functional as F
-from PIL import Image, ImageColor
+from PIL import Image, ImageColor, ImageDraw
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.ndimage import distance_transform_edt, gaussian_filter
-from .pictures import Plate, in_range, load_picture, resize, show_pictures
+from .pictures import MIN_SIDE, Plate, in_range, load_picture, one_of, resize, show_pictures
 
 # %% auto #0
-__all__ = ['MASK_BYTES', 'load_mask', 'feather', 'as_masks', 'show_masks', 'layer_mask', 'colour_masks', 'segment',
-           'receptive_field', 'weigh', 'inner_mask', 'pick_places', 'pixels_of', 'unless_white', 'regions',
-           'check_masks', 'mask_ref', 'mask_of']
+__all__ = ['STROKE', 'MASK_BYTES', 'load_mask', 'feather', 'as_masks', 'show_masks', 'layer_mask', 'colour_masks', 'segment',
+           'as_strokes', 'mask_from_strokes', 'masks_from_strokes', 'receptive_field', 'weigh', 'inner_mask',
+           'pick_places', 'pixels_of', 'unless_white', 'regions', 'check_masks', 'mask_ref', 'mask_of']
 
 # %% ../nbs/34_masks.ipynb #4c062438
 def load_mask(
@@ -120,6 +120,54 @@ def segment(
     masks = [load_mask((winner == g)) for g in range(hard.shape[1])]
     rows = torch.linspace(0, 1, x.shape[-2]).view(-1, 1)
     return sorted(masks, key=lambda o: float((o[0, 0]*rows).sum()/o.sum().clamp_min(1)))
+
+# %% ../nbs/34_masks.ipynb #8555390c
+STROKE = dict(points=None, radius=.03, erase=False, fill=False)
+
+def as_strokes(
+    strokes,    # List of strokes: points (x, y), or a dict of `points` and maybe `radius`, `erase`, `fill`
+)->list:        # Dicts with all four
+    "Strokes as data, checked."
+    if not isinstance(strokes, (list, tuple)): raise TypeError(f"strokes is a {type(strokes).__name__}: give a list, each like dict(points=[(.2, .3), (.6, .4)], radius=.05).")
+    out = [STROKE | ({one_of(k, STROKE, 'field of a stroke'): v for k, v in s.items()} if isinstance(s, dict) else dict(points=s)) for s in strokes]
+    for i, s in enumerate(out, 1):
+        try: points = np.asarray(s['points'], float)
+        except (TypeError, ValueError): points = np.empty(0)
+        if points.ndim != 2 or points.shape[1] != 2 or not len(points) or not (np.abs(points - .5) <= 5).all(): raise ValueError(f"Stroke {i} has the points {str(s['points'])[:60]}: give pairs (x, y), each a share of the picture's width and height.")
+        s.update(points=[tuple(p) for p in points.tolist()], radius=in_range(s['radius'], 'radius of a stroke', 0, 1), erase=bool(s['erase']), fill=bool(s['fill']))
+    return out
+
+# %% ../nbs/34_masks.ipynb #4ac55d19
+def mask_from_strokes(
+    strokes,            # List of strokes, see `as_strokes`; they are drawn in this order
+    hw=(192, 256),      # Height and width of the mask, px: the picture's, or smaller in the same aspect
+    soft:float=.01,     # Deviation of the blur of its edges over the longer side, see `feather`
+    on=None,            # Mask to draw on: anything `load_mask` reads; `None` is black
+)->torch.Tensor:        # (1, 1, *hw)
+    "A mask drawn with a brush."
+    (h, w), fine = (in_range(n, 'hw', MIN_SIDE, whole=True) for n in hw), 4
+    im = Image.new('L', (fine*w, fine*h))
+    if on is not None: im.paste(Image.fromarray((layer_mask(load_mask(on), (h, w))[0, 0]*255).round().numpy().astype(np.uint8)).resize(im.size, Image.NEAREST))
+    draw = ImageDraw.Draw(im)
+    for s in as_strokes(strokes):
+        ink, r, at = 255*(not s['erase']), max(0, s['radius']*fine*max(h, w) - .5), [(x*fine*w - .5, y*fine*h - .5) for x, y in s['points']]
+        if s['fill'] and len(at) > 2: draw.polygon(at, fill=ink); at = at + at[:1]
+        draw.line(at, fill=ink, width=round(2*r + 1))
+        for x, y in at: draw.ellipse((x - r, y - r, x + r, y + r), fill=ink)
+    m = load_mask(im.resize((w, h), Image.BOX))
+    return feather(m, soft) if soft else m
+
+# %% ../nbs/34_masks.ipynb #101b60c4
+def masks_from_strokes(
+    regions:dict,       # {name: strokes}; a name without any takes what the others leave
+    hw=(192, 256),      # Height and width of the masks, px
+    soft:float=.01,     # Deviation of the blur of their edges over the longer side
+    on:dict={},         # {name: mask to draw on}
+)->dict:                # {name: mask (1, 1, *hw)}, in the same order
+    "A mask for each region of a drawing."
+    drawn = {n: mask_from_strokes(s, hw, soft, on.get(n)) for n, s in regions.items() if s or n in on}
+    rest = load_mask((1 - sum(drawn.values(), torch.zeros(1, 1, *hw))).clamp(0, 1))
+    return {n: drawn.get(n, rest) for n in regions}
 
 # %% ../nbs/34_masks.ipynb #33c3d0a7
 def receptive_field(

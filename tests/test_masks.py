@@ -1,6 +1,6 @@
 "Masks: what can be one, what they weigh, and that a style stays where its mask is"
 import numpy as np, pytest, torch
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 from PIL import Image
 from style_nb.encoders import encoder
 from style_nb.losses import gram
@@ -229,3 +229,67 @@ def test_masks_in_sweeps_and_enlargements(photo, painting, painting2, tmp_path):
     small = go(photo, styles, masks=[left, 1 - left])
     big = enlarge(small, photo, styles, 64, steps=3, progress=False)
     assert [m['sha256'] for m in big.recipe.masks] == [m['sha256'] for m in small.recipe.masks] and big.image.size == (64, 64)
+
+# ---- strokes
+
+points = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=5)
+def far(pts, h, w):
+    "Distance of each pixel's centre from a broken line, over the longer side, in float64"
+    y, x = (np.mgrid[:h, :w] + .5)/max(h, w)
+    p = np.array(pts)*[w, h]/max(h, w)
+    legs = []
+    for a, b in zip(p, p[1:] if len(p) > 1 else p):
+        t = np.clip(((x - a[0])*(b - a)[0] + (y - a[1])*(b - a)[1])/max(((b - a)**2).sum(), 1e-12), 0, 1)
+        legs.append(np.hypot(x - a[0] - t*(b - a)[0], y - a[1] - t*(b - a)[1]))
+    return np.min(legs, 0)
+
+@given(points, st.floats(.02, .2), st.integers(24, 48), st.integers(24, 48))
+@settings(max_examples=40)
+def test_a_stroke_covers_what_lies_within_its_radius(pts, radius, h, w):
+    m, d = mask_from_strokes([dict(points=pts, radius=radius)], (h, w), soft=0)[0, 0].numpy(), far(pts, h, w)
+    slack = 1/max(h, w)
+    assert (m[d < radius - slack] == 1).all() and (m[d > radius + slack] == 0).all()
+    assert mask_from_strokes([dict(points=pts, radius=radius), dict(points=pts, radius=radius + 1/max(h, w), erase=True)], (h, w), soft=0).max() == 0
+
+@given(st.lists(points, min_size=1, max_size=3), seeds)
+@settings(max_examples=20)
+def test_strokes_are_drawn_alike_by_json_and_at_any_size(drawn, seed):
+    strokes = as_strokes([dict(points=p, radius=.05, erase=bool(i % 2)) for i, p in enumerate(drawn)])
+    m = mask_from_strokes(strokes, (48, 64))
+    assert torch.equal(mask_from_strokes(json.loads(json.dumps(strokes)), (48, 64)), m)
+    assert (layer_mask(mask_from_strokes(strokes, (192, 256)), (48, 64)) - m).abs().mean() < .02
+
+def test_an_outline_is_filled():
+    y, x = (np.mgrid[:60, :90] + .5)/[[[60]], [[90]]]
+    m = mask_from_strokes([dict(points=[(.2, .1), (.9, .5), (.2, .9)], radius=0, fill=True)], (60, 90), soft=0)[0, 0].numpy()
+    inside = (x > .2) & (np.abs(y - .5) < .4*(.9 - x)/.7)
+    assert abs(m - inside).mean() < .02 and (m == 1).mean() > .25
+    assert torch.equal(mask_from_strokes([dict(points=[(.5, .5), (.6, .5)], fill=True)]), mask_from_strokes([[(.5, .5), (.6, .5)]]))
+
+@given(st.lists(st.lists(points, max_size=2), min_size=1, max_size=4))
+@settings(max_examples=20)
+def test_regions_without_a_stroke_take_the_rest(drawn):
+    regions = {f'r{i}': o for i, o in enumerate(drawn)}
+    got = masks_from_strokes(regions, (24, 32), soft=0)
+    assert list(got) == list(regions)
+    if any(not s for s in drawn):
+        assert (sum(m for n, m in got.items() if regions[n]) + next(m for n, m in got.items() if not regions[n]) >= 1 - 1e-6).all()
+    assert all(torch.equal(got[n], mask_from_strokes(s, (24, 32), soft=0)) for n, s in regions.items() if s)
+
+def test_drawing_on_a_mask():
+    left = halves(24, 32)
+    assert torch.equal(mask_from_strokes([], (24, 32), soft=0, on=left), left)
+    m = masks_from_strokes({'a': [], 'b': []}, (24, 32), soft=0, on={'a': left})
+    assert torch.equal(m['a'], left) and torch.equal(m['b'], 1 - left)
+    assert mask_from_strokes([dict(points=[(.25, .5)], radius=.2, erase=True)], (24, 32), soft=0, on=left)[0, 0, 12, 8] == 0
+
+def test_bad_strokes_are_refused(refused):
+    for strokes, words in [('abc', ('is a str', 'give a list')), ([dict(radius=.1)], ('Stroke 1', 'pairs (x, y)')), ([[]], ('Stroke 1',)), ([[(.1, .2)], [(1, 2, 3)]], ('Stroke 2',)), ([[(.1, float('nan'))]], ('Stroke 1',)),
+        ([[(30, 20)]], ("share of the picture's width",)), ([dict(points=[(.1, .1)], radius='x')], ('radius of a stroke', 'give a number')), ([dict(points=[(.1, .1)], radius=2)], ('radius of a stroke is 2',)), ([dict(point=[(.1, .1)])], ("Did you mean 'points'?",)), ([3], ('Stroke 1',))]:
+        refused(lambda: mask_from_strokes(strokes), *words)
+    refused(lambda: mask_from_strokes([], (0, 9)), 'hw is 0')
+
+def test_a_drawn_mask_leads_a_style(photo, painting, painting2, tmp_path):
+    masks = masks_from_strokes({'left': [dict(points=[(0, .1), (0, .9)], radius=.5)], 'rest': []}, (64, 64))
+    r = go(photo, [painting, painting2], masks=masks)
+    assert [m['name'] for m in r.recipe.masks] == ['left', 'rest'] and same(stylize(photo, [painting, painting2], recipe=r.save(tmp_path/'a.png'), progress=False), r)

@@ -1,0 +1,89 @@
+"Masks drawn with the mouse in a real JupyterLab; server and browser are those of test_browser"
+import re
+import pytest
+from test_browser import CHROMIUM, SHOTS, at, chromium, jupyterlab, open_notebook, until
+
+pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason='apt-get install chromium'), pytest.mark.slow, pytest.mark.xdist_group('browser')]
+
+CELLS = ["from style_nb.all import *", "board = explore_masks(sample('astronaut'), {'coat': sample('woodcut'), 'rest': sample('swirls')}, size=128, steps=4, levels=1)\nboard",
+    "names = {}; exec(board.as_code(), names)\nprint('the same masks:', all((names['masks'][n] == m).all().item() for n, m in board.masks.items()))"]
+
+@pytest.fixture(scope='module')
+def page(tmp_path_factory):
+    import nbformat
+    from nbformat.v4 import new_code_cell, new_notebook
+    d = tmp_path_factory.mktemp('lab'); (d/'nb').mkdir(); (d/'home').mkdir()
+    nbformat.write(new_notebook(cells=[new_code_cell(c) for c in CELLS], metadata=dict(kernelspec=dict(name='python3', display_name='Python 3 (ipykernel)', language='python'))), d/'nb/masks.ipynb')
+    with jupyterlab(d/'nb', d/'home') as (base, token), chromium() as page:
+        page.home = d/'home'
+        open_notebook(page, base, token, 'masks.ipynb')
+        page.locator('.jp-OutputArea-output', has_text='the same masks').wait_for(timeout=200_000)
+        page.keyboard.press('Control+B')
+        page.wait_for_timeout(800)
+        yield page
+
+def stroke(page, *points):
+    "Draw with the mouse through shares of the picture's sides."
+    box = at(page, 'pad').locator('canvas').bounding_box()
+    xy = [(box['x'] + x*box['width'], box['y'] + y*box['height']) for x, y in points]
+    page.mouse.move(*xy[0]); page.mouse.down()
+    for p in xy[1:]: page.mouse.move(*p, steps=6)
+    page.mouse.up()
+
+def shot(page, name):
+    if not SHOTS: return
+    for width in (1280, 900):
+        page.set_viewport_size(dict(width=width, height=1300)); page.mouse.move(5, 5); page.wait_for_timeout(700)
+        page.screenshot(path=f'{SHOTS}/masks_{name}_{width}.png')
+    page.set_viewport_size(dict(width=1280, height=1400)); page.wait_for_timeout(500)
+
+def share(page, name): return int(re.search(rf'{name} (\d+)%', at(page, 'shares').inner_text())[1])
+def strokes(page): return at(page, 'strokes').locator('textarea').input_value()
+
+def test_a_stroke_of_the_mouse_becomes_a_mask(page):
+    at(page, 'pad').scroll_into_view_if_needed()
+    canvas, picture = at(page, 'pad').locator('canvas').bounding_box(), at(page, 'tinted').bounding_box()
+    assert all(abs(canvas[k] - picture[k]) < 1 for k in canvas), 'the canvas lies on the picture'
+    shot(page, 'rest')
+    before = at(page, 'tinted').get_attribute('src')
+    stroke(page, (.2, .8), (.5, .7), (.8, .8))
+    until(lambda: share(page, 'coat') in range(5, 15) and at(page, 'tinted').get_attribute('src') != before)
+    first = eval(strokes(page))['coat'][0]['points']
+    assert all(abs(v - w) < .01 for p, q in ((first[0], (.2, .8)), (first[-1], (.8, .8))) for v, w in zip(p, q)), first
+
+def test_outline_eraser_undo(page):
+    at(page, 'tool').get_by_text('outline').click()
+    until(lambda: at(page, 'board').locator('[data-fill=true]').count())
+    stroke(page, (.1, .98), (.15, .6), (.5, .5), (.85, .6), (.9, .98))
+    until(lambda: share(page, 'coat') > 20)
+    shot(page, 'drawn')
+    filled = share(page, 'coat')
+    at(page, 'tool').get_by_text('eraser').click()
+    until(lambda: at(page, 'board').locator('[data-erase=true]').count())
+    stroke(page, (.3, .8), (.7, .8))
+    until(lambda: share(page, 'coat') < filled)
+    at(page, 'undo').click()
+    until(lambda: share(page, 'coat') == filled and 'erase' not in strokes(page))
+
+def test_paint_and_code(page):
+    at(page, 'paint').click()
+    until(lambda: at(page, 'painted').is_visible(), 60)
+    shot(page, 'painted')
+    page.locator('.jp-CodeCell').last.locator('.jp-InputPrompt').click(); page.keyboard.press('Control+Enter')
+    until(lambda: 'the same masks: True' in page.locator('.jp-CodeCell').last.inner_text(), 30)
+
+def test_an_error_is_seen(page):
+    page.locator('.sn-board').last.get_by_text('Strokes as text').click()
+    text = at(page, 'strokes').locator('textarea')
+    text.fill('{"sea": []}'); text.blur()
+    until(lambda: 'choose one of coat, rest' in at(page, 'said').inner_text())
+    shot(page, 'error')
+
+def test_nothing_went_wrong_unseen(page):
+    assert not page.bad, page.bad
+    page.get_by_role('menuitem', name='View', exact=True).click()
+    page.get_by_role('menuitem', name='Show Log Console').click()
+    log = page.locator('.jp-LogConsolePanel'); log.wait_for()
+    assert 'Traceback' not in log.inner_text() and page.locator('.jp-Dialog').count() == 0
+    lines = (page.home/'server.log').read_text().splitlines()
+    assert not [l for l in lines if l.startswith('[E ') or 'Traceback' in l], lines
