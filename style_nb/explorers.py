@@ -147,6 +147,7 @@ def put(self:DrawnMasks,
     self.strokes, self.files = new, self.files if files is None else files
     return self
 
+# %% ../nbs/83_explorers.ipynb #743c6e19
 @patch
 def undo(self:DrawnMasks)->DrawnMasks:
     "Take back what was done last."
@@ -314,6 +315,7 @@ def refresh(self:DrawnMasks):
     self.shares.value = ''.join(f'<div style="font-size:13px;line-height:1.6"><span style="display:inline-block;width:11px;height:11px;background:{self.tint(n)};margin-right:7px"></span>{html.escape(n)} {v:.0%}{mark(n)}</div>' for n, v in named.items())
     if self.result is not None: self.painted.value, self.painted.layout.display = jpeg(self.result.image), ''
 
+# %% ../nbs/83_explorers.ipynb #6b4cca43
 @patch
 def _typed(self:DrawnMasks):
     try: return self.read(self.text.value)
