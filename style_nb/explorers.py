@@ -190,18 +190,16 @@ def paint(self:DrawnMasks, **settings):
     self.result = stylize(self.picture, list(self.styles.values()), masks=self.masks, **self.settings | settings)
     return self.result
 
-# %% ../nbs/83_explorers.ipynb #d2c388a1
+# %% ../nbs/83_explorers.ipynb #e775e893
 BRUSH = """
 const board = this.closest('.sn-board'), pad = this.previousElementSibling, ink = pad.getContext('2d');
 const find = s => board.querySelector(s), brush = () => find('[data-region]').dataset, side = () => Math.max(pad.width, pad.height);
-let points = null;
-find('.sn-pad').style.position = 'relative';
+let points = null; find('.sn-pad').style.position = 'relative';
 const at = e => { const r = pad.getBoundingClientRect();
   return [(e.clientX - r.left)/r.width, (e.clientY - r.top)/r.height].map(v => +Math.min(1, Math.max(0, v)).toFixed(3)); };
 const draw = (ps, b) => {
   if (pad.width != pad.clientWidth || pad.height != pad.clientHeight) [pad.width, pad.height] = [pad.clientWidth, pad.clientHeight];
-  ink.clearRect(0, 0, pad.width, pad.height);
-  if (!ps.length) return;
+  ink.clearRect(0, 0, pad.width, pad.height); if (!ps.length) return;
   ink.beginPath(); ink.lineCap = ink.lineJoin = 'round'; ink.lineWidth = Math.max(2, 2*b.radius*side());
   ink.strokeStyle = ink.fillStyle = b.erase == 'true' ? '#fff' : b.tint;
   for (const [x, y] of ps.concat(ps.length == 1 ? ps : [])) ink.lineTo(x*pad.width, y*pad.height);
@@ -213,11 +211,9 @@ pad.onpointermove = e => {
   if (!points) return draw([p], brush());
   if (Math.hypot((p[0] - q[0])*pad.width, (p[1] - q[1])*pad.height) > 3) { points.push(p); draw(points, brush()); }
 };
-pad.onpointerleave = e => { if (!points) draw([]); };
-pad.onpointercancel = e => { points = null; draw([]); };
+pad.onpointerleave = () => points || draw([]); pad.onpointercancel = () => { points = null; draw([]); };
 pad.onpointerup = e => {
-  if (!points) return;
-  const b = brush(), text = find('.sn-strokes textarea'), all = JSON.parse(text.value || '{}');
+  if (!points) return; const b = brush(), text = find('.sn-strokes textarea'), all = JSON.parse(text.value || '{}');
   (all[b.region] = all[b.region] || []).push({points: points, radius: +b.radius, ...(b.erase == 'true' && {erase: true}), ...(b.fill == 'true' && {fill: true})});
   points = null; text.value = JSON.stringify(all);
   for (const kind of ['input', 'change']) text.dispatchEvent(new Event(kind, {bubbles: true}));
