@@ -190,18 +190,16 @@ def paint(self:DrawnMasks, **settings):
     self.result = stylize(self.picture, list(self.styles.values()), masks=self.masks, **self.settings | settings)
     return self.result
 
-# %% ../nbs/83_explorers.ipynb #d2c388a1
+# %% ../nbs/83_explorers.ipynb #123806dd
 BRUSH = """
 const board = this.closest('.sn-board'), pad = this.previousElementSibling, ink = pad.getContext('2d');
 const find = s => board.querySelector(s), brush = () => find('[data-region]').dataset, side = () => Math.max(pad.width, pad.height);
-let points = null;
-find('.sn-pad').style.position = 'relative';
+let points = null; find('.sn-pad').style.position = 'relative';
 const at = e => { const r = pad.getBoundingClientRect();
   return [(e.clientX - r.left)/r.width, (e.clientY - r.top)/r.height].map(v => +Math.min(1, Math.max(0, v)).toFixed(3)); };
 const draw = (ps, b) => {
   if (pad.width != pad.clientWidth || pad.height != pad.clientHeight) [pad.width, pad.height] = [pad.clientWidth, pad.clientHeight];
-  ink.clearRect(0, 0, pad.width, pad.height);
-  if (!ps.length) return;
+  ink.clearRect(0, 0, pad.width, pad.height); if (!ps.length) return;
   ink.beginPath(); ink.lineCap = ink.lineJoin = 'round'; ink.lineWidth = Math.max(2, 2*b.radius*side());
   ink.strokeStyle = ink.fillStyle = b.erase == 'true' ? '#fff' : b.tint;
   for (const [x, y] of ps.concat(ps.length == 1 ? ps : [])) ink.lineTo(x*pad.width, y*pad.height);
@@ -213,13 +211,13 @@ pad.onpointermove = e => {
   if (!points) return draw([p], brush());
   if (Math.hypot((p[0] - q[0])*pad.width, (p[1] - q[1])*pad.height) > 3) { points.push(p); draw(points, brush()); }
 };
-pad.onpointerleave = e => { if (!points) draw([]); };
-pad.onpointercancel = e => { points = null; draw([]); };
+pad.onpointerleave = () => points || draw([]); pad.onpointercancel = () => { points = null; draw([]); };
 pad.onpointerup = e => {
   if (!points) return;
-  const b = brush(), text = find('.sn-strokes textarea'), all = JSON.parse(text.value || '{}');
-  (all[b.region] = all[b.region] || []).push({points: points, radius: +b.radius, ...(b.erase == 'true' && {erase: true}), ...(b.fill == 'true' && {fill: true})});
-  points = null; text.value = JSON.stringify(all);
+  const done = points, b = brush(), text = find('.sn-strokes textarea'); points = null;
+  const all = JSON.parse(text.value || '{}');
+  (all[b.region] = all[b.region] || []).push({points: done, radius: +b.radius, ...(b.erase == 'true' && {erase: true}), ...(b.fill == 'true' && {fill: true})});
+  text.value = JSON.stringify(all);
   for (const kind of ['input', 'change']) text.dispatchEvent(new Event(kind, {bubbles: true}));
 };
 find('img.sn-tinted').addEventListener('load', () => points || draw([]));
@@ -291,7 +289,7 @@ def _brush(self:DrawnMasks):
 @patch
 def tint(self:DrawnMasks, region)->str: return TINTS[list(self.strokes).index(region) % len(TINTS)]
 
-# %% ../nbs/83_explorers.ipynb #7df165ef
+# %% ../nbs/83_explorers.ipynb #73243d1c
 @patch
 def attempt(self:DrawnMasks,
     do,         # Function without arguments
@@ -317,7 +315,7 @@ def refresh(self:DrawnMasks):
     self.shares.value = ''.join(f'<div style="font-size:13px;line-height:1.6"><span style="display:inline-block;width:11px;height:11px;background:{self.tint(n)};margin-right:7px"></span>{html.escape(n)} {v:.0%}{mark(n)}</div>' for n, v in named.items())
     if self.result is not None: self.painted.value, self.painted.layout.display = jpeg(self.result.image), ''
 
-# %% ../nbs/83_explorers.ipynb #6b4cca43
+# %% ../nbs/83_explorers.ipynb #871a86ca
 @patch
 def _typed(self:DrawnMasks):
     try: return self.read(self.text.value)
