@@ -17,8 +17,8 @@ from fastai.callback.hook import Hooks, hook_outputs
 from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
-from .losses import EPS, gram, squared_distance, blend_grams, tv_loss, TV_KINDS, STYLE_NORMS, CONTENT_NORMS
-from .zoo import STYLE_KINDS, CONTENT_KINDS
+from .losses import EPS, gram, squared_distance, blend_grams, tv_loss, TV_KINDS, CONTENT_NORMS
+from .zoo import KIND_NORMS, STYLE_KINDS, CONTENT_KINDS
 from .masks import check_masks, inner_mask, layer_mask, pick_places, receptive_field, regions, unless_white, weigh
 from .blends import STYLE_MIXES, blend_clouds
 
@@ -251,7 +251,7 @@ class StyleLoss(WeightedLayers):
         weights=('relu1_1', 'relu2_1', 'relu3_1', 'relu4_1'),  # Layers and their weights
         weight:float=1.,       # Weight over all
         blend=None,            # One weight for each style picture; `None` is equal
-        norm:str='unit',       # One of `STYLE_NORMS`
+        norm:str='unit',       # One of the kind's `norms`
         scale:float=1.,        # Longer side of the style picture over the canvas', or a list of one for each
         kind:str='gram',       # One of `STYLE_KINDS`
         mix:str='mean',        # Several styles: their 'mean', or their 'barycentre' (kind 'gram' only)
@@ -261,7 +261,7 @@ class StyleLoss(WeightedLayers):
         super().__init__(weights, weight, 'style')
         self.styles = [load_picture(s) for s in (styles if isinstance(styles, (list, tuple)) else [styles])]
         if not self.styles: raise ValueError("There is no style picture: give at least one.")
-        self.blend, self.norm, self.scale = blend, one_of(norm, STYLE_NORMS, 'style normalisation'), each_scale(scale, len(self.styles))
+        self.blend, self.norm, self.scale = blend, one_of(norm, KIND_NORMS, 'style normalisation'), each_scale(scale, len(self.styles))
         self.kind = one_of(kind, STYLE_KINDS, 'style kind')
         STYLE_KINDS[kind].check(norm)
         blend_grams([torch.zeros(1)]*len(self.styles), blend)
@@ -288,7 +288,7 @@ def make_targets(self:StyleLoss, layers):
     enc, canvas, kind = self.learn.encoder, self.model.canvas, STYLE_KINDS[self.kind]
     last = max(enc.layers.index(l) for l in layers)
     layers = [l for i, l in enumerate(enc.layers) if l in layers or (l.startswith('relu') and i <= last)]
-    measure, blend = (kind.measure, kind.blend) if self.mix == 'mean' else (_cloud, _between)
+    measure, blend = (kind.measure, partial(kind.blended, norm=self.norm)) if self.mix == 'mean' else (_cloud, _between)
     made = [picture_grams(enc, self.at_size(s.to(canvas.device), max(canvas.shape[-2:]), c), layers, measure, m) for s, c, m in zip(self.styles, self.scale, self.style_masks)]
     def target(l, mine):
         t = blend([made[i][l] for i in mine], self.blend and [self.blend[i] for i in mine])

@@ -16,8 +16,8 @@ from PIL.PngImagePlugin import PngInfo
 from .pictures import as_path, one_of, in_range, to_pil, MAX_ASPECT, MIN_SIDE, PictureNotFound
 from .colour import COLOURS, COLOUR_METHODS
 from .encoders import ENCODERS, POOLINGS, PADDINGS, layer_names
-from .losses import STYLE_NORMS, CONTENT_NORMS, TV_KINDS
-from .zoo import STYLE_KINDS, CONTENT_KINDS
+from .losses import CONTENT_NORMS, TV_KINDS
+from .zoo import KIND_NORMS, STYLE_KINDS, CONTENT_KINDS
 from .learner import check_weights
 from .starts import NOISES
 from .blends import STYLE_MIXES
@@ -82,7 +82,7 @@ class Recipe(_More):
     seed: int = 0                   # Seed of the noise
     style_kind: str = 'gram'        # What a style is: one of `STYLE_KINDS`
     content_kind: str = 'features'  # What content is: one of `CONTENT_KINDS`
-    style_norm: str = 'unit'; content_norm: str = 'unit'  # One of `STYLE_NORMS`, one of `CONTENT_NORMS`
+    style_norm: str = 'unit'; content_norm: str = 'unit'  # One of the style kind's `norms`, one of `CONTENT_NORMS`
     tv_kind: str = 'squared'        # One of `TV_KINDS`
     pooling: str = 'avg'; padding: str = 'reflect'  # 'max', 'avg' or 'l2'; 'zero', 'reflect', 'replicate' or 'circular'
     precision: str = 'auto'         # 'auto', 'bf16' or 'fp32'
@@ -103,7 +103,7 @@ def _check_weights(self:Recipe):
 @patch
 def _check_names(self:Recipe):
     "Every name is one of its table, every layer one of the encoder's."
-    for k, options in dict(encoder=ENCODERS, optimizer=OPTIMIZERS, init=STARTS, style_norm=STYLE_NORMS, content_norm=CONTENT_NORMS, style_mix=STYLE_MIXES, noise=NOISES, clamp=CLAMPS, tv_kind=TV_KINDS, colours=COLOURS, colour_method=COLOUR_METHODS,
+    for k, options in dict(encoder=ENCODERS, optimizer=OPTIMIZERS, init=STARTS, style_norm=KIND_NORMS, content_norm=CONTENT_NORMS, style_mix=STYLE_MIXES, noise=NOISES, clamp=CLAMPS, tv_kind=TV_KINDS, colours=COLOURS, colour_method=COLOUR_METHODS,
                            style_kind=STYLE_KINDS, content_kind=CONTENT_KINDS, pooling=POOLINGS, padding=PADDINGS, precision=('auto', *PRECISIONS)).items(): one_of(getattr(self, k), options, k)
     STYLE_KINDS[self.style_kind].check(self.style_norm); CONTENT_KINDS[self.content_kind].check(self.content_norm)
     layers = layer_names(ENCODERS[self.encoder].depths)
@@ -177,7 +177,7 @@ RECIPES |= _named('gordic', "gordicaleksa/pytorch-neural-style-transfer: content
     content_weights='conv4_2', content_weight=1e5, style_weight=3e4, style_weights=_FIFTHS, style_norm='hw', tv_weight=255., tv_kind='absolute-sum', size=400, line_search=True, strength=4700.)
 
 # %% ../nbs/60_recipe.ipynb #c78def60
-RECIPES |= _named('crowson', 'crowsonkb/style-transfer-pytorch: five sizes, average of iterates, Adam .02, style by the Wasserstein-2 distance', 'vgg19-w2', style_kind='w2', style_norm='unit',
+RECIPES |= _named('crowson', 'crowsonkb/style-transfer-pytorch: five sizes, average of iterates, Adam .02, style by the Wasserstein-2 distance', 'vgg19', style_kind='w2', style_norm='crowson',
     content_weight=.015, style_weights={f'relu{i}_1': 4.**(5 - i)/341 for i in range(1, 6)}, style_weight=1., tv_weight=2., tv_kind='nine-point', steps=3000, levels=5,
     optimizer='adam', lr=.02, average=.99, padding='replicate', strength=2.)
 RECIPES |= _named('pytorch-tutorial', "PyTorch's neural style tutorial: its conv_4 is conv2_2, its style layers end at conv3_1; weights 1 and 1e6", 'vgg19',

@@ -133,21 +133,24 @@ def show_why(
 def style_gradients(
     learn:Learner,     # A `picture_learner` in a fit, with a `StyleLoss` by Gram matrices
 )->dict:               # {'style 1': gradient, ...}, which add up to all style terms
-    "The pull of each style picture of a blend."
+    "The pull of each style picture of a blend, or in its region."
     cb = next((o for o in learn.cbs if isinstance(o, StyleLoss)), None)
     if cb is None or getattr(cb, 'kind', 'gram') != 'gram': raise ValueError("Only a StyleLoss of kind 'gram' can be taken apart: its gradient is linear in its target.")
-    if cb.masked or cb.mix != 'mean': raise ValueError('Styles with masks or in a barycentre cannot be taken apart: leave masks and style_mix out.')
+    if cb.mix != 'mean' and any(len(mine) > 1 for _, mine in cb.regions): raise ValueError('Styles in a barycentre cannot be taken apart: leave style_mix out, or give each style a mask of its own.')
     [cb.target(l) for l in cb.layers]
-    kept, out = {k: getattr(cb, k) for k in ('targets', 'styles', 'blend', 'scale', 'style_masks', 'regions')}, {}
-    w = cb.blend or [1.]*len(cb.styles)
+    kept, out = {k: getattr(cb, k) for k in ('targets', 'styles', 'blend', 'scale', 'style_masks', 'regions', 'masked', 'shares', 'small')}, {}
+    w, whole = cb.blend or [1.]*len(cb.styles), lambda l, i: kept['targets'][l][0][i][1] if kept['masked'] else kept['targets'][l][1]
     try:
-        for i, part in enumerate(zip(kept['styles'], kept['scale'], kept['style_masks'])):
-            (cb.styles, cb.scale, cb.style_masks), cb.regions, cb.blend, cb.targets = [[o] for o in part], [(None, [0])], None, {}
-            made = cb.make_targets(cb.layers)
-            cb.targets = {l: (made[l][0], kept['targets'][l][1]) for l in cb.layers}
-            out[f'style {i + 1}'] = w[i]/sum(w)*sum(g for n, g in term_gradients(learn).items() if n.startswith('style/'))
+        for i, j in ((i, j) for i, (_, mine) in enumerate(kept['regions']) for j in mine):
+            mask, mine = kept['regions'][i]
+            cb.styles, cb.scale, cb.style_masks = ([kept[k][j]] for k in ('styles', 'scale', 'style_masks'))
+            cb.regions, cb.masked, cb.shares, cb.blend, cb.small, cb.targets = [(None, [0])], False, [kept['shares'][i]], None, {}, {}
+            made = {l: (t, whole(l, i)) for l, (t, _) in cb.make_targets(cb.layers).items() if l in cb.layers}
+            cb.regions, cb.masked = [(mask, [0])], kept['masked']
+            cb.targets = {l: ([t], 1.) for l, t in made.items()} if cb.masked else made
+            out[j] = w[j]/sum(w[k] for k in mine)*sum(g for n, g in term_gradients(learn).items() if n.startswith('style/'))
     finally: vars(cb).update(kept)
-    return out
+    return {f'style {j + 1}': out[j] for j in sorted(out)}
 
 # %% ../nbs/52_shares.ipynb #b52d6cf0
 class Balance(StepCallback):

@@ -8,12 +8,12 @@ Docs: https://style-nb.github.io/style_nb/units.html.md"""
 from __future__ import annotations
 from dataclasses import replace
 import torch
-from .pictures import load_picture, resize
+from .pictures import load_picture, one_of, resize
 from .encoders import Encoder, encoder
-from .losses import blend_grams, content_scale, style_scale
-from .learner import StyleLoss, picture_grams
+from .zoo import CONTENT_KINDS, KIND_NORMS, STYLE_KINDS
+from .learner import StyleLoss, picture_learner
 from .recipe import Recipe, named_recipe
-from .transfer import prepare_style, settle_levels
+from .transfer import _prepared, _read_masks, settle_levels
 
 # %% auto #0
 __all__ = ['in_units', 'to_unit', 'from_unit']
@@ -26,26 +26,40 @@ def _rescaled(weights, weight, factors):
     k = sum(new.values())/sum(weights.values())
     return {l: w/k for l, w in new.items()}, weight*k
 
+def _style_factors(r, styles, x, enc, norm, masks):
+    "{layer: what its weight is to be multiplied by}: the same for every region, or an error."
+    if not r.style_weights: return {}
+    if masks.get('change_mask') is not None: masks = {'masks': [masks['change_mask']]*len(styles)} | masks  # as in a run
+    loss, kind = StyleLoss(styles, r.style_weights, 1., r.style_blend, r.style_norm, r.style_scale, r.style_kind, r.style_mix, masks.get('masks'), masks.get('style_masks')), STYLE_KINDS[r.style_kind]
+    kind.check(one_of(norm, KIND_NORMS, 'style normalisation'))
+    picture_learner(x, enc, loss)
+    made = {l: made[l] for made in [loss.make_targets([*r.style_weights])] for l in r.style_weights}
+    there = lambda l, t, k: float(k/kind.scale(t, norm, *([enc.places(l, x.shape[-2:])] if norm == 'udacity' else [])))
+    found = {l: [there(l, *o) for o in (t[0] if loss.masked else [t])] for l, t in made.items()}
+    if any(max(f) > min(f)*(1 + 1e-6) for f in found.values()): raise ValueError(f"Each region has its own factor from {r.style_norm!r} to {norm!r}, and a layer has one weight for all: convert for one style at a time, or between norms that count channels only ('chw', 'hw', 'gatys').")
+    return {l: f[0] for l, f in found.items()}
+
 @torch.no_grad()
 def in_units(
     recipe,                # A recipe or its name
     content,               # Content picture
     style,                 # Style picture, or a list of them
-    style_norm:str='unit', # One of `STYLE_NORMS`
+    style_norm:str='unit', # One of the style kind's `norms`
     content_norm:str='unit',  # One of `CONTENT_NORMS`
     enc:Encoder=None,      # Encoder it runs on; `None` is the recipe's own
+    *,
+    masks=None,            # Where each style goes, as for `stylize`; `None` takes the recipe's own
+    style_masks=None,      # Which part of each style picture is meant, likewise
 )->Recipe:                 # Other weights, the same gradients at the recipe's last size
     "The objective of a recipe in other units, on a pair of pictures."
     r = named_recipe(recipe)
-    if (r.style_kind, r.content_kind) != ('gram', 'features'): raise ValueError(f"Recipe {r.name!r} compares {r.style_kind} and {r.content_kind}: units can be changed for 'gram' and 'features' only.")
-    enc, x = enc or encoder(r.encoder, r.pooling, r.padding, r.encoder_weights), load_picture(content)
-    hw = settle_levels(replace(r, levels=1), x.shape[-2:], enc)[0]
-    loss = StyleLoss([prepare_style(load_picture(s), x, r) for s in (style if isinstance(style, (list, tuple)) else [style])], r.style_weights, scale=r.style_scale)
-    maps = enc(resize(x, hw), list(r.content_weights)) if r.content_weights else {}
-    grams = [picture_grams(enc, loss.at_size(s, max(hw)), list(r.style_weights)) for s in loss.styles] if r.style_weights else [{}]
-    target = {l: blend_grams([g[l] for g in grams], r.style_blend) for l in r.style_weights}
-    cw, c = _rescaled(r.content_weights, r.content_weight, {l: content_scale(m, r.content_norm)/content_scale(m, content_norm) for l, m in maps.items()})
-    sw, s = _rescaled(r.style_weights, r.style_weight, {l: style_scale(g, r.style_norm, n)/style_scale(g, style_norm, n) for l, g in target.items() for n in [enc.places(l, hw)]})
+    enc, xs = enc or encoder(r.encoder, r.pooling, r.padding, r.encoder_weights), [load_picture(o) for o in (content, *(style if isinstance(style, (list, tuple)) else [style]))]
+    hw = settle_levels(replace(r, levels=1), xs[0].shape[-2:], enc)[0]
+    masks, r = _read_masks(r, dict(masks=masks, style_masks=style_masks, content_mask=None, change_mask=None), hw, xs)
+    kind, x = CONTENT_KINDS[r.content_kind], resize(xs[0], hw)
+    targets = {l: kind.target(m) for l, m in enc(x, list(r.content_weights)).items()} if r.content_weights else {}
+    cw, c = _rescaled(r.content_weights, r.content_weight, {l: kind.scale(t, r.content_norm)/kind.scale(t, content_norm) for l, t in targets.items()})
+    sw, s = _rescaled(r.style_weights, r.style_weight, _style_factors(r, _prepared(xs, r, masks), x, enc, style_norm, masks))
     unit = style_norm == content_norm == 'unit'
     return replace(r, content_weights=cw, content_weight=c, style_weights=sw, style_weight=s, style_norm=style_norm, content_norm=content_norm,
                    written_for='' if unit else r.written_for, **(dict(strength=s/c) if unit and c else {}))
@@ -56,9 +70,10 @@ def to_unit(
     content,           # Content picture
     style,             # Style picture, or a list of them
     enc:Encoder=None,  # Encoder it runs on; `None` is the recipe's own
+    **masks,           # `masks`, `style_masks`
 )->Recipe:             # In unit-free terms; its `strength` is style:content as measured
     "What a recipe asks for, unit-free, on a pair of pictures."
-    return in_units(recipe, content, style, 'unit', 'unit', enc)
+    return in_units(recipe, content, style, 'unit', 'unit', enc, **masks)
 
 def from_unit(
     recipe,            # A recipe in unit-free terms
@@ -66,7 +81,8 @@ def from_unit(
     content,           # Content picture
     style,             # Style picture, or a list of them
     enc:Encoder=None,  # Encoder it runs on; `None` is the recipe's own
+    **masks,           # `masks`, `style_masks`
 )->Recipe:             # The same objective in the units of `like`
     "Weights for another program."
     like = named_recipe(like)
-    return replace(in_units(recipe, content, style, like.style_norm, like.content_norm, enc), written_for=like.written_for)
+    return replace(in_units(recipe, content, style, like.style_norm, like.content_norm, enc, **masks), written_for=like.written_for)

@@ -7,15 +7,16 @@ Docs: https://style-nb.github.io/style_nb/zoo.html.md"""
 # %% ../nbs/32_zoo.ipynb #1350cd65
 from __future__ import annotations
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 import numpy as np, torch, torch.nn.functional as F
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from .losses import EPS, STYLE_NORMS, CONTENT_NORMS, blend_grams, gram, gram_distance, squared_distance
 
 # %% auto #0
-__all__ = ['MOST', 'FLOOR', 'SIDE', 'PATCHES', 'STYLE_KINDS', 'SEEN', 'FROM', 'CONTENT_KINDS', 'StyleKind', 'mean_var',
-           'mean_cov', 'pool_moments', 'places', 'pool_places', 'relaxed_emd', 'patches', 'ContentKind']
+__all__ = ['MOST', 'FLOOR', 'SIDE', 'PATCHES', 'STYLE_KINDS', 'KIND_NORMS', 'SEEN', 'FROM', 'CONTENT_KINDS', 'StyleKind',
+           'mean_var', 'mean_cov', 'pool_moments', 'places', 'pool_places', 'relaxed_emd', 'patches', 'ContentKind']
 
 # %% ../nbs/32_zoo.ipynb #c57a3b62
 class _Kind:
@@ -26,7 +27,7 @@ class _Kind:
     def scale(self, target, norm='unit', *places):
         "Factor of the distance to a target; for the norm 'udacity', with the number of places of the canvas' maps."
         self.check(norm)
-        return self.strength*self.norms[norm](target, *places)
+        return self.norms[norm](target, *places)*(self.strength if norm == 'unit' else 1)
 
     def __call__(self,
         feats:torch.Tensor,  # Feature maps of the canvas, (1, C, H, W), any real range
@@ -45,15 +46,21 @@ class StyleKind(_Kind):
     blend: Callable     # Measures, and a weight each or `None`, to a target
     distance: Callable  # Feature maps and a target to a scalar, at least 0, differentiable in the maps
     norms: dict         # {name: target to the factor of the distance}; 'unit' makes it unit-free
-    strength: float = 1.  # Factor found by looking: at one weight all kinds leave about as much of the photo
+    strength: float = 1.  # Factor of 'unit', found by looking: at one weight all kinds leave about as much of the photo
     source: str = ''    # Paper
+    blends: dict = field(default_factory=dict)  # {norm: a blend of its own}
+
+    def blended(self, parts, weights=None, norm='unit'):
+        "The target that measures make together."
+        return self.blends.get(norm, self.blend)(parts, weights)
 
     def target(self,
         *maps:torch.Tensor,  # Feature maps of one style picture or of several, each (1, C, H, W)
         blend=None,          # One weight each, at least 0; `None` weighs all the same
+        norm:str='unit',     # What it will be measured in
     ):                       # What `distance` and `scale` take
         "The target that styles make together."
-        with torch.no_grad(): return self.blend([self.measure(m) for m in maps], blend)
+        with torch.no_grad(): return self.blended([self.measure(m) for m in maps], blend, norm)
 
 # %% ../nbs/32_zoo.ipynb #cd4102c0
 MOST = 2**14    # places of a style picture that are kept, where places are kept
@@ -125,10 +132,10 @@ class _RootTrace(Function):
 def _exact(t): return t.to('cpu' if t.device.type == 'mps' else t.device).double()
 def _wider(cov, e): return _exact(cov) + e*torch.eye(len(cov), dtype=torch.float64, device=_exact(cov).device)
 
-def _gaussian(parts, weights=None):
+def _gaussian(parts, weights=None, width=None):
     "Pooled mean and covariance, the width added, and the root of the covariance."
     mean, cov = pool_moments(parts, weights)
-    e = 1e-4*float(cov.trace())/len(cov) + 1e-12
+    e = width or 1e-4*float(cov.trace())/len(cov) + 1e-12
     values, vectors = torch.linalg.eigh(_wider(cov, e))
     return mean, cov, e, vectors*values.clamp_min(0).sqrt() @ vectors.mT
 
@@ -250,10 +257,12 @@ STYLE_KINDS = {
     'moments': StyleKind('mean and width of each channel', mean_var, pool_moments, _moment_distance, _unit(lambda t: _spread(*t)), 6., 'Li, Wang, Liu, Hou 2017 (batch norm statistics); Huang, Belongie 2017, equation 13'),
     'histogram': StyleKind('all values of each channel', places, _sorted, _line_distance, _unit(_line_spread), 1.5, 'Risser, Wilmot, Barnes 2017 (histogram loss)'),
     'wasserstein': StyleKind('all values along random directions', places, _sliced, _line_distance, _unit(_line_spread), 2.5, 'Heitz, Vanhoey, Chambon, Belcour 2021 (sliced Wasserstein loss)'),
-    'w2': StyleKind('mean and covariance, as a way to go', mean_cov, _gaussian, _w2_distance, _unit(lambda t: _spread(t[0], t[1].diagonal())), .17, 'Olkin, Pukelsheim 1982; Crowson, style-transfer-pytorch'),
+    'w2': StyleKind('mean and covariance, as a way to go', mean_cov, _gaussian, _w2_distance, _unit(lambda t: _spread(t[0], t[1].diagonal())) | {'crowson': lambda t: 1/len(t[0])}, .17,
+        'Olkin, Pukelsheim 1982; Crowson, style-transfer-pytorch', {'crowson': partial(_gaussian, width=1e-4)}),
     'patch': StyleKind('patches of 3x3 places', _patch_measure, _patch_target, _patch_distance, _unit(lambda t: _spread(t[0].mean(0), t[0].var(0, correction=0))), .017, 'Li, Wand 2016, equations 2-3'),
     'remd': StyleKind('places themselves, none left out', _points, _remd_target, _remd_distance, _unit(lambda t: 1.), .016, 'Kolkin, Salavon, Shakhnarovich 2019, the terms l_r and l_m'),
 }
+KIND_NORMS = tuple(dict.fromkeys(n for k in STYLE_KINDS.values() for n in k.norms))
 
 # %% ../nbs/32_zoo.ipynb #ae92c253
 SEEN, FROM = 4096, 256    # places that are looked at, and from

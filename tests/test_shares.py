@@ -64,6 +64,28 @@ def test_styles_of_a_blend_add_up(photo, painting, painting2, enc):
     stylize(photo, [painting, painting2], cbs=[s], **FEW)
     assert list(s.maps) == ['content/relu2_1', 'tv', 'style 1', 'style 2']
 
+@pytest.mark.parametrize('kw', [dict(), dict(style_masks=True), dict(blend=[2, 1, 3]), dict(mix='barycentre', two=True)], ids=str)
+def test_styles_in_regions_add_up(photo, painting, painting2, enc, kw):
+    "Each region's styles together pull as the region does, and nobody pulls where its mask is black but by what layers see of it"
+    left, kw = (torch.arange(64) < 32).float().expand(1, 1, 64, 64), dict(kw)
+    styles, masks = ([painting, painting2], [left, 1 - left]) if kw.pop('two', False) else ([painting, painting2, photo.flip(2)], [left, 1 - left, left])
+    if kw.get('style_masks'): kw['style_masks'] = [1 - left[..., :painting.shape[-2], :], *[None]*(len(styles) - 1)]
+    now = Now(lambda learn: (style_gradients(learn), term_gradients(learn), list(learn.style_loss.regions)))
+    cb = StyleLoss(styles, WEIGHTS, 5., masks=masks, **kw)
+    picture_learner(photo, enc, [ContentLoss(photo, 'relu2_1'), cb, now, LBFGSStep()], lbfgs(), 1., steps=1).fit(1)
+    pulls, terms, regions = now.out
+    whole = sum(g for n, g in terms.items() if n.startswith('style'))
+    assert list(pulls) == [f'style {i + 1}' for i in range(len(styles))] and (sum(pulls.values()) - whole).norm() < 1e-3*whole.norm()
+    assert pulls['style 1'][..., :28].norm() > 5*pulls['style 1'][..., 36:].norm() and pulls['style 2'][..., 36:].norm() > 5*pulls['style 2'][..., :28].norm()
+    assert [mine for _, mine in cb.regions] == [mine for _, mine in regions] and cb.masked
+
+def test_a_style_alone_in_its_region_pulls_as_if_the_others_were_not_there(photo, painting, painting2, enc):
+    left, now = (torch.arange(64) < 32).float().expand(1, 1, 64, 64), [Now(style_gradients) for _ in range(2)]
+    for n, styles, masks in zip(now, ([painting, painting2], [painting]), ([left, 1 - left], [left])):
+        picture_learner(photo, enc, [StyleLoss(styles, WEIGHTS, masks=masks), n, LBFGSStep()], lbfgs(), 1., steps=1).fit(1)
+    a, b = (n.out['style 1'] for n in now)
+    assert (a - b).norm() < 1e-4*b.norm()
+
 def test_the_map_says_where():
     "A picture that is its own content but for one corner is pulled there"
     g = torch.zeros(1, 3, 32, 32); g[..., :8, :8] = 1
@@ -112,4 +134,6 @@ def test_without_balance_nothing_changes(photo, painting):
 
 def test_refusals(photo, painting, enc, refused):
     refused(lambda: Shares(0), 'every is 0')
+    two = lambda: picture_learner(photo, enc, [StyleLoss([painting, photo], WEIGHTS, mix='barycentre'), Now(style_gradients), LBFGSStep()], lbfgs(), 1., steps=1).fit(1)
+    with pytest.raises(ValueError, match='barycentre.*mask of its own'): two()
     with pytest.raises(ValueError, match="kind 'gram'"): at_first_step(lambda learn: style_gradients(learn.remove_cb(StyleLoss)), photo, painting, enc)
