@@ -39,6 +39,7 @@ def _style_factors(r, styles, x, enc, norm, masks):
     if any(max(f) > min(f)*(1 + 1e-6) for f in found.values()): raise ValueError(f"Each region has its own factor from {r.style_norm!r} to {norm!r}, and a layer has one weight for all: convert for one style at a time, or between norms that count channels only ('chw', 'hw', 'gatys').")
     return {l: f[0] for l, f in found.items()}
 
+# %% ../nbs/71_units.ipynb #6e9ecda3
 @torch.no_grad()
 def in_units(
     recipe,                # A recipe or its name
