@@ -342,7 +342,7 @@ class TVLoss(LossTerm):
     "Total variation: prefer smooth pictures."
     def __init__(self,
         weight:float=1.,       # Weight; the loss is a mean, so it means the same at any size
-        kind:str='squared',    # 'squared' or 'absolute'
+        kind:str='squared',    # One of `TV_KINDS`
     ): self.weight, self.kind = in_range(weight, 'tv_weight'), one_of(kind, TV_KINDS, 'total variation')
 
     def after_loss(self):

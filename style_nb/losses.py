@@ -178,6 +178,7 @@ class _TV(Function):
             late.addcmul_(step, k, value=factor); early.addcmul_(step, k, value=-factor)
         return out, None
 
+# %% ../nbs/30_losses.ipynb #ff2f4777
 def _summed(f): return lambda x: sum(f(d).sum() for d in (x[..., 1:, :] - x[..., :-1, :], x[..., 1:] - x[..., :-1]))
 
 def _nine_points(x):
@@ -185,13 +186,18 @@ def _nine_points(x):
     steps = (x[..., 1:-1, 1:] - x[..., 1:-1, :-1], 3), (x[..., 1:, 1:-1] - x[..., :-1, 1:-1], 3), (x[..., 1:, 1:] - x[..., :-1, :-1], 12), (x[..., 1:, :-1] - x[..., :-1, 1:], 12)
     return 2*sum(d.square().mean()/n for d, n in steps)
 
-TV_KINDS = {k: lambda x, k=k: _TV.apply(x, k) for k in _TV_STEPS} | {
+def _isotropic(x, eps=1e-6):
+    "Length of the slope at each place that has a right and a lower neighbour; `eps` rounds it off at 0, where it has a kink."
+    down, right = x[..., 1:, :-1] - x[..., :-1, :-1], x[..., :-1, 1:] - x[..., :-1, :-1]
+    return ((down.square() + right.square() + eps).sqrt() - eps**.5).mean()
+
+TV_KINDS = {k: lambda x, k=k: _TV.apply(x, k) for k in _TV_STEPS} | {'isotropic': _isotropic,
     'squared-sum': _summed(torch.square), 'absolute-sum': _summed(torch.abs), 'nine-point': _nine_points}
 
 def tv_loss(
     x:torch.Tensor,      # Picture, (1, 3, H, W)
     kind:str='squared',  # One of `TV_KINDS`
-)->torch.Tensor:         # Scalar; for 'squared' and 'absolute' the mean over vertical plus the mean over horizontal steps
+)->torch.Tensor:         # Scalar, a mean unless the kind is a sum; for 'squared' and 'absolute' over vertical plus over horizontal steps
     "Total variation of a picture."
     return TV_KINDS[one_of(kind, TV_KINDS, 'total variation')](x)
 

@@ -34,6 +34,7 @@ def tv64(x, kind):
     if kind == 'nine-point':
         y = np.pad(x[0], ((0, 0), (1, 1), (1, 1)), 'edge'); (_, H, W), sq = y.shape, lambda a, b: np.mean([(u - v)**2 for u, v in zip(a.ravel(), b.ravel())])
         return 2*(sq(y[:, 1:H-1, 1:], y[:, 1:H-1, :W-1])/3 + sq(y[:, 1:, 1:W-1], y[:, :H-1, 1:W-1])/3 + (sq(y[:, 1:, 1:], y[:, :H-1, :W-1]) + sq(y[:, 1:, :W-1], y[:, :H-1, 1:]))/12)
+    if kind == 'isotropic': return np.mean([np.sqrt((x[0, c, i+1, j] - x[0, c, i, j])**2 + (x[0, c, i, j+1] - x[0, c, i, j])**2 + 1e-6) - 1e-3 for c in range(3) for i in range(x.shape[2]-1) for j in range(x.shape[3]-1)])
     f, mean = dict(squared=np.square, absolute=np.abs)[kind.removesuffix('-sum')], np.sum if kind.endswith('-sum') else np.mean
     down = [f(x[0, c, i+1, j] - x[0, c, i, j]) for c in range(3) for i in range(x.shape[2]-1) for j in range(x.shape[3])]
     right = [f(x[0, c, i, j+1] - x[0, c, i, j]) for c in range(3) for i in range(x.shape[2]) for j in range(x.shape[3]-1)]
@@ -139,11 +140,28 @@ def test_tv(kind):
     x = torch.rand(1, 3, 9, 13)
     assert tv_loss(x, kind).item() == pytest.approx(tv64(x, kind), rel=1e-5) and tv_loss(torch.full((1, 3, 5, 5), .3), kind) == 0
 
-@pytest.mark.parametrize('kind', ['squared', 'absolute'])
+@pytest.mark.parametrize('kind', ['squared', 'absolute', 'isotropic'])
 def test_tv_is_a_mean(kind):
     "A ramp of the same slope scores the same at any size"
     ramp = lambda n: (torch.arange(n)*.01).expand(1, 3, n, n)
     assert tv_loss(ramp(64), kind).item() == pytest.approx(tv_loss(ramp(8), kind).item(), rel=1e-4)
+
+@settings(max_examples=30)
+@given(st.floats(0, 1.57), st.integers(0, 99))
+def test_isotropic_tv_does_not_ask_for_the_direction(turn, seed):
+    "A smooth slope of any direction scores its length; the absolute kind up to root 2 of it. Along one axis the two are one"
+    y, x = (torch.arange(24.)[:, None] - 12)*.02, (torch.arange(24.) - 12)*.02
+    slope = (np.cos(turn)*y + np.sin(turn)*x + .5).expand(1, 3, 24, 24).double()
+    iso, ab = (tv_loss(slope, k).item() for k in ('isotropic', 'absolute'))
+    assert iso == pytest.approx(np.sqrt(.02**2 + 1e-6) - 1e-3, rel=1e-4) and ab == pytest.approx(.02*(np.cos(turn) + np.sin(turn)), rel=1e-4)
+    rows = maps(1, 3, 1, 16, seed=seed).expand(1, 3, 16, 16).double()
+    assert tv_loss(rows, 'isotropic').item() == pytest.approx(tv_loss(rows, 'absolute').item(), rel=2e-2) and tv_loss(rows.mT, 'isotropic') == tv_loss(rows, 'isotropic')
+
+@pytest.mark.parametrize('kind', TV_KINDS)
+def test_tv_has_a_finite_slope_everywhere(kind):
+    for x in (torch.full((1, 3, 6, 7), .5), torch.zeros(1, 3, 6, 7), (maps(1, 3, 6, 7) > 0).float()):
+        x.requires_grad_(); tv_loss(x, kind).backward()
+        assert x.grad.isfinite().all()
 
 def test_units_at_their_ends():
     p = maps(1, 8, 10, 10)
