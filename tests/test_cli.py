@@ -138,7 +138,7 @@ def test_contrast(run, files):
 def test_rank(run, files):
     code, out, err = run('rank', files/'painting.png', files/'photo.png', files/'painting.png', '-o', files/'out/r.png')
     head, first, second = out.splitlines()
-    assert code == 0 and head.split() == ['photo', 'score', 'contrast', 'masses', 'hue', 'detail', 'gram', 'words']
+    assert code == 0 and head.split() == ['photo', 'score', 'contrast', 'masses', 'hue', 'scale', 'detail', 'gram', 'words']
     assert first.startswith(str(files/'painting.png')) and second.startswith(str(files/'photo.png')) and left(files) == ['r.png']
 
 def test_ablate(run, files):
