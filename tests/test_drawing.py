@@ -23,6 +23,20 @@ def test_strokes_come_as_text(photo):
     names = {}; exec(b.code.value, names)
     assert all(torch.equal(names['masks'][n], m) for n, m in b.masks.items())
 
+def page_says(b, *strokes): b.wire.value = json.dumps([dict(id=i, region=n, points=LINE, radius=.1, erase=False, fill=False) for i, n in strokes])
+
+def test_strokes_of_the_page_count_once(photo):
+    b = board(photo)
+    page_says(b, (1, 'sky'))
+    assert len(b.strokes['sky']) == 1 and json.loads(b.text.value) == {'sky': [dict(points=LINE, radius=.1)]}
+    page_says(b, (1, 'sky'), (2, 'land'), (3, 'sky'))
+    assert [len(s) for s in b.strokes.values()] == [2, 1]
+    b.buttons['Undo'].click()
+    page_says(b, (3, 'sky'), (2, 'land'))
+    assert [len(s) for s in b.strokes.values()] == [1, 1], 'what was undone does not come back when the page says it again'
+    page_says(b, (4, 'sea'))
+    assert b.error is None and [len(s) for s in b.strokes.values()] == [1, 1]
+
 def test_undo_clear_and_the_text_agree(photo):
     b = board(photo)
     one, two = (json.dumps({'sky': [LINE]*n}) for n in (1, 2))
