@@ -49,8 +49,9 @@ def _recipe_options(s):
     s.add_argument('--encoder', help='the network that compares the pictures (see: style_nb encoders)')
     s.add_argument('--optimizer', help='lbfgs or adam')
     s.add_argument('--init', help='start: content, noise, style or a picture file')
-    s.add_argument('--style-weight', type=float, help='style against content')
-    s.add_argument('--tv-weight', type=float, help='smoothness')
+    s.add_argument('--noise', metavar='KIND', help='kind of noise in the start: uniform, white, grey, pink or clouds')
+    for name, text in {'noise-share': 'share of noise mixed into any other start, 0 to 1', 'style-weight': 'style against content', 'tv-weight': 'smoothness'}.items(): s.add_argument(f'--{name}', type=float, help=text)
+    s.add_argument('--tv-kind', help='what smooth is: squared, absolute, isotropic, squared-sum, absolute-sum or nine-point')
     for name, text in dict(style='gram, covariance, moments, histogram, wasserstein, w2, patch or remd', content='features or self-similarity').items(): s.add_argument(f'--{name}-kind', help=f'what {name} is: {text}')
     s.add_argument('--seed', type=int, help='seed of the noise')
 
@@ -154,7 +155,7 @@ def run_recolour(args):
     save_picture(match_colours(args.photo, args.painting, method=args.method), args.output)
 
 # %% ../nbs/90_cli.ipynb #4902e0e4
-_FIELDS = 'size steps levels encoder optimizer init style_weight tv_weight style_kind content_kind seed'.split()
+_FIELDS = 'size steps levels encoder optimizer init noise noise_share style_weight tv_weight tv_kind style_kind content_kind seed'.split()
 
 def _given(args, *names): return {k: v for k in names if (v := getattr(args, k)) is not None}
 def _recipe_of(args): return dict(recipe=args.recipe, **_given(args, *_FIELDS))

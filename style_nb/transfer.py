@@ -411,7 +411,7 @@ def run_transfer(
     names:list,     # A name for each
 )->Result:          # What came out
     "Fit, and pack what came out into a `Result`."
-    learn.pack = partial(_pack, recipe=recipe, xs=xs, names=names)
+    learn.pack, learn.finish = partial(_pack, recipe=recipe, xs=xs, names=names), partial(_shown, content=xs[0], r=recipe)
     with learn.stop.on_interrupt():
         try: learn.fit(recipe.levels)
         finally:
@@ -424,7 +424,7 @@ def _pack(learn, recipe, xs, names):
     recipe = replace(recipe, schedule=[list(o) for o in learn.controls.noted + learn.controls.todo])
     titles = ['content'] + ([f'style {i}' for i in range(1, len(xs))] if len(xs) > 2 else ['style'])
     inputs = [(t, resize(x, min(600, max(x.shape[-2:])))) for t, x in zip(titles, xs) if x is not None]
-    shown = lambda x: _shown(learn, x, xs[0], recipe)
+    shown = partial(_shown, learn, content=xs[0], r=recipe)
     frames = [(s, im if recipe.colours == 'style' else shown(load_picture(im))) for s, im in learn.snapshots.frames] if recipe.snapshots else []
     return Result(shown(learn.picture_so_far()), learn.history.table, frames, recipe, run_state(learn, recipe), inputs, getattr(learn, 'stopped', ''))
 

@@ -69,6 +69,12 @@ def test_another_seed_is_another_picture(run, files):
     for seed in (0, 1): run(*stylize(files, '--seed', seed, '--init', 'noise', out=f'{seed}.png'))
     assert pixels(files/'out/0.png') != pixels(files/'out/1.png')
 
+def test_kinds_of_noise_and_of_smoothness(run, files):
+    for i, words in enumerate((['--init', 'noise'], ['--init', 'noise', '--noise', 'clouds'], ['--noise-share', .5, '--noise', 'pink', '--tv-kind', 'isotropic'])): assert run(*stylize(files, *words, out=f'{i}.png'))[0] == 0
+    r, s, t = (Recipe.load(files/f'out/{i}.png') for i in range(3))
+    assert [o.noise for o in (r, s, t)] == ['uniform', 'clouds', 'pink'] and (t.noise_share, t.tv_kind, t.init) == (.5, 'isotropic', 'recoloured')
+    assert len({pixels(files/f'out/{i}.png') for i in range(3)}) == 3
+
 def test_several_styles(run, files):
     two = [files/'painting.png', files/'other.png']
     for name, words in dict(alone=[], both=['--blend', 1, 1], first=['--blend', 1, 0]).items():
@@ -196,6 +202,7 @@ def test_bad_style(run, files, bad_files, kind):
     (['--recipe', 'none.png'], ['There is no file none.png']), (['--recipe', 'none.json'], ['There is no file none.json']),
     (['--optimizer', 'lbgfs'], ['lbfgs, adam', "Did you mean 'lbfgs'?"]),
     (['--init', 'nois'], ["Unknown init 'nois'", "Did you mean 'noise'?"]), (['--init', 'none.png'], ['There is no file none.png']),
+    (['--noise', 'cloud'], ["Unknown noise 'cloud'", "Did you mean 'clouds'?"]), (['--noise-share', '2'], ['noise_share is 2']), (['--tv-kind', 'isotropc'], ["Did you mean 'isotropic'?"]),
     (['--steps', '0'], ['steps is 0', 'at least 1']), (['--steps', '-3'], ['steps is -3']), (['--levels', '0'], ['levels is 0']),
     (['--steps', '2', '--levels', '3', '--size', '96'], ['steps is 2 for 3 levels']),
     (['--size', '0'], ['size is 0', 'at least 4']), (['--size', '9999999'], ['at most 20000']),

@@ -148,3 +148,14 @@ class _StopAt(Callback):
     def after_step(self):
         self.n -= 1
         if self.n == 0: self.learn.stop.now()
+
+@pytest.mark.parametrize('colours', ['style', 'content-luma', 'content-match'])
+def test_a_run_is_watched_in_its_final_colours(photo, painting, monkeypatch, colours):
+    from style_nb.callbacks import LiveView
+    seen = []
+    class Handle: update = staticmethod(seen.append)
+    monkeypatch.setattr('IPython.display.display', lambda im, **kw: seen.append(im) or Handle())
+    half = (torch.arange(64) < 32).float().expand(1, 1, 64, 64)
+    for kw in (dict(), dict(change_mask=half)):
+        r = stylize(photo, painting, size=64, steps=4, levels=1, colours=colours, cbs=[LiveView(0)], progress=False, content_weights='relu2_1', style_weights='relu1_1', **kw)
+        assert seen[-1].tobytes() == r.image.tobytes() and len(seen) >= 4
