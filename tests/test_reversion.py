@@ -78,3 +78,13 @@ def test_a_painting_fits_itself_best(pair):
 
 def test_contrast_is_said(pair):
     assert 'more contrast' in repr(compatibility(lower_contrast(pair[0], .4), pair[0])) and 'less contrast' in repr(compatibility(pair[0], lower_contrast(pair[0], .4)))
+
+def test_the_results_own_colours(photo, painting):
+    "`colours` is taken; the recipe's field of that name comes by a recipe"
+    from style_nb.colour import luminance
+    from style_nb.recipe import named_recipe
+    how = dict(size=48, steps=3, levels=1, progress=False, content_weights='relu2_1', style_weights='relu1_1')
+    a, b = revert(painting, photo, **how), revert(painting, photo, recipe=named_recipe(colours='content-luma'), **how)
+    assert b.recipe.colours == 'content-luma' and torch.equal(a.state['canvas'], b.state['canvas'])
+    x, y = (luminance(load_picture(r.image)) for r in (a, b))
+    assert a.image.tobytes() != b.image.tobytes() and (x - y).abs().max() < 2/255
