@@ -7,7 +7,7 @@ Docs: https://style-nb.github.io/style_nb/colour.html.md"""
 # %% ../nbs/15_colour.ipynb #3ccf22e6
 from __future__ import annotations
 import numpy as np, torch
-from .pictures import load_picture, one_of, resize
+from .pictures import in_range, load_picture, one_of, resize
 
 # %% auto #0
 __all__ = ['LUMA', 'COLOUR_METHODS', 'COLOURS', 'luminance', 'colour_statistics', 'match_colours', 'to_oklab', 'from_oklab',
@@ -67,16 +67,20 @@ def match_colours(
     weights=None,      # With several: weight of each
     within=None,       # Picture whose colours are to become those; `None` is the picture itself
     method:str='symmetric',  # One of `COLOUR_METHODS`: which of the maps that give this covariance; 'histogram' gives each channel's whole distribution
+    rounds:int=1,      # Times the map is found and applied: what is clipped at black and white is made up for by some more
 )->torch.Tensor:       # (1, 3, H, W), clipped to [0, 1]
     "A picture with the mean and covariance of another's colours."
     x, likes = load_picture(picture), [load_picture(p) for p in (like if isinstance(like, (list, tuple)) else [like])]
+    seen, rounds = x if within is None else load_picture(within), in_range(rounds, 'rounds', 1, 1000, whole=True)
     if one_of(method, COLOUR_METHODS, 'colour method') == 'histogram': return _match_channels(x, likes, weights)
-    mean, cov = colour_statistics([x if within is None else load_picture(within)])
     wanted_mean, wanted = colour_statistics(likes, weights)
     few = 1e-4*torch.eye(3, dtype=torch.float64)  # without it the faint colour noise of a nearly grey photo would be blown up
-    T = _MAPS[method](cov + few, wanted + few)
-    y = T @ (x[0].flatten(1).double().cpu() - mean) + wanted_mean
-    return y.view_as(x[0])[None].clamp(0, 1).to(x)
+    for _ in range(rounds):
+        mean, cov = colour_statistics([seen])
+        T = _MAPS[method](cov + few, wanted + few)
+        moved = lambda x: (T @ (x[0].flatten(1).double().cpu() - mean) + wanted_mean).view_as(x[0])[None].clamp(0, 1).to(x)
+        x, seen = moved(x), moved(seen)
+    return x
 
 # %% ../nbs/15_colour.ipynb #59c356f2
 _TO_CONES = torch.tensor([[.4122214708, .5363325363, .0514459929], [.2119034982, .6806995451, .1073969566], [.0883024619, .2817188376, .6299787005]], dtype=torch.float64)
