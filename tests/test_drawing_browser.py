@@ -73,6 +73,14 @@ def test_paint_and_code(page):
     page.locator('.jp-CodeCell').last.locator('.jp-InputPrompt').click(); page.keyboard.press('Control+Enter')
     until(lambda: 'the same masks: True' in page.locator('.jp-CodeCell').last.inner_text(), 30)
 
+def test_fast_strokes_are_all_heard(page):
+    "ipywidgets leaves messages out while the kernel is busy"
+    at(page, 'tool').get_by_text('brush').click()
+    until(lambda: at(page, 'board').locator('[data-fill=false][data-erase=false]').count())
+    n = len(json.loads(strokes(page))['coat'])
+    for k in range(10): stroke(page, (.05 + .09*k, .1), (.05 + .09*k, .3))
+    until(lambda: len(json.loads(strokes(page))['coat']) == n + 10)
+
 def test_an_error_is_seen(page):
     page.locator('.sn-board').last.get_by_text('Strokes as text').click()
     text = at(page, 'strokes').locator('textarea')
