@@ -8,7 +8,7 @@ Docs: https://style-nb.github.io/style_nb/explorers.html.md"""
 from __future__ import annotations
 import html, json, threading
 from itertools import cycle
-import ipywidgets as w, torch
+import torch
 from fastcore.basics import patch
 from fastcore.meta import delegates
 from PIL import ImageColor
@@ -21,7 +21,7 @@ from .tiling import tile
 from .masks import STROKE, as_strokes, check_masks, layer_mask, load_mask, masks_from_strokes
 from .transfer import Shared, reconstruct, stylize
 from .widgets import Explorer, _one_line, explore, log_range
-from .studio import RED, jpeg, line, rows, wide
+from .studio import RED, jpeg, line, rows, w, wide
 
 # %% auto #0
 __all__ = ['TINTS', 'BRUSH', 'PIXEL', 'explore_gram', 'explore_contrast', 'explore_tiles', 'explore_layers', 'explore_reversion',

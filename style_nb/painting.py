@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
-from .pictures import in_range, one_of
-from .scenes import Scene, _as_rgb, _noise, _rgb, _turned, _u8, fishes, harbour, night, scene_of, table, waves
+from .pictures import in_range, load_picture, one_of, to_pil
+from .scenes import Scene, _noise, _rgb, _turned, _u8, fishes, harbour, night, scene_of, table, waves
 
 # %% ../nbs/05_painting.ipynb #6479021f
 def _look(im, pts):
@@ -317,7 +317,7 @@ def _picture_size(size, aspect):
 
 def paint(
     kind:str, # Name of a hand in `painters`: 'swirls', 'dots', 'woodcut', 'facets', 'ink' or 'mosaic'
-    source=None, # Photo to paint: PIL picture or array (H, W, 3), uint8 or float in [0, 1]; None paints a scene of its own
+    source=None, # Photo to paint: anything `load_picture` reads; None paints a scene of its own
     size=704, # Longer side, px, or (width, height); a scene of its own is 4:3
     seed:int=0, # Chance: the same seed gives the same picture
     brush:float=1., # Size of the marks, .25-4, 1 = as in the bundled pictures; a mark's size in px does not depend on `size`
@@ -325,7 +325,7 @@ def paint(
     "Paint a scene of the code's own, or a photo, by hand `kind`"
     hand, scene = painters[one_of(kind, painters, 'painter')]
     brush, seed = in_range(brush, 'brush', .25, 4), in_range(seed, 'seed', whole=True)
-    photo = None if source is None else Image.fromarray(_u8(_as_rgb(source)))
+    photo = None if source is None else to_pil(load_picture(source))
     w, h = _picture_size(size, 4/3 if photo is None else photo.width/photo.height)
     chance, look = np.random.default_rng([seed, 1]), np.random.default_rng([seed, 2])
     s = scene(w, h, look) if photo is None else scene_of(photo.resize((w, h), Image.LANCZOS), look)

@@ -8,7 +8,7 @@ Docs: https://style-nb.github.io/style_nb/reversion.html.md"""
 from __future__ import annotations
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 from PIL import Image
@@ -66,7 +66,7 @@ def revert(
     style_scale:float=1.,       # Longer side of the photo over the picture's
     steps:int=200,              # Optimiser steps
     init=None,                  # Start; `None` is the painting at `SEEN` px, or as it is without `keep`
-    **settings,            # Any other field of `Recipe`, and `recipe`, `shared`, `progress`, `device`, `cbs`, masks
+    **settings,            # Any other field of `Recipe`, and `recipe`, `shared`, `progress`, `device`, `cbs`
 )->Result:                 # The picture; `result.recipe.revert` holds these arguments
     "Repaint a painting as a photo."
     x, keep = model_photo(painting, photo, contrast, masses, colours, size), in_range(keep, 'keep') if init is None else 0.
@@ -74,7 +74,7 @@ def revert(
     run = settings | dict(size=size, content_weights=content_weights, style_weight=style_weight, style_scale=style_scale, steps=steps)
     r = stylize(painting, x, init=start, keep=keep, **run)
     run |= dict(contrast=contrast, masses=masses, colours=colours, keep=keep, init=init)
-    said = {k: v for k, v in run.items() if k in (*revert.__kwdefaults__, 'contrast', 'recipe', *Recipe.__dataclass_fields__) and isinstance(v, (str, int, float, list, dict))}
+    said = {k: v for k, v in run.items() if k in ('contrast', 'masses', 'recipe', *(f.name for f in fields(Recipe) if f.compare)) and isinstance(v, (str, int, float, list, dict))}
     r.recipe = replace(r.recipe, name='revert', revert=said)
     return r
 

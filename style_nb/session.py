@@ -25,8 +25,8 @@ from .transfer import STARTS, Result, Shared, best_device, settle_levels, styliz
 from .sweeping import combinations, sweep
 
 # %% auto #0
-__all__ = ['REFS', 'FIELDS', 'EXTRAS', 'NOTE', 'Remote', 'Given', 'given', 'Leg', 'Session', 'give_back', 'leg_code',
-           'settings_of', 'Pin', 'differing', 'split_view', 'draw_curves']
+__all__ = ['FIELDS', 'EXTRAS', 'NOTE', 'Remote', 'Given', 'given', 'Leg', 'Session', 'give_back', 'leg_code', 'settings_of',
+           'Pin', 'differing', 'split_view', 'draw_curves']
 
 # %% ../nbs/81_session.ipynb #a6b32899
 class Remote(Callback):
@@ -91,8 +91,7 @@ def paint(self:Remote,
     try: self.result = call()
     except BaseException as e:
         self.error = e
-        try: self.result = self.learn.pack(self.learn)
-        except Exception: pass  # it failed before there was a picture
+        if hasattr(self, 'learn') and hasattr(self.learn, 'pack'): self.result = self.learn.pack(self.learn)  # else it failed before there was a picture
     with self.gate: self.over = True
     self.answer()
     self.tell(self)
@@ -117,8 +116,7 @@ def given(
     return name, Given(x, code, tuple(load_picture(x).shape[-2:]))
 
 # %% ../nbs/81_session.ipynb #10595595
-REFS = ('content', 'styles', 'start', 'masks', 'style_masks', 'content_mask', 'change_mask', 'name', 'source', 'schedule')
-FIELDS = tuple(f.name for f in fields(Recipe) if f.name not in REFS)
+FIELDS = tuple(f.name for f in fields(Recipe) if f.compare and f.name != 'schedule')  # no references
 EXTRAS = ('content', 'style', 'tiles', 'contrast')
 
 @dataclass

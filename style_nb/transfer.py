@@ -287,7 +287,7 @@ def _settle(recipe, enc, device, content, styles, names):
     shapes = settle_levels(r, hw, enc)
     return shapes, replace(r, levels=len(shapes), lr=r.lr or (.03 if adam_ else 1.), lr_end=r.lr_end or (.01 if adam_ else 1.), precision=best_precision(device) if r.precision == 'auto' else r.precision,
                            clamp=('step' if adam_ else 'end') if r.clamp == 'auto' else r.clamp, encoder_weights=r.encoder_weights and Path(r.encoder_weights).name,
-                           content=content if content is None else picture_ref(content, names[0]), styles=[picture_ref(s, n) for s, n in zip(styles, names[1:])])
+                           content=content if content is None else picture_ref(content, names[0]), styles=[picture_ref(s, n) for s, n in zip(styles, names[1:])], revert=None)
 
 def _check_styles(recipe, styles, enc, shapes):
     "Every style picture must be large enough for the deepest style layer at the first level."

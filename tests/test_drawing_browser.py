@@ -3,7 +3,7 @@ import json, re
 import pytest
 from test_browser import CHROMIUM, SHOTS, at, chromium, jupyterlab, open_notebook, until
 
-pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason='apt-get install chromium'), pytest.mark.slow, pytest.mark.xdist_group('browser')]
+pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason='apt-get install chromium'), pytest.mark.slow]
 
 CELLS = ["from style_nb.all import *", "board = explore_masks(sample('astronaut'), {'coat': sample('woodcut'), 'rest': sample('swirls')}, size=128, steps=4, levels=1)\nboard",
     "names = {}; exec(board.as_code(), names)\nprint('the same masks:', all((names['masks'][n] == m).all().item() for n, m in board.masks.items()))"]

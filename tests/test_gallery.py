@@ -5,6 +5,7 @@ import numpy as np, pytest
 from PIL import Image
 from style_nb.gallery import sample, samples
 from style_nb.painting import paint, painters, scene_of
+from style_nb.pictures import load_picture
 
 def _diff(a, b): return abs(np.asarray(a, float) - np.asarray(b, float))
 
@@ -52,9 +53,15 @@ def test_unknown_name(name):
     assert '\n' not in str(e.value) and repr(name) in str(e.value)
 
 @pytest.mark.parametrize('kw, error', [(dict(kind='oil'), ValueError), (dict(kind='dots', size=0), ValueError), (dict(kind='dots', size=True), TypeError),
-    (dict(kind='dots', size=(64.5, 64)), TypeError), (dict(kind='dots', brush=float('nan')), ValueError), (dict(kind='dots', source='photo.jpg'), TypeError),
-    (dict(kind='dots', source=np.full((64, 64, 3), np.nan)), ValueError), (dict(kind='dots', source=np.zeros((0, 0, 3))), TypeError),
+    (dict(kind='dots', size=(64.5, 64)), TypeError), (dict(kind='dots', brush=float('nan')), ValueError), (dict(kind='dots', source='f.txt'), FileNotFoundError),
+    (dict(kind='dots', source=np.full((64, 64, 3), np.nan)), ValueError), (dict(kind='dots', source=np.zeros((0, 0, 3))), ValueError),
     (dict(kind='dots', seed=-1), ValueError), (dict(kind='dots', seed='a'), TypeError)])
 def test_refused(kw, error):
-    with pytest.raises(error, match='choose one of|: give |; allowed are ') as e: paint(**kw)
+    with pytest.raises(error, match='choose one of|: give |allowed are |There is no file') as e: paint(**kw)
     assert '\n' not in str(e.value)
+
+def test_paint_takes_what_load_picture_reads(tmp_path):
+    "A path and a tensor give the same painting as the picture"
+    im = sample('cat').resize((64, 48)); im.save(tmp_path/'cat.png')
+    want = np.asarray(paint('dots', im, size=64))
+    for source in (tmp_path/'cat.png', np.asarray(im), load_picture(im)): assert (np.asarray(paint('dots', source, size=64)) == want).all()

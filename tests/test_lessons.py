@@ -59,8 +59,7 @@ def unsaid(book):
     after = {i: next(j for j in md if j is None or j > i) for i, c in enumerate(book) if is_figure(c)}
     return [i for i, j in after.items() if j is None or not re.match(r'(?!#)(\S+\s+){4}', text(book[j]))]
 
-others_mend = [pytest.param(n, marks=pytest.mark.xfail(reason='its words are being written', strict=False)) if n in ('05_reversion', '09_where') else n for n in lessons]
-@pytest.mark.parametrize('name', others_mend)
+@pytest.mark.parametrize('name', lessons)
 def test_every_figure_is_spoken_of(name): assert not unsaid(books[name]), [text(books[name][i]) for i in unsaid(books[name])]
 
 def test_a_silent_figure_is_found():

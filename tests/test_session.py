@@ -255,3 +255,11 @@ def test_split_view(at, side):
 def test_curves():
     ax, = draw_curves({'loss': [(1, 2.), (2, 1.)], 'tv': [(1, .1), (2, .2)]}, [1]).axes
     assert ax.get_yscale() == 'log' and [l.get_label() for l in ax.lines][:2] == ['weighted sum', 'tv']
+
+def test_a_reversion_is_no_setting_of_a_session(photo, painting, tmp_path):
+    "What `revert` wrote into a picture is its own; settings and code are those of `stylize`"
+    from style_nb.reversion import revert
+    r = revert(painting, photo, size=48, steps=2, progress=False, style_masks=None)
+    assert 'revert' not in Session(photo, painting, r.recipe, init='content', keep=0.).settings and r.recipe.revert['steps'] == 2
+    again = stylize(photo, painting, r.recipe, init='content', keep=0., progress=False)
+    assert again.recipe.revert is None

@@ -230,3 +230,8 @@ print(rss() - before)
 def test_ten_studios_leave_less_than_50_mb():
     grown = float(subprocess.run([sys.executable, '-c', CYCLE], capture_output=True, text=True, check=True, timeout=300).stdout.split()[-1])
     assert grown < 50, f'{grown:.0f} MB'
+
+def test_all_imports_without_ipywidgets():
+    code = "import sys; sys.modules['ipywidgets'] = None\nfrom style_nb.all import *\ntry: Studio('cat', 'swirls', size=48)\nexcept ImportError as e: print(e)\nprint(Session('cat', 'swirls', size=48).state)"
+    out = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=300)
+    assert out.returncode == 0 and 'pip install ipywidgets' in out.stdout and out.stdout.endswith('ready\n'), out
