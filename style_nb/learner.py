@@ -315,7 +315,7 @@ def set_masks(self:StyleLoss, masks, style_masks, mix):
     check_masks(self.style_masks, [s.shape[-2:] for s in self.styles], 'style_masks')
     if len(self.masks) != n: check_masks(self.masks, [(1, 1)]*n, 'masks')
     self.regions = regions(self.masks, n)
-    self.masked, self.shares = self.regions != [(None, [*range(n)])], [1. if m is None else float(m.mean()) for m, _ in self.regions]
+    self.masked, self.areas = self.regions != [(None, [*range(n)])], [1. if m is None else float(m.mean()) for m, _ in self.regions]
     if self.kind == 'patch' and (self.masked or any(m is not None for m in self.style_masks)): raise ValueError("The style kind 'patch' needs the neighbours of each place and takes no masks: choose another kind, or leave the masks out.")
     if mix == 'barycentre' and self.kind != 'gram': raise ValueError(f"The mix 'barycentre' goes with the style kind 'gram', not with {self.kind!r}: leave one of them out.")
 @patch
@@ -335,7 +335,7 @@ def part(self:StyleLoss, f, i):
 def distance(self:StyleLoss, f, target):
     far = STYLE_KINDS[self.kind].distance
     if not self.masked: return far(f, target)
-    return sum(share*far(self.part(f, i), t)*scale for i, ((t, scale), share) in enumerate(zip(target, self.shares)))
+    return sum(share*far(self.part(f, i), t)*scale for i, ((t, scale), share) in enumerate(zip(target, self.areas)))
 
 # %% ../nbs/40_learner.ipynb #9b33b8c5
 class TVLoss(LossTerm):

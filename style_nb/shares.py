@@ -138,13 +138,13 @@ def style_gradients(
     if cb is None or getattr(cb, 'kind', 'gram') != 'gram': raise ValueError("Only a StyleLoss of kind 'gram' can be taken apart: its gradient is linear in its target.")
     if cb.mix != 'mean' and any(len(mine) > 1 for _, mine in cb.regions): raise ValueError('Styles in a barycentre cannot be taken apart: leave style_mix out, or give each style a mask of its own.')
     [cb.target(l) for l in cb.layers]
-    kept, out = {k: getattr(cb, k) for k in ('targets', 'styles', 'blend', 'scale', 'style_masks', 'regions', 'masked', 'shares', 'small')}, {}
+    kept, out = {k: getattr(cb, k) for k in ('targets', 'styles', 'blend', 'scale', 'style_masks', 'regions', 'masked', 'areas', 'small')}, {}
     w, whole = cb.blend or [1.]*len(cb.styles), lambda l, i: kept['targets'][l][0][i][1] if kept['masked'] else kept['targets'][l][1]
     try:
         for i, j in ((i, j) for i, (_, mine) in enumerate(kept['regions']) for j in mine):
             mask, mine = kept['regions'][i]
             cb.styles, cb.scale, cb.style_masks = ([kept[k][j]] for k in ('styles', 'scale', 'style_masks'))
-            cb.regions, cb.masked, cb.shares, cb.blend, cb.small, cb.targets = [(None, [0])], False, [kept['shares'][i]], None, {}, {}
+            cb.regions, cb.masked, cb.areas, cb.blend, cb.small, cb.targets = [(None, [0])], False, [kept['areas'][i]], None, {}, {}
             made = {l: (t, whole(l, i)) for l, (t, _) in cb.make_targets(cb.layers).items() if l in cb.layers}
             cb.regions, cb.masked = [(mask, [0])], kept['masked']
             cb.targets = {l: ([t], 1.) for l, t in made.items()} if cb.masked else made
