@@ -67,7 +67,7 @@ def match_colours(
     weights=None,      # With several: weight of each
     within=None,       # Picture whose colours are to become those; `None` is the picture itself
     method:str='symmetric',  # One of `COLOUR_METHODS`: which of the maps that give this covariance; 'histogram' gives each channel's whole distribution
-    rounds:int=1,      # Times the map is found and applied: what is clipped at black and white is made up for by some more
+    rounds:int=25,     # Times the map is found and applied, so that what was clipped at black and white is made up for; 1 is the plain map
 )->torch.Tensor:       # (1, 3, H, W), clipped to [0, 1]
     "A picture with the mean and covariance of another's colours."
     x, likes = load_picture(picture), [load_picture(p) for p in (like if isinstance(like, (list, tuple)) else [like])]

@@ -44,7 +44,7 @@ def model_photo(
     x = resize(x, min(in_range(size, 'size', 16, whole=True), max(x.shape[-2:])))
     contrast, colours = in_range(contrast, 'contrast', .01, 4), in_range(colours, 'colours', 0, 1)
     if not isinstance(masses, (bool, int)): raise TypeError(f"masses is {masses!r}: give True or False.")
-    if colours: x = x.lerp(match_colours(x, p), colours)
+    if colours: x = x.lerp(match_colours(x, p, rounds=1), colours)
     if contrast != 1: x = lower_contrast(x, contrast)
     return match_contrast(x, p, by='scale', mean=True, finest=FINEST) if masses else x
 

@@ -67,8 +67,8 @@ def _recoloured(x, styles, recipe, masks):
     for mask, mine in regions(masks.get('masks'), len(styles)):
         some, weights = [like[i] for i in mine], blend and [blend[i] for i in mine]
         m, of = (1., None) if mask is None else (layer_mask(mask, x.shape[-2:]), pixels_of(x, mask))
-        if between and len(some) > 1: y = blend_grams([match_colours(x, s, within=of) for s in some], weights)  # the mean of the ways to each
-        else: y = match_colours(x, some, weights, within=of)
+        if between and len(some) > 1: y = blend_grams([match_colours(x, s, within=of, rounds=1) for s in some], weights)  # the mean of the ways to each
+        else: y = match_colours(x, some, weights, within=of, rounds=1)
         out = y if mask is None else out.lerp(y, m)
     return out
 

@@ -63,8 +63,8 @@ def test_rounds_make_up_for_what_is_clipped(photo, style):
     "The bar of 1e-3 with pictures as they are, saturated ones too"
     x, y = load_picture(sample(photo), 96), load_picture(sample(style), 96)
     off = lambda p: max(float((g - v).abs().max()) for g, v in zip(colour_statistics([p]), colour_statistics([y])))
-    out = match_colours(x, y, rounds=25)
-    assert off(out) < 1e-3 and (off(match_colours(x, y)) > off(out) or off(out) < 1e-4)
+    out = match_colours(x, y)
+    assert off(out) < 1e-3 and (off(match_colours(x, y, rounds=1)) > off(out) or off(out) < 1e-4)
     assert torch.corrcoef(torch.stack([luminance(o).flatten() for o in (out, x)]))[0, 1] > .7
     assert torch.equal(match_colours(x, y, within=x, rounds=3), match_colours(x, y, rounds=3))
 
