@@ -6,7 +6,7 @@ Docs: https://style-nb.github.io/style_nb/reversion.html.md"""
 
 # %% ../nbs/79_reversion.ipynb #89e880cf
 from __future__ import annotations
-import math
+import json, math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -17,16 +17,16 @@ from scipy.ndimage import label
 from .pictures import Plate, in_range, load_picture, one_of, resize, show_pictures
 from .colour import luminance, match_colours
 from .contrast import lower_contrast, match_contrast
-from .encoders import encoder
-from .learner import digest
+from .encoders import DATA, encoder
+from .learner import digest, picture_grams
 from .recipe import Recipe
 from .transfer import Result, Shared, stylize
 from .palettes import gram_errors
 from .comparing import colour_distance, fidelity, laplacian_bands
 
 # %% auto #0
-__all__ = ['FINEST', 'SEEN', 'VARIANTS', 'model_photo', 'revert', 'new_dark', 'Ablation', 'ablate', 'Compatibility',
-           'compatibility', 'rank_photos']
+__all__ = ['FINEST', 'SEEN', 'VARIANTS', 'OCTAVES', 'RESPONSES', 'model_photo', 'revert', 'new_dark', 'Ablation', 'ablate',
+           'Compatibility', 'picture_statistics', 'under_paint', 'compatibility', 'rank_photos']
 
 # %% ../nbs/79_reversion.ipynb #f68f9e76
 FINEST = 3  # octaves of a photo that are its texture
@@ -143,13 +143,13 @@ class Compatibility:
     contrast: float   # Deviation of luminance against the painting's: |log2| of the ratio
     masses: float     # How light and dark are shared out among large areas
     hue: float        # Distance of colours when contrast is set aside
-    scale: float      # Of the photo as `revert` will use it: how strong its smallest masses are against the painting's, |log2| of the ratio
-    detail: float     # Its three finest octaves against what the painting's larger ones lead one to expect; too much is worse than too little
-    gram: float       # Its distance of Gram matrices
+    scale: float      # Contrast of its larger octaves, as `revert` will use it, against the sitter's, as far as the painting gives that away: expected relative error, above the least one possible
+    detail: float     # The same of its three finest octaves; too much is worse than too little
+    gram: float       # The same of the size of its Gram matrices, in an untrained network
     words: list = field(default_factory=list)  # The same, said
 
     @property
-    def score(self)->float: return self.scale + self.detail + self.gram  # what `revert` does not mend
+    def score(self)->float: return (FINEST*self.detail + (OCTAVES - FINEST)*self.scale)/OCTAVES + self.gram  # what `revert` does not mend
     def __repr__(self): return f'Compatibility {self.score:.2f}: ' + ' '.join(self.words)
 
 # %% ../nbs/79_reversion.ipynb #d536e4af
@@ -158,14 +158,26 @@ def _shape_of_tones(x):
     y = luminance(resize(x, 16 if min(x.shape[-2:])*16 >= max(x.shape[-2:]) else 32))
     return np.quantile(((y - y.mean())/luminance(x).std().clamp_min(1e-3)).double().cpu().numpy(), np.linspace(.05, .95, 19))
 
-def _octaves(x, n=5):
-    "log2 of the contrast of each octave, the finest first."
-    small = 3*2**n/min(x.shape[-2:])
-    if small > 1: x = resize(x, tuple(math.ceil(o*small) for o in x.shape[-2:]))
-    return np.log2([max(float(b.std()), 1e-4) for b in laplacian_bands(luminance(x), n)[:n]])
+OCTAVES, RESPONSES = 5, ('relu1_1', 'relu2_1', 'relu3_1', 'relu4_1')
 
-def _expected(d, spread=.7):
-    "How far off detail that is `d` octaves too strong will be, on average; 0 at best."
+def picture_statistics(
+    x:torch.Tensor,  # Picture (1, 3, H, W); sides under 96 px are enlarged
+)->np.ndarray:       # 9 figures: log2 of the contrast of 5 octaves, the finest first; log2 of the norm of 4 Gram matrices
+    "What `under_paint` tells of a photo."
+    small = 3*2**OCTAVES/min(x.shape[-2:])
+    if small > 1: x = resize(x, tuple(math.ceil(o*small) for o in x.shape[-2:]))
+    grams = picture_grams(encoder('random', padding='reflect'), x, RESPONSES)
+    return np.log2([max(float(v), 1e-4) for v in [b.std() for b in laplacian_bands(luminance(x), OCTAVES)[:OCTAVES]] + [grams[l].norm() for l in RESPONSES]])
+
+def under_paint(
+    painting,  # A painting
+)->tuple:      # Its photo's 9 `picture_statistics`, as far as can be guessed, and how far off they may be (a deviation)
+    "What was under the paint."
+    x, line = load_picture(painting), json.loads((DATA/'under_paint.json').read_text())
+    return np.array(line['weights']) @ [*picture_statistics(x), float(luminance(x).mean()), 1], np.array(line['spread'])
+
+def _expected(d, spread):
+    "Relative error to be expected of what is `d` octaves too strong, give or take `spread`; 0 at best."
     m, s = d*math.log(2), spread*math.log(2)
     return math.exp(m + s*s/2)*math.erf((m/s + s)/2**.5) - math.erf(m/s/2**.5) - math.erf(s/2**.5)
 
@@ -174,7 +186,6 @@ def compatibility(
     painting,        # The painting
     photo,           # The photo
     size:int=432,    # Longer side of the reversion, px
-    on=None,         # An `Encoder`; `None` is 'texnet'
 )->Compatibility:    # Six figures, and what they mean
     "How well a photo will serve to revert a painting."
     p, x = load_picture(painting), load_picture(photo)
@@ -184,14 +195,14 @@ def compatibility(
     masses = float(np.abs(_shape_of_tones(x) - _shape_of_tones(p)).mean())
     like = match_contrast(x, p, mean=True)
     hue = 10*colour_distance(like, p)
-    mine, theirs = _octaves(used), _octaves(p)
-    fine = mine[:FINEST] - theirs[FINEST - 1:].mean()
-    gram = float(np.mean(list(gram_errors(used, p, on=on or encoder('texnet', padding='reflect')).values())))
+    guess, spread = under_paint(p)
+    off = picture_statistics(used) - guess
+    error, fine = np.array([*map(_expected, off, spread)]), off[:FINEST].mean()
     words = [f"{2**abs(ratio):.1f} times {'more' if ratio > 0 else 'less'} contrast than the painting." if abs(ratio) > .2 else "Contrast like the painting's.",
         "Light and dark are shared out alike." if masses < .25 else "Light and dark are shared out differently: crop it, or take another.",
         "Colours are near." if hue < 1 else "Colours are far.",
-        f"{2**abs(fine.mean()):.1f} times {'more' if fine.mean() > 0 else 'less'} fine detail than one expects under such a painting." if abs(fine.mean()) > .3 else "As fine as one expects under such a painting."]
-    return Compatibility(abs(ratio), masses, hue, float(abs(mine[FINEST] - theirs[FINEST])), sum(map(_expected, fine)), gram, words)
+        f"{2**abs(fine):.1f} times {'more' if fine > 0 else 'less'} fine detail than one expects under such a painting." if abs(fine) > .3 else "As fine as one expects under such a painting."]
+    return Compatibility(abs(ratio), masses, hue, *(float(error[a:b].mean()) for a, b in ((FINEST, OCTAVES), (0, FINEST), (OCTAVES, None))), words)
 
 # %% ../nbs/79_reversion.ipynb #0ac7f550
 def rank_photos(
@@ -203,6 +214,6 @@ def rank_photos(
     if isinstance(photos, (str, Path, Image.Image, torch.Tensor, np.ndarray)): photos = [photos]
     photos = dict(photos if isinstance(photos, Mapping) else enumerate(photos))
     if not photos: raise ValueError("There is no photo: give at least one.")
-    enc, painting = encoder('texnet', padding='reflect'), load_picture(painting)
-    found = {n: compatibility(painting, o, size, enc) for n, o in photos.items()}
+    painting = load_picture(painting)
+    found = {n: compatibility(painting, o, size) for n, o in photos.items()}
     return pd.DataFrame([dict(score=c.score, **vars(c) | dict(words=' '.join(c.words))) for c in found.values()], index=list(found)).sort_values('score', kind='stable')

@@ -3,6 +3,7 @@ import numpy as np, pytest, torch
 from style_nb.colour import luminance
 from style_nb.contrast import lower_contrast, match_contrast
 from style_nb.gallery import sample
+from style_nb.painting import paint
 from style_nb.pictures import load_picture, resize
 from style_nb.reversion import *
 from style_nb.reversion import FINEST, model_photo
@@ -68,13 +69,30 @@ def test_ablate(pair):
     with pytest.raises(ValueError, match='variant'): ablate(*pair, [])
     with pytest.raises(ValueError, match='reverted'): ablate(*pair, 'revertd')
 
-def test_a_painting_fits_itself_best(pair):
-    painting, photo = pair
-    table = rank_photos(painting, dict(photo=photo, itself=painting))
-    assert table.index[0] == 'itself' and float(table.score.iloc[0]) < .5
-    c = compatibility(painting, painting)
-    assert c.contrast == 0 and c.masses == 0 and c.scale < .5 and 'like the painting' in repr(c)
-    assert rank_photos(painting, [photo, painting]).index[0] == 1
+def test_what_revert_mends_is_nothing_between_a_painting_and_itself(pair):
+    c = compatibility(pair[0], pair[0])
+    assert c.contrast == 0 and c.masses == 0 and "like the painting" in repr(c)
+
+@pytest.mark.parametrize('hand', ['swirls', 'dots', 'facets', 'mosaic'])
+def test_the_paint_is_seen_through(hand):
+    "What was under it is guessed better than taken as it is painted, and the guess says how far off it may be"
+    off, plain = [], []
+    for name in ('astronaut', 'cat', 'rocket', 'coffee'):
+        x = load_picture(sample(name), 224)
+        p, true = load_picture(paint(hand, x, size=224)), picture_statistics(x)
+        guess, spread = under_paint(p)
+        off.append(np.abs(guess - true)[:5]), plain.append(np.abs(picture_statistics(p) - true)[:5])
+        assert spread.shape == guess.shape == (9,) and (spread > 0).all() and (np.abs(guess - true) < 4*spread).all()
+    assert np.mean(off) < np.mean(plain)
+
+def test_too_coarse_and_too_noisy_come_later():
+    x = load_picture(sample('cat'), 224)
+    soft = resize(resize(x, 24), tuple(x.shape[-2:]))
+    noisy = (x + .35*torch.randn(x.shape, generator=torch.Generator().manual_seed(0))).clamp(0, 1)
+    for hand in ('swirls', 'dots'):
+        table = rank_photos(paint(hand, x, size=224), dict(noisy=noisy, soft=soft, itself=x))
+        assert table.index[0] == 'itself' and (table.score >= 0).all() and table.score.is_monotonic_increasing
+    assert rank_photos(paint('swirls', x, size=224), [noisy, x]).index[0] == 1
 
 def test_contrast_is_said(pair):
     assert 'more contrast' in repr(compatibility(lower_contrast(pair[0], .4), pair[0])) and 'less contrast' in repr(compatibility(pair[0], lower_contrast(pair[0], .4)))
