@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from fastai.callback.core import Callback, CancelFitException
 from fastcore.basics import patch
-from .pictures import Plate, check_output, in_range, load_picture, one_of, open_picture, resize, save_picture, to_pil
+from .pictures import Plate, check_output, fit_size, in_range, load_picture, middle, one_of, open_picture, resize, save_picture, to_pil
 from .gallery import sample, samples
 from .contrast import lower_contrast
 from .callbacks import CONTROLS
@@ -103,6 +103,7 @@ class Given:
     picture: object  # Anything `load_picture` reads
     code: str        # Python that gives it
     hw: tuple        # Height and width, px
+    note: str = ''   # What a reader of the code must know
 
 def given(
     x,          # A sample's name, a path, an address, or anything else `load_picture` reads
@@ -162,8 +163,15 @@ def add(self:Session,
 )->str:              # Its name here
     "Add a picture to choose from."
     name, p = given(x, name)
+    if name in self.pictures: name = next((n for n, o in self.pictures.items() if o.code == p.code), None) or self.free_name(name)
     self.pictures[name] = p
     return name
+
+@patch
+def free_name(self:Session, name)->str:
+    "`name`, or the first of 'name (2)', 'name (3)', ... that no picture and no sample has."
+    p, taken = Path(name), {*self.pictures, *(s.name for s in samples())}
+    return next(n for n in (name, *(f'{p.stem} ({i}){p.suffix}' for i in range(2, len(taken) + 3))) if n not in taken)
 
 @patch
 def _encoder(self:Session, r): return self.shared.encoder(r, self.device or best_device())
@@ -181,6 +189,7 @@ def _check(self:Session, r, extras):
     "Say what cannot be painted."
     for n in [*extras['style'], *([extras['content']] if extras['content'] else [])]: one_of(n, self.pictures, 'picture')
     if extras['content'] is None and not extras['style']: raise ValueError("There is neither a content nor a style picture: give at least one.")
+    if not extras['style'] and r.style_weight > 0 and any(r.style_weights.values()): raise ValueError("There is no style picture but style_weight is above 0: give a style picture, or style_weight=0.")
     if r.style_blend and len(r.style_blend) != len(extras['style']): raise ValueError(f"There are {len(extras['style'])} styles and {len(r.style_blend)} weights in style_blend: give one for each.")
     if isinstance(r.style_scale, list) and len(r.style_scale) != len(extras['style']): raise ValueError(f"There are {len(extras['style'])} styles and {len(r.style_scale)} style scales: give one number, or one for each.")
     settle_levels(r, self.pictures[extras['content'] or extras['style'][0]].hw, self._encoder(r))
@@ -200,6 +209,11 @@ def content(self:Session, extras=None):
     "The content picture, or `None`."
     name = (extras or self.extras)['content']
     return None if name is None else self.pictures[name].picture
+
+@patch(as_prop=True)
+def hw(self:Session)->tuple:
+    "Height and width of the picture that gives the canvas its proportions, px."
+    return self.pictures[self.extras['content'] or self.extras['style'][0]].hw
 
 def _style_code(pictures, e):
     def made(c):
@@ -392,14 +406,15 @@ def set(self:Session,
         live, old = e == self.extras and all(f in CONTROLS or f == 'steps' for f in fields_), self.recipe
         going = self.state == 'painting'
         if not live: self._end()
-        changed = [f for f in fields_ if f not in CONTROLS] + [k for k in e if e[k] != self.extras[k]]
+        changed, was = [f for f in fields_ if f not in CONTROLS] + [k for k in e if e[k] != self.extras[k]], self.hw
         self.recipe, self.extras = r, e
+        middle_of = 'the middle of '*(fit_size(was, 64) != fit_size(self.hw, 64))
         if r.steps != old.steps: self.until = max(r.steps, self.done)
         if self.run and live:
             for f in fields_:
                 if f != 'steps': self.run.put(f, _news(getattr(old, f), getattr(r, f)))
         if going: self._go(self.until)
-        self.note = '' if live or not self.chain else f"{', '.join(changed).replace('_', ' ')} changed: a new run goes on from this picture" + '; Reset begins anew'*('content' in changed)
+        self.note = '' if live or not self.chain else f"{', '.join(changed).replace('_', ' ')} changed: a new run goes on from {middle_of}this picture" + '; Reset begins anew'*('content' in changed)
         return 'live' if live else 'new'
 
 def _news(old, new): return {l: w for l, w in new.items() if old.get(l) != w} if isinstance(new, dict) else new
@@ -461,8 +476,10 @@ def as_code(self:Session, legs=None)->str:
     if not legs: legs = [Leg(_switched_on(self.recipe), self.extras, self.recipe.steps)]
     start = self.pictures[self.start_picture].code if self.start_picture else ''
     calls = [leg_code(l, self.pictures, 'result.image' if i else start, self.device) for i, l in enumerate(legs)]
-    loose = sorted({self.pictures[n].code for l in legs for n in [*l.extras['style'], l.extras['content'], self.start_picture] if n and self.pictures[n].code.isidentifier()})
-    return '\n'.join(['from style_nb.all import *'] + ([f"# {', '.join(loose)}: as given to the Studio"] if loose else []) + calls)
+    used = [self.pictures[n] for n in sorted({n for l in legs for n in [*l.extras['style'], l.extras['content'], self.start_picture] if n})]
+    loose = ', '.join(sorted({p.code for p in used if p.code.isidentifier()}))
+    notes = [f'# {loose}: as given to the Studio']*bool(loose) + [f'# {p.code}: {p.note}' for p in used if p.note]
+    return '\n'.join(['from style_nb.all import *', *notes, *calls])
 
 # %% ../nbs/81_session.ipynb #67515e03
 @patch(as_prop=True)
@@ -604,13 +621,14 @@ def split_view(
     at:float=.5,        # Share of the width that shows `a`
     side:bool=False,    # Side by side instead?
 )->Image.Image:         # One picture
-    "Two pictures in one: `a` to the left of a line, `b` to the right; or both side by side."
-    a, b = to_pil(load_picture(a)), to_pil(load_picture(b))
-    if b.size != a.size: b = b.resize(a.size, Image.LANCZOS)
+    "Two pictures in one: `a` to the left of a line, `b`, or its middle, to the right; or both side by side."
+    a, b = load_picture(a), load_picture(b)
+    a, b = to_pil(a), to_pil(b if side else middle(b, a.shape[-2:]))
     w, h = a.size
+    if b.size != a.size: b = b.resize((max(1, round(h*b.width/b.height)) if side else w, h), Image.LANCZOS)
     if side:
-        out = Image.new('RGB', (2*w + max(4, w//64), h), 'white')
-        out.paste(a, (0, 0)); out.paste(b, (out.width - w, 0))
+        out = Image.new('RGB', (w + b.width + max(4, w//64), h), 'white')
+        out.paste(a, (0, 0)); out.paste(b, (out.width - b.width, 0))
         return out
     out, x = b.copy(), round(w*in_range(at, 'at', 0, 1))
     out.paste(a.crop((0, 0, x, h)), (0, 0))
