@@ -1,7 +1,7 @@
 "Masks drawn with the mouse in a real JupyterLab; server and browser are those of test_browser"
 import json, re
 import pytest
-from test_browser import CHROMIUM, SHOTS, at, chromium, jupyterlab, open_notebook, until
+from test_browser import CHROMIUM, SHOTS, at, chromium, open_notebook, server, until
 
 pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason='apt-get install chromium'), pytest.mark.slow]
 
@@ -14,7 +14,7 @@ def page(tmp_path_factory):
     from nbformat.v4 import new_code_cell, new_notebook
     d = tmp_path_factory.mktemp('lab'); (d/'nb').mkdir(); (d/'home').mkdir()
     nbformat.write(new_notebook(cells=[new_code_cell(c) for c in CELLS], metadata=dict(kernelspec=dict(name='python3', display_name='Python 3 (ipykernel)', language='python'))), d/'nb/masks.ipynb')
-    with jupyterlab(d/'nb', d/'home') as (base, token), chromium() as page:
+    with server('lab', d/'nb', d/'home') as (base, token), chromium() as page:
         page.home = d/'home'
         open_notebook(page, base, token, 'masks.ipynb')
         page.locator('.jp-OutputArea-output', has_text='the same masks').wait_for(timeout=200_000)
