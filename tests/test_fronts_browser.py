@@ -16,6 +16,17 @@ def folder(tmp_path):
 
 def ready(page, d): page.folder, page.home = d, d/'home'
 
+def it_works_without_its_style(page):
+    "Where no CSS is let through, the button over a pinned picture shows its label."
+    assert page.locator('.sn-studio style').evaluate_all('els => els.map(el => el.remove()).length') == 1
+    button, readout = page.locator('.sn-restore').first, at(page, 'style_weight').locator('.widget-readout')
+    assert button.evaluate('el => getComputedStyle(el).color') != 'rgba(0, 0, 0, 0)' and button.inner_text() == 'Restore'
+    if SHOTS: page.screenshot(path=f'{SHOTS}/plain.png', full_page=True)
+    page.get_by_role('tab', name='Weights').click()
+    was = readout.inner_text()
+    button.click()
+    until(lambda: readout.inner_text() != was)
+
 @needs('notebook')
 def test_notebook_7(folder, monkeypatch):
     import nbformat
@@ -40,4 +51,5 @@ def test_voila(folder):
         for step in (a_layer_slider_moves_a_run_that_paints, pause_pin_compare, a_broken_upload_says_so): step(page)
         at(page, 'stop').click(); until(lambda: 'stopped' in status(page))
         if SHOTS: page.screenshot(path=f'{SHOTS}/voila.png')
+        it_works_without_its_style(page)
         no_error_in_page_or_log(page, 'warning', 'error: Error: The getter for the shared module')  # Voila's core is older than the extensions of Lab that it finds
