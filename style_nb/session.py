@@ -26,7 +26,7 @@ from .sweeping import combinations, sweep
 
 # %% auto #0
 __all__ = ['FIELDS', 'EXTRAS', 'NOTE', 'Remote', 'Given', 'given', 'Leg', 'Session', 'give_back', 'leg_code', 'settings_of',
-           'Pin', 'differing', 'split_view', 'draw_curves']
+           'Pin', 'differing', 'split_view', 'draw_curves', 'plot_curves']
 
 # %% ../nbs/81_session.ipynb #a6b32899
 class Remote(Callback):
@@ -214,6 +214,12 @@ def content(self:Session, extras=None):
 def hw(self:Session)->tuple:
     "Height and width of the picture that gives the canvas its proportions, px."
     return self.pictures[self.extras['content'] or self.extras['style'][0]].hw
+
+@patch
+def before(self:Session)->Image.Image:
+    "The picture before the first step, as far as no run is needed to know it."
+    x = self.init() if self.init() is not None else self.content() if self.extras['content'] else self.styles()[0]
+    return to_pil(resize(middle(load_picture(x), self.hw), self.recipe.size))
 
 def _style_code(pictures, e):
     def made(c):
@@ -635,6 +641,7 @@ def split_view(
     ImageDraw.Draw(out).line([(x, 0), (x, h)], fill='white', width=max(2, w//200))
     return out
 
+# %% ../nbs/81_session.ipynb #7c1d90ab
 def draw_curves(
     curves:dict,     # {term: [(step, value)]}
     moves=(),        # Steps at which something was moved
@@ -642,7 +649,15 @@ def draw_curves(
 )->Plate:            # Figure
     "Losses over steps on a logarithmic axis; grey lines are moves."
     fig = Plate(figsize=figsize, layout='constrained', dpi=120)
-    ax = fig.subplots()
+    plot_curves(fig.subplots(), curves, moves)
+    return fig
+
+def plot_curves(
+    ax,              # Matplotlib axes
+    curves:dict,     # As for `draw_curves`
+    moves=(),        # Likewise
+):
+    "What `draw_curves` draws, on axes that are there."
     for k, ps in curves.items():
         every = max(1, len(ps)//300)
         steps, values = zip(*ps[::every])
@@ -652,4 +667,24 @@ def draw_curves(
     ax.xaxis.label.set_size(9); ax.tick_params(labelsize=8.5)
     ax.spines[['top', 'right']].set_visible(False)
     if curves: ax.legend(fontsize=8.5, frameon=False, loc='upper left', bbox_to_anchor=(1, 1.05), labelspacing=.25, handlelength=1.2)
+
+# %% ../nbs/81_session.ipynb #dd75b2b5
+@patch
+def figure(self:Session,
+    figsize=(6.4, 4.2),  # Inches
+)->Plate:                # Figure
+    "The canvas, the weights that are on, the losses."
+    fig, r = Plate(figsize=figsize, layout='constrained', dpi=75), self.recipe
+    canvas, weights, losses = fig.subplot_mosaic('cw;ll', height_ratios=[1.3, 1]).values()
+    canvas.imshow(self.picture or self.before()); canvas.axis('off')
+    canvas.set_title(f'{self.state}, step {self.done}', fontsize=9)
+    bars = {'style': r.style_weight, 'content': r.content_weight, 'smoothness': r.tv_weight} | {f'{k[:-8]} {l}': w for k in ('style_weights', 'content_weights') for l, w in getattr(r, k).items()}
+    on = {k: v for k, v in bars.items() if v > 0}
+    weights.hlines(list(on)[::-1], min([*on.values(), 1])/3, list(on.values())[::-1], color='#5b7a99', lw=2)
+    weights.plot(list(on.values())[::-1], list(on)[::-1], 'o', color='#5b7a99', ms=5)
+    for k, v in on.items(): weights.annotate(f'{v:g}', (v, k), (6, 0), textcoords='offset points', va='center', fontsize=8)
+    weights.set(xscale='log', title='weights'); weights.title.set_size(9); weights.tick_params(labelsize=8); weights.xaxis.set_visible(False); weights.margins(x=.15)
+    weights.spines[:].set_visible(False); weights.tick_params(length=0)
+    weights.set_visible(bool(on)); losses.set_visible(bool(self.curves))
+    plot_curves(losses, dict(self.curves), list(self.moves))
     return fig

@@ -14,7 +14,7 @@ except ImportError: w = None  # a `Session` needs none
 from fastcore.basics import patch
 from fastcore.meta import delegates
 from PIL import Image
-from .pictures import load_picture, middle, open_picture, resize, to_pil
+from .pictures import load_picture, open_picture
 from .gallery import samples
 from .encoders import ENCODERS, at_hand, layer_names
 from .zoo import CONTENT_KINDS, STYLE_KINDS
@@ -141,6 +141,9 @@ class Studio:
     def as_code(self)->str:
         "Python that paints the present picture again."
         return self.session.as_code()
+    def figure(self):
+        "The present state, standing still, for a page without a kernel."
+        return self.session.figure()
 
 # %% ../nbs/82_studio.ipynb #c3f4ce12
 @patch
@@ -484,14 +487,7 @@ def _named(self:Studio, name):
     pins, s = {p.name: p for p in self.pins}, self.session
     if name in pins: return pins[name].image, pins[name].settings
     im = s.picture if name == 'now' else None
-    return im or self._before(), s.settings
-
-@patch
-def _before(self:Studio):
-    "What the canvas shows before the first step."
-    s = self.session
-    x = load_picture(s.init() if s.init() is not None else s.content() if s.extras['content'] else s.styles()[0])
-    return to_pil(resize(middle(x, s.hw), s.recipe.size))
+    return im or s.before(), s.settings
 
 @patch
 def compare(self:Studio):
@@ -541,7 +537,7 @@ def fill(self:Studio):
             else: put(control, s.named or '' if k == 'recipe' else getattr(r, k))
         self._blend_rows()
     self._show_state()
-    if s.picture is None: self.canvas.value = jpeg(self._before())
+    if s.picture is None: self.canvas.value = jpeg(s.before())
 
 # %% ../nbs/82_studio.ipynb #a277fc3c
 @patch
@@ -561,7 +557,7 @@ def _show_state(self:Studio):
 def _hear(self:Studio, session, what):
     "What the run says, in its thread."
     if self.closed: return
-    if what == 'frame': self.canvas.value = jpeg(session.picture or self._before())  # before the status, which says what it shows
+    if what == 'frame': self.canvas.value = jpeg(session.picture or session.before())  # before the status, which says what it shows
     if what == 'losses' or (what == 'state' and not session.curves):
         self.plot.layout.display = '' if session.curves else 'none'
         if session.curves: self.plot.value = png_of(draw_curves(dict(session.curves), list(session.moves)))

@@ -294,3 +294,13 @@ def test_a_reversion_is_no_setting_of_a_session(photo, painting, tmp_path):
     assert 'revert' not in Session(photo, painting, r.recipe, init='content', keep=0.).settings and r.recipe.revert['steps'] == 2
     again = stylize(photo, painting, r.recipe, init='content', keep=0., progress=False)
     assert again.recipe.revert is None
+
+def test_the_figure_shows_what_is_on(make):
+    s = make(style_weights={'relu1_1': 3., 'relu2_1': 0.}, tv_weight=0.)
+    names = lambda fig: [t.get_text() for t in fig.axes[1].get_yticklabels()]
+    assert names(s.figure())[::-1] == ['style', 'content', 'style relu1_1', 'content relu2_2'] and not s.figure().axes[2].get_visible()
+    s.step(4).settle()
+    canvas, _, losses = s.figure().axes
+    assert (canvas.images[0].get_array() == pixels(s.picture)).all() and 'step 4' in canvas.get_title() and losses.get_visible() and len(losses.lines) == len(s.curves)
+    s.set(style_weight=0., content_weight=0., style_weights={'relu1_1': 0.}, content_weights={'relu2_2': 0.})
+    assert not s.figure().axes[1].get_visible()
