@@ -6,7 +6,7 @@ Docs: https://style-nb.github.io/style_nb/session.html.md"""
 
 # %% ../nbs/81_session.ipynb #3a846647
 from __future__ import annotations
-import ctypes, gc, json, queue, sys, threading, time, weakref
+import ctypes, gc, json, math, queue, sys, threading, time, weakref
 from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass, field, fields, replace
@@ -660,7 +660,9 @@ def plot_curves(
     "What `draw_curves` draws, on axes that are there."
     for k, ps in curves.items():
         every = max(1, len(ps)//300)
-        steps, values = zip(*ps[::every])
+        ps = ps[::every]
+        gaps = [(s + every, math.nan) for (s, _), (t, _) in zip(ps, ps[1:]) if t - s > every]  # a term that was off meanwhile
+        steps, values = zip(*sorted(ps + gaps))
         ax.plot(steps, values, **dict(color='k', lw=1.6) if k == 'loss' else dict(lw=1), label='weighted sum' if k == 'loss' else k.replace('/', ' '))
     for m in moves: ax.axvline(m, color='.85', lw=.8, zorder=0)
     ax.set(yscale='log', xlabel='step')

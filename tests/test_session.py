@@ -283,6 +283,11 @@ def test_two_shapes_side_by_side_and_split():
     split = pixels(split_view(a, b, 0.))
     assert split.shape == (8, 16, 3) and (split[:, 5:11] < 30).all() and (split[:, 2:3] > 200).all()
 
+def test_a_curve_has_a_gap_where_its_term_was_off():
+    ax, = draw_curves({'loss': [(i, 1.) for i in range(1, 9)], 'style/relu1_1': [(1, 1.), (2, 1.), (6, 1.), (7, 1.)]}).axes
+    whole, broken = (l.get_ydata() for l in ax.lines)
+    assert np.isfinite(whole).all() and np.isnan(broken).tolist() == [False, False, True, False, False]
+
 def test_curves():
     ax, = draw_curves({'loss': [(1, 2.), (2, 1.)], 'tv': [(1, .1), (2, .2)]}, [1]).axes
     assert ax.get_yscale() == 'log' and [l.get_label() for l in ax.lines][:2] == ['weighted sum', 'tv']
