@@ -20,7 +20,7 @@ from .reversion import revert
 from .tiling import tile
 from .masks import STROKE, as_strokes, check_masks, layer_mask, load_mask, masks_from_strokes
 from .transfer import Shared, reconstruct, stylize
-from .widgets import Explorer, _one_line, explore, log_range
+from .widgets import Explorer, _one_line, all_widgets, explore, log_range, on_rerun
 from .studio import RED, jpeg, line, rows, upload_button, upload_look, w, wide
 
 # %% auto #0
@@ -114,6 +114,7 @@ class DrawnMasks:
         self.hw = fit_size(self.picture.shape[-2:], in_range(size, 'size', 16, 4096, whole=True))
         self.strokes, self.result, self.error, self.panel, self.heard, self.lock = {n: [] for n in names}, None, None, None, set(), threading.RLock()
         self.put(strokes or {})
+        self._unwatch = on_rerun(self)
 
     @property
     def masks(self)->dict:
@@ -339,9 +340,19 @@ def _take(self:DrawnMasks, file):
     self.put(self.strokes, self.files | {self.region.value: m})
 
 @patch
+def close(self:DrawnMasks):
+    "Take the panel from the page; strokes stay."
+    self._unwatch()
+    if self.panel is not None:
+        for o in all_widgets(self.panel): o.close()
+    self.panel = None
+
+@patch
 def _ipython_display_(self:DrawnMasks):
     from IPython.display import display
-    display(self.widget)
+    if w is not None: return display(self.widget)
+    display(to_pil(self.tinted()))
+    display('To draw: pip install ipywidgets, then restart the kernel.')
 
 # %% ../nbs/83_explorers.ipynb #90026dd6
 @delegates(DrawnMasks)

@@ -21,12 +21,12 @@ from .zoo import CONTENT_KINDS, STYLE_KINDS
 from .callbacks import CONTROLS
 from .recipe import OPTIMIZERS, RECIPES
 from .session import Given, Session, differing, draw_curves, split_view
-from .widgets import _one_line
+from .widgets import _one_line, all_widgets, on_rerun
 
 # %% auto #0
-__all__ = ['GREY', 'RED', 'GRIDS', 'LOOK', 'ladder', 'wide', 'rungs', 'rung_slider', 'put', 'jpeg', 'png_of', 'all_widgets',
-           'swap', 'line', 'clock', 'title', 'bar', 'rows', 'table_of', 'Studio', 'upload_button', 'upload_look',
-           'nested', 'around', 'typed']
+__all__ = ['GREY', 'RED', 'GRIDS', 'LOOK', 'ladder', 'wide', 'rungs', 'rung_slider', 'put', 'jpeg', 'png_of', 'swap', 'line',
+           'clock', 'title', 'bar', 'rows', 'table_of', 'Studio', 'upload_button', 'upload_look', 'nested', 'around',
+           'typed']
 
 # %% ../nbs/82_studio.ipynb #13a0f116
 def ladder(
@@ -78,13 +78,6 @@ def png_of(fig)->bytes:
     fig.savefig(buf, format='png', facecolor='white')
     return buf.getvalue()
 
-def all_widgets(o):
-    "A widget, what is in it, their layouts and styles."
-    for c in getattr(o, 'children', ()): yield from all_widgets(c)
-    yield o
-    for name in ('layout', 'style'):
-        if isinstance(getattr(o, name, None), w.Widget): yield getattr(o, name)
-
 def swap(box, children):
     "Put other children into a box, and forget the old ones."
     old, box.children = box.children, tuple(children)
@@ -129,13 +122,13 @@ class Studio:
         self._build()
         me = weakref.WeakMethod(self._hear)
         self.session.hearers.append(lambda s, what: (hear := me()) and hear(s, what))
-        self._watch_cell()
+        self._unwatch = on_rerun(self)
         self.fill()
 
     @property
     def result(self): return self.session.result
     @property
-    def recipe(self): return self.session.result.recipe
+    def recipe(self): return self.session.result.recipe if self.session.done else self.session.recipe
     @property
     def pins(self): return self.session.pins
     def as_code(self)->str:
@@ -576,23 +569,6 @@ def close(self:Studio):
     gc.collect()
 
 # %% ../nbs/82_studio.ipynb #06a95f3a
-@patch
-def _watch_cell(self:Studio):
-    "Close when the cell that made this Studio runs again."
-    self._unwatch = lambda: None
-    try: from IPython import get_ipython
-    except ImportError: return
-    ip = get_ipython()
-    if ip is None or not hasattr(ip, 'kernel'): return
-    parent, me = ip.get_parent() or {}, weakref.ref(self)
-    mine, code = parent.get('metadata', {}).get('cellId'), parent.get('content', {}).get('code')  # not every front end names its cells
-    def before(info):
-        studio, its = me(), getattr(info, 'cell_id', None)
-        if studio is None: ip.events.unregister('pre_run_cell', before)
-        elif (its == mine if its and mine else info.raw_cell == code): studio.close()
-    ip.events.register('pre_run_cell', before)
-    self._unwatch = lambda: before in ip.events.callbacks['pre_run_cell'] and ip.events.unregister('pre_run_cell', before)
-
 @patch
 def _ipython_display_(self:Studio):
     from IPython.display import display
