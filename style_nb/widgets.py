@@ -16,7 +16,7 @@ from PIL import Image
 from .pictures import Plate, one_of, show_pictures, to_pil
 
 # %% auto #0
-__all__ = ['log_range', 'Knob', 'knob', 'as_picture', 'as_html', 'Explorer', 'control', 'on_rerun', 'all_widgets', 'explore']
+__all__ = ['log_range', 'Knob', 'knob', 'as_picture', 'as_html', 'on_rerun', 'all_widgets', 'Explorer', 'control', 'explore']
 
 # %% ../nbs/80_widgets.ipynb #b5df3821
 @dataclass(frozen=True)
@@ -129,6 +129,31 @@ def as_html(
     if value is None: return ''
     if hasattr(value, '_repr_html_') and (s := value._repr_html_()): return s
     return f'<pre>{html.escape(str(value))}</pre>'
+
+# %% ../nbs/80_widgets.ipynb #91da1a2b
+def on_rerun(
+    it,        # Anything with `close()`
+):             # Call it to end the watch
+    "Close something when the cell that made it runs again."
+    try: from IPython import get_ipython
+    except ImportError: return lambda: None
+    ip = get_ipython()
+    if ip is None or not hasattr(ip, 'kernel'): return lambda: None
+    parent, ref = ip.get_parent() or {}, weakref.ref(it)
+    mine, code = parent.get('metadata', {}).get('cellId'), parent.get('content', {}).get('code')  # not every front end names its cells
+    def before(info):
+        it, its = ref(), getattr(info, 'cell_id', None)
+        if it is None: ip.events.unregister('pre_run_cell', before)
+        elif (its == mine if its and mine else info.raw_cell == code): it.close()
+    ip.events.register('pre_run_cell', before)
+    return lambda: before in ip.events.callbacks['pre_run_cell'] and ip.events.unregister('pre_run_cell', before)
+
+def all_widgets(o):
+    "A widget, what is in it, their layouts and styles."
+    for c in getattr(o, 'children', ()): yield from all_widgets(c)
+    yield o
+    for name in ('layout', 'style'):
+        if hasattr(getattr(o, name, None), 'close'): yield getattr(o, name)
 
 # %% ../nbs/80_widgets.ipynb #9d52c9d7
 class Explorer:
@@ -288,31 +313,7 @@ def _ipython_display_(self:Explorer):
 @patch
 def __repr__(self:Explorer): return f"Explorer: {getattr(self.fn, '__name__', 'function')}({', '.join(f'{n}={self.knobs[n].label(v)}' for n, v in self._values.items())})"
 
-# %% ../nbs/80_widgets.ipynb #91da1a2b
-def on_rerun(
-    it,        # Anything with `close()`
-):             # Call it to end the watch
-    "Close something when the cell that made it runs again."
-    try: from IPython import get_ipython
-    except ImportError: return lambda: None
-    ip = get_ipython()
-    if ip is None or not hasattr(ip, 'kernel'): return lambda: None
-    parent, ref = ip.get_parent() or {}, weakref.ref(it)
-    mine, code = parent.get('metadata', {}).get('cellId'), parent.get('content', {}).get('code')  # not every front end names its cells
-    def before(info):
-        it, its = ref(), getattr(info, 'cell_id', None)
-        if it is None: ip.events.unregister('pre_run_cell', before)
-        elif (its == mine if its and mine else info.raw_cell == code): it.close()
-    ip.events.register('pre_run_cell', before)
-    return lambda: before in ip.events.callbacks['pre_run_cell'] and ip.events.unregister('pre_run_cell', before)
-
-def all_widgets(o):
-    "A widget, what is in it, their layouts and styles."
-    for c in getattr(o, 'children', ()): yield from all_widgets(c)
-    yield o
-    for name in ('layout', 'style'):
-        if hasattr(getattr(o, name, None), 'close'): yield getattr(o, name)
-
+# %% ../nbs/80_widgets.ipynb #c105e0ff
 @patch
 def close(self:Explorer):
     "Take the panel from the page and forget results; the function and its values stay."
