@@ -513,9 +513,14 @@ def save(self:Session,
 def load(self:Session,
     path,       # A PNG saved by a session or by `Result.save`, or the .json of a recipe
 )->str:         # As `set`
-    "Bring back the settings that a picture carries; pictures it names must be among ours."
-    settings = settings_of(path)
-    return self.restore({k: v for k, v in settings.items() if k not in ('content', 'style') or set(self._known([v] if isinstance(v, str) else v))})
+    "Bring back the settings that a picture carries, and the pictures it names when they are here."
+    s, here = settings_of(path), {*self.pictures, *(o.name for o in samples())}
+    lost = {k: [n for n in ([s[k]] if isinstance(s[k], str) else s[k] or []) if n not in here] for k in ('content', 'style') if k in s}
+    drop = [k for k, ns in lost.items() if ns] + (['style_blend'] + ['style_scale']*isinstance(s.get('style_scale'), list))*bool(lost.get('style'))
+    what = self.restore({k: v for k, v in s.items() if k not in drop})
+    missing = ', '.join(n for ns in lost.values() for n in ns)
+    self.note = '; '.join(filter(None, [f'settings of {Path(path).name}', f'not among the pictures here: {missing}'*bool(missing), self.note*(what == 'new')]))
+    return what
 
 # %% ../nbs/81_session.ipynb #7e14ae6f
 NOTE = 'style_nb.session'
@@ -530,9 +535,6 @@ def settings_of(
         if note: return json.loads(note)
     for _, f, v in sorted(r.schedule, key=lambda m: m[0]): r = replace(r, **{f: getattr(r, f) | v if isinstance(v, dict) else v})
     return {f: getattr(r, f) for f in FIELDS if f not in ('levels', 'lr_end', 'init', 'encoder_weights')}
-
-@patch
-def _known(self:Session, names): return [n for n in names or [] if n in self.pictures]
 
 # %% ../nbs/81_session.ipynb #59a5fcf7
 @dataclass

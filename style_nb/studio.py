@@ -403,7 +403,7 @@ def _add_cell(self:Studio, item):
     b.on_click(lambda _: self.attempt(lambda: self.session.go_on(item)))
     b.add_class('sn-go-on')
     im = w.Image(value=jpeg(item.image, 256), format='jpeg', layout=w.Layout(width='100%')) if item.image else w.HTML(line(item.error, RED))
-    self.grid_box.children += (w.VBox([im, w.HTML(line(item.caption.replace('_', ' '))), b], layout=w.Layout(min_width='0')),)
+    self.grid_box.children += (w.VBox([im, w.HTML(line(item.caption.replace('_', ' ')), layout=w.Layout(flex='1 1 auto')), b], layout=w.Layout(min_width='0')),)
 
 # %% ../nbs/82_studio.ipynb #082d75a2
 @patch
@@ -416,10 +416,9 @@ def _code_tab(self:Studio):
         b.on_click(lambda _: self.attempt(do)); b.add_class('sn-' + name.lower().replace(' ', '-'))
         return b
     def save(): self.session.note = f'saved as {self.session.save(self.path.value)}'
-    def load(): self.session.load(self.path.value); self.session.note = f'settings of {self.path.value}'
     up = upload_button('Settings of a file', 'sn-upload-settings', lambda files: self.attempt(lambda: self._take_settings(files)), '.png,.json')
     up.layout.align_self, up.layout.margin = 'flex-start', '6px 0 0 0'
-    return w.VBox([button('Copy as code', 'code', self.show_code), self.code, w.HBox([self.path, button('Save', 'save', save), button('Load', 'folder-open', load)], layout=w.Layout(width='100%', grid_gap='4px')), up])
+    return w.VBox([button('Copy as code', 'code', self.show_code), self.code, w.HBox([self.path, button('Save', 'save', save), button('Load', 'folder-open', lambda: self.session.load(self.path.value))], layout=w.Layout(width='100%', grid_gap='4px')), up])
 
 @patch
 def show_code(self:Studio):
@@ -433,7 +432,6 @@ def _take_settings(self:Studio, files):
         p = Path(d)/Path(f['name']).name
         p.write_bytes(bytes(f['content']))
         self.session.load(p)
-    self.session.note = f"settings of {f['name']}"
 
 # %% ../nbs/82_studio.ipynb #b873b1ac
 @patch

@@ -169,6 +169,18 @@ def test_a_saved_picture_restores_every_setting(make, tmp_path, photo, painting)
     (tmp_path/'no.png').write_bytes(b'x')
     with pytest.raises(ValueError, match='carries no recipe'): s.load(tmp_path/'no.png')
 
+def test_loading_brings_samples_along_and_names_what_is_not_here(make, tmp_path, photo):
+    s = make('astronaut', ['swirls', 'dots'], style_blend=[1., .5], style_scale=1.2).step().settle()
+    p = s.save(tmp_path/'a.png')
+    other = make('cat', 'ink')
+    assert other.load(p) == 'new' and differing(other.settings, s.settings) == {} and other.note == 'settings of a.png'
+    s.set(style=['swirls', s.add(photo, 'mine')], content=None, style_blend=[.3, .7], tv_weight=9.); s.step().settle()
+    p = s.save(tmp_path/'b.png')
+    other = make('cat', 'ink').step().settle()
+    other.load(p)
+    assert set(differing(other.settings, s.settings)) == {'style', 'style_blend'} and other.extras['content'] is None and other.extras['style'] == ['ink']
+    assert 'not among the pictures here: mine' in other.note and 'a new run goes on' in other.note and other.step().settle().error is None
+
 def test_a_grid_and_going_on(make, photo, painting):
     s = make().step().settle()
     items = list(s.sweep(dict(style_weight=[4., 400.], tiles=[1, 2]), steps=2))
