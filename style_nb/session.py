@@ -420,7 +420,7 @@ def set(self:Session,
             for f in fields_:
                 if f != 'steps': self.run.put(f, _news(getattr(old, f), getattr(r, f)))
         if going: self._go(self.until)
-        self.note = '' if live or not self.chain else f"{', '.join(changed).replace('_', ' ')} changed: a new run goes on from {middle_of}this picture" + '; Reset begins anew'*('content' in changed)
+        self.note = '' if live or not self.chain else f"{', '.join(changed).replace('_', ' ')} changed: a new run goes on from {middle_of}this picture" + '; Reset begins anew'*bool({'content', 'init', 'seed'} & {*changed})
         return 'live' if live else 'new'
 
 def _news(old, new): return {l: w for l, w in new.items() if old.get(l) != w} if isinstance(new, dict) else new
