@@ -45,7 +45,9 @@ def explore_gram(
         a, b = maps[layer][first], maps[layer][second]
         return show_pictures([x, *map(_grey, (a, b, a*b))], [layer, f'channel {first}', f'channel {second}', f'product, mean {(a*b).mean().item():.3g}'], ncols=4, height=1.7)
     fewest = min(len(m) for m in maps.values())
-    return explore(cell, layer=layers, first=(0, fewest - 1), second=(0, fewest - 1))
+    ex = explore(cell, layer=layers, first=(0, fewest - 1), second=(0, fewest - 1))
+    ex.width = 720
+    return ex
 
 # %% ../nbs/83_explorers.ipynb #69fdc340
 def explore_contrast(

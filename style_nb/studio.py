@@ -173,7 +173,7 @@ def _move(self:Studio, field):
 @patch
 def _control(self:Studio, field, control, how=None):
     "Name a control and let it set its field."
-    self.c[field] = control
+    self.c[field], control.tooltip = control, field.replace('weights-', 'weight of ').replace('_', ' ', 1)
     control.add_class(f'sn-{field}')
     control.observe(how or self._move(field), 'value')
     return control

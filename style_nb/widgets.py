@@ -241,7 +241,9 @@ def widget(self:Explorer):
     if self._widget is not None: return self._widget
     import ipywidgets as w
     self.controls = {n: control(k) for n, k in self.knobs.items() if k.kind != 'fixed'}
-    for n, c in self.controls.items(): c.value = self._shown(n, self._values[n])
+    for n, c in self.controls.items():
+        c.value = self._shown(n, self._values[n])
+        if not isinstance(c, w.Checkbox): c.style.description_width = f'{8 + 7*max(map(len, self.controls))}px'  # sliders stand in line
     self.message, self.picture, self.text = w.HTML(), w.Image(format='png', layout=dict(display='none', max_width='100%', align_self='flex-start')), w.HTML()
     for n, c in self.controls.items(): c.observe(lambda change, n=n: self.move(n, change['new']), 'value')
     self._widget = w.VBox([*self.controls.values(), self.message, self.picture, self.text])

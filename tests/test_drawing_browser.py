@@ -1,4 +1,4 @@
-"Masks drawn with the mouse in a real JupyterLab; server and browser are those of test_browser"
+"Masks drawn with the mouse, and explorers, in a real JupyterLab; server and browser are those of test_browser"
 import json, re
 import pytest
 from test_browser import CHROMIUM, SHOTS, at, chromium, open_notebook, server, until
@@ -6,6 +6,7 @@ from test_browser import CHROMIUM, SHOTS, at, chromium, open_notebook, server, u
 pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason='apt-get install chromium'), pytest.mark.slow]
 
 CELLS = ["from style_nb.all import *", "board = explore_masks(sample('astronaut'), {'coat': sample('woodcut'), 'rest': sample('swirls')}, size=128, steps=4, levels=1)\nboard",
+    "gram = explore_gram(sample('swirls'))\ngram", "contrast = explore_contrast(sample('astronaut'))\ncontrast",
     "names = {}; exec(board.as_code(), names)\nprint('the same masks:', all((names['masks'][n] == m).all().item() for n, m in board.masks.items()))"]
 
 @pytest.fixture(scope='module')
@@ -80,6 +81,18 @@ def test_fast_strokes_are_all_heard(page):
     n = len(json.loads(strokes(page))['coat'])
     for k in range(10): stroke(page, (.05 + .09*k, .1), (.05 + .09*k, .3))
     until(lambda: len(json.loads(strokes(page))['coat']) == n + 10)
+
+@pytest.mark.parametrize('name', ['gram', 'contrast'])
+def test_an_explorer_follows_its_slider_and_closes_with_its_cell(page, name):
+    cell = page.locator('.jp-CodeCell', has_text=f'{name} = explore_')
+    picture = cell.locator('img')
+    picture.scroll_into_view_if_needed()
+    until(lambda: picture.is_visible())
+    src = picture.get_attribute('src')
+    cell.locator('.noUi-handle').first.focus(); page.keyboard.press('ArrowRight')
+    until(lambda: picture.get_attribute('src') != src)
+    cell.locator('.jp-InputPrompt').click(); page.keyboard.press('Control+Enter')
+    until(lambda: picture.count() == 1 and cell.locator('.noUi-handle').count() and cell.locator('.jp-InputPrompt').inner_text() != '[*]:')
 
 def test_an_error_is_seen(page):
     page.locator('.sn-board').last.get_by_text('Strokes as text').click()
