@@ -358,6 +358,7 @@ def close(self:Session):
         self.hearers = []
         self._end()
         self.shared, self.chain, self.last, self.picture, self.pins, self.curves = Shared(), [], None, None, [], {}
+        self.pictures = {n: replace(p, picture=None) for n, p in self.pictures.items()}
     give_back()
 
 # %% ../nbs/81_session.ipynb #d3c9bd66

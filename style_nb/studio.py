@@ -563,7 +563,9 @@ def close(self:Studio):
     self._unwatch()
     self.session.close()
     for o in all_widgets(self.widget): o.close()
-    self.c, self.cells, self.buttons, self.grid_box, self.strip = {}, [], {}, None, None
+    self.c, self.cells, self.buttons, self.grid_fields = {}, [], {}, []
+    for k, v in list(vars(self).items()):  # a cell's output may be kept, and its controls with it
+        if isinstance(v, w.Widget) and k != 'message': setattr(self, k, None)
     gc.collect()
 
 # %% ../nbs/82_studio.ipynb #06a95f3a
