@@ -20,8 +20,8 @@ from .reversion import revert
 from .tiling import tile
 from .masks import STROKE, as_strokes, check_masks, layer_mask, load_mask, masks_from_strokes
 from .transfer import Shared, reconstruct, stylize
-from .widgets import Explorer, _one_line, explore, log_range
-from .studio import RED, jpeg, line, rows, w, wide
+from .widgets import Explorer, _one_line, all_widgets, explore, log_range, on_rerun
+from .studio import RED, jpeg, line, rows, upload_button, upload_look, w, wide
 
 # %% auto #0
 __all__ = ['TINTS', 'BRUSH', 'PIXEL', 'explore_gram', 'explore_contrast', 'explore_tiles', 'explore_layers', 'explore_reversion',
@@ -45,7 +45,9 @@ def explore_gram(
         a, b = maps[layer][first], maps[layer][second]
         return show_pictures([x, *map(_grey, (a, b, a*b))], [layer, f'channel {first}', f'channel {second}', f'product, mean {(a*b).mean().item():.3g}'], ncols=4, height=1.7)
     fewest = min(len(m) for m in maps.values())
-    return explore(cell, layer=layers, first=(0, fewest - 1), second=(0, fewest - 1))
+    ex = explore(cell, layer=layers, first=(0, fewest - 1), second=(0, fewest - 1))
+    ex.width = 720
+    return ex
 
 # %% ../nbs/83_explorers.ipynb #69fdc340
 def explore_contrast(
@@ -114,6 +116,7 @@ class DrawnMasks:
         self.hw = fit_size(self.picture.shape[-2:], in_range(size, 'size', 16, 4096, whole=True))
         self.strokes, self.result, self.error, self.panel, self.heard, self.lock = {n: [] for n in names}, None, None, None, set(), threading.RLock()
         self.put(strokes or {})
+        self._unwatch = on_rerun(self)
 
     @property
     def masks(self)->dict:
@@ -246,16 +249,15 @@ def _tools(self:DrawnMasks):
     self.region, self.tool = pick(list(self.strokes), 'region'), pick(['brush', 'outline', 'eraser'], 'tool')
     self.radius = w.FloatSlider(min=.005, max=.2, step=.005, value=.04, readout_format='.3f', layout=wide())
     self.softness = w.FloatSlider(min=0, max=.1, step=.005, value=self.soft, readout_format='.3f', continuous_update=False, layout=wide())
-    self.upload = w.FileUpload(accept='image/*', description='Mask file', layout=w.Layout(width='auto'))
+    self.upload = upload_button('Mask file', 'sn-upload-mask', lambda files: self.attempt(lambda: self._take(files[0])))
     def button(name, icon, do):
         b = w.Button(description=name, icon=icon, layout=w.Layout(width='auto'))
         b.on_click(lambda _: self.attempt(do))
         return b
     self.buttons = {n: button(n, *o) for n, o in dict(Undo=('undo', self.undo), Clear=('trash', lambda: self.clear(self.region.value)), Paint=('paint-brush', self.paint)).items() if n != 'Paint' or self.styles}
-    for n, c in dict(region=self.region, tool=self.tool, radius=self.radius, softness=self.softness, **{f'upload-mask': self.upload}, **self.buttons).items(): c.add_class(f'sn-{n.lower()}')
+    for n, c in dict(region=self.region, tool=self.tool, radius=self.radius, softness=self.softness, **self.buttons).items(): c.add_class(f'sn-{n.lower()}')
     for c in (self.region, self.tool, self.radius): c.observe(lambda _: self._brush(), 'value')
     self.softness.observe(lambda c: self.attempt(lambda: setattr(self, 'soft', c['new'])), 'value')
-    self.upload.observe(lambda c: c['new'] and self.attempt(lambda: self._take(c['new'][0])), 'value')
     row = lambda *o: w.HBox(o, layout=w.Layout(flex_flow='row wrap'))
     return rows(('region', self.region), ('tool', self.tool), ('brush', self.radius), ('soft edge', self.softness), ('', row(*self.buttons.values(), self.upload)), label='72px')
 
@@ -273,7 +275,8 @@ def widget(self:DrawnMasks):
     more = w.Accordion([w.VBox([self.text]), w.VBox([self.code])], titles=('Strokes as text', 'Copy as code'), selected_index=None)
     left = w.VBox([self._pad()], layout=w.Layout(flex='1 1 280px', max_width='488px', min_width='0'))
     right = w.VBox([self._tools(), self.shares, self.message], layout=w.Layout(flex='1 1 280px', max_width='420px', min_width='0', margin='0 0 0 12px'))
-    self.panel = w.VBox([w.HBox([left, right, self.state, self.wire], layout=w.Layout(flex_flow='row wrap')), self.painted, more], layout=w.Layout(max_width='920px'))
+    look = w.HTML(f"<style>{upload_look(sn_upload_mask='Mask file')}</style>", layout=w.Layout(display='none'))
+    self.panel = w.VBox([w.HBox([left, right, self.state, self.wire, look], layout=w.Layout(flex_flow='row wrap')), self.painted, more], layout=w.Layout(max_width='920px'))
     self.panel.add_class('sn-board')
     self.text.observe(lambda c: c['new'] == self.as_json() or self.attempt(lambda: self.put(c['new'])), 'value')
     self.wire.observe(lambda c: self.attempt(lambda: self._hear(c['new'])), 'value')
@@ -333,16 +336,25 @@ def _typed(self:DrawnMasks):
 @patch
 def _take(self:DrawnMasks, file):
     "An uploaded mask, for the region at hand."
-    self.upload.value = ()
     try: m = load_mask(open_picture(bytes(file['content'])))
     except Exception as e: raise ValueError(f"{file['name']}: {e}") from None
     check_masks([m], [self.hw], file['name'])
     self.put(self.strokes, self.files | {self.region.value: m})
 
 @patch
+def close(self:DrawnMasks):
+    "Take the panel from the page; strokes stay."
+    self._unwatch()
+    if self.panel is not None:
+        for o in all_widgets(self.panel): o.close()
+    self.panel = None
+
+@patch
 def _ipython_display_(self:DrawnMasks):
     from IPython.display import display
-    display(self.widget)
+    if w is not None: return display(self.widget)
+    display(to_pil(self.tinted()))
+    display('To draw: pip install ipywidgets, then restart the kernel.')
 
 # %% ../nbs/83_explorers.ipynb #90026dd6
 @delegates(DrawnMasks)

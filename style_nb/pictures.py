@@ -17,8 +17,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 # %% auto #0
 __all__ = ['MIN_SIDE', 'MAX_ASPECT', 'PICTURE_FORMATS', 'one_of', 'in_range', 'PictureNotFound', 'upright_rgb', 'as_path',
-           'open_picture', 'fit_size', 'resize', 'load_picture', 'to_pil', 'check_output', 'whole_file', 'save_picture',
-           'Plate', 'show_pictures', 'contact_sheet']
+           'open_picture', 'fit_size', 'resize', 'middle', 'load_picture', 'to_pil', 'check_output', 'whole_file',
+           'save_picture', 'Plate', 'show_pictures', 'contact_sheet']
 
 # %% ../nbs/00_pictures.ipynb #1e325eca
 def one_of(
@@ -165,6 +165,17 @@ def resize(
     hw = tuple(size) if isinstance(size, (tuple, list)) else fit_size(x.shape[-2:], size)
     if hw == tuple(x.shape[-2:]): return x
     return F.interpolate(x, hw, mode='bicubic', antialias=True, align_corners=False).clamp(0, 1)
+
+# %% ../nbs/00_pictures.ipynb #41fcf983
+def middle(
+    x:torch.Tensor,  # Picture, (..., H, W)
+    hw,              # Height and width whose proportions are wanted
+)->torch.Tensor:     # As much of it as has these proportions
+    "The middle of a picture, in other proportions."
+    (h, w), (th, tw), least = x.shape[-2:], hw, min(max(x.shape[-2:]), max(hw))
+    if all(abs(a - b) <= 1 for a, b in zip(fit_size((h, w), least), fit_size(hw, least))): return x  # the same, but for rounding
+    ch, cw = max(1, min(h, round(w*th/tw))), max(1, min(w, round(h*tw/th)))
+    return x[..., (h - ch)//2:(h + ch)//2, (w - cw)//2:(w + cw)//2]
 
 # %% ../nbs/00_pictures.ipynb #aef95119
 def load_picture(

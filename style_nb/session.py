@@ -6,7 +6,7 @@ Docs: https://style-nb.github.io/style_nb/session.html.md"""
 
 # %% ../nbs/81_session.ipynb #3a846647
 from __future__ import annotations
-import ctypes, gc, json, queue, sys, threading, time, weakref
+import ctypes, gc, json, math, queue, sys, threading, time, weakref
 from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass, field, fields, replace
@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from fastai.callback.core import Callback, CancelFitException
 from fastcore.basics import patch
-from .pictures import Plate, check_output, in_range, load_picture, one_of, open_picture, resize, save_picture, to_pil
+from .pictures import Plate, check_output, fit_size, in_range, load_picture, middle, one_of, open_picture, resize, save_picture, to_pil
 from .gallery import sample, samples
 from .contrast import lower_contrast
 from .callbacks import CONTROLS
@@ -26,7 +26,7 @@ from .sweeping import combinations, sweep
 
 # %% auto #0
 __all__ = ['FIELDS', 'EXTRAS', 'NOTE', 'Remote', 'Given', 'given', 'Leg', 'Session', 'give_back', 'leg_code', 'settings_of',
-           'Pin', 'differing', 'split_view', 'draw_curves']
+           'Pin', 'differing', 'split_view', 'draw_curves', 'plot_curves']
 
 # %% ../nbs/81_session.ipynb #a6b32899
 class Remote(Callback):
@@ -103,6 +103,7 @@ class Given:
     picture: object  # Anything `load_picture` reads
     code: str        # Python that gives it
     hw: tuple        # Height and width, px
+    note: str = ''   # What a reader of the code must know
 
 def given(
     x,          # A sample's name, a path, an address, or anything else `load_picture` reads
@@ -162,8 +163,15 @@ def add(self:Session,
 )->str:              # Its name here
     "Add a picture to choose from."
     name, p = given(x, name)
+    if name in self.pictures: name = next((n for n, o in self.pictures.items() if o.code == p.code), None) or self.free_name(name)
     self.pictures[name] = p
     return name
+
+@patch
+def free_name(self:Session, name)->str:
+    "`name`, or the first of 'name (2)', 'name (3)', ... that no picture and no sample has."
+    p, taken = Path(name), {*self.pictures, *(s.name for s in samples())}
+    return next(n for n in (name, *(f'{p.stem} ({i}){p.suffix}' for i in range(2, len(taken) + 3))) if n not in taken)
 
 @patch
 def _encoder(self:Session, r): return self.shared.encoder(r, self.device or best_device())
@@ -181,6 +189,7 @@ def _check(self:Session, r, extras):
     "Say what cannot be painted."
     for n in [*extras['style'], *([extras['content']] if extras['content'] else [])]: one_of(n, self.pictures, 'picture')
     if extras['content'] is None and not extras['style']: raise ValueError("There is neither a content nor a style picture: give at least one.")
+    if not extras['style'] and r.style_weight > 0 and any(r.style_weights.values()): raise ValueError("There is no style picture but style_weight is above 0: give a style picture, or style_weight=0.")
     if r.style_blend and len(r.style_blend) != len(extras['style']): raise ValueError(f"There are {len(extras['style'])} styles and {len(r.style_blend)} weights in style_blend: give one for each.")
     if isinstance(r.style_scale, list) and len(r.style_scale) != len(extras['style']): raise ValueError(f"There are {len(extras['style'])} styles and {len(r.style_scale)} style scales: give one number, or one for each.")
     settle_levels(r, self.pictures[extras['content'] or extras['style'][0]].hw, self._encoder(r))
@@ -200,6 +209,17 @@ def content(self:Session, extras=None):
     "The content picture, or `None`."
     name = (extras or self.extras)['content']
     return None if name is None else self.pictures[name].picture
+
+@patch(as_prop=True)
+def hw(self:Session)->tuple:
+    "Height and width of the picture that gives the canvas its proportions, px."
+    return self.pictures[self.extras['content'] or self.extras['style'][0]].hw
+
+@patch
+def before(self:Session)->Image.Image:
+    "The picture before the first step, as far as no run is needed to know it."
+    x = self.init() if self.init() is not None else self.content() if self.extras['content'] else self.styles()[0]
+    return to_pil(resize(middle(load_picture(x), self.hw), self.recipe.size))
 
 def _style_code(pictures, e):
     def made(c):
@@ -338,6 +358,7 @@ def close(self:Session):
         self.hearers = []
         self._end()
         self.shared, self.chain, self.last, self.picture, self.pins, self.curves = Shared(), [], None, None, [], {}
+        self.pictures = {n: replace(p, picture=None) for n, p in self.pictures.items()}
     give_back()
 
 # %% ../nbs/81_session.ipynb #d3c9bd66
@@ -392,14 +413,15 @@ def set(self:Session,
         live, old = e == self.extras and all(f in CONTROLS or f == 'steps' for f in fields_), self.recipe
         going = self.state == 'painting'
         if not live: self._end()
-        changed = [f for f in fields_ if f not in CONTROLS] + [k for k in e if e[k] != self.extras[k]]
+        changed, was = [f for f in fields_ if f not in CONTROLS] + [k for k in e if e[k] != self.extras[k]], self.hw
         self.recipe, self.extras = r, e
+        middle_of = 'the middle of '*(fit_size(was, 64) != fit_size(self.hw, 64))
         if r.steps != old.steps: self.until = max(r.steps, self.done)
         if self.run and live:
             for f in fields_:
                 if f != 'steps': self.run.put(f, _news(getattr(old, f), getattr(r, f)))
         if going: self._go(self.until)
-        self.note = '' if live or not self.chain else f"{', '.join(changed).replace('_', ' ')} changed: a new run goes on from this picture" + '; Reset begins anew'*('content' in changed)
+        self.note = '' if live or not self.chain else f"{', '.join(changed).replace('_', ' ')} changed: a new run goes on from {middle_of}this picture" + '; Reset begins anew'*bool({'content', 'init', 'seed'} & {*changed})
         return 'live' if live else 'new'
 
 def _news(old, new): return {l: w for l, w in new.items() if old.get(l) != w} if isinstance(new, dict) else new
@@ -461,8 +483,10 @@ def as_code(self:Session, legs=None)->str:
     if not legs: legs = [Leg(_switched_on(self.recipe), self.extras, self.recipe.steps)]
     start = self.pictures[self.start_picture].code if self.start_picture else ''
     calls = [leg_code(l, self.pictures, 'result.image' if i else start, self.device) for i, l in enumerate(legs)]
-    loose = sorted({self.pictures[n].code for l in legs for n in [*l.extras['style'], l.extras['content'], self.start_picture] if n and self.pictures[n].code.isidentifier()})
-    return '\n'.join(['from style_nb.all import *'] + ([f"# {', '.join(loose)}: as given to the Studio"] if loose else []) + calls)
+    used = [self.pictures[n] for n in sorted({n for l in legs for n in [*l.extras['style'], l.extras['content'], self.start_picture] if n})]
+    loose = ', '.join(sorted({p.code for p in used if p.code.isidentifier()}))
+    notes = [f'# {loose}: as given to the Studio']*bool(loose) + [f'# {p.code}: {p.note}' for p in used if p.note]
+    return '\n'.join(['from style_nb.all import *', *notes, *calls])
 
 # %% ../nbs/81_session.ipynb #67515e03
 @patch(as_prop=True)
@@ -490,9 +514,14 @@ def save(self:Session,
 def load(self:Session,
     path,       # A PNG saved by a session or by `Result.save`, or the .json of a recipe
 )->str:         # As `set`
-    "Bring back the settings that a picture carries; pictures it names must be among ours."
-    settings = settings_of(path)
-    return self.restore({k: v for k, v in settings.items() if k not in ('content', 'style') or set(self._known([v] if isinstance(v, str) else v))})
+    "Bring back the settings that a picture carries, and the pictures it names when they are here."
+    s, here = settings_of(path), {*self.pictures, *(o.name for o in samples())}
+    lost = {k: [n for n in ([s[k]] if isinstance(s[k], str) else s[k] or []) if n not in here] for k in ('content', 'style') if k in s}
+    drop = [k for k, ns in lost.items() if ns] + (['style_blend'] + ['style_scale']*isinstance(s.get('style_scale'), list))*bool(lost.get('style'))
+    what = self.restore({k: v for k, v in s.items() if k not in drop})
+    missing = ', '.join(n for ns in lost.values() for n in ns)
+    self.note = '; '.join(filter(None, [f'settings of {Path(path).name}', f'not among the pictures here: {missing}'*bool(missing), self.note*(what == 'new')]))
+    return what
 
 # %% ../nbs/81_session.ipynb #7e14ae6f
 NOTE = 'style_nb.session'
@@ -507,9 +536,6 @@ def settings_of(
         if note: return json.loads(note)
     for _, f, v in sorted(r.schedule, key=lambda m: m[0]): r = replace(r, **{f: getattr(r, f) | v if isinstance(v, dict) else v})
     return {f: getattr(r, f) for f in FIELDS if f not in ('levels', 'lr_end', 'init', 'encoder_weights')}
-
-@patch
-def _known(self:Session, names): return [n for n in names or [] if n in self.pictures]
 
 # %% ../nbs/81_session.ipynb #59a5fcf7
 @dataclass
@@ -604,19 +630,21 @@ def split_view(
     at:float=.5,        # Share of the width that shows `a`
     side:bool=False,    # Side by side instead?
 )->Image.Image:         # One picture
-    "Two pictures in one: `a` to the left of a line, `b` to the right; or both side by side."
-    a, b = to_pil(load_picture(a)), to_pil(load_picture(b))
-    if b.size != a.size: b = b.resize(a.size, Image.LANCZOS)
+    "Two pictures in one: `a` to the left of a line, `b`, or its middle, to the right; or both side by side."
+    a, b = load_picture(a), load_picture(b)
+    a, b = to_pil(a), to_pil(b if side else middle(b, a.shape[-2:]))
     w, h = a.size
+    if b.size != a.size: b = b.resize((max(1, round(h*b.width/b.height)) if side else w, h), Image.LANCZOS)
     if side:
-        out = Image.new('RGB', (2*w + max(4, w//64), h), 'white')
-        out.paste(a, (0, 0)); out.paste(b, (out.width - w, 0))
+        out = Image.new('RGB', (w + b.width + max(4, w//64), h), 'white')
+        out.paste(a, (0, 0)); out.paste(b, (out.width - b.width, 0))
         return out
     out, x = b.copy(), round(w*in_range(at, 'at', 0, 1))
     out.paste(a.crop((0, 0, x, h)), (0, 0))
     ImageDraw.Draw(out).line([(x, 0), (x, h)], fill='white', width=max(2, w//200))
     return out
 
+# %% ../nbs/81_session.ipynb #7c1d90ab
 def draw_curves(
     curves:dict,     # {term: [(step, value)]}
     moves=(),        # Steps at which something was moved
@@ -624,14 +652,44 @@ def draw_curves(
 )->Plate:            # Figure
     "Losses over steps on a logarithmic axis; grey lines are moves."
     fig = Plate(figsize=figsize, layout='constrained', dpi=120)
-    ax = fig.subplots()
+    plot_curves(fig.subplots(), curves, moves)
+    return fig
+
+def plot_curves(
+    ax,              # Matplotlib axes
+    curves:dict,     # As for `draw_curves`
+    moves=(),        # Likewise
+):
+    "What `draw_curves` draws, on axes that are there."
     for k, ps in curves.items():
         every = max(1, len(ps)//300)
-        steps, values = zip(*ps[::every])
+        ps = ps[::every]
+        gaps = [(s + every, math.nan) for (s, _), (t, _) in zip(ps, ps[1:]) if t - s > every]  # a term that was off meanwhile
+        steps, values = zip(*sorted(ps + gaps))
         ax.plot(steps, values, **dict(color='k', lw=1.6) if k == 'loss' else dict(lw=1), label='weighted sum' if k == 'loss' else k.replace('/', ' '))
     for m in moves: ax.axvline(m, color='.85', lw=.8, zorder=0)
     ax.set(yscale='log', xlabel='step')
     ax.xaxis.label.set_size(9); ax.tick_params(labelsize=8.5)
     ax.spines[['top', 'right']].set_visible(False)
     if curves: ax.legend(fontsize=8.5, frameon=False, loc='upper left', bbox_to_anchor=(1, 1.05), labelspacing=.25, handlelength=1.2)
+
+# %% ../nbs/81_session.ipynb #dd75b2b5
+@patch
+def figure(self:Session,
+    figsize=(6.4, 4.2),  # Inches
+)->Plate:                # Figure
+    "The canvas, the weights that are on, the losses."
+    fig, r = Plate(figsize=figsize, layout='constrained', dpi=75), self.recipe
+    canvas, weights, losses = fig.subplot_mosaic('cw;ll', height_ratios=[1.3, 1]).values()
+    canvas.imshow(self.picture or self.before()); canvas.axis('off')
+    canvas.set_title(f'{self.state}, step {self.done}', fontsize=9)
+    bars = {'style': r.style_weight, 'content': r.content_weight, 'smoothness': r.tv_weight} | {f'{k[:-8]} {l}': w for k in ('style_weights', 'content_weights') for l, w in getattr(r, k).items()}
+    on = {k: v for k, v in bars.items() if v > 0}
+    weights.hlines(list(on)[::-1], min([*on.values(), 1])/3, list(on.values())[::-1], color='#5b7a99', lw=2)
+    weights.plot(list(on.values())[::-1], list(on)[::-1], 'o', color='#5b7a99', ms=5)
+    for k, v in on.items(): weights.annotate(f'{v:g}', (v, k), (6, 0), textcoords='offset points', va='center', fontsize=8)
+    weights.set(xscale='log', title='weights'); weights.title.set_size(9); weights.tick_params(labelsize=8); weights.xaxis.set_visible(False); weights.margins(x=.15)
+    weights.spines[:].set_visible(False); weights.tick_params(length=0)
+    weights.set_visible(bool(on)); losses.set_visible(bool(self.curves))
+    plot_curves(losses, dict(self.curves), list(self.moves))
     return fig

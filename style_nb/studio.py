@@ -14,18 +14,19 @@ except ImportError: w = None  # a `Session` needs none
 from fastcore.basics import patch
 from fastcore.meta import delegates
 from PIL import Image
-from .pictures import load_picture, open_picture, resize, to_pil
+from .pictures import load_picture, open_picture
 from .gallery import samples
 from .encoders import ENCODERS, at_hand, layer_names
 from .zoo import CONTENT_KINDS, STYLE_KINDS
 from .callbacks import CONTROLS
 from .recipe import OPTIMIZERS, RECIPES
 from .session import Given, Session, differing, draw_curves, split_view
-from .widgets import _one_line
+from .widgets import _one_line, all_widgets, on_rerun
 
 # %% auto #0
-__all__ = ['GREY', 'RED', 'GRIDS', 'LOOK', 'ladder', 'wide', 'rungs', 'rung_slider', 'put', 'jpeg', 'png_of', 'all_widgets',
-           'swap', 'line', 'clock', 'title', 'bar', 'rows', 'table_of', 'Studio', 'nested', 'around', 'typed']
+__all__ = ['GREY', 'RED', 'GRIDS', 'LOOK', 'ladder', 'wide', 'rungs', 'rung_slider', 'put', 'jpeg', 'png_of', 'swap', 'line',
+           'clock', 'title', 'bar', 'rows', 'table_of', 'Studio', 'upload_button', 'upload_look', 'nested', 'around',
+           'typed']
 
 # %% ../nbs/82_studio.ipynb #13a0f116
 def ladder(
@@ -77,13 +78,6 @@ def png_of(fig)->bytes:
     fig.savefig(buf, format='png', facecolor='white')
     return buf.getvalue()
 
-def all_widgets(o):
-    "A widget, what is in it, their layouts and styles."
-    for c in getattr(o, 'children', ()): yield from all_widgets(c)
-    yield o
-    for name in ('layout', 'style'):
-        if isinstance(getattr(o, name, None), w.Widget): yield getattr(o, name)
-
 def swap(box, children):
     "Put other children into a box, and forget the old ones."
     old, box.children = box.children, tuple(children)
@@ -128,18 +122,21 @@ class Studio:
         self._build()
         me = weakref.WeakMethod(self._hear)
         self.session.hearers.append(lambda s, what: (hear := me()) and hear(s, what))
-        self._watch_cell()
+        self._unwatch = on_rerun(self)
         self.fill()
 
     @property
     def result(self): return self.session.result
     @property
-    def recipe(self): return self.session.result.recipe
+    def recipe(self): return self.session.result.recipe if self.session.done else self.session.recipe
     @property
     def pins(self): return self.session.pins
     def as_code(self)->str:
         "Python that paints the present picture again."
         return self.session.as_code()
+    def figure(self):
+        "The present state, standing still, for a page without a kernel."
+        return self.session.figure()
 
 # %% ../nbs/82_studio.ipynb #c3f4ce12
 @patch
@@ -176,7 +173,7 @@ def _move(self:Studio, field):
 @patch
 def _control(self:Studio, field, control, how=None):
     "Name a control and let it set its field."
-    self.c[field] = control
+    self.c[field], control.tooltip = control, field.replace('weights-', 'weight of ').replace('_', ' ', 1)
     control.add_class(f'sn-{field}')
     control.observe(how or self._move(field), 'value')
     return control
@@ -199,7 +196,7 @@ def _canvas_side(self:Studio):
     self.status.add_class('sn-status'); self.message.add_class('sn-message')
     self.plot = w.Image(format='png', layout=w.Layout(width='100%', max_width='512px', display='none'))
     self.plot.add_class('sn-plot')
-    buttons = w.GridBox(list(self.buttons.values()), layout=w.Layout(width='100%', max_width='512px', grid_template_columns='repeat(auto-fit, minmax(80px, 1fr))', grid_gap='4px'))
+    buttons = w.GridBox(list(self.buttons.values()), layout=w.Layout(width='100%', max_width='512px', grid_template_columns='repeat(auto-fit, minmax(max(14%, min(30%, (470px - 100%)*999)), 1fr))', grid_gap='4px'))  # 6 or 3 in a row
     return w.VBox([buttons, self.canvas, self.status, self.message, self.plot], layout=w.Layout(flex='1 1 300px', min_width='0', max_width='530px', overflow='hidden'))
 
 # %% ../nbs/82_studio.ipynb #c86133be
@@ -233,14 +230,15 @@ def _pictures_tab(self:Studio):
     s = self.session
     drop = lambda options, value: w.Dropdown(options=options, value=value, layout=wide())
     self._control('content', drop([('none', '')] + [(n, n) for n in self._names('photo')], s.extras['content'] or ''), lambda c: self.attempt(lambda: self.session.set(content=c['new'] or None)))
-    self._control('style', w.SelectMultiple(options=self._names('painting'), value=tuple(s.extras['style']), rows=6, layout=wide()), lambda c: c['new'] and self._pick_styles(c['new']))
+    self._control('style', w.SelectMultiple(options=self._names('painting'), value=tuple(s.extras['style']), rows=6, layout=wide()), lambda c: self._pick_styles(c['new']))
     self.blended = None
     self.blends = w.VBox(layout=w.Layout(width='100%'))
     plain = dict(continuous_update=False, layout=wide())
     self._control('style_scale', rung_slider(ladder(.25, 4., 12, off=False), _first(s.recipe.style_scale)))
     self._control('contrast', w.FloatSlider(min=0, max=2, step=.05, value=s.extras['contrast'], readout_format='.2f', **plain))
     self._control('tiles', w.IntSlider(min=1, max=16, value=s.extras['tiles'], **plain))
-    uploads = [self._upload(what, n) for what, n in (('content', 'Upload content'), ('style', 'Upload style'))]
+    take = lambda what: lambda files: self.attempt(lambda: self._take_upload(what, files))
+    uploads = [upload_button(f'Upload {n}', f'sn-upload-{n}', take(n), multiple=n == 'style') for n in ('content', 'style')]
     return w.VBox([rows(('content', self.c['content']), ('style', self.c['style']), ('', w.HTML(line('Several: Ctrl or Cmd and click.'))), ('blend', self.blends), ('style scale', self.c['style_scale']),
         ('contrast', self.c['contrast']), ('tiles', self.c['tiles'])), w.HBox(uploads, layout=w.Layout(margin='8px 0 0 0', grid_gap='8px'))])
 
@@ -263,25 +261,40 @@ def _blend_rows(self:Studio):
         self.blend_sliders = sliders
     for o, v in zip(self.blend_sliders, blend or []): o.max = max(1., v, o.max); o.value = v
 
-# %% ../nbs/82_studio.ipynb #033af52d
-@patch
-def _upload(self:Studio, what, text):
-    up = w.FileUpload(accept='image/*', multiple=what == 'style', description=text, layout=w.Layout(width='auto'))
-    up.add_class(f'sn-upload-{what}')
-    up.observe(lambda change: change['new'] and self.attempt(lambda: self._take_upload(what, up, change['new'])), 'value')
+# %% ../nbs/82_studio.ipynb #5e81c0a2
+def upload_button(
+    text:str,            # Its label
+    name:str,            # Class for styles and tests
+    take,                # What is called with the files, in a list
+    accept='image/*',    # What the browser offers
+    multiple=False,      # Several at once?
+):                       # An ipywidgets control
+    "A button that takes files. The widget adds a count to its label, always 0 here; `upload_look` takes it away."
+    up = w.FileUpload(accept=accept, multiple=multiple, description=text, layout=w.Layout(width='auto'))
+    up.add_class('sn-upload'); up.add_class(name)
+    def taken(change):
+        if not change['new']: return
+        up.value = ()
+        take(list(change['new']))
+    up.observe(taken, 'value')
     return up
 
+def upload_look(**texts)->str:
+    "CSS for upload buttons: their labels by class, with `_` for `-`, without a count."
+    own = ''.join(f'.{c.replace("_", "-")}::after {{content: "{t}"}}\n' for c, t in texts.items())
+    return '.sn-upload {font-size: 0 !important}\n.sn-upload i, .sn-upload::after {font-size: 13px}\n' + own
+
+# %% ../nbs/82_studio.ipynb #033af52d
 @patch
-def _take_upload(self:Studio, what, up, files):
-    "Read what came from the page and use it."
-    names = []
-    try:
-        for f in files:
-            try: im = open_picture(bytes(f['content']))
-            except Exception as e: raise ValueError(f"{f['name']}: {e}") from None
-            self.session.pictures[f['name']] = Given(im, repr(f['name']), tuple(load_picture(im).shape[-2:]))
-            names.append(f['name'])
-    finally: up.value = ()
+def _take_upload(self:Studio, what, files):
+    "Read what came from the page and use it; all of it or nothing."
+    names, ims = [], []
+    for f in files:
+        try: ims.append(open_picture(bytes(f['content'])))
+        except Exception as e: raise ValueError(f"{f['name']}: {e}") from None
+    for f, im in zip(files, ims):
+        names.append(name := self.session.free_name(f['name']))
+        self.session.pictures[name] = Given(im, repr(name), tuple(load_picture(im).shape[-2:]), 'uploaded; the file must be here under this name')
     with _deaf(self):
         self.c['content'].options = [('none', '')] + [(n, n) for n in self._names('photo')]
         self.c['style'].options = self._names('painting')
@@ -390,7 +403,7 @@ def _add_cell(self:Studio, item):
     b.on_click(lambda _: self.attempt(lambda: self.session.go_on(item)))
     b.add_class('sn-go-on')
     im = w.Image(value=jpeg(item.image, 256), format='jpeg', layout=w.Layout(width='100%')) if item.image else w.HTML(line(item.error, RED))
-    self.grid_box.children += (w.VBox([im, w.HTML(line(item.caption.replace('_', ' '))), b], layout=w.Layout(min_width='0')),)
+    self.grid_box.children += (w.VBox([im, w.HTML(line(item.caption.replace('_', ' ')), layout=w.Layout(flex='1 1 auto')), b], layout=w.Layout(min_width='0')),)
 
 # %% ../nbs/82_studio.ipynb #082d75a2
 @patch
@@ -403,11 +416,9 @@ def _code_tab(self:Studio):
         b.on_click(lambda _: self.attempt(do)); b.add_class('sn-' + name.lower().replace(' ', '-'))
         return b
     def save(): self.session.note = f'saved as {self.session.save(self.path.value)}'
-    def load(): self.session.load(self.path.value); self.session.note = f'settings of {self.path.value}'
-    up = w.FileUpload(accept='.png,.json', description='Settings of a file', layout=w.Layout(width='auto', align_self='flex-start', margin='6px 0 0 0'))
-    up.add_class('sn-upload-settings')
-    up.observe(lambda change: change['new'] and self.attempt(lambda: self._take_settings(up, change['new'])), 'value')
-    return w.VBox([button('Copy as code', 'code', self.show_code), self.code, w.HBox([self.path, button('Save', 'save', save), button('Load', 'folder-open', load)], layout=w.Layout(width='100%', grid_gap='4px')), up])
+    up = upload_button('Settings of a file', 'sn-upload-settings', lambda files: self.attempt(lambda: self._take_settings(files)), '.png,.json')
+    up.layout.align_self, up.layout.margin = 'flex-start', '6px 0 0 0'
+    return w.VBox([button('Copy as code', 'code', self.show_code), self.code, w.HBox([self.path, button('Save', 'save', save), button('Load', 'folder-open', lambda: self.session.load(self.path.value))], layout=w.Layout(width='100%', grid_gap='4px')), up])
 
 @patch
 def show_code(self:Studio):
@@ -415,47 +426,46 @@ def show_code(self:Studio):
     self.code.value = self.as_code()
 
 @patch
-def _take_settings(self:Studio, up, files):
+def _take_settings(self:Studio, files):
     f, = files
-    up.value = ()
     with tempfile.TemporaryDirectory() as d:
         p = Path(d)/Path(f['name']).name
         p.write_bytes(bytes(f['content']))
         self.session.load(p)
-    self.session.note = f"settings of {f['name']}"
 
 # %% ../nbs/82_studio.ipynb #b873b1ac
 @patch
 def _compare_side(self:Studio):
     "The strip of pins, and two pictures against each other."
-    self.strip = w.HBox(layout=w.Layout(flex_flow='row wrap', width='100%'))
+    self.strip = w.HBox(layout=w.Layout(flex_flow='row wrap', width='100%', margin='8px 0 0 0'))
     self.strip.add_class('sn-strip')
     drop = lambda name: w.Dropdown(options=['now'], layout=w.Layout(width='150px', min_width='0'))
     self.left, self.right = drop('left'), drop('right')
     self.how = w.ToggleButtons(options=['before / after', 'side by side'], style=dict(button_width='auto'), layout=w.Layout(margin='0 0 0 12px'))
-    self.at = w.FloatSlider(min=0, max=1, step=.01, value=.5, readout=False, layout=w.Layout(width='100%', max_width='512px'))
+    self.at = w.FloatSlider(min=0, max=1, step=.01, value=.5, readout=False, layout=w.Layout(width='100%'))
     self.at.add_class('sn-at'); self.left.add_class('sn-left'); self.right.add_class('sn-right'); self.how.add_class('sn-how')
-    self.both, self.diff = w.Image(format='jpeg', layout=w.Layout(width='100%', max_width='512px')), w.HTML()
+    self.both, self.diff = w.Image(format='jpeg', layout=w.Layout(width='100%')), w.HTML()
     self.both.add_class('sn-both'); self.diff.add_class('sn-diff')
     for o in (self.left, self.right, self.how, self.at): o.observe(lambda _: self.attempt(self.compare), 'value')
     choose = w.HBox([self.left, w.HTML('<span style="margin:0 6px">against</span>'), self.right, self.how], layout=w.Layout(flex_flow='row wrap', align_items='center', margin='8px 0'))
-    pictures = w.VBox([self.both, self.at], layout=w.Layout(flex='1 1 300px', min_width='0', max_width='530px', overflow='hidden'))
-    self.compared = w.VBox([choose, w.HBox([pictures, w.VBox([self.diff], layout=w.Layout(flex='1 1 300px', min_width='0'))], layout=w.Layout(flex_flow='row wrap', width='100%', grid_gap='16px'))], layout=w.Layout(display='none', width='100%'))
+    self.facing = w.VBox([self.both, self.at], layout=w.Layout(flex='3 1 300px', min_width='0', max_width='512px', overflow='hidden'))
+    self.compared = w.VBox([choose, w.HBox([self.facing, w.VBox([self.diff], layout=w.Layout(flex='1 1 300px', min_width='0'))], layout=w.Layout(flex_flow='row wrap', width='100%', grid_gap='16px'))], layout=w.Layout(display='none', width='100%'))
     return w.VBox([self.strip, self.compared], layout=w.Layout(width='100%'))
 
 @patch
 def pin(self:Studio):
     "Keep the present picture with its settings, in the strip below."
     p = self.session.pin()
-    restore = w.Button(description='Restore', tooltip='Bring its settings back', layout=w.Layout(width='100%', margin='0'))
+    whole = dict(grid_area='1 / 1', width='100%', margin='0')
+    restore = w.Button(description='Restore', tooltip=f'{p.name}: bring its settings back', style=dict(button_color='transparent'), layout=w.Layout(height='100%', **whole))
     restore.on_click(lambda _: self.attempt(lambda: self.session.restore(p)))
     restore.add_class('sn-restore')
     on = w.Button(description='Go on', tooltip='Take this picture and its settings', layout=w.Layout(width='100%', margin='0'))
     on.on_click(lambda _: self.attempt(lambda: self.session.go_on(p)))
     on.add_class('sn-go-on-pin')
-    im = w.Image(value=jpeg(p.image, 224), format='jpeg', layout=w.Layout(width='100%', margin='0'))
-    buttons = w.GridBox([restore, on], layout=w.Layout(width='100%', grid_template_columns='1fr 1fr', grid_gap='4px'))
-    self.strip.children += (w.VBox([im, w.HTML(line(f'{p.name}, step {p.steps}')), buttons], layout=w.Layout(width='144px', margin='0 12px 8px 0', overflow='hidden')),)
+    im = w.Image(value=jpeg(p.image, 288), format='jpeg', layout=w.Layout(**whole))
+    picture = w.GridBox([im, restore], layout=w.Layout(width='100%', grid_template_columns='minmax(0, 1fr)'))
+    self.strip.children += (w.VBox([picture, w.HTML(line(f'{p.name}, step {p.steps}')), on], layout=w.Layout(width='144px', margin='0 12px 8px 0', overflow='hidden')),)
     names = ['now', 'content', *(o.name for o in self.pins)]
     for o, v in ((self.left, p.name), (self.right, 'now' if len(self.pins) == 1 else self.pins[-2].name)): o.options = names; o.value = v
     self.compared.layout.display = 'flex'
@@ -468,13 +478,7 @@ def _named(self:Studio, name):
     pins, s = {p.name: p for p in self.pins}, self.session
     if name in pins: return pins[name].image, pins[name].settings
     im = s.picture if name == 'now' else None
-    return im or self._before(), s.settings
-
-@patch
-def _before(self:Studio):
-    "What the canvas shows before the first step."
-    s = self.session
-    return to_pil(resize(load_picture(s.init() if s.init() is not None else s.content() if s.extras['content'] else s.styles()[0]), s.recipe.size))
+    return im or s.before(), s.settings
 
 @patch
 def compare(self:Studio):
@@ -482,7 +486,7 @@ def compare(self:Studio):
     if not self.pins: return
     (a, x), (b, y) = self._named(self.left.value), self._named(self.right.value)
     side = self.how.value == 'side by side'
-    self.at.layout.display = 'none' if side else ''
+    self.at.layout.display, self.facing.layout.max_width = 'none' if side else '', '780px' if side else '512px'
     self.both.value = jpeg(split_view(a, b, self.at.value, side), 1024 if side else 512)
     self.diff.value = table_of(differing(x, y), self.left.value, self.right.value)
 
@@ -492,7 +496,9 @@ LOOK = '''
 .sn-studio .slider-container {margin: 0 10px 0 8px}
 .sn-studio .jupyter-widgets {margin-left: 0; margin-right: 0}
 .sn-studio .widget-tab-contents {padding: 6px}
-'''
+.sn-studio .sn-restore {color: transparent; cursor: pointer}
+.sn-studio .sn-restore:hover, .sn-studio .sn-restore:focus-visible {color: white; background-color: rgba(0, 0, 0, .45) !important; outline: 2px solid #5b7a99; outline-offset: -2px; box-shadow: none}
+''' + upload_look(sn_upload_content='Upload content', sn_upload_style='Upload style', sn_upload_settings='Settings of a file')
 
 @patch
 def _build(self:Studio):
@@ -522,7 +528,7 @@ def fill(self:Studio):
             else: put(control, s.named or '' if k == 'recipe' else getattr(r, k))
         self._blend_rows()
     self._show_state()
-    if s.picture is None: self.canvas.value = jpeg(self._before())
+    if s.picture is None: self.canvas.value = jpeg(s.before())
 
 # %% ../nbs/82_studio.ipynb #a277fc3c
 @patch
@@ -542,7 +548,7 @@ def _show_state(self:Studio):
 def _hear(self:Studio, session, what):
     "What the run says, in its thread."
     if self.closed: return
-    if what == 'frame': self.canvas.value = jpeg(session.picture or self._before())  # before the status, which says what it shows
+    if what == 'frame': self.canvas.value = jpeg(session.picture or session.before())  # before the status, which says what it shows
     if what == 'losses' or (what == 'state' and not session.curves):
         self.plot.layout.display = '' if session.curves else 'none'
         if session.curves: self.plot.value = png_of(draw_curves(dict(session.curves), list(session.moves)))
@@ -557,27 +563,12 @@ def close(self:Studio):
     self._unwatch()
     self.session.close()
     for o in all_widgets(self.widget): o.close()
-    self.c, self.cells, self.buttons, self.grid_box, self.strip = {}, [], {}, None, None
+    self.c, self.cells, self.buttons, self.grid_fields = {}, [], {}, []
+    for k, v in list(vars(self).items()):  # a cell's output may be kept, and its controls with it
+        if isinstance(v, w.Widget) and k != 'message': setattr(self, k, None)
     gc.collect()
 
 # %% ../nbs/82_studio.ipynb #06a95f3a
-@patch
-def _watch_cell(self:Studio):
-    "Close when the cell that made this Studio runs again."
-    self._unwatch = lambda: None
-    try: from IPython import get_ipython
-    except ImportError: return
-    ip = get_ipython()
-    if ip is None or not hasattr(ip, 'kernel'): return
-    parent, me = ip.get_parent() or {}, weakref.ref(self)
-    mine, code = parent.get('metadata', {}).get('cellId'), parent.get('content', {}).get('code')  # not every front end names its cells
-    def before(info):
-        studio, its = me(), getattr(info, 'cell_id', None)
-        if studio is None: ip.events.unregister('pre_run_cell', before)
-        elif (its == mine if its and mine else info.raw_cell == code): studio.close()
-    ip.events.register('pre_run_cell', before)
-    self._unwatch = lambda: before in ip.events.callbacks['pre_run_cell'] and ip.events.unregister('pre_run_cell', before)
-
 @patch
 def _ipython_display_(self:Studio):
     from IPython.display import display

@@ -16,7 +16,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from safetensors import safe_open
 from fastcore.meta import delegates
-from .pictures import (as_path, load_picture, to_pil, save_picture, check_output, whole_file, show_pictures, fit_size, resize, in_range, one_of, Plate, PictureNotFound, MIN_SIDE)
+from .pictures import (as_path, load_picture, to_pil, save_picture, check_output, whole_file, show_pictures, fit_size, middle, resize, in_range, one_of, Plate, PictureNotFound, MIN_SIDE)
 from .colour import finish_colours, match_colours
 from .encoders import encoder, Encoder
 from .masks import check_masks, layer_mask, load_mask, mask_of, mask_ref, pixels_of, regions, unless_white
@@ -53,10 +53,10 @@ def settle_levels(
 
 # %% ../nbs/70_transfer.ipynb #94561600
 def _start(init, content, styles, hw, recipe, masks):
-    "The canvas to start from, (1, 3, *hw), by name or from a picture."
+    "The canvas to start from, (1, 3, *hw), by name or from a picture; of one with other proportions, its middle."
     grain = noise(hw, recipe.noise, recipe.seed)
     x = dict(noise=grain, content=content, recoloured=grain if content is None else content, style=(styles or [None])[0])[init] if isinstance(init, str) else init
-    x = resize(x, hw)
+    x = resize(middle(x, hw), hw)
     if recipe.noise_share: x = x.lerp(grain, recipe.noise_share)
     return _recoloured(x, styles, recipe, masks) if isinstance(init, str) and init == 'recoloured' and styles and recipe.style_weight > 0 else x
 
@@ -93,7 +93,7 @@ def transfer_learner(
     if r.content_weights and content is not None: cbs.append(ContentLoss(content, r.content_weights, r.content_weight, r.content_norm, r.content_kind, masks.get('content_mask')))
     if r.style_weights and styles: cbs.append(StyleLoss(styles, r.style_weights, r.style_weight, r.style_blend, r.style_norm, r.style_scale, r.style_kind, r.style_mix, masks.get('masks'), masks.get('style_masks')))
     if masks.get('change_mask') is not None: cbs.append(Within(content, masks['change_mask'], first_step > sum(steps[:level])))
-    if r.keep: cbs.append(StartLoss(start, r.keep))
+    if r.keep: cbs.append(StartLoss(middle(start, shapes[-1]), r.keep))
     if r.balance: cbs.append(Balance(r.seed, asked={k: {l: w*getattr(r, f'{k}_weight') for l, w in getattr(r, f'{k}_weights').items()} for k in ('content', 'style')}))
     cbs += [TVLoss(r.tv_weight, r.tv_kind), CosineStep(r.steps, r.lr_end, first_step), History(first_step), Guard(), Stop()]
     if r.optimizer == 'lbfgs': cbs.append(LBFGSStep())

@@ -6,7 +6,7 @@ Docs: https://style-nb.github.io/style_nb/widgets.html.md"""
 
 # %% ../nbs/80_widgets.ipynb #467ad801
 from __future__ import annotations
-import html, inspect, io, math, threading, time
+import html, inspect, io, math, threading, time, weakref
 from collections import OrderedDict
 from dataclasses import dataclass
 from numbers import Number
@@ -16,7 +16,7 @@ from PIL import Image
 from .pictures import Plate, one_of, show_pictures, to_pil
 
 # %% auto #0
-__all__ = ['log_range', 'Knob', 'knob', 'as_picture', 'as_html', 'Explorer', 'control', 'explore']
+__all__ = ['log_range', 'Knob', 'knob', 'as_picture', 'as_html', 'on_rerun', 'all_widgets', 'Explorer', 'control', 'explore']
 
 # %% ../nbs/80_widgets.ipynb #b5df3821
 @dataclass(frozen=True)
@@ -130,6 +130,31 @@ def as_html(
     if hasattr(value, '_repr_html_') and (s := value._repr_html_()): return s
     return f'<pre>{html.escape(str(value))}</pre>'
 
+# %% ../nbs/80_widgets.ipynb #91da1a2b
+def on_rerun(
+    it,        # Anything with `close()`
+):             # Call it to end the watch
+    "Close something when the cell that made it runs again."
+    try: from IPython import get_ipython
+    except ImportError: return lambda: None
+    ip = get_ipython()
+    if ip is None or not hasattr(ip, 'kernel'): return lambda: None
+    parent, ref = ip.get_parent() or {}, weakref.ref(it)
+    mine, code = parent.get('metadata', {}).get('cellId'), parent.get('content', {}).get('code')  # not every front end names its cells
+    def before(info):
+        it, its = ref(), getattr(info, 'cell_id', None)
+        if it is None: ip.events.unregister('pre_run_cell', before)
+        elif (its == mine if its and mine else info.raw_cell == code): it.close()
+    ip.events.register('pre_run_cell', before)
+    return lambda: before in ip.events.callbacks['pre_run_cell'] and ip.events.unregister('pre_run_cell', before)
+
+def all_widgets(o):
+    "A widget, what is in it, their layouts and styles."
+    for c in getattr(o, 'children', ()): yield from all_widgets(c)
+    yield o
+    for name in ('layout', 'style'):
+        if hasattr(getattr(o, name, None), 'close'): yield getattr(o, name)
+
 # %% ../nbs/80_widgets.ipynb #9d52c9d7
 class Explorer:
     "Sliders over a function. `.set`, `.kwargs`, `.result`, `.strip`; shown by ending a cell with it."
@@ -141,7 +166,7 @@ class Explorer:
         self.fn, self.knobs = fn, {k.name: k for k in knobs}
         self._values, self._kept, self._moves = {k.name: k.start for k in knobs}, OrderedDict(), 0
         self._one, self._moved = threading.RLock(), threading.Lock()
-        self.error, self._widget, self.controls = None, None, {}
+        self.error, self._widget, self.controls, self._unwatch = None, None, {}, on_rerun(self)
 
 # %% ../nbs/80_widgets.ipynb #1f049712
 @patch(as_prop=True)
@@ -216,7 +241,9 @@ def widget(self:Explorer):
     if self._widget is not None: return self._widget
     import ipywidgets as w
     self.controls = {n: control(k) for n, k in self.knobs.items() if k.kind != 'fixed'}
-    for n, c in self.controls.items(): c.value = self._shown(n, self._values[n])
+    for n, c in self.controls.items():
+        c.value = self._shown(n, self._values[n])
+        if not isinstance(c, w.Checkbox): c.style.description_width = f'{8 + 7*max(map(len, self.controls))}px'  # sliders stand in line
     self.message, self.picture, self.text = w.HTML(), w.Image(format='png', layout=dict(display='none', max_width='100%', align_self='flex-start')), w.HTML()
     for n, c in self.controls.items(): c.observe(lambda change, n=n: self.move(n, change['new']), 'value')
     self._widget = w.VBox([*self.controls.values(), self.message, self.picture, self.text])
@@ -287,6 +314,16 @@ def _ipython_display_(self:Explorer):
 
 @patch
 def __repr__(self:Explorer): return f"Explorer: {getattr(self.fn, '__name__', 'function')}({', '.join(f'{n}={self.knobs[n].label(v)}' for n, v in self._values.items())})"
+
+# %% ../nbs/80_widgets.ipynb #c105e0ff
+@patch
+def close(self:Explorer):
+    "Take the panel from the page and forget results; the function and its values stay."
+    self._unwatch()
+    if self._widget is not None:
+        for o in all_widgets(self._widget): o.close()
+    self._kept.clear()
+    self._widget, self.controls = None, {}
 
 # %% ../nbs/80_widgets.ipynb #a9bf84a0
 def explore(

@@ -1,11 +1,12 @@
-"Masks drawn with the mouse in a real JupyterLab; server and browser are those of test_browser"
+"Masks drawn with the mouse, and explorers, in a real JupyterLab; server and browser are those of test_browser"
 import json, re
 import pytest
-from test_browser import CHROMIUM, SHOTS, at, chromium, jupyterlab, open_notebook, until
+from test_browser import CHROMIUM, SHOTS, at, chromium, open_notebook, server, until
 
 pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason='apt-get install chromium'), pytest.mark.slow]
 
 CELLS = ["from style_nb.all import *", "board = explore_masks(sample('astronaut'), {'coat': sample('woodcut'), 'rest': sample('swirls')}, size=128, steps=4, levels=1)\nboard",
+    "gram = explore_gram(sample('swirls'))\ngram", "contrast = explore_contrast(sample('astronaut'))\ncontrast",
     "names = {}; exec(board.as_code(), names)\nprint('the same masks:', all((names['masks'][n] == m).all().item() for n, m in board.masks.items()))"]
 
 @pytest.fixture(scope='module')
@@ -14,7 +15,7 @@ def page(tmp_path_factory):
     from nbformat.v4 import new_code_cell, new_notebook
     d = tmp_path_factory.mktemp('lab'); (d/'nb').mkdir(); (d/'home').mkdir()
     nbformat.write(new_notebook(cells=[new_code_cell(c) for c in CELLS], metadata=dict(kernelspec=dict(name='python3', display_name='Python 3 (ipykernel)', language='python'))), d/'nb/masks.ipynb')
-    with jupyterlab(d/'nb', d/'home') as (base, token), chromium() as page:
+    with server('lab', d/'nb', d/'home') as (base, token), chromium() as page:
         page.home = d/'home'
         open_notebook(page, base, token, 'masks.ipynb')
         page.locator('.jp-OutputArea-output', has_text='the same masks').wait_for(timeout=200_000)
@@ -80,6 +81,18 @@ def test_fast_strokes_are_all_heard(page):
     n = len(json.loads(strokes(page))['coat'])
     for k in range(10): stroke(page, (.05 + .09*k, .1), (.05 + .09*k, .3))
     until(lambda: len(json.loads(strokes(page))['coat']) == n + 10)
+
+@pytest.mark.parametrize('name', ['gram', 'contrast'])
+def test_an_explorer_follows_its_slider_and_closes_with_its_cell(page, name):
+    cell = page.locator('.jp-CodeCell', has_text=f'{name} = explore_')
+    picture = cell.locator('img')
+    picture.scroll_into_view_if_needed()
+    until(lambda: picture.is_visible())
+    src = picture.get_attribute('src')
+    cell.locator('.noUi-handle').first.focus(); page.keyboard.press('ArrowRight')
+    until(lambda: picture.get_attribute('src') != src)
+    cell.locator('.jp-InputPrompt').click(); page.keyboard.press('Control+Enter')
+    until(lambda: picture.count() == 1 and cell.locator('.noUi-handle').count() and cell.locator('.jp-InputPrompt').inner_text() != '[*]:')
 
 def test_an_error_is_seen(page):
     page.locator('.sn-board').last.get_by_text('Strokes as text').click()

@@ -211,6 +211,18 @@ def test_bytes(form):
     ((80, 4), 20, (20, 1))])
 def test_fit_size(hw, size, want): assert fit_size(hw, size) == want
 
+@given(*[st.integers(4, 60)]*4)
+def test_middle(h, w, th, tw):
+    "A window of the picture, in its middle, as large as can be, in the proportions asked for; itself, when only rounding differs."
+    x = torch.arange(h*w).view(1, 1, h, w)
+    y = middle(x, (th, tw))
+    mh, mw = y.shape[-2:]
+    top, left = divmod(y[0, 0, 0, 0].item(), w)
+    assert (y == x[..., top:top + mh, left:left + mw]).all() and abs(2*top + mh - h) <= 1 and abs(2*left + mw - w) <= 1 and (mh == h or mw == w)
+    s = min(max(h, w), max(th, tw))
+    assert all(abs(a - b) <= 1 for a, b in zip(fit_size((h, w), s), fit_size((th, tw), s))) or abs(mh*tw - mw*th) <= max(th, tw)/2 or 1 in (mh, mw)
+    assert middle(y, (th, tw)).shape[-2:] == (mh, mw) or min(mh, mw) < 4
+
 def test_resize_is_antialiased_and_stays_in_range():
     noise = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(0))
     assert resize(noise, 64).std() < noise.std()/3 and resize(noise, 64).mean().item() == pytest.approx(.5, abs=.01)

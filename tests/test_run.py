@@ -116,7 +116,7 @@ def test_starts(go, photo, painting, tmp_path):
     noise = torch.rand(1, 3, *hw, generator=torch.Generator().manual_seed(3))*.5 + .25
     other = Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8))
     other.save(tmp_path/'start.png')
-    at = lambda x: to_pil(resize(load_picture(x), hw)).tobytes()
+    at = lambda x: to_pil(resize(middle(load_picture(x), hw), hw)).tobytes()  # nothing is stretched
     assert begin(go, init='content') == at(photo)
     assert begin(go) == begin(go, init='recoloured') == to_pil(match_colours(resize(photo, hw), painting, rounds=1)).tobytes()
     assert begin(go, init='noise', seed=3) == to_pil(noise).tobytes()
@@ -201,7 +201,7 @@ def test_history(go):
 
 def test_first_row_against_the_losses_themselves(go, photo, painting, enc):
     h, x = go(init='style', steps=1, padding='zero', encoder='random', style_scale=1.).history, resize(photo, 48)
-    s, z = resize(painting, 48), resize(painting, (48, 48))
+    s, z = resize(painting, 48), resize(middle(painting, (48, 48)), (48, 48))
     f, p, a = enc(z, ['relu1_1', 'relu2_1']), enc(x, 'relu2_1')['relu2_1'], enc(s, ['relu1_1', 'relu2_1'])
     sq = lambda t: t.square().sum().item()
     assert h['content/relu2_1'][0] == pytest.approx(sq(f['relu2_1'] - p)/sq(p - p.mean((2, 3), keepdim=True)), rel=1e-4)

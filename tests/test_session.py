@@ -72,6 +72,28 @@ def test_code_of_a_chain(make, photo, painting, painting2):
     assert s.error is None and len(s.legs()) == 10
     assert (replayed(s, photo, painting, painting2) == pixels(s.result.image)).all()
 
+def test_content_of_another_shape_is_filled_by_the_middle(make, photo, painting):
+    "Nothing is stretched, on the canvas or in the code's picture."
+    s, names = make(pictures=dict(wide=torch.rand(1, 3, 30, 60)), optimizer='adam', lr=.001), dict(wide=None)
+    s.step(2).settle()
+    before = s.picture
+    assert s.set(content='wide') == 'new' and 'from the middle of this picture' in s.note and s.picture.size == s.result.image.size == before.size == (48, 48)
+    s.step().settle()
+    assert s.error is None and s.picture.size == s.result.image.size == (48, 24)
+    assert abs(pixels(s.picture).astype(int) - pixels(before)[12:36].astype(int)).max() <= 2
+    names = dict(content=photo, style=painting, wide=s.pictures['wide'].picture)
+    exec(s.as_code(), names)
+    assert (pixels(names['result'].image) == pixels(s.result.image)).all()
+
+def test_a_name_that_is_taken(make, photo, tmp_path, painting):
+    "Two files of the same name are two pictures; the same file is one."
+    for d, x in (('a', photo), ('b', painting)): (tmp_path/d).mkdir(); to_pil(x).save(tmp_path/d/'cat.png')
+    s = make(str(tmp_path/'a/cat.png'), str(tmp_path/'b/cat.png'))
+    assert s.extras['content'] == 'cat (2).png' and s.extras['style'] == ['cat.png']
+    assert s.add(str(tmp_path/'a/cat.png')) == 'cat (2).png' and s.free_name('cat.png') == 'cat (3).png' and s.free_name('swirls') == 'swirls (2)' and s.add('swirls') == s.add('swirls') == 'swirls'
+    s.step().settle()
+    assert s.error is None and (replayed(s, photo, painting) == pixels(s.picture)).all()
+
 def test_the_chain_goes_on_painting(make):
     s = make(steps=10**6).start()
     while s.done < 2: time.sleep(.005)
@@ -88,7 +110,7 @@ def test_a_live_move_keeps_the_run_and_its_optimiser(make):
     assert s.run is run and s.error is None and s.done == 7 and s.result.history['style/relu4_2'].notna().sum() == 1
 
 @pytest.mark.parametrize('values,says', [(dict(style_weight=-1), 'style_weight is -1'), (dict(style_weigth=1), "Did you mean 'style_weight'?"), (dict(style='monet'), 'Unknown picture'), (dict(size=8), 'needs a shorter side'),
-    (dict(style_weights={'relu9_1': 1.}), 'relu9_1'), (dict(levels=2), 'one level'), (dict(style_blend=[1., 2.]), '1 styles and 2 weights'), (dict(tiles=0), 'tiles is 0'), (dict(contrast='x'), 'contrast'), (dict(style=[], content=None), 'neither')])
+    (dict(style_weights={'relu9_1': 1.}), 'relu9_1'), (dict(levels=2), 'one level'), (dict(style_blend=[1., 2.]), '1 styles and 2 weights'), (dict(tiles=0), 'tiles is 0'), (dict(contrast='x'), 'contrast'), (dict(style=[], content=None), 'neither'), (dict(style=[]), 'There is no style picture')])
 def test_what_cannot_be_changes_nothing(make, values, says):
     s = make().step().settle()
     before, run = s.settings, s.run
@@ -146,6 +168,18 @@ def test_a_saved_picture_restores_every_setting(make, tmp_path, photo, painting)
     assert s.settings['style_weight'] == 7. and s.settings['style_weights']['relu2_2'] == 2. and s.settings['tiles'] == 2
     (tmp_path/'no.png').write_bytes(b'x')
     with pytest.raises(ValueError, match='carries no recipe'): s.load(tmp_path/'no.png')
+
+def test_loading_brings_samples_along_and_names_what_is_not_here(make, tmp_path, photo):
+    s = make('astronaut', ['swirls', 'dots'], style_blend=[1., .5], style_scale=1.2).step().settle()
+    p = s.save(tmp_path/'a.png')
+    other = make('cat', 'ink')
+    assert other.load(p) == 'new' and differing(other.settings, s.settings) == {} and other.note == 'settings of a.png'
+    s.set(style=['swirls', s.add(photo, 'mine')], content=None, style_blend=[.3, .7], tv_weight=9.); s.step().settle()
+    p = s.save(tmp_path/'b.png')
+    other = make('cat', 'ink').step().settle()
+    other.load(p)
+    assert set(differing(other.settings, s.settings)) == {'style', 'style_blend'} and other.extras['content'] is None and other.extras['style'] == ['ink']
+    assert 'not among the pictures here: mine' in other.note and 'a new run goes on' in other.note and other.step().settle().error is None
 
 def test_a_grid_and_going_on(make, photo, painting):
     s = make().step().settle()
@@ -252,6 +286,20 @@ def test_split_view(at, side):
     if side: assert (im[:, :10] == 0).all() and (im[:, -10:] == 128).all()
     else: assert ((im[0] == 0).all(-1) | (im[0] == 128).all(-1) | (im[0] == 255).all(-1)).all()
 
+def test_two_shapes_side_by_side_and_split():
+    "A disc stays a disc."
+    a, b = torch.zeros(1, 3, 8, 16), torch.ones(1, 3, 40, 40)
+    b[..., 10:30, 10:30] = 0
+    side = pixels(split_view(a, b, side=True))
+    assert side.shape == (8, 16 + 4 + 8, 3) and (side[3:5, 23:25] == 0).all() and (side[3:5, 20:22] > 200).all() and (side[0, 22:26] > 200).all()
+    split = pixels(split_view(a, b, 0.))
+    assert split.shape == (8, 16, 3) and (split[:, 5:11] < 30).all() and (split[:, 2:3] > 200).all()
+
+def test_a_curve_has_a_gap_where_its_term_was_off():
+    ax, = draw_curves({'loss': [(i, 1.) for i in range(1, 9)], 'style/relu1_1': [(1, 1.), (2, 1.), (6, 1.), (7, 1.)]}).axes
+    whole, broken = (l.get_ydata() for l in ax.lines)
+    assert np.isfinite(whole).all() and np.isnan(broken).tolist() == [False, False, True, False, False]
+
 def test_curves():
     ax, = draw_curves({'loss': [(1, 2.), (2, 1.)], 'tv': [(1, .1), (2, .2)]}, [1]).axes
     assert ax.get_yscale() == 'log' and [l.get_label() for l in ax.lines][:2] == ['weighted sum', 'tv']
@@ -263,3 +311,13 @@ def test_a_reversion_is_no_setting_of_a_session(photo, painting, tmp_path):
     assert 'revert' not in Session(photo, painting, r.recipe, init='content', keep=0.).settings and r.recipe.revert['steps'] == 2
     again = stylize(photo, painting, r.recipe, init='content', keep=0., progress=False)
     assert again.recipe.revert is None
+
+def test_the_figure_shows_what_is_on(make):
+    s = make(style_weights={'relu1_1': 3., 'relu2_1': 0.}, tv_weight=0.)
+    names = lambda fig: [t.get_text() for t in fig.axes[1].get_yticklabels()]
+    assert names(s.figure())[::-1] == ['style', 'content', 'style relu1_1', 'content relu2_2'] and not s.figure().axes[2].get_visible()
+    s.step(4).settle()
+    canvas, _, losses = s.figure().axes
+    assert (canvas.images[0].get_array() == pixels(s.picture)).all() and 'step 4' in canvas.get_title() and losses.get_visible() and len(losses.lines) == len(s.curves)
+    s.set(style_weight=0., content_weight=0., style_weights={'relu1_1': 0.}, content_weights={'relu2_2': 0.})
+    assert not s.figure().axes[1].get_visible()

@@ -58,7 +58,7 @@ def test_what_needs_a_new_run_goes_on_and_says_so(make, field, value):
     s = make()
     click(s, 'Step')
     s.c[field].value = value
-    assert 'a new run goes on from this picture' in said(s) and len(s.session.chain) == 1, said(s)
+    assert f"a new run goes on from {'the middle of '*(value == 'cat')}this picture" in said(s) and len(s.session.chain) == 1, said(s)
     click(s, 'Step')
     assert s.session.error is None and s.session.done == 2
     assert all(c.value == s.session.settings[k] for k, c in s.c.items() if k in ('contrast', 'tiles', 'encoder', 'style_kind', 'optimizer', 'size', 'content', 'seed', 'lr'))
@@ -102,11 +102,12 @@ def test_an_error_in_the_run_is_shown(make, monkeypatch):
 def upload(studio, what, *files):
     box = dict(content=0, style=1)
     up = studio.tabs.children[1].children[0].children[1].children[box[what]]
+    assert up.description == f'Upload {what}' and up.value == ()
     up.value = tuple(dict(name=n, type='image/png', size=len(b), content=memoryview(b), last_modified=__import__('datetime').datetime.now()) for n, b in files)
 
 def png(im): b = io.BytesIO(); im.save(b, 'PNG'); return b.getvalue()
 
-def test_uploads(make, painting2):
+def test_uploads(make, photo, painting2):
     s = make()
     upload(s, 'content', ('mine.png', png(to_pil(painting2))))
     assert s.c['content'].value == 'mine.png' == s.session.extras['content']
@@ -116,6 +117,16 @@ def test_uploads(make, painting2):
     assert s.session.error is None
     upload(s, 'content', ('broken.jpg', b'not a picture'))
     assert 'broken.jpg' in said(s) and 'not a picture that can be read' in said(s) and s.session.extras['content'] == 'mine.png'
+    upload(s, 'content', ('mine.png', png(to_pil(photo))), )
+    assert s.c['content'].value == 'mine (2).png' == s.session.extras['content'] and s.session.pictures['mine.png'].picture.tobytes() != s.session.pictures['mine (2).png'].picture.tobytes()
+    upload(s, 'style', ('new.png', png(to_pil(photo))), ('broken.jpg', b'not a picture'))
+    assert 'new.png' not in s.session.pictures and s.session.extras['style'] == ['a.png', 'b.png']
+    s.show_code(); assert "# 'a.png': uploaded; the file must be here under this name" in s.code.value
+
+def test_no_style_is_refused_and_the_list_goes_back(make):
+    s = make()
+    s.c['style'].value = ()
+    assert 'There is no style picture' in said(s) and s.c['style'].value == ('style',)
 
 def test_pins(make):
     s = make()
@@ -127,12 +138,25 @@ def test_pins(make):
     s.at.value = .9; assert s.both.value != first
     s.how.value = 'side by side'; assert Image.open(io.BytesIO(s.both.value)).width > 90
     s.left.value = 'now'; s.right.value = 'content'
-    restore, on = s.strip.children[0].children[2].children
+    (picture, restore), on = s.strip.children[0].children[0].children, s.strip.children[0].children[2]
+    assert picture.layout.grid_area == restore.layout.grid_area and restore.tooltip == 'pin 1: bring its settings back', 'the button lies on the picture'
     restore.click()
     assert s.c['style_weight'].value == 40. == s.session.recipe.style_weight and s.session.done == 2
     s.c['style_weight'].value = 1.
     on.click()
     assert s.c['style_weight'].value == 40. and s.session.done == 1 and s.session.picture.tobytes() == s.pins[0].image.tobytes() and 'goes on from this picture' in said(s)
+
+def test_content_of_another_shape(make):
+    size = lambda im: Image.open(io.BytesIO(im.value)).size
+    s = make(pictures=dict(wide=np.random.default_rng(0).random((30, 60, 3), dtype=np.float32)))
+    s.c['content'].value = 'wide'; assert size(s.canvas) == (48, 24), 'before the first step'
+    s.c['content'].value = 'content'
+    click(s, 'Step'); click(s, 'Pin'); s.c['content'].value = 'wide'
+    assert size(s.canvas) == s.result.image.size == (48, 48)
+    click(s, 'Step')
+    assert size(s.canvas) == s.result.image.size == (48, 24) and s.session.error is None
+    s.compare(); assert size(s.both) == (48, 48)
+    s.how.value = 'side by side'; assert size(s.both) == (48 + 4 + 96, 48)
 
 def test_grid_and_going_on(make):
     s = make()
@@ -218,7 +242,7 @@ def cycle():
     s.session.step(2).settle(); s.buttons['Pin'].click(); s.how.value = 'side by side'
     assert s.session.error is None and s.session.done > 9 and len(s.both.value) > 5000 and s.plot.value
     if close: s.close()
-    else: kept.append(s)
+    kept.append(s)  # as a notebook keeps what its cells gave
 for _ in range(3): cycle()
 gc.collect(); before = rss()
 for _ in range(10): cycle()
@@ -229,9 +253,9 @@ print(rss() - before)
 @pytest.mark.skipif(not sys.platform.startswith('linux'), reason='reads /proc')
 def test_ten_studios_leave_less_than_50_mb():
     grown = float(subprocess.run([sys.executable, '-c', CYCLE], capture_output=True, text=True, check=True, timeout=300).stdout.split()[-1])
-    assert grown < 50, f'{grown:.0f} MB'
+    assert grown < 20, f'{grown:.0f} MB'
 
 def test_all_imports_without_ipywidgets():
-    code = "import sys; sys.modules['ipywidgets'] = None\nfrom style_nb.all import *\ntry: Studio('cat', 'swirls', size=48)\nexcept ImportError as e: print(e)\nprint(Session('cat', 'swirls', size=48).state)"
+    code = "import sys; sys.modules['ipywidgets'] = None\nfrom style_nb.all import *\ntry: Studio('cat', 'swirls', size=48)\nexcept ImportError as e: print(e)\nb = explore_masks(sample('cat'), size=48, strokes={'mask': [dict(points=[[.2, .5], [.8, .5]], radius=.1)]}); b._ipython_display_(); print(b, b.masks['mask'].shape)\nprint(Session('cat', 'swirls', size=48).state)"
     out = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=300)
-    assert out.returncode == 0 and 'pip install ipywidgets' in out.stdout and out.stdout.endswith('ready\n'), out
+    assert out.returncode == 0 and 'pip install ipywidgets' in out.stdout and 'To draw: pip install' in out.stdout and 'DrawnMasks: mask' in out.stdout and out.stdout.endswith('ready\n'), out

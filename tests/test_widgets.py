@@ -1,8 +1,9 @@
 "Sliders: from a range to a value, and what a panel does when they move. No browser."
-import builtins, threading, time
+import builtins, gc, threading, time, types, weakref
 import ipywidgets as w, pytest, torch
 from PIL import Image
 from hypothesis import given, settings, strategies as st
+from style_nb.explorers import explore_masks
 from style_nb.pictures import Plate
 from style_nb.widgets import Explorer, as_picture, explore, knob, log_range
 
@@ -144,3 +145,30 @@ def test_without_ipywidgets(monkeypatch, capsys):
     assert ex.set(level=.2).result.mean() == pytest.approx(.2) and len(ex.strip().axes) == 4
     ex._ipython_display_()
     assert 'pip install ipywidgets' in capsys.readouterr().out
+
+def cells(monkeypatch):
+    "A kernel that runs cell 'a'; gives what runs a cell, and who listens."
+    heard = []
+    events = types.SimpleNamespace(callbacks=dict(pre_run_cell=heard), register=lambda _, f: heard.append(f), unregister=lambda _, f: heard.remove(f))
+    monkeypatch.setattr('IPython.get_ipython', lambda: types.SimpleNamespace(kernel=1, events=events, get_parent=lambda: dict(metadata=dict(cellId='a'), content=dict(code='x'))))
+    return lambda i: [f(types.SimpleNamespace(cell_id=i, raw_cell='x')) for f in list(heard)], heard
+
+@pytest.mark.parametrize('make', [lambda: explore(grey, level=(0., 1.)), lambda: explore_masks(torch.rand(1, 3, 32, 32), size=32)], ids=['explorer', 'brush'])
+def test_running_its_cell_again_closes_a_panel(monkeypatch, make):
+    run, heard = cells(monkeypatch)
+    before = set(w.widgets.widget._instances)
+    made = make()
+    made.widget
+    assert len(w.widgets.widget._instances) > len(before) + 5
+    run('b'); assert len(w.widgets.widget._instances) > len(before) + 5
+    run('a')
+    assert set(w.widgets.widget._instances) <= before and heard == []
+    made.widget; assert len(w.widgets.widget._instances) > len(before) + 5, 'it may be shown again'
+    made.close(); assert set(w.widgets.widget._instances) <= before
+    ref = weakref.ref(made := make()); del made; gc.collect()
+    assert ref() is None, 'nothing holds what was never shown'
+
+def test_a_closed_explorer_is_the_function_still():
+    ex = shown(grey, level=(0., 1.)).set(level=.25)
+    ex.close()
+    assert ex.kwargs == {'level': .25} and ex.result.mean() == .25 and ex.set(level=.5).result.mean() == .5
