@@ -58,7 +58,7 @@ def show_contrast(
     "Pictures with the histograms of their luminance."
     xs = [_open(p)[0] for p in (pictures if isinstance(pictures, (list, tuple)) else [pictures])]
     if not xs: raise ValueError("show_contrast was given no picture: give at least one.")
-    titles = [''] * len(xs) if titles is None else list(titles)
+    titles, height = [''] * len(xs) if titles is None else list(titles) if isinstance(titles, (list, tuple)) else [titles], in_range(height, 'height', .1, 100)
     if len(titles) != len(xs): raise ValueError(f"There are {len(xs)} pictures and {len(titles)} titles: give one title for each.")
     rows = len(xs[0])
     if any(len(x) != rows for x in xs): raise ValueError(f"The columns have {', '.join(str(len(x)) for x in xs)} pictures: give batches of one length.")

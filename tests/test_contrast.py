@@ -90,6 +90,8 @@ def test_figure_of_batches(photo, refused):
     assert len(show_contrast(batch).axes) == 6
     refused(lambda: show_contrast([batch, photo]), '3, 1 pictures', 'one length')
     refused(lambda: show_contrast([]), 'no picture')
+    refused(lambda: show_contrast(photo, 3, height=0), 'height is 0')
+    assert show_contrast(photo, 'one').axes[0].get_title() == 'one'
 
 @pytest.mark.parametrize('f,words', [(lambda x: lower_contrast(x, -.1), ['amount is -0.1']), (lambda x: lower_contrast(x, .5, 'luma'), ['all, luminance', "Did you mean 'luminance'?"]),
     (lambda x: match_contrast(x, x, 'octaves'), ['global, scale']), (lambda x: match_contrast(x, x, most=0), ['most is 0']), (lambda x: local_contrast(x, 2), ['limit is 2']),
