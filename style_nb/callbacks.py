@@ -317,8 +317,8 @@ class Guard(StepCallback):
         if self.unrest >= self.patience: return f'the pixels had not come to rest for {self.unrest} steps'
 
     def before_fit(self):
-        self.spread, self.seen, self.looks, self.move = self.model.canvas.detach().std((-2, -1)).max().item(), 0, 0, 0.
-        self.shares = {}  # of the loss, summed over looks
+        self.spread, self.shares = self.model.canvas.detach().std((-2, -1)).max().item(), {}  # shares of the loss, summed over looks
+        self.seen = self.looks = self.move = self.unrest = 0
     def before_train(self): self.unrest = 0; self.keep()
     def before_batch(self):
         if self.due(self.seen + 1): self.before = self.model.canvas.detach().clone()
@@ -329,9 +329,7 @@ class Guard(StepCallback):
         if self.due(self.seen): self.measure()
         elif torch.isfinite(self.model.canvas.detach().sum()): return
         trouble = self.trouble()
-        if trouble is None:
-            if not self.unrest: self.keep()
-            return
+        if trouble is None: return self.unrest or self.keep()
         self.opt.opt.state.clear()
         self.model.canvas.data = self.good
         for cb in self.learn.cbs:
