@@ -299,12 +299,14 @@ class Snapshots(StepCallback):
 
 # %% ../nbs/50_callbacks.ipynb #1f66f594
 class Guard(StepCallback):
-    "End the run with the last good picture when the canvas is lost to NaN or to one flat colour."
+    "End the run with the last good picture when the canvas is lost to NaN, to one flat colour or to pixels without rest."
     order = 30
     def __init__(self,
         every:int=10,       # Steps between looks, after the first ten
         flat:float=1/255,   # A deviation of all pixels below this is collapse
-    ): self.every, self.flat, self.good = every, flat, None
+        restless:float=.1,  # A step that moves the average pixel by more is no rest; black to white is 1
+        patience:int=100,   # Steps without rest, in a row, that are too many
+    ): self.every, self.flat, self.restless, self.patience, self.good = every, flat, restless, patience, None
 
     def trouble(self):
         "What is wrong with the canvas, or None."
@@ -312,21 +314,51 @@ class Guard(StepCallback):
         if not torch.isfinite(x).all(): return 'the canvas turned to NaN or infinity'
         if x.clamp(0, 1).std((-2, -1)).max() < self.flat and self.spread > 4*self.flat: return 'the picture collapsed to one flat colour'
         if (x.abs() > 50).float().mean() > .01: return 'pixel values ran far out of range'
+        if self.unrest >= self.patience: return f'the pixels had not come to rest for {self.unrest} steps'
 
-    def before_fit(self): self.spread, self.seen = self.model.canvas.detach().std((-2, -1)).max().item(), 0
-    def before_train(self): self.keep()
+    def before_fit(self):
+        self.spread, self.shares = self.model.canvas.detach().std((-2, -1)).max().item(), {}  # shares of the loss, summed over looks
+        self.seen = self.looks = self.move = self.unrest = 0
+    def before_train(self): self.unrest = 0; self.keep()
+    def before_batch(self):
+        if self.due(self.seen + 1): self.before = self.model.canvas.detach().clone()
+    def due(self, step): return step <= self.every or step % self.every == 0
     def keep(self): self.good, self.good_step = self.model.canvas.detach().clone(), self.seen
     def after_step(self):
         self.seen += 1
-        if self.seen > self.every and self.seen % self.every and torch.isfinite(self.model.canvas.detach().sum()): return
+        if self.due(self.seen): self.measure()
+        elif torch.isfinite(self.model.canvas.detach().sum()): return
         trouble = self.trouble()
-        if trouble is None: self.keep(); return
+        if trouble is None: return self.unrest or self.keep()
         self.opt.opt.state.clear()
         self.model.canvas.data = self.good
         for cb in self.learn.cbs:
             if isinstance(cb, Average): cb.value = None
-        self.learn.stopped = f"{trouble} at step {self.seen}; this is the picture of step {self.good_step}. Try a smaller step size (lr)."
+        self.learn.stopped = f"{trouble} at step {self.seen}; this is the picture of step {self.good_step}. {self.cause(trouble)}"
         raise CancelFitException
+
+# %% ../nbs/50_callbacks.ipynb #fad37469
+@patch
+def measure(self:Guard):
+    "Note how far this step moved the average pixel, for how long that was too far, and what each term was of the loss."
+    self.move = float((self.model.canvas.detach() - self.before).abs().mean())
+    self.unrest = 0 if self.move <= self.restless else self.unrest + (1 if self.seen <= self.every else self.every)
+    parts = {k: float(v) for k, v in self.learn.parts.items()}
+    self.broken, total, self.looks = [k for k, v in parts.items() if not math.isfinite(v)], sum(parts.values()), self.looks + 1
+    for k, v in parts.items():
+        if total > 0 and not self.broken: self.shares[k.split('/')[0]] = self.shares.get(k.split('/')[0], 0.) + v/total
+
+@patch
+def cause(self:Guard,
+    trouble:str,  # What `trouble` said
+)->str:           # A sentence
+    "What was measured, and which knob to turn."
+    knob = lambda term: 'keep' if term == 'start' else f"{term.split('/')[0]}_weight"
+    if self.broken: return f"The term {self.broken[0]} was infinite or NaN while the canvas was not: try a smaller {knob(self.broken[0])}."
+    term, share = max(((k, v/self.looks) for k, v in self.shares.items()), key=lambda o: o[1], default=('', 0.))
+    if 'flat' in trouble and share > .9 and self.move <= self.restless: return f"{term} was {100*share:.4g}% of the loss on average: try a smaller {knob(term)}."
+    how = f"The last step looked at moved the average pixel by {self.move:.2g}, black to white being 1: try" if self.move > self.restless else 'Try'
+    return f"{how} a smaller step size (lr)."
 
 # %% ../nbs/50_callbacks.ipynb #570de43b
 class Stop(StepCallback):

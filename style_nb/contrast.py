@@ -43,31 +43,36 @@ def lower_contrast(
 
 # %% ../nbs/17_contrast.ipynb #42a23670
 def tones(
-    picture,    # Anything `load_picture` reads
-)->dict:        # 'mean' and 'deviation' of luminance in [0, 1]; 'dark' and 'light': share of pixels below .15 and above .85
+    picture,    # Anything `load_picture` reads, or a batch of tensors
+)->dict:        # 'mean' and 'deviation' of luminance in [0, 1]; 'dark' and 'light': share of pixels below .15 and above .85. For a batch a list of these
     "How the light of a picture is spread."
-    y = luminance(load_picture(picture))
-    return {k: round(float(v), 4) for k, v in dict(mean=y.mean(), deviation=y.std(correction=0), dark=(y < .15).float().mean(), light=(y > .85).float().mean()).items()}
+    one = lambda y: dict(mean=y.mean(), deviation=y.std(correction=0), dark=(y < .15).float().mean(), light=(y > .85).float().mean())
+    out = [{k: round(float(v), 4) for k, v in one(y).items()} for y in luminance(_open(picture)[0])]
+    return out if len(out) > 1 else out[0]
 
 def show_contrast(
-    pictures,          # Pictures, each anything `load_picture` reads
-    titles=None,       # A title for each
+    pictures,          # One or a list, each anything `load_picture` reads or a batch of tensors: a column each, a row for each picture of a batch
+    titles=None,       # A title for each column
     height:float=2.,   # Height of each picture, inches
 )->Plate:              # Figure: pictures above, their luminance histograms below
     "Pictures with the histograms of their luminance."
-    xs = [load_picture(p) for p in (pictures if isinstance(pictures, (list, tuple)) else [pictures])]
-    titles = [''] * len(xs) if titles is None else list(titles)
+    xs = [_open(p)[0] for p in (pictures if isinstance(pictures, (list, tuple)) else [pictures])]
+    if not xs: raise ValueError("show_contrast was given no picture: give at least one.")
+    titles, height = [''] * len(xs) if titles is None else list(titles) if isinstance(titles, (list, tuple)) else [titles], in_range(height, 'height', .1, 100)
     if len(titles) != len(xs): raise ValueError(f"There are {len(xs)} pictures and {len(titles)} titles: give one title for each.")
+    rows = len(xs[0])
+    if any(len(x) != rows for x in xs): raise ValueError(f"The columns have {', '.join(str(len(x)) for x in xs)} pictures: give batches of one length.")
     aspect = np.mean([x.shape[-1]/x.shape[-2] for x in xs])
-    fig = Plate(figsize=(len(xs)*height*aspect, 1.6*height), layout='constrained', dpi=100)
-    axs = fig.subplots(2, len(xs), squeeze=False, height_ratios=(1, .45))
-    for ax, below, x, t in zip(axs[0], axs[1], xs, titles):
-        ax.imshow(to_pil(x)); ax.axis('off'); ax.set_title(t, fontsize=10)
-        y, s = luminance(x).flatten().cpu().numpy(), tones(x)
-        below.hist(y, 64, range=(0, 1), color='.35')
-        below.axvline(s['mean'], color='C3', lw=1.5)
-        below.set(xlim=(0, 1), yticks=[], xlabel=f"{s['mean']:.2f} ± {s['deviation']:.2f}")
-        below.spines[['top', 'right', 'left']].set_visible(False)
+    fig = Plate(figsize=(len(xs)*height*aspect, 1.6*height*rows), layout='constrained', dpi=100)
+    axs = fig.subplots(2*rows, len(xs), squeeze=False, height_ratios=(1, .45)*rows)
+    for k in range(rows):
+        for ax, below, x, t in zip(axs[2*k], axs[2*k + 1], [x[k:k + 1] for x in xs], titles):
+            ax.imshow(to_pil(x)); ax.axis('off'); ax.set_title('' if k else t, fontsize=10)
+            y, s = luminance(x).flatten().cpu().numpy(), tones(x)
+            below.hist(y, 64, range=(0, 1), color='.35')
+            below.axvline(s['mean'], color='C3', lw=1.5)
+            below.set(xlim=(0, 1), yticks=[], xlabel=f"{s['mean']:.2f} ± {s['deviation']:.2f}")
+            below.spines[['top', 'right', 'left']].set_visible(False)
     return fig
 
 # %% ../nbs/17_contrast.ipynb #d36e05df

@@ -39,6 +39,7 @@ def palette(
     if seamless:
         if settings.get('padding', 'circular') != 'circular': raise ValueError(f"padding is {settings['padding']!r}: seamless=True needs 'circular'. Leave one of them out.")
         style = [load_picture(s) for s in (style if isinstance(style, (list, tuple)) else [style])]
+        if not style: raise ValueError("There is no style picture: give at least one.")
         own = style[0].shape[-1]/style[0].shape[-2]
         size, aspect = _whole_cells(in_range(size, 'size', 16, whole=True), own if aspect is None else in_range(aspect, 'aspect', 1/20, 20))
     how = dict(size=size, aspect=aspect, content_weights={}, style_weight=style_weight, tv_weight=tv_weight, style_scale=style_scale, padding='circular' if seamless else 'reflect')
@@ -61,7 +62,7 @@ def gram_errors(
 )->dict:               # {layer: |G - A|²/|A|²}, 0 where the palettes are equal
     "How far the palette of a picture is from that of a style picture, layer by layer, in fp32."
     enc = on if isinstance(on, Encoder) else encoder(on, padding='reflect')
-    x, s, layers = load_picture(picture), load_picture(style), enc.check(layers)
+    x, s, layers = load_picture(picture), load_picture(style), enc.check(list(check_weights(layers, 'layers')))
     s = resize(s, min(round(max(x.shape[-2:])*in_range(scale, 'scale', .01)), max(s.shape[-2:])))
     for o, what in ((x, 'picture'), (s, 'style picture')):
         if min(o.shape[-2:]) < enc.min_side(layers): raise ValueError(f"The {what} is {o.shape[-1]}x{o.shape[-2]} px where it is compared, and {layers} need {enc.min_side(layers)} px: take a larger picture or shallower layers.")
@@ -93,6 +94,8 @@ def palettes(
 )->Palettes:                    # {(name, layer): Result}; weighted layers are called 'relu1_1:3 relu4_1:1', a list 'relu1_1 relu4_1'
     "Palettes of several styles, layer by layer."
     if not isinstance(styles, dict): styles = {f'style {i+1}': s for i, s in enumerate(styles if isinstance(styles, (list, tuple)) else [styles])}
+    if not isinstance(layers, (str, dict, list, tuple)): raise TypeError(f"layers is {layers!r}: give a list with a column each, e.g. ['all', 'relu3_1'].")
     layers, shared = [layers] if isinstance(layers, (str, dict)) else list(layers), Shared()
+    for l in layers: check_weights(l, 'layers')
     if not styles or not layers: raise ValueError("There is nothing to paint: give at least one style and one layer.")
     return Palettes(styles, {(n, _column(l)): palette(s, None if l == 'all' else l, shared=shared, **settings) for n, s in styles.items() for l in layers})

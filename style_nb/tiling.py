@@ -6,6 +6,7 @@ Docs: https://style-nb.github.io/style_nb/tiling.html.md"""
 
 # %% ../nbs/75_tiling.ipynb #710aad9d
 from __future__ import annotations
+import inspect
 from dataclasses import dataclass, field
 import torch, torch.nn.functional as F
 from fastcore.meta import delegates
@@ -106,11 +107,11 @@ def tile(
 def best_match(
     picture,         # Anything `load_picture` reads
     object,          # Picture of the object
-    patch:int=32,    # Side patches are brought to, px
+    patch:int=32,    # Side patches are brought to, px, at most 128
     smallest:int=16, # Least side of a patch in the picture, px
 )->float:            # Largest normalised cross-correlation, at most 1
     "How much the most similar patch of a picture, of any size, looks like an object."
-    y, o, patch, smallest = luminance(load_picture(picture)), load_picture(object), in_range(patch, 'patch', 2, whole=True), in_range(smallest, 'smallest', 1)
+    y, o, patch, smallest = luminance(load_picture(picture)), load_picture(object), in_range(patch, 'patch', 2, 128, whole=True), in_range(smallest, 'smallest', 1)
     (H, W), aspect, t = y.shape[-2:], o.shape[-1]/o.shape[-2], luminance(resize(o, (patch, patch)))
     t = t - t.mean()
     t = t/t.norm().clamp_min(1e-6)
@@ -168,6 +169,9 @@ def granularity_sweep(
     "What the number of tiles does to palette and result."
     ns = [in_range(n, 'ns', 1, whole=True) for n in (ns if isinstance(ns, (list, tuple, range)) else [ns])]
     if not ns: raise ValueError("There is no number of tiles: give at least one, e.g. ns=(1, 4, 16).")
+    if not isinstance(how or {}, dict): raise ValueError(f"how is {how!r}: give a dict of settings of `tile`, e.g. how=dict(seams='blend').")
+    for k in how or {}: one_of(k, [o for o in inspect.signature(tile).parameters if o not in ('photo', 'n', 'size')], 'setting in how')
+    if 'style' in settings: raise ValueError("style is given, but the tiled photo is the style: give the object as photo and leave style out.")
     shared, out = Shared(), Granularity({n: tile(to_pil(load_picture(photo)), n, size=size, **how or {}) for n in ns})
     same = dict(size=size, steps=steps, style_scale=style_scale, shared=shared, progress=progress)
     alone = {k: v for k, v in settings.items() if content is None or k not in _OF_CONTENT}

@@ -74,9 +74,24 @@ def test_tones():
     t = tones(torch.cat([torch.zeros(1, 3, 8, 8), torch.ones(1, 3, 8, 24)], -1))
     assert t == dict(mean=.75, deviation=pytest.approx(.433, abs=1e-3), dark=.25, light=.75)
 
+def test_tones_of_a_batch(photo):
+    assert tones(torch.cat([photo, 1 - photo, photo*0])) == [tones(photo), tones(1 - photo), tones(photo*0)] and tones(photo[0]) == tones(photo)
+
 def test_figure(photo, other):
     fig = show_contrast([photo, other], ['a', 'b'])
     assert len(fig.axes) == 4 and [ax.get_title() for ax in fig.axes[:2]] == ['a', 'b']
+
+def test_figure_of_batches(photo, refused):
+    batch = torch.cat([photo, 1 - photo, photo.flip(-1)])
+    fig = show_contrast([batch, lower_contrast(batch)], ['before', 'after'])
+    axs = np.array(fig.axes).reshape(6, 2)
+    assert [ax.get_title() for ax in axs[0]] == ['before', 'after'] and not axs[2, 0].get_title()
+    assert [ax.get_xlabel()[:4] for ax in axs[1::2, 0]] == [f"{t['mean']:.2f}" for t in tones(batch)]
+    assert len(show_contrast(batch).axes) == 6
+    refused(lambda: show_contrast([batch, photo]), '3, 1 pictures', 'one length')
+    refused(lambda: show_contrast([]), 'no picture')
+    refused(lambda: show_contrast(photo, 3, height=0), 'height is 0')
+    assert show_contrast(photo, 'one').axes[0].get_title() == 'one'
 
 @pytest.mark.parametrize('f,words', [(lambda x: lower_contrast(x, -.1), ['amount is -0.1']), (lambda x: lower_contrast(x, .5, 'luma'), ['all, luminance', "Did you mean 'luminance'?"]),
     (lambda x: match_contrast(x, x, 'octaves'), ['global, scale']), (lambda x: match_contrast(x, x, most=0), ['most is 0']), (lambda x: local_contrast(x, 2), ['limit is 2']),

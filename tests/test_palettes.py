@@ -57,6 +57,13 @@ def test_mistakes(refused, kw, words): refused(lambda: palette(sample('dots'), *
 @pytest.mark.parametrize('scale,words', [(-1, ['scale is -1']), (0, ['scale is 0']), (.05, ['style picture is', 'need 16 px'])])
 def test_mistakes_in_gram_errors(refused, painting, scale, words): refused(lambda: gram_errors(painting, painting, scale=scale), *words)
 
+@pytest.mark.parametrize('layers', [3, None])
+def test_layers_that_are_none(refused, painting, layers): refused(lambda: gram_errors(painting, painting, layers), 'layers is a', 'list of layers')
+
+@pytest.mark.parametrize('f,words', [(lambda s: palettes(s, 3, **FEW), ['layers is 3']), (lambda s: palettes(s, None, **FEW), ['layers is None']), (lambda s: palettes(s, ['all', 3], **FEW), ['layers is a int']),
+    (lambda s: palette([], seamless=True, **FEW), ['no style picture'])])
+def test_mistakes_in_palettes(refused, painting, f, words): refused(lambda: f(painting), *words)
+
 def test_weighted_layers_are_a_column():
     g = palettes(sample('dots'), ['relu1_1', {'relu1_1': 3, 'relu2_1': 1}, ['relu1_1', 'relu2_1']], **FEW)
     assert [l for _, l in g] == ['relu1_1', 'relu1_1:3 relu2_1:1', 'relu1_1 relu2_1'] and g['style 1', 'relu1_1:3 relu2_1:1'].recipe.style_weights == {'relu1_1': 3., 'relu2_1': 1.}

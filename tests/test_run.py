@@ -1,5 +1,5 @@
 "Whole runs: the bars, starts, pyramid, snapshots, guard, stop, resume, sliders, threads, and every refusal"
-import copy, signal, threading
+import copy, re, signal, threading
 from dataclasses import asdict, replace
 import imageio.v2 as imageio, numpy as np, pytest, torch
 from fastai.callback.core import Callback
@@ -314,6 +314,25 @@ def test_a_run_lost_at_its_first_step_still_shows_itself(go, tmp_path, refused):
 def test_guard_against_collapse(go):
     r = go(steps=30, optimizer='adam', cbs=[At(n, lambda learn: learn.model.canvas.data.fill_(.5)) for n in range(3, 31)])
     assert 'collapsed' in r.stopped and np.asarray(r.image).std() > 5 and len(r.history) <= 20
+
+def test_guard_names_a_step_that_is_too_long(go):
+    "A callback throws the pixels about from step 80 on, as a step does that is far too long."
+    r = go(recipe='haslam', encoder='random', size=32, steps=250, cbs=[At(n, lambda learn: learn.model.canvas.data.uniform_()) for n in range(80, 251)])
+    assert 'come to rest for 100 steps' in r.stopped and 'smaller step size (lr)' in r.stopped and 'black to white being 1' in r.stopped and len(r.history) <= 190
+    last = int(re.search(r'picture of step (\d+)', r.stopped)[1])
+    assert 60 <= last <= 80  # the last one before they were thrown
+
+def test_guard_names_the_term_that_swamps_the_others(go):
+    fade = lambda learn: learn.model.canvas.data.lerp_(learn.model.canvas.data.mean((-2, -1), keepdim=True), .2)
+    r = go(steps=60, tv_weight=1e9, cbs=[At(n, fade) for n in range(1, 61)])
+    assert 'collapsed' in r.stopped and re.search(r'tv was (9\d|100)[\d.]*% of the loss', r.stopped) and 'smaller tv_weight' in r.stopped and '(lr)' not in r.stopped
+
+def test_guard_names_a_term_that_is_infinite(go):
+    r = go(steps=12, style_weight=1e300, optimizer='adam')
+    assert 'NaN' in r.stopped and 'style/' in r.stopped and 'smaller style_weight' in r.stopped
+
+@pytest.mark.parametrize('optimizer', ['lbfgs', 'adam'])
+def test_guard_leaves_a_healthy_run_alone(go, optimizer): assert go(steps=140, optimizer=optimizer, **(dict(lr=.3, lr_end=1.) if optimizer == 'adam' else {})).stopped == ''
 
 def test_a_flat_picture_is_no_collapse(go):
     r = go(torch.full((1, 3, 48, 48), .4), style=None, style_weights={}, steps=12)

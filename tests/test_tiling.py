@@ -93,7 +93,8 @@ def test_what_concerns_the_content_does_not_reach_the_palettes():
     assert (g.palettes[2].recipe.style_weight, g.palettes[2].recipe.tv_weight, g.palettes[2].recipe.init) == (1, 0, 'recoloured')
 
 @pytest.mark.parametrize('content', [None, 'rocket'])
-@pytest.mark.parametrize('kw,words', [(dict(stylewt=3), ["Unknown setting 'stylewt'"]), (dict(style_weight=-3), ['style_weight is -3']), (dict(ns=[]), ['at least one']), (dict(ns=0), ['ns is 0'])])
+@pytest.mark.parametrize('kw,words', [(dict(stylewt=3), ["Unknown setting 'stylewt'"]), (dict(style_weight=-3), ['style_weight is -3']), (dict(ns=[]), ['at least one']), (dict(ns=0), ['ns is 0']),
+    (dict(how=3), ['how is 3', 'a dict']), (dict(how='blend'), ["how is 'blend'"]), (dict(how=dict(seam='blend')), ["Did you mean 'seams'?"]), (dict(how=dict(n=3)), ['Unknown', "'n'"]), (dict(style='swirls'), ['the tiled photo is the style'])])
 def test_mistakes_in_a_sweep(refused, content, kw, words):
     refused(lambda: granularity_sweep(sample('cat'), content and sample(content), **dict(ns=2, size=48, steps=2, progress=False) | kw), *words)
 
@@ -107,5 +108,5 @@ def test_a_blended_gap_fades_into_the_ground():
     assert torch.equal(soft[..., 20:32, 30:48], plain[..., 20:32, 30:48])               # the middle stays
     assert torch.equal(tile(x, 2, gap=.2, seamless=True), tile(x, 2, gap=.2)) and torch.equal(tile(x, 1), x) and not torch.equal(tile(x, 1, seamless=True), x)
 
-@pytest.mark.parametrize('f,words', [(lambda x: best_match(x, x, patch=0), ['patch is 0']), (lambda x: best_match(x[..., :8, :8], x), ['smallest is 16', 'larger picture']), (lambda x: best_match(x, x, smallest=0), ['smallest is 0'])])
+@pytest.mark.parametrize('f,words', [(lambda x: best_match(x, x, patch=0), ['patch is 0']), (lambda x: best_match(x[..., :8, :8], x), ['smallest is 16', 'larger picture']), (lambda x: best_match(x, x, smallest=0), ['smallest is 0']), (lambda x: best_match(x, x, patch=1000), ['patch is 1000', 'at most 128'])])
 def test_mistakes_in_a_match(refused, f, words): refused(lambda: f(photo()), *words)
