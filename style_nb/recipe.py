@@ -154,7 +154,7 @@ def on_encoder(
 )->Recipe:          # The same, or its unit-free form
     "A recipe in units that fit `kind`."
     if recipe.written_for in ('', kind): return recipe
-    return replace(recipe, style_norm='unit', content_norm='unit', content_weight=1., style_weight=recipe.strength, tv_weight=0., written_for='')
+    return replace(recipe, style_norm='unit', content_norm='unit', content_weight=float(recipe.content_weight > 0), style_weight=recipe.strength, tv_weight=0., written_for='')
 
 # %% ../nbs/60_recipe.ipynb #313c477b
 _CLASSIC = {f'relu{i}_1': 1. for i in range(1, 6)}
@@ -222,7 +222,11 @@ def named_recipe(
     for k in settings: one_of(k, allowed, 'setting')
     if settings.get('encoder') in ENCODERS:
         settings = {k: nearest_layers(getattr(recipe, k), settings['encoder']) for k in ('content_weights', 'style_weights')} | settings
-    return replace(recipe, **settings)
+    new = replace(recipe, **settings)
+    if recipe.written_for and 'strength' not in settings:  # a weight ten times as large is so on another encoder too
+        times = lambda k: getattr(new, k)/getattr(recipe, k) if getattr(recipe, k) else 1.
+        new.strength *= times('style_weight')/(times('content_weight') or 1.)
+    return new
 
 # %% ../nbs/60_recipe.ipynb #6130667d
 class Text(str):

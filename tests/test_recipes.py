@@ -167,6 +167,14 @@ def test_on_texnet_what_stays_and_what_goes(name):
     assert t.style_weight == (r.style_weight if name == 'default' else r.strength)
     assert from_json(to_json(r)) == r and r.source
 
+def test_a_weight_that_is_asked_for_counts_on_another_encoder_too():
+    to = lambda **k: on_encoder(named_recipe('gatys', encoder='texnet', **k), 'texnet')
+    plain, base = to(), RECIPES['gatys']
+    assert to(style_weight=10*base.style_weight).style_weight == pytest.approx(10*plain.style_weight)
+    assert to(content_weight=4*base.content_weight).style_weight == pytest.approx(plain.style_weight/4)
+    assert to(style_weight=0).style_weight == 0 and to(content_weight=0).content_weight == 0 and to(content_weight=0).style_weight == plain.style_weight
+    assert to(strength=3., style_weight=10*base.style_weight).style_weight == 3 and named_recipe('gatys', size=64).strength == base.strength
+
 def test_compare(tmp_path, refused):
     few = dict(size=48, steps=2, levels=1, progress=False)
     c = compare(['gatys', replace(RECIPES['johnson'], name='mine', init='content')], pictures['cat'], pictures['swirls'], tmp_path, **few)
