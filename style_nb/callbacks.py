@@ -343,7 +343,7 @@ def measure(self:Guard):
     "Note how far this step moved the average pixel, for how long that was too far, and what each term was of the loss."
     self.move = float((self.model.canvas.detach() - self.before).abs().mean())
     self.unrest = 0 if self.move <= self.restless else self.unrest + (1 if self.seen <= self.every else self.every)
-    parts = {k: float(v) for k, v in self.learn.parts.items()}
+    parts = {k: float(v) for k, v in self.learn.weighted_terms.items()}
     self.broken, total, self.looks = [k for k, v in parts.items() if not math.isfinite(v)], sum(parts.values()), self.looks + 1
     for k, v in parts.items():
         if total > 0 and not self.broken: self.shares[k.split('/')[0]] = self.shares.get(k.split('/')[0], 0.) + v/total

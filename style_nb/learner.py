@@ -57,11 +57,11 @@ def add_term(self:Learner,
     weight:float,        # Factor in the loss
     value:torch.Tensor,  # Unweighted value, a scalar with a gradient
 ):
-    "Add `weight * value` to the loss of this step and keep `value` under `name`, weighted in `parts`, unweighted in `terms`."
+    "Add `weight * value` to the loss of this step and keep `value` under `name`, weighted in `weighted_terms`, unweighted in `terms`."
     part = weight*value
     self.loss_grad = self.loss_grad + part
     self.loss = self.loss_grad.detach()
-    self.terms[name], self.parts[name] = value.detach(), part.detach()
+    self.terms[name], self.weighted_terms[name] = value.detach(), part.detach()
 
 @patch
 def evaluate(self:Learner):
@@ -97,7 +97,7 @@ class FeatureHooks(StepCallback):
         names = self.learn.encoder.layers
         wanted = tuple(sorted({l for cb in self.learn.cbs if isinstance(cb, LossTerm) for l in cb.layers}, key=names.index))
         if wanted != self._wanted or self.chain is None: self._tap(wanted)
-        self.learn.terms, self.learn.parts, self.learn.features = {}, {}, {}
+        self.learn.terms, self.learn.weighted_terms, self.learn.features = {}, {}, {}
 
     def _tap(self, wanted):
         self.close()
@@ -141,7 +141,7 @@ def picture_learner(
     dls = DataLoaders(Steps(in_range(steps, 'steps', 1, whole=True)), Steps(0))
     dls._device = torch.device(device)
     learn = Learner(dls, model, loss_func=lambda pred, y: _Nothing.apply(pred), opt_func=opt_func or adam(), lr=lr, default_cbs=False, cbs=[TrainEvalCallback, FeatureHooks])
-    learn.encoder, learn.terms, learn.parts, learn.features = encoder.to(device), {}, {}, {}
+    learn.encoder, learn.terms, learn.weighted_terms, learn.features = encoder.to(device), {}, {}, {}
     return learn.add_cbs(cbs)
 
 # %% ../nbs/40_learner.ipynb #b7f693a8

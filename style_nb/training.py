@@ -304,7 +304,7 @@ class Adversary(Callback):
         length = self.size*torch.rand(len(x), 1, 1, 1, generator=g).to(x.device)
         d = x.grad/x.grad.flatten(1).norm(dim=1).view(-1, 1, 1, 1).clamp_min(1e-12)
         self.opt.zero_grad()
-        self.learn.xb, self.learn.terms, self.learn.parts = ((x.detach() + length*d).clamp(0, 1),), {}, {}
+        self.learn.xb, self.learn.terms, self.learn.weighted_terms = ((x.detach() + length*d).clamp(0, 1),), {}, {}
 
 # %% ../nbs/78_training.ipynb #8a41e0c5
 class TrainLog(Callback):
@@ -317,7 +317,7 @@ class TrainLog(Callback):
         self.bar = tqdm(total=self.total, initial=len(self.rows), desc='training', unit='step', mininterval=1, disable=not self.progress)
 
     def before_batch(self):
-        self.learn.terms, self.learn.parts, self.learn.step = {}, {}, len(self.rows)
+        self.learn.terms, self.learn.weighted_terms, self.learn.step = {}, {}, len(self.rows)
         self.learn.pct_train = len(self.rows)/self.total
     def after_batch(self):
         terms = {k: v.item() for k, v in self.learn.terms.items()}
