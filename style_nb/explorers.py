@@ -20,7 +20,7 @@ from .reversion import revert
 from .tiling import tile
 from .masks import STROKE, as_strokes, check_masks, layer_mask, load_mask, masks_from_strokes
 from .transfer import Shared, reconstruct, stylize
-from .widgets import Explorer, _one_line, all_widgets, explore, log_range, on_rerun
+from .widgets import Explorer, _one_line, close_widgets, explore, log_range, on_rerun
 from .studio import RED, jpeg, line, rows, upload_button, upload_look, w, wide
 
 # %% auto #0
@@ -345,8 +345,7 @@ def _take(self:DrawnMasks, file):
 def close(self:DrawnMasks):
     "Take the panel from the page; strokes stay."
     self._unwatch()
-    if self.panel is not None:
-        for o in all_widgets(self.panel): o.close()
+    close_widgets(self.panel)
     self.panel = None
 
 @patch

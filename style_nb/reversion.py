@@ -188,14 +188,21 @@ def compatibility(
     size:int=432,    # Longer side of the reversion, px
 )->Compatibility:    # Six figures, and what they mean
     "How well a photo will serve to revert a painting."
-    p, x = load_picture(painting), load_picture(photo)
-    size = min(in_range(size, 'size', 64, whole=True), max(p.shape[-2:]))
-    p, x, used = resize(p, size), resize(x, min(size, max(x.shape[-2:]))), model_photo(p, x, size=size)
+    return _compatible(*_told(painting, size), photo)
+
+def _told(painting, size):
+    "A painting at the size of its reversion, and what was under it."
+    p = load_picture(painting)
+    p = resize(p, min(in_range(size, 'size', 64, whole=True), max(p.shape[-2:])))
+    return p, *under_paint(p)
+
+def _compatible(p, guess, spread, photo):
+    x, size = load_picture(photo), max(p.shape[-2:])
+    x, used = resize(x, min(size, max(x.shape[-2:]))), model_photo(p, x, size=size)
     ratio = math.log2(float(luminance(x).std().clamp_min(1e-3)/luminance(p).std().clamp_min(1e-3)))
     masses = float(np.abs(_shape_of_tones(x) - _shape_of_tones(p)).mean())
     like = match_contrast(x, p, mean=True)
     hue = 10*colour_distance(like, p)
-    guess, spread = under_paint(p)
     off = picture_statistics(used) - guess
     error, fine = np.array([*map(_expected, off, spread)]), off[:FINEST].mean()
     words = [f"{2**abs(ratio):.1f} times {'more' if ratio > 0 else 'less'} contrast than the painting." if abs(ratio) > .2 else "Contrast like the painting's.",
@@ -214,6 +221,6 @@ def rank_photos(
     if isinstance(photos, (str, Path, Image.Image, torch.Tensor, np.ndarray)): photos = [photos]
     photos = dict(photos if isinstance(photos, Mapping) else enumerate(photos))
     if not photos: raise ValueError("There is no photo: give at least one.")
-    painting = load_picture(painting)
-    found = {n: compatibility(painting, o, size) for n, o in photos.items()}
+    told = _told(painting, size)
+    found = {n: _compatible(*told, o) for n, o in photos.items()}
     return pd.DataFrame([dict(score=c.score, **vars(c) | dict(words=' '.join(c.words))) for c in found.values()], index=list(found)).sort_values('score', kind='stable')

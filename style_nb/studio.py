@@ -21,7 +21,7 @@ from .zoo import CONTENT_KINDS, STYLE_KINDS
 from .callbacks import CONTROLS
 from .recipe import OPTIMIZERS, RECIPES
 from .session import Given, Session, differing, draw_curves, split_view
-from .widgets import _one_line, all_widgets, on_rerun
+from .widgets import _one_line, close_widgets, on_rerun
 
 # %% auto #0
 __all__ = ['GREY', 'RED', 'GRIDS', 'LOOK', 'ladder', 'wide', 'rungs', 'rung_slider', 'put', 'jpeg', 'png_of', 'swap', 'line',
@@ -81,8 +81,7 @@ def png_of(fig)->bytes:
 def swap(box, children):
     "Put other children into a box, and forget the old ones."
     old, box.children = box.children, tuple(children)
-    for c in old:
-        for o in all_widgets(c): o.close()
+    for c in old: close_widgets(c)
 
 # %% ../nbs/82_studio.ipynb #72e494a7
 GREY, RED = '#666', '#b00020'
@@ -562,7 +561,7 @@ def close(self:Studio):
     self.closed = True
     self._unwatch()
     self.session.close()
-    for o in all_widgets(self.widget): o.close()
+    close_widgets(self.widget)
     self.c, self.cells, self.buttons, self.grid_fields = {}, [], {}, []
     for k, v in list(vars(self).items()):  # a cell's output may be kept, and its controls with it
         if isinstance(v, w.Widget) and k != 'message': setattr(self, k, None)

@@ -16,7 +16,8 @@ from PIL import Image
 from .pictures import Plate, one_of, show_pictures, to_pil
 
 # %% auto #0
-__all__ = ['log_range', 'Knob', 'knob', 'as_picture', 'as_html', 'on_rerun', 'all_widgets', 'Explorer', 'control', 'explore']
+__all__ = ['log_range', 'Knob', 'knob', 'as_picture', 'as_html', 'on_rerun', 'all_widgets', 'close_widgets', 'Explorer',
+           'control', 'explore']
 
 # %% ../nbs/80_widgets.ipynb #b5df3821
 @dataclass(frozen=True)
@@ -154,6 +155,10 @@ def all_widgets(o):
     yield o
     for name in ('layout', 'style'):
         if hasattr(getattr(o, name, None), 'close'): yield getattr(o, name)
+
+def close_widgets(o):
+    "Take a widget with all that is in it from the page; `None` is none."
+    for c in all_widgets(o) if o is not None else (): c.close()
 
 # %% ../nbs/80_widgets.ipynb #9d52c9d7
 class Explorer:
@@ -320,8 +325,7 @@ def __repr__(self:Explorer): return f"Explorer: {getattr(self.fn, '__name__', 'f
 def close(self:Explorer):
     "Take the panel from the page and forget results; the function and its values stay."
     self._unwatch()
-    if self._widget is not None:
-        for o in all_widgets(self._widget): o.close()
+    close_widgets(self._widget)
     self._kept.clear()
     self._widget, self.controls = None, {}
 
