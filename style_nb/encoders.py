@@ -6,8 +6,8 @@ Docs: https://style-nb.github.io/style_nb/encoders.html.md"""
 
 # %% ../nbs/20_encoders.ipynb #00a10162
 from __future__ import annotations
-import hashlib, json
-from dataclasses import dataclass, field
+import hashlib, json, warnings
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 import torch, torch.nn as nn, torch.nn.functional as F
 from torch.autograd import Function
@@ -19,9 +19,10 @@ from .pictures import as_path, one_of, check_output, whole_file
 from fastai.callback.hook import hook_outputs
 
 # %% auto #0
-__all__ = ['POOLINGS', 'PADDINGS', 'IMAGENET', 'CAFFE', 'ENCODERS', 'DATA', 'CALIBRATION', 'L2Pool', 'AvgPool', 'MirrorConv',
-           'Chain', 'Shape', 'layer_names', 'Encoder', 'calibrate', 'random_weights', 'write_constants',
-           'weights_digest', 'save_encoder', 'read_encoder', 'WeightsNotFound', 'encoder_card', 'encoder', 'at_hand']
+__all__ = ['POOLINGS', 'PADDINGS', 'IMAGENET', 'CAFFE', 'ENCODERS', 'DATA', 'CALIBRATION', 'INPUTS', 'L2Pool', 'AvgPool',
+           'MirrorConv', 'Chain', 'Shape', 'layer_names', 'Encoder', 'calibrate', 'random_weights', 'write_constants',
+           'weights_digest', 'save_encoder', 'read_encoder', 'WeightsNotFound', 'packaged', 'encoder_card',
+           'told_inputs', 'encoder', 'at_hand']
 
 # %% ../nbs/20_encoders.ipynb #b66f24fb
 class L2Pool(nn.Module):
@@ -252,12 +253,19 @@ class Encoder(nn.Module):
     ):
         super().__init__()
         self.name, self.shape = name, shape
+        self.inputs, self.sha256 = 'auto', ''
         self.pooling, self.padding = one_of(pooling, POOLINGS, 'pooling'), one_of(padding, PADDINGS, 'padding')
         self.body, self.kept = _body(shape, pooling, padding), None
         self.requires_grad_(False).eval()
 
     @property
     def layers(self)->list: return list(self.body._modules)
+
+    @property
+    def digest(self)->str:
+        "Which weights these are, 64 hexadecimal digits: worked out once, when first asked for."
+        if not self.sha256: self.sha256 = weights_digest({k: v.detach().cpu() for k, v in self.body.state_dict().items()})
+        return self.sha256
 
     def __repr__(self): return f"Encoder({self.name!r}, pooling={self.pooling!r}, padding={self.padding!r}): {len(self.layers)} layers, {sum(p.numel() for p in self.parameters())/1e6:.1f} M weights"
 
@@ -359,6 +367,7 @@ def _random(shape, pooling, padding, weights=None):
         with torch.no_grad():
             for n, m in enc.body.named_children():
                 if isinstance(m, nn.Conv2d): _apply_constants(m, consts[n+'.mean'], consts[n+'.std'])
+        enc.sha256 = weights_digest(consts)
     except Exception as e: raise ValueError(f"{path} does not hold the constants of 'random' ({type(e).__name__}): give a file of `write_constants`, or leave weights out.") from None
     return enc
 
@@ -400,23 +409,28 @@ def read_encoder(
 # %% ../nbs/20_encoders.ipynb #7a52aee5
 class WeightsNotFound(FileNotFoundError, ValueError): "The weights of an encoder are not at hand."
 
-def _texnet(shape, pooling, padding, weights=None):
-    state, plan, card = read_encoder(weights or DATA/'texnet.safetensors', '' if weights else shape.sha256)
+def _packaged(name, shape, pooling, padding, weights=None):
+    "An encoder whose file is in the package, or another file of that form."
+    state, plan, card = read_encoder(weights or DATA/f'{name}.safetensors', '' if weights else shape.sha256)
     shape = Shape(shape.about, **{k: tuple(v) for k, v in plan.items()}, weights=shape.weights)
-    enc = Encoder('texnet', shape, pooling, padding)
+    enc = Encoder(name, shape, pooling, padding)
     try: enc.body.load_state_dict(state)
-    except RuntimeError as e: raise ValueError(f"{weights} does not fit its plan: {str(e).splitlines()[1].strip()}") from None
+    except RuntimeError as e: raise ValueError(f"{weights or name} does not fit its plan: {str(e).splitlines()[1].strip()}") from None
+    enc.sha256 = weights_digest(state) if weights else ENCODERS[name].sha256
     return enc
 
+def packaged()->list:
+    "Names of the encoders whose files are in the package, the default first."
+    return [n for n, shape in ENCODERS.items() if shape.sha256]
+
 def encoder_card(
-    weights=None,  # File written by `train_encoder`; `None` is that of 'texnet' in the package
-)->dict:           # Data, objective, time, figures
+    weights=None,        # File written by `train_encoder`; `None` is that of `name` in the package
+    name:str='texnet',   # One of `packaged()`
+)->dict:                 # Data, objective, time, figures
     "How an encoder was trained and what it can do."
-    return read_encoder(weights or DATA/'texnet.safetensors')[2]
+    return read_encoder(weights or DATA/f"{one_of(name, packaged(), 'encoder with a card')}.safetensors")[2]
 
 # %% ../nbs/20_encoders.ipynb #2b972707
-_CAFFE_FILES = ('vgg16-00b39a1b', 'vgg19-d01eb7cb')
-
 def _vgg_state(name, weights):
     "State dict of `name` from a file, or through torchvision's cache and download."
     if weights is not None:
@@ -431,59 +445,93 @@ def _vgg_state(name, weights):
         name_, folder = w.url.rsplit('/', 1)[-1], Path(torch.hub.get_dir())/'checkpoints'
         if (folder/name_).exists(): raise ValueError(f"The cached weights of {name} cannot be read ({type(e).__name__}): delete {name_} in {folder} and try again.") from None
         raise WeightsNotFound(f"The weights of {name} are neither in torchvision's cache ({folder}) nor could they be fetched ({e}). "
-            f"Connect once, or copy {name_} there, or give encoder weights a path; encoder='texnet' needs no file.") from None
+            f"Connect once, or copy {name_} there, or give encoder weights a path; encoder={packaged()[0]!r} needs no file.") from None
 
 # %% ../nbs/20_encoders.ipynb #cb4e5b33
-def _named_state(sd, shape, what):
-    "Our names for the convolutions of a state dict with torchvision's (features.0) or Gatys' (conv1_1) names."
-    if not isinstance(sd, dict) or not all(isinstance(v, torch.Tensor) for v in sd.values()): raise ValueError(f"{what} holds no state dict of tensors: give a VGG state dict with torchvision's names (features.0.weight) or Gatys' (conv1_1.weight).")
-    convs, out = [l for l in layer_names(shape.depths) if l.startswith('conv')], {}
-    if 'conv1_1.weight' in sd: theirs = dict(zip(convs, convs))
-    else:
-        ids, i = [], 0
-        for l in layer_names(shape.depths):
-            if l.startswith('conv'): ids.append(f'features.{i}')
-            i += 1
-        theirs = dict(zip(convs, ids))
-    missing = [f'{t}.{k}' for t in theirs.values() for k in ('weight', 'bias') if f'{t}.{k}' not in sd]
-    if missing: raise ValueError(f"{what} has no {missing[0]}: give a VGG state dict with torchvision's names (features.0.weight) or Gatys' (conv1_1.weight).")
-    for ours, t in theirs.items():
-        for k in ('weight', 'bias'): out[f'{ours}.{k}'] = sd[f'{t}.{k}'].float()
-    return out
+_WRAPPERS = ('state_dict', 'model_state_dict', 'model')
 
-def _vgg(name, shape, pooling, padding, weights=None):
-    sd = _vgg_state(name, weights)
+def _named_state(sd, name, what):
+    "Our names for the convolutions of a VGG's state dict, by whichever of the known names it has."
+    while isinstance(sd, dict) and (inner := next((k for k in _WRAPPERS if isinstance(sd.get(k), dict)), None)): sd = sd[inner]
+    sd = {k: v for k, v in sd.items() if isinstance(v, torch.Tensor)} if isinstance(sd, dict) else {}
+    advice = "give a VGG state dict with torchvision's names (features.0.weight), Gatys' (conv1_1.weight) or bare ones (0.weight)."
+    if not sd: raise ValueError(f"{what} holds no state dict of tensors: {advice}")
+    theirs = {n: _their_names(sd, n) for n in _vggs()}
+    lacks = {n: [f'{t}.{k}' for t in names.values() for k in ('weight', 'bias') if f'{t}.{k}' not in sd] for n, names in theirs.items()}
+    fits = max((n for n in theirs if not lacks[n]), key=lambda n: len(theirs[n]), default=None)
+    if fits and fits != name: raise ValueError(f"{what} is a {_titled(fits)}, not a {_titled(name)}: say encoder {fits!r} for this file, or give {name!r} another one.")
+    if not fits: raise ValueError(f"{what} has no {lacks[name][0]}: {advice}")
+    return {f'{ours}.{k}': sd[f'{t}.{k}'].float() for ours, t in theirs[name].items() for k in ('weight', 'bias')}
+
+def _vggs(): return [n for n in ENCODERS if n not in ('random', *packaged())]
+def _titled(name): return name.upper().replace('VGG', 'VGG-')
+
+def _their_names(sd, name):
+    "{our name of a convolution: its name in the file}, with the prefix that the first one has there."
+    places = {l: i for i, l in enumerate(layer_names(ENCODERS[name].depths)) if l.startswith('conv')}
+    for named in (lambda l: l, lambda l: f'features.{places[l]}', lambda l: f'{places[l]}'):
+        first = f"{named('conv1_1')}.weight"
+        for k in sd:
+            if k == first or k.endswith('.' + first) and 'classifier' not in k: return {l: k[:-len(first)] + named(l) for l in places}
+    return {l: f'features.{i}' for l, i in places.items()}
+
+# %% ../nbs/20_encoders.ipynb #c64e81f2
+INPUTS = ('auto', 'torchvision', 'caffe', 'caffe-rgb')
+_OXFORD = {5: (2.16, -1.86, -.58), 25: (1.01, 1.18, -1.49), 29: (-1.54, -.29, 1.53), 59: (-2.09, 1.35, 1.17)}  # filter of VGG-16's first layer: sums over blue, green, red
+
+def told_inputs(
+    weight:torch.Tensor,  # Weights of the first convolution, (64, 3, 3, 3)
+    bias:torch.Tensor,    # Its biases
+)->tuple:                 # (one of `INPUTS`, is it sure?)
+    "Which colours a VGG was made for, by its first layer."
+    sums, known = weight.sum((2, 3))[list(_OXFORD)], torch.tensor(list(_OXFORD.values()))
+    for kind, seen in (('caffe', sums), ('caffe-rgb', sums.flip(1))):
+        if F.cosine_similarity(seen, known).mean() > .95: return kind, True
+    size, strength = weight.abs().mean().item(), bias.abs().mean().item()
+    lean = bias.mean().item()/strength if strength else 0.  # 1: all are positive
+    if size < .01: return 'caffe', True
+    if size > .04 and lean > .8: return 'caffe', strength > .1
+    if size > .04 and lean < .4: return 'torchvision', True
+    return ('caffe' if size < .02 or lean > .6 else 'torchvision'), False
+
+# %% ../nbs/20_encoders.ipynb #a83d1f46
+def _vgg(name, shape, pooling, padding, weights=None, inputs='auto'):
     what = weights or f"torchvision's {name}"
-    state = _named_state(sd, shape, what)
-    caffe = 'conv1_1.weight' in sd or (weights is not None and any(f in Path(weights).name for f in _CAFFE_FILES))
-    if caffe:
-        state['conv1_1.weight'] = state['conv1_1.weight'].flip(1)
-        shape = Shape(**{**shape.__dict__, **CAFFE, 'weights': 'Caffe file'})
     enc = Encoder(name, shape, pooling, padding)
-    try: enc.body.load_state_dict(state)
+    try: enc.body.load_state_dict(_named_state(_vgg_state(name, weights), name, what))
     except RuntimeError as e: raise ValueError(f"{what} does not fit {name}: {str(e).splitlines()[1].strip()}") from None
-    return enc.to(memory_format=torch.channels_last)
+    first, sure = enc.body[0], True
+    if inputs == 'auto': inputs, sure = told_inputs(first.weight, first.bias) if weights else ('torchvision', True)
+    if not sure: warnings.warn(f"{what} is read as {inputs!r}, but its first layer leaves that open: say inputs (encoder_inputs in a recipe), one of {', '.join(INPUTS[1:])}.", stacklevel=3)
+    if inputs == 'caffe': first.weight.copy_(first.weight.flip(1))
+    if inputs != 'torchvision': enc.shape = replace(shape, **CAFFE, weights='Caffe file')
+    enc.inputs = inputs
+    return enc
 
 # %% ../nbs/20_encoders.ipynb #86152b9d
-_OURS = dict(texnet=_texnet, random=_random)
-
 def encoder(
     name:str='texnet',    # One of `ENCODERS`
     pooling:str='avg',    # 'max', 'avg' or 'l2'
     padding:str='zero',   # 'zero', 'reflect', 'replicate' or 'circular'
     weights=None,         # Path of a weights file; `None` takes the encoder's own
+    inputs:str='auto',    # Colours a VGG expects, one of `INPUTS`; 'auto' looks at a file's first layer
 )->Encoder:               # Frozen, on the CPU, float32
     "An encoder by name, ready to use."
     shape = ENCODERS[one_of(name, ENCODERS, 'encoder')]
-    one_of(pooling, POOLINGS, 'pooling'); one_of(padding, PADDINGS, 'padding')
-    if name in _OURS: return _OURS[name](shape, pooling, padding, weights).to(memory_format=torch.channels_last)
-    return _vgg(name, shape, pooling, padding, weights)
+    one_of(pooling, POOLINGS, 'pooling')
+    one_of(padding, PADDINGS, 'padding')
+    one_of(inputs, INPUTS, 'inputs')
+    how = shape, pooling, padding, weights
+    if name in _vggs(): enc = _vgg(name, *how, inputs)
+    elif inputs != 'auto': raise ValueError(f"inputs is {inputs!r}, but {name} knows its own: leave it 'auto', it is for {' and '.join(_vggs())}.")
+    else: enc = _random(*how) if name == 'random' else _packaged(name, *how)
+    return enc.to(memory_format=torch.channels_last)
 
 # %% ../nbs/20_encoders.ipynb #617c0ad5
 def at_hand(
     name:str,   # One of `ENCODERS`
 )->bool:        # Can `encoder(name)` do without the network?
     "Are the weights of an encoder on this computer?"
-    if one_of(name, ENCODERS, 'encoder') in _OURS: return True
+    if one_of(name, ENCODERS, 'encoder') not in _vggs(): return True
     from torchvision.models import get_weight
     return (Path(torch.hub.get_dir())/'checkpoints'/get_weight(f'{name.upper()}_Weights.IMAGENET1K_V1').url.rsplit('/', 1)[-1]).exists()

@@ -1,5 +1,5 @@
 "Encoders: layers, where they stop, hooks, threads, pooling, padding, random and trained weights"
-import hashlib, threading
+import copy, hashlib, threading
 from urllib.error import URLError
 import numpy as np, pytest, torch, torch.nn as nn, torch.nn.functional as F
 from safetensors.torch import save_file
@@ -19,7 +19,7 @@ VGG19 = """conv1_1 relu1_1 conv1_2 relu1_2 pool1 conv2_1 relu2_1 conv2_2 relu2_2
     conv4_1 relu4_1 conv4_2 relu4_2 conv4_3 relu4_3 conv4_4 relu4_4 pool4
     conv5_1 relu5_1 conv5_2 relu5_2 conv5_3 relu5_3 conv5_4 relu5_4""".split()
 TEXNET = [l for l in VGG16 if l not in ('relu5_2', 'relu5_3', 'conv5_2', 'conv5_3')]
-LAYERS = dict(texnet=TEXNET, random=VGG19, vgg16=VGG16, vgg19=VGG19)
+LAYERS = dict(random=VGG19, vgg16=VGG16, vgg19=VGG19) | {n: TEXNET for n in packaged()}
 
 @pytest.fixture(scope='module')
 def x(): return load_picture(sample('coffee'), 48)
@@ -159,8 +159,8 @@ def test_circular_padding_moves_with_the_picture():
     moved, still = (e(o, 'relu3_1')['relu3_1'] for o in (x.roll((8, 16), (2, 3)), x))
     assert torch.allclose(moved, still.roll((2, 4), (2, 3)), atol=1e-4)
 
-@pytest.mark.parametrize('kw,words', [(dict(name='vgg18'), ["Unknown encoder 'vgg18'", 'texnet, random, vgg16, vgg19', 'Did you mean']),
-    (dict(name=None), ['texnet, random, vgg16, vgg19']),
+@pytest.mark.parametrize('kw,words', [(dict(name='vgg18'), ["Unknown encoder 'vgg18'", ', '.join(ENCODERS), 'Did you mean']),
+    (dict(name=None), [', '.join(ENCODERS)]),
     (dict(pooling='mean'), ["Unknown pooling 'mean'", 'max, avg, l2']),
     (dict(padding='same'), ["Unknown padding 'same'", 'zero, reflect, replicate, circular'])])
 def test_bad_choice(refused, kw, words): refused(lambda: encoder(**kw), *words)
@@ -275,25 +275,98 @@ def test_a_safetensors_file_does_as_well(cached, tmp_path, x):
 
 def bgr(x): return x.flip(1)*255 - torch.tensor([103.939, 116.779, 123.68]).view(1, 3, 1, 1)
 
-@pytest.mark.parametrize('name,file', [('vgg19', 'vgg_conv.pth'), ('vgg19', 'vgg19-d01eb7cb.pth'),
-    ('vgg16', 'vgg16-00b39a1b.pth')], ids=['gatys', 'jcjohnson19', 'jcjohnson16'])
-def test_caffe_files(cached, tmp_path, x, name, file):
-    "Gatys' file has layer names of its own, jcjohnson's have torchvision's and a known file name"
-    names = dict(zip([str(i) for i, m in enumerate(cached[name]) if isinstance(m, nn.Conv2d)],
-        [l for l in LAYERS[name] if l.startswith('conv')]))
-    sd = cached[name].state_dict()
-    sd = {names[k.split('.')[0]] + '.' + k.split('.')[1] if 'conv' in file else f'features.{k}': v for k, v in sd.items()}
-    torch.save(sd, tmp_path/file)
-    e = encoder(name, pooling='max', weights=tmp_path/file)
-    got = e(x, ['relu1_1', 'relu3_1', 'relu5_1'])
-    want = reference(cached[name], bgr(x), LAYERS[name], list(got))
-    for l, m in got.items(): assert close(m, want[l]), l
-    assert not close(got['relu1_1'], cached[name][:2](NORM(x)), .1)
+SCHEMES = dict(torchvision=lambda i, l: f'features.{i}', gatys=lambda i, l: l, bare=lambda i, l: str(i), parallel=lambda i, l: f'module.features.{i}',
+    within=lambda i, l: f'module.vgg.{l}')
 
-def test_a_folder_with_a_telling_name_does_not_make_a_file_caffe(cached, cache, tmp_path, x):
-    d = tmp_path/'not vgg16-00b39a1b'; d.mkdir()
-    torch.save({f'features.{k}': v for k, v in cached['vgg16'].state_dict().items()}, d/'own.pth')
-    assert close(encoder('vgg16', pooling='max', weights=d/'own.pth')(x, 'relu1_1')['relu1_1'], cached['vgg16'][:2](NORM(x)))
+def renamed(net, name, scheme):
+    "The state dict of a torchvision network under other names"
+    ours = dict(zip([str(i) for i in range(len(net))], LAYERS[name]))
+    return {f"{SCHEMES[scheme](k.split('.')[0], ours[k.split('.')[0]])}.{k.split('.')[1]}": v for k, v in net.state_dict().items()}
+
+def as_caffe(net, kind, size=1.):
+    "The same network as if made for Caffe's colours: tiny as Gatys' is, or with positive biases as the original"
+    net = copy.deepcopy(net)
+    if kind == 'tiny': net[0].weight.mul_(size/58)
+    else: net[0].bias.abs_().add_(.3)
+    return net
+
+@pytest.mark.parametrize('name', FILES)
+@pytest.mark.parametrize('scheme', SCHEMES)
+def test_names_in_a_file(cached, tmp_path, x, name, scheme):
+    "Whatever its tensors are called, a network is the same"
+    torch.save(renamed(cached[name], name, scheme), tmp_path/'own.pth')
+    e = encoder(name, pooling='max', weights=tmp_path/'own.pth')
+    assert e.inputs == 'torchvision' and close(e(x, 'relu2_1')['relu2_1'], cached[name][:7](NORM(x)))
+
+@pytest.mark.parametrize('wrap', [lambda sd: {'state_dict': sd, 'epoch': 3}, lambda sd: {'model': {'state_dict': sd}},
+    lambda sd: sd | {'epoch': 3, 'classifier.0.weight': torch.ones(2, 2)}], ids=['state_dict', 'nested', 'more in it'])
+@pytest.mark.parametrize('suffix', ['.pth', '.pt'])
+def test_a_wrapped_state(cached, tmp_path, x, wrap, suffix):
+    torch.save(wrap(renamed(cached['vgg16'], 'vgg16', 'parallel')), tmp_path/f'own{suffix}')
+    assert close(encoder('vgg16', weights=tmp_path/f'own{suffix}')(x, 'relu1_2')['relu1_2'], cached['vgg16'][:4](NORM(x)))
+
+def test_16_bits(cached, tmp_path, x):
+    save_file({k: v.half() for k, v in renamed(cached['vgg16'], 'vgg16', 'gatys').items()}, tmp_path/'half.safetensors')
+    e = encoder('vgg16', weights=tmp_path/'half.safetensors')
+    assert e.body[0].weight.dtype == torch.float32 and close(e(x, 'relu1_2')['relu1_2'], cached['vgg16'][:4](NORM(x)), 1e-2)
+
+@pytest.mark.parametrize('kind', ['tiny', 'positive'])
+@pytest.mark.parametrize('name,scheme', [('vgg19', 'gatys'), ('vgg19', 'torchvision'), ('vgg16', 'bare')])
+def test_a_caffe_file_is_known_by_its_first_layer(cached, tmp_path, x, name, scheme, kind, recwarn):
+    net = as_caffe(cached[name], kind)
+    torch.save(renamed(net, name, scheme), tmp_path/'holiday.pth')
+    e = encoder(name, pooling='max', weights=tmp_path/'holiday.pth')
+    got = e(x, ['relu1_1', 'relu3_1', 'relu5_1'])
+    want = reference(net, bgr(x), LAYERS[name], list(got))
+    assert e.inputs == 'caffe' and e.shape.weights == 'Caffe file' and not recwarn.list
+    for l, m in got.items(): assert close(m, want[l]), l
+    assert not close(got['relu1_1'], net[:2](NORM(x)), .1)
+
+@pytest.mark.parametrize('file', ['vgg16-00b39a1b.pth', 'vgg16-397923af.pth', 'vgg_conv.pth'])
+def test_the_name_of_a_file_says_nothing(cached, tmp_path, file):
+    for net, inputs in ((cached['vgg16'], 'torchvision'), (as_caffe(cached['vgg16'], 'tiny'), 'caffe')):
+        torch.save(renamed(net, 'vgg16', 'torchvision'), tmp_path/file)
+        assert encoder('vgg16', weights=tmp_path/file).inputs == inputs
+
+@pytest.mark.parametrize('turned', [False, True])
+@pytest.mark.parametrize('rescaled', [False, True])
+def test_the_original_is_known_by_its_colours(turned, rescaled):
+    "Four of its filters tell, also after fine-tuning or rescaling of each filter, and tell BGR from RGB"
+    g = torch.Generator().manual_seed(0)
+    w = torch.randn(64, 3, 3, 3, generator=g)*.2
+    for i, sums in encoders._OXFORD.items(): w[i] += (torch.tensor(sums) - w[i].sum((1, 2)) + .05*torch.randn(3, generator=g))[:, None, None]/9
+    if turned: w = w.flip(1)
+    if rescaled: w = w*torch.rand(64, 1, 1, 1, generator=g)/40
+    assert told_inputs(w, torch.zeros(64)) == ('caffe-rgb' if turned else 'caffe', True)
+
+TORCHVISIONS = """.4034 .3778 .4644 -.3228 .3940 -.3953 .3951 -.5496 .2693 -.7602 -.3508 .2334 -1.3239 -.1694 .3938 -.1026 .0460 -.6995 .1549 .5628 .3011
+    .3425 .1073 .4651 .1295 .0788 -.0492 -.5638 .1465 -.3890 -.0715 .0649 .2768 .3279 .5682 -1.2640 -.8368 -.9485 .1358 .2727 .1841 -.5325 .3507 -.0827 -1.0248
+    -.6912 -.7711 .2612 .4033 -.4802 -.3066 .5807 -1.3325 .4844 -.8160 .2386 .2300 .4979 .5553 .5230 -.2182 .0117 -.5516 .2108""".split()
+ORIGINALS = """.7344 .0934 .0677 .8862 .2600 .6641 -.0158 .3250 .6860 .0625 .5815 .2362 .6968 .1945 .4858 .4458""".split()
+
+def test_biases_of_the_two_families(cached):
+    "As printed from torchvision's VGG-16, and the first of those of the original"
+    theirs, oxfords = (torch.tensor([float(o) for o in os]) for os in (TORCHVISIONS, ORIGINALS*4))
+    assert told_inputs(cached['vgg16'][0].weight, theirs) == ('torchvision', True)
+    assert told_inputs(cached['vgg16'][0].weight, oxfords) == ('caffe', True)
+
+@pytest.mark.parametrize('size', [58/7, 58/16])
+def test_a_first_layer_between_the_families(cached, tmp_path, refused, size):
+    torch.save(renamed(as_caffe(cached['vgg16'], 'tiny', size), 'vgg16', 'gatys'), tmp_path/'own.pth')
+    with pytest.warns(UserWarning, match="own.pth is read as .*one of torchvision, caffe, caffe-rgb") as seen: encoder('vgg16', weights=tmp_path/'own.pth')
+    assert len(seen) == 1 and '\n' not in str(seen[0].message)
+
+def test_inputs_said_are_not_guessed(cached, tmp_path, x, recwarn, refused):
+    net = as_caffe(cached['vgg16'], 'tiny', 8.)
+    torch.save(renamed(net, 'vgg16', 'gatys'), tmp_path/'own.pth')
+    read = dict(torchvision=NORM(x), caffe=bgr(x)) | {'caffe-rgb': bgr(x).flip(1)}
+    assert tuple(read) == INPUTS[1:]
+    for inputs, z in read.items():
+        e = encoder('vgg16', weights=tmp_path/'own.pth', inputs=inputs)
+        assert e.inputs == inputs and close(e(x, 'relu1_2')['relu1_2'], net[:4](z))
+    assert not recwarn.list
+    refused(lambda: encoder('vgg16', weights=tmp_path/'own.pth', inputs='bgr'), "Unknown inputs 'bgr'", ', '.join(INPUTS))
+    for n in ('random', *packaged()): refused(lambda: encoder(n, inputs='caffe'), f'{n} knows its own', 'vgg16 and vgg19')
 
 # ---- trained weights that are not there, or not right
 
@@ -336,7 +409,14 @@ def test_wrong_files(tmp_path, refused):
 
 def test_the_other_vgg(cache, refused):
     for ours, theirs in (('vgg16', 'vgg19'), ('vgg19', 'vgg16')):
-        refused(lambda: encoder(ours, weights=cache[0]/'hub/checkpoints'/FILES[theirs][1]), FILES[theirs][1], 'no features.')
+        words = f'{theirs.upper()[:3]}-{theirs[3:]}, not a {ours.upper()[:3]}-{ours[3:]}', f'say encoder {theirs!r}'
+        refused(lambda: encoder(ours, weights=cache[0]/'hub/checkpoints'/FILES[theirs][1]), FILES[theirs][1], *words)
+
+@pytest.mark.parametrize('scheme', SCHEMES)
+def test_the_other_vgg_by_any_name(cached, tmp_path, refused, scheme):
+    "With names such as conv1_1 a VGG-19 has all a VGG-16 needs, and more"
+    torch.save(renamed(cached['vgg19'], 'vgg19', scheme), tmp_path/'own.pth')
+    refused(lambda: encoder('vgg16', weights=tmp_path/'own.pth'), 'own.pth is a VGG-19, not a VGG-16', "say encoder 'vgg19'")
 
 def test_wrong_shape_and_missing_bias(cached, tmp_path, refused):
     sd = {f'features.{k}': v for k, v in cached['vgg16'].state_dict().items()}
@@ -362,7 +442,54 @@ def test_avg_pool_is_torchs(hw):
     assert torch.allclose(*(torch.autograd.grad((o*w).sum(), x)[0] for o in (y, want)))
 
 def test_what_is_at_hand(clean_env, tmp_path):
-    assert at_hand('texnet') and at_hand('random') and not at_hand('vgg19')
+    assert all(map(at_hand, packaged())) and at_hand('random') and not at_hand('vgg19')
     (tmp_path/'torch_home/hub/checkpoints').mkdir(parents=True)
     (tmp_path/'torch_home/hub/checkpoints/vgg19-dcbb9e9d.pth').touch()
     assert at_hand('vgg19') and not at_hand('vgg16')
+
+# ---- digests, and more than one encoder in the package
+
+def test_digests(cached, tmp_path):
+    "Each names the weights: the package's own, those of a file, and another once one number is another"
+    for n in packaged(): assert encoder(n).digest == ENCODERS[n].sha256
+    assert len(encoder('random').digest) == 64 and encoder('random', padding='reflect', pooling='max').digest == encoder('random').digest
+    sd = renamed(cached['vgg16'], 'vgg16', 'gatys')
+    found = []
+    for i in (0, 0, 1):
+        sd['conv5_3.bias'][0] += i
+        torch.save(sd, tmp_path/f'{len(found)}.pth')
+        found.append(encoder('vgg16', weights=tmp_path/f'{len(found)}.pth').digest)
+    sd['conv5_3.bias'][0] -= 1
+    assert found[0] == found[1] != found[2]
+
+def test_a_digest_is_made_once_and_stays(cached, monkeypatch):
+    e, made = encoder('vgg16'), []
+    monkeypatch.setattr(encoders, 'weights_digest', lambda sd: made.append(1) or 'd')
+    assert (e.digest, e.digest, e.to(torch.bfloat16).digest, made) == ('d', 'd', 'd', [1])
+
+@pytest.fixture
+def another(tmp_path, monkeypatch):
+    "A second encoder in the package: a file, and a line in the table"
+    e = random_weights(Encoder('texnet-small', Shape('small', (4, 6, 8), (1, 2, 1))))
+    save_encoder(e, tmp_path/'texnet-small.safetensors', dict(objective='none'))
+    state = read_encoder(tmp_path/'texnet-small.safetensors')[0]
+    monkeypatch.setattr(encoders, 'DATA', tmp_path)
+    monkeypatch.setitem(ENCODERS, 'texnet-small', Shape('a second one', (4, 6, 8), (1, 2, 1), weights='in the package', sha256=weights_digest(state)))
+    return e
+
+def test_a_second_encoder_is_a_line_in_the_table(another, x, refused):
+    from style_nb.cli import list_encoders
+    from style_nb.recipe import Recipe, nearest_layers
+    e = encoder('texnet-small')
+    assert (e.name, e.shape.widths, e.digest) == ('texnet-small', (4, 6, 8), ENCODERS['texnet-small'].sha256)
+    assert close(e(x, 'relu2_2')['relu2_2'], another(x, 'relu2_2')['relu2_2'], 1e-2)
+    assert 'texnet-small' in packaged() and at_hand('texnet-small') and encoder_card(name='texnet-small') == dict(objective='none')
+    assert 'texnet-small' in list_encoders() and nearest_layers({'relu2_9': 1.}, 'texnet-small') == {'relu2_2': 1.}
+    refused(lambda: encoder('texnet-smal'), ', '.join(ENCODERS), "Did you mean 'texnet-small'?")
+    refused(lambda: Recipe(encoder='texnet-small', content_weights='relu4_1'), "encoder 'texnet-small'", 'relu3_1')
+    refused(lambda: encoder_card(name='vgg16'), "'vgg16'", ', '.join(packaged()))
+
+def test_a_packaged_file_that_was_swapped(another, tmp_path, monkeypatch, refused):
+    save_encoder(random_weights(another, seed=1), tmp_path/'texnet-small.safetensors', {})
+    refused(lambda: encoder('texnet-small'), 'texnet-small.safetensors is damaged')
+    assert encoder('texnet-small', weights=tmp_path/'texnet-small.safetensors').digest != ENCODERS['texnet-small'].sha256
