@@ -6,7 +6,7 @@ Docs: https://style-nb.github.io/style_nb/recipe.html.md"""
 
 # %% ../nbs/60_recipe.ipynb #8d0a8343
 from __future__ import annotations
-import hashlib, json, textwrap
+import hashlib, json, re, textwrap
 from dataclasses import dataclass, field, fields, asdict, replace
 from pathlib import Path
 import numpy as np
@@ -15,7 +15,7 @@ from fastcore.basics import patch
 from PIL.PngImagePlugin import PngInfo
 from .pictures import as_path, one_of, in_range, to_pil, MAX_ASPECT, MIN_SIDE, PictureNotFound
 from .colour import COLOURS, COLOUR_METHODS
-from .encoders import ENCODERS, POOLINGS, PADDINGS, layer_names
+from .encoders import ENCODERS, INPUTS, POOLINGS, PADDINGS, Encoder, encoder, layer_names
 from .losses import CONTENT_NORMS, TV_KINDS
 from .zoo import KIND_NORMS, STYLE_KINDS, CONTENT_KINDS
 from .learner import check_weights
@@ -24,14 +24,15 @@ from .blends import STYLE_MIXES
 from .callbacks import PRECISIONS, check_move
 
 # %% auto #0
-__all__ = ['OPTIMIZERS', 'STARTS', 'CLAMPS', 'SCHEMA', 'RECIPES', 'PNG_KEY', 'Recipe', 'on_encoder', 'nearest_layers',
-           'named_recipe', 'Text', 'recipe_card', 'show_recipes', 'picture_ref', 'to_json', 'from_json', 'png_info',
-           'load_recipe']
+__all__ = ['OPTIMIZERS', 'STARTS', 'CLAMPS', 'SCHEMA', 'FIRST_TEXNET', 'RECIPES', 'PNG_KEY', 'Recipe', 'on_encoder',
+           'nearest_layers', 'named_recipe', 'check_encoder', 'recipe_encoder', 'Text', 'recipe_card', 'show_recipes',
+           'picture_ref', 'to_json', 'from_json', 'png_info', 'load_recipe']
 
 # %% ../nbs/60_recipe.ipynb #56d79ae3
 OPTIMIZERS, STARTS = ('lbfgs', 'adam'), ('recoloured', 'content', 'noise', 'style', 'picture')
 CLAMPS = ('auto', 'step', 'end')
-SCHEMA = 1
+SCHEMA = 2
+FIRST_TEXNET = '16acc8a996f14d5b3a2e5f49fab0ad0df0b80c15b2573e611fc76c79cb2db635'  # digest of the texnet of version 0.1.0, which wrote schema 1
 
 def _ref(): return field(default=None, compare=False)
 
@@ -51,6 +52,8 @@ class _More(_Checked):
     style_masks: list = _mask() # Which part of each style picture is meant
     content_mask: dict = _mask()# Where the content counts
     change_mask: dict = _mask() # Where the picture may change at all
+    encoder_inputs: str = 'auto'  # Colours a VGG file expects, one of `INPUTS`; 'auto' looks at its first layer
+    encoder_digest: str = field(default='', compare=False)  # Which weights painted it; '' is any
 
 # %% ../nbs/60_recipe.ipynb #5a498f37
 @dataclass
@@ -104,8 +107,9 @@ def _check_weights(self:Recipe):
 def _check_names(self:Recipe):
     "Every name is one of its table, every layer one of the encoder's."
     for k, options in dict(encoder=ENCODERS, optimizer=OPTIMIZERS, init=STARTS, style_norm=KIND_NORMS, content_norm=CONTENT_NORMS, style_mix=STYLE_MIXES, noise=NOISES, clamp=CLAMPS, tv_kind=TV_KINDS, colours=COLOURS, colour_method=COLOUR_METHODS,
-                           style_kind=STYLE_KINDS, content_kind=CONTENT_KINDS, pooling=POOLINGS, padding=PADDINGS, precision=('auto', *PRECISIONS)).items(): one_of(getattr(self, k), options, k)
+                           style_kind=STYLE_KINDS, content_kind=CONTENT_KINDS, pooling=POOLINGS, padding=PADDINGS, encoder_inputs=INPUTS, precision=('auto', *PRECISIONS)).items(): one_of(getattr(self, k), options, k)
     STYLE_KINDS[self.style_kind].check(self.style_norm); CONTENT_KINDS[self.content_kind].check(self.content_norm)
+    if not re.fullmatch('([0-9a-f]{64})?', str(self.encoder_digest)): raise ValueError(f"encoder_digest is {self.encoder_digest!r}: give the 64 digits of `Encoder.digest`, or '' for any weights.")
     layers = layer_names(ENCODERS[self.encoder].depths)
     for l in (*self.content_weights, *self.style_weights): one_of(l, layers, f'layer of encoder {self.encoder!r}:')
 
@@ -220,6 +224,8 @@ def named_recipe(
     elif not isinstance(recipe, Recipe): one_of(recipe, RECIPES, 'recipe')
     allowed = [f.name for f in fields(Recipe)]
     for k in settings: one_of(k, allowed, 'setting')
+    if settings.get('encoder', recipe.encoder) != recipe.encoder: settings = dict(encoder_weights=None, encoder_inputs='auto') | settings
+    if {'encoder', 'encoder_weights', 'encoder_inputs'} & set(settings): settings = dict(encoder_digest='') | settings
     if settings.get('encoder') in ENCODERS:
         settings = {k: nearest_layers(getattr(recipe, k), settings['encoder']) for k in ('content_weights', 'style_weights')} | settings
     new = replace(recipe, **settings)
@@ -227,6 +233,23 @@ def named_recipe(
         times = lambda k: getattr(new, k)/getattr(recipe, k) if getattr(recipe, k) else 1.
         new.strength *= times('style_weight')/(times('content_weight') or 1.)
     return new
+
+# %% ../nbs/60_recipe.ipynb #f15c83ad
+def check_encoder(
+    recipe:Recipe,  # A recipe
+    enc:Encoder,    # The encoder at hand
+)->Encoder:         # The same
+    "`enc`, unless the recipe was painted with other weights."
+    was = recipe.encoder_digest
+    if was in ('', enc.digest): return enc
+    whose = f"the {recipe.encoder} of version 0.1.0 (digest {was[:12]}), which is no longer in the package" if was == FIRST_TEXNET else f"other weights of {recipe.encoder} (digest {was[:12]})"
+    raise ValueError(f"This recipe was painted with {whose}; at hand is digest {enc.digest[:12]}: say encoder={recipe.encoder!r} to run it on that one, or give its own file as encoder_weights.")
+
+def recipe_encoder(
+    recipe:Recipe,  # A recipe
+)->Encoder:         # Ready to use, on the CPU
+    "The encoder a recipe asks for."
+    return check_encoder(recipe, encoder(recipe.encoder, recipe.pooling, recipe.padding, recipe.encoder_weights, recipe.encoder_inputs))
 
 # %% ../nbs/60_recipe.ipynb #6130667d
 class Text(str):
@@ -279,7 +302,9 @@ def from_json(
     try: d = json.loads(text)
     except ValueError: raise ValueError(f"This is not the JSON of a recipe: {text[:60]!r}. Give what `to_json` wrote.") from None
     if not isinstance(d, dict) or 'schema' not in d: raise ValueError("This JSON has no 'schema': give what `to_json` wrote.")
-    if in_range(d.pop('schema'), 'schema', 1, whole=True) > SCHEMA: raise ValueError("This recipe was written by a newer style_nb: upgrade with pip install -U style_nb.")
+    schema = in_range(d.pop('schema'), 'schema', 1, whole=True)
+    if schema > SCHEMA: raise ValueError("This recipe was written by a newer style_nb: upgrade with pip install -U style_nb.")
+    if schema == 1: d['encoder_digest'] = FIRST_TEXNET if d.get('encoder', 'texnet') == 'texnet' and not d.get('encoder_weights') else ''
     known = {f.name for f in fields(Recipe)}
     return Recipe(**{k: v for k, v in d.items() if k in known})
 

@@ -520,7 +520,9 @@ def load(self:Session,
     drop = [k for k, ns in lost.items() if ns] + (['style_blend'] + ['style_scale']*isinstance(s.get('style_scale'), list))*bool(lost.get('style'))
     what = self.restore({k: v for k, v in s.items() if k not in drop})
     missing = ', '.join(n for ns in lost.values() for n in ns)
-    self.note = '; '.join(filter(None, [f'settings of {Path(path).name}', f'not among the pictures here: {missing}'*bool(missing), self.note*(what == 'new')]))
+    was = Recipe.load(path)
+    other = was.encoder == self.recipe.encoder and was.encoder_digest not in ('', self._encoder(self.recipe).digest)
+    self.note = '; '.join(filter(None, [f'settings of {Path(path).name}', f'painted with other weights of {was.encoder}'*other, f'not among the pictures here: {missing}'*bool(missing), self.note*(what == 'new')]))
     return what
 
 # %% ../nbs/81_session.ipynb #7e14ae6f
@@ -535,7 +537,7 @@ def settings_of(
         with Image.open(path) as im: note = im.text.get(NOTE)
         if note: return json.loads(note)
     for _, f, v in sorted(r.schedule, key=lambda m: m[0]): r = replace(r, **{f: getattr(r, f) | v if isinstance(v, dict) else v})
-    return {f: getattr(r, f) for f in FIELDS if f not in ('levels', 'lr_end', 'init', 'encoder_weights')}
+    return {f: getattr(r, f) for f in FIELDS if f not in ('levels', 'lr_end', 'init', 'encoder_weights', 'encoder_inputs')}
 
 # %% ../nbs/81_session.ipynb #59a5fcf7
 @dataclass

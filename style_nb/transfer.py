@@ -18,7 +18,7 @@ from safetensors import safe_open
 from fastcore.meta import delegates
 from .pictures import (as_path, load_picture, to_pil, save_picture, check_output, whole_file, show_pictures, fit_size, middle, resize, in_range, one_of, Plate, PictureNotFound, MIN_SIDE)
 from .colour import finish_colours, match_colours
-from .encoders import encoder, Encoder
+from .encoders import Encoder
 from .masks import check_masks, layer_mask, load_mask, mask_of, mask_ref, pixels_of, regions, unless_white
 from .starts import noise
 from .losses import blend_grams
@@ -26,7 +26,7 @@ from .learner import StepCallback, picture_learner, adam, each_scale, ContentLos
 from .callbacks import (Average, Clamp, Controls, CosineStep, Guard, History, LBFGSStep, EncoderPrecision, Progress, Pyramid, Snapshots, Stop, Within, PRECISIONS, best_precision, lbfgs, level_sizes, level_steps)
 from .shares import Balance
 from fastai.callback.core import Callback
-from .recipe import Recipe, named_recipe, on_encoder, picture_ref, png_info, to_json, from_json, RECIPES, STARTS
+from .recipe import Recipe, check_encoder, named_recipe, on_encoder, recipe_encoder, picture_ref, png_info, to_json, from_json, RECIPES, STARTS
 
 # %% auto #0
 __all__ = ['settle_levels', 'transfer_learner', 'run_state', 'save_state', 'load_state', 'Resume', 'Result', 'plot_losses',
@@ -286,7 +286,7 @@ def _settle(recipe, enc, device, content, styles, names):
     hw = content.shape[-2:] if content is not None else (1e6/r.aspect, 1e6) if r.aspect else styles[0].shape[-2:]
     shapes = settle_levels(r, hw, enc)
     return shapes, replace(r, levels=len(shapes), lr=r.lr or (.03 if adam_ else 1.), lr_end=r.lr_end or (.01 if adam_ else 1.), precision=best_precision(device) if r.precision == 'auto' else r.precision,
-                           clamp=('step' if adam_ else 'end') if r.clamp == 'auto' else r.clamp, encoder_weights=r.encoder_weights and Path(r.encoder_weights).name,
+                           clamp=('step' if adam_ else 'end') if r.clamp == 'auto' else r.clamp, encoder_weights=r.encoder_weights and Path(r.encoder_weights).name, encoder_inputs=enc.inputs, encoder_digest=enc.digest,
                            content=content if content is None else picture_ref(content, names[0]), styles=[picture_ref(s, n) for s, n in zip(styles, names[1:])], revert=None)
 
 def _check_styles(recipe, styles, enc, shapes):
@@ -310,12 +310,13 @@ class Shared:
     )->Encoder:           # In its precision, on the device, with a memory for targets
         "The encoder a recipe asks for."
         precision = best_precision(device) if r.precision == 'auto' else r.precision
-        key = r.encoder, r.pooling, r.padding, str(r.encoder_weights), precision, str(device)
+        key = r.encoder, r.pooling, r.padding, str(r.encoder_weights), r.encoder_inputs, precision, str(device)
         if key not in self.encoders:
-            enc = encoder(r.encoder, r.pooling, r.padding, r.encoder_weights)
+            enc = recipe_encoder(r)
+            enc.digest  # while its weights are whole
             self.encoders[key] = enc.to(device, PRECISIONS[precision], memory_format=torch.channels_last)
             self.encoders[key].kept = {}
-        return self.encoders[key]
+        return check_encoder(r, self.encoders[key])
 
 # %% ../nbs/70_transfer.ipynb #d371712d
 @delegates(Recipe)
@@ -344,7 +345,7 @@ def stylize(
     if content is None and isinstance(init, str) and init == 'content': r, init = replace(r, init='noise'), 'noise'
     if isinstance(init, str) and init == 'picture' and resume is None: raise ValueError("The recipe starts from a picture: give it again as init=...")
     device = check_device(device or best_device())
-    enc = shared.encoder(r, device) if shared else encoder(r.encoder, r.pooling, r.padding, r.encoder_weights)
+    enc = shared.encoder(r, device) if shared else recipe_encoder(r)
     shapes, r = _settle(r, enc, device, xs[0], xs[1:], names)
     masks, r = _read_masks(r, dict(masks=masks, style_masks=style_masks, content_mask=content_mask, change_mask=change_mask), shapes[-1], xs)
     if resume: _check_same(from_json(resume['recipe']), r)
@@ -393,7 +394,9 @@ def _read(content, style):
     return xs, [_named(content, 'content')] + [_named(s, f'style {i+1}' if len(styles) > 1 else 'style') for i, s in enumerate(styles)]
 
 def _check_same(before, now):
-    "A run can only go on with the pictures it began with."
+    "A run can only go on with the encoder and the pictures it began with."
+    which, same = lambda r: f'{r.encoder} {r.encoder_digest[:12]}'.strip(), before.encoder == now.encoder and before.encoder_digest in ('', now.encoder_digest)
+    if not same: raise ValueError(f"The encoder is not the one this run began with (that was {which(before)}, at hand is {which(now)}): give that one, or start a new run with init=result.image.")
     for what, a, b in [('content picture', before.content, now.content), *[(f'style picture {i+1}', a, b) for i, (a, b) in enumerate(zip_longest(before.styles, now.styles))]]:
         if (a and a['sha256']) != (b and b['sha256']): raise ValueError(f"The {what} is not the one this run began with ({(a or {}).get('name')!r}): give the same pictures, or start a new run with init=result.image.")
 
@@ -401,7 +404,7 @@ def _resumed(resume, recipe):
     "The state to go on from, and its recipe unless another is given."
     state = resume.state if isinstance(resume, Result) else load_state(resume) if isinstance(resume, (str, Path)) else resume
     if not isinstance(state, dict) or not {'canvas', 'recipe', 'step'} <= set(state): raise TypeError(f"resume is a {type(resume).__name__}: give a Result, its state, or a .safetensors file of it.")
-    return state, from_json(state['recipe']) if recipe == 'default' else recipe
+    return state, replace(from_json(state['recipe']), encoder_digest='') if recipe == 'default' else recipe  # `_check_same` compares the digest
 
 # %% ../nbs/70_transfer.ipynb #f68732f5
 def run_transfer(

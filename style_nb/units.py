@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 import torch
 from .pictures import load_picture, one_of, resize
-from .encoders import Encoder, encoder
+from .encoders import Encoder
 from .zoo import CONTENT_KINDS, KIND_NORMS, STYLE_KINDS
 from .learner import StyleLoss, picture_learner
-from .recipe import Recipe, named_recipe
+from .recipe import Recipe, named_recipe, recipe_encoder
 from .transfer import _prepared, _read_masks, settle_levels
 
 # %% auto #0
@@ -54,7 +54,7 @@ def in_units(
 )->Recipe:                 # Other weights, the same gradients at the recipe's last size
     "The objective of a recipe in other units, on a pair of pictures."
     r = named_recipe(recipe)
-    enc, xs = enc or encoder(r.encoder, r.pooling, r.padding, r.encoder_weights), [load_picture(o) for o in (content, *(style if isinstance(style, (list, tuple)) else [style]))]
+    enc, xs = enc or recipe_encoder(r), [load_picture(o) for o in (content, *(style if isinstance(style, (list, tuple)) else [style]))]
     hw = settle_levels(replace(r, levels=1), xs[0].shape[-2:], enc)[0]
     masks, r = _read_masks(r, dict(masks=masks, style_masks=style_masks, content_mask=None, change_mask=None), hw, xs)
     kind, x = CONTENT_KINDS[r.content_kind], resize(xs[0], hw)

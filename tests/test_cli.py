@@ -199,7 +199,7 @@ def test_bad_style(run, files, bad_files, kind):
     fails(run, files, stylize(files, style=[files/'painting.png', bad_files[kind][0]]), *bad_files[kind][1])
 
 @pytest.mark.parametrize('words,want', [
-    (['--encoder', 'vgg'], ["Unknown encoder 'vgg'", 'texnet, random, vgg16, vgg19']),
+    (['--encoder', 'vgg'], ["Unknown encoder 'vgg'", ', '.join(ENCODERS)]),
     (['--recipe', 'gatis'], ["Unknown recipe 'gatis'", 'default, gatys', "Did you mean 'gatys'?"]),
     (['--recipe', 'none.png'], ['There is no file none.png']), (['--recipe', 'none.json'], ['There is no file none.json']),
     (['--optimizer', 'lbgfs'], ['lbfgs, adam', "Did you mean 'lbfgs'?"]),

@@ -1,5 +1,5 @@
 "Whole runs: the bars, starts, pyramid, snapshots, guard, stop, resume, sliders, threads, and every refusal"
-import copy, re, signal, threading
+import copy, json, re, signal, threading
 from dataclasses import asdict, replace
 import imageio.v2 as imageio, numpy as np, pytest, torch
 from fastai.callback.core import Callback
@@ -15,6 +15,8 @@ from style_nb.pictures import *
 from style_nb.recipe import *
 from style_nb.transfer import *
 from style_nb.transfer import load_state, save_state
+from style_nb.sweeping import sweep
+from style_nb.units import to_unit
 
 QUICK = dict(size=48, steps=6, levels=1, content_weights='relu2_1', style_weights=['relu1_1', 'relu2_1'],
     content_weight=1., style_weight=10., tv_weight=0., style_scale=1., padding='zero',
@@ -556,6 +558,90 @@ def test_bad_json(refused, text, words): refused(lambda: from_json(text), *words
 def test_json_with_a_field_we_do_not_know():
     assert from_json('{"schema": 1, "seed": 4, "sparkle": true}') == Recipe(seed=4)
 
+# ---- which weights painted it
+
+OTHER, SCHEMA_1 = '0'*64, '{"schema": 1, "size": 48, "steps": 2, "levels": 1, "seed": 4}'
+
+def test_a_run_notes_its_weights(go, tmp_path):
+    r = go(steps=1)
+    assert r.recipe.encoder_digest == encoder('texnet').digest == ENCODERS['texnet'].sha256 and r.recipe.encoder_inputs == 'auto'
+    assert go(steps=1, encoder='random').recipe.encoder_digest == encoder('random').digest
+    assert asdict(from_json(to_json(r.recipe))) == asdict(r.recipe) and json.loads(to_json(r.recipe))['schema'] == SCHEMA == 2
+    assert Recipe.load(r.save(tmp_path/'a.png')).encoder_digest == r.recipe.encoder_digest
+    assert replace(r.recipe, encoder_digest='') == r.recipe, 'the same choices'
+    assert Recipe().encoder_digest == '' and not any(o.encoder_digest for o in RECIPES.values())
+
+def test_shared_encoders_note_their_weights_before_they_lose_bits(go):
+    assert go(steps=1, encoder='random', precision='bf16', shared=Shared()).recipe.encoder_digest == encoder('random').digest
+
+def test_a_recipe_runs_on_the_weights_that_painted_it(go, photo, painting, tmp_path, refused):
+    r = go(steps=2)
+    again = lambda recipe, **kw: stylize(photo, painting, recipe, progress=False, **kw)
+    assert same(again(str(r.save(tmp_path/'a.png'))), r)
+    save_picture(photo, tmp_path/'b.png', pnginfo=png_info(replace(r.recipe, encoder_digest=OTHER)))
+    (tmp_path/'b.json').write_text(to_json(replace(r.recipe, encoder_digest=OTHER)))
+    words = 'other weights of texnet', OTHER[:12], ENCODERS['texnet'].sha256[:12], "encoder='texnet'"
+    for f in (tmp_path/'b.png', str(tmp_path/'b.json'), named_recipe(tmp_path/'b.png')):
+        refused(lambda: again(f), *words)
+        refused(lambda: again(f, shared=Shared()), *words)
+        assert same(again(f, encoder='texnet'), r) and same(again(f, encoder='texnet', shared=Shared()), r)
+    shared = Shared()
+    again(r.recipe, shared=shared)
+    refused(lambda: again(tmp_path/'b.png', shared=shared), *words)
+    refused(lambda: to_unit(tmp_path/'b.png', photo, painting), *words)
+    assert 'other weights' in sweep(photo, painting, dict(seed=[1]), recipe=named_recipe(tmp_path/'b.png'), progress=False)[0].error
+
+@pytest.mark.parametrize('field', ['encoder', 'encoder_weights', 'encoder_inputs'])
+def test_who_says_an_encoder_has_chosen(field):
+    old = Recipe(encoder='vgg16', content_weights='relu2_1', encoder_weights='a.pth', encoder_inputs='caffe', encoder_digest=OTHER)
+    assert named_recipe(old, size=64).encoder_digest == OTHER
+    assert named_recipe(old, **{field: getattr(old, field)}).encoder_digest == ''
+    same_name, new = named_recipe(old, encoder='vgg16'), named_recipe(old, encoder='texnet')
+    assert (same_name.encoder_weights, same_name.encoder_inputs) == ('a.pth', 'caffe')
+    assert (new.encoder_weights, new.encoder_inputs) == (None, 'auto'), 'a file for another encoder'
+
+@pytest.mark.parametrize('now', [OTHER, None], ids=['replaced', 'as it is'])
+def test_a_recipe_of_the_first_version(photo, painting, tmp_path, monkeypatch, refused, now):
+    "Its texnet was that of 0.1.0: refused where the package has another, unless the encoder is said"
+    if now: monkeypatch.setattr(Encoder, 'digest', now)
+    here = encoder('texnet').digest
+    (tmp_path/'old.json').write_text(SCHEMA_1)
+    old = named_recipe(tmp_path/'old.json')
+    assert old == Recipe(size=48, steps=2, levels=1, seed=4) and old.encoder_digest == FIRST_TEXNET
+    if here != FIRST_TEXNET: refused(lambda: stylize(photo, painting, tmp_path/'old.json', progress=False), 'texnet of version 0.1.0', FIRST_TEXNET[:12], here[:12], 'no longer in the package', "encoder='texnet'")
+    r = stylize(photo, painting, tmp_path/'old.json', encoder='texnet', progress=False)
+    assert r.recipe.encoder_digest == here and len(r.history) == 2
+
+@pytest.mark.parametrize('more', ['"encoder": "random"', '"encoder": "vgg16"', '"encoder": "texnet", "encoder_weights": "own.safetensors"'])
+def test_other_recipes_of_the_first_version_say_nothing_of_weights(more):
+    assert from_json(SCHEMA_1[:-1] + f', {more}}}').encoder_digest == ''
+
+@pytest.mark.parametrize('digest', ['x', 3, 'A'*64, '0'*63])
+def test_bad_digest(refused, digest): refused(lambda: Recipe(encoder_digest=digest), 'encoder_digest is', '64 digits')
+
+def test_a_run_goes_on_with_its_own_encoder(go, refused, tmp_path):
+    half = go(cbs=[At(3, lambda learn: learn.stop.now())])
+    words = 'encoder is not the one this run began with', 'init=result.image'
+    other = half.state | dict(recipe=to_json(replace(half.recipe, encoder_digest=OTHER)))
+    refused(lambda: go(resume=other), *words, OTHER[:12], half.recipe.encoder_digest[:12])
+    refused(lambda: go(resume=save_state(other, tmp_path/'a.safetensors')), *words)
+    refused(lambda: go(resume=other, encoder='texnet'), *words)
+    refused(lambda: go(resume=half, encoder='random'), *words, 'texnet', 'random')
+    assert len(go(resume=half).history) == 3
+
+def test_colours_of_a_file_are_kept(photo, painting, tmp_path, refused):
+    "encoder_inputs reaches the encoder, is noted as found, and counts when the recipe runs again"
+    torch.save(random_weights(Encoder('vgg16', ENCODERS['vgg16'])).body.state_dict(), tmp_path/'own.pth')
+    few = dict(size=32, steps=1, levels=1, encoder='vgg16', encoder_weights=tmp_path/'own.pth', content_weights='relu1_1', style_weights='relu1_1', progress=False, precision='fp32')
+    found, caffe = stylize(photo, painting, **few), stylize(photo, painting, **few, encoder_inputs='caffe')
+    assert found.recipe.encoder_inputs == 'torchvision' and caffe.recipe.encoder_inputs == 'caffe' and found.image.tobytes() != caffe.image.tobytes()
+    assert from_json(to_json(caffe.recipe)).encoder_inputs == 'caffe' and caffe.recipe.encoder_weights == 'own.pth'
+    again = stylize(photo, painting, caffe.recipe, encoder_weights=tmp_path/'own.pth', progress=False)
+    assert same(again, caffe)
+    shared = Shared()
+    for inputs, want in (('caffe', caffe), ('auto', found)): assert stylize(photo, painting, **few, encoder_inputs=inputs, shared=shared).recipe.encoder_digest == want.recipe.encoder_digest
+    refused(lambda: Recipe(encoder_inputs='bgr'), "Unknown encoder_inputs 'bgr'", 'caffe-rgb')
+
 def test_bad_recipe_file(tmp_path, refused):
     Image.new('RGB', (8, 8)).save(tmp_path/'bare.png'); Image.new('RGB', (8, 8)).save(tmp_path/'a.jpg')
     (tmp_path/'bad.json').write_text('{'); (tmp_path/'text.png').write_text('hello')
@@ -614,7 +700,7 @@ nan = float('nan')
     (dict(content=3), ['A int is not a picture']), (dict(style=[None]), ['not a picture']),
     (dict(recipe='gatis'), ["Unknown recipe 'gatis'", 'default, gatys', "Did you mean 'gatys'?"]),
     (dict(recipe='none.png'), ['There is no file none.png']), (dict(recipe=3), ['Unknown recipe 3']),
-    (dict(recipe=None), ['Unknown recipe None']), (dict(encoder='vgg'), ["Unknown encoder 'vgg'", 'texnet, random, vgg16, vgg19']),
+    (dict(recipe=None), ['Unknown recipe None']), (dict(encoder='vgg'), ["Unknown encoder 'vgg'", ', '.join(ENCODERS)]),
     (dict(encoder=None), ['Unknown encoder None']),
     (dict(optimizer='sgd'), ["Unknown optimizer 'sgd'", 'lbfgs, adam']),
     (dict(optimiser='adam'), ["Unknown setting 'optimiser'", "Did you mean 'optimizer'?"]),

@@ -1,9 +1,10 @@
 "A run that other threads hold and move: exactly what code does, and no thread left behind. No widget."
 import gc, subprocess, sys, threading, time, weakref
+from dataclasses import replace
 import numpy as np, pytest, torch
 from hypothesis import given, settings, strategies as st
-from style_nb.pictures import to_pil
-from style_nb.recipe import Recipe
+from style_nb.pictures import save_picture, to_pil
+from style_nb.recipe import Recipe, png_info
 from style_nb.session import Session, differing, draw_curves, settings_of, split_view
 from style_nb.transfer import stylize
 
@@ -142,6 +143,18 @@ def test_pins_and_what_differs(make, photo, painting):
     assert (replayed(a.code, photo, painting) == pixels(a.image)).all() and (replayed(b.code, photo, painting) == pixels(b.image)).all()
     s.restore(a)
     assert differing(s.settings, a.settings) == {} and s.done == 4 and differing(a.settings, a.settings) == {}
+
+def test_a_picture_by_other_weights(make, tmp_path, photo, painting, refused):
+    "As a recipe it is refused, its settings are taken with a word"
+    s = make().step().settle()
+    p, other = tmp_path/'old.png', '0'*64
+    save_picture(photo, p, pnginfo=png_info(replace(s.result.recipe, encoder_digest=other)))
+    refused(lambda: Session(photo, painting, p), 'other weights of texnet', other[:12], "encoder='texnet'")
+    assert Session(photo, painting, p, encoder='texnet').recipe.encoder_digest == ''
+    s.load(p)
+    assert 'painted with other weights of texnet' in s.note
+    s.load(s.save(tmp_path/'new.png'))
+    assert 'other weights' not in s.note
 
 def test_restoring_another_encoder(make):
     s = make().step().settle()
