@@ -25,8 +25,8 @@ from .callbacks import PRECISIONS, check_move
 
 # %% auto #0
 __all__ = ['OPTIMIZERS', 'STARTS', 'CLAMPS', 'SCHEMA', 'FIRST_TEXNET', 'RECIPES', 'PNG_KEY', 'Recipe', 'on_encoder',
-           'nearest_layers', 'named_recipe', 'check_encoder', 'recipe_encoder', 'Text', 'recipe_card', 'show_recipes',
-           'picture_ref', 'to_json', 'from_json', 'png_info', 'load_recipe']
+           'nearest_layers', 'named_recipe', 'Text', 'recipe_card', 'show_recipes', 'picture_ref', 'to_json',
+           'from_json', 'png_info', 'load_recipe', 'check_encoder', 'recipe_encoder']
 
 # %% ../nbs/60_recipe.ipynb #56d79ae3
 OPTIMIZERS, STARTS = ('lbfgs', 'adam'), ('recoloured', 'content', 'noise', 'style', 'picture')
@@ -234,23 +234,6 @@ def named_recipe(
         new.strength *= times('style_weight')/(times('content_weight') or 1.)
     return new
 
-# %% ../nbs/60_recipe.ipynb #f15c83ad
-def check_encoder(
-    recipe:Recipe,  # A recipe
-    enc:Encoder,    # The encoder at hand
-)->Encoder:         # The same
-    "`enc`, unless the recipe was painted with other weights."
-    was = recipe.encoder_digest
-    if was in ('', enc.digest): return enc
-    whose = f"the {recipe.encoder} of version 0.1.0 (digest {was[:12]}), which is no longer in the package" if was == FIRST_TEXNET else f"other weights of {recipe.encoder} (digest {was[:12]})"
-    raise ValueError(f"This recipe was painted with {whose}; at hand is digest {enc.digest[:12]}: say encoder={recipe.encoder!r} to run it on that one, or give its own file as encoder_weights.")
-
-def recipe_encoder(
-    recipe:Recipe,  # A recipe
-)->Encoder:         # Ready to use, on the CPU
-    "The encoder a recipe asks for."
-    return check_encoder(recipe, encoder(recipe.encoder, recipe.pooling, recipe.padding, recipe.encoder_weights, recipe.encoder_inputs))
-
 # %% ../nbs/60_recipe.ipynb #6130667d
 class Text(str):
     "Text that shows itself as it is."
@@ -333,3 +316,20 @@ def load_recipe(
     return from_json(text)
 
 Recipe.load = staticmethod(load_recipe)
+
+# %% ../nbs/60_recipe.ipynb #f15c83ad
+def check_encoder(
+    recipe:Recipe,  # A recipe
+    enc:Encoder,    # The encoder at hand
+)->Encoder:         # The same
+    "`enc`, unless the recipe was painted with other weights."
+    was = recipe.encoder_digest
+    if was in ('', enc.digest): return enc
+    whose = f"the {recipe.encoder} of version 0.1.0 (digest {was[:12]}), which is no longer in the package" if was == FIRST_TEXNET else f"other weights of {recipe.encoder} (digest {was[:12]})"
+    raise ValueError(f"This recipe was painted with {whose}; at hand is digest {enc.digest[:12]}: say encoder={recipe.encoder!r} to run it on that one, or give its own file as encoder_weights.")
+
+def recipe_encoder(
+    recipe:Recipe,  # A recipe
+)->Encoder:         # Ready to use, on the CPU
+    "The encoder a recipe asks for."
+    return check_encoder(recipe, encoder(recipe.encoder, recipe.pooling, recipe.padding, recipe.encoder_weights, recipe.encoder_inputs))
