@@ -6,18 +6,18 @@
     python bench/encoders.py choose    --out FOLDER A B A ...            what a person chose on the blind sheet, one letter a row; opens the key
     python bench/encoders.py sheet     --photos FOLDER --paintings FOLDER --out FOLDER   photos x styles with the default recipe
 
-`--photos`: any folder of photos, sorted by name; every fifth is held out, as in training. `--paintings`: a folder with starry_night,
+`--photos`: any folder of photos, sorted by name; every fifth is held out. `--paintings`: a folder with starry_night,
 the_scream, wave_crop, vg_self and vg_wheat_field, .jpg or .png.
 """
 import argparse, json, random, sys, time
 from pathlib import Path
 import torch
-from style_nb.comparing import at_fidelity, band_distances, colour_distance
+from style_nb.comparing import at_fidelity, band_distances, colour_distance, retrieval
 from style_nb.encoders import ENCODERS, Encoder, encoder, random_weights
+from style_nb.fitting import read_pictures, split_pictures
 from style_nb.gallery import sample, samples
 from style_nb.pictures import contact_sheet, load_picture, save_picture
 from style_nb.recipe import RECIPES
-from style_nb.training import read_photos, retrieval, split_photos
 from style_nb.transfer import stylize
 
 def deepest(enc):
@@ -45,7 +45,7 @@ def cost(args):
         got = seconds({'texnet': (tex, deepest(tex)), 'vgg19': (vgg, 'relu5_1')}, (432, 432), args.repeats)
         print(f"padding {padding:8} texnet to {deepest(tex)} {got['texnet']*1e3:.0f} ms, vgg19 to relu5_1 {got['vgg19']*1e3:.0f} ms: 1/{got['vgg19']/got['texnet']:.2f}")
 
-def held_out(folder): return split_photos(read_photos(folder))[1]
+def held_out(folder): return split_pictures(read_pictures(folder))[1]
 
 def test_retrieval(args):
     "Share of half photos that find their other half, grey and in colour"

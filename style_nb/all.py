@@ -16,9 +16,9 @@ __all__ = ['load_picture', 'open_picture', 'save_picture', 'to_pil', 'resize', '
            'Controls', 'Guard', 'LiveView', 'EncoderPrecision', 'Pyramid', 'Snapshots', 'load_mask', 'feather',
            'colour_masks', 'mask_from_strokes', 'masks_from_strokes', 'segment', 'show_masks', 'Within', 'NOISES',
            'noise', 'barycentre', 'interpolate', 'RECIPES', 'Recipe', 'Result', 'Shared', 'stylize', 'reconstruct',
-           'Sweep', 'sweep', 'enlarge', 'fidelity', 'band_distances', 'colour_distance', 'at_fidelity', 'train_encoder',
-           'retrieval', 'explore', 'log_range', 'Session', 'Studio', 'explore_contrast', 'explore_gram',
-           'explore_layers', 'explore_masks', 'explore_reversion', 'explore_tiles', 'quick']
+           'Sweep', 'sweep', 'enlarge', 'fidelity', 'band_distances', 'colour_distance', 'at_fidelity', 'retrieval',
+           'explore', 'log_range', 'Session', 'Studio', 'explore_contrast', 'explore_gram', 'explore_layers',
+           'explore_masks', 'explore_reversion', 'explore_tiles', 'quick']
 
 # %% ../nbs/99_all.ipynb #aa01f94c
 from .pictures import load_picture, open_picture, save_picture, to_pil, resize, show_pictures, contact_sheet
@@ -41,10 +41,9 @@ from .units import from_unit, to_unit
 from .palettes import gram_errors, palette, palettes
 from .sweeping import Sweep, compare, interpolate, matrix, sweep
 from .tiling import best_match, granularity_sweep, presence, tile
-from .comparing import fidelity, band_distances, colour_distance, at_fidelity
+from .comparing import fidelity, band_distances, colour_distance, at_fidelity, retrieval
 from .enlarging import enlarge
 from .reversion import ablate, compatibility, new_dark, rank_photos, revert, under_paint
-from .training import train_encoder, retrieval
 from .widgets import explore, log_range
 from .session import Session
 from .studio import Studio
@@ -59,5 +58,5 @@ _all_ = ['load_picture', 'open_picture', 'save_picture', 'to_pil', 'resize', 'sh
     'Average', 'Controls', 'Guard', 'LiveView', 'EncoderPrecision', 'Pyramid', 'Snapshots',
     'load_mask', 'feather', 'colour_masks', 'mask_from_strokes', 'masks_from_strokes', 'segment', 'show_masks', 'Within', 'NOISES', 'noise', 'barycentre', 'interpolate',
     'RECIPES', 'Recipe', 'Result', 'Shared', 'stylize', 'reconstruct', 'Sweep', 'sweep', 'enlarge',
-    'fidelity', 'band_distances', 'colour_distance', 'at_fidelity', 'train_encoder', 'retrieval', 'explore', 'log_range',
+    'fidelity', 'band_distances', 'colour_distance', 'at_fidelity', 'retrieval', 'explore', 'log_range',
     'Session', 'Studio', 'explore_contrast', 'explore_gram', 'explore_layers', 'explore_masks', 'explore_reversion', 'explore_tiles', 'quick']

@@ -10,9 +10,9 @@ import argparse, sys, time
 from pathlib import Path
 
 # %% auto #0
-__all__ = ['FIGURES', 'TASKS', 'Parser', 'build_parser', 'run_recolour', 'run_stylize', 'run_train', 'list_encoders',
-           'list_recipes', 'list_samples', 'run_palette', 'run_tile', 'run_revert', 'run_ablate', 'run_rank',
-           'run_contrast', 'run_matrix', 'run_demo', 'main']
+__all__ = ['FIGURES', 'TASKS', 'Parser', 'build_parser', 'run_recolour', 'run_stylize', 'list_encoders', 'list_recipes',
+           'list_samples', 'run_palette', 'run_tile', 'run_revert', 'run_ablate', 'run_rank', 'run_contrast',
+           'run_matrix', 'run_demo', 'main']
 
 # %% ../nbs/90_cli.ipynb #6afb4ee3
 class Parser(argparse.ArgumentParser):
@@ -30,11 +30,6 @@ def build_parser()->argparse.ArgumentParser:
     _recipe_options(s)
     s.add_argument('--blend', type=float, nargs='+', metavar='W', help='a weight for each style picture')
     _mask_options(s); _colour_options(s, sub); _idea_options(sub); _revert_options(sub); _look_options(sub)
-    t = sub.add_parser('train', help='train an encoder on a folder of photos; the same command goes on after a stop')
-    t.add_argument('photos', help='folder of photos, some hundreds')
-    t.add_argument('-o', '--output', required=True, help='weights file to write, .safetensors')
-    t.add_argument('--objective', help='what to train for: gram, instance or robust (default: gram)')
-    for name, text in dict(steps='optimiser steps (default: 2000)', size='side of a view, px (default: 96)', batch='views in a batch (default: 64)', seed='seed of weights and views').items(): t.add_argument(f'--{name}', type=int, help=text)
     d = sub.add_parser('demo', help='repaint a bundled photo and write what a first look wants to see')
     d.add_argument('-o', '--output', default='demo', help='folder to write into, made if missing (default: demo)')
     for name, text in dict(encoders='list the encoders', recipes='list the named recipes', samples='list the bundled pictures').items(): sub.add_parser(name, help=text)
@@ -174,13 +169,6 @@ def run_stylize(args):
     if args.animate: r.animate(args.animate)
     print(f"{args.output}: {r!r}", file=sys.stderr)
 
-def run_train(args):
-    "Train an encoder, and write it."
-    from style_nb.training import train_encoder
-    t = train_encoder(args.photos, args.output, **_given(args, 'steps', 'objective', 'size', 'batch', 'seed'))
-    print(repr(t), file=sys.stderr)
-    if not t.path: raise KeyboardInterrupt
-
 # %% ../nbs/90_cli.ipynb #3b10733b
 def _lines(rows): return '\n'.join('  '.join(str(c).ljust(w) for c, w in zip(r, [max(len(str(x[i])) for x in rows) for i in range(len(rows[0]))])).rstrip() for r in rows)
 
@@ -319,7 +307,7 @@ def run_demo(args, **settings):
     print(f"Painted four pictures of {r.image.width}x{r.image.height} px in {seconds:.0f} s, {seconds/4:.0f} s each: look at {folder/'contact_sheet.png'}")
 
 # %% ../nbs/90_cli.ipynb #7ad6c1a0
-TASKS = dict(stylize=run_stylize, palette=run_palette, recolour=run_recolour, tile=run_tile, revert=run_revert, contrast=run_contrast, rank=run_rank, ablate=run_ablate, matrix=run_matrix, train=run_train, demo=run_demo, encoders=list_encoders, recipes=list_recipes, samples=list_samples)
+TASKS = dict(stylize=run_stylize, palette=run_palette, recolour=run_recolour, tile=run_tile, revert=run_revert, contrast=run_contrast, rank=run_rank, ablate=run_ablate, matrix=run_matrix, demo=run_demo, encoders=list_encoders, recipes=list_recipes, samples=list_samples)
 
 def main(
     argv=None,  # Words of the command line; `None` takes the program's own

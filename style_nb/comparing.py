@@ -12,9 +12,11 @@ import numpy as np, torch, torch.nn.functional as F
 from skimage.metrics import structural_similarity
 from .pictures import in_range, load_picture, resize
 from .colour import luminance
+from .encoders import Encoder
+from .learner import picture_grams
 
 # %% auto #0
-__all__ = ['fidelity', 'laplacian_bands', 'sliced_wasserstein', 'band_distances', 'colour_distance', 'at_fidelity']
+__all__ = ['fidelity', 'laplacian_bands', 'sliced_wasserstein', 'band_distances', 'colour_distance', 'at_fidelity', 'retrieval']
 
 # %% ../nbs/76_comparing.ipynb #e82395d1
 def fidelity(
@@ -104,3 +106,30 @@ def at_fidelity(
         else: high = w
         w = math.sqrt(low*high) if low and high else w*4 if low else w/4
     return best
+
+# %% ../nbs/76_comparing.ipynb #97bf8b39
+def _grey_equal(x):
+    "Luminance of a picture with mean .5 and deviation .2, as RGB."
+    y = luminance(x)
+    return ((y - y.mean())/y.std().clamp_min(1e-3)*.2 + .5).expand(-1, 3, -1, -1)
+
+@torch.no_grad()
+def retrieval(
+    enc:Encoder,         # Encoder to test
+    photos,              # Bytes (3, H, W) of each photo, or picture tensors (1, 3, H, W)
+    layers=None,         # Layers whose Gram matrices are compared; `None` is the first ReLU of each stage
+    grey:bool=True,      # Without colour, mean and contrast made equal?
+)->dict:                 # {layer: share}, and 'all' for the sum of their distances
+    "Share of half photos whose other half has the nearest Gram matrices."
+    layers = [f'relu{s}_1' for s in range(1, len(enc.shape.depths) + 1)] if layers is None else enc.check(layers)
+    halves = [{l: [] for l in layers} for _ in range(2)]
+    for p in photos:
+        x = p[None]/255 if p.dtype == torch.uint8 else p
+        if grey: x = _grey_equal(x)
+        w = x.shape[-1]//2
+        for side, part in zip(halves, (x[..., :w], x[..., -w:])):
+            for l, g in picture_grams(enc, part, layers).items(): side[l].append(F.normalize(g.flatten(), dim=0))
+    nearness = {l: torch.stack(halves[0][l]) @ torch.stack(halves[1][l]).T for l in layers}
+    nearness['all'] = sum(nearness.values())
+    right = lambda k, dim: (k.argmax(dim) == torch.arange(len(k))).float().mean().item()
+    return {l: (right(k, 0) + right(k, 1))/2 for l, k in nearness.items()}

@@ -1,9 +1,10 @@
 "Comparing: figures with known answers"
 import numpy as np, pytest, torch
 from skimage.metrics import structural_similarity
-from style_nb.comparing import at_fidelity, band_distances, colour_distance, fidelity, laplacian_bands, sliced_wasserstein
+from style_nb.comparing import at_fidelity, band_distances, colour_distance, fidelity, laplacian_bands, retrieval, sliced_wasserstein
 from style_nb.colour import luminance
-from style_nb.gallery import sample
+from style_nb.encoders import encoder
+from style_nb.gallery import sample, samples
 from style_nb.pictures import load_picture, resize, to_pil
 
 @pytest.fixture(scope='module')
@@ -71,3 +72,13 @@ def test_at_fidelity(cat):
         assert abs(f - target) <= .01 and fidelity(r, cat) == f and w == asked[-1] and len(asked) <= 12
     flat, _, f = at_fidelity(lambda w: cat, cat, .5, tries=3)
     assert f == pytest.approx(1), 'when it cannot be reached, the nearest'
+
+def test_retrieval(refused):
+    xs = [load_picture(sample(s.name), 160) for s in samples('photo')]
+    got = {n: retrieval(encoder(n), xs) for n in ('random', 'texnet')}
+    assert set(got['texnet']) == {*(f'relu{i}_1' for i in range(1, 6)), 'all'} and got['texnet']['all'] >= got['random']['all']
+    one = retrieval(encoder('random'), xs, ['relu1_1'], grey=False)
+    assert one['all'] == one['relu1_1']
+    as_bytes = [(x[0]*255).round().byte() for x in xs]
+    assert retrieval(encoder('random'), as_bytes, ['relu1_1']) == retrieval(encoder('random'), xs, ['relu1_1'])
+    refused(lambda: retrieval(encoder('random'), xs, ['relu9_1']), 'relu9_1')
