@@ -15,7 +15,7 @@ from fastcore.basics import patch
 from PIL.PngImagePlugin import PngInfo
 from .pictures import as_path, one_of, in_range, to_pil, MAX_ASPECT, MIN_SIDE, PictureNotFound
 from .colour import COLOURS, COLOUR_METHODS
-from .encoders import ENCODERS, INPUTS, POOLINGS, PADDINGS, Encoder, encoder, layer_names
+from .encoders import ENCODERS, INPUTS, POOLINGS, PADDINGS, Encoder, Shape, encoder, layer_names
 from .losses import CONTENT_NORMS, TV_KINDS
 from .zoo import KIND_NORMS, STYLE_KINDS, CONTENT_KINDS
 from .learner import check_weights
@@ -24,9 +24,9 @@ from .blends import STYLE_MIXES
 from .callbacks import PRECISIONS, check_move
 
 # %% auto #0
-__all__ = ['OPTIMIZERS', 'STARTS', 'CLAMPS', 'SCHEMA', 'FIRST_TEXNET', 'RECIPES', 'PNG_KEY', 'Recipe', 'on_encoder',
-           'nearest_layers', 'named_recipe', 'Text', 'recipe_card', 'show_recipes', 'picture_ref', 'to_json',
-           'from_json', 'png_info', 'load_recipe', 'check_encoder', 'recipe_encoder']
+__all__ = ['OPTIMIZERS', 'STARTS', 'CLAMPS', 'SCHEMA', 'FIRST_TEXNET', 'RECIPES', 'PNG_KEY', 'Recipe', 'unit_weights',
+           'on_encoder', 'nearest_layers', 'named_recipe', 'Text', 'recipe_card', 'show_recipes', 'picture_ref',
+           'to_json', 'from_json', 'png_info', 'load_recipe', 'check_encoder', 'recipe_encoder']
 
 # %% ../nbs/60_recipe.ipynb #56d79ae3
 OPTIMIZERS, STARTS = ('lbfgs', 'adam'), ('recoloured', 'content', 'noise', 'style', 'picture')
@@ -152,13 +152,38 @@ def _checked_schedule(schedule, layers):
     return [list(m) for m in schedule]
 
 # %% ../nbs/60_recipe.ipynb #15cc33a8
+_PULLS = {  # of a style layer with weight 1, over that of the unit-free loss: by channels, and by the share of places a stage has
+    'chw': lambda channels, places: 1/channels**2,
+    'udacity': lambda channels, places: places/channels,
+}
+
+def unit_weights(
+    recipe:Recipe,  # A recipe
+)->dict:            # {style layer: weight}, of the same sum
+    "A recipe's style weights as its own norm makes them pull."
+    pull = _PULLS.get(recipe.style_norm)
+    if pull is None: return recipe.style_weights
+    stage = lambda l: int(l[4])
+    pulls = {l: w*pull(Shape('').widths[stage(l) - 1], 4.**-stage(l)) for l, w in recipe.style_weights.items()}
+    share = sum(recipe.style_weights.values())/(sum(pulls.values()) or 1.)
+    return {l: p*share for l, p in pulls.items()}
+
 def on_encoder(
     recipe:Recipe,  # A recipe
     kind:str,       # The encoder it will run on, e.g. 'vgg19' or 'vgg19-caffe'
 )->Recipe:          # The same, or its unit-free form
     "A recipe in units that fit `kind`."
     if recipe.written_for in ('', kind): return recipe
-    return replace(recipe, style_norm='unit', content_norm='unit', content_weight=float(recipe.content_weight > 0), style_weight=recipe.strength, tv_weight=0., written_for='')
+    return replace(
+        recipe,
+        style_weights=unit_weights(recipe),
+        style_norm='unit',
+        content_norm='unit',
+        content_weight=float(recipe.content_weight > 0),
+        style_weight=recipe.strength,
+        tv_weight=0.,
+        written_for='',
+    )
 
 # %% ../nbs/60_recipe.ipynb #313c477b
 _CLASSIC = {f'relu{i}_1': 1. for i in range(1, 6)}

@@ -5,6 +5,7 @@ from fastai.callback.core import Callback
 from hypothesis import given, settings, strategies as st
 from style_nb.encoders import ENCODERS, Encoder, Shape, random_weights
 from style_nb.gallery import sample
+from style_nb.losses import style_scale
 from style_nb.masks import mask_ref
 from style_nb.pictures import load_picture, resize
 from style_nb.recipe import RECIPES, Recipe, from_json, named_recipe, on_encoder, recipe_card, show_recipes, to_json
@@ -192,3 +193,14 @@ def test_cards(refused):
     assert max(map(len, text.splitlines())) <= 100 and [l.split()[0] for l in text.splitlines() if not l.startswith(' ')] == list(RECIPES)
     assert 'relu4_2' in recipe_card('gatys') and 'strength 64' in recipe_card('gatys')
     refused(lambda: show_recipes('gatis'), "Did you mean 'gatys'?")
+
+@pytest.mark.parametrize('norm, times', [('chw', 64), ('udacity', 64*8), ('hw', 1), ('gatys', 1)])
+def test_on_another_encoder_layers_pull_as_the_recipes_norm_makes_them(norm, times):
+    "relu1_1 over relu4_1: a Gram matrix of C equal channels has the norm C; measured on such matrices"
+    r = replace(RECIPES['gatys'], style_norm=norm, style_weights=dict(relu1_1=1., relu4_1=1.))
+    pulls = []
+    for c, places in ((64, 4**6), (512, 4**3)):
+        a = torch.ones(1, c, c)
+        pulls.append(float(style_scale(a, norm, places)/style_scale(a, 'unit')))
+    w = on_encoder(named_recipe(r, encoder='texnet'), 'texnet').style_weights
+    assert w['relu1_1']/w['relu4_1'] == pytest.approx(pulls[0]/pulls[1], rel=1e-3) == pytest.approx(times, rel=1e-3)
