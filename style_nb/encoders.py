@@ -6,7 +6,7 @@ Docs: https://style-nb.github.io/style_nb/encoders.html.md"""
 
 # %% ../nbs/20_encoders.ipynb #00a10162
 from __future__ import annotations
-import hashlib, json, warnings
+import hashlib, json, os, warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 import torch, torch.nn as nn, torch.nn.functional as F
@@ -430,6 +430,20 @@ def encoder_card(
     "How an encoder was made and what it can do."
     return read_encoder(weights or DATA/f"{one_of(name, packaged(), 'encoder with a card')}.safetensors")[2]
 
+# %% ../nbs/20_encoders.ipynb #a4335e63
+_SUFFIXES = ('.safetensors', '.pth', '.pt')  # of weights files, the first choice in front
+
+def _own_file(name):
+    "The file of `name` in the folder that STYLE_NB_WEIGHTS names, or None; one called just so before one that starts so."
+    if not (said := os.environ.get('STYLE_NB_WEIGHTS')): return None
+    folder = as_path(said)
+    if not folder.is_dir():
+        raise WeightsNotFound(f"STYLE_NB_WEIGHTS names {folder}, which is no folder: correct it, or unset it to use torchvision's weights.")
+    kind = lambda p: p.suffix.lower()
+    files = [p for p in folder.iterdir() if p.is_file() and kind(p) in _SUFFIXES and p.name.lower().startswith(name)]
+    files = [p for p in files if not p.name.lower().startswith(f'{name}_bn')]  # batch normalisation: another network
+    return min(files, key=lambda p: (p.stem.lower() != name, _SUFFIXES.index(kind(p)), p.name), default=None)
+
 # %% ../nbs/20_encoders.ipynb #2b972707
 def _vgg_state(name, weights):
     "State dict of `name` from a file, or through torchvision's cache and download."
@@ -445,7 +459,7 @@ def _vgg_state(name, weights):
         name_, folder = w.url.rsplit('/', 1)[-1], Path(torch.hub.get_dir())/'checkpoints'
         if (folder/name_).exists(): raise ValueError(f"The cached weights of {name} cannot be read ({type(e).__name__}): delete {name_} in {folder} and try again.") from None
         raise WeightsNotFound(f"The weights of {name} are neither in torchvision's cache ({folder}) nor could they be fetched ({e}). "
-            f"Connect once, or copy {name_} there, or give encoder weights a path; encoder={packaged()[0]!r} needs no file.") from None
+            f"Connect once, or copy {name_} there, or name the folder of a file of your own in STYLE_NB_WEIGHTS, or give encoder weights a path; encoder={packaged()[0]!r} needs no file.") from None
 
 # %% ../nbs/20_encoders.ipynb #cb4e5b33
 _WRAPPERS = ('state_dict', 'model_state_dict', 'model')
@@ -496,6 +510,7 @@ def told_inputs(
 
 # %% ../nbs/20_encoders.ipynb #a83d1f46
 def _vgg(name, shape, pooling, padding, weights=None, inputs='auto'):
+    weights = _own_file(name) if weights is None else weights
     what = weights or f"torchvision's {name}"
     enc = Encoder(name, shape, pooling, padding)
     try: enc.body.load_state_dict(_named_state(_vgg_state(name, weights), name, what))
@@ -513,7 +528,7 @@ def encoder(
     name:str='texnet',    # One of `ENCODERS`
     pooling:str='avg',    # 'max', 'avg' or 'l2'
     padding:str='zero',   # 'zero', 'reflect', 'replicate' or 'circular'
-    weights=None,         # Path of a weights file; `None` takes the encoder's own
+    weights=None,         # Path of a weights file; `None` takes the encoder's own; a VGG's may lie in the folder STYLE_NB_WEIGHTS
     inputs:str='auto',    # Colours a VGG expects, one of `INPUTS`; 'auto' looks at a file's first layer
 )->Encoder:               # Frozen, on the CPU, float32
     "An encoder by name, ready to use."
@@ -531,7 +546,10 @@ def encoder(
 def at_hand(
     name:str,   # One of `ENCODERS`
 )->bool:        # Can `encoder(name)` do without the network?
-    "Are the weights of an encoder on this computer?"
+    "Are the weights of an encoder on this computer: in the package, in the folder STYLE_NB_WEIGHTS or in torchvision's cache?"
     if one_of(name, ENCODERS, 'encoder') not in _vggs(): return True
+    try:
+        if _own_file(name): return True
+    except WeightsNotFound: return False
     from torchvision.models import get_weight
     return (Path(torch.hub.get_dir())/'checkpoints'/get_weight(f'{name.upper()}_Weights.IMAGENET1K_V1').url.rsplit('/', 1)[-1]).exists()

@@ -14,10 +14,11 @@ from style_nb.pictures import load_picture, to_pil
 
 @pytest.fixture
 def clean_env(monkeypatch, tmp_path):
-    "No proxy, and caches of our own that are empty"
+    "No proxy, no folder of weights, and caches of our own that are empty"
     for k in ('http_proxy', 'https_proxy', 'all_proxy'):
         monkeypatch.delenv(k, raising=False); monkeypatch.delenv(k.upper(), raising=False)
     monkeypatch.setenv('no_proxy', '127.0.0.1'); monkeypatch.setenv('TORCH_HOME', str(tmp_path/'torch_home'))
+    monkeypatch.delenv('STYLE_NB_WEIGHTS', raising=False)
     return monkeypatch
 
 @pytest.fixture(scope='session')

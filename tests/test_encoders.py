@@ -235,6 +235,7 @@ def cache(tmp_path_factory):
 @pytest.fixture
 def cached(cache, monkeypatch):
     monkeypatch.setenv('TORCH_HOME', str(cache[0]))
+    monkeypatch.delenv('STYLE_NB_WEIGHTS', raising=False)
     return cache[1]
 
 def reference(net, z, names, layers):
@@ -446,6 +447,70 @@ def test_what_is_at_hand(clean_env, tmp_path):
     (tmp_path/'torch_home/hub/checkpoints').mkdir(parents=True)
     (tmp_path/'torch_home/hub/checkpoints/vgg19-dcbb9e9d.pth').touch()
     assert at_hand('vgg19') and not at_hand('vgg16')
+
+# ---- a folder of the user's own files
+
+@pytest.fixture
+def folder(clean_env, tmp_path):
+    "The folder that STYLE_NB_WEIGHTS names, empty, and no network"
+    (tmp_path/'mine').mkdir()
+    clean_env.setenv('STYLE_NB_WEIGHTS', str(tmp_path/'mine'))
+    clean_env.setattr(torch.hub, 'urlopen', no_net)
+    return tmp_path/'mine'
+
+def states(net, name, n):
+    "The same network `n` times, told apart by one number of its last bias"
+    for i in range(n):
+        sd = renamed(net, name, 'gatys')
+        sd[f'{LAYERS[name][-2]}.bias'] = torch.full((512,), float(i + 1))
+        yield sd
+
+def which(name): return round(float(encoder(name).body[-2].bias[0]))
+
+@pytest.mark.parametrize('name', FILES)
+def test_a_folder_of_own_files(cache, folder, x, name):
+    "Files called just so come first, .safetensors before .pth before .pt; then any whose name starts so"
+    other, = set(FILES) - {name}
+    names = [f'{name}_conv.pt', f'{name}-a.pth', f'{name}.pt', f'{name}.pth', f'{name}.safetensors']
+    (folder/f'{name}_notes.txt').write_text('hello')
+    torch.save({}, folder/f'{name}_bn.pth')
+    torch.save({}, folder/f'my_{name}.pth')
+    assert not at_hand(name)
+    for i, (file, sd) in enumerate(zip(names, states(cache[1][name], name, len(names))), 1):
+        (save_file if file.endswith('safetensors') else torch.save)(sd, folder/file)
+        assert at_hand(name) and not at_hand(other) and which(name) == i, file
+    assert close(encoder(name, pooling='max')(x, 'relu2_1')['relu2_1'], cache[1][name][:7](NORM(x)))
+
+def test_own_files_come_before_the_cache_and_after_weights(cache, folder, clean_env):
+    clean_env.setenv('TORCH_HOME', str(cache[0]))
+    assert at_hand('vgg16') and encoder('vgg16').digest == encoder('vgg16', weights=cache[0]/'hub/checkpoints'/FILES['vgg16'][1]).digest
+    kept = encoder('vgg16').digest
+    torch.save(next(states(cache[1]['vgg16'], 'vgg16', 1)), folder/'VGG16.pth')
+    assert encoder('vgg16').digest != kept
+    assert encoder('vgg16', weights=cache[0]/'hub/checkpoints'/FILES['vgg16'][1]).digest == kept
+
+def test_own_files_are_recognised_like_any_other(cache, folder, x, refused):
+    net = as_caffe(cache[1]['vgg16'], 'positive')
+    save_file(renamed(net, 'vgg16', 'gatys'), folder/'vgg16_conv.safetensors')
+    e = encoder('vgg16', pooling='max')
+    assert e.inputs == 'caffe' and close(e(x, 'relu1_2')['relu1_2'], net[:4](bgr(x)))
+    assert encoder('vgg16', inputs='torchvision').inputs == 'torchvision'
+    torch.save(renamed(cache[1]['vgg19'], 'vgg19', 'gatys'), folder/'vgg16.pth')
+    (folder/'vgg16_conv.safetensors').unlink()
+    refused(lambda: encoder('vgg16'), 'vgg16.pth is a VGG-19, not a VGG-16')
+    (folder/'vgg16.pth').write_text('hello')
+    refused(lambda: encoder('vgg16'), 'vgg16.pth is not a weights file')
+
+def test_no_such_folder_of_own_files(folder, clean_env, refused):
+    refused(lambda: encoder('vgg19'), 'STYLE_NB_WEIGHTS', 'weights of vgg19')
+    for gone in (folder/'none', folder/'file'):
+        (folder/'file').touch()
+        clean_env.setenv('STYLE_NB_WEIGHTS', str(gone))
+        refused(lambda: encoder('vgg19'), 'STYLE_NB_WEIGHTS names', 'which is no folder')
+        with pytest.raises(WeightsNotFound): encoder('vgg16')
+        assert not at_hand('vgg16') and at_hand('random')
+    clean_env.setenv('STYLE_NB_WEIGHTS', '')
+    refused(lambda: encoder('vgg19'), 'no route to host')
 
 # ---- digests, and more than one encoder in the package
 
