@@ -25,7 +25,7 @@ from .learner import picture_grams
 from .fitting import Crops, fit, loaders, no_loss, pictures_digest, read_pictures, split_pictures
 
 # %% auto #0
-__all__ = ['style_layers', 'Look', 'look_at', 'keep_channels', 'gram_distances', 'loudness', 'Plan', 'plan_channels',
+__all__ = ['PART', 'style_layers', 'Look', 'look_at', 'keep_channels', 'gram_distances', 'loudness', 'Plan', 'plan_channels',
            'LeastSquares', 'solve_weights', 'small_encoder', 'make_loud', 'likeness', 'Echo', 'Follower',
            'FollowTeacher', 'WhiteSGD', 'input_moments', 'follow', 'Shrunk', 'shrink', 'widths_of']
 
@@ -186,37 +186,51 @@ class LeastSquares:
         found = own + torch.linalg.solve(self.xx + pull, self.xy - self.xx @ own)
         return found[:-1].T.reshape(weight.shape).float(), found[-1].float()
 
-# %% ../nbs/68_shrinking.ipynb #93388683
+# %% ../nbs/68_shrinking.ipynb #7d9c48c5
+PART = {1: .1, 2: .1, 3: .2, 4: .6, 5: 1.}  # of the pictures, by stage: maps get smaller, so it takes more of them
+
+def _maps_at(encoder, x, stage):
+    "The maps that enter a stage, layer by layer from the pixels."
+    x = encoder.normalise(x)
+    for name, module in encoder.body.named_children():
+        if name == f'conv{stage}_1': return x
+        x = module(x)
+
 @torch.no_grad()
 def solve_weights(
     teacher:Encoder,     # The large encoder, mirrored borders
     student:Encoder,     # The small one; gets its weights
     plan:Plan,           # Channels and factors
-    pictures:list,       # Batches of pictures, each (B, 3, H, W) in [0, 1]
+    pictures:list,       # Batches of pictures, each (B, 3, H, W) in [0, 1]; early stages use the first of them
     seed:int=0,          # Seed of the places used
     progress:bool=True,  # Show a progress bar
 )->dict:                 # {ReLU layer: share of the wanted variance that is hit, before the ReLU}
     "Fill a small encoder, layer by layer, by least squares."
-    theirs, ours = [teacher.normalise(x) for x in pictures], [student.normalise(x) for x in pictures]
-    before, loud, hit = [0, 1, 2], torch.ones(3), {}
+    before, factor, hit = [0, 1, 2], torch.ones(3), {}
     for name in tqdm(student.layers, 'solving', unit='layer', disable=not progress, mininterval=.5):
-        large, small = teacher.body.get_submodule(name), student.body.get_submodule(name)
-        theirs = [large(x) for x in theirs]
+        large, small, stage = teacher.body.get_submodule(name), student.body.get_submodule(name), int(name[4])
         if not name.startswith('conv'):
-            ours = [small(x) for x in ours]
+            for maps, module in ((theirs, large), (ours, small)):
+                for i, x in enumerate(maps): maps[i] = module(x)
             continue
+        if name.endswith('_1'):
+            used = pictures[:max(min(25, len(pictures)), round(PART[stage]*len(pictures)))]
+            theirs, ours = ([_maps_at(e, x, stage) for x in used] for e in (teacher, student))
+            places = max(6, min(24, int((3e5/sum(map(len, used)))**.5)))
         layer = name.replace('conv', 'relu')
         kept, gain = plan.kept[layer], plan.gains[layer]
-        problem = LeastSquares(small.in_channels, small.out_channels, seed=seed)
+        problem = LeastSquares(small.in_channels, small.out_channels, places, seed)
         wanted = lambda t: t[:, kept]*gain.view(1, -1, 1, 1)
-        for x, t in zip(ours, theirs): problem.add(x, wanted(t))
-        own = large.weight[kept][:, before]*(gain[:, None]/loud)[..., None, None]
+        for i, x in enumerate(ours):
+            theirs[i] = large(theirs[i])
+            problem.add(x, wanted(theirs[i]))
+        own = large.weight[kept][:, before]*(gain[:, None]/factor)[..., None, None]
         weight, bias = problem.solve(own, large.bias[kept]*gain)
         small.weight.copy_(weight)
         small.bias.copy_(bias)
-        ours = [small(x) for x in ours]
+        for i, x in enumerate(ours): ours[i] = small(x)
         hit[layer] = _even(small, ours, [wanted(t[..., ::2, ::2]) for t in theirs])
-        before, loud = kept, gain
+        before, factor = kept, gain
     return hit
 
 def _even(conv, made, wanted):
@@ -283,7 +297,7 @@ def likeness(
         order[who] = {l: gram_distances(torch.cat([g[l] for g in grams]).double()).argsort().argsort().double() for l in layers}
     return {l: float(_correlation(order[enc][l], order[teacher][l])) for l in layers}
 
-# %% ../nbs/68_shrinking.ipynb #bd5133bf
+# %% ../nbs/68_shrinking.ipynb #48919ecc
 def _relative(made, want):
     "Squared error over squared size, mean over pictures; an empty picture counts less."
     off, size = (made - want).square().flatten(1).sum(1), want.square().flatten(1).sum(1)
@@ -346,7 +360,7 @@ class WhiteSGD(torch.optim.Optimizer):
     "Momentum for 3x3 convolutions whose inputs are alike: steps are measured by how far they move the outputs."
     def __init__(self,
         params,            # Weight and bias of each convolution, in turn
-        lr:float=.003,     # How far one step moves the outputs, root mean square over their own
+        lr:float=.0005,    # How far one step moves the outputs, root mean square over their own
         moments=(),        # Mean product of a convolution's inputs with each other, see `input_moments`; one for each
         damp:float=.01,    # Added to their diagonal, as a share of its mean
         momentum:float=.9, # Share of the past in a step
@@ -394,7 +408,7 @@ def follow(
     steps:int,             # Batches
     path=None,             # Checkpoint; `None` keeps none
     *,
-    lr:float=.003,         # Largest step: how far it moves the outputs of a layer
+    lr:float=.0005,        # Largest step: how far it moves the outputs of a layer
     frozen=(),             # ReLU layers left as they are
     note:dict=None,        # What a run that goes on must have in common besides
     cbs=(),                # More callbacks
@@ -445,7 +459,7 @@ def _read(pictures, hold_out, progress):
             whole.update({f'{Path(folder).name}/{k}': v for k, v in part.items()})
     return fitted, held
 
-# %% ../nbs/68_shrinking.ipynb #7a9ad20f
+# %% ../nbs/68_shrinking.ipynb #c4aabb51
 def shrink(
     teacher,                # 'vgg16', 'vgg19', any other encoder, or the path of a VGG's weights file
     path,                   # Weights file to write, .safetensors; what a run needs to go on lies beside it
@@ -453,13 +467,13 @@ def shrink(
     share:float=.5,         # Share of the channels to keep, or a list: channels of each stage
     *,
     weights=None,           # The teacher's weights file; `None` takes the encoder's own
-    squares:int=200,        # Squares for the choice of channels and for least squares
-    side:int=160,           # Their side, px
+    squares:int=2000,       # Squares for least squares; the first 200 choose the channels
+    side:int=128,           # Their side, px
     steps:int=1500,         # Steps of the training afterwards; 0 is without
     batch:int=8,            # Squares a step
     size:int=128,           # Their side, px
     echo:int=2,             # Steps in a row on the same squares
-    lr:float=.003,          # Largest step, see `follow`
+    lr:float=.0005,         # Largest step, see `follow`
     enough:float=.995,      # First layers that hit more of the variance are not trained
     hold_out=33,            # Each how manyth picture is kept out and measured on, or a number for each folder; 0 is none
     seed:int=0,             # Seed of squares and places
@@ -500,7 +514,7 @@ def _first(good):
     "The layers before the first that is not good."
     return [l for l, ok in good.cummin().items() if ok]
 
-# %% ../nbs/68_shrinking.ipynb #fc79a790
+# %% ../nbs/68_shrinking.ipynb #4f173d6b
 def _solved(path, large, wide, fitted, note, progress):
     "The small encoder by least squares, its plan and a table; read from `path` if it was made before."
     if path.exists():
@@ -509,7 +523,7 @@ def _solved(path, large, wide, fitted, note, progress):
     squares = Crops(fitted, 8, note['side'], note['seed_of_all'])
     batches = [squares.at(i)[0] for i in range(-(-note['squares']//8))]
     small = small_encoder(large, wide)
-    look = look_at(large, batches, progress)
+    look = look_at(large, batches[:25], progress)
     plan = plan_channels(look, wide, small.layers[-1])
     hit = solve_weights(large, small, plan, batches, note['seed_of_all'], progress)
     table = pd.DataFrame(dict(channels={l: len(look.moments[l]) for l in hit}, kept={l: len(plan.kept[l]) for l in hit}, energy=plan.energy, hit=hit))
