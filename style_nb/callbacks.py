@@ -21,8 +21,8 @@ from .learner import StepCallback, picture_learner, adam, ContentLoss, StyleLoss
 
 # %% auto #0
 __all__ = ['PRECISIONS', 'CONTROLS', 'History', 'LBFGS', 'lbfgs', 'LBFGSStep', 'CosineStep', 'Average', 'level_sizes',
-           'level_steps', 'Pyramid', 'best_precision', 'EncoderPrecision', 'Clamp', 'Within', 'Snapshots', 'Guard',
-           'Stop', 'check_move', 'Controls', 'Progress', 'LiveView']
+           'level_steps', 'Pyramid', 'best_precision', 'EncoderPrecision', 'Finish', 'Clamp', 'Within', 'Snapshots',
+           'Guard', 'Stop', 'check_move', 'Controls', 'Progress', 'LiveView']
 
 # %% ../nbs/50_callbacks.ipynb #a1e73e37
 class History(StepCallback):
@@ -254,6 +254,30 @@ class EncoderPrecision(StepCallback):
     def before_fit(self):
         enc, dtype = self.learn.encoder, PRECISIONS[self.precision]
         if self.precision != 'fp32' and enc.body[0].weight.dtype != dtype: self.learn.encoder = copy.deepcopy(enc).to(dtype, memory_format=torch.channels_last)
+
+# %% ../nbs/50_callbacks.ipynb #7b140fac
+class Finish(StepCallback):
+    "From one level on another encoder compares."
+    order = -4
+    def __init__(self,
+        encoder,    # The encoder of the last levels
+        level:int,  # The first of them
+    ): self.encoder, self.level = encoder, level
+
+    def before_fit(self):
+        self.first = self.learn.encoder
+        kind = self.first.body[0].weight.dtype
+        if self.encoder.body[0].weight.dtype != kind:
+            self.encoder = copy.deepcopy(self.encoder).to(kind, memory_format=torch.channels_last)
+
+    def before_epoch(self):
+        if self.epoch < self.level or self.learn.encoder is self.encoder: return
+        self.learn.encoder = self.encoder
+        self.learn.feature_hooks.close()
+        begun = self.learn.pyramid.start[0] == self.level and self.learn.pyramid.start[1] > 0
+        if not begun: self.learn.objective = getattr(self.learn, 'objective', 0) + 1
+
+    def after_fit(self): self.learn.encoder = self.first
 
 # %% ../nbs/50_callbacks.ipynb #9cf6840e
 class Clamp(StepCallback):

@@ -52,6 +52,9 @@ class _More(_Checked):
     style_masks: list = _mask() # Which part of each style picture is meant
     content_mask: dict = _mask()# Where the content counts
     change_mask: dict = _mask() # Where the picture may change at all
+    finish: str = None          # Encoder of the last steps, e.g. 'vgg16' after 'texnet'; `None` is the same to the end
+    finish_steps: int = 20      # How many of the steps are its own
+    finish_weights: str = None  # Path of its weights file; `None` takes the encoder's own
     encoder_inputs: str = 'auto'  # Colours a VGG file expects, one of `INPUTS`; 'auto' looks at its first layer
     encoder_digest: str = field(default='', compare=False)  # Which weights painted it; '' is any
 
@@ -108,6 +111,7 @@ def _check_names(self:Recipe):
     "Every name is one of its table, every layer one of the encoder's."
     for k, options in dict(encoder=ENCODERS, optimizer=OPTIMIZERS, init=STARTS, style_norm=KIND_NORMS, content_norm=CONTENT_NORMS, style_mix=STYLE_MIXES, noise=NOISES, clamp=CLAMPS, tv_kind=TV_KINDS, colours=COLOURS, colour_method=COLOUR_METHODS,
                            style_kind=STYLE_KINDS, content_kind=CONTENT_KINDS, pooling=POOLINGS, padding=PADDINGS, encoder_inputs=INPUTS, precision=('auto', *PRECISIONS)).items(): one_of(getattr(self, k), options, k)
+    if self.finish is not None: one_of(self.finish, ENCODERS, 'finish')
     STYLE_KINDS[self.style_kind].check(self.style_norm); CONTENT_KINDS[self.content_kind].check(self.content_norm)
     if not re.fullmatch('([0-9a-f]{64})?', str(self.encoder_digest)): raise ValueError(f"encoder_digest is {self.encoder_digest!r}: give the 64 digits of `Encoder.digest`, or '' for any weights.")
     layers = layer_names(ENCODERS[self.encoder].depths)
@@ -122,6 +126,8 @@ def _check_numbers(self:Recipe):
     self.average, self.noise_share = in_range(self.average, 'average', 0, .9999), in_range(self.noise_share, 'noise_share', 0, 1)
     several, scale = isinstance(self.style_scale, (list, tuple)), lambda v: in_range(v, 'style_scale', .01, 100)
     self.style_scale = [scale(v) for v in self.style_scale] if several else scale(self.style_scale)
+    self.finish_steps = in_range(self.finish_steps, 'finish_steps', 1, whole=True)
+    if self.finish and self.finish_steps >= self.steps: raise ValueError(f"finish_steps is {self.finish_steps} of {self.steps} steps: give fewer, or more steps.")
     if self.aspect is not None: self.aspect = in_range(self.aspect, 'aspect', 1/MAX_ASPECT, MAX_ASPECT)
     if self.levels is not None: self.levels = in_range(self.levels, 'levels', 1, 20, whole=True)
     for k in ('lr', 'lr_end'):

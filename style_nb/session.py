@@ -182,7 +182,7 @@ def _settled(self:Session, r):
     if r.levels not in (None, 1): raise ValueError(f"levels is {r.levels}: a session paints one level; use stylize for more.")
     enc = self._encoder(r)
     r = on_encoder(r, enc.name + ('-caffe' if enc.shape.weights == 'Caffe file' else ''))
-    return replace(r, levels=1, lr=r.lr or (.03 if r.optimizer == 'adam' else 1.), lr_end=1., schedule=[])
+    return replace(r, levels=1, lr=r.lr or (.03 if r.optimizer == 'adam' else 1.), lr_end=1., schedule=[], finish=None)
 
 @patch
 def _check(self:Session, r, extras):

@@ -27,7 +27,7 @@ from .fitting import Crops, fit, loaders, no_loss, pictures_digest, read_picture
 # %% auto #0
 __all__ = ['PART', 'style_layers', 'Look', 'look_at', 'keep_channels', 'gram_distances', 'loudness', 'Plan', 'plan_channels',
            'LeastSquares', 'solve_weights', 'small_encoder', 'make_loud', 'likeness', 'Echo', 'Follower',
-           'FollowTeacher', 'WhiteSGD', 'input_moments', 'follow', 'Shrunk', 'shrink', 'widths_of']
+           'FollowTeacher', 'WhiteSGD', 'input_moments', 'follow', 'Shrunk', 'widths_of', 'shrink']
 
 # %% ../nbs/68_shrinking.ipynb #ca75faaa
 def style_layers(
@@ -143,7 +143,7 @@ def plan_channels(
         if l == last: break
     return Plan(kept, gains, loud, energy)
 
-# %% ../nbs/68_shrinking.ipynb #d35a8ce3
+# %% ../nbs/68_shrinking.ipynb #20852128
 def _patches(x, step, down, right):
     "Every `step`th place's 3x3 neighbours and a 1: (places, 9 C + 1)."
     b, c, h, w = x.shape
@@ -151,6 +151,7 @@ def _patches(x, step, down, right):
     rows = around.permute(0, 2, 3, 1).reshape(-1, 9*c)
     return torch.cat([rows, rows.new_ones(len(rows), 1)], 1)
 
+# %% ../nbs/68_shrinking.ipynb #5ec533a6
 class LeastSquares:
     "A convolution's weights from inputs and wanted outputs, batch by batch."
     def __init__(self,
@@ -186,7 +187,7 @@ class LeastSquares:
         found = own + torch.linalg.solve(self.xx + pull, self.xy - self.xx @ own)
         return found[:-1].T.reshape(weight.shape).float(), found[-1].float()
 
-# %% ../nbs/68_shrinking.ipynb #7d9c48c5
+# %% ../nbs/68_shrinking.ipynb #32bbf790
 PART = {1: .1, 2: .1, 3: .2, 4: .6, 5: 1.}  # of the pictures, by stage: maps get smaller, so it takes more of them
 
 def _maps_at(encoder, x, stage):
@@ -196,6 +197,7 @@ def _maps_at(encoder, x, stage):
         if name == f'conv{stage}_1': return x
         x = module(x)
 
+# %% ../nbs/68_shrinking.ipynb #51b6eb40
 @torch.no_grad()
 def solve_weights(
     teacher:Encoder,     # The large encoder, mirrored borders
@@ -233,6 +235,7 @@ def solve_weights(
         before, factor = kept, gain
     return hit
 
+# %% ../nbs/68_shrinking.ipynb #9fb44633
 def _even(conv, made, wanted):
     "Bring mean and spread of a convolution's outputs to those wanted, in place; the share of variance hit before."
     flat = lambda maps: torch.cat([m.permute(1, 0, 2, 3).flatten(1) for m in maps], 1)
@@ -245,7 +248,7 @@ def _even(conv, made, wanted):
     for m in made: m.mul_(factor.view(1, -1, 1, 1)).add_(shift.view(1, -1, 1, 1))
     return hit
 
-# %% ../nbs/68_shrinking.ipynb #61b59494
+# %% ../nbs/68_shrinking.ipynb #b4ece794
 def small_encoder(
     teacher:Encoder,        # The large encoder
     widths,                 # Channels of each stage
@@ -261,7 +264,7 @@ def small_encoder(
     shape = Shape('a part of a larger encoder', tuple(widths)[:len(depths)], tuple(depths), **norm)
     return Encoder(name, shape, 'avg', 'reflect').to(memory_format=torch.channels_last)
 
-# %% ../nbs/68_shrinking.ipynb #75709068
+# %% ../nbs/68_shrinking.ipynb #1ce3e615
 @torch.no_grad()
 def make_loud(
     enc:Encoder,  # A small encoder, channels equally strong; changed in place
@@ -278,7 +281,7 @@ def make_loud(
         before = factor
     return enc
 
-# %% ../nbs/68_shrinking.ipynb #d2177870
+# %% ../nbs/68_shrinking.ipynb #13b2176d
 @torch.no_grad()
 def likeness(
     enc:Encoder,       # An encoder
@@ -297,7 +300,7 @@ def likeness(
         order[who] = {l: gram_distances(torch.cat([g[l] for g in grams]).double()).argsort().argsort().double() for l in layers}
     return {l: float(_correlation(order[enc][l], order[teacher][l])) for l in layers}
 
-# %% ../nbs/68_shrinking.ipynb #48919ecc
+# %% ../nbs/68_shrinking.ipynb #604d9b21
 def _relative(made, want):
     "Squared error over squared size, mean over pictures; an empty picture counts less."
     off, size = (made - want).square().flatten(1).sum(1), want.square().flatten(1).sum(1)
@@ -325,6 +328,7 @@ class Follower(nn.Module):
 
     def forward(self, x): return self.student(x, self.layers)
 
+# %% ../nbs/68_shrinking.ipynb #04d2df10
 class FollowTeacher(Callback):
     "Follow the teacher's maps and, in the style layers, its Gram matrices."
     order, run_valid = 10, False
@@ -356,6 +360,7 @@ class FollowTeacher(Callback):
             self.learn.add_term(f'maps/{l}', 1. if l in styles else self.between, _relative(made, want))
             if l in styles: self.learn.add_term(f'gram/{l}', self.gram_weight, _relative(gram(made), gram(want)))
 
+# %% ../nbs/68_shrinking.ipynb #fc419f7a
 class WhiteSGD(torch.optim.Optimizer):
     "Momentum for 3x3 convolutions whose inputs are alike: steps are measured by how far they move the outputs."
     def __init__(self,
@@ -384,6 +389,7 @@ class WhiteSGD(torch.optim.Optimizer):
             weight.sub_(step[:, :-1].view_as(weight))
             bias.sub_(step[:, -1])
 
+# %% ../nbs/68_shrinking.ipynb #2ef50903
 @torch.no_grad()
 def input_moments(
     student:Encoder,  # The small encoder
@@ -400,6 +406,7 @@ def input_moments(
         xs = [module(x) for x in xs]
     return found
 
+# %% ../nbs/68_shrinking.ipynb #a5a5c15b
 def follow(
     student:Encoder,       # The small encoder; trained in place
     teacher:Encoder,       # The large one
@@ -424,7 +431,7 @@ def follow(
     student.requires_grad_(False).eval()
     return history
 
-# %% ../nbs/68_shrinking.ipynb #b812f234
+# %% ../nbs/68_shrinking.ipynb #5086db89
 @dataclass(repr=False)
 class Shrunk:
     "What shrinking gave: `.encoder`, `.table`, `.history`, `.card`, `.path`."
@@ -437,6 +444,24 @@ class Shrunk:
         done = f'{self.path.name}' if self.path else 'stopped, run it again to go on'
         return f'{self.encoder!r}; {len(self.history)} steps, {done}'
 
+# %% ../nbs/68_shrinking.ipynb #8302a337
+def widths_of(
+    teacher:Encoder,  # The large encoder
+    share,            # Share of the channels, or channels of each stage
+)->tuple:             # Channels of each stage
+    "Channels of each stage of a small encoder; a share is rounded to multiples of 8."
+    full = teacher.shape.widths
+    if isinstance(share, (list, tuple)):
+        if len(share) != len(full): raise ValueError(f"share names {len(share)} stages, the teacher has {len(full)}: give one number, or channels of each stage.")
+        return tuple(in_range(n, 'channels of a stage', 1, top, whole=True) for n, top in zip(share, full))
+    in_range(share, 'share', .01, 1)
+    return tuple(min(n, max(8, round(n*share/8)*8)) for n in full)
+
+def _first(good):
+    "The layers before the first that is not good."
+    return [l for l, ok in good.cummin().items() if ok]
+
+# %% ../nbs/68_shrinking.ipynb #c2a9b9af
 def _teacher(name, weights):
     "A teacher by the name of an encoder, or by its weights file alone."
     if name in ENCODERS: return encoder(name, 'avg', 'reflect', weights)
@@ -459,7 +484,7 @@ def _read(pictures, hold_out, progress):
             whole.update({f'{Path(folder).name}/{k}': v for k, v in part.items()})
     return fitted, held
 
-# %% ../nbs/68_shrinking.ipynb #c4aabb51
+# %% ../nbs/68_shrinking.ipynb #c204f6e7
 def shrink(
     teacher,                # 'vgg16', 'vgg19', any other encoder, or the path of a VGG's weights file
     path,                   # Weights file to write, .safetensors; what a run needs to go on lies beside it
@@ -498,23 +523,7 @@ def shrink(
         if len(history) < steps: return Shrunk(small, table, history, {}, None)
     return _written(path, make_loud(small, plan.loud), large, table, history, held, note | dict(steps=steps, batch=batch, size=size, echo=echo, lr=lr), about or {})
 
-def widths_of(
-    teacher:Encoder,  # The large encoder
-    share,            # Share of the channels, or channels of each stage
-)->tuple:             # Channels of each stage
-    "Channels of each stage of a small encoder; a share is rounded to multiples of 8."
-    full = teacher.shape.widths
-    if isinstance(share, (list, tuple)):
-        if len(share) != len(full): raise ValueError(f"share names {len(share)} stages, the teacher has {len(full)}: give one number, or channels of each stage.")
-        return tuple(in_range(n, 'channels of a stage', 1, top, whole=True) for n, top in zip(share, full))
-    in_range(share, 'share', .01, 1)
-    return tuple(min(n, max(8, round(n*share/8)*8)) for n in full)
-
-def _first(good):
-    "The layers before the first that is not good."
-    return [l for l, ok in good.cummin().items() if ok]
-
-# %% ../nbs/68_shrinking.ipynb #4f173d6b
+# %% ../nbs/68_shrinking.ipynb #767fb1e3
 def _solved(path, large, wide, fitted, note, progress):
     "The small encoder by least squares, its plan and a table; read from `path` if it was made before."
     if path.exists():

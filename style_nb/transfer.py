@@ -23,7 +23,7 @@ from .masks import check_masks, layer_mask, load_mask, mask_of, mask_ref, pixels
 from .starts import noise
 from .losses import blend_grams
 from .learner import StepCallback, picture_learner, adam, each_scale, ContentLoss, StartLoss, StyleLoss, TVLoss
-from .callbacks import (Average, Clamp, Controls, CosineStep, Guard, History, LBFGSStep, EncoderPrecision, Progress, Pyramid, Snapshots, Stop, Within, PRECISIONS, best_precision, lbfgs, level_sizes, level_steps)
+from .callbacks import (Average, Clamp, Controls, CosineStep, Guard, History, LBFGSStep, EncoderPrecision, Finish, Progress, Pyramid, Snapshots, Stop, Within, PRECISIONS, best_precision, lbfgs, level_sizes, level_steps)
 from .shares import Balance
 from fastai.callback.core import Callback
 from .recipe import Recipe, check_encoder, named_recipe, on_encoder, recipe_encoder, picture_ref, png_info, to_json, from_json, RECIPES, STARTS
@@ -83,15 +83,19 @@ def transfer_learner(
     device='cpu',       # Torch device
     first_step:int=0,   # Steps done before, when a run is resumed
     start=None,         # Picture to stay close to, when the recipe says `keep`
+    finish=None,        # Encoder of the last steps, when the recipe says so
     masks={},           # Mask tensors by field of the recipe: 'masks', 'style_masks', 'content_mask', 'change_mask'; styles without any go where the picture may change
 ):                      # A Learner; fit it with `learn.fit(len(shapes))`
     "The Learner a recipe describes."
-    r, steps = recipe, level_steps(recipe.steps, [max(s) for s in shapes])
+    r = recipe
+    steps = level_steps(r.steps - (r.finish_steps if finish else 0), [max(s) for s in shapes])
+    if finish: shapes, steps = [*shapes, shapes[-1]], [*steps, r.finish_steps]
     level = next(i for i, c in enumerate(np.cumsum(steps)) if first_step < c)
     if masks.get('change_mask') is not None: masks = {'masks': [masks['change_mask']]*len(styles)} | masks
     cbs = [Pyramid(shapes, steps, (level, first_step - sum(steps[:level]))), EncoderPrecision(r.precision), Controls(r.schedule, first_step)]
     if r.content_weights and content is not None: cbs.append(ContentLoss(content, r.content_weights, r.content_weight, r.content_norm, r.content_kind, masks.get('content_mask')))
     if r.style_weights and styles: cbs.append(StyleLoss(styles, r.style_weights, r.style_weight, r.style_blend, r.style_norm, r.style_scale, r.style_kind, r.style_mix, masks.get('masks'), masks.get('style_masks')))
+    if finish: cbs.append(Finish(finish, len(shapes) - 1))
     if masks.get('change_mask') is not None: cbs.append(Within(content, masks['change_mask'], first_step > sum(steps[:level])))
     if r.keep: cbs.append(StartLoss(middle(start, shapes[-1]), r.keep))
     if r.balance: cbs.append(Balance(r.seed, asked={k: {l: w*getattr(r, f'{k}_weight') for l, w in getattr(r, f'{k}_weights').items()} for k in ('content', 'style')}))
@@ -286,7 +290,7 @@ def _settle(recipe, enc, device, content, styles, names):
     hw = content.shape[-2:] if content is not None else (1e6/r.aspect, 1e6) if r.aspect else styles[0].shape[-2:]
     shapes = settle_levels(r, hw, enc)
     return shapes, replace(r, levels=len(shapes), lr=r.lr or (.03 if adam_ else 1.), lr_end=r.lr_end or (.01 if adam_ else 1.), precision=best_precision(device) if r.precision == 'auto' else r.precision,
-                           clamp=('step' if adam_ else 'end') if r.clamp == 'auto' else r.clamp, encoder_weights=r.encoder_weights and Path(r.encoder_weights).name, encoder_inputs=enc.inputs, encoder_digest=enc.digest,
+                           clamp=('step' if adam_ else 'end') if r.clamp == 'auto' else r.clamp, encoder_weights=r.encoder_weights and Path(r.encoder_weights).name, finish_weights=r.finish_weights and Path(r.finish_weights).name, encoder_inputs=enc.inputs, encoder_digest=enc.digest,
                            content=content if content is None else picture_ref(content, names[0]), styles=[picture_ref(s, n) for s, n in zip(styles, names[1:])], revert=None)
 
 def _check_styles(recipe, styles, enc, shapes):
@@ -318,6 +322,13 @@ class Shared:
             self.encoders[key].kept = {}
         return check_encoder(r, self.encoders[key])
 
+# %% ../nbs/70_transfer.ipynb #145aa92a
+def _finisher(r, shared, device):
+    "The encoder of the last steps, or `None`."
+    if r.finish is None: return None
+    own = replace(r, encoder=r.finish, encoder_weights=r.finish_weights, encoder_inputs='auto', encoder_digest='', finish=None)
+    return shared.encoder(own, device) if shared else recipe_encoder(own)
+
 # %% ../nbs/70_transfer.ipynb #d371712d
 @delegates(Recipe)
 def stylize(
@@ -346,6 +357,7 @@ def stylize(
     if isinstance(init, str) and init == 'picture' and resume is None: raise ValueError("The recipe starts from a picture: give it again as init=...")
     device = check_device(device or best_device())
     enc = shared.encoder(r, device) if shared else recipe_encoder(r)
+    last = _finisher(r, shared, device)
     shapes, r = _settle(r, enc, device, xs[0], xs[1:], names)
     masks, r = _read_masks(r, dict(masks=masks, style_masks=style_masks, content_mask=content_mask, change_mask=change_mask), shapes[-1], xs)
     if resume: _check_same(from_json(resume['recipe']), r)
@@ -355,7 +367,7 @@ def stylize(
     if first >= r.steps: raise ValueError(f"This run has done all its {r.steps} steps: give a larger number of steps with init=result.image for a new run from here.")
     start = init if isinstance(init, torch.Tensor) else (resume or {}).get('start')
     if r.keep and start is None: raise ValueError("keep is above 0 but there is no start picture to stay close to: give one as init=..., or keep=0.")
-    learn = transfer_learner(xs[0], _prepared(xs, r, masks), r, enc, shapes, resume['canvas'] if resume else init, device, first, start, masks)
+    learn = transfer_learner(xs[0], _prepared(xs, r, masks), r, enc, shapes, resume['canvas'] if resume else init, device, first, start, last, masks)
     learn.add_cbs([*cbs] + ([Resume(resume)] if resume else []) + ([Progress(r.steps, 'stylize', first)] if progress else []))
     return run_transfer(learn, r, xs, names)
 
@@ -416,7 +428,7 @@ def run_transfer(
     "Fit, and pack what came out into a `Result`."
     learn.pack, learn.finish = partial(_pack, recipe=recipe, xs=xs, names=names), partial(_shown, content=xs[0], r=recipe)
     with learn.stop.on_interrupt():
-        try: learn.fit(recipe.levels)
+        try: learn.fit(len(learn.pyramid.shapes))
         finally:
             learn.feature_hooks.close()
             if hasattr(learn, 'progress'): learn.progress.close()

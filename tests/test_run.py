@@ -870,3 +870,26 @@ def test_lbfgs_steps_are_bounded():
         d, mean = x.detach() - before, (x.detach() - before).mean(1, keepdim=True)
         sizes.append(float((mean.square() + (d - mean).square()/2.5).mean().sqrt()))
     assert sizes[0] == pytest.approx(.005, rel=1e-3) and max(sizes) < .025*1.001
+
+# ---- the last steps with another encoder
+
+def test_the_last_steps_are_another_encoders(photo, painting):
+    how = dict(encoder='texnet', size=48, levels=1, progress=False, seed=0)
+    plain = stylize(photo, painting, steps=6, **how)
+    r = stylize(photo, painting, steps=9, finish='random', finish_steps=3, **how)
+    assert r.history.level.tolist() == [0]*6 + [1]*3 and len(r.history) == 9 and r.recipe.finish == 'random'
+    assert r.history.loss[:6].tolist() == plain.history.loss.tolist()
+    own = stylize(photo, painting, encoder='random', init=plain.image, steps=1, size=48, levels=1, progress=False)
+    assert r.history.loss[6] == pytest.approx(own.history.loss[0], rel=.05)  # the same objective; its start is clipped
+
+def test_a_run_with_two_encoders_goes_on_exactly(photo, painting):
+    how = dict(encoder='texnet', size=48, levels=1, progress=False, finish='random', finish_steps=6, steps=10)
+    whole = stylize(photo, painting, **how)
+    for n in (2, 4, 7):
+        part = stylize(photo, painting, cbs=[stop_at(n)], **how)
+        rest = stylize(photo, painting, resume=part.state, **how)
+        assert torch.equal(rest.state['canvas'], whole.state['canvas']), n
+
+def test_what_finishes_is_checked(photo, painting, refused):
+    refused(lambda: stylize(photo, painting, finish='vgg', progress=False), 'Unknown finish', 'vgg16')
+    refused(lambda: stylize(photo, painting, finish='random', steps=20, progress=False), 'finish_steps is 20 of 20')
