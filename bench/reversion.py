@@ -1,7 +1,7 @@
 """How well a reversion finds what was under a painting. Run from the repository's root:
 
     python bench/reversion.py dark [--paintings DIR]    new dark with full contrast, at six settings, and with revert's defaults
-    python bench/reversion.py truth                     eighteen paintings whose photo is known, against the painting, filters and histogram matching
+    python bench/reversion.py truth                     36 paintings whose photo is known, against the painting, filters and histogram matching
     python bench/reversion.py calibrate --photos DIR    what a painting tells of its photo: fits the line of `under_paint`, and writes it
     python bench/reversion.py rank --photos DIR         does the first of 20 ranked photos end nearer to the truth than the median one?
 """
@@ -13,6 +13,7 @@ from skimage import data
 from skimage.filters import median
 from skimage.restoration import denoise_bilateral
 from style_nb.all import *
+from heldout import heldout_distance
 from style_nb.pictures import Plate
 from style_nb.encoders import DATA
 from style_nb.reversion import OCTAVES, model_photo, picture_statistics
@@ -21,7 +22,7 @@ HERE, RANDOM = Path(__file__).parent, encoder('random', padding='reflect')
 HOPPER = open_picture(cbook.get_sample_data('grace_hopper.jpg', asfileobj=False))
 PHOTOS = {**{n: sample(n) for n in ('astronaut', 'cat', 'coffee', 'rocket')}, 'hopper': HOPPER, 'camera': Image.fromarray(data.camera()).convert('RGB')}
 OTHER = {'astronaut': 'hopper', 'hopper': 'astronaut', 'cat': 'astronaut', 'coffee': 'cat', 'rocket': 'coffee', 'camera': 'hopper'}
-HANDS = ('swirls', 'dots', 'facets')
+HANDS = ('swirls', 'dots', 'facets', 'ink', 'mosaic', 'woodcut')
 
 def dark(args):
     "New dark: full contrast at two layers and up, three weights; then the defaults"
@@ -55,7 +56,7 @@ def distances(x, truth):
     power = np.abs(np.fft.rfft2((y - y.mean())*np.outer(np.hanning(y.shape[0]), np.hanning(y.shape[1]))))**2
     f = np.hypot(np.fft.fftfreq(y.shape[0])[:, None], np.fft.rfftfreq(y.shape[1])[None])
     inside = (f > .03) & (f < .4)
-    return dict(bands=band_distances(x, truth), wasserstein=float(np.mean(band_distances(x, truth))), gram=float(np.mean(list(gram_errors(x, truth, on=RANDOM).values()))),
+    return dict(bands=band_distances(x, truth), wasserstein=float(np.mean(band_distances(x, truth))), heldout=heldout_distance(x, truth), gram=float(np.mean(list(gram_errors(x, truth, on=RANDOM).values()))),
         ssim=fidelity(x, truth), colour=colour_distance(x, truth), slope=float(np.polyfit(np.log(f[inside]), np.log(power[inside] + 1e-12), 1)[0]))
 
 def truth(args):
@@ -72,11 +73,11 @@ def truth(args):
             print(k, hand, {n: round(d['wasserstein'], 3) for n, d in cases[f'{k} in {hand}'].items()}, flush=True)
     show_pictures(shown, ['truth', 'painting', 'photo used', 'bilateral', 'reverted']*len(cases), ncols=10, height=1.8).savefig(args.out/'reversion_truth.jpg', dpi=70)
     rng, rows = np.random.default_rng(0), list(cases.values())
-    print('| | ' + ' | '.join(('Wasserstein', 'Gram, random', 'SSIM', 'colour', 'slope')) + ' | better than it by, Wasserstein | Gram |\n|---|---|---|---|---|---|---|---|')
+    print('| | ' + ' | '.join(('Wasserstein', 'held out', 'Gram, random', 'SSIM', 'colour', 'slope')) + ' | better than it by, Wasserstein | held out |\n|---|---|---|---|---|---|---|---|---|')
     for n in rows[0]:
-        mean = [np.mean([r[n][m] for r in rows]) for m in ('wasserstein', 'gram', 'ssim', 'colour', 'slope')]
+        mean = [np.mean([r[n][m] for r in rows]) for m in ('wasserstein', 'heldout', 'gram', 'ssim', 'colour', 'slope')]
         gain = []
-        for m in ('wasserstein', 'gram'):
+        for m in ('wasserstein', 'heldout'):
             d = np.array([r[n][m] - r['reverted'][m] for r in rows])
             lo, hi = np.percentile(rng.choice(d, (5000, len(d))).mean(1), [2.5, 97.5])
             gain.append(f'{d.mean():.3f} ({lo:.3f} to {hi:.3f})')
@@ -112,7 +113,7 @@ def rank(args):
     candidates, under, won, rows, shared = {f.name: open_picture(f) for f in chosen[:20]}, chosen[20:], 0, {}, Shared()
     for i, f in enumerate(under):
         photo = open_picture(f)
-        p = paint(HANDS[i % len(HANDS)], photo, size=args.size)
+        p = paint(HANDS[i % 3], photo, size=args.size)
         true = resize(load_picture(photo), (p.height, p.width))
         table = rank_photos(p, candidates)
         order = list(table.index)
@@ -120,7 +121,7 @@ def rank(args):
         total = [x['wasserstein'] + x['gram'] for x in d]
         won += total[0] < np.median(total)
         rows[f.name] = dict(order=order, total=total, measures=table.drop(columns='words').astype(float).to_dict('list'), spearman=float(np.corrcoef(np.arange(20), np.argsort(np.argsort(total)))[0, 1]))
-        print(f"{f.name} in {HANDS[i % len(HANDS)]}: first {total[0]:.3f}, median {np.median(total):.3f}, best {min(total):.3f}; rank correlation {rows[f.name]['spearman']:.2f}", flush=True)
+        print(f"{f.name} in {HANDS[i % 3]}: first {total[0]:.3f}, median {np.median(total):.3f}, best {min(total):.3f}; rank correlation {rows[f.name]['spearman']:.2f}", flush=True)
     print(f'the first is nearer than the median on {won} of {len(under)}')
     return rows
 
