@@ -484,7 +484,7 @@ def _read(pictures, hold_out, progress):
             whole.update({f'{Path(folder).name}/{k}': v for k, v in part.items()})
     return fitted, held
 
-# %% ../nbs/68_shrinking.ipynb #c204f6e7
+# %% ../nbs/68_shrinking.ipynb #b1aae348
 def shrink(
     teacher,                # 'vgg16', 'vgg19', any other encoder, or the path of a VGG's weights file
     path,                   # Weights file to write, .safetensors; what a run needs to go on lies beside it
@@ -492,7 +492,7 @@ def shrink(
     share:float=.5,         # Share of the channels to keep, or a list: channels of each stage
     *,
     weights=None,           # The teacher's weights file; `None` takes the encoder's own
-    squares:int=2000,       # Squares for least squares; the first 200 choose the channels
+    squares:int=1200,       # Squares for least squares
     side:int=128,           # Their side, px
     steps:int=1500,         # Steps of the training afterwards; 0 is without
     batch:int=8,            # Squares a step
@@ -523,7 +523,7 @@ def shrink(
         if len(history) < steps: return Shrunk(small, table, history, {}, None)
     return _written(path, make_loud(small, plan.loud), large, table, history, held, note | dict(steps=steps, batch=batch, size=size, echo=echo, lr=lr), about or {})
 
-# %% ../nbs/68_shrinking.ipynb #767fb1e3
+# %% ../nbs/68_shrinking.ipynb #59ed59e8
 def _solved(path, large, wide, fitted, note, progress):
     "The small encoder by least squares, its plan and a table; read from `path` if it was made before."
     if path.exists():
@@ -532,7 +532,7 @@ def _solved(path, large, wide, fitted, note, progress):
     squares = Crops(fitted, 8, note['side'], note['seed_of_all'])
     batches = [squares.at(i)[0] for i in range(-(-note['squares']//8))]
     small = small_encoder(large, wide)
-    look = look_at(large, batches[:25], progress)
+    look = look_at(large, _wholes(fitted), progress)
     plan = plan_channels(look, wide, small.layers[-1])
     hit = solve_weights(large, small, plan, batches, note['seed_of_all'], progress)
     table = pd.DataFrame(dict(channels={l: len(look.moments[l]) for l in hit}, kept={l: len(plan.kept[l]) for l in hit}, energy=plan.energy, hit=hit))
@@ -540,6 +540,14 @@ def _solved(path, large, wide, fitted, note, progress):
     card = dict(note=note, kept=plan.kept, gains=lists(plan.gains), loud=lists(plan.loud), table=table.to_dict())
     save_encoder(small, path, card)
     return _again(large, wide, read_encoder(path)[0], card)
+
+def _wholes(pictures, n=300, side=192):
+    "Some whole pictures, as many of each folder, (1, 3, H, W); a style is a whole picture's."
+    folders = {}
+    for name, picture in pictures.items(): folders.setdefault(name.split('/')[0] if '/' in name else '', []).append(picture)
+    each = max(1, n//len(folders))
+    some = [p for many in folders.values() for p in many[::max(1, len(many)//each)][:each]]
+    return [resize(p[None].float()/255, side) for p in some]
 
 def _again(large, wide, state, card):
     "The same from a file: as 16 bits hold it, so that a run that goes on is the same as one that was never stopped."
