@@ -204,8 +204,10 @@ class Shape:
     sha256: str = ''                   # Digest of the weights in the package, see `weights_digest`
 
 ENCODERS = {
-    'texnet': Shape('half of VGG-16, fitted anew by this project', (32, 64, 128, 256, 256), (2, 2, 3, 3, 1), weights='in the package',
-                    sha256='16acc8a996f14d5b3a2e5f49fab0ad0df0b80c15b2573e611fc76c79cb2db635'),
+    'texnet': Shape('half of VGG-16, fitted anew by this project', (32, 64, 128, 288, 192), (2, 2, 3, 3, 1), **CAFFE, weights='in the package',
+        sha256='d5fb6037815a0f53fd09b145e26419de16089212af2038bf42c2cb55a04c0678'),
+    'texnet-small': Shape('a quarter of VGG-16, for speed and previews', (16, 32, 80, 160, 128), (2, 2, 3, 3, 1), **CAFFE, weights='in the package',
+        sha256='f9a26449e988f6b896fb45fa8baeae57d167765ad23d22b0d8ff20078bc133a3'),
     'random': Shape('VGG-19 at half width, seeded random weights, normalised', (32, 64, 128, 256, 256), weights='constants in the package'),
     'vgg16': Shape('VGG-16 trained on ImageNet', depths=(2, 2, 3, 3, 3), weights="torchvision's download and cache"),
     'vgg19': Shape('VGG-19 trained on ImageNet', weights="torchvision's download and cache", checked='by formula'),
