@@ -523,7 +523,7 @@ def shrink(
         if len(history) < steps: return Shrunk(small, table, history, {}, None)
     return _written(path, make_loud(small, plan.loud), large, table, history, held, note | dict(steps=steps, batch=batch, size=size, echo=echo, lr=lr), about or {})
 
-# %% ../nbs/68_shrinking.ipynb #59ed59e8
+# %% ../nbs/68_shrinking.ipynb #d87a5af4
 def _solved(path, large, wide, fitted, note, progress):
     "The small encoder by least squares, its plan and a table; read from `path` if it was made before."
     if path.exists():
@@ -541,6 +541,7 @@ def _solved(path, large, wide, fitted, note, progress):
     save_encoder(small, path, card)
     return _again(large, wide, read_encoder(path)[0], card)
 
+# %% ../nbs/68_shrinking.ipynb #4b46669d
 def _wholes(pictures, n=300, side=192):
     "Some whole pictures, as many of each folder, (1, 3, H, W); a style is a whole picture's."
     folders = {}
