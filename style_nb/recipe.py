@@ -66,7 +66,7 @@ class Recipe(_More):
     content_weights: dict = field(default_factory=lambda: {'relu2_2': 1.})  # {layer: weight}, a list of layers or one layer
     style_weights: dict = field(default_factory=lambda: {'relu1_1': 3., 'relu2_1': 1., 'relu3_1': 1., 'relu4_1': 2.})  # {layer: weight}, a list of layers or one layer
     content_weight: float = 1.      # Weight over all content layers, >= 0
-    style_weight: float = 40.       # Weight over all style layers, >= 0; unit-free with the norm 'unit'
+    style_weight: float = 12.       # Weight over all style layers, >= 0; unit-free with the norm 'unit'
     tv_weight: float = 4.           # Weight of total variation, >= 0
     style_blend: list = None        # One weight for each style picture; `None` is equal
     style_scale: float = 1.5        # Longer side of the style picture over the canvas', or a list of one for each

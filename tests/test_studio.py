@@ -68,7 +68,7 @@ def test_no_content_and_a_recipe_of_your_own(make):
     click(s, 'Step')
     assert s.c['recipe'].value == 'default'
     s.c['style_weight'].value = 1.; assert s.c['recipe'].value == ''
-    s.c['recipe'].value = 'default'; assert s.c['style_weight'].value == 40.
+    s.c['recipe'].value = 'default'; assert s.c['style_weight'].value == 12.
     s.c['content'].value = ''
     assert s.session.extras['content'] is None and s.c['content'].value == '' and 'Reset begins anew' in said(s)
     click(s, 'Step'); assert s.session.error is None and s.session.done == 2
@@ -133,7 +133,7 @@ def test_pins(make):
     click(s, 'Step'); click(s, 'Pin')
     s.c['style_weight'].value = 1.
     click(s, 'Step'); click(s, 'Pin')
-    assert len(s.strip.children) == 2 and s.compared.layout.display == 'flex' and 'style weight' in s.diff.value and '40' in s.diff.value
+    assert len(s.strip.children) == 2 and s.compared.layout.display == 'flex' and 'style weight' in s.diff.value and '12' in s.diff.value
     first = s.both.value
     s.at.value = .9; assert s.both.value != first
     s.how.value = 'side by side'; assert Image.open(io.BytesIO(s.both.value)).width > 90
@@ -141,10 +141,10 @@ def test_pins(make):
     (picture, restore), on = s.strip.children[0].children[0].children, s.strip.children[0].children[2]
     assert picture.layout.grid_area == restore.layout.grid_area and restore.tooltip == 'pin 1: bring its settings back', 'the button lies on the picture'
     restore.click()
-    assert s.c['style_weight'].value == 40. == s.session.recipe.style_weight and s.session.done == 2
+    assert s.c['style_weight'].value == 12. == s.session.recipe.style_weight and s.session.done == 2
     s.c['style_weight'].value = 1.
     on.click()
-    assert s.c['style_weight'].value == 40. and s.session.done == 1 and s.session.picture.tobytes() == s.pins[0].image.tobytes() and 'goes on from this picture' in said(s)
+    assert s.c['style_weight'].value == 12. and s.session.done == 1 and s.session.picture.tobytes() == s.pins[0].image.tobytes() and 'goes on from this picture' in said(s)
 
 def test_content_of_another_shape(make):
     size = lambda im: Image.open(io.BytesIO(im.value)).size
@@ -222,7 +222,7 @@ def test_two_studios(make):
     a.c['style_weight'].value = 1.
     a.session.settle(); b.session.settle(); a.close()
     click(b, 'Step')
-    assert b.session.settings['style_weight'] == 40. and b.session.done == 7 and b.session.error is None
+    assert b.session.settings['style_weight'] == 12. and b.session.done == 7 and b.session.error is None
 
 def test_table_escapes(): assert '&lt;b&gt;' in table_of({'style': (['<b>'], 'x')}, 'a', 'b') and table_of({}, 'a', 'b').count('same') == 1
 

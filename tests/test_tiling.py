@@ -90,7 +90,7 @@ def test_settings_of_a_sweep_reach_its_palettes(content):
 def test_what_concerns_the_content_does_not_reach_the_palettes():
     g = granularity_sweep(sample('cat'), sample('rocket'), 2, size=48, steps=2, style_weight=7, tv_weight=2, init='content', content_weights='relu2_1', progress=False)
     assert (g.results[2].recipe.style_weight, g.results[2].recipe.init) == (7, 'content')
-    assert (g.palettes[2].recipe.style_weight, g.palettes[2].recipe.tv_weight, g.palettes[2].recipe.init) == (1, 0, 'recoloured')
+    assert (g.palettes[2].recipe.style_weight, g.palettes[2].recipe.tv_weight, g.palettes[2].recipe.init) == (1, .2, 'recoloured')
 
 @pytest.mark.parametrize('content', [None, 'rocket'])
 @pytest.mark.parametrize('kw,words', [(dict(stylewt=3), ["Unknown setting 'stylewt'"]), (dict(style_weight=-3), ['style_weight is -3']), (dict(ns=[]), ['at least one']), (dict(ns=0), ['ns is 0']),
