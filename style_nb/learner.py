@@ -347,7 +347,10 @@ class TVLoss(LossTerm):
     ): self.weight, self.kind = in_range(weight, 'tv_weight'), one_of(kind, TV_KINDS, 'total variation')
 
     def after_loss(self):
-        if self.weight > 0: self.learn.add_term('tv', self.weight, tv_loss(self.pred, self.kind))
+        if self.weight == 0: return
+        around = self.learn.encoder.padding == 'circular'  # then the neighbour of the last pixel is the first
+        seen = F.pad(self.pred, (0, 1, 0, 1), 'circular') if around else self.pred
+        self.learn.add_term('tv', self.weight, tv_loss(seen, self.kind))
 
 # %% ../nbs/40_learner.ipynb #1e6c4a1e
 class StartLoss(LossTerm):

@@ -28,7 +28,7 @@ def palette(
     aspect:float=None,    # Width over height; `None` is the style picture's
     seamless:bool=False,  # Shall the right border fit the left one, and the bottom the top?
     style_weight:float=1.,  # Weight over all style layers
-    tv_weight:float=None, # Weight of total variation; `None` is .2, since no layer sees the weave of single pixels that noise begins with, or 0 with `seamless`
+    tv_weight:float=.2,   # Weight of total variation: no layer sees the weave of single pixels that noise begins with
     style_scale:float=1., # Longer side of the style picture over the palette's
     shared:Shared=None,   # What this run may take over from others
     progress:bool=True,   # Show a progress bar
@@ -42,7 +42,6 @@ def palette(
         if not style: raise ValueError("There is no style picture: give at least one.")
         own = style[0].shape[-1]/style[0].shape[-2]
         size, aspect = _whole_cells(in_range(size, 'size', 16, whole=True), own if aspect is None else in_range(aspect, 'aspect', 1/20, 20))
-    if tv_weight is None: tv_weight = 0. if seamless else .2  # total variation knows no neighbour across the border
     how = dict(size=size, aspect=aspect, content_weights={}, style_weight=style_weight, tv_weight=tv_weight, style_scale=style_scale, padding='circular' if seamless else 'reflect')
     if layers is not None: how['style_weights'] = layers
     return stylize(None, style, progress=progress, shared=shared, **how | settings)

@@ -294,3 +294,16 @@ def test_a_2x2_tiling_has_the_same_gram_matrix(photo):
 def test_a_2x2_tiling_has_another_gram_matrix_with_zeros_around_it(enc, photo):
     one, four = (gram(enc(o, 'relu4_1')['relu4_1']) for o in (photo, photo.repeat(1, 1, 2, 2)))
     assert rel(four, f64(one)) > 1e-3
+
+def test_total_variation_goes_round_where_the_picture_does():
+    "On an encoder with circular padding the neighbour of the last pixel is the first"
+    from style_nb.encoders import encoder
+    from style_nb.learner import TVLoss, picture_learner
+    def term(y, padding):
+        learn = picture_learner(y, encoder('random', padding=padding), TVLoss(1.), steps=1, lr=1e-9)
+        learn.fit(1)
+        return float(learn.terms['tv'])
+    ramp = torch.linspace(0, 1, 24).expand(1, 3, 16, 24)  # smooth but for its border
+    assert term(ramp, 'circular') > 10*term(ramp, 'reflect')
+    noise = torch.rand(1, 3, 16, 24)
+    assert term(noise, 'circular') == pytest.approx(term(noise.roll((5, 7), (-2, -1)), 'circular'), rel=.02)
