@@ -266,9 +266,9 @@ class Finish(StepCallback):
 
     def before_fit(self):
         self.first = self.learn.encoder
-        kind = self.first.body[0].weight.dtype
-        if self.encoder.body[0].weight.dtype != kind:
-            self.encoder = copy.deepcopy(self.encoder).to(kind, memory_format=torch.channels_last)
+        like, own = self.first.body[0].weight, self.encoder.body[0].weight
+        if (own.dtype, own.device) != (like.dtype, like.device):
+            self.encoder = copy.deepcopy(self.encoder).to(like.device, like.dtype, memory_format=torch.channels_last)
 
     def before_epoch(self):
         if self.epoch < self.level or self.learn.encoder is self.encoder: return

@@ -167,7 +167,7 @@ def _shrink_options(sub):
 def run_shrink(args):
     "Make a small encoder, write it, and say layer by layer what it has of the large one."
     from style_nb.shrinking import shrink
-    share = args.share[0] if len(args.share) == 1 else [int(n) for n in args.share]
+    share = args.share[0] if len(args.share) == 1 else args.share
     hold_out = args.hold_out*len(args.pictures) if len(args.hold_out) == 1 else args.hold_out
     made = shrink(args.teacher, args.output, args.pictures, share, weights=args.weights, hold_out=hold_out, **_given(args, 'steps', 'seed'))
     print(repr(made), file=sys.stderr)

@@ -435,6 +435,12 @@ def encoder_card(
 # %% ../nbs/20_encoders.ipynb #a4335e63
 _SUFFIXES = ('.safetensors', '.pth', '.pt')  # of weights files, the first choice in front
 
+def _shrunk(path):
+    "Is it the file of a small encoder, written by `save_encoder`?"
+    try:
+        with safe_open(path, 'pt') as f: return 'plan' in (f.metadata() or {})
+    except Exception: return False
+
 def _own_file(name):
     "The file of `name` in the folder that STYLE_NB_WEIGHTS names, or None; one called just so before one that starts so."
     if not (said := os.environ.get('STYLE_NB_WEIGHTS')): return None
@@ -444,6 +450,7 @@ def _own_file(name):
     kind = lambda p: p.suffix.lower()
     files = [p for p in folder.iterdir() if p.is_file() and kind(p) in _SUFFIXES and p.name.lower().startswith(name)]
     files = [p for p in files if not p.name.lower().startswith(f'{name}_bn')]  # batch normalisation: another network
+    files = [p for p in files if kind(p) != '.safetensors' or not _shrunk(p)]
     return min(files, key=lambda p: (p.stem.lower() != name, _SUFFIXES.index(kind(p)), p.name), default=None)
 
 # %% ../nbs/20_encoders.ipynb #2b972707
@@ -452,7 +459,7 @@ def _vgg_state(name, weights):
     if weights is not None:
         p = as_path(weights)
         if not p.is_file(): raise WeightsNotFound(f"There is no weights file {p}: check the path, or leave `weights` out to use torchvision's.")
-        try: return load_file(p) if p.suffix == '.safetensors' else torch.load(p, map_location='cpu', weights_only=True)
+        try: return load_file(p) if p.suffix.lower() == '.safetensors' else torch.load(p, map_location='cpu', weights_only=True)
         except Exception as e: raise ValueError(f"{p} is not a weights file that can be read ({type(e).__name__}): give a .pth state dict or a .safetensors file.") from None
     from torchvision.models import get_weight
     w = get_weight(f'{name.upper()}_Weights.IMAGENET1K_V1')

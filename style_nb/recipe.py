@@ -128,6 +128,7 @@ def _check_numbers(self:Recipe):
     self.style_scale = [scale(v) for v in self.style_scale] if several else scale(self.style_scale)
     self.finish_steps = in_range(self.finish_steps, 'finish_steps', 1, whole=True)
     if self.finish and self.finish_steps >= self.steps: raise ValueError(f"finish_steps is {self.finish_steps} of {self.steps} steps: give fewer, or more steps.")
+    if self.finish and self.optimizer != 'lbfgs': raise ValueError(f"finish is {self.finish!r} with optimizer {self.optimizer!r}, whose last steps are too small for it: use optimizer='lbfgs', or leave finish out.")
     if self.aspect is not None: self.aspect = in_range(self.aspect, 'aspect', 1/MAX_ASPECT, MAX_ASPECT)
     if self.levels is not None: self.levels = in_range(self.levels, 'levels', 1, 20, whole=True)
     for k in ('lr', 'lr_end'):
@@ -256,6 +257,7 @@ def named_recipe(
     allowed = [f.name for f in fields(Recipe)]
     for k in settings: one_of(k, allowed, 'setting')
     if settings.get('encoder', recipe.encoder) != recipe.encoder: settings = dict(encoder_weights=None, encoder_inputs='auto') | settings
+    if settings.get('finish', recipe.finish) != recipe.finish: settings = dict(finish_weights=None) | settings
     if {'encoder', 'encoder_weights', 'encoder_inputs'} & set(settings): settings = dict(encoder_digest='') | settings
     if settings.get('encoder') in ENCODERS:
         settings = {k: nearest_layers(getattr(recipe, k), settings['encoder']) for k in ('content_weights', 'style_weights')} | settings
@@ -356,7 +358,7 @@ def check_encoder(
     "`enc`, unless the recipe was painted with other weights."
     was = recipe.encoder_digest
     if was in ('', enc.digest): return enc
-    whose = f"the {recipe.encoder} of version 0.1.0 (digest {was[:12]}), which is no longer in the package" if was == FIRST_TEXNET else f"other weights of {recipe.encoder} (digest {was[:12]})"
+    whose = f"the texnet of version 0.1.0 (digest {was[:12]}), which is no longer in the package" if was == FIRST_TEXNET else f"other weights of {recipe.encoder} (digest {was[:12]})"
     raise ValueError(f"This recipe was painted with {whose}; at hand is digest {enc.digest[:12]}: say encoder={recipe.encoder!r} to run it on that one, or give its own file as encoder_weights.")
 
 def recipe_encoder(

@@ -15,6 +15,7 @@ from PIL import Image
 from fastcore.meta import delegates
 from tqdm.auto import tqdm
 from .pictures import Plate, as_path, contact_sheet, in_range, load_picture, one_of, resize, save_picture, to_pil
+from .encoders import ENCODERS
 from .recipe import RECIPES, Recipe, png_info
 from .learner import digest
 from .transfer import Shared, stylize
@@ -90,6 +91,11 @@ def plan_sweep(
 # %% ../nbs/74_sweeping.ipynb #0d452900
 NOTE = 'style_nb.run'
 
+def _by_these_weights(recipe):
+    "Was it painted by the weights of today, as far as they are in the package?"
+    today = ENCODERS[recipe.encoder].sha256
+    return not today or bool(recipe.encoder_weights) or recipe.encoder_digest in ('', today)
+
 def read_item(
     item:Item,    # An item
     folder:Path,  # Where its file may be
@@ -97,9 +103,11 @@ def read_item(
     "Fill an item from its file."
     for f in folder.glob(f'*-{item.key}.png'):
         try:
-            item.recipe = Recipe.load(f)
+            recipe = Recipe.load(f)
+            if not _by_these_weights(recipe): continue
             with Image.open(f) as im: item.image, note = im.convert('RGB'), json.loads(im.text[NOTE])
         except (ValueError, OSError, KeyError): continue
+        item.recipe = recipe
         item.seconds, item.loss, item.error, item.losses = note['seconds'], note['loss'], note['stopped'], note.get('losses', [])
         return True
     return False

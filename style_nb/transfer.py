@@ -44,7 +44,7 @@ def settle_levels(
     need = enc.min_side(layers) if layers else 1
     shapes = lambda n: [fit_size(hw, s) for s in level_sizes(recipe.size, n)]
     fits = lambda n: min(shapes(n)[0]) >= need
-    n = recipe.levels or max([1] + [n for n in range(2, 8) if level_sizes(recipe.size, n)[0] >= 120 and fits(n) and n <= recipe.steps])
+    n = recipe.levels or max([1] + [n for n in range(2, 8) if level_sizes(recipe.size, n)[0] >= 120 and fits(n) and n <= recipe.steps - (recipe.finish_steps if recipe.finish else 0)])
     if not fits(n):
         h, w = shapes(n)[0]
         deepest = max(layers, key=enc.layers.index)
@@ -181,7 +181,8 @@ class Resume(StepCallback):
         if saved: self.opt.opt.state[canvas] = {k: _to_device(v, canvas.device) for k, v in saved.items()}
         self.put_average()
     def before_epoch(self):
-        if 'average/total' in self.state and self.state['average/total'].shape == self.model.canvas.shape: self.put_average()
+        level, done = self.learn.pyramid.start
+        if self.epoch == level and done and 'average/total' in self.state: self.put_average()
     def put_average(self):
         if 'average/total' not in self.state: return
         for cb in self.learn.cbs:
@@ -285,7 +286,8 @@ def _named(x, default):
 
 def _settle(recipe, enc, device, content, styles, names):
     "The recipe with every default filled in, its pictures referred to, in units that fit the encoder."
-    r = on_encoder(recipe, enc.name + ('-caffe' if enc.shape.weights == 'Caffe file' else ''))
+    kind = enc.name + ('-caffe' if enc.shape.weights == 'Caffe file' else '')
+    r = on_encoder(recipe, 'two encoders' if recipe.finish else kind)  # what both understand
     adam_ = r.optimizer == 'adam'
     hw = content.shape[-2:] if content is not None else (1e6/r.aspect, 1e6) if r.aspect else styles[0].shape[-2:]
     shapes = settle_levels(r, hw, enc)

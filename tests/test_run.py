@@ -885,11 +885,18 @@ def test_the_last_steps_are_another_encoders(photo, painting):
 def test_a_run_with_two_encoders_goes_on_exactly(photo, painting):
     how = dict(encoder='texnet', size=48, levels=1, progress=False, finish='random', finish_steps=6, steps=10)
     whole = stylize(photo, painting, **how)
+    average = stylize(photo, painting, average=.9, **how)
     for n in (2, 4, 7):
-        part = stylize(photo, painting, cbs=[stop_at(n)], **how)
-        rest = stylize(photo, painting, resume=part.state, **how)
-        assert torch.equal(rest.state['canvas'], whole.state['canvas']), n
+        for more, want in (({}, whole), (dict(average=.9), average)):
+            part = stylize(photo, painting, cbs=[stop_at(n)], **how, **more)
+            rest = stylize(photo, painting, resume=part.state, **how, **more)
+            assert torch.equal(rest.state['canvas'], want.state['canvas']) and rest.image.tobytes() == want.image.tobytes(), (n, more)
 
 def test_what_finishes_is_checked(photo, painting, refused):
     refused(lambda: stylize(photo, painting, finish='vgg', progress=False), 'Unknown finish', 'vgg16')
     refused(lambda: stylize(photo, painting, finish='random', steps=20, progress=False), 'finish_steps is 20 of 20')
+    refused(lambda: stylize(photo, painting, finish='random', optimizer='adam', progress=False), 'finish', "optimizer='lbfgs'")
+
+def test_two_encoders_speak_in_units_both_understand(photo, painting):
+    r = stylize(photo, painting, 'fastai-16a', encoder='random', finish='texnet', optimizer='lbfgs', size=64, steps=3, finish_steps=1, progress=False)
+    assert (r.recipe.style_norm, r.recipe.content_norm, r.recipe.written_for) == ('unit', 'unit', '')

@@ -1,5 +1,4 @@
 "A small encoder of a large one: which channels, which weights, how loud, and the way there"
-import json
 import os
 import signal
 import subprocess
@@ -8,7 +7,7 @@ import time
 import pytest
 import torch
 from style_nb.cli import main
-from style_nb.encoders import DATA, ENCODERS, Encoder, Shape, encoder, encoder_card, packaged, random_weights, read_encoder, save_encoder, weights_digest
+from style_nb.encoders import DATA, ENCODERS, Encoder, Shape, at_hand, encoder, encoder_card, packaged, random_weights, read_encoder, weights_digest
 from style_nb.fitting import Halt
 from style_nb.gallery import samples
 from style_nb.pictures import load_picture, save_picture
@@ -209,6 +208,8 @@ def test_a_wrong_teacher_is_refused(teacher, words, pictures, tmp_path, refused)
     refused(lambda: shrink(teacher, tmp_path/'x.safetensors', pictures), *words)
 
 @pytest.mark.parametrize('how, words', [(dict(share=0), ['share']), (dict(steps=-1), ['steps']), (dict(squares=0), ['squares']), (dict(echo=0), ['echo']),
+                                        (dict(side=16), ['side', '32']), (dict(size=16), ['size']), (dict(enough=-10), ['enough']), (dict(lr=0), ['lr']),
+                                        (dict(squares=8.5), ['squares']), (dict(about=dict(a=object())), ['about']), (dict(size=500), ['up to that']),
                                         (dict(hold_out=1), ['hold_out'])])
 def test_bad_settings_are_refused(how, words, pictures, tmp_path, refused):
     refused(lambda: shrink('random', tmp_path/'x.safetensors', pictures, **HOW | how), *words)
@@ -238,6 +239,32 @@ def test_the_encoders_in_the_package(name):
 def test_both_together_are_small():
     assert packaged() == ['texnet', 'texnet-small']
     assert sum((DATA/f'{n}.safetensors').stat().st_size for n in packaged()) <= 8e6
+
+def test_no_picture_is_lost_without_a_word(folder, tmp_path, refused):
+    (tmp_path/'a').mkdir()
+    (tmp_path/'a'/folder.name).mkdir()
+    for f in folder.iterdir(): (tmp_path/'a'/folder.name/f.name).write_bytes(f.read_bytes())
+    refused(lambda: shrink('random', tmp_path/'x.safetensors', [folder, tmp_path/'a'/folder.name]), 'Two pictures are called')
+    (tmp_path/'one').mkdir()
+    save_picture(load_picture(samples()[0].open(), 80), tmp_path/'one'/'only.png')
+    refused(lambda: shrink('random', tmp_path/'x.safetensors', tmp_path/'one'), 'held out', 'hold_out=0')
+
+def test_a_strip_among_the_pictures(pictures, tmp_path):
+    strip = torch.randint(256, (3, 64, 900), dtype=torch.uint8)
+    assert shrink('random', tmp_path/'x.safetensors', pictures | dict(strip=strip), **HOW | dict(steps=0)).path
+
+@pytest.mark.parametrize('what', ['another encoder', 'text', 'other settings'])
+def test_a_start_that_is_none_is_refused(what, whole, pictures, tmp_path, refused):
+    start = tmp_path/'x.start.safetensors'
+    start.write_bytes(dict(text=b'no file').get(what) or (whole.path if what == 'another encoder' else whole.path.with_suffix('.start.safetensors')).read_bytes())
+    refused(lambda: shrink('random', tmp_path/'x.safetensors', pictures, **HOW | dict(seed=4)), 'x.start.safetensors', 'delete it')
+
+def test_a_small_encoder_beside_the_teacher_does_not_hide_it(whole, tmp_path, monkeypatch):
+    monkeypatch.setenv('STYLE_NB_WEIGHTS', str(tmp_path))
+    (tmp_path/'vgg16-half.safetensors').write_bytes(whole.path.read_bytes())
+    assert not at_hand('vgg16')
+    torch.save(random_weights(Encoder('vgg16', ENCODERS['vgg16'])).body.state_dict(), tmp_path/'vgg16-own.pth')
+    assert at_hand('vgg16')
 
 def test_a_damaged_file_is_refused(whole, tmp_path, refused):
     data = bytearray(whole.path.read_bytes())
