@@ -217,7 +217,7 @@ def pause_pin_compare(page):
     readout = at(page, 'style_weight').locator('.widget-readout')
     was = readout.inner_text()
     a_click_on_a_pinned_picture_brings_its_settings_back(page, readout)
-    assert was != '40' and steps_done(page) == n
+    assert was != '12' and steps_done(page) == n
 
 def a_click_on_a_pinned_picture_brings_its_settings_back(page, readout):
     strip, was = page.locator('.sn-strip').last, readout.inner_text()
@@ -227,7 +227,7 @@ def a_click_on_a_pinned_picture_brings_its_settings_back(page, readout):
     assert all(abs(box[k] - over[k]) <= 1 for k in box) and button.evaluate('el => getComputedStyle(el).color') == 'rgba(0, 0, 0, 0)', 'the button is the picture'
     assert button.get_attribute('title') == 'pin 1: bring its settings back'
     page.mouse.click(box['x'] + box['width']/3, box['y'] + box['height']/3)
-    until(lambda: readout.inner_text() == '40')
+    until(lambda: readout.inner_text() == '12')
     shot(page, 'restoring')
     strip.locator('.sn-restore').last.focus(); page.keyboard.press('Enter')
     until(lambda: readout.inner_text() == was)

@@ -253,7 +253,7 @@ print(rss() - before)
 @pytest.mark.skipif(not sys.platform.startswith('linux'), reason='reads /proc')
 def test_ten_studios_leave_less_than_50_mb():
     grown = float(subprocess.run([sys.executable, '-c', CYCLE], capture_output=True, text=True, check=True, timeout=300).stdout.split()[-1])
-    assert grown < 20, f'{grown:.0f} MB'
+    assert grown < 50, f'{grown:.0f} MB'
 
 def test_all_imports_without_ipywidgets():
     code = "import sys; sys.modules['ipywidgets'] = None\nfrom style_nb.all import *\ntry: Studio('cat', 'swirls', size=48)\nexcept ImportError as e: print(e)\nb = explore_masks(sample('cat'), size=48, strokes={'mask': [dict(points=[[.2, .5], [.8, .5]], radius=.1)]}); b._ipython_display_(); print(b, b.masks['mask'].shape)\nprint(Session('cat', 'swirls', size=48).state)"
