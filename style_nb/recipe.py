@@ -112,6 +112,7 @@ def _check_names(self:Recipe):
     for k, options in dict(encoder=ENCODERS, optimizer=OPTIMIZERS, init=STARTS, style_norm=KIND_NORMS, content_norm=CONTENT_NORMS, style_mix=STYLE_MIXES, noise=NOISES, clamp=CLAMPS, tv_kind=TV_KINDS, colours=COLOURS, colour_method=COLOUR_METHODS,
                            style_kind=STYLE_KINDS, content_kind=CONTENT_KINDS, pooling=POOLINGS, padding=PADDINGS, encoder_inputs=INPUTS, precision=('auto', *PRECISIONS)).items(): one_of(getattr(self, k), options, k)
     if self.finish is not None: one_of(self.finish, ENCODERS, 'finish')
+    elif self.finish_weights: raise ValueError(f"finish_weights is {str(self.finish_weights)!r} without finish: name its encoder as finish, or leave it out.")
     STYLE_KINDS[self.style_kind].check(self.style_norm); CONTENT_KINDS[self.content_kind].check(self.content_norm)
     if not re.fullmatch('([0-9a-f]{64})?', str(self.encoder_digest)): raise ValueError(f"encoder_digest is {self.encoder_digest!r}: give the 64 digits of `Encoder.digest`, or '' for any weights.")
     layers = layer_names(ENCODERS[self.encoder].depths)

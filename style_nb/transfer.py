@@ -328,7 +328,7 @@ class Shared:
 def _finisher(r, shared, device):
     "The encoder of the last steps, or `None`."
     if r.finish is None: return None
-    own = replace(r, encoder=r.finish, encoder_weights=r.finish_weights, encoder_inputs='auto', encoder_digest='', finish=None)
+    own = replace(r, encoder=r.finish, encoder_weights=r.finish_weights, encoder_inputs='auto', encoder_digest='', finish=None, finish_weights=None)
     return shared.encoder(own, device) if shared else recipe_encoder(own)
 
 # %% ../nbs/70_transfer.ipynb #d371712d

@@ -4,7 +4,8 @@ from pathlib import Path
 import numpy as np, pytest, torch
 from PIL import Image
 from style_nb.cli import main, run_demo
-from style_nb.encoders import ENCODERS
+from safetensors.torch import load_file, save_file
+from style_nb.encoders import DATA, ENCODERS
 from style_nb.gallery import samples
 from style_nb.pictures import load_picture, save_picture, to_pil
 from style_nb.recipe import RECIPES, Recipe, picture_ref
@@ -86,6 +87,21 @@ def test_every_option_of_the_contract(run, files):
     words = '--size 64 --steps 4 --levels 2 --encoder random --recipe default --seed 3'.split()
     assert run('stylize', files/'photo.png', files/'painting.png', '-o', files/'out/x.jpg', *words)[0] == 0
     assert pixels(files/'out/x.jpg')[0] == (64, 64) and left(files) == ['x.jpg']
+
+@pytest.fixture
+def own(files):
+    "A weights file for the encoder `random`: twice as loud as the package's"
+    state = load_file(DATA/'random.safetensors')
+    save_file({k: v/2 for k, v in state.items()}, files/'own.safetensors')
+    return files/'own.safetensors'
+
+def test_weights_of_ones_own(run, files, own):
+    few = '--size 32 --steps 2 --levels 1 --encoder random --finish random --finish-steps 1'.split()
+    for name, words in dict(none=[], both=['--encoder-weights', own], last=['--finish-weights', own]).items():
+        assert run('stylize', files/'photo.png', files/'painting.png', '-o', files/f'out/{name}.png', *few, *words)[0] == 0
+    of = {n: Recipe.load(files/f'out/{n}.png') for n in ('none', 'both', 'last')}
+    assert {n: (r.encoder_weights, r.finish_weights) for n, r in of.items()} == dict(none=(None, None), both=(own.name, None), last=(None, own.name))
+    assert len({pixels(files/f'out/{n}.png') for n in of}) == 3
 
 def test_an_existing_file_is_replaced(run, files):
     (files/'out/out.png').write_text('old')
@@ -202,6 +218,8 @@ def test_bad_style(run, files, bad_files, kind):
     (['--encoder', 'vgg'], ["Unknown encoder 'vgg'", ', '.join(ENCODERS)]),
     (['--recipe', 'gatis'], ["Unknown recipe 'gatis'", 'default, gatys', "Did you mean 'gatys'?"]),
     (['--recipe', 'none.png'], ['There is no file none.png']), (['--recipe', 'none.json'], ['There is no file none.json']),
+    (['--encoder', 'random', '--encoder-weights', 'none.pth'], ['none.pth', 'random']), (['--finish', 'vgg16', '--finish-steps', '1', '--finish-weights', 'none.pth'], ['There is no weights file none.pth']),
+    (['--finish-weights', 'own.pth'], ["finish_weights is 'own.pth' without finish"]),
     (['--optimizer', 'lbgfs'], ['lbfgs, adam', "Did you mean 'lbfgs'?"]),
     (['--init', 'nois'], ["Unknown init 'nois'", "Did you mean 'noise'?"]), (['--init', 'none.png'], ['There is no file none.png']),
     (['--noise', 'cloud'], ["Unknown noise 'cloud'", "Did you mean 'clouds'?"]), (['--noise-share', '2'], ['noise_share is 2']), (['--tv-kind', 'isotropc'], ["Did you mean 'isotropic'?"]),
