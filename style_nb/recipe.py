@@ -360,7 +360,7 @@ def check_encoder(
     was = recipe.encoder_digest
     if was in ('', enc.digest): return enc
     whose = f"the texnet of version 0.1.0 (digest {was[:12]}), which is no longer in the package" if was == FIRST_TEXNET else f"other weights of {recipe.encoder} (digest {was[:12]})"
-    raise ValueError(f"This recipe was painted with {whose}; at hand is digest {enc.digest[:12]}: say encoder={recipe.encoder!r} to run it on that one, or give its own file as encoder_weights.")
+    raise ValueError(f"This recipe was painted with {whose}; at hand is digest {enc.digest[:12]}: say encoder {recipe.encoder!r} to run it on that one, or name its own file as encoder weights.")
 
 def recipe_encoder(
     recipe:Recipe,  # A recipe

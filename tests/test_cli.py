@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 from style_nb.encoders import DATA, ENCODERS
 from style_nb.gallery import samples
 from style_nb.pictures import load_picture, save_picture, to_pil
-from style_nb.recipe import RECIPES, Recipe, picture_ref
+from style_nb.recipe import RECIPES, Recipe, picture_ref, to_json
 
 root = str(Path(__file__).resolve().parent.parent)
 SMALL = '--size 48 --steps 3 --levels 1'.split()
@@ -102,6 +102,14 @@ def test_weights_of_ones_own(run, files, own):
     of = {n: Recipe.load(files/f'out/{n}.png') for n in ('none', 'both', 'last')}
     assert {n: (r.encoder_weights, r.finish_weights) for n, r in of.items()} == dict(none=(None, None), both=(own.name, None), last=(None, own.name))
     assert len({pixels(files/f'out/{n}.png') for n in of}) == 3
+
+def test_a_recipe_of_other_weights(run, files):
+    "Refused in words that are not Python's alone, and following them it runs"
+    (files/'old.json').write_text(to_json(Recipe(encoder='random', encoder_digest='0'*64)))
+    words = stylize(files, '--recipe', files/'old.json')
+    code, out, err = run(*words)
+    assert code == 1 and "say encoder 'random' to run it on that one, or name its own file as encoder weights." in err and '=' not in err, err
+    assert run(*words, '--encoder', 'random')[0] == 0 and left(files) == ['out.png']
 
 def test_an_existing_file_is_replaced(run, files):
     (files/'out/out.png').write_text('old')

@@ -580,7 +580,7 @@ def test_a_recipe_runs_on_the_weights_that_painted_it(go, photo, painting, tmp_p
     assert same(again(str(r.save(tmp_path/'a.png'))), r)
     save_picture(photo, tmp_path/'b.png', pnginfo=png_info(replace(r.recipe, encoder_digest=OTHER)))
     (tmp_path/'b.json').write_text(to_json(replace(r.recipe, encoder_digest=OTHER)))
-    words = 'other weights of texnet', OTHER[:12], ENCODERS['texnet'].sha256[:12], "encoder='texnet'"
+    words = 'other weights of texnet', OTHER[:12], ENCODERS['texnet'].sha256[:12], "say encoder 'texnet'", 'as encoder weights'
     for f in (tmp_path/'b.png', str(tmp_path/'b.json'), named_recipe(tmp_path/'b.png')):
         refused(lambda: again(f), *words)
         refused(lambda: again(f, shared=Shared()), *words)
@@ -608,7 +608,7 @@ def test_a_recipe_of_the_first_version(photo, painting, tmp_path, monkeypatch, r
     (tmp_path/'old.json').write_text(SCHEMA_1)
     old = named_recipe(tmp_path/'old.json')
     assert old == Recipe(size=48, steps=2, levels=1, seed=4) and old.encoder_digest == FIRST_TEXNET
-    if here != FIRST_TEXNET: refused(lambda: stylize(photo, painting, tmp_path/'old.json', progress=False), 'texnet of version 0.1.0', FIRST_TEXNET[:12], here[:12], 'no longer in the package', "encoder='texnet'")
+    if here != FIRST_TEXNET: refused(lambda: stylize(photo, painting, tmp_path/'old.json', progress=False), 'texnet of version 0.1.0', FIRST_TEXNET[:12], here[:12], 'no longer in the package', "say encoder 'texnet'")
     r = stylize(photo, painting, tmp_path/'old.json', encoder='texnet', progress=False)
     assert r.recipe.encoder_digest == here and len(r.history) == 2
 

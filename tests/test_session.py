@@ -149,7 +149,7 @@ def test_a_picture_by_other_weights(make, tmp_path, photo, painting, refused):
     s = make().step().settle()
     p, other = tmp_path/'old.png', '0'*64
     save_picture(photo, p, pnginfo=png_info(replace(s.result.recipe, encoder_digest=other)))
-    refused(lambda: Session(photo, painting, p), 'other weights of texnet', other[:12], "encoder='texnet'")
+    refused(lambda: Session(photo, painting, p), 'other weights of texnet', other[:12], "say encoder 'texnet'")
     assert Session(photo, painting, p, encoder='texnet').recipe.encoder_digest == ''
     s.load(p)
     assert 'painted with other weights of texnet' in s.note
