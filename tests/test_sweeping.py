@@ -125,18 +125,20 @@ def test_matrix(photo, painting, painting2, tmp_path, refused):
     refused(lambda: matrix({}, painting), 'nothing to paint')
     with pytest.raises(ValueError): m['face', 'nobody']
 
-def test_pictures_by_other_weights_are_painted_again(tmp_path):
+@pytest.mark.parametrize('which,more', [('encoder', {}), ('finish', dict(finish='texnet-small', finish_steps=1))])
+def test_pictures_by_other_weights_are_painted_again(tmp_path, which, more):
     "A folder filled by the texnet of 0.1.0 is no folder of today's"
     from dataclasses import replace
     from style_nb.gallery import sample
     from style_nb.recipe import FIRST_TEXNET, png_info
     from style_nb.sweeping import NOTE
-    how = dict(size=48, steps=2, levels=1, progress=False)
+    how = dict(size=48, steps=2, levels=1, progress=False) | more
     first = sweep(sample('cat'), sample('swirls'), dict(style_weight=[3.]), tmp_path, **how)
     path = next(tmp_path.glob('*.png'))
     with Image.open(path) as im: note, picture = im.text[NOTE], im.convert('RGB')
-    info = png_info(replace(first[0].recipe, encoder_digest=FIRST_TEXNET))
+    info = png_info(replace(first[0].recipe, **{f'{which}_digest': FIRST_TEXNET}))
     info.add_itxt(NOTE, note)
     Image.new('RGB', picture.size).save(path, pnginfo=info)
     again = sweep(sample('cat'), sample('swirls'), dict(style_weight=[3.]), tmp_path, **how)
-    assert again[0].image.tobytes() == picture.tobytes() and again[0].recipe.encoder_digest == first[0].recipe.encoder_digest
+    assert again[0].image.tobytes() == picture.tobytes()
+    assert (again[0].recipe.encoder_digest, again[0].recipe.finish_digest) == (first[0].recipe.encoder_digest, first[0].recipe.finish_digest)
