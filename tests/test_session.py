@@ -156,6 +156,27 @@ def test_a_picture_by_other_weights(make, tmp_path, photo, painting, refused):
     s.load(s.save(tmp_path/'new.png'))
     assert 'other weights' not in s.note
 
+def test_a_session_has_no_last_steps(make, tmp_path, photo, painting, refused):
+    "Another encoder for them is refused, not dropped without a word; the settings of a picture that had one are taken with a word"
+    words = "finish is 'random'", 'no last steps', 'finish=None', 'use stylize'
+    refused(lambda: make(finish='random', finish_steps=1), *words)
+    s = make()
+    refused(lambda: s.set(finish='random', finish_steps=1), *words)
+    refused(lambda: next(s.sweep(dict(finish=['random']), finish_steps=1)), *words)
+    p, recipe = tmp_path/'a.png', replace(s.recipe, finish='random', finish_steps=1, style_weight=7.)
+    save_picture(photo, p, pnginfo=png_info(recipe))
+    for had in (p, recipe):
+        refused(lambda: Session(photo, painting, had), *words)
+        refused(lambda: s.set(recipe=had), *words)
+        assert Session(photo, painting, had, finish=None).recipe.style_weight == 7.
+    assert s.set(recipe=recipe, finish=None) == 'new' and s.recipe.style_weight == 7.
+    s = make()
+    s.load(p)
+    assert s.recipe.style_weight == 7. and 'its last steps by random are left out' in s.note
+    s.step().settle()
+    s.load(s.save(tmp_path/'b.png'))
+    assert 'last steps' not in s.note
+
 def test_restoring_another_encoder(make):
     s = make().step().settle()
     a = s.pin()
