@@ -251,6 +251,7 @@ def test_the_name_of_the_recipe(make):
     s.set(style_weight=3.); assert s.named is None
     s.set(recipe='gatys'); assert s.named == 'gatys'
 
+@pytest.mark.slow
 def test_python_may_end_while_a_run_paints():
     code = "from style_nb.session import Session; s = Session('cat', 'dots', size=32, device='cpu'); s.step(2).settle(); s.start(); print(s.done > 0)"
     r = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=120)
