@@ -42,8 +42,10 @@ def _recipe_options(s):
     s.add_argument('--steps', type=int, help='optimiser steps, all levels together')
     s.add_argument('--levels', type=int, help='levels of the coarse-to-fine pyramid; 1 is none')
     s.add_argument('--encoder', help='the network that compares the pictures (see: style_nb encoders)')
+    s.add_argument('--encoder-weights', metavar='FILE', help='weights file of your own for it')
     s.add_argument('--finish', metavar='ENCODER', help='another network for the last steps, e.g. vgg16')
     s.add_argument('--finish-steps', type=int, help='how many of the steps are its own (default: 20)')
+    s.add_argument('--finish-weights', metavar='FILE', help='weights file of your own for that network')
     s.add_argument('--optimizer', help='lbfgs or adam')
     s.add_argument('--init', help='start: content, noise, style or a picture file')
     s.add_argument('--noise', metavar='KIND', help='kind of noise in the start: uniform, white, grey, pink or clouds')
@@ -175,7 +177,8 @@ def run_shrink(args):
     print(made.table.round(3).to_string())
 
 # %% ../nbs/90_cli.ipynb #4902e0e4
-_FIELDS = 'size steps levels encoder finish finish_steps optimizer init noise noise_share style_weight tv_weight tv_kind style_kind content_kind seed'.split()
+_FIELDS = '''size steps levels encoder encoder_weights finish finish_steps finish_weights optimizer init noise noise_share style_weight tv_weight tv_kind
+    style_kind content_kind seed'''.split()
 
 def _given(args, *names): return {k: v for k in names if (v := getattr(args, k)) is not None}
 def _recipe_of(args): return dict(recipe=args.recipe, **_given(args, *_FIELDS))

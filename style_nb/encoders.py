@@ -362,14 +362,15 @@ def write_constants(
     return consts
 
 def _random(shape, pooling, padding, weights=None):
-    enc = random_weights(Encoder('random', shape, pooling, padding))
+    "The encoder `random`. Its digest is that of seed and constants: the last bits of normal numbers are not the same on every machine."
     path = weights or DATA/'random.safetensors'
     try:
-        consts = load_file(path)
+        with safe_open(path, 'pt') as f: seed, consts = int((f.metadata() or {}).get('seed', 0)), {k: f.get_tensor(k) for k in f.keys()}
+        enc = random_weights(Encoder('random', shape, pooling, padding), seed)
         with torch.no_grad():
             for n, m in enc.body.named_children():
                 if isinstance(m, nn.Conv2d): _apply_constants(m, consts[n+'.mean'], consts[n+'.std'])
-        enc.sha256 = weights_digest(consts)
+        enc.sha256 = weights_digest(consts | {'seed': torch.tensor([seed])})
     except Exception as e: raise ValueError(f"{path} does not hold the constants of 'random' ({type(e).__name__}): give a file of `write_constants`, or leave weights out.") from None
     return enc
 

@@ -37,7 +37,7 @@ FIRST_TEXNET = '16acc8a996f14d5b3a2e5f49fab0ad0df0b80c15b2573e611fc76c79cb2db635
 def _ref(): return field(default=None, compare=False)
 
 class _Checked:
-    def __post_init__(self): self._check_weights(); self._check_names(); self._check_numbers(); self._check_masks()
+    def __post_init__(self): self._check_weights(); self._check_names(); self._check_numbers(); self._check_finish(); self._check_masks()
 
 def _mask(): return field(default=None, compare=False, repr=False)
 
@@ -57,6 +57,7 @@ class _More(_Checked):
     finish_weights: str = None  # Path of its weights file; `None` takes the encoder's own
     encoder_inputs: str = 'auto'  # Colours a VGG file expects, one of `INPUTS`; 'auto' looks at its first layer
     encoder_digest: str = field(default='', compare=False)  # Which weights painted it; '' is any
+    finish_digest: str = field(default='', compare=False)   # And its last steps
 
 # %% ../nbs/60_recipe.ipynb #5a498f37
 @dataclass
@@ -111,9 +112,7 @@ def _check_names(self:Recipe):
     "Every name is one of its table, every layer one of the encoder's."
     for k, options in dict(encoder=ENCODERS, optimizer=OPTIMIZERS, init=STARTS, style_norm=KIND_NORMS, content_norm=CONTENT_NORMS, style_mix=STYLE_MIXES, noise=NOISES, clamp=CLAMPS, tv_kind=TV_KINDS, colours=COLOURS, colour_method=COLOUR_METHODS,
                            style_kind=STYLE_KINDS, content_kind=CONTENT_KINDS, pooling=POOLINGS, padding=PADDINGS, encoder_inputs=INPUTS, precision=('auto', *PRECISIONS)).items(): one_of(getattr(self, k), options, k)
-    if self.finish is not None: one_of(self.finish, ENCODERS, 'finish')
     STYLE_KINDS[self.style_kind].check(self.style_norm); CONTENT_KINDS[self.content_kind].check(self.content_norm)
-    if not re.fullmatch('([0-9a-f]{64})?', str(self.encoder_digest)): raise ValueError(f"encoder_digest is {self.encoder_digest!r}: give the 64 digits of `Encoder.digest`, or '' for any weights.")
     layers = layer_names(ENCODERS[self.encoder].depths)
     for l in (*self.content_weights, *self.style_weights): one_of(l, layers, f'layer of encoder {self.encoder!r}:')
 
@@ -127,8 +126,6 @@ def _check_numbers(self:Recipe):
     several, scale = isinstance(self.style_scale, (list, tuple)), lambda v: in_range(v, 'style_scale', .01, 100)
     self.style_scale = [scale(v) for v in self.style_scale] if several else scale(self.style_scale)
     self.finish_steps = in_range(self.finish_steps, 'finish_steps', 1, whole=True)
-    if self.finish and self.finish_steps >= self.steps: raise ValueError(f"finish_steps is {self.finish_steps} of {self.steps} steps: give fewer, or more steps.")
-    if self.finish and self.optimizer != 'lbfgs': raise ValueError(f"finish is {self.finish!r} with optimizer {self.optimizer!r}, whose last steps are too small for it: use optimizer='lbfgs', or leave finish out.")
     if self.aspect is not None: self.aspect = in_range(self.aspect, 'aspect', 1/MAX_ASPECT, MAX_ASPECT)
     if self.levels is not None: self.levels = in_range(self.levels, 'levels', 1, 20, whole=True)
     for k in ('lr', 'lr_end'):
@@ -140,6 +137,19 @@ def _check_numbers(self:Recipe):
     self.schedule = _checked_schedule(self.schedule, layer_names(ENCODERS[self.encoder].depths))
 
 # %% ../nbs/60_recipe.ipynb #a081dbc7
+@patch
+def _check_finish(self:Recipe):
+    "The last steps have an encoder, weights and enough steps, and digests are digests."
+    if self.finish is not None: one_of(self.finish, ENCODERS, 'finish')
+    elif self.finish_weights: raise ValueError(f"finish_weights is {str(self.finish_weights)!r} without finish: name its encoder as finish, or leave it out.")
+    if self.finish and self.finish_steps >= self.steps:
+        raise ValueError(f"finish_steps is {self.finish_steps} of {self.steps} steps: give fewer, or more steps.")
+    if self.finish and self.optimizer != 'lbfgs':
+        raise ValueError(f"finish is {self.finish!r} with optimizer {self.optimizer!r}, whose last steps are too small for it: use optimizer='lbfgs', or leave finish out.")
+    for k in ('encoder_digest', 'finish_digest'):
+        if not re.fullmatch('([0-9a-f]{64})?', str(getattr(self, k))):
+            raise ValueError(f"{k} is {getattr(self, k)!r}: give the 64 digits of `Encoder.digest`, or '' for any weights.")
+
 @patch
 def _check_masks(self:Recipe):
     "Masks are references."
@@ -259,6 +269,7 @@ def named_recipe(
     if settings.get('encoder', recipe.encoder) != recipe.encoder: settings = dict(encoder_weights=None, encoder_inputs='auto') | settings
     if settings.get('finish', recipe.finish) != recipe.finish: settings = dict(finish_weights=None) | settings
     if {'encoder', 'encoder_weights', 'encoder_inputs'} & set(settings): settings = dict(encoder_digest='') | settings
+    if {'finish', 'finish_weights'} & set(settings): settings = dict(finish_digest='') | settings
     if settings.get('encoder') in ENCODERS:
         settings = {k: nearest_layers(getattr(recipe, k), settings['encoder']) for k in ('content_weights', 'style_weights')} | settings
     new = replace(recipe, **settings)
@@ -352,14 +363,15 @@ Recipe.load = staticmethod(load_recipe)
 
 # %% ../nbs/60_recipe.ipynb #f15c83ad
 def check_encoder(
-    recipe:Recipe,  # A recipe
-    enc:Encoder,    # The encoder at hand
-)->Encoder:         # The same
+    recipe:Recipe,        # A recipe
+    enc:Encoder,          # The encoder at hand
+    which:str='encoder',  # Which of its two: 'encoder', or 'finish', that of the last steps
+)->Encoder:               # The same
     "`enc`, unless the recipe was painted with other weights."
-    was = recipe.encoder_digest
+    name, was = getattr(recipe, which), getattr(recipe, f'{which}_digest')
     if was in ('', enc.digest): return enc
-    whose = f"the texnet of version 0.1.0 (digest {was[:12]}), which is no longer in the package" if was == FIRST_TEXNET else f"other weights of {recipe.encoder} (digest {was[:12]})"
-    raise ValueError(f"This recipe was painted with {whose}; at hand is digest {enc.digest[:12]}: say encoder={recipe.encoder!r} to run it on that one, or give its own file as encoder_weights.")
+    whose = f"the texnet of version 0.1.0 (digest {was[:12]}), which is no longer in the package" if was == FIRST_TEXNET else f"other weights of {name} (digest {was[:12]})"
+    raise ValueError(f"This recipe was painted with {whose}; at hand is digest {enc.digest[:12]}: say {which} {name!r} to run it on that one, or name its own file as {which} weights.")
 
 def recipe_encoder(
     recipe:Recipe,  # A recipe

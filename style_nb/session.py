@@ -180,9 +180,10 @@ def _encoder(self:Session, r): return self.shared.encoder(r, self.device or best
 def _settled(self:Session, r):
     "The recipe in units that fit its encoder, one level, with a step size."
     if r.levels not in (None, 1): raise ValueError(f"levels is {r.levels}: a session paints one level; use stylize for more.")
+    if r.finish: raise ValueError(f"finish is {r.finish!r}: a session has no last steps, so one encoder paints all of them; say finish=None, or use stylize.")
     enc = self._encoder(r)
     r = on_encoder(r, enc.name + ('-caffe' if enc.shape.weights == 'Caffe file' else ''))
-    return replace(r, levels=1, lr=r.lr or (.03 if r.optimizer == 'adam' else 1.), lr_end=1., schedule=[], finish=None)
+    return replace(r, levels=1, lr=r.lr or (.03 if r.optimizer == 'adam' else 1.), lr_end=1., schedule=[])
 
 @patch
 def _check(self:Session, r, extras):
@@ -438,7 +439,7 @@ def _changed(self:Session, values):
     "The recipe and the extras with `values` in place, or what is wrong with them."
     for k in values: one_of(k, [*FIELDS, *EXTRAS, 'recipe'], 'setting')
     e, r = dict(self.extras), self.recipe
-    if 'recipe' in values: r = replace(self._settled(named_recipe(values['recipe'], encoder=values.get('encoder', r.encoder), size=r.size, steps=r.steps, levels=1, seed=r.seed, style_blend=r.style_blend, style_scale=r.style_scale)), init=r.init)
+    if 'recipe' in values: r = replace(self._settled(named_recipe(values['recipe'], encoder=values.get('encoder', r.encoder), size=r.size, steps=r.steps, levels=1, seed=r.seed, style_blend=r.style_blend, style_scale=r.style_scale, **{k: v for k, v in values.items() if k == 'finish'})), init=r.init)
     if 'style' in values: e['style'] = [values['style']] if isinstance(values['style'], str) else list(values['style'])
     if 'content' in values: e['content'] = values['content']
     for n in [*e['style'], e['content']]:
@@ -522,7 +523,8 @@ def load(self:Session,
     missing = ', '.join(n for ns in lost.values() for n in ns)
     was = Recipe.load(path)
     other = was.encoder == self.recipe.encoder and was.encoder_digest not in ('', self._encoder(self.recipe).digest)
-    self.note = '; '.join(filter(None, [f'settings of {Path(path).name}', f'painted with other weights of {was.encoder}'*other, f'not among the pictures here: {missing}'*bool(missing), self.note*(what == 'new')]))
+    last = f'its last steps by {was.finish} are left out' if was.finish else ''
+    self.note = '; '.join(filter(None, [f'settings of {Path(path).name}', f'painted with other weights of {was.encoder}'*other, last, f'not among the pictures here: {missing}'*bool(missing), self.note*(what == 'new')]))
     return what
 
 # %% ../nbs/81_session.ipynb #7e14ae6f
@@ -537,7 +539,7 @@ def settings_of(
         with Image.open(path) as im: note = im.text.get(NOTE)
         if note: return json.loads(note)
     for _, f, v in sorted(r.schedule, key=lambda m: m[0]): r = replace(r, **{f: getattr(r, f) | v if isinstance(v, dict) else v})
-    return {f: getattr(r, f) for f in FIELDS if f not in ('levels', 'lr_end', 'init', 'encoder_weights', 'encoder_inputs')}
+    return {f: getattr(r, f) for f in FIELDS if f not in ('levels', 'lr_end', 'init', 'encoder_weights', 'encoder_inputs', 'finish', 'finish_weights')}
 
 # %% ../nbs/81_session.ipynb #59a5fcf7
 @dataclass

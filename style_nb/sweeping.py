@@ -93,8 +93,11 @@ NOTE = 'style_nb.run'
 
 def _by_these_weights(recipe):
     "Was it painted by the weights of today, as far as they are in the package?"
-    today = ENCODERS[recipe.encoder].sha256
-    return not today or bool(recipe.encoder_weights) or recipe.encoder_digest in ('', today)
+    return _same_here(recipe.encoder, recipe.encoder_weights, recipe.encoder_digest) and _same_here(recipe.finish, recipe.finish_weights, recipe.finish_digest)
+
+def _same_here(name, weights, digest):
+    today = ENCODERS[name].sha256 if name else ''
+    return not today or bool(weights) or digest in ('', today)
 
 def read_item(
     item:Item,    # An item

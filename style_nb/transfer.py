@@ -284,7 +284,7 @@ def _named(x, default):
     "A short name of what the user gave: never a folder."
     return Path(str(x)).name if isinstance(x, (str, Path)) else default
 
-def _settle(recipe, enc, device, content, styles, names):
+def _settle(recipe, enc, device, content, styles, names, last=None):
     "The recipe with every default filled in, its pictures referred to, in units that fit the encoder."
     kind = enc.name + ('-caffe' if enc.shape.weights == 'Caffe file' else '')
     r = on_encoder(recipe, 'two encoders' if recipe.finish else kind)  # what both understand
@@ -293,6 +293,7 @@ def _settle(recipe, enc, device, content, styles, names):
     shapes = settle_levels(r, hw, enc)
     return shapes, replace(r, levels=len(shapes), lr=r.lr or (.03 if adam_ else 1.), lr_end=r.lr_end or (.01 if adam_ else 1.), precision=best_precision(device) if r.precision == 'auto' else r.precision,
                            clamp=('step' if adam_ else 'end') if r.clamp == 'auto' else r.clamp, encoder_weights=r.encoder_weights and Path(r.encoder_weights).name, finish_weights=r.finish_weights and Path(r.finish_weights).name, encoder_inputs=enc.inputs, encoder_digest=enc.digest,
+                           finish_digest=last.digest if last else '',
                            content=content if content is None else picture_ref(content, names[0]), styles=[picture_ref(s, n) for s, n in zip(styles, names[1:])], revert=None)
 
 def _check_styles(recipe, styles, enc, shapes):
@@ -328,8 +329,8 @@ class Shared:
 def _finisher(r, shared, device):
     "The encoder of the last steps, or `None`."
     if r.finish is None: return None
-    own = replace(r, encoder=r.finish, encoder_weights=r.finish_weights, encoder_inputs='auto', encoder_digest='', finish=None)
-    return shared.encoder(own, device) if shared else recipe_encoder(own)
+    own = replace(r, encoder=r.finish, encoder_weights=r.finish_weights, encoder_inputs='auto', encoder_digest='', finish=None, finish_weights=None)
+    return check_encoder(r, shared.encoder(own, device) if shared else recipe_encoder(own), 'finish')
 
 # %% ../nbs/70_transfer.ipynb #d371712d
 @delegates(Recipe)
@@ -359,7 +360,7 @@ def stylize(
     if isinstance(init, str) and init == 'picture' and resume is None: raise ValueError("The recipe starts from a picture: give it again as init=...")
     device = check_device(device or best_device())
     enc = shared.encoder(r, device) if shared else recipe_encoder(r)
-    last, (shapes, r) = _finisher(r, shared, device), _settle(r, enc, device, xs[0], xs[1:], names)
+    shapes, r = _settle(r, enc, device, xs[0], xs[1:], names, last := _finisher(r, shared, device))
     masks, r = _read_masks(r, dict(masks=masks, style_masks=style_masks, content_mask=content_mask, change_mask=change_mask), shapes[-1], xs)
     if resume: _check_same(from_json(resume['recipe']), r)
     _check_styles(r, xs[1:], enc, shapes)
@@ -408,8 +409,11 @@ def _read(content, style):
 
 def _check_same(before, now):
     "A run can only go on with the encoder and the pictures it began with."
-    which, same = lambda r: f'{r.encoder} {r.encoder_digest[:12]}'.strip(), before.encoder == now.encoder and before.encoder_digest in ('', now.encoder_digest)
-    if not same: raise ValueError(f"The encoder is not the one this run began with (that was {which(before)}, at hand is {which(now)}): give that one, or start a new run with init=result.image.")
+    for k, what in dict(encoder='encoder', finish='encoder of the last steps').items():
+        name, digest = lambda r: getattr(r, k), lambda r: getattr(r, f'{k}_digest')
+        which = lambda r: f'{name(r)} {digest(r)[:12]}'.strip()
+        if name(before) is None or name(before) == name(now) and digest(before) in ('', digest(now)): continue
+        raise ValueError(f"The {what} is not the one this run began with (that was {which(before)}, at hand is {which(now)}): give that one, or start a new run with init=result.image.")
     for what, a, b in [('content picture', before.content, now.content), *[(f'style picture {i+1}', a, b) for i, (a, b) in enumerate(zip_longest(before.styles, now.styles))]]:
         if (a and a['sha256']) != (b and b['sha256']): raise ValueError(f"The {what} is not the one this run began with ({(a or {}).get('name')!r}): give the same pictures, or start a new run with init=result.image.")
 
@@ -417,7 +421,7 @@ def _resumed(resume, recipe):
     "The state to go on from, and its recipe unless another is given."
     state = resume.state if isinstance(resume, Result) else load_state(resume) if isinstance(resume, (str, Path)) else resume
     if not isinstance(state, dict) or not {'canvas', 'recipe', 'step'} <= set(state): raise TypeError(f"resume is a {type(resume).__name__}: give a Result, its state, or a .safetensors file of it.")
-    return state, replace(from_json(state['recipe']), encoder_digest='') if recipe == 'default' else recipe  # `_check_same` compares the digest
+    return state, replace(from_json(state['recipe']), encoder_digest='', finish_digest='') if recipe == 'default' else recipe  # `_check_same` compares the digests
 
 # %% ../nbs/70_transfer.ipynb #f68732f5
 def run_transfer(

@@ -1,5 +1,5 @@
 "Shared by all tests: threads, small pictures, bad files, and what a good refusal looks like"
-import io, os
+import gc, io, os
 import numpy as np, pytest, torch
 from hypothesis import settings
 from PIL import Image
@@ -11,6 +11,13 @@ torch.set_num_threads(1)  # the pictures are tiny: a second thread gains nothing
 from style_nb.encoders import Encoder, Shape, encoder, random_weights
 from style_nb.gallery import sample
 from style_nb.pictures import load_picture, to_pil
+import style_nb.all
+
+gc.collect(); gc.freeze()  # what is imported stays: a Session that closes collects garbage, and this way looks at its own objects only
+
+def pytest_collection_modifyitems(items):
+    "The slow ones first, so that at the end no worker is left alone with one"
+    items.sort(key=lambda o: o.get_closest_marker('slow') is None)
 
 @pytest.fixture
 def clean_env(monkeypatch, tmp_path):

@@ -12,6 +12,7 @@ pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason='apt-get install chrom
 root = Path(__file__).resolve().parent.parent
 lesson = root/'nbs/lessons/10_studio.ipynb'
 SHOTS, BARS, SERVER = os.environ.get('STUDIO_SHOTS'), bool(os.environ.get('STUDIO_BARS')), os.environ.get('STUDIO_SERVER') or sys.executable
+MOVES, STUDIOS = (20, 13) if BARS else (6, 6)  # how often a slider is moved, a Studio opened
 
 OVERRIDES = {'@jupyterlab/apputils-extension:notification': {'fetchNews': 'false', 'checkForUpdates': False, 'doNotDisturbMode': True},
     '@jupyterlab/docmanager-extension:plugin': {'autosave': False}, '@jupyterlab/notebook-extension:tracker': {'windowingMode': 'none'}}
@@ -183,9 +184,9 @@ def fast_enough(page):
     at(page, 'tv_weight').scroll_into_view_if_needed()
     track, waits = at(page, 'tv_weight').locator('.noUi-target').bounding_box(), []
     n, start = steps_done(page), time.perf_counter()
-    time.sleep(5)
+    time.sleep(5 if BARS else 2)
     rate = (steps_done(page) - n)/(time.perf_counter() - start)
-    for i in range(20):
+    for i in range(MOVES):
         moved, src = heeded(page), at(page, 'canvas').get_attribute('src')
         page.mouse.move(track['x'] + track['width']*(.3 + .4*(i % 2)), track['y'] + track['height']/2); page.mouse.down()
         page.mouse.up(); start = time.perf_counter()
@@ -193,8 +194,8 @@ def fast_enough(page):
             arg=[moved, src], polling=10)
         waits.append(time.perf_counter() - start)
         time.sleep(.4)  # while its handle glides, a slider takes no click
-    print(f'{rate:.1f} steps/s live; slider to canvas: median {sorted(waits)[10]*1000:.0f} ms, longest {max(waits)*1000:.0f} ms')
-    assert sorted(waits)[10] <= (.5 if BARS else 4) and rate >= (10 if BARS else .5)
+    print(f'{rate:.1f} steps/s live; slider to canvas: median {sorted(waits)[MOVES//2]*1000:.0f} ms, longest {max(waits)*1000:.0f} ms')
+    assert sorted(waits)[MOVES//2] <= (.5 if BARS else 4) and rate >= (10 if BARS else .5)
 
 def pause_pin_compare(page):
     at(page, 'pin').click()
@@ -237,7 +238,7 @@ def copy_as_code_and_run_it(page):
     at(page, 'copy-as-code').click()
     text = at(page, 'code-text').locator('textarea')
     until(lambda: 'schedule=' in text.input_value())
-    assert text.input_value().count('stylize(') == 1 and text.input_value().count("'tv_weight'") >= 20, 'the run began anew when a weight or a layer moved'
+    assert text.input_value().count('stylize(') == 1 and text.input_value().count("'tv_weight'") >= MOVES, 'the run began anew when a weight or a layer moved'
     shot(page, 'code')
     run_cell(page, 'exec(studio.code.value')
     out = page.locator('.jp-OutputArea-output', has_text=re.compile('the same bytes: (True|False)'))
@@ -294,9 +295,9 @@ def memory(page):
     return int(Path(f'/proc/{pid}/statm').read_text().split()[1])*os.sysconf('SC_PAGE_SIZE')/2**20
 
 def running_the_cell_again_closes_the_first_and_frees_its_memory(page):
-    "Bar of issue 7: ten times open, paint and close leave less than 50 MB."
+    "Bar of issue 7: ten times open, paint and close leave less than 50 MB; without STUDIO_BARS three times, as one left open holds twice that."
     linux, held = sys.platform.startswith('linux'), []
-    for i in range(13):
+    for i in range(STUDIOS):
         run_cell(page, 'steps=100000')
         until(lambda: 'ready' in status(page), 60)
         assert page.locator('.sn-studio').count() == 1
@@ -304,7 +305,7 @@ def running_the_cell_again_closes_the_first_and_frees_its_memory(page):
         at(page, 'start').click()
         until(lambda: steps_done(page) >= 5, 60)
     if linux:
-        print(f'10 times open, paint, close: {held[-1] - held[2]:.1f} MB more than {held[2]:.0f} MB')
+        print(f'{STUDIOS - 3} times open, paint, close: {held[-1] - held[2]:.1f} MB more than {held[2]:.0f} MB')
         assert held[-1] - held[2] < 50
 
 def nothing_went_wrong_unseen(page):

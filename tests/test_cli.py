@@ -4,10 +4,11 @@ from pathlib import Path
 import numpy as np, pytest, torch
 from PIL import Image
 from style_nb.cli import main, run_demo
-from style_nb.encoders import ENCODERS
+from safetensors.torch import load_file, save_file
+from style_nb.encoders import DATA, ENCODERS
 from style_nb.gallery import samples
 from style_nb.pictures import load_picture, save_picture, to_pil
-from style_nb.recipe import RECIPES, Recipe, picture_ref
+from style_nb.recipe import RECIPES, Recipe, picture_ref, to_json
 
 root = str(Path(__file__).resolve().parent.parent)
 SMALL = '--size 48 --steps 3 --levels 1'.split()
@@ -86,6 +87,29 @@ def test_every_option_of_the_contract(run, files):
     words = '--size 64 --steps 4 --levels 2 --encoder random --recipe default --seed 3'.split()
     assert run('stylize', files/'photo.png', files/'painting.png', '-o', files/'out/x.jpg', *words)[0] == 0
     assert pixels(files/'out/x.jpg')[0] == (64, 64) and left(files) == ['x.jpg']
+
+@pytest.fixture
+def own(files):
+    "A weights file for the encoder `random`: twice as loud as the package's"
+    state = load_file(DATA/'random.safetensors')
+    save_file({k: v/2 for k, v in state.items()}, files/'own.safetensors')
+    return files/'own.safetensors'
+
+def test_weights_of_ones_own(run, files, own):
+    few = '--size 32 --steps 2 --levels 1 --encoder random --finish random --finish-steps 1'.split()
+    for name, words in dict(none=[], both=['--encoder-weights', own], last=['--finish-weights', own]).items():
+        assert run('stylize', files/'photo.png', files/'painting.png', '-o', files/f'out/{name}.png', *few, *words)[0] == 0
+    of = {n: Recipe.load(files/f'out/{n}.png') for n in ('none', 'both', 'last')}
+    assert {n: (r.encoder_weights, r.finish_weights) for n, r in of.items()} == dict(none=(None, None), both=(own.name, None), last=(None, own.name))
+    assert len({pixels(files/f'out/{n}.png') for n in of}) == 3
+
+def test_a_recipe_of_other_weights(run, files):
+    "Refused in words that are not Python's alone, and following them it runs"
+    (files/'old.json').write_text(to_json(Recipe(encoder='random', encoder_digest='0'*64)))
+    words = stylize(files, '--recipe', files/'old.json')
+    code, out, err = run(*words)
+    assert code == 1 and "say encoder 'random' to run it on that one, or name its own file as encoder weights." in err and '=' not in err, err
+    assert run(*words, '--encoder', 'random')[0] == 0 and left(files) == ['out.png']
 
 def test_an_existing_file_is_replaced(run, files):
     (files/'out/out.png').write_text('old')
@@ -202,6 +226,8 @@ def test_bad_style(run, files, bad_files, kind):
     (['--encoder', 'vgg'], ["Unknown encoder 'vgg'", ', '.join(ENCODERS)]),
     (['--recipe', 'gatis'], ["Unknown recipe 'gatis'", 'default, gatys', "Did you mean 'gatys'?"]),
     (['--recipe', 'none.png'], ['There is no file none.png']), (['--recipe', 'none.json'], ['There is no file none.json']),
+    (['--encoder', 'random', '--encoder-weights', 'none.pth'], ['none.pth', 'random']), (['--finish', 'vgg16', '--finish-steps', '1', '--finish-weights', 'none.pth'], ['There is no weights file none.pth']),
+    (['--finish-weights', 'own.pth'], ["finish_weights is 'own.pth' without finish"]),
     (['--optimizer', 'lbgfs'], ['lbfgs, adam', "Did you mean 'lbfgs'?"]),
     (['--init', 'nois'], ["Unknown init 'nois'", "Did you mean 'noise'?"]), (['--init', 'none.png'], ['There is no file none.png']),
     (['--noise', 'cloud'], ["Unknown noise 'cloud'", "Did you mean 'clouds'?"]), (['--noise-share', '2'], ['noise_share is 2']), (['--tv-kind', 'isotropc'], ["Did you mean 'isotropic'?"]),
@@ -281,6 +307,7 @@ except SystemExit as e: print('code', e.code, 'torch' in sys.modules)'''
     p = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, env=env(), timeout=60)
     assert p.stdout.endswith('code 0 False\n') and 'stylize' in p.stdout and 'demo' in p.stdout and p.stderr == ''
 
+@pytest.mark.slow
 def test_a_process_of_its_own_paints_the_same(run, files):
     words = stylize(files, '--seed', 0, '--init', 'noise', '--optimizer', 'adam', out='a.png')
     p = subprocess.run(command(*words), capture_output=True, text=True, env=env(), timeout=120)
@@ -289,10 +316,12 @@ def test_a_process_of_its_own_paints_the_same(run, files):
     assert run(*here)[0] == 0 and pixels(files/'out/a.png') == pixels(files/'out/b.png') and left(files) == ['a.png', 'b.png']
 
 def test_a_failing_process(files):
-    p = subprocess.run(command(*stylize(files, content=files/'none.jpg')), capture_output=True, text=True, env=env(), timeout=120)
+    words = ['recolour', files/'none.jpg', files/'painting.png', '-o', files/'out/out.png']  # the task that imports least
+    p = subprocess.run(command(*words), capture_output=True, text=True, env=env(), timeout=120)
     assert p.returncode == 1 and p.stdout == '' and p.stderr.count('\n') == 1
     assert p.stderr.startswith('style_nb: There is no file') and left(files) == []
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_picture_so_far(files):
     p = subprocess.Popen(command(*stylize(files, '--steps', 1_000_000)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env(),
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))

@@ -2,7 +2,7 @@
 import copy, hashlib, threading
 from urllib.error import URLError
 import numpy as np, pytest, torch, torch.nn as nn, torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torchvision.models.vgg import cfgs, make_layers
 from torchvision.transforms import Normalize
 from style_nb.encoders import *
@@ -204,6 +204,18 @@ def test_calibrate_gives_mean_0_and_deviation_1(x):
     for l in ('conv1_1', 'conv1_2', 'conv2_1'):
         m = torch.cat([e(x, l)[l], e(x.flip(1), l)[l]]).transpose(0, 1).flatten(1)
         assert m.mean(1).abs().max() < 1e-4 and (m.std(1) - 1).abs().max() < 1e-3 and consts[l+'.mean'].shape == m[:, 0].shape
+
+def test_random_of_another_seed(tmp_path, x):
+    "The file of constants says which weights they are for, and the digest knows the seed"
+    write_constants(tmp_path/'a.safetensors', [x], seed=3)
+    e = encoder('random', weights=tmp_path/'a.safetensors')
+    want = random_weights(Encoder('random', ENCODERS['random']), seed=3)
+    calibrate(want, [x])
+    assert all(torch.equal(v, e.state_dict()[k]) for k, v in want.state_dict().items())
+    m = e(x, 'conv4_1')['conv4_1'][0].flatten(1)
+    assert m.mean(1).abs().max() < 1e-3 and (m.std(1) - 1).abs().max() < 1e-2
+    save_file(load_file(tmp_path/'a.safetensors'), tmp_path/'b.safetensors', metadata=dict(seed='4'))
+    assert encoder('random', weights=tmp_path/'b.safetensors').digest != e.digest == encoder('random', weights=tmp_path/'a.safetensors').digest
 
 @pytest.mark.parametrize('make', [lambda p: None, lambda p: p.write_text('no weights'),
     lambda p: save_file({'a': torch.ones(2)}, p),

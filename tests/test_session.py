@@ -149,12 +149,33 @@ def test_a_picture_by_other_weights(make, tmp_path, photo, painting, refused):
     s = make().step().settle()
     p, other = tmp_path/'old.png', '0'*64
     save_picture(photo, p, pnginfo=png_info(replace(s.result.recipe, encoder_digest=other)))
-    refused(lambda: Session(photo, painting, p), 'other weights of texnet', other[:12], "encoder='texnet'")
+    refused(lambda: Session(photo, painting, p), 'other weights of texnet', other[:12], "say encoder 'texnet'")
     assert Session(photo, painting, p, encoder='texnet').recipe.encoder_digest == ''
     s.load(p)
     assert 'painted with other weights of texnet' in s.note
     s.load(s.save(tmp_path/'new.png'))
     assert 'other weights' not in s.note
+
+def test_a_session_has_no_last_steps(make, tmp_path, photo, painting, refused):
+    "Another encoder for them is refused, not dropped without a word; the settings of a picture that had one are taken with a word"
+    words = "finish is 'random'", 'no last steps', 'finish=None', 'use stylize'
+    refused(lambda: make(finish='random', finish_steps=1), *words)
+    s = make()
+    refused(lambda: s.set(finish='random', finish_steps=1), *words)
+    refused(lambda: next(s.sweep(dict(finish=['random']), finish_steps=1)), *words)
+    p, recipe = tmp_path/'a.png', replace(s.recipe, finish='random', finish_steps=1, style_weight=7.)
+    save_picture(photo, p, pnginfo=png_info(recipe))
+    for had in (p, recipe):
+        refused(lambda: Session(photo, painting, had), *words)
+        refused(lambda: s.set(recipe=had), *words)
+        assert Session(photo, painting, had, finish=None).recipe.style_weight == 7.
+    assert s.set(recipe=recipe, finish=None) == 'new' and s.recipe.style_weight == 7.
+    s = make()
+    s.load(p)
+    assert s.recipe.style_weight == 7. and 'its last steps by random are left out' in s.note
+    s.step().settle()
+    s.load(s.save(tmp_path/'b.png'))
+    assert 'last steps' not in s.note
 
 def test_restoring_another_encoder(make):
     s = make().step().settle()
@@ -230,6 +251,7 @@ def test_the_name_of_the_recipe(make):
     s.set(style_weight=3.); assert s.named is None
     s.set(recipe='gatys'); assert s.named == 'gatys'
 
+@pytest.mark.slow
 def test_python_may_end_while_a_run_paints():
     code = "from style_nb.session import Session; s = Session('cat', 'dots', size=32, device='cpu'); s.step(2).settle(); s.start(); print(s.done > 0)"
     r = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=120)

@@ -231,6 +231,7 @@ import gc, sys, time, torch
 torch.set_num_threads(1)
 close, kept = sys.argv[1:] != ['open'], []
 from style_nb.studio import Studio
+gc.collect(); gc.freeze()  # what is imported is looked at by no collection
 def rss(): return int(open('/proc/self/statm').read().split()[1])*4096/2**20
 def cycle():
     s = Studio('cat', 'swirls', size=128, device='cpu')
@@ -251,10 +252,12 @@ print(rss() - before)
 '''
 
 @pytest.mark.skipif(not sys.platform.startswith('linux'), reason='reads /proc')
+@pytest.mark.slow
 def test_ten_studios_leave_less_than_50_mb():
     grown = float(subprocess.run([sys.executable, '-c', CYCLE], capture_output=True, text=True, check=True, timeout=300).stdout.split()[-1])
     assert grown < 50, f'{grown:.0f} MB'
 
+@pytest.mark.slow
 def test_all_imports_without_ipywidgets():
     code = "import sys; sys.modules['ipywidgets'] = None\nfrom style_nb.all import *\ntry: Studio('cat', 'swirls', size=48)\nexcept ImportError as e: print(e)\nb = explore_masks(sample('cat'), size=48, strokes={'mask': [dict(points=[[.2, .5], [.8, .5]], radius=.1)]}); b._ipython_display_(); print(b, b.masks['mask'].shape)\nprint(Session('cat', 'swirls', size=48).state)"
     out = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=300)

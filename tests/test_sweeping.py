@@ -73,19 +73,25 @@ def test_found_again(photo, painting, tmp_path):
     other = sweep(painting, painting, dict(seed=[0, 1]), tmp_path, **FEW)
     assert len(list(tmp_path.iterdir())) == 4 and not same(other[0], first[0]), 'other pictures are other items'
 
-SCRIPT = '''
+TWELVE = dict(grid=dict(seed=list(range(6)), style_weight=[1., 9.]), size=64, steps=12, levels=1, progress=False, init='noise')
+SCRIPT = f'''
 import sys
 from style_nb.sweeping import sweep
-if __name__ == '__main__': sweep(sys.argv[1], sys.argv[2], dict(seed=list(range(6)), style_weight=[1., 9.]), sys.argv[3], workers=int(sys.argv[4]), size=64, steps=40, levels=1, progress=False, init='noise')
+if __name__ == '__main__': sweep('a.png', 'b.png', folder='out', workers=int(sys.argv[1]), **{TWELVE})
 '''
+def workers_alive():
+    import psutil
+    lines = [' '.join(p.cmdline()) for p in psutil.Process().children(recursive=True)]
+    return [l for l in lines if 'loky' in l and 'resource_tracker' not in l]
+
+@pytest.mark.slow
 @pytest.mark.parametrize('workers', [1, 2])
 def test_killed_and_continued(photo, painting, tmp_path, workers):
-    "kill -9 in the middle of twelve, continued: nothing lost, nothing done twice"
+    "kill -9 in the middle of twelve, continued by another process: nothing lost, nothing done twice, and its workers end with it"
     (tmp_path/'go.py').write_text(SCRIPT)
     to_pil(photo).save(tmp_path/'a.png'); to_pil(painting).save(tmp_path/'b.png')
     out = tmp_path/'out'
-    run = [sys.executable, 'go.py', 'a.png', 'b.png', str(out), str(workers)]
-    p = subprocess.Popen(run, cwd=tmp_path, start_new_session=True, env=os.environ | {'OMP_NUM_THREADS': '1'})
+    p = subprocess.Popen([sys.executable, 'go.py', str(workers)], cwd=tmp_path, start_new_session=True, env=os.environ | {'OMP_NUM_THREADS': '1'})
     done = lambda: sorted(f for f in out.glob('*.png') if f.name[0] != '.') if out.exists() else []
     end = time.time() + 120
     while len(done()) < 3 and p.poll() is None and time.time() < end: time.sleep(.02)
@@ -94,15 +100,10 @@ def test_killed_and_continued(photo, painting, tmp_path, workers):
     before = {f: f.stat().st_mtime_ns for f in done()}
     assert 3 <= len(before) < 12
     for f in before: Image.open(f).load()
-    assert subprocess.run(run, cwd=tmp_path, timeout=200, env=os.environ | {'OMP_NUM_THREADS': '1'}).returncode == 0
+    got = sweep(tmp_path/'a.png', tmp_path/'b.png', folder=out, workers=workers, **TWELVE)
+    assert not any(o.error for o in got) and workers_alive() == []
     assert len(done()) == 12 and {f: f.stat().st_mtime_ns for f in before} == before
     assert len({(Recipe.load(f).seed, Recipe.load(f).style_weight) for f in done()}) == 12
-
-def test_processes_end_with_the_sweep(photo, painting):
-    import psutil
-    def torches(): return [p for p in psutil.Process().children(recursive=True) if 'loky' in ' '.join(p.cmdline()) and 'resource_tracker' not in ' '.join(p.cmdline())]
-    got = sweep(photo, painting, dict(seed=[0, 1]), workers=2, **FEW)
-    assert not any(o.error for o in got) and torches() == []
 
 def test_bad_input(photo, painting, refused, tmp_path):
     refused(lambda: sweep(photo, painting, dict(seed=[0]), stpes=3), "Did you mean 'steps'?")
@@ -125,18 +126,20 @@ def test_matrix(photo, painting, painting2, tmp_path, refused):
     refused(lambda: matrix({}, painting), 'nothing to paint')
     with pytest.raises(ValueError): m['face', 'nobody']
 
-def test_pictures_by_other_weights_are_painted_again(tmp_path):
+@pytest.mark.parametrize('which,more', [('encoder', {}), ('finish', dict(finish='texnet-small', finish_steps=1))])
+def test_pictures_by_other_weights_are_painted_again(tmp_path, which, more):
     "A folder filled by the texnet of 0.1.0 is no folder of today's"
     from dataclasses import replace
     from style_nb.gallery import sample
     from style_nb.recipe import FIRST_TEXNET, png_info
     from style_nb.sweeping import NOTE
-    how = dict(size=48, steps=2, levels=1, progress=False)
+    how = dict(size=48, steps=2, levels=1, progress=False) | more
     first = sweep(sample('cat'), sample('swirls'), dict(style_weight=[3.]), tmp_path, **how)
     path = next(tmp_path.glob('*.png'))
     with Image.open(path) as im: note, picture = im.text[NOTE], im.convert('RGB')
-    info = png_info(replace(first[0].recipe, encoder_digest=FIRST_TEXNET))
+    info = png_info(replace(first[0].recipe, **{f'{which}_digest': FIRST_TEXNET}))
     info.add_itxt(NOTE, note)
     Image.new('RGB', picture.size).save(path, pnginfo=info)
     again = sweep(sample('cat'), sample('swirls'), dict(style_weight=[3.]), tmp_path, **how)
-    assert again[0].image.tobytes() == picture.tobytes() and again[0].recipe.encoder_digest == first[0].recipe.encoder_digest
+    assert again[0].image.tobytes() == picture.tobytes()
+    assert (again[0].recipe.encoder_digest, again[0].recipe.finish_digest) == (first[0].recipe.encoder_digest, first[0].recipe.finish_digest)
