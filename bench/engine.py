@@ -18,7 +18,7 @@ import torch
 from fastai.callback.core import Callback, CancelFitException
 import reference
 from style_nb.callbacks import PRECISIONS, best_precision
-from style_nb.encoders import CALIBRATION, ENCODERS, Encoder, calibrate, encoder, random_weights
+from style_nb.encoders import CALIBRATION, ENCODERS, Encoder, calibrate, encoder, packaged, random_weights
 from style_nb.gallery import sample
 from style_nb.pictures import Plate, load_picture, resize, whole_file
 from style_nb.recipe import named_recipe
@@ -29,14 +29,14 @@ PAIRS = [('astronaut', 'swirls'), ('cat', 'dots'), ('coffee', 'woodcut'), ('rock
 
 @functools.lru_cache(None)
 def make_encoder(kind):
-    if kind == 'texnet': return encoder('texnet', padding='reflect')
+    if kind in packaged(): return encoder(kind, padding='reflect')
     enc = random_weights(Encoder('vgg19', ENCODERS['vgg19'], padding='reflect'))
     calibrate(enc, [load_picture(sample(n), 192) for n in CALIBRATION])
     return enc.to(memory_format=torch.channels_last)
 
 def recipe_for(kind, **settings):
     "The default recipe; for VGG-19 Gatys' five layers and content layer, unit-free"
-    if kind == 'texnet': return named_recipe('default', **settings)
+    if kind in packaged(): return named_recipe('default', **dict(encoder=kind) | settings)
     return named_recipe('default', encoder='vgg19', style_weights={f'relu{i}_1': 1. for i in range(1, 6)}, content_weights={'relu4_2': 1.}, **settings)
 
 def machine():
