@@ -15,6 +15,7 @@ import pandas as pd
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+from fastcore.basics import patch
 from fastai.callback.core import Callback, TrainEvalCallback
 from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
@@ -175,37 +176,40 @@ class LeastSquares:
         self.own = torch.cat([weight.flatten(1).T, bias[None]]).double()
         self.found = self.own
 
-    def add(self,
-        x:torch.Tensor,  # Inputs (B, n_in, H, W)
-        y:torch.Tensor,  # Wanted outputs before the ReLU (B, n_out, H, W)
-    ):
-        "Take in a batch; from the second time through them on, what is missed after the ReLU."
-        step = max(1, min(x.shape[-2:])//self.places)
-        chance = torch.Generator('cpu').manual_seed(1_000_003*self.seed + self.batch)
-        down, right = torch.randint(step, (2,), generator=chance, device='cpu').tolist()
-        rows = _patches(x, step, down, right)
-        wanted = y[..., down::step, right::step].permute(0, 2, 3, 1).reshape(-1, y.shape[1])
-        made = rows @ self.found.float()
-        missed = wanted - made
-        if self.factor is None:
-            self.xx += (rows.T @ rows).double()
-        else:
-            missed = torch.where(wanted > 0, missed, -made.relu())
-        self.missed += (rows.T @ missed).double()
-        self.batch += 1
+# %% ../nbs/68_shrinking.ipynb #b2860e1a
+@patch
+def add(self:LeastSquares,
+    x:torch.Tensor,  # Inputs (B, n_in, H, W)
+    y:torch.Tensor,  # Wanted outputs before the ReLU (B, n_out, H, W)
+):
+    "Take in a batch; from the second time through them on, what is missed after the ReLU."
+    step = max(1, min(x.shape[-2:])//self.places)
+    chance = torch.Generator('cpu').manual_seed(1_000_003*self.seed + self.batch)
+    down, right = torch.randint(step, (2,), generator=chance, device='cpu').tolist()
+    rows = _patches(x, step, down, right)
+    wanted = y[..., down::step, right::step].permute(0, 2, 3, 1).reshape(-1, y.shape[1])
+    made = rows @ self.found.float()
+    missed = wanted - made
+    if self.factor is None:
+        self.xx += (rows.T @ rows).double()
+    else:
+        missed = torch.where(wanted > 0, missed, -made.relu())
+    self.missed += (rows.T @ missed).double()
+    self.batch += 1
 
-    def solve(self,
-        ridge:float=1e-3,     # How close to the first weights, as a share of the inputs' mean square
-    )->tuple:                 # (weights, biases)
-        "The weights, after all batches."
-        pull = ridge*self.xx.diagonal()[:-1].mean()
-        if self.factor is None:
-            self.factor = torch.linalg.cholesky(self.xx + pull*torch.eye(len(self.xx), dtype=torch.float64))
-        change = torch.cholesky_solve(self.missed + pull*(self.own - self.found), self.factor)
-        self.found = self.found + change
-        self.missed.zero_()
-        self.batch = 0
-        return self.found[:-1].T.reshape(-1, self.n_in, 3, 3).float(), self.found[-1].float()
+@patch
+def solve(self:LeastSquares,
+    ridge:float=1e-3,     # How close to the first weights, as a share of the inputs' mean square
+)->tuple:                 # (weights, biases)
+    "The weights, after all batches."
+    pull = ridge*self.xx.diagonal()[:-1].mean()
+    if self.factor is None:
+        self.factor = torch.linalg.cholesky(self.xx + pull*torch.eye(len(self.xx), dtype=torch.float64))
+    change = torch.cholesky_solve(self.missed + pull*(self.own - self.found), self.factor)
+    self.found = self.found + change
+    self.missed.zero_()
+    self.batch = 0
+    return self.found[:-1].T.reshape(-1, self.n_in, 3, 3).float(), self.found[-1].float()
 
 # %% ../nbs/68_shrinking.ipynb #32bbf790
 PART = {1: .1, 2: .1, 3: .2, 4: .6, 5: 1.}  # of the pictures, by stage: maps get smaller, so it takes more of them
@@ -332,6 +336,7 @@ def _norm_one(grams):
     "Gram matrices (N, C, C) brought to norm 1."
     return grams/grams.norm(dim=(1, 2), keepdim=True).clamp_min(1e-12)
 
+# %% ../nbs/68_shrinking.ipynb #485bc085
 class Styles(Batches):
     "Squares of pictures and their styles as the teacher sees them. A batch is some squares, and which."
     def __init__(self,
@@ -560,27 +565,29 @@ def shrink(
 )->Shrunk:                  # The small encoder, and how it got there
     "Make a small encoder of a large one, or go on with what was stopped or killed."
     path, large = check_output(path, ('.safetensors',)), _teacher(teacher, weights)
-    wide = widths_of(large, share)
-    squares = in_range(squares, 'squares', 1, whole=True)
-    side, size = (in_range(v, k, 32, whole=True) for k, v in dict(side=side, size=size).items())
-    steps, lr = in_range(steps, 'steps', 0, whole=True), in_range(lr, 'lr', 1e-9)
-    batch = in_range(batch, 'batch', 3, whole=True)
-    styles = in_range(styles, 'styles', batch, whole=True)
-    about = _can_be_written(about or {})
+    wide, about = widths_of(large, share), _can_be_written(about or {})
+    squares, side, steps, styles, batch, size, lr = _in_range(squares, side, steps, styles, batch, size, lr)
     fitted, held = _read(pictures, hold_out, progress)
-    crops = Crops(fitted, 8, size, seed)
     note = dict(teacher=large.digest, pictures_fitted=pictures_digest(fitted.values()), widths=list(wide),
                 squares=squares, side=side, seed_of_all=seed)
+    crops, history = Crops(fitted, 8, size, seed), pd.DataFrame()
     small, plan, table = _solved(path.with_suffix('.start.safetensors'), large, wide, fitted, note, progress)
     make_loud(small, plan.loud)
-    history = pd.DataFrame()
     if steps:
         seen = Styles(large, plan, crops, styles, batch, progress)
         history = follow(small, seen, steps, path.with_suffix('.checkpoint'), lr=lr, note=note, cbs=cbs,
                          progress=progress)
         if len(history) < steps: return Shrunk(small, table, history, {}, None)
-        note = note | dict(steps=steps, styles=styles, batch=batch, size=size, lr=lr)
+        note = note | dict(styles=styles, batch=batch, size=size, lr=lr)
     return _written(path, small, large, table, history, held, note | dict(steps=steps), about)
+
+# %% ../nbs/68_shrinking.ipynb #003c8035
+def _in_range(squares, side, steps, styles, batch, size, lr):
+    "The numbers of `shrink`, each where it may be."
+    batch = in_range(batch, 'batch', 3, whole=True)
+    return (in_range(squares, 'squares', 1, whole=True), in_range(side, 'side', 32, whole=True),
+            in_range(steps, 'steps', 0, whole=True), in_range(styles, 'styles', batch, whole=True), batch,
+            in_range(size, 'size', 32, whole=True), in_range(lr, 'lr', 1e-9))
 
 def _can_be_written(about):
     "The dict, if JSON knows all that is in it."
