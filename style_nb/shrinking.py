@@ -21,15 +21,15 @@ from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
 from tqdm.auto import tqdm
 from .pictures import Plate, check_output, in_range, one_of, resize
-from .encoders import CAFFE, ENCODERS, Encoder, Shape, encoder, layer_names, read_encoder, save_encoder
+from .encoders import CAFFE, ENCODERS, Encoder, Shape, encoder, layer_names, read_encoder, save_encoder, weights_digest
 from .losses import gram
 from .learner import picture_grams
-from .fitting import Batches, Crops, fit, loaders, no_loss, pictures_digest, read_pictures, split_pictures
+from .fitting import Batches, Crops, fit, loaders, no_loss, read_pictures, split_pictures
 
 # %% auto #0
-__all__ = ['PART', 'style_layers', 'Look', 'look_at', 'keep_channels', 'gram_distances', 'loudness', 'Plan', 'plan_channels',
-           'LeastSquares', 'solve_weights', 'small_encoder', 'make_loud', 'likeness', 'Follower', 'Styles',
-           'FollowStyles', 'WhiteSGD', 'input_moments', 'follow', 'Shrunk', 'widths_of', 'shrink']
+__all__ = ['PART', 'style_layers', 'norm_one', 'Look', 'look_at', 'keep_channels', 'gram_distances', 'loudness', 'Plan',
+           'plan_channels', 'LeastSquares', 'solve_weights', 'small_encoder', 'make_loud', 'likeness', 'Follower',
+           'Styles', 'FollowStyles', 'WhiteSGD', 'input_moments', 'follow', 'Shrunk', 'widths_of', 'shrink']
 
 # %% ../nbs/68_shrinking.ipynb #ca75faaa
 def style_layers(
@@ -37,6 +37,12 @@ def style_layers(
 )->list:          # Names
     "The first ReLU of each stage: the layers whose Gram matrices are a style."
     return [l for l in enc.layers if l.startswith('relu') and l.endswith('_1')]
+
+def norm_one(
+    grams:torch.Tensor,  # Gram matrices (N, C, C)
+)->torch.Tensor:         # The same, each of norm 1
+    "Gram matrices without their loudness."
+    return grams/grams.norm(dim=(1, 2), keepdim=True).clamp_min(1e-12)
 
 @dataclass(repr=False)
 class Look:
@@ -46,6 +52,7 @@ class Look:
     grams: dict    # {style layer: (pictures, C, C), each of norm 1}
     def __repr__(self): return f'Look: {len(self.moments)} layers, {len(next(iter(self.grams.values())))} pictures'
 
+# %% ../nbs/68_shrinking.ipynb #bee39c8e
 @torch.no_grad()
 def look_at(
     teacher:Encoder,     # The large encoder
@@ -59,7 +66,7 @@ def look_at(
     for x in tqdm(pictures, 'looking', unit='batch', disable=not progress, mininterval=.5):
         for l, maps in teacher(x, layers).items():
             g = gram(maps)
-            one = g/g.norm(dim=(1, 2), keepdim=True).clamp_min(1e-12)
+            one = norm_one(g)
             moments[l] = moments[l] + one.double().sum(0)
             power[l] = power[l] + g.diagonal(dim1=1, dim2=2).sum(0)
             if l in grams: grams[l].append(one)
@@ -148,9 +155,8 @@ def plan_channels(
 # %% ../nbs/68_shrinking.ipynb #20852128
 def _patches(x, step, down, right):
     "Every `step`th place's 3x3 neighbours and a 1: (places, 9 C + 1)."
-    b, c, h, w = x.shape
-    around = F.unfold(F.pad(x, (1, 1, 1, 1), 'reflect'), 3).view(b, 9*c, h, w)[..., down::step, right::step]
-    rows = around.permute(0, 2, 3, 1).reshape(-1, 9*c)
+    around = F.unfold(F.pad(x, (1, 1, 1, 1), 'reflect')[..., down:, right:], 3, stride=step)
+    rows = around.transpose(1, 2).reshape(-1, around.shape[1])
     return torch.cat([rows, rows.new_ones(len(rows), 1)], 1)
 
 # %% ../nbs/68_shrinking.ipynb #5ec533a6
@@ -199,13 +205,13 @@ def add(self:LeastSquares,
 
 @patch
 def solve(self:LeastSquares,
-    ridge:float=1e-3,     # How close to the first weights, as a share of the inputs' mean square
+    ridge:float=1e-3,     # How close to the first weights, as a share of the inputs' mean square; the first time's counts
 )->tuple:                 # (weights, biases)
     "The weights, after all batches."
-    pull = ridge*self.xx.diagonal()[:-1].mean()
     if self.factor is None:
-        self.factor = torch.linalg.cholesky(self.xx + pull*torch.eye(len(self.xx), dtype=torch.float64))
-    change = torch.cholesky_solve(self.missed + pull*(self.own - self.found), self.factor)
+        self.pull = ridge*self.xx.diagonal()[:-1].mean()
+        self.factor = torch.linalg.cholesky(self.xx + self.pull*torch.eye(len(self.xx), dtype=torch.float64))
+    change = torch.cholesky_solve(self.missed + self.pull*(self.own - self.found), self.factor)
     self.found = self.found + change
     self.missed.zero_()
     self.batch = 0
@@ -332,46 +338,47 @@ class Follower(nn.Module):
 
     def forward(self, x): return self.student(x, self.layers)
 
-def _norm_one(grams):
-    "Gram matrices (N, C, C) brought to norm 1."
-    return grams/grams.norm(dim=(1, 2), keepdim=True).clamp_min(1e-12)
-
 # %% ../nbs/68_shrinking.ipynb #485bc085
 class Styles(Batches):
     "Squares of pictures and their styles as the teacher sees them. A batch is some squares, and which."
     def __init__(self,
-        teacher:Encoder,     # The large encoder
+        teacher:Encoder,     # The large encoder; it looks when the first batch is asked for
         plan:Plan,           # Channels and factors
         crops:Crops,         # Where the squares come from
-        n:int=1200,          # How many squares; VGG-16's styles of one take 1.3 MB
+        n:int=1200,          # How many squares; what VGG-16 sees of one takes 1.5 MB
         batch:int=24,        # Squares in a batch, at least 3
         progress:bool=True,  # Show a progress bar
     ):
         self.batch = in_range(batch, 'batch', 3, whole=True)
         n = in_range(n, 'styles', self.batch, whole=True)
-        layers = [l for l in style_layers(teacher) if l in plan.kept]
-        self.plan = crops.plan | dict(n=n, batch=batch)
-        self.seed, squares = crops.seed, []
-        self.kept, self.whole = {l: [] for l in layers}, {l: [] for l in layers}
-        rounds = range(-(-n//crops.batch))
-        for i in tqdm(rounds, 'looking at styles', unit='batch', disable=not progress, mininterval=.5):
-            squares.append((crops.at(i)[0]*255).round().byte())
-            self._take_in(teacher, plan, squares[-1].float()/255)
-        self.squares = torch.cat(squares)[:n]
-        self.kept, self.whole = ({l: torch.cat(g)[:n] for l, g in d.items()} for d in (self.kept, self.whole))
-
-    @torch.no_grad()
-    def _take_in(self, teacher, plan, x):
-        for l, maps in teacher(x, list(self.whole)).items():
-            whole, kept = gram(maps), plan.kept[l]
-            factor = plan.gains[l]*plan.loud[l]
-            self.whole[l].append(_norm_one(whole).half())
-            self.kept[l].append(_norm_one(whole[:, kept][:, :, kept]*(factor[:, None]*factor)).half())
+        self.teacher, self.channels, self.progress, self.seed = teacher, plan, progress, crops.seed
+        self.plan = crops.plan | dict(batch=self.batch, styles=n, cut=crops.batch, seen_by=teacher.digest[:16])
+        cut = [(crops.at(i)[0]*255).round().byte() for i in range(-(-n//crops.batch))]
+        self.squares, self.kept, self.whole = torch.cat(cut)[:n], {}, {}
 
     def at(self, i):
+        if not self.kept: self.look()
         chance = torch.Generator('cpu').manual_seed(self.seed*1_000_003 + i)
         which = torch.randperm(len(self.squares), generator=chance, device='cpu')[:self.batch]
         return self.squares[which].float()/255, which
+
+# %% ../nbs/68_shrinking.ipynb #52a8a793
+@patch
+@torch.no_grad()
+def look(self:Styles):
+    "Let the teacher look at all squares: Gram matrices of norm 1, of all channels and of those kept."
+    layers = [l for l in style_layers(self.teacher) if l in self.channels.kept]
+    seen = {l: ([], []) for l in layers}
+    bar = tqdm(self.squares.split(8), 'looking at styles', unit='batch', disable=not self.progress, mininterval=.5)
+    for x in bar:
+        for l, maps in self.teacher(x.float()/255, layers).items():
+            whole, kept = gram(maps), self.channels.kept[l]
+            factor = self.channels.gains[l]*self.channels.loud[l]
+            seen[l][0].append(norm_one(whole).half())
+            seen[l][1].append(norm_one(whole[:, kept][:, :, kept]*(factor[:, None]*factor)).half())
+    for l in layers:
+        whole, kept = seen.pop(l)
+        self.whole[l], self.kept[l] = torch.cat(whole), torch.cat(kept)
 
 # %% ../nbs/68_shrinking.ipynb #04d2df10
 class FollowStyles(Callback):
@@ -402,7 +409,7 @@ class FollowStyles(Callback):
     def after_loss(self):
         which = self.yb[0].cpu()
         for l, maps in self.pred.items():
-            made = _norm_one(gram(maps))
+            made = norm_one(gram(maps))
             kept, whole = (d[l][which].to(made) for d in (self.styles.kept, self.styles.whole))
             self.learn.add_term(f'gram/{l}', 1., (made - kept).square().sum((1, 2)).mean())
             far = 1 - _correlation(gram_distances(made), gram_distances(whole))
@@ -414,7 +421,7 @@ class WhiteSGD(torch.optim.Optimizer):
     "Momentum for 3x3 convolutions whose inputs are alike: steps are measured by how far they move the outputs."
     def __init__(self,
         params,            # Weight and bias of each convolution, in turn
-        lr:float=.0015,    # How far one step moves the outputs, root mean square over their own
+        lr:float=.0015,    # How far one step moves the outputs, root mean square
         moments=(),        # Mean product of a convolution's inputs with each other, see `input_moments`; one for each
         damp:float=.01,    # Added to their diagonal, as a share of its mean
         momentum:float=.9, # Share of the past in a step
@@ -427,8 +434,7 @@ class WhiteSGD(torch.optim.Optimizer):
     def step(self, closure=None):
         group = self.param_groups[0]
         pairs = list(zip(group['params'][::2], group['params'][1::2]))
-        for (weight, bias), inverse in zip(pairs, self.inverses):
-            if weight.grad is None: continue  # behind the last style layer
+        for (weight, bias), inverse in zip(pairs, self.inverses, strict=True):
             g = torch.cat([weight.grad.flatten(1), bias.grad[:, None]], 1)
             state = self.state[weight]
             mean = state.get('mean', torch.zeros_like(g)).lerp(g, 1 - group['momentum'])
@@ -452,7 +458,7 @@ def input_moments(
             problem = LeastSquares(module.in_channels, 1)
             for x in xs: problem.add(x, x[:, :1])
             found.append((problem.xx/problem.xx[-1, -1]).float())
-        xs = [module(x) for x in xs]
+        for i, x in enumerate(xs): xs[i] = module(x)
     return found
 
 # %% ../nbs/68_shrinking.ipynb #a5a5c15b
@@ -474,7 +480,8 @@ def follow(
     white = partial(OptimWrapper, opt=partial(WhiteSGD, moments=moments))
     learn = Learner(loaders(styles), Follower(student), loss_func=no_loss, lr=lr, default_cbs=False, opt_func=white,
                     cbs=[TrainEvalCallback, losses, *cbs])
-    history = fit(learn, steps, path, lr=lr, warmup=.05, plan=note or {}, progress=progress)
+    begun = dict(begun=weights_digest(student.body.state_dict())[:16])
+    history = fit(learn, steps, path, lr=lr, warmup=.05, plan=(note or {}) | begun, progress=progress)
     student.requires_grad_(False).eval()
     return history
 
@@ -568,9 +575,9 @@ def shrink(
     wide, about = widths_of(large, share), _can_be_written(about or {})
     squares, side, steps, styles, batch, size, lr = _in_range(squares, side, steps, styles, batch, size, lr)
     fitted, held = _read(pictures, hold_out, progress)
-    note = dict(teacher=large.digest, pictures_fitted=pictures_digest(fitted.values()), widths=list(wide),
-                squares=squares, side=side, seed_of_all=seed)
     crops, history = Crops(fitted, 8, size, seed), pd.DataFrame()
+    note = dict(teacher=large.digest, pictures_fitted=crops.plan['pictures'], widths=list(wide), squares=squares,
+                side=side, seed_of_all=seed, through='ReLU')
     small, plan, table = _solved(path.with_suffix('.start.safetensors'), large, wide, fitted, note, progress)
     make_loud(small, plan.loud)
     if steps:

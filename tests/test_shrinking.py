@@ -11,8 +11,9 @@ from style_nb.encoders import DATA, ENCODERS, Encoder, Shape, at_hand, encoder, 
 from style_nb.fitting import Halt
 from style_nb.gallery import samples
 from style_nb.pictures import load_picture, save_picture
-from style_nb.shrinking import (LeastSquares, gram_distances, keep_channels, likeness, look_at, loudness, plan_channels, shrink, small_encoder, solve_weights,
-                                style_layers, widths_of)
+from style_nb.fitting import Crops
+from style_nb.shrinking import (FollowStyles, LeastSquares, Styles, WhiteSGD, follow, gram_distances, input_moments, keep_channels, likeness, look_at, loudness,
+                                make_loud, plan_channels, shrink, small_encoder, solve_weights, style_layers, widths_of)
 
 TINY = Shape('for tests', (8, 12), (1, 2))
 
@@ -88,6 +89,18 @@ def test_a_strong_ridge_leaves_the_weights_it_was_given():
     found = problem.solve(ridge=1e9)
     assert torch.allclose(found[0], weight, atol=1e-4) and torch.allclose(found[1], bias, atol=1e-4)
 
+def test_no_pass_raises_what_is_summed():
+    g = torch.Generator().manual_seed(5)
+    batches = [(torch.randn(2, 2, 12, 12, generator=g).relu(), torch.randn(2, 4, 12, 12, generator=g) - .5) for _ in range(2)]
+    problem, sums = LeastSquares(2, 4, places=99), []
+    for _ in range(6):
+        for x, y in batches:
+            problem.add(x, y)
+        weight, bias = problem.solve(ridge=1e-9)
+        made = [torch.nn.functional.conv2d(torch.nn.functional.pad(x, (1,)*4, 'reflect'), weight, bias) for x, _ in batches]
+        sums.append(sum(float(torch.where(y > 0, y - m, m.relu()).square().sum()) for m, (_, y) in zip(made, batches)))
+    assert all(b <= a*1.0001 for a, b in zip(sums, sums[1:])) and sums[-1] < .99*sums[0]
+
 def test_with_all_channels_nothing_is_lost(teacher, squares):
     plan = plan_channels(look_at(teacher, squares, False), TINY.widths)
     copy = small_encoder(teacher, TINY.widths)
@@ -103,6 +116,45 @@ def test_channels_of_a_small_encoder_are_about_equally_strong(teacher, squares):
     solve_weights(teacher, small, plan, squares, progress=False)
     for maps in small(torch.cat(squares), style_layers(small)).values():
         assert maps.square().mean().item() == pytest.approx(1, rel=.3)
+
+def flat(conv):
+    return torch.cat([conv.weight.flatten(1), conv.bias[:, None]], 1).detach()
+
+def test_a_step_moves_the_outputs_by_the_step_size():
+    g = torch.Generator().manual_seed(6)
+    conv, rows = torch.nn.Conv2d(2, 5, 3), torch.rand(400, 19, generator=g)
+    moments = rows.T @ rows/400
+    opt = WhiteSGD(conv.parameters(), lr=.01, moments=[moments], damp=1e-9, momentum=0.)
+    before = flat(conv)
+    for p in conv.parameters():
+        p.grad = torch.randn(p.shape, generator=g)
+    opt.step()
+    change = flat(conv) - before
+    assert ((change @ moments)*change).sum().div(5).sqrt().item() == pytest.approx(.01, rel=.01)
+
+def test_how_far_a_network_has_moved(teacher, squares):
+    convs = [m for m in teacher.body if isinstance(m, torch.nn.Conv2d)]
+    losses = FollowStyles(None, convs, input_moments(teacher, list(squares)))
+    assert losses.moved().item() == 0
+    saved = [p.clone() for c in convs for p in c.parameters()]
+    with torch.no_grad():
+        for c in convs:
+            c.weight *= 1.1
+            c.bias *= 1.1
+    assert losses.moved().item() == pytest.approx(.01*len(convs), rel=1e-3)
+    with torch.no_grad():
+        for p, old in zip((p for c in convs for p in c.parameters()), saved):
+            p.copy_(old)
+
+def test_training_brings_styles_into_order(teacher, squares, pictures):
+    plan = plan_channels(look_at(teacher, squares, False), (3, 4))
+    small = small_encoder(teacher, (3, 4))
+    solve_weights(teacher, small, plan, squares, passes=0, progress=False)
+    make_loud(small, plan.loud)
+    styles = Styles(teacher, plan, Crops(pictures, 8, 48, 1), n=24, batch=24, progress=False)  # all in each batch
+    history = follow(small, styles, 40, progress=False)
+    total = history.filter(regex='far|gram').sum(axis=1)
+    assert total.iloc[-1] < .9*total[0] and history.moved.max() < .2
 
 def test_a_small_encoder_ends_where_it_is_told_to():
     large = Encoder('vgg19', ENCODERS['vgg19'])
@@ -161,6 +213,11 @@ def test_stopped_and_continued_is_the_same(whole, pictures, tmp_path):
     done = shrink('random', path, pictures, **HOW)
     assert done.encoder.digest == whole.encoder.digest and done.history.loss.tolist() == whole.history.loss.tolist()
 
+def test_a_finished_run_does_not_look_at_styles_again(whole, pictures, monkeypatch):
+    monkeypatch.setattr(Styles, 'look', lambda self: pytest.fail('looked again'))
+    again = shrink('random', whole.path, pictures, **HOW)
+    assert again.encoder.digest == whole.encoder.digest
+
 def test_other_settings_do_not_go_on_from_it(pictures, tmp_path, refused):
     path = tmp_path/'small.safetensors'
     shrink('random', path, pictures, cbs=[StopAfter(2)], **HOW)
@@ -176,17 +233,17 @@ def test_pictures_held_out_are_measured_on(pictures, tmp_path):
     assert made.card['held_out'] == (len(many) + 1)//2 and set(made.card['likeness']) == set(style_layers(made.encoder))
 
 def test_killed_and_continued_is_the_same(folder, tmp_path):
-    "The command, killed while it trains and while it solves"
+    "The command, killed while it trains"
     words = ['shrink', 'random', '--pictures', str(folder), '--share', '8', '8', '8', '8', '8', '--steps', '25', '--hold-out', '0']
     start = lambda out: subprocess.Popen([sys.executable, '-c', 'import sys; import style_nb.shrinking as s; '
-        's.shrink.__kwdefaults__.update(squares=8, side=64, size=64, batch=3, styles=6); from style_nb.cli import main; sys.exit(main(sys.argv[1:]))',
+        's.shrink.__kwdefaults__.update(squares=8, side=64, size=64, batch=3, styles=6); s.fit.__kwdefaults__.update(seconds=0); from style_nb.cli import main; sys.exit(main(sys.argv[1:]))',
         *words, '-o', str(out)], env=os.environ | dict(OMP_NUM_THREADS='1'), stderr=subprocess.PIPE, stdout=subprocess.PIPE)
     one = tmp_path/'one.safetensors'
     p = start(one)
     assert p.wait(120) == 0, p.stderr.read()
     other = tmp_path/'other.safetensors'
     p = start(other)
-    mark = other.with_suffix('.start.safetensors')
+    mark = other.with_suffix('.checkpoint')
     end = time.time() + 60
     while not mark.exists() and time.time() < end:
         time.sleep(.02)
