@@ -205,9 +205,9 @@ class Shape:
 
 ENCODERS = {
     'texnet': Shape('half of VGG-16, fitted anew by this project', (32, 64, 128, 288, 192), (2, 2, 3, 3, 1), **CAFFE, weights='in the package',
-        sha256='d5fb6037815a0f53fd09b145e26419de16089212af2038bf42c2cb55a04c0678'),
-    'texnet-small': Shape('a quarter of VGG-16, for speed and previews', (16, 32, 80, 160, 128), (2, 2, 3, 3, 1), **CAFFE, weights='in the package',
-        sha256='f9a26449e988f6b896fb45fa8baeae57d167765ad23d22b0d8ff20078bc133a3'),
+        sha256='5a40cd4d2ba563a186655a8a20b1f9ac0bc836ac614fea0f1b39eb990b214600'),
+    'texnet-small': Shape('a quarter of VGG-16, for speed and previews', (16, 32, 72, 160, 128), (2, 2, 3, 3, 1), **CAFFE, weights='in the package',
+        sha256='5ac26901851ef6092f3381ccf154a8879e9543c4b92f19b27af91ac59acaddeb'),
     'random': Shape('VGG-19 at half width, seeded random weights, normalised', (32, 64, 128, 256, 256), weights='constants in the package'),
     'vgg16': Shape('VGG-16 trained on ImageNet', depths=(2, 2, 3, 3, 3), weights="torchvision's download and cache"),
     'vgg19': Shape('VGG-19 trained on ImageNet', weights="torchvision's download and cache", checked='by formula'),
