@@ -1,9 +1,10 @@
 """J against seconds: the textbook loop on VGG-16, and our ways of painting, judged by bench/judge.py.
 
-    python bench/race.py --vgg FILE --works DIR [--size 384] [--evaluations 500] [--ways texnet vgg16 ...] [--pairs 4] [--out DIR]
+    python bench/race.py --vgg FILE --works DIR [--size 384] [--evaluations 500] [--ways ...] [--pairs 4] [--out DIR]
 
-The textbook loop (reference.py) minimises J itself, from the photo, at one size. Each other way is `stylize` with the judge's own settings and
-the changes in WAYS. The pairs are the first of those that no tuning has seen. Every run is written at once, so a stopped race goes on where it was.
+The textbook loop (reference.py) minimises J itself, from the photo, at one size. Each other way is `stylize` with the
+judge's own settings and the changes in WAYS. The pairs are the first of those that no tuning has seen. Every run is
+written at once, so a stopped race goes on where it was.
 Run it on an idle machine.
 """
 import argparse
@@ -38,12 +39,14 @@ def textbook(photo, painting, args, judge):
     style = resize(style, min(max(style.shape[-2:]), round(recipe.style_scale*args.size)))
     objective = reference.Objective(network, recipe, load_picture(small), style)
     picture, seconds, losses = reference.paint(objective, load_picture(small), args.evaluations)
-    return to_pil(picture.clamp(0, 1)), dict(seconds=seconds, losses=losses, J=judge(to_pil(picture.clamp(0, 1)), photo, painting)['J'])
+    made = to_pil(picture.clamp(0, 1))
+    return made, dict(seconds=seconds, losses=losses, J=judge(made, photo, painting)['J'])
 
 
 def ours(photo, painting, changes, args, judge):
     "One of WAYS"
-    files = {k: args.vgg for k, who in (('encoder_weights', 'encoder'), ('finish_weights', 'finish')) if changes.get(who) == 'vgg16'}
+    whose = dict(encoder_weights='encoder', finish_weights='finish')
+    files = {k: args.vgg for k, who in whose.items() if changes.get(who) == 'vgg16'}
     start = time.perf_counter()
     made = stylize(photo, painting, size=args.size, progress=False, **SETTINGS | changes | files).image
     seconds = time.perf_counter() - start
@@ -60,8 +63,9 @@ def table(rows):
             continue
         over = statistics.median(r['J']/book[r['pair']]['J'] for r in mine)
         faster = statistics.median(book[r['pair']]['seconds']/r['seconds'] for r in mine)
-        print(f"{who:20} {len(mine)} of {len(pairs)} pairs: J {statistics.median(r['J'] for r in mine):.2f}, {over:.2f} times the textbook loop's, "
-              f"{statistics.median(r['seconds'] for r in mine):.0f} s, 1/{faster:.1f} of its time", flush=True)
+        judged, seconds = (statistics.median(r[k] for r in mine) for k in ('J', 'seconds'))
+        print(f"{who:20} {len(mine)} of {len(pairs)} pairs: J {judged:.2f}, {over:.2f} times the textbook loop's, "
+              f"{seconds:.0f} s, 1/{faster:.1f} of its time", flush=True)
 
 
 def plot(rows, path):
@@ -72,7 +76,8 @@ def plot(rows, path):
         if who == TEXTBOOK:
             for r in mine:
                 n = len(r['losses'])
-                ax.plot([r['seconds']*(j + 1)/n for j in range(n)], r['losses'], color='.7', lw=1, label=who if r is mine[0] else None)
+                at = [r['seconds']*(j + 1)/n for j in range(n)]
+                ax.plot(at, r['losses'], color='.7', lw=1, label=who if r is mine[0] else None)
             continue
         ax.plot([r['seconds'] for r in mine], [r['J'] for r in mine], 'o', label=who, color=f'C{i}')
     ax.set(xscale='log', yscale='log', ylim=(1, 60), xlabel='seconds', ylabel='J, judged by VGG-16')
@@ -99,7 +104,10 @@ def main():
             if any(r['pair'] == name and r['who'] == who for r in rows):
                 continue
             photo, painting = (open_named(n, args.works) for n in pair)
-            made, figures = textbook(photo, painting, args, judge) if who == TEXTBOOK else ours(photo, painting, WAYS[who], args, judge)
+            if who == TEXTBOOK:
+                made, figures = textbook(photo, painting, args, judge)
+            else:
+                made, figures = ours(photo, painting, WAYS[who], args, judge)
             rows.append(dict(pair=name, who=who, **figures))
             with whole_file(path) as part:
                 part.write_text(json.dumps(rows))

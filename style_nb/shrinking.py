@@ -21,7 +21,7 @@ from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
 from tqdm.auto import tqdm
 from .pictures import Plate, check_output, in_range, one_of, resize
-from .encoders import CAFFE, ENCODERS, Encoder, Shape, encoder, layer_names, read_encoder, save_encoder, weights_digest
+from .encoders import ENCODERS, Encoder, Shape, encoder, read_encoder, save_encoder, weights_digest
 from .losses import gram
 from .learner import picture_grams
 from .fitting import Batches, Crops, fit, loaders, no_loss, read_pictures, split_pictures
@@ -172,7 +172,7 @@ class LeastSquares:
         self.xx = torch.zeros(9*n_in + 1, 9*n_in + 1, dtype=torch.float64)
         self.missed = torch.zeros(9*n_in + 1, n_out, dtype=torch.float64)
         self.own = self.found = torch.zeros_like(self.missed)
-        self.factor, self.batch = None, 0
+        self.factor, self.pull, self.batch = None, 0., 0
 
     def begin(self,
         weight:torch.Tensor,  # Weights to stay close to, (n_out, n_in, 3, 3)
@@ -205,7 +205,7 @@ def add(self:LeastSquares,
 
 @patch
 def solve(self:LeastSquares,
-    ridge:float=1e-3,     # How close to the first weights, as a share of the inputs' mean square; the first time's counts
+    ridge:float=1e-3,     # How close to the first weights, a share of the inputs' mean square; the first call's
 )->tuple:                 # (weights, biases)
     "The weights, after all batches."
     if self.factor is None:
