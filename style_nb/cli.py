@@ -162,7 +162,7 @@ def _shrink_options(sub):
     s.add_argument('--pictures', required=True, nargs='+', metavar='DIR', help='folders of photos and paintings')
     s.add_argument('--weights', metavar='FILE', help="the teacher's weights file, where it is named by its encoder")
     s.add_argument('--share', type=float, nargs='+', default=[.5], metavar='S', help='share of the channels to keep (default: .5), or five numbers of channels')
-    s.add_argument('--steps', type=int, help='steps of the training after the least squares; 0 is without (default: 300)')
+    s.add_argument('--steps', type=int, help='steps of the training after the least squares; 0 is without (default: 800)')
     s.add_argument('--hold-out', type=int, nargs='+', default=[33], metavar='N', help='each how manyth picture is kept out and measured on (default: 33), or a number for each folder; 0 is none')
     s.add_argument('--seed', type=int, help='seed of the squares cut from the pictures')
 

@@ -126,7 +126,8 @@ class Crops(Batches):
             if p.dtype == torch.uint8 and p.ndim == 3 and len(p) == 3: continue
             raise ValueError(f"A picture is {tuple(p.shape)} of {p.dtype}: give bytes (3, H, W), as of read_pictures.")
         least = min(min(p.shape[1:]) for p in self.pictures)
-        if least < size: raise ValueError(f"A picture has a side of {least} px: give a size up to that, not {size}.")
+        if least < size:
+            raise ValueError(f"A picture has a side of {least} px: give squares with a side up to that, not {size}.")
         self.plan = dict(pictures=pictures_digest(self.pictures), batch=self.batch, size=self.size, seed=self.seed)
 
     def at(self, i):

@@ -10,7 +10,6 @@ import json
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-import numpy as np
 import pandas as pd
 import torch
 import torch.nn as nn
@@ -20,7 +19,7 @@ from fastai.callback.core import Callback, TrainEvalCallback
 from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
 from tqdm.auto import tqdm
-from .pictures import Plate, check_output, in_range, one_of, resize
+from .pictures import check_output, in_range, one_of, resize
 from .encoders import ENCODERS, Encoder, Shape, encoder, read_encoder, save_encoder, weights_digest
 from .losses import gram
 from .learner import picture_grams
@@ -28,8 +27,9 @@ from .fitting import Batches, Crops, fit, loaders, no_loss, read_pictures, split
 
 # %% auto #0
 __all__ = ['PART', 'style_layers', 'norm_one', 'Look', 'look_at', 'keep_channels', 'gram_distances', 'loudness', 'Plan',
-           'plan_channels', 'LeastSquares', 'solve_weights', 'small_encoder', 'make_loud', 'likeness', 'Follower',
-           'Styles', 'FollowStyles', 'WhiteSGD', 'input_moments', 'follow', 'Shrunk', 'widths_of', 'shrink']
+           'plan_channels', 'LeastSquares', 'solve_weights', 'small_encoder', 'make_loud', 'likeness', 'followed',
+           'Follower', 'some_places', 'Examples', 'FollowMaps', 'by_inverse_root', 'WhiteSGD', 'input_moments',
+           'follow', 'Shrunk', 'widths_of', 'shrink']
 
 # %% ../nbs/68_shrinking.ipynb #ca75faaa
 def style_layers(
@@ -327,37 +327,53 @@ def likeness(
     return {l: float(_correlation(order[enc][l], order[teacher][l])) for l in layers}
 
 # %% ../nbs/68_shrinking.ipynb #604d9b21
+def followed(
+    layers,  # Names of layers, from the picture down
+)->list:     # Names
+    "The layers that training looks at: those of a style, and the last ReLU, so that every convolution is trained."
+    relus = [l for l in layers if l.startswith('relu')]
+    return [l for l in relus if l.endswith('_1') or l == relus[-1]]
+
 class Follower(nn.Module):
-    "A small encoder as a model in training: gives the maps of its style layers."
+    "A small encoder as a model in training: gives the maps it is trained on."
     def __init__(self,
         student:Encoder,  # The small encoder
     ):
         super().__init__()
         self.student = student.requires_grad_(True)
-        self.layers = style_layers(student)
+        self.layers = followed(student.layers)
 
     def forward(self, x): return self.student(x, self.layers)
 
 # %% ../nbs/68_shrinking.ipynb #485bc085
-class Styles(Batches):
-    "Squares of pictures and their styles as the teacher sees them. A batch is some squares, and which."
+def some_places(
+    maps:torch.Tensor,  # Maps (B, C, H, W)
+    rows:int=12,        # At least so many rows and columns, less than twice as many; all of smaller maps
+)->torch.Tensor:        # (B, C, h, w), a view
+    "Maps at a grid of places; neighbours tell nearly the same."
+    step = max(1, min(maps.shape[-2:])//rows)
+    return maps[..., ::step, ::step]
+
+class Examples(Batches):
+    "Squares of pictures and the teacher's maps of the channels kept. A batch is some squares, and which."
     def __init__(self,
         teacher:Encoder,     # The large encoder; it looks when the first batch is asked for
-        plan:Plan,           # Channels and factors
+        plan:Plan,           # Channels and factors, down to the small encoder's last layer
         crops:Crops,         # Where the squares come from
-        n:int=1200,          # How many squares; what VGG-16 sees of one takes 1.5 MB
-        batch:int=24,        # Squares in a batch, at least 3
+        n:int=3200,          # How many squares; with half of VGG-16's channels each takes .4 MB at 160 px
+        batch:int=16,        # Squares in a batch
         progress:bool=True,  # Show a progress bar
     ):
-        self.batch = in_range(batch, 'batch', 3, whole=True)
-        n = in_range(n, 'styles', self.batch, whole=True)
+        self.batch = in_range(batch, 'batch', 1, whole=True)
+        n = in_range(n, 'examples', self.batch, whole=True)
         self.teacher, self.channels, self.progress, self.seed = teacher, plan, progress, crops.seed
-        self.plan = crops.plan | dict(batch=self.batch, styles=n, cut=crops.batch, seen_by=teacher.digest[:16])
+        self.plan = crops.plan | dict(batch=self.batch, examples=n, cut=crops.batch, seen_by=teacher.digest[:16])
         cut = [(crops.at(i)[0]*255).round().byte() for i in range(-(-n//crops.batch))]
-        self.squares, self.kept, self.whole = torch.cat(cut)[:n], {}, {}
+        self.squares = torch.cat(cut)[:n]
+        self.maps = {}
 
     def at(self, i):
-        if not self.kept: self.look()
+        if not self.maps: self.look()
         chance = torch.Generator('cpu').manual_seed(self.seed*1_000_003 + i)
         which = torch.randperm(len(self.squares), generator=chance, device='cpu')[:self.batch]
         return self.squares[which].float()/255, which
@@ -365,68 +381,62 @@ class Styles(Batches):
 # %% ../nbs/68_shrinking.ipynb #52a8a793
 @patch
 @torch.no_grad()
-def look(self:Styles):
-    "Let the teacher look at all squares: Gram matrices of norm 1, of all channels and of those kept."
-    layers = [l for l in style_layers(self.teacher) if l in self.channels.kept]
-    seen = {l: ([], []) for l in layers}
-    bar = tqdm(self.squares.split(8), 'looking at styles', unit='batch', disable=not self.progress, mininterval=.5)
+def look(self:Examples):
+    "Let the teacher look at all squares, and remember its maps of the channels kept, as loud as they are to be."
+    layers = followed(self.channels.kept)
+    seen = {l: [] for l in layers}
+    bar = tqdm(self.squares.split(8), 'looking at examples', unit='batch', disable=not self.progress, mininterval=.5)
     for x in bar:
         for l, maps in self.teacher(x.float()/255, layers).items():
-            whole, kept = gram(maps), self.channels.kept[l]
-            factor = self.channels.gains[l]*self.channels.loud[l]
-            seen[l][0].append(norm_one(whole).half())
-            seen[l][1].append(norm_one(whole[:, kept][:, :, kept]*(factor[:, None]*factor)).half())
-    for l in layers:
-        whole, kept = seen.pop(l)
-        self.whole[l], self.kept[l] = torch.cat(whole), torch.cat(kept)
+            factor = (self.channels.gains[l]*self.channels.loud[l]).view(1, -1, 1, 1)
+            seen[l].append((some_places(maps)[:, self.channels.kept[l]]*factor).half())
+    for l in layers: self.maps[l] = torch.cat(seen.pop(l))
 
 # %% ../nbs/68_shrinking.ipynb #04d2df10
-class FollowStyles(Callback):
-    "Losses of a small encoder in training: Gram matrices, distances between styles, and how far it has moved."
+class FollowMaps(Callback):
+    "Losses of a small encoder in training: what it misses of the teacher's maps, as a share of their squares."
     order, run_valid = 10, False
     def __init__(self,
-        styles:Styles,         # What the teacher sees
-        convolutions:list,     # The small encoder's, as they are at the start
-        moments:list,          # Mean product of a convolution's inputs with each other, one for each
-        far_weight:float=1.,   # Weight of the distances, beside 1 for the Gram matrices
-        stay:float=.3,         # Weight of having moved
+        examples:Examples,    # What the teacher sees
+        last_weight:float=.5, # Weight of the deepest layer, which misses most, beside 1 for the others
     ):
-        self.styles, self.convolutions, self.moments = styles, list(convolutions), list(moments)
-        self.far_weight, self.stay = in_range(far_weight, 'far_weight'), in_range(stay, 'stay')
-        self.start = [self._flat(c).detach().clone() for c in self.convolutions]
-
-    def _flat(self, conv): return torch.cat([conv.weight.flatten(1), conv.bias[:, None]], 1)
-
-    def moved(self):
-        "How far the outputs before the ReLU have moved, squared, as a share of what they were; sum over layers."
-        total = 0.
-        for conv, start, moments in zip(self.convolutions, self.start, self.moments):
-            start, moments = start.to(conv.weight), moments.to(conv.weight)
-            change = self._flat(conv) - start
-            total = total + ((change @ moments)*change).sum()/((start @ moments)*start).sum()
-        return total
+        self.examples = examples
+        self.last_weight = in_range(last_weight, 'last_weight')
 
     def after_loss(self):
         which = self.yb[0].cpu()
+        last = list(self.pred)[-1]
         for l, maps in self.pred.items():
-            made = norm_one(gram(maps))
-            kept, whole = (d[l][which].to(made) for d in (self.styles.kept, self.styles.whole))
-            self.learn.add_term(f'gram/{l}', 1., (made - kept).square().sum((1, 2)).mean())
-            far = 1 - _correlation(gram_distances(made), gram_distances(whole))
-            self.learn.add_term(f'far/{l}', self.far_weight, far)
-        self.learn.add_term('moved', self.stay, self.moved())
+            wanted = self.examples.maps[l][which].to(maps)
+            power = wanted.square().mean().clamp_min(.01)  # 1 over all examples, by the plan's factors
+            missed = (some_places(maps) - wanted).square().mean()/power
+            self.learn.add_term(f'missed/{l}', self.last_weight if l == last else 1., missed)
+
+# %% ../nbs/68_shrinking.ipynb #a79e8278
+def by_inverse_root(
+    spread:torch.Tensor,  # Products (n, n), symmetric, no eigenvalue below 0
+    step:torch.Tensor,    # (n, m)
+    damp:float=.1,        # Added to the eigenvalues, as a share of their mean
+)->torch.Tensor:          # (n, m)
+    "`step` times the root of the inverse of `spread` brought to a mean of 1; not a number where `spread` is none."
+    if not spread.isfinite().all():
+        return torch.full_like(step, torch.nan)  # eigh would raise; now `Finite` ends the fit and says why
+    values, axes = torch.linalg.eigh(spread/spread.diagonal().mean().clamp_min(1e-30))
+    return (axes*(values.clamp_min(0) + damp).rsqrt()) @ (axes.T @ step)
 
 # %% ../nbs/68_shrinking.ipynb #fc419f7a
 class WhiteSGD(torch.optim.Optimizer):
-    "Momentum for 3x3 convolutions whose inputs are alike: steps are measured by how far they move the outputs."
+    "Momentum for 3x3 convolutions, the gradient whitened by the inputs and by how the outputs' gradients go together."
     def __init__(self,
         params,            # Weight and bias of each convolution, in turn
-        lr:float=.0015,    # How far one step moves the outputs, root mean square
+        lr:float=.01,      # How far one step moves the outputs, root mean square, however small the gradient
         moments=(),        # Mean product of a convolution's inputs with each other, see `input_moments`; one for each
-        damp:float=.01,    # Added to their diagonal, as a share of its mean
+        damp:float=.01,    # Added to the diagonal of each, as a share of the inputs' mean square
+        damp_out:float=.1, # Added to the eigenvalues of the gradients' products, as a share of their mean
         momentum:float=.9, # Share of the past in a step
     ):
-        super().__init__(params, dict(lr=lr, momentum=momentum))
+        super().__init__(params, dict(lr=lr, momentum=momentum, damp=damp, damp_out=damp_out))
+        self.moments = [m.float() for m in moments]
         eye = lambda m: damp*m.diagonal()[:-1].mean()*torch.eye(len(m), dtype=torch.float64)
         self.inverses = [torch.linalg.inv(m.double() + eye(m.double())).float() for m in moments]
 
@@ -434,13 +444,16 @@ class WhiteSGD(torch.optim.Optimizer):
     def step(self, closure=None):
         group = self.param_groups[0]
         pairs = list(zip(group['params'][::2], group['params'][1::2]))
-        for (weight, bias), inverse in zip(pairs, self.inverses, strict=True):
+        for (weight, bias), moments, inverse in zip(pairs, self.moments, self.inverses, strict=True):
             g = torch.cat([weight.grad.flatten(1), bias.grad[:, None]], 1)
+            white = g @ inverse.to(g)
+            spread = white @ g.T
             state = self.state[weight]
-            mean = state.get('mean', torch.zeros_like(g)).lerp(g, 1 - group['momentum'])
-            state['mean'] = mean
-            step = mean @ inverse.to(g.device)
-            far = (step*mean).sum().clamp_min(1e-20).sqrt()/len(bias)**.5  # how far it moves an output, were lr 1
+            state['n'] = state.get('n', 0) + 1
+            state['mean'] = state.get('mean', torch.zeros_like(g)).lerp(white, 1 - group['momentum'])
+            state['spread'] = state.get('spread', torch.zeros_like(spread)).lerp(spread, max(.05, 1/state['n']))
+            step = by_inverse_root(state['spread'], state['mean'], group['damp_out'])
+            far = ((step @ moments.to(g))*step).sum().clamp_min(1e-20).sqrt()/len(bias)**.5
             step = step*(group['lr']/far)
             weight.sub_(step[:, :-1].view_as(weight))
             bias.sub_(step[:, -1])
@@ -464,26 +477,26 @@ def input_moments(
 # %% ../nbs/68_shrinking.ipynb #a5a5c15b
 def follow(
     student:Encoder,       # The small encoder, channels as loud as they are to be; trained in place
-    styles:Styles,         # What the teacher sees
+    examples:Examples,     # What the teacher sees
     steps:int,             # Batches
     path=None,             # Checkpoint; `None` keeps none
     *,
-    lr:float=.0015,        # Largest step: how far it moves the outputs of a layer
+    lr:float=.01,          # Largest step: how far it moves the outputs of a layer
     note:dict=None,        # What a run that goes on must have in common besides
     cbs=(),                # More callbacks
     progress:bool=True,    # Show a progress bar
 )->pd.DataFrame:           # A row a step
     "Train all layers of a small encoder together."
-    convolutions = [m for m in student.body if isinstance(m, nn.Conv2d)]
-    moments = input_moments(student, [x.float()/255 for x in styles.squares[:96].split(8)])
-    losses = FollowStyles(styles, convolutions, moments)
+    moments = input_moments(student, [x.float()/255 for x in examples.squares[:96].split(8)])
+    losses = FollowMaps(examples)
     white = partial(OptimWrapper, opt=partial(WhiteSGD, moments=moments))
-    learn = Learner(loaders(styles), Follower(student), loss_func=no_loss, lr=lr, default_cbs=False, opt_func=white,
+    learn = Learner(loaders(examples), Follower(student), loss_func=no_loss, lr=lr, default_cbs=False, opt_func=white,
                     cbs=[TrainEvalCallback, losses, *cbs])
-    begun = dict(begun=weights_digest(student.body.state_dict())[:16])
-    history = fit(learn, steps, path, lr=lr, warmup=.05, plan=(note or {}) | begun, progress=progress)
-    student.requires_grad_(False).eval()
-    return history
+    plan = dict(begun=weights_digest(student.body.state_dict())[:16], last_weight=losses.last_weight) | (note or {})
+    try:
+        return fit(learn, steps, path, lr=lr, warmup=.05, plan=plan, progress=progress)
+    finally:
+        student.requires_grad_(False).eval()
 
 # %% ../nbs/68_shrinking.ipynb #5086db89
 @dataclass(repr=False)
@@ -559,11 +572,11 @@ def shrink(
     weights=None,           # The teacher's weights file; `None` takes the encoder's own
     squares:int=1200,       # Squares for least squares
     side:int=128,           # Their side, px
-    steps:int=300,          # Steps of the training afterwards; 0 is without
-    styles:int=1200,        # Squares for the training
-    batch:int=24,           # Squares a step
+    steps:int=800,          # Steps of the training afterwards; 0 is without
+    examples:int=3200,      # Squares for the training, looked at by the teacher beforehand
+    batch:int=16,           # Squares a step
     size:int=160,           # Their side, px
-    lr:float=.0015,         # Largest step, see `follow`
+    lr:float=.01,           # Largest step, see `follow`
     hold_out=33,            # Each how manyth picture is kept out and measured on, or a number a folder; 0 is none
     seed:int=0,             # Seed of squares and places
     about:dict=None,        # More for the card: data, licence, limits
@@ -573,7 +586,7 @@ def shrink(
     "Make a small encoder of a large one, or go on with what was stopped or killed."
     path, large = check_output(path, ('.safetensors',)), _teacher(teacher, weights)
     wide, about = widths_of(large, share), _can_be_written(about or {})
-    squares, side, steps, styles, batch, size, lr = _in_range(squares, side, steps, styles, batch, size, lr)
+    squares, side, steps, examples, batch, size, lr = _in_range(squares, side, steps, examples, batch, size, lr)
     fitted, held = _read(pictures, hold_out, progress)
     crops, history = Crops(fitted, 8, size, seed), pd.DataFrame()
     note = dict(teacher=large.digest, pictures_fitted=crops.plan['pictures'], widths=list(wide), squares=squares,
@@ -581,19 +594,19 @@ def shrink(
     small, plan, table = _solved(path.with_suffix('.start.safetensors'), large, wide, fitted, note, progress)
     make_loud(small, plan.loud)
     if steps:
-        seen = Styles(large, plan, crops, styles, batch, progress)
+        seen = Examples(large, plan, crops, examples, batch, progress)
         history = follow(small, seen, steps, path.with_suffix('.checkpoint'), lr=lr, note=note, cbs=cbs,
                          progress=progress)
         if len(history) < steps: return Shrunk(small, table, history, {}, None)
-        note = note | dict(styles=styles, batch=batch, size=size, lr=lr)
+        note = note | dict(examples=examples, batch=batch, size=size, lr=lr)
     return _written(path, small, large, table, history, held, note | dict(steps=steps), about)
 
 # %% ../nbs/68_shrinking.ipynb #003c8035
-def _in_range(squares, side, steps, styles, batch, size, lr):
+def _in_range(squares, side, steps, examples, batch, size, lr):
     "The numbers of `shrink`, each where it may be."
-    batch = in_range(batch, 'batch', 3, whole=True)
+    batch = in_range(batch, 'batch', 1, whole=True)
     return (in_range(squares, 'squares', 1, whole=True), in_range(side, 'side', 32, whole=True),
-            in_range(steps, 'steps', 0, whole=True), in_range(styles, 'styles', batch, whole=True), batch,
+            in_range(steps, 'steps', 0, whole=True), in_range(examples, 'examples', batch, whole=True), batch,
             in_range(size, 'size', 32, whole=True), in_range(lr, 'lr', 1e-9))
 
 def _can_be_written(about):
@@ -656,7 +669,8 @@ def _written(path, small, large, table, history, held, note, about):
     card = note | dict(teacher_name=large.name, kept=table.kept.to_dict(), held_out=len(test))
     card |= dict(energy=rounded(table.energy), hit=rounded(table.hit))
     if len(history):
-        card |= dict(seconds=round(history.seconds.iloc[-1]), loss=round(float(history.loss[-50:].mean()), 4))
+        missed = history.filter(like='missed/').tail(50).mean()
+        card |= dict(seconds=round(history.seconds.iloc[-1]), missed=rounded(missed.rename(lambda k: k.split('/')[1])))
     if len(test) > 9: card['likeness'] = rounded(likeness(small, large, test))
     save_encoder(small, path, card | about)
     done = encoder('texnet', 'avg', 'reflect', path)
