@@ -366,14 +366,18 @@ class Examples(Batches):
     ):
         self.batch = in_range(batch, 'batch', 1, whole=True)
         n = in_range(n, 'examples', self.batch, whole=True)
-        self.teacher, self.channels, self.progress, self.seed = teacher, plan, progress, crops.seed
+        self.teacher = teacher
+        self.channels = plan
+        self.progress = progress
+        self.seed = crops.seed
         self.plan = crops.plan | dict(batch=self.batch, examples=n, cut=crops.batch, seen_by=teacher.digest[:16])
         cut = [(crops.at(i)[0]*255).round().byte() for i in range(-(-n//crops.batch))]
         self.squares = torch.cat(cut)[:n]
         self.maps = {}
 
     def at(self, i):
-        if not self.maps: self.look()
+        if not self.maps:
+            self.look()
         chance = torch.Generator('cpu').manual_seed(self.seed*1_000_003 + i)
         which = torch.randperm(len(self.squares), generator=chance, device='cpu')[:self.batch]
         return self.squares[which].float()/255, which
@@ -390,7 +394,8 @@ def look(self:Examples):
         for l, maps in self.teacher(x.float()/255, layers).items():
             factor = (self.channels.gains[l]*self.channels.loud[l]).view(1, -1, 1, 1)
             seen[l].append((some_places(maps)[:, self.channels.kept[l]]*factor).half())
-    for l in layers: self.maps[l] = torch.cat(seen.pop(l))
+    for l in layers:
+        self.maps[l] = torch.cat(seen.pop(l))
 
 # %% ../nbs/68_shrinking.ipynb #04d2df10
 class FollowMaps(Callback):
