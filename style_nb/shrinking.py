@@ -28,8 +28,8 @@ from .fitting import Batches, Crops, fit, loaders, no_loss, read_pictures, split
 # %% auto #0
 __all__ = ['PART', 'style_layers', 'norm_one', 'Look', 'look_at', 'keep_channels', 'gram_distances', 'loudness', 'Plan',
            'plan_channels', 'LeastSquares', 'solve_weights', 'small_encoder', 'make_loud', 'likeness', 'followed',
-           'Follower', 'some_places', 'Examples', 'FollowMaps', 'by_inverse_root', 'WhiteSGD', 'input_moments',
-           'follow', 'Shrunk', 'widths_of', 'shrink']
+           'Follower', 'some_places', 'Examples', 'FollowMaps', 'WhiteSGD', 'input_moments', 'follow', 'Shrunk',
+           'widths_of', 'shrink']
 
 # %% ../nbs/68_shrinking.ipynb #ca75faaa
 def style_layers(
@@ -417,30 +417,17 @@ class FollowMaps(Callback):
             missed = (some_places(maps) - wanted).square().mean()/power
             self.learn.add_term(f'missed/{l}', self.last_weight if l == last else 1., missed)
 
-# %% ../nbs/68_shrinking.ipynb #a79e8278
-def by_inverse_root(
-    spread:torch.Tensor,  # Products (n, n), symmetric, no eigenvalue below 0
-    step:torch.Tensor,    # (n, m)
-    damp:float=.1,        # Added to the eigenvalues, as a share of their mean
-)->torch.Tensor:          # (n, m)
-    "`step` times the root of the inverse of `spread` brought to a mean of 1; not a number where `spread` is none."
-    if not spread.isfinite().all():
-        return torch.full_like(step, torch.nan)  # eigh would raise; now `Finite` ends the fit and says why
-    values, axes = torch.linalg.eigh(spread/spread.diagonal().mean().clamp_min(1e-30))
-    return (axes*(values.clamp_min(0) + damp).rsqrt()) @ (axes.T @ step)
-
 # %% ../nbs/68_shrinking.ipynb #fc419f7a
 class WhiteSGD(torch.optim.Optimizer):
-    "Momentum for 3x3 convolutions, the gradient whitened by the inputs and by how the outputs' gradients go together."
+    "Momentum for 3x3 convolutions, the gradient whitened by the inputs."
     def __init__(self,
         params,            # Weight and bias of each convolution, in turn
         lr:float=.01,      # How far one step moves the outputs, root mean square, however small the gradient
         moments=(),        # Mean product of a convolution's inputs with each other, see `input_moments`; one for each
         damp:float=.01,    # Added to the diagonal of each, as a share of the inputs' mean square
-        damp_out:float=.1, # Added to the eigenvalues of the gradients' products, as a share of their mean
         momentum:float=.9, # Share of the past in a step
     ):
-        super().__init__(params, dict(lr=lr, momentum=momentum, damp=damp, damp_out=damp_out))
+        super().__init__(params, dict(lr=lr, momentum=momentum, damp=damp))
         self.moments = [m.float() for m in moments]
         eye = lambda m: damp*m.diagonal()[:-1].mean()*torch.eye(len(m), dtype=torch.float64)
         self.inverses = [torch.linalg.inv(m.double() + eye(m.double())).float() for m in moments]
@@ -450,16 +437,13 @@ class WhiteSGD(torch.optim.Optimizer):
         group = self.param_groups[0]
         pairs = list(zip(group['params'][::2], group['params'][1::2]))
         for (weight, bias), moments, inverse in zip(pairs, self.moments, self.inverses, strict=True):
-            g = torch.cat([weight.grad.flatten(1), bias.grad[:, None]], 1)
-            white = g @ inverse.to(g)
-            spread = white @ g.T
+            gradient = torch.cat([weight.grad.flatten(1), bias.grad[:, None]], 1)
+            white = gradient @ inverse.to(gradient)
             state = self.state[weight]
-            state['n'] = state.get('n', 0) + 1
-            state['mean'] = state.get('mean', torch.zeros_like(g)).lerp(white, 1 - group['momentum'])
-            state['spread'] = state.get('spread', torch.zeros_like(spread)).lerp(spread, max(.05, 1/state['n']))
-            step = by_inverse_root(state['spread'], state['mean'], group['damp_out'])
-            far = ((step @ moments.to(g))*step).sum().clamp_min(1e-20).sqrt()/len(bias)**.5
-            step = step*(group['lr']/far)
+            step = state.get('step', torch.zeros_like(white)).lerp(white, 1 - group['momentum'])
+            state['step'] = step
+            outputs = ((step @ moments.to(step))*step).sum()/len(bias)  # mean square of their change
+            step = step*(group['lr']/outputs.clamp_min(1e-20).sqrt())
             weight.sub_(step[:, :-1].view_as(weight))
             bias.sub_(step[:, -1])
 
