@@ -4,6 +4,7 @@
     python bench/reversion.py truth                     36 paintings whose photo is known, against the painting, filters and histogram matching
     python bench/reversion.py calibrate --photos DIR    what a painting tells of its photo: fits the line of `under_paint`, and writes it
     python bench/reversion.py rank --photos DIR         does the first of 20 ranked photos end nearer to the truth than the median one?
+    python bench/reversion.py sheet --paintings DIR     twelve works in the public domain, each with a photo, to look at
 """
 import argparse, json
 from pathlib import Path
@@ -16,7 +17,7 @@ from style_nb.all import *
 from heldout import heldout_distance
 from style_nb.pictures import Plate
 from style_nb.encoders import DATA
-from style_nb.reversion import OCTAVES, model_photo, picture_statistics
+from style_nb.reversion import BARE, OCTAVES, picture_statistics
 
 HERE, RANDOM = Path(__file__).parent, encoder('random', padding='reflect')
 HOPPER = open_picture(cbook.get_sample_data('grace_hopper.jpg', asfileobj=False))
@@ -28,7 +29,7 @@ def dark(args):
     "New dark: full contrast at two layers and up, three weights; then the defaults"
     pairs = {'cat in swirls, hopper': (paint('swirls', PHOTOS['cat'], size=432), HOPPER), 'hopper in mosaic, camera': (paint('mosaic', HOPPER.crop((130, 40, 390, 370)), size=432), PHOTOS['camera'])}
     if args.paintings: pairs |= {f'Van Gogh, {n}': (open_picture(args.paintings/'vg_self.jpg'), PHOTOS[n]) for n in ('astronaut', 'hopper', 'camera')}
-    plain, shown, rows = dict(contrast=1., masses=False, colours=0., keep=0.), [], {}
+    plain, shown, rows = BARE | dict(contrast=1.), [], {}
     for name, (p, s) in pairs.items():
         a = ablate(p, s, {'full contrast': plain, 'halved before': plain | dict(contrast=.5), 'reverted': {}, **{f'{l} x{w}': plain | dict(content_weights=l, style_weight=float(w)) for l in ('relu2_1', 'relu3_1') for w in (10, 30, 100)}},
                    size=args.size, progress=False)
@@ -84,6 +85,48 @@ def truth(args):
         print(f'| {n} | ' + ' | '.join(f'{v:.3f}' for v in mean) + ' | ' + (' | '.join(gain) if n != 'reverted' else ' | ') + ' |')
     return cases
 
+# (CC0 work, photo), to be looked at
+SHEET = [
+    ('metmuseum_436532', 'hopper'),       # Van Gogh, Self-Portrait with a Straw Hat
+    ('nga_106382', 'hopper'),             # Van Gogh, Self-Portrait
+    ('nga_219555', 'astronaut'),          # Van Rysselberghe, Denise Maréchal
+    ('nga_50724', 'astronaut'),           # Leonardo, Ginevra de' Benci
+    ('metmuseum_437879', 'astronaut'),    # Vermeer, Study of a Young Woman
+    ('clevelandart_1980.264', 'astronaut'),  # Gérôme, Head of an Italian Woman
+    ('si_npg_NPG.2015.136', 'astronaut'),  # Pach, Frida Kahlo
+    ('artic_62371', 'hopper'),            # Cézanne, Madame Cézanne in a Yellow Chair
+    ('artic_210511', 'cat'),              # A Monumental Portrait of a Monkey
+    ('nga_46523', 'china'),               # Monet, The Houses of Parliament, Sunset
+    ('metmuseum_436535', 'china'),        # Van Gogh, Wheat Field with Cypresses
+    ('metmuseum_437999', 'coffee'),       # Gauguin, Still Life with Teapot and Fruit
+]
+
+
+def photo_named(name):
+    "A photo of SHEET: one of PHOTOS, or of scikit-learn's"
+    if name in PHOTOS:
+        return PHOTOS[name]
+    from sklearn.datasets import load_sample_image
+    return Image.fromarray(load_sample_image(f'{name}.jpg'))
+
+
+def sheet(args):
+    "Twelve reversions: painting, photo, picture"
+    shown, titles, rows = [], [], {}
+    for work, photo in SHEET:
+        painting = open_picture(args.paintings/f'{work}.jpg')
+        made = args.out/f'reverted_{work}.png'
+        if not made.exists():
+            result = revert(painting, photo_named(photo), size=args.size, progress=False)
+            result.save(made)
+        rows[work] = dict(photo=photo, **new_dark(open_picture(made), painting))
+        print(work, rows[work], flush=True)
+        shown += [painting, photo_named(photo), made]
+        titles += [work, photo, 'reverted']
+    show_pictures(shown, titles, ncols=6, height=3.).savefig(args.out/'reversion_sheet.jpg', dpi=100)
+    return rows
+
+
 def drawn(photos, seed):
     "The 32 photos that `rank` works on"
     files = sorted(photos.glob('*.jpg'))
@@ -127,11 +170,11 @@ def rank(args):
 
 if __name__ == '__main__':
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('task', choices=['dark', 'truth', 'calibrate', 'rank']); p.add_argument('--size', type=int, default=432); p.add_argument('--seed', type=int, default=0)
+    p.add_argument('task', choices=['dark', 'truth', 'calibrate', 'rank', 'sheet']); p.add_argument('--size', type=int, default=432); p.add_argument('--seed', type=int, default=0)
     for k in ('paintings', 'photos'): p.add_argument(f'--{k}', type=Path)
     p.add_argument('--out', type=Path, default=HERE)
     args = p.parse_args()
-    got = dict(dark=dark, truth=truth, calibrate=calibrate, rank=rank)[args.task](args)
+    got = dict(dark=dark, truth=truth, calibrate=calibrate, rank=rank, sheet=sheet)[args.task](args)
     if args.task != 'calibrate':
         (HERE/'results').mkdir(exist_ok=True)
         (HERE/f'results/reversion_{args.task}.json').write_text(json.dumps(got, indent=1))

@@ -108,9 +108,10 @@ def _revert_options(sub):
         s.add_argument('--content-layers', nargs='+', metavar='LAYER', help='layers that hold the painting (default: relu2_1)')
         s.add_argument('--contrast', type=float, help="what is left of the photo's contrast (default: .85)")
         s.add_argument('--colours', type=float, help="how far its colours go towards the painting's, 0 to 1 (default: 1)")
-        s.add_argument('--keep', type=float, help="weight of staying the painting as seen from afar (default: 2); 0 is without")
+        s.add_argument('--keep', type=float, help="weight of staying the painting as seen from afar (default: 8); 0 is without")
+        s.add_argument('--match', type=float, help='weight of showing at each place what the photo has where it is most alike (default: 20); 0 is without')
         s.add_argument('--masses', action=argparse.BooleanOptionalAction, help="give large areas of the photo the painting's contrast (default: yes)")
-        s.add_argument('--own-masses', action='store_true', help='--no-masses --keep 0, as the article did')
+        s.add_argument('--own-masses', action='store_true', help='a photo as a style and no more, as in the article: no masses, colours, keep or match')
     return r, a
 
 # %% ../nbs/90_cli.ipynb #2585fb2e
@@ -251,7 +252,13 @@ def run_tile(args):
     print(f"{args.output}: {g!r}", file=sys.stderr)
 
 # %% ../nbs/90_cli.ipynb #6866df00
-def _reverting(args): return _recipe_of(args) | (dict(masses=False, keep=0.) if args.own_masses else {}) | _given(args, 'contrast', 'colours', 'keep', 'masses') | ({'content_weights': args.content_layers} if args.content_layers else {})
+def _reverting(args):
+    "Settings of `revert` from the words given."
+    from style_nb.reversion import BARE
+    how = _recipe_of(args) | (BARE if args.own_masses else {})
+    how |= _given(args, 'contrast', 'colours', 'keep', 'match', 'masses')
+    if args.content_layers: how['content_weights'] = args.content_layers
+    return how
 
 def run_revert(args):
     "Choose among the photos, revert, and write the picture."

@@ -90,11 +90,12 @@ def explore_reversion(
     painting, photo,     # Anything `load_picture` reads
     size:int=192,        # Longer side, px
     **settings,          # For `revert`
-)->Explorer:             # Sliders: contrast of the photo, style weight
-    "How contrast and weight decide a reversion."
+)->Explorer:             # Sliders: contrast of the photo, weight of matching
+    "How contrast and matching decide a reversion."
     x, y, shared = load_picture(painting), load_picture(photo), Shared()
-    def reverted(contrast=.85, style_weight=10.): return revert(x, y, contrast, style_weight=style_weight, shared=shared, progress=False, **dict(size=size, steps=60) | settings).image
-    return explore(reverted, contrast=(.2, 1.2, .05), style_weight=log_range(1., 100.))
+    how = dict(size=size, steps=60, shared=shared, progress=False) | settings
+    def reverted(contrast=.85, match=20.): return revert(x, y, contrast, match=match, **how).image
+    return explore(reverted, contrast=(.2, 1.2, .05), match=log_range(1., 100.))
 
 # %% ../nbs/83_explorers.ipynb #7e874e0f
 TINTS = ('#2f6fbf', '#d1495b', '#d99a00', '#2a9d5c', '#8457b0', '#008a94', '#9a6a3a', '#666666')

@@ -19,14 +19,15 @@ from .colour import luminance, match_colours
 from .contrast import lower_contrast, match_contrast
 from .encoders import DATA, encoder
 from .learner import digest, picture_grams
+from .matching import MatchLoss
 from .recipe import Recipe
 from .transfer import Result, Shared, stylize
 from .palettes import gram_errors
 from .comparing import colour_distance, fidelity, laplacian_bands
 
 # %% auto #0
-__all__ = ['FINEST', 'SEEN', 'VARIANTS', 'OCTAVES', 'RESPONSES', 'model_photo', 'revert', 'new_dark', 'Ablation', 'ablate',
-           'Compatibility', 'picture_statistics', 'under_paint', 'compatibility', 'rank_photos']
+__all__ = ['FINEST', 'SEEN', 'GRAIN', 'MATCHED', 'BARE', 'VARIANTS', 'OCTAVES', 'RESPONSES', 'model_photo', 'revert', 'new_dark',
+           'Ablation', 'ablate', 'Compatibility', 'picture_statistics', 'under_paint', 'compatibility', 'rank_photos']
 
 # %% ../nbs/79_reversion.ipynb #f68f9e76
 FINEST = 3  # octaves of a photo that are its texture
@@ -50,6 +51,16 @@ def model_photo(
 
 # %% ../nbs/79_reversion.ipynb #51a82326
 SEEN = 64  # px at which the painting is kept
+GRAIN = {'relu1_1': .5, 'relu2_1': .5}  # style layers of a reversion: what a photo has everywhere
+MATCHED = {'relu3_1': .5, 'relu4_1': .5}  # layers that are matched place by place
+BARE = dict(  # a photo as a style and no more: what the article had
+    match=0.,
+    masses=False,
+    colours=0.,
+    keep=0.,
+    content_weight=1.,
+    style_weights={'relu1_1': 1., 'relu2_1': 1., 'relu3_1': 1., 'relu4_1': 1.},
+)
 
 @delegates(stylize, but=['content', 'style', 'resume'])
 def revert(
@@ -57,24 +68,41 @@ def revert(
     photo,                 # A photo of something like it
     contrast:float=.85,    # What is left of the photo's distance to its mean, 1 leaves it as it is
     *,
+    match:float=20.,       # Weight of showing at each place what the photo has where it is most alike; 0 is without
     masses:bool=True,      # Shall large areas of the photo get the painting's contrast and mean?
     colours:float=1.,      # How far the photo's colours go towards the painting's, 0 to 1
-    keep:float=2.,         # Weight of staying the painting as seen at `SEEN` px; 0, or an `init` of your own, is without
+    keep:float=8.,         # Weight of staying the painting as seen at `SEEN` px; 0, or an `init` of your own, is without
     size:int=432,          # Longer side, px
     content_weights='relu2_1',  # Content layers, lower than for a transfer
-    style_weight:float=10.,     # Style over content
+    content_weight:float=.3,    # Weight over all content layers
+    style_weights=None,         # Style layers; `None` is `GRAIN`
+    style_weight:float=10.,     # Weight over all style layers
     style_scale:float=1.,       # Longer side of the photo over the picture's
+    tv_weight:float=.3,         # Weight of total variation
     steps:int=200,              # Optimiser steps
     init=None,                  # Start; `None` is the painting at `SEEN` px, or as it is without `keep`
-    **settings,            # Any other field of `Recipe`, and `recipe`, `shared`, `progress`, `device`, `cbs`
+    cbs=(),                     # More callbacks
+    **settings,            # Any other field of `Recipe`, and `recipe`, `shared`, `progress`, `device`
 )->Result:                 # The picture; `result.recipe.revert` holds these arguments
     "Repaint a painting as a photo."
-    x, keep = model_photo(painting, photo, contrast, masses, colours, size), in_range(keep, 'keep') if init is None else 0.
+    x = model_photo(painting, photo, contrast, masses, colours, size)
+    keep = in_range(keep, 'keep') if init is None else 0.
     start = init if init is not None else resize(load_picture(painting), SEEN) if keep else 'content'
-    run = settings | dict(size=size, content_weights=content_weights, style_weight=style_weight, style_scale=style_scale, steps=steps)
-    r = stylize(painting, x, init=start, keep=keep, **run)
-    run |= dict(contrast=contrast, masses=masses, colours=colours, keep=keep, init=init)
-    said = {k: v for k, v in run.items() if k in ('contrast', 'masses', 'recipe', *(f.name for f in fields(Recipe) if f.compare)) and isinstance(v, (str, int, float, list, dict))}
+    run = settings | dict(
+        size=size,
+        content_weights=content_weights,
+        content_weight=content_weight,
+        style_weights=GRAIN if style_weights is None else style_weights,
+        style_weight=style_weight,
+        style_scale=style_scale,
+        tv_weight=tv_weight,
+        steps=steps,
+    )
+    matching = [MatchLoss(painting, x, MATCHED, in_range(match, 'match'), scale=style_scale)]
+    r = stylize(painting, x, init=start, keep=keep, cbs=[*matching, *cbs], **run)
+    run |= dict(contrast=contrast, masses=masses, colours=colours, keep=keep, match=match, init=init)
+    own = ('contrast', 'masses', 'match', 'recipe', *(f.name for f in fields(Recipe) if f.compare))
+    said = {k: v for k, v in run.items() if k in own and isinstance(v, (str, int, float, list, dict))}
     r.recipe = replace(r.recipe, name='revert', revert=said)
     return r
 
@@ -95,9 +123,22 @@ def new_dark(
 
 # %% ../nbs/79_reversion.ipynb #32b8cdcb
 VARIANTS = {
-    'reverted': {}, 'full contrast': dict(contrast=1., masses=False, colours=0., keep=0.), "the article's": dict(contrast=.5, masses=False, colours=0., keep=0.),
-    'no keep': dict(keep=0.), 'no masses': dict(masses=False), 'contrast 1': dict(contrast=1.), 'contrast .5': dict(contrast=.5), 'colours 0': dict(colours=0.),
-    'half the size': dict(scale=.5), 'content relu3_2': dict(content_weights='relu3_2'), **{f'style {w}': dict(style_weight=float(w)) for w in (1, 3, 30, 100)}}
+    'reverted': {},
+    'full contrast': BARE | dict(contrast=1.),
+    "the article's": BARE | dict(contrast=.5),
+    'no match': dict(match=0., content_weight=1., style_weights=BARE['style_weights']),
+    'match 5': dict(match=5.),
+    'match 80': dict(match=80.),
+    'no keep': dict(keep=0.),
+    'no masses': dict(masses=False),
+    'contrast 1': dict(contrast=1.),
+    'contrast .5': dict(contrast=.5),
+    'colours 0': dict(colours=0.),
+    'half the size': dict(scale=.5),
+    'content relu3_2': dict(content_weights='relu3_2'),
+    'style 1': dict(style_weight=1.),
+    'style 100': dict(style_weight=100.),
+}
 
 @dataclass(repr=False)
 class Ablation:
