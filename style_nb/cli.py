@@ -260,6 +260,7 @@ def _reverting(args):
     if args.content_layers: how['content_weights'] = args.content_layers
     return how
 
+# %% ../nbs/90_cli.ipynb #69c2f586
 def run_revert(args):
     "Choose among the photos, revert, and write the picture."
     from style_nb.pictures import check_output

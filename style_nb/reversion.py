@@ -49,7 +49,7 @@ def model_photo(
     if contrast != 1: x = lower_contrast(x, contrast)
     return match_contrast(x, p, by='scale', mean=True, finest=FINEST) if masses else x
 
-# %% ../nbs/79_reversion.ipynb #51a82326
+# %% ../nbs/79_reversion.ipynb #98e3c419
 SEEN = 64  # px at which the painting is kept
 GRAIN = {'relu1_1': .5, 'relu2_1': .5}  # style layers of a reversion: what a photo has everywhere
 MATCHED = {'relu3_1': .5, 'relu4_1': .5}  # layers that are matched place by place
@@ -62,6 +62,12 @@ BARE = dict(  # a photo as a style and no more: what the article had
     style_weights={'relu1_1': 1., 'relu2_1': 1., 'relu3_1': 1., 'relu4_1': 1.},
 )
 
+def _can_be_written(settings):
+    "Those arguments of `revert` that a recipe can carry."
+    own = ('contrast', 'masses', 'match', 'recipe', *(f.name for f in fields(Recipe) if f.compare))
+    return {k: v for k, v in settings.items() if k in own and isinstance(v, (str, int, float, list, dict))}
+
+# %% ../nbs/79_reversion.ipynb #51a82326
 @delegates(stylize, but=['content', 'style', 'resume'])
 def revert(
     painting,              # The painting, or a picture by any hand
@@ -89,21 +95,15 @@ def revert(
     keep = in_range(keep, 'keep') if init is None else 0.
     start = init if init is not None else resize(load_picture(painting), SEEN) if keep else 'content'
     run = settings | dict(
-        size=size,
-        content_weights=content_weights,
-        content_weight=content_weight,
+        size=size, steps=steps, tv_weight=tv_weight,
+        content_weights=content_weights, content_weight=content_weight,
         style_weights=GRAIN if style_weights is None else style_weights,
-        style_weight=style_weight,
-        style_scale=style_scale,
-        tv_weight=tv_weight,
-        steps=steps,
+        style_weight=style_weight, style_scale=style_scale,
     )
-    matching = [MatchLoss(painting, x, MATCHED, in_range(match, 'match'), scale=style_scale)]
-    r = stylize(painting, x, init=start, keep=keep, cbs=[*matching, *cbs], **run)
+    matching = MatchLoss(painting, x, MATCHED, in_range(match, 'match'), scale=style_scale)
+    r = stylize(painting, x, init=start, keep=keep, cbs=[matching, *cbs], **run)
     run |= dict(contrast=contrast, masses=masses, colours=colours, keep=keep, match=match, init=init)
-    own = ('contrast', 'masses', 'match', 'recipe', *(f.name for f in fields(Recipe) if f.compare))
-    said = {k: v for k, v in run.items() if k in own and isinstance(v, (str, int, float, list, dict))}
-    r.recipe = replace(r.recipe, name='revert', revert=said)
+    r.recipe = replace(r.recipe, name='revert', revert=_can_be_written(run))
     return r
 
 # %% ../nbs/79_reversion.ipynb #74734490
