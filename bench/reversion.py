@@ -115,11 +115,9 @@ def sheet(args):
     shown, titles, rows = [], [], {}
     for work, photo in SHEET:
         painting = open_picture(args.paintings/f'{work}.jpg')
-        made = args.out/f'reverted_{work}.png'
-        if not made.exists():
-            result = revert(painting, photo_named(photo), size=args.size, progress=False)
-            result.save(made)
-        rows[work] = dict(photo=photo, **new_dark(open_picture(made), painting))
+        made = revert(painting, photo_named(photo), size=args.size, progress=False).image
+        made.save(args.out/f'reverted_{work}.png')
+        rows[work] = dict(photo=photo, **new_dark(made, painting))
         print(work, rows[work], flush=True)
         shown += [painting, photo_named(photo), made]
         titles += [work, photo, 'reverted']
@@ -170,10 +168,16 @@ def rank(args):
 
 if __name__ == '__main__':
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('task', choices=['dark', 'truth', 'calibrate', 'rank', 'sheet']); p.add_argument('--size', type=int, default=432); p.add_argument('--seed', type=int, default=0)
-    for k in ('paintings', 'photos'): p.add_argument(f'--{k}', type=Path)
+    p.add_argument('task', choices=['dark', 'truth', 'calibrate', 'rank', 'sheet'])
+    p.add_argument('--size', type=int, default=432)
+    p.add_argument('--seed', type=int, default=0)
+    p.add_argument('--paintings', type=Path)
+    p.add_argument('--photos', type=Path)
     p.add_argument('--out', type=Path, default=HERE)
     args = p.parse_args()
+    if args.task == 'sheet' and not args.paintings:
+        p.error('sheet needs --paintings, the folder of CC0 works')
+    args.out.mkdir(parents=True, exist_ok=True)
     got = dict(dark=dark, truth=truth, calibrate=calibrate, rank=rank, sheet=sheet)[args.task](args)
     if args.task != 'calibrate':
         (HERE/'results').mkdir(exist_ok=True)

@@ -377,7 +377,7 @@ def cause(self:Guard,
     trouble:str,  # What `trouble` said
 )->str:           # A sentence
     "What was measured, and which knob to turn."
-    knob = lambda term: 'keep' if term == 'start' else f"{term.split('/')[0]}_weight"
+    knob = lambda term: {'start': 'keep', 'match': 'match'}.get(term.split('/')[0], f"{term.split('/')[0]}_weight")
     if self.broken: return f"The term {self.broken[0]} was infinite or NaN while the canvas was not: try a smaller {knob(self.broken[0])}."
     term, share = max(((k, v/self.looks) for k, v in self.shares.items()), key=lambda o: o[1], default=('', 0.))
     if 'flat' in trouble and share > .9 and self.move <= self.restless: return f"{term} was {100*share:.4g}% of the loss on average: try a smaller {knob(term)}."

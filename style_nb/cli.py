@@ -98,7 +98,7 @@ def _revert_options(sub):
     r.add_argument('painting', help='painting: a path or web address')
     r.add_argument('photo', nargs='+', help='photo of something like it; of several the one that fits best is taken')
     r.add_argument('-o', '--output', required=True, help='picture file to write; a .png carries the recipe')
-    a = sub.add_parser('ablate', help='revert with one ingredient changed at a time: a figure and a table')
+    a = sub.add_parser('ablate', help='revert with some ingredients changed: a figure and a table')
     a.add_argument('painting', help='painting: a path or web address')
     a.add_argument('photo', help='photo of something like it')
     a.add_argument('-o', '--output', required=True, help='figure to write')
@@ -109,9 +109,9 @@ def _revert_options(sub):
         s.add_argument('--contrast', type=float, help="what is left of the photo's contrast (default: .85)")
         s.add_argument('--colours', type=float, help="how far its colours go towards the painting's, 0 to 1 (default: 1)")
         s.add_argument('--keep', type=float, help="weight of staying the painting as seen from afar (default: 8); 0 is without")
-        s.add_argument('--match', type=float, help='weight of showing at each place what the photo has where it is most alike (default: 20); 0 is without')
+        s.add_argument('--match', type=float, help='weight of looking, at each place, as the photo does where it is most like it (default: 20); 0 is without')
         s.add_argument('--masses', action=argparse.BooleanOptionalAction, help="give large areas of the photo the painting's contrast (default: yes)")
-        s.add_argument('--own-masses', action='store_true', help='a photo as a style and no more, as in the article: no masses, colours, keep or match')
+        s.add_argument('--own-masses', action='store_true', help='the photo as a style and no more: no masses, colours, keep or match, all style layers')
     return r, a
 
 # %% ../nbs/90_cli.ipynb #2585fb2e

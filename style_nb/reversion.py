@@ -14,19 +14,19 @@ import numpy as np, pandas as pd, torch
 from PIL import Image
 from fastcore.meta import delegates
 from scipy.ndimage import label
-from .pictures import Plate, in_range, load_picture, one_of, resize, show_pictures
+from .pictures import Plate, fit_size, in_range, load_picture, one_of, resize, show_pictures
 from .colour import luminance, match_colours
 from .contrast import lower_contrast, match_contrast
 from .encoders import DATA, encoder
-from .learner import digest, picture_grams
+from .learner import digest, each_scale, picture_grams
 from .matching import MatchLoss
-from .recipe import Recipe
+from .recipe import Recipe, named_recipe, to_json
 from .transfer import Result, Shared, stylize
 from .palettes import gram_errors
 from .comparing import colour_distance, fidelity, laplacian_bands
 
 # %% auto #0
-__all__ = ['FINEST', 'SEEN', 'GRAIN', 'MATCHED', 'BARE', 'VARIANTS', 'OCTAVES', 'RESPONSES', 'model_photo', 'revert', 'new_dark',
+__all__ = ['FINEST', 'SEEN', 'MATCHED', 'OWN', 'BARE', 'VARIANTS', 'OCTAVES', 'RESPONSES', 'model_photo', 'revert', 'new_dark',
            'Ablation', 'ablate', 'Compatibility', 'picture_statistics', 'under_paint', 'compatibility', 'rank_photos']
 
 # %% ../nbs/79_reversion.ipynb #f68f9e76
@@ -51,9 +51,15 @@ def model_photo(
 
 # %% ../nbs/79_reversion.ipynb #98e3c419
 SEEN = 64  # px at which the painting is kept
-GRAIN = {'relu1_1': .5, 'relu2_1': .5}  # style layers of a reversion: what a photo has everywhere
 MATCHED = {'relu3_1': .5, 'relu4_1': .5}  # layers that are matched place by place
-BARE = dict(  # a photo as a style and no more: what the article had
+OWN = dict(  # what `revert` does beside the photo's masses and colours, unless a named recipe is given
+    match=20.,
+    content_weight=.3,
+    style_weights={'relu1_1': .5, 'relu2_1': .5},
+    style_weight=10.,
+    tv_weight=.3,
+)
+BARE = dict(  # without what this notebook adds: the photo is a style and no more
     match=0.,
     masses=False,
     colours=0.,
@@ -67,6 +73,15 @@ def _can_be_written(settings):
     own = ('contrast', 'masses', 'match', 'recipe', *(f.name for f in fields(Recipe) if f.compare))
     return {k: v for k, v in settings.items() if k in own and isinstance(v, (str, int, float, list, dict))}
 
+def _check_matching(painting, photo, size, scale, settings):
+    "Pictures too small to be matched, and masks, are refused before the run."
+    if any(settings.get(k) is not None for k in ('masks', 'style_masks', 'content_mask')):
+        raise ValueError("Masks say where a style goes, and matching looks everywhere: give match=0, or leave them out.")
+    for what, x, longer in (('painting', painting, size), ('photo', photo, min(round(scale*size), max(photo.shape[-2:])))):
+        h, w = fit_size(x.shape[-2:], longer)
+        if min(h, w) < 16:
+            raise ValueError(f"The {what} is only {w}x{h} px, too small for relu4_1: raise size, or give match=0.")
+
 # %% ../nbs/79_reversion.ipynb #51a82326
 @delegates(stylize, but=['content', 'style', 'resume'])
 def revert(
@@ -74,36 +89,35 @@ def revert(
     photo,                 # A photo of something like it
     contrast:float=.85,    # What is left of the photo's distance to its mean, 1 leaves it as it is
     *,
-    match:float=20.,       # Weight of showing at each place what the photo has where it is most alike; 0 is without
+    match:float=None,      # Weight of looking, at each place, as the photo does where it is most like it; `None` is 20
     masses:bool=True,      # Shall large areas of the photo get the painting's contrast and mean?
     colours:float=1.,      # How far the photo's colours go towards the painting's, 0 to 1
-    keep:float=8.,         # Weight of staying the painting as seen at `SEEN` px; 0, or an `init` of your own, is without
+    keep:float=8.,         # Weight of staying the painting as seen at 64 px; 0, or an `init` of your own, is without
     size:int=432,          # Longer side, px
     content_weights='relu2_1',  # Content layers, lower than for a transfer
-    content_weight:float=.3,    # Weight over all content layers
-    style_weights=None,         # Style layers; `None` is `GRAIN`
-    style_weight:float=10.,     # Weight over all style layers
     style_scale:float=1.,       # Longer side of the photo over the picture's
-    tv_weight:float=.3,         # Weight of total variation
     steps:int=200,              # Optimiser steps
-    init=None,                  # Start; `None` is the painting at `SEEN` px, or as it is without `keep`
+    init=None,                  # Start; `None` is the painting at 64 px, or as it is without `keep`
+    recipe='default',           # A named recipe keeps its own weights, and is not matched unless `match` is said
     cbs=(),                     # More callbacks
-    **settings,            # Any other field of `Recipe`, and `recipe`, `shared`, `progress`, `device`
+    **settings,            # Any other field of `Recipe`; `OWN` has those whose default is another here
 )->Result:                 # The picture; `result.recipe.revert` holds these arguments
     "Repaint a painting as a photo."
-    x = model_photo(painting, photo, contrast, masses, colours, size)
+    given, x = load_picture(painting), model_photo(painting, photo, contrast, masses, colours, size)
     keep = in_range(keep, 'keep') if init is None else 0.
-    start = init if init is not None else resize(load_picture(painting), SEEN) if keep else 'content'
-    run = settings | dict(
-        size=size, steps=steps, tv_weight=tv_weight,
-        content_weights=content_weights, content_weight=content_weight,
-        style_weights=GRAIN if style_weights is None else style_weights,
-        style_weight=style_weight, style_scale=style_scale,
-    )
-    matching = MatchLoss(painting, x, MATCHED, in_range(match, 'match'), scale=style_scale)
-    r = stylize(painting, x, init=start, keep=keep, cbs=[matching, *cbs], **run)
-    run |= dict(contrast=contrast, masses=masses, colours=colours, keep=keep, match=match, init=init)
+    start = init if init is not None else resize(given, SEEN) if keep else 'content'
+    own = dict(OWN) if named_recipe(recipe).name == 'default' else dict(match=0.)
+    usual = own.pop('match')
+    run = own | settings | dict(size=size, content_weights=content_weights, style_scale=style_scale, steps=steps)
+    weight = in_range(usual if match is None else match, 'match')
+    scale = each_scale(style_scale, 1)[0]
+    if weight:
+        _check_matching(given, x, size, scale, settings)
+    matching = MatchLoss(given, x, MATCHED, weight, scale=scale)
+    r = stylize(painting, x, recipe, init=start, keep=keep, cbs=[matching, *cbs], **run)
+    run |= dict(contrast=contrast, masses=masses, colours=colours, keep=keep, match=weight, init=init, recipe=recipe)
     r.recipe = replace(r.recipe, name='revert', revert=_can_be_written(run))
+    r.state['recipe'] = to_json(r.recipe)
     return r
 
 # %% ../nbs/79_reversion.ipynb #74734490
@@ -142,7 +156,7 @@ VARIANTS = {
 
 @dataclass(repr=False)
 class Ablation:
-    "A reversion with ingredients changed one at a time."
+    "Reversions with some ingredients changed."
     results: dict           # {variant: Result}
     table: pd.DataFrame     # A row a variant: new dark, its largest patch, Gram error to the photo used, fidelity to the painting
 

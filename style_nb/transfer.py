@@ -421,6 +421,8 @@ def _resumed(resume, recipe):
     "The state to go on from, and its recipe unless another is given."
     state = resume.state if isinstance(resume, Result) else load_state(resume) if isinstance(resume, (str, Path)) else resume
     if not isinstance(state, dict) or not {'canvas', 'recipe', 'step'} <= set(state): raise TypeError(f"resume is a {type(resume).__name__}: give a Result, its state, or a .safetensors file of it.")
+    if (from_json(state['recipe']).revert or {}).get('match'):
+        raise ValueError("This picture was made by `revert`, which cannot go on: call it again with more steps.")
     return state, replace(from_json(state['recipe']), encoder_digest='', finish_digest='') if recipe == 'default' else recipe  # `_check_same` compares the digests
 
 # %% ../nbs/70_transfer.ipynb #f68732f5

@@ -183,7 +183,9 @@ def test_ingredients_of_a_reversion(run, files):
         return Recipe.load(files/'out/r.png')
     a, b = recipe('--keep', 5, '--content-layers', 'relu1_1', 'relu3_1'), recipe('--keep', 5, '--no-masses', '--content-layers', 'relu1_1')
     assert a.keep == 5 and list(a.content_weights) == ['relu1_1', 'relu3_1'] and a.styles != b.styles  # without masses another photo is used
-    assert recipe('--own-masses').keep == 0 and recipe('--keep', 0).init == 'content'
+    bare = recipe('--own-masses')
+    assert bare.keep == 0 and bare.revert['match'] == 0 and 'relu4_1' in bare.style_weights and bare.styles != a.styles
+    assert recipe('--keep', 0).init == 'content' and recipe('--match', 3).revert['match'] == 3
 
 def test_grid_of_palettes(run, files):
     code, out, err = run('palette', files/'painting.png', files/'other.png', '-o', files/'out/g.png', '--grid', '--layers', 'all', 'relu1_1', *SMALL)

@@ -1,13 +1,16 @@
 "Matching: which place is most alike, maps put together, the loss"
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from style_nb.callbacks import LBFGSStep, lbfgs
 from style_nb.encoders import encoder
 from style_nb.learner import StepCallback, picture_learner
+from style_nb.shares import Shares
 from style_nb.matching import MatchLoss, directions, most_alike, put_together
 from style_nb.pictures import load_picture, resize
-from style_nb.reversion import BARE, MATCHED, model_photo, revert
+from style_nb.recipe import named_recipe
+from style_nb.reversion import BARE, MATCHED, OWN, model_photo, revert
 from style_nb.transfer import stylize
 
 LOOK = ['relu2_1', 'relu3_1', 'relu4_1']
@@ -60,6 +63,8 @@ def test_places_are_counted_through_all_pictures():
 def test_a_mirrored_photo_is_found(x, enc):
     match = MatchLoss(x.flip(-1), x, 'relu3_1')
     learn = run(match, x.flip(-1), enc)
+    found = most_alike(match.asking, match.answering)
+    assert (found >= 256).float().mean() > .9  # places of the mirror image come after the photo's own 16x16
     assert learn.terms['match/relu3_1'] < .1
 
 def test_the_loss_is_one_less_the_cosine(x, enc):
@@ -73,20 +78,42 @@ def test_the_loss_is_one_less_the_cosine(x, enc):
     assert learn.weighted_terms['match/relu3_1'].item() == pytest.approx(6*value.item(), abs=1e-2)
     assert list(learn.terms) == ['match/relu3_1']
 
-class Seen(StepCallback):
-    "Notes the version of the objective at each step."
+class Aims(StepCallback):
+    "Notes the aim and the version of the objective at each step."
     order = 50
-    def before_fit(self): self.versions = []
-    def after_step(self): self.versions.append(self.learn.objective)
+    def before_fit(self):
+        self.aims, self.versions = [], []
+    def after_step(self):
+        match = next(cb for cb in self.learn.cbs if isinstance(cb, MatchLoss))
+        self.aims.append(match.targets['relu3_1'][0])
+        self.versions.append(self.learn.objective)
 
 def test_places_are_matched_again(x, enc):
-    seen = Seen()
-    run(MatchLoss(x, x.flip(-2), every=3), x, enc, 7, [seen])
-    assert seen.versions == [0, 0, 0, 1, 1, 1, 2]
+    seen = Aims()
+    run(MatchLoss(x.flip(-2), x, every=3, of_content=0.), x.roll(9, -1), enc, 10, [seen])
+    # after 3 and 6 steps; not after 9, with one step left
+    assert seen.versions == [0, 0, 0, 1, 1, 1, 2, 2, 2, 2]
+    changed = [not torch.equal(a, b) for a, b in zip(seen.aims, seen.aims[1:])]
+    assert changed == [False, False, True, False, False, True, False, False, False]
+
+def test_each_level_has_its_own_aims(photo, painting):
+    seen = Aims()
+    revert(painting, photo, size=64, steps=6, levels=2, progress=False, cbs=[seen])
+    assert seen.aims[0].shape[-1] < seen.aims[-1].shape[-1] == 16
+
+def test_one_callback_in_two_fits(x, enc):
+    match = MatchLoss(x.flip(-2), x)
+    first, second = (run(match, x, enc, 3).terms for _ in range(2))
+    assert all(torch.equal(first[k], second[k]) for k in first)
+
+@pytest.mark.parametrize('how', [dict(balance=True), dict(cbs=[Shares()]), dict(average=.9), dict(finish='texnet-small', finish_steps=2), dict(precision='bf16')])
+def test_it_goes_with_everything_else(how, photo, painting):
+    r = revert(painting, photo, size=48, steps=6, levels=2, progress=False, **how)
+    assert r.history['match/relu4_1'].notna().all() and not r.stopped
 
 @pytest.mark.parametrize('of_content, asks', [(1., 'content'), (0., 'picture')])
 def test_who_asks(of_content, asks, x, enc):
-    "The content alone, or the picture so far alone: whose mirror image answers is found at once"
+    "Only the content, or only the picture so far"
     other = x.roll((17, 9), (-2, -1)).flip(-2)
     match = MatchLoss(other, x, of_content=of_content)
     run(match, x, enc)
@@ -126,13 +153,39 @@ def test_what_is_too_small_for_a_layer_goes_without_it(side, scale, left, x, enc
 def test_revert_matches_unless_told_not_to(photo, painting):
     how = dict(size=48, steps=2, progress=False)
     r = revert(painting, photo, **how)
-    assert [f'match/{l}' in r.history for l in MATCHED] == [True, True] and r.recipe.revert['match'] == 20.
+    assert [f'match/{l}' in r.history for l in MATCHED] == [True, True] and r.recipe.revert['match'] == OWN['match']
     bare = revert(painting, photo, contrast=1., **BARE, **how)
     used = model_photo(painting, photo, contrast=1., masses=False, colours=0., size=48)
-    same = stylize(painting, used, init='content', content_weights='relu2_1', style_weight=10., style_scale=1., tv_weight=.3,
-                   style_weights=BARE['style_weights'], **how)
+    plain = OWN | dict(content_weight=1., style_weights=BARE['style_weights'])
+    del plain['match']
+    same = stylize(painting, used, init='content', content_weights='relu2_1', style_scale=1., **plain, **how)
     assert 'match/relu3_1' not in bare.history and bare.image.tobytes() == same.image.tobytes()
 
-def test_the_same_seed_the_same_picture(photo, painting):
-    a, b = (revert(painting, photo, size=48, steps=4, progress=False).image.tobytes() for _ in range(2))
-    assert a == b
+def test_a_named_recipe_keeps_its_weights(photo, painting):
+    r = revert(painting, photo, recipe='michaus', size=48, steps=2, progress=False, encoder='texnet', levels=1)
+    assert "match/relu3_1" not in r.history
+    assert list(r.recipe.style_weights) == list(named_recipe('michaus', encoder='texnet').style_weights)
+    assert 'match/relu3_1' in revert(painting, photo, recipe='michaus', match=5., size=48, steps=2, progress=False, encoder='texnet').history
+
+def test_what_a_recipe_says_makes_the_same_picture(photo, painting):
+    r = revert(painting, photo, size=48, steps=4, progress=False, tv_weight=1.)
+    assert revert(painting, photo, progress=False, **r.recipe.revert).image.tobytes() == r.image.tobytes()
+
+def test_a_reversion_is_not_resumed(photo, painting, tmp_path, refused):
+    r = revert(painting, photo, size=48, steps=2, progress=False)
+    r.save_state(tmp_path/'run.safetensors')
+    for state in (r, tmp_path/'run.safetensors'):
+        refused(lambda: stylize(painting, photo, resume=state, steps=4), 'made by `revert`', 'call it again')
+
+def test_revert_refuses(photo, painting, refused):
+    white = torch.ones(1, 1, 32, 32)
+    refused(lambda: revert(painting, photo, size=48, masks=[white*0]), 'Masks', 'match=0')
+    strip = torch.rand(1, 3, 20, 400)
+    refused(lambda: revert(strip, photo, size=100), 'The painting is only 100x5 px', 'match=0')
+    refused(lambda: revert(painting, strip, size=100), 'The photo is only 100x5 px', 'match=0')
+    refused(lambda: revert(painting, photo, size=48, style_scale=[1., 1.]), '1 styles', '2 style scales')
+
+@pytest.mark.parametrize('flat', ['painting', 'photo'])
+def test_a_flat_picture(flat, photo, painting):
+    pair = dict(painting=painting, photo=photo) | {flat: torch.full((1, 3, 48, 48), .5)}
+    assert np.isfinite(np.asarray(revert(**pair, size=48, steps=3, progress=False).history.loss)).all()
