@@ -106,7 +106,15 @@ def test_one_callback_in_two_fits(x, enc):
     first, second = (run(match, x, enc, 3).terms for _ in range(2))
     assert all(torch.equal(first[k], second[k]) for k in first)
 
-@pytest.mark.parametrize('how', [dict(balance=True), dict(cbs=[Shares()]), dict(average=.9), dict(finish='texnet-small', finish_steps=2), dict(precision='bf16')])
+BESIDE = [
+    dict(balance=True),
+    dict(cbs=[Shares()]),
+    dict(average=.9),
+    dict(finish='texnet-small', finish_steps=2),
+    dict(precision='bf16'),
+]
+
+@pytest.mark.parametrize('how', BESIDE)
 def test_it_goes_with_everything_else(how, photo, painting):
     r = revert(painting, photo, size=48, steps=6, levels=2, progress=False, **how)
     assert r.history['match/relu4_1'].notna().all() and not r.stopped
@@ -162,10 +170,11 @@ def test_revert_matches_unless_told_not_to(photo, painting):
     assert 'match/relu3_1' not in bare.history and bare.image.tobytes() == same.image.tobytes()
 
 def test_a_named_recipe_keeps_its_weights(photo, painting):
-    r = revert(painting, photo, recipe='michaus', size=48, steps=2, progress=False, encoder='texnet', levels=1)
-    assert "match/relu3_1" not in r.history
+    how = dict(recipe='michaus', encoder='texnet', size=48, steps=2, levels=1, progress=False)
+    r = revert(painting, photo, **how)
+    assert 'match/relu3_1' not in r.history
     assert list(r.recipe.style_weights) == list(named_recipe('michaus', encoder='texnet').style_weights)
-    assert 'match/relu3_1' in revert(painting, photo, recipe='michaus', match=5., size=48, steps=2, progress=False, encoder='texnet').history
+    assert 'match/relu3_1' in revert(painting, photo, match=5., **how).history
 
 def test_what_a_recipe_says_makes_the_same_picture(photo, painting):
     r = revert(painting, photo, size=48, steps=4, progress=False, tv_weight=1.)
