@@ -205,9 +205,9 @@ class Shape:
 
 ENCODERS = {
     'texnet': Shape('half of VGG-16, fitted anew by this project', (32, 64, 128, 288, 192), (2, 2, 3, 3, 1), **CAFFE, weights='in the package',
-        sha256='7b0e9e70cf56a4124860959b9d0f4cb9ec3ae42d012deafc10d1f418498d7cd6'),
+        sha256='013f93be17dab4b24225d3861a88799a8cb09a62b278f2b957bcc0487113dd0d'),
     'texnet-small': Shape('a quarter of VGG-16, for speed and previews', (16, 32, 72, 160, 128), (2, 2, 3, 3, 1), **CAFFE, weights='in the package',
-        sha256='fc8f624aa68632e7b308e17e4ec5549bb24ed072414c7985a6b348ca7602e666'),
+        sha256='57a58a5e7a61f129a5d8bca9d51bc2c59dbe254ce58e2b9929e2e9bf576a9a18'),
     'random': Shape('VGG-19 at half width, seeded random weights, normalised', (32, 64, 128, 256, 256), weights='constants in the package'),
     'vgg16': Shape('VGG-16 trained on ImageNet', depths=(2, 2, 3, 3, 3), weights="torchvision's download and cache"),
     'vgg19': Shape('VGG-19 trained on ImageNet', weights="torchvision's download and cache", checked='by formula'),
