@@ -94,7 +94,7 @@ def explore_reversion(
     "How contrast and matching decide a reversion."
     x, y, shared = load_picture(painting), load_picture(photo), Shared()
     how = dict(size=size, steps=60, shared=shared, progress=False) | settings
-    def reverted(contrast=.85, match=20.): return revert(x, y, contrast, match=match, **how).image
+    def reverted(contrast=.85, match=15.): return revert(x, y, contrast, match=match, **how).image
     return explore(reverted, contrast=(.2, 1.2, .05), match=log_range(1., 100.))
 
 # %% ../nbs/83_explorers.ipynb #7e874e0f

@@ -53,8 +53,8 @@ def model_photo(
 SEEN = 64  # px at which the painting is kept
 MATCHED = {'relu3_1': .5, 'relu4_1': .5}  # layers that are matched place by place
 OWN = dict(  # what `revert` does beside the photo's masses and colours, unless a named recipe is given
-    match=20.,
-    content_weight=.3,
+    match=15.,
+    content_weight=.4,
     style_weights={'relu1_1': .5, 'relu2_1': .5},
     style_weight=10.,
     tv_weight=.3,
@@ -89,7 +89,7 @@ def revert(
     photo,                 # A photo of something like it
     contrast:float=.85,    # What is left of the photo's distance to its mean, 1 leaves it as it is
     *,
-    match:float=None,      # Weight of looking, at each place, as the photo does where it is most like it; `None` is 20
+    match:float=None,      # Weight of looking, at each place, as the photo does where it is most like it; `None` is 15
     masses:bool=True,      # Shall large areas of the photo get the painting's contrast and mean?
     colours:float=1.,      # How far the photo's colours go towards the painting's, 0 to 1
     keep:float=8.,         # Weight of staying the painting as seen at 64 px; 0, or an `init` of your own, is without
