@@ -126,10 +126,10 @@ def before_epoch(self:MatchLoss):
     step = 1
     while max(h*w for h, w in sizes) > self.most*step**2:
         step *= 2
-    self.grid, photo_grid = ([max(1, n//step) for n in hw] for hw in sizes)
-    few = lambda maps: {l: maps[l] for l in self.compared}
-    self.asking = directions(few(asking), self.grid)
-    self.answering = torch.cat([directions(few(maps), photo_grid) for maps in answering])
+    self.grid, photo_grid = [[max(1, n//step) for n in hw] for hw in sizes]
+    self.asking = directions({l: asking[l] for l in self.compared}, self.grid)
+    answers = [directions({l: maps[l] for l in self.compared}, photo_grid) for maps in answering]
+    self.answering = torch.cat(answers)
     self.answers = {l: [_at_size(maps[l], photo_grid) for maps in answering] for l in wanted}
     self.sizes = {l: asking[l].shape[-2:] for l in wanted}
     self.match()

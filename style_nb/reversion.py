@@ -76,9 +76,11 @@ def _can_be_written(settings):
 def _check_matching(painting, photo, size, scale, settings):
     "Pictures too small to be matched, and masks, are refused before the run."
     if any(settings.get(k) is not None for k in ('masks', 'style_masks', 'content_mask')):
-        raise ValueError("Masks say where a style goes, and matching looks everywhere: give match=0, or leave them out.")
-    for what, x, longer in (('painting', painting, size), ('photo', photo, min(round(scale*size), max(photo.shape[-2:])))):
-        h, w = fit_size(x.shape[-2:], longer)
+        raise ValueError("Masks say where a style goes, and matching looks everywhere: "
+                         "give match=0, or leave them out.")
+    longer = dict(painting=size, photo=min(round(scale*size), max(photo.shape[-2:])))
+    for what, x in dict(painting=painting, photo=photo).items():
+        h, w = fit_size(x.shape[-2:], longer[what])
         if min(h, w) < 16:
             raise ValueError(f"The {what} is only {w}x{h} px, too small for relu4_1: raise size, or give match=0.")
 
