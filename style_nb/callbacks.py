@@ -67,10 +67,12 @@ class LBFGS(torch.optim.Optimizer):
         gamma, a = self.direction(state, p, group['eager']) if state['rows'] else (group['first']/math.sqrt(max(gg, 1e-40)/len(g)), torch.zeros_like(p))
         turn = state['M'][:len(p), :len(p)] @ a
         dd = gamma*gamma*gg + float(a @ (2*gamma*p + turn))  # |gamma g + a W|², from products that are known
-        t = group['lr']*min(1., group['longest']/math.sqrt(max(dd, 1e-40)/len(g)))
+        radius = self.radius(state, group['longest'])
+        t = group['lr']*min(1., radius/math.sqrt(max(dd, 1e-40)/len(g)))
         d = torch.addmv(g, state['W'][:len(p)].T, a.to(g), beta=-t*gamma, alpha=-t)
         x.view(c, -1).addmm_(stretch, d.view(c, -1))
-        state.update(g=g, d=d, p=p, q=-t*(gamma*p + turn), dd=t*t*dd)
+        slope = -t*(gamma*gg + float(a @ p))  # along the step, where it begins
+        state.update(g=g, d=d, p=p, q=-t*(gamma*p + turn), dd=t*t*dd, slope=slope, radius=radius)
 
 def _stretch(x, chroma):
     "The matrix over channels that multiplies what lies across brightness by the root of `chroma`; only for RGB."
@@ -90,6 +92,7 @@ def remember(self:LBFGS, state, g, history):
     s, y = W[i], torch.sub(g, state['g'], out=W[i+1])
     s.copy_(state['d'])
     p, sy, yy = (W[:used] @ g).cpu().double(), float(s @ y), float(y @ y)
+    state['overshot'] = state['slope'] + sy > -state['slope']
     if not sy > 1e-10*math.sqrt(yy*state['dd']): return p
     m = len(state['p'])
     M[i, :m], M[i+1, :m] = state['q'], p[:m] - state['p']
@@ -98,6 +101,13 @@ def remember(self:LBFGS, state, g, history):
     rows.append(i//2)
     if len(rows) > history: rows.pop(0)
     return p
+
+@patch
+def radius(self:LBFGS, state, longest):
+    "The longest step allowed now: half the last one where that ended steeper uphill than it began downhill."
+    if state.get('overshot', False):
+        return .5*math.sqrt(state['dd']/len(state['g']))
+    return min(longest, 1.5*state.get('radius', longest))
 
 @patch
 def direction(self:LBFGS, state, p, eager=1.):

@@ -832,7 +832,8 @@ def test_lbfgs_steps_are_the_textbooks(steps, history, chroma, eager, seed):
     gen = torch.Generator().manual_seed(seed)
     n, a = 45, torch.randn(45, 45, generator=gen)
     hessian, x, slope = a @ a.T/n + .1*torch.eye(n), torch.randn(1, 3, 3, 5, generator=gen).requires_grad_(), torch.randn(n, generator=gen)
-    opt = LBFGS([x], history=history, chroma=chroma, eager=eager, longest=1e9)
+    opt = LBFGS([x], history=history, chroma=chroma, eager=eager)
+    opt.radius = lambda state, longest: 1e9
     root = lambda v, p: (v.view(3, -1).mean(0) + chroma**p*(v.view(3, -1) - v.view(3, -1).mean(0))).reshape(-1)
     S, Y, last = [], [], None
     for i in range(steps):
@@ -870,6 +871,30 @@ def test_lbfgs_steps_are_bounded():
         d, mean = x.detach() - before, (x.detach() - before).mean(1, keepdim=True)
         sizes.append(float((mean.square() + (d - mean).square()/2.5).mean().sqrt()))
     assert sizes[0] == pytest.approx(.005, rel=1e-3) and max(sizes) < .025*1.001
+
+def test_lbfgs_after_a_step_too_far():
+    "A slope that turns round more steeply than it fell: the next step is half as long at most, and later ones grow again"
+    x = torch.zeros(1, 3, 8, 8, requires_grad=True)
+    opt, sizes, radii = LBFGS([x], chroma=1., first=.04), [], []
+    for slope in (-1., 1.5, -.1, -.09, -.08, -.07):
+        before, x.grad = x.detach().clone(), torch.full_like(x, slope)
+        opt.step()
+        sizes.append((x.detach() - before).square().mean().sqrt().item())
+        radii.append(opt.state[x]['radius'])
+    assert sizes[0] == pytest.approx(.04, rel=1e-3) and sizes[1] <= .5*sizes[0]*1.001
+    assert radii == pytest.approx([.05, .02, .03, .045, .05, .05], rel=1e-3)
+
+def test_lbfgs_does_not_swing_in_a_narrow_valley():
+    gen = torch.Generator().manual_seed(1)
+    x = (.1*torch.randn(1, 3, 8, 8, generator=gen)).requires_grad_()
+    narrow = 10**(1 + 2*torch.rand(1, 3, 8, 8, generator=gen))
+    opt, losses = LBFGS([x], chroma=1.), []
+    for _ in range(60):
+        loss = ((1 + (narrow*x)**2).sqrt() - 1).mean()
+        x.grad, = torch.autograd.grad(loss, x)
+        losses.append(loss.item())
+        opt.step()
+    assert max(losses[-20:]) < .1*losses[0]
 
 # ---- the last steps with another encoder
 
