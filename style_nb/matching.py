@@ -13,7 +13,7 @@ from .pictures import in_range, load_picture, resize
 from .learner import LossTerm, check_weights
 
 # %% auto #0
-__all__ = ['directions', 'most_alike', 'put_together', 'MatchLoss']
+__all__ = ['directions', 'most_alike', 'put_together', 'trusted', 'MatchLoss']
 
 # %% ../nbs/78_matching.ipynb #b90d7bfd
 def _at_size(maps, hw):
@@ -41,12 +41,13 @@ def directions(
 # %% ../nbs/78_matching.ipynb #04543ff1
 @torch.no_grad()
 def most_alike(
-    asking:torch.Tensor,   # Directions (N, C)
+    asking:torch.Tensor,     # Directions (N, C)
     answering:torch.Tensor,  # Directions (M, C)
-)->torch.Tensor:           # (N,), numbers from 0 to M - 1
+)->tuple:                    # Places (N,), numbers from 0 to M - 1, and how alike they are (N,), a cosine
     "For each place that asks, the place that is most like it."
     part = max(1, 2**24//len(answering))
-    return torch.cat([(rows @ answering.T).argmax(1) for rows in asking.split(part)])
+    found = [(rows @ answering.T).max(1) for rows in asking.split(part)]
+    return torch.cat([f.indices for f in found]), torch.cat([f.values for f in found])
 
 # %% ../nbs/78_matching.ipynb #c441a7bf
 def put_together(
@@ -67,17 +68,27 @@ def put_together(
             votes[..., rows, columns] += 1
     return (total/votes)[..., 1:-1, 1:-1]
 
+# %% ../nbs/78_matching.ipynb #ba7981d7
+def trusted(
+    alike:torch.Tensor,  # How alike each answer is, a cosine
+    least:float=.05,     # Trust in the worst tenth, 0 to 1; 1 trusts all
+)->torch.Tensor:         # From `least` to 1
+    "How far each answer counts: the best tenth in full, the worst tenth hardly, in proportion between."
+    low, high = torch.quantile(alike, torch.tensor([.1, .9], device=alike.device))
+    return (1 - (high - alike)/(high - low).clamp_min(.05)).clamp(least, 1)
+
 # %% ../nbs/78_matching.ipynb #5d44809c
 class MatchLoss(LossTerm):
     "At each place, be to the encoder what the photo is where it is most like the content."
     def __init__(self,
         content,               # The picture whose places ask
         photo,                 # The picture whose places answer
-        weights=('relu3_1', 'relu4_1'),  # Layers that should be the photo's, and their weights
+        weights=('relu2_1', 'relu3_1', 'relu4_1'),  # Layers that should be the photo's, and their weights
         weight:float=1.,       # Weight over all
         of_content:float=.7,   # Share of the content in what asks, 0 to 1; the rest is the picture so far
         every:int=25,          # Steps of a level between two matchings
         by=('relu2_1', 'relu3_1', 'relu4_1'),  # Layers that places are compared by
+        trust:float=.05,       # Trust in the answers least alike, 0 to 1; 1 trusts all
         scale:float=1.,        # Longer side of the photo over the canvas'; never enlarged
         most:int=2**14,        # At most so many places of each picture
     ):
@@ -88,6 +99,7 @@ class MatchLoss(LossTerm):
         self.of_content = in_range(of_content, 'of_content', 0, 1)
         self.every = in_range(every, 'every', 1, whole=True)
         self.by = list(check_weights(by, 'by'))
+        self.trust = in_range(trust, 'trust', 0, 1)
         self.scale = in_range(scale, 'scale', .01, 100)
         self.most = in_range(most, 'most', 64, whole=True)
         self.targets = {}
@@ -99,9 +111,9 @@ class MatchLoss(LossTerm):
         self.learn.encoder.check([*self.weights, *self.by])
 
     def after_loss(self):
-        for l, (target, mean) in self.targets.items():
+        for l, (target, mean, counts) in self.targets.items():
             alike = F.cosine_similarity(self.learn.features[l].float() - mean, target - mean, dim=1)
-            self.learn.add_term(f'match/{l}', self.weight*self.weights[l], 1 - alike.mean())
+            self.learn.add_term(f'match/{l}', self.weight*self.weights[l], ((1 - alike)*counts).mean())
 
 # %% ../nbs/78_matching.ipynb #2b26edc7
 @patch
@@ -141,10 +153,13 @@ def match(self:MatchLoss):
     "Match places, and put the photo's maps together."
     canvas = self.model.canvas.detach().clamp(0, 1)
     so_far = directions(self.learn.encoder(canvas, self.compared), self.grid)
-    places = most_alike(so_far.lerp(self.asking, self.of_content), self.answering)
+    asking = F.normalize(so_far.lerp(self.asking, self.of_content), dim=1)
+    places, alike = most_alike(asking, self.answering)
+    counts = trusted(alike, self.trust).view(1, 1, *self.grid)
     for l, maps in self.answers.items():
         mean = maps[0].mean((-2, -1), keepdim=True)
-        self.targets[l] = _at_size(put_together(maps, places, self.grid), self.sizes[l]), mean
+        answer = _at_size(put_together(maps, places, self.grid), self.sizes[l])
+        self.targets[l] = answer, mean, _at_size(counts, self.sizes[l])[:, 0]
 
 @patch
 def before_batch(self:MatchLoss):

@@ -51,12 +51,12 @@ def model_photo(
 
 # %% ../nbs/79_reversion.ipynb #98e3c419
 SEEN = 64  # px at which the painting is kept
-MATCHED = {'relu3_1': .5, 'relu4_1': .5}  # layers that are matched place by place
+MATCHED = dict(relu2_1=.5, relu3_1=.5, relu4_1=.5)  # layers that are matched place by place, and their weights
 OWN = dict(  # what `revert` does beside the photo's masses and colours, unless a named recipe is given
     match=15.,
     content_weight=.4,
     style_weights={'relu1_1': .5, 'relu2_1': .5},
-    style_weight=10.,
+    style_weight=4.,
     tv_weight=.3,
 )
 BARE = dict(  # without what this notebook adds: the photo is a style and no more
@@ -66,6 +66,8 @@ BARE = dict(  # without what this notebook adds: the photo is a style and no mor
     keep=0.,
     content_weight=1.,
     style_weights={'relu1_1': 1., 'relu2_1': 1., 'relu3_1': 1., 'relu4_1': 1.},
+    style_weight=10.,
+    tv_weight=4.,
 )
 
 def _can_be_written(settings):
@@ -94,7 +96,7 @@ def revert(
     match:float=None,      # Weight of looking, at each place, as the photo does where it is most like it; `None` is 15
     masses:bool=True,      # Shall large areas of the photo get the painting's contrast and mean?
     colours:float=1.,      # How far the photo's colours go towards the painting's, 0 to 1
-    keep:float=8.,         # Weight of staying the painting as seen at 64 px; 0, or an `init` of your own, is without
+    keep:float=6.,         # Weight of staying the painting as seen at 64 px; 0, or an `init` of your own, is without
     size:int=432,          # Longer side, px
     content_weights='relu2_1',  # Content layers, lower than for a transfer
     style_scale:float=1.,       # Longer side of the photo over the picture's
@@ -142,7 +144,7 @@ VARIANTS = {
     'reverted': {},
     'full contrast': BARE | dict(contrast=1.),
     "the article's": BARE | dict(contrast=.5),
-    'no match': dict(match=0., content_weight=1., style_weights=BARE['style_weights']),
+    'no match': {k: BARE[k] for k in ('match', 'content_weight', 'style_weights', 'style_weight', 'tv_weight')},
     'match 5': dict(match=5.),
     'match 80': dict(match=80.),
     'no keep': dict(keep=0.),

@@ -7,7 +7,7 @@ from style_nb.callbacks import LBFGSStep, lbfgs
 from style_nb.encoders import encoder
 from style_nb.learner import StepCallback, picture_learner
 from style_nb.shares import Shares
-from style_nb.matching import MatchLoss, directions, most_alike, put_together
+from style_nb.matching import MatchLoss, directions, most_alike, put_together, trusted
 from style_nb.pictures import load_picture, resize
 from style_nb.recipe import named_recipe
 from style_nb.reversion import BARE, MATCHED, OWN, model_photo, revert
@@ -31,12 +31,15 @@ def run(match, start, enc, steps=1, cbs=()):
 def test_each_place_finds_itself(x, enc):
     rows = directions(enc(x, LOOK), (16, 16))
     assert rows.shape[0] == 256 and torch.allclose(rows.norm(dim=1), torch.ones(256), atol=1e-4)
-    assert torch.equal(most_alike(rows, rows), torch.arange(256))
+    places, alike = most_alike(rows, rows)
+    assert torch.equal(places, torch.arange(256)) and torch.allclose(alike, torch.ones(256), atol=1e-4)
 
 def test_the_most_alike_by_hand():
     answering = F.normalize(torch.tensor([[1., 0.], [0., 1.], [1., 1.]]), dim=1)
     asking = torch.tensor([[3., 2.9], [0., .1], [5., -1.]])
-    assert most_alike(asking, answering).tolist() == [2, 1, 0]
+    places, alike = most_alike(asking, answering)
+    assert places.tolist() == [2, 1, 0]
+    assert torch.allclose(alike, torch.tensor([5.9/2**.5, .1, 5.]))
 
 def test_loudness_and_colour_cast_do_not_count(x, enc):
     maps = enc(x, LOOK)
@@ -63,7 +66,7 @@ def test_places_are_counted_through_all_pictures():
 def test_a_mirrored_photo_is_found(x, enc):
     match = MatchLoss(x.flip(-1), x, 'relu3_1')
     learn = run(match, x.flip(-1), enc)
-    found = most_alike(match.asking, match.answering)
+    found = most_alike(match.asking, match.answering)[0]
     assert (found >= 256).float().mean() > .9  # places of the mirror image come after the photo's own 16x16
     assert learn.terms['match/relu3_1'] < .1
 
@@ -71,12 +74,31 @@ def test_the_loss_is_one_less_the_cosine(x, enc):
     other = x.roll(20, -1).flip(-2)
     match = MatchLoss(other, x, {'relu3_1': 2., 'relu4_1': 0.}, weight=3.)
     learn = run(match, other, enc)
-    target, mean = match.targets['relu3_1']
+    target, mean, counts = match.targets['relu3_1']
     seen = enc(other, 'relu3_1')['relu3_1']
-    value = 1 - F.cosine_similarity(seen - mean, target - mean, dim=1).mean()
+    value = ((1 - F.cosine_similarity(seen - mean, target - mean, dim=1))*counts).mean()
     assert learn.terms['match/relu3_1'].item() == pytest.approx(value.item(), abs=2e-3)
     assert learn.weighted_terms['match/relu3_1'].item() == pytest.approx(6*value.item(), abs=1e-2)
     assert list(learn.terms) == ['match/relu3_1']
+
+def test_trust_by_hand():
+    "Of 0, .1 ... 1 the worst tenth counts .05, the best tenth 1, the middle half"
+    alike = torch.arange(11.)/10
+    got = trusted(alike)
+    assert torch.allclose(got[[0, 1, 5, 9, 10]], torch.tensor([.05, .05, .5, 1., 1.]), atol=1e-6)
+    assert torch.equal(trusted(alike, 1.), torch.ones(11))
+
+def test_answers_that_are_all_alike_count_in_full():
+    assert torch.allclose(trusted(torch.full((9,), .3)), torch.ones(9))
+
+def test_a_place_without_trust_stays(x, enc):
+    "Half of the picture is the photo's own, half is noise that finds nothing like it"
+    other = x.clone()
+    other[..., 32:] = torch.rand(1, 3, 64, 32, generator=torch.Generator().manual_seed(0))
+    match = MatchLoss(other, x)
+    run(match, other, enc)
+    counts = match.targets['relu3_1'][2][0]
+    assert counts[:, :6].mean() > counts[:, 10:].mean() + .4
 
 class Aims(StepCallback):
     "Notes the aim and the version of the objective at each step."
@@ -125,7 +147,7 @@ def test_who_asks(of_content, asks, x, enc):
     other = x.roll((17, 9), (-2, -1)).flip(-2)
     match = MatchLoss(other, x, of_content=of_content)
     run(match, x, enc)
-    found = most_alike(match.asking if asks == 'content' else directions(enc(x, LOOK), match.grid), match.answering)
+    found = most_alike(match.asking if asks == 'content' else directions(enc(x, LOOK), match.grid), match.answering)[0]
     maps = put_together(match.answers['relu3_1'], found, match.grid)
     assert torch.allclose(match.targets['relu3_1'][0], maps, atol=.05*maps.std().item())
 
@@ -154,17 +176,21 @@ def test_refusals(x, enc, refused):
         with pytest.raises(ValueError, match='relu9_1'):
             run(MatchLoss(x, x, **wrong), x, enc)
 
-@pytest.mark.parametrize('side, scale, left', [(12, 1., ['match/relu3_1']), (6, 1., []), (64, .2, ['match/relu3_1'])])
+@pytest.mark.parametrize('side, scale, left', [
+    (12, 1., ['match/relu2_1', 'match/relu3_1']),
+    (1, 1., []),
+    (64, .2, ['match/relu2_1', 'match/relu3_1']),
+])
 def test_what_is_too_small_for_a_layer_goes_without_it(side, scale, left, x, enc):
     assert list(run(MatchLoss(x, x, scale=scale), resize(x, side), enc).terms) == left
 
 def test_revert_matches_unless_told_not_to(photo, painting):
     how = dict(size=48, steps=2, progress=False)
     r = revert(painting, photo, **how)
-    assert [f'match/{l}' in r.history for l in MATCHED] == [True, True] and r.recipe.revert['match'] == OWN['match']
+    assert [f'match/{l}' in r.history for l in MATCHED] == [True, True, True] and r.recipe.revert['match'] == OWN['match']
     bare = revert(painting, photo, contrast=1., **BARE, **how)
     used = model_photo(painting, photo, contrast=1., masses=False, colours=0., size=48)
-    plain = OWN | dict(content_weight=1., style_weights=BARE['style_weights'])
+    plain = OWN | {k: BARE[k] for k in ('content_weight', 'style_weights', 'style_weight', 'tv_weight')}
     del plain['match']
     same = stylize(painting, used, init='content', content_weights='relu2_1', style_scale=1., **plain, **how)
     assert 'match/relu3_1' not in bare.history and bare.image.tobytes() == same.image.tobytes()
