@@ -233,7 +233,7 @@ RECIPES |= _named('fastai-2018', 'fast.ai, Deep Learning part 2, 2018, style-tra
 RECIPES |= _named('fastai-16a', 'fast.ai, course22p2, 16A_StyleTransfer: VGG-16, content at two layers, weights 1 and 1, Adam .01 in normalised units', 'vgg16',
     content_weights=['relu4_1', 'relu5_1'], style_weight=1., style_norm='hw', size=256, steps=150, optimizer='adam', lr=.01*.226, strength=9.4)
 RECIPES |= _named('pystiche', 'pystiche/pystiche: content 1, style 1e3 over five layers, short side 500', 'vgg19', style_weights=_FIFTHS, style_weight=1e3, style_norm='hw', size=500, steps=500, strength=4700.)
-RECIPES |= {'michaus': replace(RECIPES['fastai-2018'], name='michaus', content_weights='relu3_3', style_weight=1e13, size=432, strength=10.,
+RECIPES |= {'michaus': replace(RECIPES['fastai-2018'], name='michaus', content_weights='relu3_3', style_weight=1e13, size=432, strength=1.,
     source="Michaus 2018, Was this your face, Vincent?: fast.ai's notebook on a painting as content and a photo of low contrast as style (see `revert`), style 10 times, a lower content layer")}
 RECIPES |= {'kenstler-palette': replace(RECIPES['athalye'], name='kenstler-palette', content_weights={}, source='Kenstler 2017: the style alone, from noise, by the program of Athalye'),
     'kenstler-tiles': replace(RECIPES['athalye'], name='kenstler-tiles', style_tiles=6, source='Kenstler 2017: a photo tiled until it is a texture, then the program of Athalye')}
