@@ -15,7 +15,7 @@ from skimage.filters import median
 from skimage.restoration import denoise_bilateral
 from style_nb.all import *
 from heldout import heldout_distance
-from style_nb.pictures import Plate
+from style_nb.pictures import Plate, whole_file
 from style_nb.encoders import DATA
 from style_nb.reversion import BARE, OCTAVES, picture_statistics
 
@@ -60,19 +60,35 @@ def distances(x, truth):
     return dict(bands=band_distances(x, truth), wasserstein=float(np.mean(band_distances(x, truth))), heldout=heldout_distance(x, truth), gram=float(np.mean(list(gram_errors(x, truth, on=RANDOM).values()))),
         ssim=fidelity(x, truth), colour=colour_distance(x, truth), slope=float(np.polyfit(np.log(f[inside]), np.log(power[inside] + 1e-12), 1)[0]))
 
+def truth_case(k, hand, args):
+    "One painting whose photo is known: {method: figures}; its two pictures worth looking at are saved"
+    p = paint(hand, PHOTOS[k], size=args.size)
+    true = resize(load_picture(PHOTOS[k]), (p.height, p.width))
+    reverted = revert(p, PHOTOS[OTHER[k]], size=args.size, progress=False).image
+    made = filtered(p, PHOTOS[OTHER[k]]) | {'reverted': load_picture(reverted)}
+    slope = distances(true, true)['slope']
+    figures = {n: distances(x, true) for n, x in made.items()}
+    p.save(args.out/f'truth_{k}_{hand}_painting.png')
+    reverted.save(args.out/f'truth_{k}_{hand}_reverted.png')
+    return {n: d | dict(slope=abs(d['slope'] - slope)) for n, d in figures.items()}
+
+
 def truth(args):
-    "Paint, revert with another photo, compare with the photo that was painted"
-    cases, shown = {}, []
+    "Paint, revert with another photo, compare with the photo that was painted; a stopped run goes on where it was"
+    begun, cases, shown = args.out/'truth.json', {}, []
+    if begun.exists():
+        cases = json.loads(begun.read_text())
     for k in OTHER:
         for hand in HANDS:
-            p = paint(hand, PHOTOS[k], size=args.size)
-            true = resize(load_picture(PHOTOS[k]), (p.height, p.width))
-            made = filtered(p, PHOTOS[OTHER[k]]) | {'reverted': load_picture(revert(p, PHOTOS[OTHER[k]], size=args.size, progress=False).image)}
-            slope = distances(true, true)['slope']
-            cases[f'{k} in {hand}'] = {n: d | dict(slope=abs(d['slope'] - slope)) for n, d in ((n, distances(x, true)) for n, x in made.items())}
-            shown += [PHOTOS[k], p, PHOTOS[OTHER[k]], made['bilateral'], made['reverted']]
-            print(k, hand, {n: round(d['wasserstein'], 3) for n, d in cases[f'{k} in {hand}'].items()}, flush=True)
-    show_pictures(shown, ['truth', 'painting', 'photo used', 'bilateral', 'reverted']*len(cases), ncols=10, height=1.8).savefig(args.out/'reversion_truth.jpg', dpi=70)
+            name = f'{k} in {hand}'
+            if name not in cases:
+                cases[name] = truth_case(k, hand, args)
+                with whole_file(begun) as part:
+                    part.write_text(json.dumps(cases))
+            shown += [PHOTOS[k], *(args.out/f'truth_{k}_{hand}_{n}.png' for n in ('painting', 'reverted'))]
+            print(k, hand, {n: round(d['wasserstein'], 3) for n, d in cases[name].items()}, flush=True)
+    pictures = show_pictures(shown, ['truth', 'painting', 'reverted']*len(cases), ncols=9, height=1.8)
+    pictures.savefig(args.out/'reversion_truth.jpg', dpi=70)
     rng, rows = np.random.default_rng(0), list(cases.values())
     print('| | ' + ' | '.join(('Wasserstein', 'held out', 'Gram, random', 'SSIM', 'colour', 'slope')) + ' | better than it by, Wasserstein | held out |\n|---|---|---|---|---|---|---|---|---|')
     for n in rows[0]:

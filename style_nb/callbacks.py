@@ -103,13 +103,6 @@ def remember(self:LBFGS, state, g, history):
     return p
 
 @patch
-def radius(self:LBFGS, state, longest):
-    "The longest step allowed now: half the last one where that ended steeper uphill than it began downhill."
-    if state.get('overshot', False):
-        return .5*math.sqrt(state['dd']/len(state['g']))
-    return min(longest, 1.5*state.get('radius', longest))
-
-@patch
 def direction(self:LBFGS, state, p, eager=1.):
     "`gamma` and `a`: the quasi-Newton step is `-(gamma g + a W)`."
     S = 2*torch.tensor(state['rows'])
@@ -120,6 +113,14 @@ def direction(self:LBFGS, state, p, eager=1.):
     a[S] = torch.linalg.solve_triangular(R.T, (D*u + gamma*(YY @ u - p[Y]))[:, None], upper=False)[:, 0]
     a[Y] = -gamma*u
     return gamma, a
+
+# %% ../nbs/50_callbacks.ipynb #af2c1ce8
+@patch
+def radius(self:LBFGS, state, longest):
+    "The longest step allowed now: half the last one where that ended steeper uphill than it began downhill."
+    if state.get('overshot', False):
+        return .5*math.sqrt(state['dd']/len(state['g']))
+    return min(longest, 1.5*state.get('radius', longest))
 
 # %% ../nbs/50_callbacks.ipynb #215b1b7b
 def lbfgs(
