@@ -12,11 +12,12 @@ import torch, torch.nn.functional as F
 from fastcore.meta import delegates
 from .pictures import Plate, fit_size, in_range, load_picture, one_of, resize, show_pictures, to_pil
 from .colour import luminance
+from .recipe import named_recipe
 from .transfer import Shared, stylize
 from .palettes import palette
 
 # %% auto #0
-__all__ = ['SEAMS', 'tile', 'best_match', 'presence', 'Granularity', 'granularity_sweep']
+__all__ = ['SEAMS', 'TILED', 'tile', 'best_match', 'presence', 'Granularity', 'granularity_sweep']
 
 # %% ../nbs/75_tiling.ipynb #7e8cce73
 SEAMS = ('plain', 'mirror', 'blend')
@@ -152,6 +153,8 @@ class Granularity:
 # %% ../nbs/75_tiling.ipynb #f8304fe7
 _OF_CONTENT = 'content_weights content_weight content_kind content_norm style_weight tv_weight keep init colours colour_method masks style_masks content_mask change_mask schedule'.split()
 
+TILED = dict(content_weights='relu3_1', style_weight=3.)  # settings of a run whose style is tiles
+
 @delegates(stylize, but=['style', 'resume', 'shared', 'cbs', 'device'])
 def granularity_sweep(
     photo,                   # The object
@@ -164,7 +167,7 @@ def granularity_sweep(
     size:int=320,            # Longer side of palettes and results, px
     style_scale:float=1.,    # Longer side of the tiled picture over theirs
     progress:bool=True,      # Show progress bars
-    **settings,              # Any other field of `Recipe`, `recipe` and masks; palettes beside results take those that do not concern the content
+    **settings,              # Any other field of `Recipe`, `recipe` and masks, over `TILED`; palettes take those not about the content
 )->Granularity:              # Tiles, palettes and results
     "What the number of tiles does to palette and result."
     ns = [in_range(n, 'ns', 1, whole=True) for n in (ns if isinstance(ns, (list, tuple, range)) else [ns])]
@@ -175,8 +178,10 @@ def granularity_sweep(
     shared, out = Shared(), Granularity({n: tile(to_pil(load_picture(photo)), n, size=size, **how or {}) for n in ns})
     same = dict(size=size, steps=steps, style_scale=style_scale, shared=shared, progress=progress)
     alone = {k: v for k, v in settings.items() if content is None or k not in _OF_CONTENT}
+    own = TILED if named_recipe(settings.get('recipe', 'default')).name == 'default' else {}
     for n, t in out.tiles.items():
-        if content is not None: out.results[n] = stylize(content, t, **same, **settings)
+        if content is not None:
+            out.results[n] = stylize(content, t, **same, **own | settings)
         out.palettes[n] = palette(t, **same, **alone)
         if unrelated is not None: out.scores[n] = presence(out.palettes[n], photo, unrelated)
     return out
