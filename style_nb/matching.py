@@ -79,7 +79,7 @@ def trusted(
 
 # %% ../nbs/78_matching.ipynb #5d44809c
 class MatchLoss(LossTerm):
-    "At each place, be to the encoder what the photo is where it is most like the content."
+    "At each place, look to the encoder as the photo does where it is most like the content."
     def __init__(self,
         content,               # The picture whose places ask
         photo,                 # The picture whose places answer
@@ -167,4 +167,4 @@ def before_batch(self:MatchLoss):
     if not self.targets or not done or done % self.every or left < self.every:
         return
     self.match()
-    self.learn.objective = getattr(self.learn, 'objective', 0) + 1
+    self.learn.objective = getattr(self.learn, 'objective', 0) + 1  # L-BFGS forgets
