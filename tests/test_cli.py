@@ -152,7 +152,7 @@ def test_tile(run, files, photo):
 def test_revert(run, files):
     code, out, err = run('revert', files/'painting.png', files/'photo.png', '-o', files/'out/r.png', '--size', 48, '--steps', 3, '--contrast', .6)
     r = Recipe.load(files/'out/r.png')
-    assert code == 0 and out == '' and 'new dark' in err and r.style_weight == 10 and list(r.content_weights) == ['relu2_1'] and r.size == 48
+    assert code == 0 and out == '' and 'new dark' in err and r.style_weight == 4 and list(r.content_weights) == ['relu2_1'] and r.size == 48
     code, out, err = run('revert', files/'painting.png', files/'photo.png', files/'painting.png', '-o', files/'out/s.png', '--size', 48, '--steps', 3, '--own-masses')
     scores = {Path(p).name: float(n) for p, n in re.findall(r'(\S+\.png): ([\d.]+) ', err)}
     assert code == 0 and set(scores) == {'painting.png', 'photo.png'} and list(scores.values()) == sorted(scores.values())

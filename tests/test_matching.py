@@ -148,8 +148,8 @@ def test_who_asks(of_content, asks, x, enc):
     match = MatchLoss(other, x, of_content=of_content)
     run(match, x, enc)
     found = most_alike(match.asking if asks == 'content' else directions(enc(x, LOOK), match.grid), match.answering)[0]
-    maps = put_together(match.answers['relu3_1'], found, match.grid)
-    assert torch.allclose(match.targets['relu3_1'][0], maps, atol=.05*maps.std().item())
+    maps = put_together(match.answers['relu2_1'], found, match.grid)
+    assert torch.allclose(match.targets['relu2_1'][0], maps, atol=.05*maps.std().item())
 
 def test_a_coarser_grid_for_large_pictures(x, enc):
     match = MatchLoss(x, x, most=64)

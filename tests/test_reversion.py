@@ -54,7 +54,7 @@ def test_flat_pictures(flat, pair):
 
 def test_revert_has_the_articles_choices(pair):
     r = revert(*pair, size=48, steps=3, progress=False)
-    assert (r.recipe.style_weight, list(r.recipe.content_weights), r.recipe.keep, r.recipe.size) == (10., ['relu2_1'], 8., 48)
+    assert (r.recipe.style_weight, list(r.recipe.content_weights), r.recipe.keep, r.recipe.size) == (4., ['relu2_1'], 6., 48)
     assert r.recipe.init == 'picture' and max(r.recipe.start['size']) == 64 and revert(*pair, size=48, steps=1, progress=False, keep=0).recipe.init == 'content'
     assert revert(*pair, size=48, steps=3, progress=False, style_weight=3., content_weights='relu1_1').recipe.style_weight == 3.
 
