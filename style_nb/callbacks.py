@@ -67,7 +67,7 @@ class LBFGS(torch.optim.Optimizer):
         gamma, a = self.direction(state, p, group['eager']) if state['rows'] else (group['first']/math.sqrt(max(gg, 1e-40)/len(g)), torch.zeros_like(p))
         turn = state['M'][:len(p), :len(p)] @ a
         dd = gamma*gamma*gg + float(a @ (2*gamma*p + turn))  # |gamma g + a W|², from products that are known
-        radius = self.radius(state, group['longest'])
+        radius = self.radius(state, group['longest'], group['lr'])
         t = group['lr']*min(1., radius/math.sqrt(max(dd, 1e-40)/len(g)))
         d = torch.addmv(g, state['W'][:len(p)].T, a.to(g), beta=-t*gamma, alpha=-t)
         x.view(c, -1).addmm_(stretch, d.view(c, -1))
@@ -92,7 +92,7 @@ def remember(self:LBFGS, state, g, history):
     s, y = W[i], torch.sub(g, state['g'], out=W[i+1])
     s.copy_(state['d'])
     p, sy, yy = (W[:used] @ g).cpu().double(), float(s @ y), float(y @ y)
-    state['overshot'] = state['slope'] + sy > -state['slope']
+    state['slopes'] = state['slope'], state['slope'] + sy
     if not sy > 1e-10*math.sqrt(yy*state['dd']): return p
     m = len(state['p'])
     M[i, :m], M[i+1, :m] = state['q'], p[:m] - state['p']
@@ -116,10 +116,11 @@ def direction(self:LBFGS, state, p, eager=1.):
 
 # %% ../nbs/50_callbacks.ipynb #af2c1ce8
 @patch
-def radius(self:LBFGS, state, longest):
-    "The longest step allowed now: half the last one where that ended steeper uphill than it began downhill."
-    if state.get('overshot', False):
-        return .5*math.sqrt(state['dd']/len(state['g']))
+def radius(self:LBFGS, state, longest, lr):
+    "The longest step allowed now. After one too far: at most back to where the slope along it would vanish."
+    begin, end = state.get('slopes', (-1., 0.))
+    if end > -begin:
+        return min(longest, end/(end - begin)*math.sqrt(state['dd']/len(state['g']))/lr)
     return min(longest, 1.5*state.get('radius', longest))
 
 # %% ../nbs/50_callbacks.ipynb #215b1b7b

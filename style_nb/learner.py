@@ -268,7 +268,7 @@ class StyleLoss(WeightedLayers):
         blend_grams([torch.zeros(1)]*len(self.styles), blend)
         self.set_masks(masks, style_masks, one_of(mix, STYLE_MIXES, 'style mix'))
 
-    def key(self): return *map(digest, self.styles), str(self.blend), max(self.model.canvas.shape[-2:]), str(self.scale), self.kind, self.mix, *(m if m is None else digest(m) for m in self.style_masks), str([mine for _, mine in self.regions]), *self.places_for(None)
+    def key(self): return *map(digest, self.styles), str(self.blend), max(self.model.canvas.shape[-2:]), str(self.scale), self.kind, self.mix, *(m if m is None else digest(m) for m in self.style_masks), self.masked, str([mine for _, mine in self.regions]), *self.places_for(None)
 
     def places_for(self, layer):
         "Height and width of the canvas, or at a layer their product over its pooling, where the norm asks for it."

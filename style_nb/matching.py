@@ -21,7 +21,7 @@ def _at_size(maps, hw):
     maps = maps.float()
     if maps.shape[-2] <= hw[0] and maps.shape[-1] <= hw[1]:
         return F.interpolate(maps, tuple(hw), mode='bilinear', align_corners=False)
-    pooled = F.avg_pool2d(maps, max(1, maps.shape[-2]//hw[0]))
+    pooled = F.avg_pool2d(maps, max(1, min(maps.shape[-2]//hw[0], maps.shape[-1]//hw[1])))
     if tuple(pooled.shape[-2:]) == tuple(hw):
         return pooled
     return F.interpolate(maps, tuple(hw), mode='area')

@@ -102,7 +102,7 @@ def revert(
     style_scale:float=1.,       # Longer side of the photo over the picture's
     steps:int=200,              # Optimiser steps
     init=None,                  # Start; `None` is the painting at 64 px, or as it is without `keep`
-    recipe='default',           # A named recipe keeps its own weights, and is not matched unless `match` is said
+    recipe='default',           # Another keeps its own weights, and is not matched unless `match` is said or it is a reversion's
     cbs=(),                     # More callbacks
     **settings,            # Any other field of `Recipe`; `OWN` has those whose default is another here
 )->Result:                 # The picture; `result.recipe.revert` holds these arguments
@@ -110,7 +110,9 @@ def revert(
     given, x = load_picture(painting), model_photo(painting, photo, contrast, masses, colours, size)
     keep = in_range(keep, 'keep') if init is None else 0.
     start = init if init is not None else resize(given, SEEN) if keep else 'content'
-    own = dict(OWN) if named_recipe(recipe).name == 'default' else dict(match=0.)
+    own = dict(OWN)
+    if recipe != 'default':
+        own = dict(match=(named_recipe(recipe).revert or {}).get('match', 0.))
     usual = own.pop('match')
     run = own | settings | dict(size=size, content_weights=content_weights, style_scale=style_scale, steps=steps)
     weight = in_range(usual if match is None else match, 'match')

@@ -12,7 +12,6 @@ import torch, torch.nn.functional as F
 from fastcore.meta import delegates
 from .pictures import Plate, fit_size, in_range, load_picture, one_of, resize, show_pictures, to_pil
 from .colour import luminance
-from .recipe import named_recipe
 from .transfer import Shared, stylize
 from .palettes import palette
 
@@ -167,7 +166,7 @@ def granularity_sweep(
     size:int=320,            # Longer side of palettes and results, px
     style_scale:float=1.,    # Longer side of the tiled picture over theirs
     progress:bool=True,      # Show progress bars
-    **settings,              # Any other field of `Recipe`, `recipe` and masks, over `TILED`; palettes take those not about the content
+    **settings,              # Any other field of `Recipe`, `recipe` and masks, over `TILED`, which a `recipe` replaces; palettes take those not about the content
 )->Granularity:              # Tiles, palettes and results
     "What the number of tiles does to palette and result."
     ns = [in_range(n, 'ns', 1, whole=True) for n in (ns if isinstance(ns, (list, tuple, range)) else [ns])]
@@ -178,7 +177,7 @@ def granularity_sweep(
     shared, out = Shared(), Granularity({n: tile(to_pil(load_picture(photo)), n, size=size, **how or {}) for n in ns})
     same = dict(size=size, steps=steps, style_scale=style_scale, shared=shared, progress=progress)
     alone = {k: v for k, v in settings.items() if content is None or k not in _OF_CONTENT}
-    own = TILED if named_recipe(settings.get('recipe', 'default')).name == 'default' else {}
+    own = TILED if settings.get('recipe', 'default') == 'default' else {}
     for n, t in out.tiles.items():
         if content is not None:
             out.results[n] = stylize(content, t, **same, **own | settings)

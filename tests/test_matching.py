@@ -9,7 +9,7 @@ from style_nb.learner import StepCallback, picture_learner
 from style_nb.shares import Shares
 from style_nb.matching import MatchLoss, directions, most_alike, put_together, trusted
 from style_nb.pictures import load_picture, resize
-from style_nb.recipe import named_recipe
+from style_nb.recipe import Recipe, named_recipe
 from style_nb.reversion import BARE, MATCHED, OWN, model_photo, revert
 from style_nb.transfer import stylize
 
@@ -201,6 +201,18 @@ def test_a_named_recipe_keeps_its_weights(photo, painting):
     assert 'match/relu3_1' not in r.history
     assert list(r.recipe.style_weights) == list(named_recipe('michaus', encoder='texnet').style_weights)
     assert 'match/relu3_1' in revert(painting, photo, match=5., **how).history
+
+def test_a_recipe_object_keeps_its_weights_and_a_reversions_is_matched(photo, painting):
+    how = dict(size=48, steps=2, levels=1, progress=False)
+    own = revert(painting, photo, recipe=Recipe(style_weight=50.), **how)
+    assert own.recipe.style_weight == 50. and 'match/relu3_1' not in own.history
+    again = revert(painting, photo, recipe=revert(painting, photo, match=7., **how).recipe, **how)
+    assert again.recipe.revert['match'] == 7. and 'match/relu3_1' in again.history
+
+def test_a_narrow_photo(enc):
+    wide = torch.rand(1, 3, 90, 40)
+    match = MatchLoss(wide, torch.rand(1, 3, 64, 4), ['relu1_1', 'relu3_1'], by=['relu2_1', 'relu3_1'], most=64)
+    assert run(match, wide, enc, 2).terms['match/relu1_1'].isfinite()
 
 def test_what_a_recipe_says_makes_the_same_picture(photo, painting):
     r = revert(painting, photo, size=48, steps=4, progress=False, tv_weight=1.)

@@ -5,6 +5,7 @@ import imageio.v2 as imageio, numpy as np, pytest, torch
 from fastai.callback.core import Callback
 from hypothesis import given, strategies as st
 from PIL import Image
+from style_nb.gallery import sample
 from safetensors.torch import save_file
 from style_nb.colour import match_colours
 from style_nb.callbacks import *
@@ -833,7 +834,7 @@ def test_lbfgs_steps_are_the_textbooks(steps, history, chroma, eager, seed):
     n, a = 45, torch.randn(45, 45, generator=gen)
     hessian, x, slope = a @ a.T/n + .1*torch.eye(n), torch.randn(1, 3, 3, 5, generator=gen).requires_grad_(), torch.randn(n, generator=gen)
     opt = LBFGS([x], history=history, chroma=chroma, eager=eager)
-    opt.radius = lambda state, longest: 1e9
+    opt.radius = lambda state, longest, lr: 1e9
     root = lambda v, p: (v.view(3, -1).mean(0) + chroma**p*(v.view(3, -1) - v.view(3, -1).mean(0))).reshape(-1)
     S, Y, last = [], [], None
     for i in range(steps):
@@ -872,17 +873,24 @@ def test_lbfgs_steps_are_bounded():
         sizes.append(float((mean.square() + (d - mean).square()/2.5).mean().sqrt()))
     assert sizes[0] == pytest.approx(.005, rel=1e-3) and max(sizes) < .025*1.001
 
-def test_lbfgs_after_a_step_too_far():
-    "A slope that turns round more steeply than it fell: the next step is half as long at most, and later ones grow again"
+@pytest.mark.parametrize('lr', [.5, 1., 4.])
+def test_lbfgs_after_a_step_too_far(lr):
+    "Back at most to where the slope would vanish, 1.5/2.5 of the step, whatever the step size; later limits grow again"
     x = torch.zeros(1, 3, 8, 8, requires_grad=True)
-    opt, sizes, radii = LBFGS([x], chroma=1., first=.04), [], []
+    opt, sizes, radii = LBFGS([x], chroma=1., first=.04, lr=lr), [], []
     for slope in (-1., 1.5, -.1, -.09, -.08, -.07):
         before, x.grad = x.detach().clone(), torch.full_like(x, slope)
         opt.step()
         sizes.append((x.detach() - before).square().mean().sqrt().item())
         radii.append(opt.state[x]['radius'])
-    assert sizes[0] == pytest.approx(.04, rel=1e-3) and sizes[1] <= .5*sizes[0]*1.001
-    assert radii == pytest.approx([.05, .02, .03, .045, .05, .05], rel=1e-3)
+    assert sizes[0] == pytest.approx(.04*lr, rel=1e-3) and sizes[1] <= .6*sizes[0]*1.001
+    assert radii == pytest.approx([.05, .024, .036, .05, .05, .05], rel=1e-3)
+
+def test_lbfgs_comes_back_from_a_leap():
+    "A flat content seen by a network: the first step leaves it for a loss a thousand million times as large"
+    flat = Image.new('RGB', (48, 48), (90, 120, 30))
+    r = stylize(flat, sample('ink'), init='content', size=48, steps=12, levels=1, progress=False)
+    assert r.history.loss.iloc[-1] < 2*r.history.loss.iloc[0]
 
 def test_lbfgs_does_not_swing_in_a_narrow_valley():
     gen = torch.Generator().manual_seed(1)

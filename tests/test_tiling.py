@@ -2,6 +2,7 @@
 import pytest, torch
 from PIL import Image
 from hypothesis import given, settings, strategies as st
+from style_nb.recipe import Recipe
 from style_nb.gallery import sample
 from style_nb.pictures import fit_size, load_picture, to_pil
 from style_nb.tiling import *
@@ -110,3 +111,16 @@ def test_a_blended_gap_fades_into_the_ground():
 
 @pytest.mark.parametrize('f,words', [(lambda x: best_match(x, x, patch=0), ['patch is 0']), (lambda x: best_match(x[..., :8, :8], x), ['smallest is 16', 'larger picture']), (lambda x: best_match(x, x, smallest=0), ['smallest is 0']), (lambda x: best_match(x, x, patch=1000), ['patch is 1000', 'at most 128'])])
 def test_mistakes_in_a_match(refused, f, words): refused(lambda: f(photo()), *words)
+
+def test_tiles_have_their_own_balance_unless_told():
+    how = dict(size=48, steps=2, progress=False)
+    sweep = lambda **kw: granularity_sweep(sample('cat'), sample('rocket'), 2, **how, **kw).results[2].recipe
+    assert (list(sweep().content_weights), sweep().style_weight) == (['relu3_1'], 3.)
+    assert sweep(style_weight=7.).style_weight == 7.
+    assert sweep(recipe=Recipe(style_weight=50.)).style_weight == 50.
+
+def test_a_masked_sweep_and_its_palettes_share_nothing_they_should_not():
+    left = torch.zeros(1, 1, 48, 48)
+    left[..., :24] = 1
+    g = granularity_sweep(sample('cat'), sample('rocket'), 2, size=48, steps=2, progress=False, masks=[left])
+    assert g.results[2].history.loss.notna().all() and g.palettes[2].history.loss.notna().all()
