@@ -120,7 +120,8 @@ def test_tiles_have_their_own_balance_unless_told():
     assert sweep(recipe=Recipe(style_weight=50.)).style_weight == 50.
 
 def test_a_masked_sweep_and_its_palettes_share_nothing_they_should_not():
-    left = torch.zeros(1, 1, 48, 48)
+    content = load_picture(sample('rocket'), 48)
+    left = torch.zeros_like(content[:, :1])
     left[..., :24] = 1
-    g = granularity_sweep(sample('cat'), sample('rocket'), 2, size=48, steps=2, progress=False, masks=[left])
+    g = granularity_sweep(sample('cat'), content, 2, size=48, steps=2, progress=False, masks=[left])
     assert g.results[2].history.loss.notna().all() and g.palettes[2].history.loss.notna().all()
