@@ -92,7 +92,7 @@ def remember(self:LBFGS, state, g, history):
     s, y = W[i], torch.sub(g, state['g'], out=W[i+1])
     s.copy_(state['d'])
     p, sy, yy = (W[:used] @ g).cpu().double(), float(s @ y), float(y @ y)
-    state['slopes'] = state['slope'], state['slope'] + sy
+    state['slopes'] = [state['slope'], state['slope'] + sy]  # along the step, where it began and where it ended
     if not sy > 1e-10*math.sqrt(yy*state['dd']): return p
     m = len(state['p'])
     M[i, :m], M[i+1, :m] = state['q'], p[:m] - state['p']
