@@ -25,8 +25,8 @@ from .callbacks import PRECISIONS, check_move
 
 # %% auto #0
 __all__ = ['OPTIMIZERS', 'STARTS', 'CLAMPS', 'SCHEMA', 'FIRST_TEXNET', 'RECIPES', 'PNG_KEY', 'Recipe', 'unit_weights',
-           'on_encoder', 'nearest_layers', 'named_recipe', 'Text', 'recipe_card', 'show_recipes', 'picture_ref',
-           'to_json', 'from_json', 'png_info', 'load_recipe', 'check_encoder', 'recipe_encoder']
+           'on_encoder', 'nearest_layers', 'named_recipe', 'unless_said', 'Text', 'recipe_card', 'show_recipes',
+           'picture_ref', 'to_json', 'from_json', 'png_info', 'load_recipe', 'check_encoder', 'recipe_encoder']
 
 # %% ../nbs/60_recipe.ipynb #56d79ae3
 OPTIMIZERS, STARTS = ('lbfgs', 'adam'), ('recoloured', 'content', 'noise', 'style', 'picture')
@@ -277,6 +277,17 @@ def named_recipe(
         times = lambda k: getattr(new, k)/getattr(recipe, k) if getattr(recipe, k) else 1.
         new.strength *= times('style_weight')/(times('content_weight') or 1.)
     return new
+
+# %% ../nbs/60_recipe.ipynb #9268693b
+def unless_said(
+    recipe,    # A recipe, its name, or a file that carries one
+    own:dict,  # {field: value} that a task would like instead of the default
+)->dict:       # Those that the recipe does not say: all for the default, none for another recipe
+    "Settings of a task that give way to a recipe."
+    r, usual = named_recipe(recipe), RECIPES['default']
+    if r.name != 'default':
+        return {}
+    return {k: v for k, v in own.items() if getattr(r, k) == getattr(usual, k)}
 
 # %% ../nbs/60_recipe.ipynb #6130667d
 class Text(str):

@@ -20,7 +20,7 @@ from .contrast import lower_contrast, match_contrast
 from .encoders import DATA, encoder
 from .learner import digest, each_scale, picture_grams
 from .matching import MatchLoss
-from .recipe import Recipe, named_recipe, to_json
+from .recipe import Recipe, named_recipe, to_json, unless_said
 from .transfer import Result, Shared, stylize
 from .palettes import gram_errors
 from .comparing import colour_distance, fidelity, laplacian_bands
@@ -110,10 +110,9 @@ def revert(
     given, x = load_picture(painting), model_photo(painting, photo, contrast, masses, colours, size)
     keep = in_range(keep, 'keep') if init is None else 0.
     start = init if init is not None else resize(given, SEEN) if keep else 'content'
-    own = dict(OWN)
-    if recipe != 'default':
-        own = dict(match=(named_recipe(recipe).revert or {}).get('match', 0.))
-    usual = own.pop('match')
+    by = named_recipe(recipe)
+    usual = OWN['match'] if by.name == 'default' else (by.revert or {}).get('match', 0.)
+    own = unless_said(by, {k: v for k, v in OWN.items() if k != 'match'})
     run = own | settings | dict(size=size, content_weights=content_weights, style_scale=style_scale, steps=steps)
     weight = in_range(usual if match is None else match, 'match')
     scale = each_scale(style_scale, 1)[0]

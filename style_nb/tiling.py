@@ -12,6 +12,7 @@ import torch, torch.nn.functional as F
 from fastcore.meta import delegates
 from .pictures import Plate, fit_size, in_range, load_picture, one_of, resize, show_pictures, to_pil
 from .colour import luminance
+from .recipe import unless_said
 from .transfer import Shared, stylize
 from .palettes import palette
 
@@ -177,7 +178,7 @@ def granularity_sweep(
     shared, out = Shared(), Granularity({n: tile(to_pil(load_picture(photo)), n, size=size, **how or {}) for n in ns})
     same = dict(size=size, steps=steps, style_scale=style_scale, shared=shared, progress=progress)
     alone = {k: v for k, v in settings.items() if content is None or k not in _OF_CONTENT}
-    own = TILED if settings.get('recipe', 'default') == 'default' else {}
+    own = unless_said(settings.get('recipe', 'default'), TILED)
     for n, t in out.tiles.items():
         if content is not None:
             out.results[n] = stylize(content, t, **same, **own | settings)

@@ -205,7 +205,7 @@ def test_a_named_recipe_keeps_its_weights(photo, painting):
 def test_a_recipe_object_keeps_its_weights_and_a_reversions_is_matched(photo, painting):
     how = dict(size=48, steps=2, levels=1, progress=False)
     own = revert(painting, photo, recipe=Recipe(style_weight=50.), **how)
-    assert own.recipe.style_weight == 50. and 'match/relu3_1' not in own.history
+    assert own.recipe.style_weight == 50. and own.recipe.tv_weight == OWN['tv_weight'] and 'match/relu3_1' in own.history
     again = revert(painting, photo, recipe=revert(painting, photo, match=7., **how).recipe, **how)
     assert again.recipe.revert['match'] == 7. and 'match/relu3_1' in again.history
 
