@@ -5,9 +5,9 @@ import imageio.v2 as imageio, numpy as np, pytest, torch
 from fastai.callback.core import Callback
 from hypothesis import given, strategies as st
 from PIL import Image
-from style_nb.gallery import sample
 from safetensors.torch import save_file
 from style_nb.colour import match_colours
+from style_nb.gallery import sample
 from style_nb.callbacks import *
 from style_nb.encoders import *
 from style_nb.learner import *
