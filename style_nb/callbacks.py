@@ -71,8 +71,8 @@ class LBFGS(torch.optim.Optimizer):
         t = group['lr']*min(1., radius/math.sqrt(max(dd, 1e-40)/len(g)))
         d = torch.addmv(g, state['W'][:len(p)].T, a.to(g), beta=-t*gamma, alpha=-t)
         x.view(c, -1).addmm_(stretch, d.view(c, -1))
-        slope = -t*(gamma*gg + float(a @ p))  # along the step, where it begins
-        state.update(g=g, d=d, p=p, q=-t*(gamma*p + turn), dd=t*t*dd, slope=slope, radius=radius)
+        begin = -t*(gamma*gg + float(a @ p))  # slope along the step, where it begins
+        state.update(g=g, d=d, p=p, q=-t*(gamma*p + turn), dd=t*t*dd, begin=begin, radius=radius)
 
 def _stretch(x, chroma):
     "The matrix over channels that multiplies what lies across brightness by the root of `chroma`; only for RGB."
@@ -92,7 +92,7 @@ def remember(self:LBFGS, state, g, history):
     s, y = W[i], torch.sub(g, state['g'], out=W[i+1])
     s.copy_(state['d'])
     p, sy, yy = (W[:used] @ g).cpu().double(), float(s @ y), float(y @ y)
-    state['slopes'] = [state['slope'], state['slope'] + sy]  # along the step, where it began and where it ended
+    state['end'] = float(p[i])  # slope along the step, where it ended
     if not sy > 1e-10*math.sqrt(yy*state['dd']): return p
     m = len(state['p'])
     M[i, :m], M[i+1, :m] = state['q'], p[:m] - state['p']
@@ -118,7 +118,7 @@ def direction(self:LBFGS, state, p, eager=1.):
 @patch
 def radius(self:LBFGS, state, longest, lr):
     "The longest step allowed now. After one too far: at most back to where the slope along it would vanish."
-    begin, end = state.get('slopes', (-1., 0.))
+    begin, end = state.get('begin', -1.), state.get('end', 0.)
     if end > -begin:
         return min(longest, end/(end - begin)*math.sqrt(state['dd']/len(state['g']))/lr)
     return min(longest, 1.5*state.get('radius', longest))

@@ -52,7 +52,7 @@ def model_photo(
 # %% ../nbs/79_reversion.ipynb #98e3c419
 SEEN = 64  # px at which the painting is kept
 MATCHED = dict(relu2_1=.5, relu3_1=.5, relu4_1=.5)  # layers that are matched place by place, and their weights
-OWN = dict(  # what `revert` does beside the photo's masses and colours, unless a named recipe is given
+OWN = dict(  # what `revert` does beside the photo's masses and colours, unless a recipe says otherwise
     match=15.,
     content_weight=.4,
     style_weights={'relu1_1': .5, 'relu2_1': .5},
@@ -102,7 +102,7 @@ def revert(
     style_scale:float=1.,       # Longer side of the photo over the picture's
     steps:int=200,              # Optimiser steps
     init=None,                  # Start; `None` is the painting at 64 px, or as it is without `keep`
-    recipe='default',           # Another keeps its own weights, and is not matched unless `match` is said or it is a reversion's
+    recipe='default',           # What it says wins over `OWN`; another's name is matched only by `match`
     cbs=(),                     # More callbacks
     **settings,            # Any other field of `Recipe`; `OWN` has those whose default is another here
 )->Result:                 # The picture; `result.recipe.revert` holds these arguments

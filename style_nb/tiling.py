@@ -167,7 +167,7 @@ def granularity_sweep(
     size:int=320,            # Longer side of palettes and results, px
     style_scale:float=1.,    # Longer side of the tiled picture over theirs
     progress:bool=True,      # Show progress bars
-    **settings,              # Any other field of `Recipe`, `recipe` and masks, over `TILED`, which a `recipe` replaces; palettes take those not about the content
+    **settings,              # Any other field of `Recipe`, `recipe`, masks; they win over `TILED`, and palettes take some
 )->Granularity:              # Tiles, palettes and results
     "What the number of tiles does to palette and result."
     ns = [in_range(n, 'ns', 1, whole=True) for n in (ns if isinstance(ns, (list, tuple, range)) else [ns])]

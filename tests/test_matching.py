@@ -91,7 +91,7 @@ def test_trust_by_hand():
 def test_answers_that_are_all_alike_count_in_full():
     assert torch.allclose(trusted(torch.full((9,), .3)), torch.ones(9))
 
-def test_a_place_without_trust_stays(x, enc):
+def test_noise_that_finds_nothing_like_it_counts_less(x, enc):
     "Half of the picture is the photo's own, half is noise that finds nothing like it"
     other = x.clone()
     other[..., 32:] = torch.rand(1, 3, 64, 32, generator=torch.Generator().manual_seed(0))
