@@ -353,6 +353,11 @@ class TVLoss(LossTerm):
         self.learn.add_term('tv', self.weight, tv_loss(seen, self.kind))
 
 # %% ../nbs/40_learner.ipynb #1e6c4a1e
+def _sampling(n, to, like):
+    "The matrix (to, n) that brings `n` pixels in a line to `to`, as `resize` does."
+    lines = torch.eye(n).view(1, 1, n, n)
+    return F.interpolate(lines, (to, n), mode='bicubic', antialias=True, align_corners=False)[0, 0].to(like)
+
 class StartLoss(LossTerm):
     "Stay close to a small picture, as seen at its own size."
     def __init__(self,
@@ -363,10 +368,13 @@ class StartLoss(LossTerm):
     def before_fit(self):
         self.small = self.small.to(self.model.canvas.device)
         self.scale = 1/((self.small - self.small.mean((-2, -1), keepdim=True)).square().sum() + EPS)
+        self.at = None
 
     def after_loss(self):
         if self.weight == 0: return
-        hw = tuple(self.small.shape[-2:])
         shown = self.pred.clamp(0, 1)
-        seen = shown if hw == tuple(shown.shape[-2:]) else F.interpolate(shown, hw, mode='bicubic', antialias=True, align_corners=False)
+        if self.at != shown.shape:
+            self.at = shown.shape
+            self.rows, self.columns = (_sampling(n, to, shown) for n, to in zip(shown.shape[-2:], self.small.shape[-2:]))
+        seen = self.rows @ shown @ self.columns.T
         self.learn.add_term('start', self.weight, squared_distance(seen, self.small)*self.scale)

@@ -7,6 +7,7 @@ Docs: https://style-nb.github.io/style_nb/transfer.html.md"""
 # %% ../nbs/70_transfer.ipynb #07f7c687
 from __future__ import annotations
 import json, math
+from contextlib import contextmanager
 from functools import partial
 from itertools import zip_longest
 from dataclasses import dataclass, field, replace, asdict
@@ -190,7 +191,9 @@ class Resume(StepCallback):
 
 def _to_device(v, device):
     if isinstance(v, list): return [_to_device(o, device) for o in v]
-    return v.to(device if v.ndim else 'cpu', copy=True) if isinstance(v, torch.Tensor) else v
+    if not isinstance(v, torch.Tensor): return v
+    small = v.ndim == 0 or v.dtype == torch.float64  # products of `LBFGS` and counts of Adam, which stay where they are
+    return v.to('cpu' if small else device, copy=True)
 
 # %% ../nbs/70_transfer.ipynb #071e3c58
 @dataclass(repr=False)
@@ -426,6 +429,16 @@ def _resumed(resume, recipe):
     return state, replace(from_json(state['recipe']), encoder_digest='', finish_digest='') if recipe == 'default' else recipe  # `_check_same` compares the digests
 
 # %% ../nbs/70_transfer.ipynb #f68732f5
+@contextmanager
+def _same_each_time():
+    "A GPU's convolutions add up in one order, so that the same seed gives the same picture there too."
+    before = torch.backends.cudnn.deterministic
+    torch.backends.cudnn.deterministic = True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.deterministic = before
+
 def run_transfer(
     learn,          # A Learner of `transfer_learner`
     recipe:Recipe,  # Its recipe
@@ -434,7 +447,7 @@ def run_transfer(
 )->Result:          # What came out
     "Fit, and pack what came out into a `Result`."
     learn.pack, learn.finish = partial(_pack, recipe=recipe, xs=xs, names=names), partial(_shown, content=xs[0], r=recipe)
-    with learn.stop.on_interrupt():
+    with learn.stop.on_interrupt(), _same_each_time():
         try: learn.fit(len(learn.pyramid.shapes))
         finally:
             learn.feature_hooks.close()

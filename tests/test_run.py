@@ -15,7 +15,7 @@ from style_nb.losses import gram
 from style_nb.pictures import *
 from style_nb.recipe import *
 from style_nb.transfer import *
-from style_nb.transfer import load_state, save_state
+from style_nb.transfer import _to_device, load_state, save_state
 from style_nb.sweeping import sweep
 from style_nb.units import to_unit
 
@@ -386,6 +386,19 @@ KINDS = dict(lbfgs=dict(optimizer='lbfgs'), wolfe=dict(line_search=True), adam=d
     average=dict(optimizer='adam', average=.8), bf16=dict(precision='bf16'), moves=dict(optimizer='adam', average=.5, schedule=SCHEDULE),
     lbfgs_moves=dict(schedule=[(4, 'tv_weight', .3), (8, 'content_weight', .1)]))
 LONG = dict(size=64, levels=2, steps=12)  # 7 steps, then 5
+
+def test_small_products_stay_on_the_cpu(go):
+    "Maps of a saved run go to the picture's device; L-BFGS's products, and counts, stay where its sums are made"
+    state = {k[4:]: v for k, v in go().state.items() if k.startswith('opt/') and isinstance(v, torch.Tensor)}
+    where = {k: _to_device(v, 'meta').device.type for k, v in state.items()}
+    assert {where[k] for k in 'Wgd'} == {'meta'} and {where[k] for k in 'Mpq'} == {'cpu'}
+
+@pytest.mark.parametrize('before', [False, True])
+def test_gpu_convolutions_are_repeatable_during_a_run_only(go, monkeypatch, before):
+    monkeypatch.setattr(torch.backends.cudnn, 'deterministic', before)
+    seen = []
+    go(cbs=[At(1, lambda learn: seen.append(torch.backends.cudnn.deterministic))])
+    assert seen == [True] and torch.backends.cudnn.deterministic == before
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_resume_is_exact(go, tmp_path, kind):
