@@ -4,10 +4,11 @@
     python bench/encoders.py likeness --vgg FILE --photos DIR --works DIR      do they find the same pictures alike in style?
     python bench/encoders.py retrieval --photos DIR                            half photos find their other half
     python bench/encoders.py sheet    --works DIR --out DIR [--encoder NAME]   six photos in eight styles, the default recipe
+    python bench/encoders.py recipes  --vgg FILE --works DIR --out DIR         every named recipe on the real VGG-16
     python bench/encoders.py load                                              seconds until an encoder is ready
 
 `--photos` and `--works`: folders of pictures. `likeness` takes every 33rd photo and every 4th work by name, which no fit has seen, and
-`retrieval` every 5th photo. `--works` for `sheet`: the CC0 works of bench/judge.py. `--vgg`: VGG-16's weights file.
+`retrieval` every 5th photo. `--works` for `sheet` and `recipes`: the CC0 works of bench/judge.py. `--vgg`: VGG-16's weights file.
 """
 import argparse
 import sys
@@ -21,7 +22,8 @@ from style_nb.comparing import retrieval
 from style_nb.encoders import encoder, packaged
 from style_nb.fitting import read_pictures, split_pictures
 from style_nb.gallery import sample
-from style_nb.pictures import contact_sheet, load_picture, save_picture
+from style_nb.pictures import contact_sheet, load_picture, save_picture, show_pictures
+from style_nb.recipe import RECIPES, named_recipe
 from style_nb.shrinking import likeness, style_layers
 from style_nb.transfer import stylize
 
@@ -96,6 +98,21 @@ def test_sheet(args):
         save_picture(contact_sheet(rows, height=324), args.out/'sheet.png')
 
 
+def test_recipes(args):
+    "Every recipe of the registry on the real VGG-16, at its own size and number of steps; a stopped run goes on where it was"
+    args.out.mkdir(parents=True, exist_ok=True)
+    content, style = named('astronaut', args.works), named('metmuseum_436535', args.works)
+    for name in RECIPES:
+        path = args.out/f'recipe_{name}.png'
+        if not path.exists():
+            start = time.perf_counter()
+            recipe = named_recipe(name, encoder='vgg16', encoder_weights=args.vgg)
+            save_picture(stylize(content, style, recipe, progress=False).image, path)
+            print(f'{name}: {recipe.steps} steps, {time.perf_counter() - start:.0f} s', flush=True)
+    pictures = [args.out/f'recipe_{name}.png' for name in RECIPES]
+    show_pictures(pictures, list(RECIPES), ncols=6, height=3.4).savefig(args.out/'recipes_vgg16.jpg', dpi=80)
+
+
 def load(args):
     "Seconds from the name of an encoder to an encoder, least of five"
     for name in packaged():
@@ -108,8 +125,9 @@ def load(args):
 
 
 def main():
-    tasks = dict(cost=cost, likeness=test_likeness, retrieval=test_retrieval, sheet=test_sheet, load=load)
-    needs = dict(cost=['vgg'], likeness=['vgg', 'photos', 'works'], retrieval=['photos'], sheet=['works', 'out'], load=[])
+    tasks = dict(cost=cost, likeness=test_likeness, retrieval=test_retrieval, sheet=test_sheet, recipes=test_recipes, load=load)
+    needs = dict(cost=['vgg'], likeness=['vgg', 'photos', 'works'], retrieval=['photos'], sheet=['works', 'out'], recipes=['vgg', 'works', 'out'],
+        load=[])
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('task', choices=list(tasks))
     for name in ('photos', 'works', 'out', 'weights'): p.add_argument(f'--{name}', type=Path)
