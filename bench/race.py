@@ -26,7 +26,8 @@ WAYS = {
     'texnet-small': dict(encoder='texnet-small'),
     'vgg16': dict(encoder='vgg16'),
     'vgg16, 100 steps': dict(encoder='vgg16', steps=100),
-    'ladder': dict(encoder='texnet', steps=150, finish='vgg16', finish_steps=30),
+    'texnet, 260 steps': dict(encoder='texnet', steps=260),
+    'ladder': dict(encoder='texnet', steps=215, finish='vgg16', finish_steps=65),
 }
 TEXTBOOK = 'textbook on vgg16'
 
