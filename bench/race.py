@@ -24,6 +24,7 @@ WAYS = {
     'texnet': dict(encoder='texnet'),
     'texnet, 150 steps': dict(encoder='texnet', steps=150),
     'texnet-small': dict(encoder='texnet-small'),
+    'small, then texnet': dict(encoder='texnet-small', steps=300, finish='texnet', finish_steps=80),
     'vgg16': dict(encoder='vgg16'),
     'vgg16, 100 steps': dict(encoder='vgg16', steps=100),
     'texnet, 260 steps': dict(encoder='texnet', steps=260),
