@@ -368,13 +368,13 @@ class StartLoss(LossTerm):
     def before_fit(self):
         self.small = self.small.to(self.model.canvas.device)
         self.scale = 1/((self.small - self.small.mean((-2, -1), keepdim=True)).square().sum() + EPS)
-        self.at = None
+        self.sampled = self.small.shape
 
     def after_loss(self):
         if self.weight == 0: return
         shown = self.pred.clamp(0, 1)
-        if self.at != shown.shape:
-            self.at = shown.shape
+        if shown.shape != self.sampled:
+            self.sampled = shown.shape
             self.rows, self.columns = (_sampling(n, to, shown) for n, to in zip(shown.shape[-2:], self.small.shape[-2:]))
-        seen = self.rows @ shown @ self.columns.T
+        seen = shown if shown.shape[-2:] == self.small.shape[-2:] else self.rows @ shown @ self.columns.T
         self.learn.add_term('start', self.weight, squared_distance(seen, self.small)*self.scale)

@@ -6,8 +6,7 @@ Docs: https://style-nb.github.io/style_nb/transfer.html.md"""
 
 # %% ../nbs/70_transfer.ipynb #07f7c687
 from __future__ import annotations
-import json, math
-from contextlib import contextmanager
+import json, math, threading
 from functools import partial
 from itertools import zip_longest
 from dataclasses import dataclass, field, replace, asdict
@@ -429,15 +428,22 @@ def _resumed(resume, recipe):
     return state, replace(from_json(state['recipe']), encoder_digest='', finish_digest='') if recipe == 'default' else recipe  # `_check_same` compares the digests
 
 # %% ../nbs/70_transfer.ipynb #f68732f5
-@contextmanager
-def _same_each_time():
-    "A GPU's convolutions add up in one order, so that the same seed gives the same picture there too."
-    before = torch.backends.cudnn.deterministic
-    torch.backends.cudnn.deterministic = True
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.deterministic = before
+class _InOneOrder:
+    "While any run goes on, a GPU's convolutions add up in one order, so that the same seed gives the same picture there too."
+    lock, runs, before = threading.Lock(), 0, False  # torch has one such switch for all runs
+
+    def __enter__(self):
+        with self.lock:
+            if _InOneOrder.runs == 0:
+                _InOneOrder.before = torch.backends.cudnn.deterministic
+            _InOneOrder.runs += 1
+            torch.backends.cudnn.deterministic = True
+
+    def __exit__(self, *_):
+        with self.lock:
+            _InOneOrder.runs -= 1
+            if _InOneOrder.runs == 0:
+                torch.backends.cudnn.deterministic = _InOneOrder.before
 
 def run_transfer(
     learn,          # A Learner of `transfer_learner`
@@ -447,7 +453,7 @@ def run_transfer(
 )->Result:          # What came out
     "Fit, and pack what came out into a `Result`."
     learn.pack, learn.finish = partial(_pack, recipe=recipe, xs=xs, names=names), partial(_shown, content=xs[0], r=recipe)
-    with learn.stop.on_interrupt(), _same_each_time():
+    with learn.stop.on_interrupt(), _InOneOrder():
         try: learn.fit(len(learn.pyramid.shapes))
         finally:
             learn.feature_hooks.close()

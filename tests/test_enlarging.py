@@ -21,6 +21,27 @@ def test_start_term_formula(photo):
     want = (seen - s).square().sum()/(s.double() - s.double().mean((2, 3), keepdim=True)).square().sum()
     assert float(learn.terms['start']) == pytest.approx(float(want), rel=1e-4) and learn.history.table.loss[0] == pytest.approx(3*float(want), rel=1e-4)
 
+@pytest.mark.parametrize('hw', [(16, 24), (32, 48), (40, 56)])
+def test_start_term_has_the_gradient_of_interpolate_without_its_way_back(hw):
+    "Smaller than the start, as large, and larger: interpolate's own way back adds up in any order on a GPU"
+    g = torch.Generator().manual_seed(0)
+    x, s = torch.rand(1, 3, *hw, generator=g), torch.rand(1, 3, 32, 48, generator=g)
+    grads, nodes = [], []
+    class Watch(Callback):
+        order = 90
+        def after_loss(self):
+            grads.append(torch.autograd.grad(self.learn.loss_grad, self.learn.model.canvas, retain_graph=True)[0])
+            todo = [self.learn.loss_grad.grad_fn]
+            while todo:
+                node = todo.pop()
+                nodes.append(node.name())
+                todo += [o for o, _ in node.next_functions if o]
+    picture_learner(x, encoder('random'), [StartLoss(s), Watch()], steps=1, lr=1e-9).fit(1)
+    y = x.clone().requires_grad_()
+    seen = y if hw == (32, 48) else F.interpolate(y, (32, 48), mode='bicubic', antialias=True, align_corners=False)
+    ((seen - s).square().sum()/(s - s.mean((2, 3), keepdim=True)).square().sum()).backward()
+    assert torch.allclose(grads[0], y.grad, atol=1e-5*y.grad.abs().max()) and not any('Upsample' in n for n in nodes)
+
 def test_start_term_leaves_fine_detail_free():
     "A checkerboard of single pixels cannot be seen at half the size; what is clipped when shown, is clipped"
     s = .35 + .3*torch.rand(1, 3, 16, 16)

@@ -387,18 +387,33 @@ KINDS = dict(lbfgs=dict(optimizer='lbfgs'), wolfe=dict(line_search=True), adam=d
     lbfgs_moves=dict(schedule=[(4, 'tv_weight', .3), (8, 'content_weight', .1)]))
 LONG = dict(size=64, levels=2, steps=12)  # 7 steps, then 5
 
-def test_small_products_stay_on_the_cpu(go):
-    "Maps of a saved run go to the picture's device; L-BFGS's products, and counts, stay where its sums are made"
-    state = {k[4:]: v for k, v in go().state.items() if k.startswith('opt/') and isinstance(v, torch.Tensor)}
-    where = {k: _to_device(v, 'meta').device.type for k, v in state.items()}
-    assert {where[k] for k in 'Wgd'} == {'meta'} and {where[k] for k in 'Mpq'} == {'cpu'}
+@pytest.mark.parametrize('optimizer,away,stay', [('lbfgs', ['W', 'g', 'd'], ['M', 'p', 'q']), ('adam', ['exp_avg'], ['step'])])
+def test_small_products_and_counts_stay_on_the_cpu(go, optimizer, away, stay):
+    "What is as large as the picture goes to its device; L-BFGS's products, and counts, stay where its sums are made"
+    state = {k.removeprefix('opt/'): v for k, v in go(optimizer=optimizer).state.items()}
+    assert {_to_device(state[k], 'meta').device.type for k in away} == {'meta'}
+    assert {_to_device(torch.as_tensor(state[k]), 'meta').device.type for k in stay} == {'cpu'}
 
 @pytest.mark.parametrize('before', [False, True])
-def test_gpu_convolutions_are_repeatable_during_a_run_only(go, monkeypatch, before):
+def test_gpu_convolutions_are_repeatable_while_any_run_goes_on(go, monkeypatch, before):
+    "Two runs that overlap, the first to begin being the first to end, and one that fails"
     monkeypatch.setattr(torch.backends.cudnn, 'deterministic', before)
-    seen = []
-    go(cbs=[At(1, lambda learn: seen.append(torch.backends.cudnn.deterministic))])
+    begun, ended, seen = threading.Event(), threading.Event(), []
+    def wait(learn):
+        begun.set()
+        assert ended.wait(60)
+        seen.append(torch.backends.cudnn.deterministic)
+    second = threading.Thread(target=lambda: go(cbs=[At(1, wait)]))
+    def start(learn):
+        second.start()
+        assert begun.wait(60)
+    go(cbs=[At(1, start)])
+    ended.set()
+    second.join()
     assert seen == [True] and torch.backends.cudnn.deterministic == before
+    def fail(learn): raise KeyError('no')
+    with pytest.raises(Exception): go(cbs=[At(1, fail)])
+    assert torch.backends.cudnn.deterministic == before
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_resume_is_exact(go, tmp_path, kind):
