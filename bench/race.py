@@ -28,7 +28,7 @@ WAYS = {
     'vgg16': dict(encoder='vgg16'),
     'vgg16, 100 steps': dict(encoder='vgg16', steps=100),
     'texnet, 260 steps': dict(encoder='texnet', steps=260),
-    'ladder': dict(encoder='texnet', steps=215, finish='vgg16', finish_steps=65),
+    'ladder, 65 of vgg16': dict(encoder='texnet', steps=215, finish='vgg16', finish_steps=65),
 }
 TEXTBOOK = 'textbook on vgg16'
 
