@@ -427,7 +427,7 @@ def _resumed(resume, recipe):
         raise ValueError("This picture was made by `revert`, which cannot go on: call it again with more steps.")
     return state, replace(from_json(state['recipe']), encoder_digest='', finish_digest='') if recipe == 'default' else recipe  # `_check_same` compares the digests
 
-# %% ../nbs/70_transfer.ipynb #f68732f5
+# %% ../nbs/70_transfer.ipynb #15c0056d
 class _InOneOrder:
     "While any run goes on, a GPU's convolutions add up in one order, so that the same seed gives the same picture there too."
     lock, runs, before = threading.Lock(), 0, False  # torch has one such switch for all runs
@@ -445,6 +445,7 @@ class _InOneOrder:
             if _InOneOrder.runs == 0:
                 torch.backends.cudnn.deterministic = _InOneOrder.before
 
+# %% ../nbs/70_transfer.ipynb #f68732f5
 def run_transfer(
     learn,          # A Learner of `transfer_learner`
     recipe:Recipe,  # Its recipe
