@@ -99,7 +99,7 @@ def test_sheet(args):
 
 
 def test_recipes(args):
-    "Every recipe of the registry on the real VGG-16, at its own size and number of steps; a stopped run goes on where it was"
+    "Every named recipe on the real VGG-16, at its own size and steps; pictures that are there are not painted again"
     args.out.mkdir(parents=True, exist_ok=True)
     content, style = named('astronaut', args.works), named('metmuseum_436535', args.works)
     names = [name for name in RECIPES if name != 'default']
@@ -126,9 +126,22 @@ def load(args):
 
 
 def main():
-    tasks = dict(cost=cost, likeness=test_likeness, retrieval=test_retrieval, sheet=test_sheet, recipes=test_recipes, load=load)
-    needs = dict(cost=['vgg'], likeness=['vgg', 'photos', 'works'], retrieval=['photos'], sheet=['works', 'out'], recipes=['vgg', 'works', 'out'],
-        load=[])
+    tasks = dict(
+        cost=cost,
+        likeness=test_likeness,
+        retrieval=test_retrieval,
+        sheet=test_sheet,
+        recipes=test_recipes,
+        load=load,
+    )
+    needs = dict(
+        cost=['vgg'],
+        likeness=['vgg', 'photos', 'works'],
+        retrieval=['photos'],
+        sheet=['works', 'out'],
+        recipes=['vgg', 'works', 'out'],
+        load=[],
+    )
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('task', choices=list(tasks))
     for name in ('photos', 'works', 'out', 'weights'): p.add_argument(f'--{name}', type=Path)

@@ -368,13 +368,17 @@ class StartLoss(LossTerm):
     def before_fit(self):
         self.small = self.small.to(self.model.canvas.device)
         self.scale = 1/((self.small - self.small.mean((-2, -1), keepdim=True)).square().sum() + EPS)
-        self.sampled = self.small.shape
+        self.sampling = {}  # {(height, width) of the canvas: the matrices for its rows and its columns}
 
     def after_loss(self):
         if self.weight == 0: return
         shown = self.pred.clamp(0, 1)
-        if shown.shape != self.sampled:
-            self.sampled = shown.shape
-            self.rows, self.columns = (_sampling(n, to, shown) for n, to in zip(shown.shape[-2:], self.small.shape[-2:]))
-        seen = shown if shown.shape[-2:] == self.small.shape[-2:] else self.rows @ shown @ self.columns.T
+        hw, small = shown.shape[-2:], self.small.shape[-2:]
+        if hw == small:
+            seen = shown
+        else:
+            if hw not in self.sampling:
+                self.sampling[hw] = [_sampling(n, to, shown) for n, to in zip(hw, small)]
+            rows, columns = self.sampling[hw]
+            seen = rows @ shown @ columns.T
         self.learn.add_term('start', self.weight, squared_distance(seen, self.small)*self.scale)

@@ -191,7 +191,7 @@ class Resume(StepCallback):
 def _to_device(v, device):
     if isinstance(v, list): return [_to_device(o, device) for o in v]
     if not isinstance(v, torch.Tensor): return v
-    small = v.ndim == 0 or v.dtype == torch.float64  # products of `LBFGS` and counts of Adam, which stay where they are
+    small = v.ndim == 0 or v.dtype == torch.float64  # counts of Adam, products of `LBFGS`: they stay where they are
     return v.to('cpu' if small else device, copy=True)
 
 # %% ../nbs/70_transfer.ipynb #071e3c58
@@ -429,8 +429,10 @@ def _resumed(resume, recipe):
 
 # %% ../nbs/70_transfer.ipynb #15c0056d
 class _InOneOrder:
-    "While any run goes on, a GPU's convolutions add up in one order, so that the same seed gives the same picture there too."
-    lock, runs, before = threading.Lock(), 0, False  # torch has one such switch for all runs
+    "While any run goes on, a GPU's convolutions add up in one order: the same seed gives the same picture there too."
+    lock = threading.Lock()
+    runs = 0        # of all threads: torch has one switch for them
+    before = False  # what the first of them found
 
     def __enter__(self):
         with self.lock:
