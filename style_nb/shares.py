@@ -95,12 +95,14 @@ def plot_shares(
     return fig
 
 def _colours(names):
-    "A colour for each term: warm for content, greens and blues for style, grey for the rest."
+    "A colour for each term: warm for content, greens and blues for style, purples for matching, grey for the rest."
     from matplotlib import colormaps
-    sets = {k: [n for n in names if n.startswith(k)] for k in ('content', 'style')}
+    sets = {k: [n for n in names if n.startswith(k)] for k in ('content', 'style', 'match')}
     out = {n: (.6, .6, .6, 1.) for n in names}
-    for k, cmap, lo, hi in (('content', 'YlOrRd', .5, .8), ('style', 'viridis', .1, .8)):
-        for n, v in zip(sets[k], np.linspace(lo, hi, max(1, len(sets[k])))): out[n] = colormaps[cmap](float(v))
+    ranges = dict(content=('YlOrRd', .5, .8), style=('viridis', .1, .8), match=('RdPu', .6, .95))
+    for k, (cmap, low, high) in ranges.items():
+        for name, v in zip(sets[k], np.linspace(low, high, max(1, len(sets[k])))):
+            out[name] = colormaps[cmap](float(v))
     return out
 
 # %% ../nbs/52_shares.ipynb #4f9b3d63
