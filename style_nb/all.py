@@ -9,7 +9,7 @@ __all__ = ['load_picture', 'open_picture', 'save_picture', 'to_pil', 'resize', '
            'sample', 'samples', 'luminance', 'match_colours', 'lend_colours', 'Shares', 'gradient_maps', 'plot_shares',
            'show_why', 'show_recipes', 'to_unit', 'from_unit', 'compare', 'lower_contrast', 'match_contrast',
            'match_histogram', 'local_contrast', 'sigmoid_contrast', 'show_contrast', 'tones', 'palette', 'palettes',
-           'gram_errors', 'tile', 'matrix', 'revert', 'ablate', 'new_dark', 'compatibility', 'rank_photos',
+           'gram_errors', 'tile', 'matrix', 'revert', 'from_afar', 'ablate', 'new_dark', 'compatibility', 'rank_photos',
            'under_paint', 'granularity_sweep', 'TILED', 'presence', 'best_match', 'ENCODERS', 'Encoder', 'encoder',
            'encoder_card', 'gram', 'content_loss', 'style_loss', 'tv_loss', 'STYLE_KINDS', 'CONTENT_KINDS', 'Picture',
            'LossTerm', 'FeatureHooks', 'ContentLoss', 'StyleLoss', 'TVLoss', 'StartLoss', 'picture_learner', 'Average',
@@ -43,7 +43,7 @@ from .sweeping import Sweep, compare, interpolate, matrix, sweep
 from .tiling import TILED, best_match, granularity_sweep, presence, tile
 from .comparing import fidelity, band_distances, colour_distance, at_fidelity, retrieval
 from .enlarging import enlarge
-from .reversion import ablate, compatibility, new_dark, rank_photos, revert, under_paint
+from .reversion import ablate, compatibility, from_afar, new_dark, rank_photos, revert, under_paint
 from .widgets import explore, log_range
 from .session import Session
 from .studio import Studio
@@ -53,7 +53,7 @@ from .teaching import quick
 # %% ../nbs/99_all.ipynb #31a35f64
 _all_ = ['load_picture', 'open_picture', 'save_picture', 'to_pil', 'resize', 'show_pictures', 'contact_sheet', 'paint', 'sample', 'samples',
     'luminance', 'match_colours', 'lend_colours', 'Shares', 'gradient_maps', 'plot_shares', 'show_why', 'show_recipes', 'to_unit', 'from_unit', 'compare', 'lower_contrast', 'match_contrast', 'match_histogram', 'local_contrast', 'sigmoid_contrast', 'show_contrast',
-    'tones', 'palette', 'palettes', 'gram_errors', 'tile', 'matrix', 'revert', 'ablate', 'new_dark', 'compatibility', 'rank_photos', 'under_paint', 'granularity_sweep', 'TILED', 'presence', 'best_match', 'ENCODERS', 'Encoder', 'encoder', 'encoder_card', 'gram', 'content_loss', 'style_loss', 'tv_loss', 'STYLE_KINDS', 'CONTENT_KINDS',
+    'tones', 'palette', 'palettes', 'gram_errors', 'tile', 'matrix', 'revert', 'from_afar', 'ablate', 'new_dark', 'compatibility', 'rank_photos', 'under_paint', 'granularity_sweep', 'TILED', 'presence', 'best_match', 'ENCODERS', 'Encoder', 'encoder', 'encoder_card', 'gram', 'content_loss', 'style_loss', 'tv_loss', 'STYLE_KINDS', 'CONTENT_KINDS',
     'Picture', 'LossTerm', 'FeatureHooks', 'ContentLoss', 'StyleLoss', 'TVLoss', 'StartLoss', 'picture_learner',
     'Average', 'Controls', 'Guard', 'LiveView', 'EncoderPrecision', 'Pyramid', 'Snapshots',
     'load_mask', 'feather', 'colour_masks', 'mask_from_strokes', 'masks_from_strokes', 'segment', 'show_masks', 'Within', 'NOISES', 'noise', 'barycentre', 'interpolate',

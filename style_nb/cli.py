@@ -108,7 +108,7 @@ def _revert_options(sub):
         s.add_argument('--content-layers', nargs='+', metavar='LAYER', help='layers that hold the painting (default: relu2_1)')
         s.add_argument('--contrast', type=float, help="what is left of the photo's contrast (default: .85)")
         s.add_argument('--colours', type=float, help="how far its colours go towards the painting's, 0 to 1 (default: 1)")
-        s.add_argument('--keep', type=float, help="weight of staying the painting as seen from afar (default: 6); 0 is without")
+        s.add_argument('--keep', type=float, help="weight of staying the painting as seen from afar (default: 12); 0 is without")
         s.add_argument('--match', type=float, help='weight of looking, at each place, as the photo does where it is most like it (default: 15); 0 is without')
         s.add_argument('--masses', action=argparse.BooleanOptionalAction, help="give large areas of the photo the painting's contrast (default: yes)")
         s.add_argument('--own-masses', action='store_true', help='the photo as a style and no more: no masses, colours, keep or match, all style layers')

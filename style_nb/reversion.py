@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np, pandas as pd, torch
 from PIL import Image
 from fastcore.meta import delegates
-from scipy.ndimage import label
+from scipy.ndimage import label, median_filter
 from .pictures import Plate, fit_size, in_range, load_picture, one_of, resize, show_pictures
 from .colour import luminance, match_colours
 from .contrast import lower_contrast, match_contrast
@@ -26,8 +26,9 @@ from .palettes import gram_errors
 from .comparing import colour_distance, fidelity, laplacian_bands
 
 # %% auto #0
-__all__ = ['FINEST', 'SEEN', 'MATCHED', 'OWN', 'BARE', 'VARIANTS', 'OCTAVES', 'RESPONSES', 'model_photo', 'revert', 'new_dark',
-           'Ablation', 'ablate', 'Compatibility', 'picture_statistics', 'under_paint', 'compatibility', 'rank_photos']
+__all__ = ['FINEST', 'AFAR', 'NEAR', 'MATCHED', 'OWN', 'BARE', 'VARIANTS', 'OCTAVES', 'RESPONSES', 'model_photo', 'from_afar',
+           'revert', 'new_dark', 'Ablation', 'ablate', 'Compatibility', 'picture_statistics', 'under_paint',
+           'compatibility', 'rank_photos']
 
 # %% ../nbs/79_reversion.ipynb #f68f9e76
 FINEST = 3  # octaves of a photo that are its texture
@@ -49,8 +50,22 @@ def model_photo(
     if contrast != 1: x = lower_contrast(x, contrast)
     return match_contrast(x, p, by='scale', mean=True, finest=FINEST) if masses else x
 
+# %% ../nbs/79_reversion.ipynb #65714bbb
+AFAR = .3  # size of the painting as seen from afar, over the picture's
+NEAR = 432  # px; a larger picture is held to no more than the painting's look at this size
+
+def from_afar(
+    painting,         # The painting
+    size:int=NEAR,    # Longer side of the reversion, px
+)->torch.Tensor:      # Picture (1, 3, H, W) in [0, 1], small
+    "A painting as seen from so far away that strokes are gone and things are not."
+    near = min(in_range(size, 'size', 16, whole=True), NEAR)
+    x = resize(load_picture(painting), near)
+    width = 2*round(near/216) + 1  # 5 px at 432
+    x = torch.from_numpy(median_filter(x.cpu().numpy(), (1, 1, width, width), mode='nearest'))
+    return resize(x, max(round(AFAR*near), 8))
+
 # %% ../nbs/79_reversion.ipynb #98e3c419
-SEEN = 64  # px at which the painting is kept
 MATCHED = dict(relu2_1=.5, relu3_1=.5, relu4_1=.5)  # layers that are matched place by place, and their weights
 OWN = dict(  # what `revert` does beside the photo's masses and colours, unless a recipe says otherwise
     match=15.,
@@ -96,12 +111,12 @@ def revert(
     match:float=None,      # Weight of looking, at each place, as the photo does where it is most like it; `None` is 15
     masses:bool=True,      # Shall large areas of the photo get the painting's contrast and mean?
     colours:float=1.,      # How far the photo's colours go towards the painting's, 0 to 1
-    keep:float=6.,         # Weight of staying the painting as seen at 64 px; 0, or an `init` of your own, is without
+    keep:float=12.,        # Weight of staying the painting as seen `from_afar`; 0, or an `init` of your own, is without
     size:int=432,          # Longer side, px
     content_weights='relu2_1',  # Content layers, lower than for a transfer
     style_scale:float=1.,       # Longer side of the photo over the picture's
     steps:int=200,              # Optimiser steps
-    init=None,                  # Start; `None` is the painting at 64 px, or as it is without `keep`
+    init=None,                  # Start; `None` is the painting `from_afar`, or as it is without `keep`
     recipe='default',           # What it says wins over `OWN`; another's name is matched only by `match`
     cbs=(),                     # More callbacks
     **settings,            # Any other field of `Recipe`; `OWN` has those whose default is another here
@@ -109,7 +124,10 @@ def revert(
     "Repaint a painting as a photo."
     given, x = load_picture(painting), model_photo(painting, photo, contrast, masses, colours, size)
     keep = in_range(keep, 'keep') if init is None else 0.
-    start = init if init is not None else resize(given, SEEN) if keep else 'content'
+    if init is not None:
+        start = init
+    else:
+        start = from_afar(given, size) if keep else 'content'
     by = named_recipe(recipe)
     usual = OWN['match'] if by.name == 'default' else (by.revert or {}).get('match', 0.)
     own = unless_said(by, {k: v for k, v in OWN.items() if k != 'match'})

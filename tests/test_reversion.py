@@ -54,9 +54,25 @@ def test_flat_pictures(flat, pair):
 
 def test_revert_has_the_articles_choices(pair):
     r = revert(*pair, size=48, steps=3, progress=False)
-    assert (r.recipe.style_weight, list(r.recipe.content_weights), r.recipe.keep, r.recipe.size) == (4., ['relu2_1'], 6., 48)
-    assert r.recipe.init == 'picture' and max(r.recipe.start['size']) == 64 and revert(*pair, size=48, steps=1, progress=False, keep=0).recipe.init == 'content'
+    assert (r.recipe.style_weight, list(r.recipe.content_weights), r.recipe.keep, r.recipe.size) == (4., ['relu2_1'], 12., 48)
+    assert r.recipe.init == 'picture' and max(r.recipe.start['size']) == round(AFAR*48) and revert(*pair, size=48, steps=1, progress=False, keep=0).recipe.init == 'content'
     assert revert(*pair, size=48, steps=3, progress=False, style_weight=3., content_weights='relu1_1').recipe.style_weight == 3.
+
+def test_from_afar_takes_lines_and_leaves_edges():
+    x = torch.zeros(1, 3, 432, 324)
+    x[..., 162:] = 1                # a dark and a light half
+    halves = from_afar(x)
+    x[..., 50:200:20, :162] = 1     # light lines of one pixel on the dark one
+    assert halves.shape == (1, 3, 130, 98) and torch.equal(from_afar(x)[..., :40], halves[..., :40])
+    step = halves[0, 0, 65].diff()
+    assert step.max() > .4 and halves.min() >= 0 and halves.max() <= 1
+
+@pytest.mark.parametrize('size, longer', [(16, 8), (64, 19), (432, 130), (2000, 130)])
+def test_from_afar_is_small(pair, size, longer): assert max(from_afar(pair[0], size).shape[-2:]) == longer
+
+def test_from_afar_refuses(pair):
+    with pytest.raises(ValueError, match='size'):
+        from_afar(pair[0], 3)
 
 @pytest.mark.parametrize('bad', [dict(contrast=0), dict(colours=2), dict(size=3), dict(contrast=float('nan'))])
 def test_revert_refuses(pair, bad):
