@@ -124,9 +124,8 @@ def revert(
     "Repaint a painting as a photo."
     given, x = load_picture(painting), model_photo(painting, photo, contrast, masses, colours, size)
     keep = in_range(keep, 'keep') if init is None else 0.
-    if init is not None:
-        start = init
-    else:
+    start = init
+    if init is None:
         start = from_afar(given, size) if keep else 'content'
     by = named_recipe(recipe)
     usual = OWN['match'] if by.name == 'default' else (by.revert or {}).get('match', 0.)
