@@ -141,6 +141,15 @@ def sheet(args):
     return rows
 
 
+def rounded(figures):
+    "Figures with four decimals, as far down as they go"
+    if isinstance(figures, dict):
+        return {k: rounded(v) for k, v in figures.items()}
+    if isinstance(figures, (list, tuple)):
+        return [rounded(v) for v in figures]
+    return round(figures, 4) if isinstance(figures, float) else figures
+
+
 def drawn(photos, seed):
     "The 32 photos that `rank` works on"
     files = sorted(photos.glob('*.jpg'))
@@ -197,4 +206,4 @@ if __name__ == '__main__':
     got = dict(dark=dark, truth=truth, calibrate=calibrate, rank=rank, sheet=sheet)[args.task](args)
     if args.task != 'calibrate':
         (HERE/'results').mkdir(exist_ok=True)
-        (HERE/f'results/reversion_{args.task}.json').write_text(json.dumps(got, indent=1))
+        (HERE/f'results/reversion_{args.task}.json').write_text(json.dumps(rounded(got), indent=1))
