@@ -353,7 +353,7 @@ class Guard(StepCallback):
         if self.unrest >= self.patience: return f'the pixels had not come to rest for {self.unrest} steps'
 
     def before_fit(self):
-        self.spread, self.shares = self.model.canvas.detach().std((-2, -1)).max().item(), {}  # shares of the loss, summed over looks
+        self.spread, self.term_shares = self.model.canvas.detach().std((-2, -1)).max().item(), {}  # shares of the loss, summed over looks
         self.seen = self.looks = self.move = self.unrest = 0
     def before_train(self): self.unrest = 0; self.keep()
     def before_batch(self):
@@ -382,7 +382,7 @@ def measure(self:Guard):
     parts = {k: float(v) for k, v in self.learn.weighted_terms.items()}
     self.broken, total, self.looks = [k for k, v in parts.items() if not math.isfinite(v)], sum(parts.values()), self.looks + 1
     for k, v in parts.items():
-        if total > 0 and not self.broken: self.shares[k.split('/')[0]] = self.shares.get(k.split('/')[0], 0.) + v/total
+        if total > 0 and not self.broken: self.term_shares[k.split('/')[0]] = self.term_shares.get(k.split('/')[0], 0.) + v/total
 
 @patch
 def cause(self:Guard,
@@ -391,7 +391,7 @@ def cause(self:Guard,
     "What was measured, and which knob to turn."
     knob = lambda term: {'start': 'keep', 'match': 'match'}.get(term.split('/')[0], f"{term.split('/')[0]}_weight")
     if self.broken: return f"The term {self.broken[0]} was infinite or NaN while the canvas was not: try a smaller {knob(self.broken[0])}."
-    term, share = max(((k, v/self.looks) for k, v in self.shares.items()), key=lambda o: o[1], default=('', 0.))
+    term, share = max(((k, v/self.looks) for k, v in self.term_shares.items()), key=lambda o: o[1], default=('', 0.))
     if 'flat' in trouble and share > .9 and self.move <= self.restless: return f"{term} was {100*share:.4g}% of the loss on average: try a smaller {knob(term)}."
     how = f"The last step looked at moved the average pixel by {self.move:.2g}, black to white being 1: try" if self.move > self.restless else 'Try'
     return f"{how} a smaller step size (lr)."
