@@ -84,6 +84,44 @@ def test_one_pass_is_the_modules_one_by_one(x, padding, dtype):
     tol = 1e-5 if dtype == torch.float32 else 2e-2
     for a, b in (maps, grads): assert float((a.float() - b.float()).norm()/a.float().norm()) < tol
 
+@pytest.mark.parametrize('padding', ['zero', 'reflect'])
+@pytest.mark.parametrize('hw', [(21, 24), (22, 25), (23, 26), (24, 27)])
+def test_packed_weights_change_nothing(padding, hw):
+    "From the second picture of a size on: the same maps, and gradients as near as 16 bits are"
+    e = encoder('texnet-small', padding=padding).to(torch.bfloat16, memory_format=torch.channels_last)
+    x, chain, maps, grads = torch.rand(1, 3, *hw), e.slice('relu2_2'), [], []
+    for _ in range(3):
+        z = x.clone().requires_grad_()
+        maps.append(chain(e.normalise(z)))
+        maps[-1].float().square().sum().backward()
+        grads.append(z.grad)
+    assert torch.equal(maps[0], maps[1]) and torch.equal(maps[1], maps[2])
+    for g in grads[1:]: assert float((g - grads[0]).norm()/grads[0].norm()) < 1e-2
+
+@pytest.mark.parametrize('padding', ['zero', 'reflect'])
+@pytest.mark.parametrize('w', range(4, 12))
+def test_the_way_back_to_few_channels(padding, w):
+    "Four places a line or one by one, whatever is left over of the last line"
+    conv = encoders._conv(3, 8, padding).requires_grad_(False).to(memory_format=torch.channels_last)
+    x, g = torch.rand(2, 3, 5, w), torch.rand(2, 8, 5, w).contiguous(memory_format=torch.channels_last)
+    z = x.clone().requires_grad_()
+    conv(z).backward(g)
+    back = encoders._convolve_back(g, conv, x.shape, torch.ops.mkldnn._convolution_pointwise, encoders._packed(conv, x.shape, False)[1])
+    assert back.shape == x.shape and torch.allclose(back, z.grad, atol=1e-5)
+
+@pytest.mark.parametrize('h', range(2, 9))
+@pytest.mark.parametrize('w', range(2, 9))
+def test_a_mirrored_border_and_its_way_back(h, w):
+    "At any size, whichever way it is laid out in memory"
+    x = torch.rand(1, 4, h, w, dtype=torch.float64)
+    z = x.clone().requires_grad_()
+    want = F.pad(z, (1, 1, 1, 1), 'reflect')
+    g = torch.rand_like(want)
+    want.backward(g)
+    for kind in (torch.contiguous_format, torch.channels_last):
+        assert torch.equal(encoders._mirrored(x.contiguous(memory_format=kind)), want)
+        assert torch.allclose(encoders._fold(g.clone(memory_format=kind)), z.grad)
+
 @pytest.mark.parametrize('padding,pooling', [('zero', 'avg'), ('reflect', 'avg'), ('circular', 'avg'), ('reflect', 'max')])
 @pytest.mark.parametrize('layers', [['relu1_1', 'relu1_2', 'pool1', 'relu3_1'], ['conv1_1', 'conv2_2', 'relu2_2', 'conv3_1'], ['conv1_1']])
 def test_gradients_of_all_taps_together(padding, pooling, layers):
@@ -453,6 +491,12 @@ def test_avg_pool_is_torchs(hw):
     w = torch.randn_like(want)
     assert torch.equal(y, want)
     assert torch.allclose(*(torch.autograd.grad((o*w).sum(), x)[0] for o in (y, want)))
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize('hw', [(8, 6), (7, 9), (2, 3)])
+def test_halving_by_a_convolution_is_the_mean_pool(dtype, hw):
+    x = torch.randn(2, 24, *hw, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    for fused in (True, None): assert torch.allclose(encoders._halve(x, fused), F.avg_pool2d(x, 2), rtol=1e-2 if dtype == torch.bfloat16 else 1e-6, atol=1e-6)
 
 def test_what_is_at_hand(clean_env, tmp_path):
     assert all(map(at_hand, packaged())) and at_hand('random') and not at_hand('vgg19')
