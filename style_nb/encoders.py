@@ -31,8 +31,16 @@ class L2Pool(nn.Module):
 
 def _spread(g, hw):
     "The way back of pooling by sums, to a map of `hw`."
-    g, (h, w) = F.interpolate(g, scale_factor=2, mode='nearest'), (n % 2 for n in hw)
+    g, (h, w) = _doubled(g), (n % 2 for n in hw)
     return F.pad(g, (0, w, 0, h)) if w or h else g
+
+def _doubled(g):
+    "Each place four times. 16-bit maps are doubled as rows, which is twice as fast where a border was just cut off."
+    if g.device.type != 'cpu' or g.dtype.itemsize != 2: return F.interpolate(g, scale_factor=2, mode='nearest')
+    g = g.permute(0, 2, 3, 1)
+    b, h, w, n = g.shape
+    rows = torch.cat([g, g], -1).view(b, h, 1, 2*w*n)
+    return rows.expand(b, h, 2, 2*w*n).reshape(b, 2*h, 2*w, n).permute(0, 3, 1, 2)
 
 class _MeanPool(Function):
     @staticmethod
@@ -88,10 +96,10 @@ def _one_pass(x):
     except (AttributeError, RuntimeError): return None
 
 def _clip_back(g, y, own):
-    "The way back over a ReLU that gave `y`. What is not negative has the same order as a whole number of the same bits: 16-bit maps are compared as such, without a detour over float32; in place where `g` is ours."
+    "The way back over a ReLU that gave `y`. What is not negative has the same order as a whole number of the same bits: 16-bit maps are compared as such, without a detour over float32; in place where `g` is ours and lies in one piece."
     kind, back = torch.int16 if g.device.type == 'cpu' and g.dtype.itemsize == 2 else g.dtype, torch.ops.aten.threshold_backward
-    v, y = g.view(kind), y.view(kind)
-    return (back.grad_input(v, y, 0, grad_input=v) if own else back(v, y, 0)).view(g.dtype)
+    v, y, whole = g.view(kind), y.view(kind), g.is_contiguous(memory_format=torch.channels_last)
+    return (back.grad_input(v, y, 0, grad_input=v) if own and whole else back(v, y, 0)).view(g.dtype)
 
 def _mirrored(x):
     "`x` with a mirrored border. Torch's own copies place by place: for few channels, rows at once are twice as fast."
