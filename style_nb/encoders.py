@@ -252,8 +252,8 @@ class Shape:
 ENCODERS = {
     'texnet': Shape('half of VGG-16, fitted anew by this project', (32, 64, 128, 288, 192), (2, 2, 3, 3, 1), **CAFFE, weights='in the package',
         sha256='013f93be17dab4b24225d3861a88799a8cb09a62b278f2b957bcc0487113dd0d'),
-    'texnet-small': Shape('a quarter of VGG-16, for speed and previews', (16, 32, 72, 160, 128), (2, 2, 3, 3, 1), **CAFFE, weights='in the package',
-        sha256='57a58a5e7a61f129a5d8bca9d51bc2c59dbe254ce58e2b9929e2e9bf576a9a18'),
+    'texnet-small': Shape('a quarter of VGG-16, for speed and previews', (16, 32, 64, 192, 128), (2, 2, 3, 3, 1), **CAFFE, weights='in the package',
+        sha256='a6d17a3864ecc3b511500a3c092cbb6d6eebf603b2227d9fe30951165ac8f3ef'),
     'random': Shape('VGG-19 at half width, seeded random weights, normalised', (32, 64, 128, 256, 256), weights='constants in the package'),
     'vgg16': Shape('VGG-16 trained on ImageNet', depths=(2, 2, 3, 3, 3), weights="torchvision's download and cache"),
     'vgg19': Shape('VGG-19 trained on ImageNet', weights="torchvision's download and cache", checked='by formula'),
