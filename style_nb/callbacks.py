@@ -274,17 +274,19 @@ class Finish(StepCallback):
     def __init__(self,
         encoder,    # The encoder of the last levels
         level:int,  # The first of them
-    ): self.encoder, self.level = encoder, level
+    ):
+        self.last = encoder
+        self.level = level
 
     def before_fit(self):
         self.first = self.learn.encoder
-        like, own = self.first.body[0].weight, self.encoder.body[0].weight
+        like, own = self.first.body[0].weight, self.last.body[0].weight
         if (own.dtype, own.device) != (like.dtype, like.device):
-            self.encoder = copy.deepcopy(self.encoder).to(like.device, like.dtype, memory_format=torch.channels_last)
+            self.last = copy.deepcopy(self.last).to(like.device, like.dtype, memory_format=torch.channels_last)
 
     def before_epoch(self):
-        if self.epoch < self.level or self.learn.encoder is self.encoder: return
-        self.learn.encoder = self.encoder
+        if self.epoch < self.level or self.learn.encoder is self.last: return
+        self.learn.encoder = self.last
         self.learn.feature_hooks.close()
         begun = self.learn.pyramid.start[0] == self.level and self.learn.pyramid.start[1] > 0
         if not begun: self.learn.objective = getattr(self.learn, 'objective', 0) + 1

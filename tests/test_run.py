@@ -985,6 +985,12 @@ def test_a_run_goes_on_with_what_finishes_it(photo, painting, refused):
     refused(lambda: stylize(photo, painting, resume=half, progress=False, finish='texnet'), *words, 'random', 'texnet')
     assert len(stylize(photo, painting, resume=half, progress=False).history) == 3
 
+def test_no_callback_hides_what_the_learner_has(photo, painting, recwarn):
+    "fastai warns a reader when an attribute of a callback has the name of one of the Learner's"
+    every = dict(finish='random', finish_steps=1, balance=True, average=.9, snapshots=1, noise_share=.1, change_mask=torch.ones(1, 1, 8, 8)/2)
+    stylize(photo, painting, init=photo, keep=1., size=48, steps=4, encoder='random', progress=False, **every)
+    assert not [str(o.message) for o in recwarn if 'shadowing' in str(o.message)]
+
 def test_what_finishes_is_checked(photo, painting, refused):
     refused(lambda: stylize(photo, painting, finish='vgg', progress=False), 'Unknown finish', 'vgg16')
     refused(lambda: stylize(photo, painting, finish='random', steps=20, progress=False), 'finish_steps is 20 of 20')
