@@ -473,10 +473,11 @@ def packaged()->list:
     return [n for n, shape in ENCODERS.items() if shape.sha256]
 
 def encoder_card(
-    weights=None,        # File written by `shrink`; `None` is that of `name` in the package
+    weights=None,        # File written by `shrink`, or a name; `None` is that of `name` in the package
     name:str='texnet',   # One of `packaged()`
 )->dict:                 # Teacher, data, figures, limits, licence
     "How an encoder was made and what it can do."
+    if weights in ENCODERS: weights, name = None, weights
     return read_encoder(weights or DATA/f"{one_of(name, packaged(), 'encoder with a card')}.safetensors")[2]
 
 # %% ../nbs/20_encoders.ipynb #a4335e63
@@ -500,12 +501,19 @@ def _own_file(name):
     files = [p for p in files if kind(p) != '.safetensors' or not _shrunk(p)]
     return min(files, key=lambda p: (p.stem.lower() != name, _SUFFIXES.index(kind(p)), p.name), default=None)
 
+def _in_own_folder(path):
+    "A file by its bare name, which is all that a recipe keeps, is looked for in that folder too."
+    said = os.environ.get('STYLE_NB_WEIGHTS')
+    there = as_path(said)/path.name if said else path
+    return there if path.name == str(path) and not path.is_file() and there.is_file() else path
+
 # %% ../nbs/20_encoders.ipynb #2b972707
 def _vgg_state(name, weights):
     "State dict of `name` from a file, or through torchvision's cache and download."
     if weights is not None:
-        p = as_path(weights)
-        if not p.is_file(): raise WeightsNotFound(f"There is no weights file {p}: check the path, or leave `weights` out to use torchvision's.")
+        p = _in_own_folder(as_path(weights))
+        if not p.is_file(): raise WeightsNotFound(f"There is no weights file {p}, nor one of this name in the folder that STYLE_NB_WEIGHTS names: give its path as encoder weights, or leave them out to use torchvision's.")
+        if p.suffix.lower() == '.safetensors' and _shrunk(p): raise ValueError(f"{p} was made by `shrink`: say encoder 'texnet' with it, not {name!r}.")
         try: return load_file(p) if p.suffix.lower() == '.safetensors' else torch.load(p, map_location='cpu', weights_only=True)
         except Exception as e: raise ValueError(f"{p} is not a weights file that can be read ({type(e).__name__}): give a .pth state dict or a .safetensors file.") from None
     from torchvision.models import get_weight

@@ -225,7 +225,7 @@ RECIPES |= _named('gordic', "gordicaleksa/pytorch-neural-style-transfer: content
 # %% ../nbs/60_recipe.ipynb #c78def60
 RECIPES |= _named('crowson', 'crowsonkb/style-transfer-pytorch: five sizes, average of iterates, Adam .02, style by the Wasserstein-2 distance', 'vgg19', style_kind='w2', style_norm='crowson',
     content_weight=.015, style_weights={f'relu{i}_1': 4.**(5 - i)/341 for i in range(1, 6)}, style_weight=1., tv_weight=2., tv_kind='nine-point', steps=3000, levels=5,
-    optimizer='adam', lr=.02, average=.99, padding='replicate', strength=2.)
+    optimizer='adam', lr=.02, average=.99, padding='replicate', strength=200.)
 RECIPES |= _named('pytorch-tutorial', "PyTorch's neural style tutorial: its conv_4 is conv2_2, its style layers end at conv3_1; weights 1 and 1e6", 'vgg19',
     content_weights='conv2_2', style_weights=['conv1_1', 'conv1_2', 'conv2_1', 'conv2_2', 'conv3_1'], style_weight=1e6, steps=300, strength=39.)
 RECIPES |= _named('fastai-2018', 'fast.ai, Deep Learning part 2, 2018, style-transfer.ipynb: VGG-16 with batch normalisation, content 1e6, Gram matrices times 1e6, from noise', 'vgg16-bn',

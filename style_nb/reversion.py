@@ -69,6 +69,10 @@ def from_afar(
 MATCHED = dict(relu2_1=.5, relu3_1=.5, relu4_1=.5)  # layers that are matched place by place, and their weights
 OWN = dict(  # what `revert` does beside the photo's masses and colours, unless a recipe says otherwise
     match=15.,
+    size=432,
+    steps=200,
+    content_weights='relu2_1',  # lower than for a transfer
+    style_scale=1.,
     content_weight=.4,
     style_weights={'relu1_1': .5, 'relu2_1': .5},
     style_weight=4.,
@@ -112,31 +116,34 @@ def revert(
     masses:bool=True,      # Shall large areas of the photo get the painting's contrast and mean?
     colours:float=1.,      # How far the photo's colours go towards the painting's, 0 to 1
     keep:float=12.,        # Weight of staying the painting as seen `from_afar`; 0, or an `init` of your own, is without
-    size:int=432,          # Longer side, px
-    content_weights='relu2_1',  # Content layers, lower than for a transfer
-    style_scale:float=1.,       # Longer side of the photo over the picture's
-    steps:int=200,              # Optimiser steps
-    init=None,                  # Start; `None` is the painting `from_afar`, or as it is without `keep`
-    recipe='default',           # What it says wins over `OWN`; another's name is matched only by `match`
-    cbs=(),                     # More callbacks
+    size:int=None,         # Longer side, px; `None` is the recipe's, 432 without one
+    steps:int=None,        # Optimiser steps; `None` is the recipe's, 200 without one
+    content_weights=None,  # Content layers; `None` is the recipe's, 'relu2_1' without one: lower than for a transfer
+    style_scale:float=None,  # Longer side of the photo over the picture's; `None` is the recipe's, 1 without one
+    init=None,             # Start; `None` is the painting `from_afar`, or as it is without `keep`
+    recipe='default',      # What it says wins over `OWN`; another's name is matched only by `match`
+    cbs=(),                # More callbacks
     **settings,            # Any other field of `Recipe`; `OWN` has those whose default is another here
 )->Result:                 # The picture; `result.recipe.revert` holds these arguments
     "Repaint a painting as a photo."
+    by = named_recipe(recipe)
+    said = dict(size=size, steps=steps, content_weights=content_weights, style_scale=style_scale)
+    run = unless_said(by, {k: v for k, v in OWN.items() if k != 'match'}) | settings
+    run |= {k: v for k, v in said.items() if v is not None}
+    size, style_scale = run.get('size', by.size), run.get('style_scale', by.style_scale)
     given, x = load_picture(painting), model_photo(painting, photo, contrast, masses, colours, size)
     keep = in_range(keep, 'keep') if init is None else 0.
     start = init
     if init is None:
         start = from_afar(given, size) if keep else 'content'
-    by = named_recipe(recipe)
     usual = OWN['match'] if by.name == 'default' else (by.revert or {}).get('match', 0.)
-    own = unless_said(by, {k: v for k, v in OWN.items() if k != 'match'})
-    run = own | settings | dict(size=size, content_weights=content_weights, style_scale=style_scale, steps=steps)
     weight = in_range(usual if match is None else match, 'match')
     scale = each_scale(style_scale, 1)[0]
     if weight:
         _check_matching(given, x, size, scale, settings)
     matching = MatchLoss(given, x, MATCHED, weight, scale=scale)
     r = stylize(painting, x, recipe, init=start, keep=keep, cbs=[matching, *cbs], **run)
+    run |= {k: getattr(r.recipe, k) for k in said}
     run |= dict(contrast=contrast, masses=masses, colours=colours, keep=keep, match=weight, init=init, recipe=recipe)
     r.recipe = replace(r.recipe, name='revert', revert=_can_be_written(run))
     r.state['recipe'] = to_json(r.recipe)

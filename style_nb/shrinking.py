@@ -561,6 +561,7 @@ def shrink(
     weights=None,           # The teacher's weights file; `None` takes the encoder's own
     squares:int=1200,       # Squares for least squares
     side:int=128,           # Their side, px
+    passes:int=4,           # Times through them for what is missed after the ReLU
     steps:int=800,          # Steps of the training afterwards; 0 is without
     examples:int=3200,      # Squares for the training, looked at by the teacher beforehand
     batch:int=16,           # Squares a step
@@ -574,12 +575,13 @@ def shrink(
 )->Shrunk:                  # The small encoder, and how it got there
     "Make a small encoder of a large one, or go on with what was stopped or killed."
     path, large = check_output(path, ('.safetensors',)), _teacher(teacher, weights)
+    _not_its_own(path, teacher, weights)
     wide, about = widths_of(large, share), _can_be_written(about or {})
     squares, side, steps, examples, batch, size, lr = _in_range(squares, side, steps, examples, batch, size, lr)
     fitted, held = _read(pictures, hold_out, progress)
     crops, history = Crops(fitted, 8, size, seed), pd.DataFrame()
     note = dict(teacher=large.digest, pictures_fitted=crops.plan['pictures'], widths=list(wide), squares=squares,
-                side=side, seed_of_all=seed, through='ReLU')
+                side=side, seed_of_all=seed, through='ReLU', passes=in_range(passes, 'passes', 0, whole=True))
     small, plan, table = _solved(path.with_suffix('.start.safetensors'), large, wide, fitted, note, progress)
     make_loud(small, plan.loud)
     if steps:
@@ -606,6 +608,12 @@ def _can_be_written(about):
         raise ValueError(f"about cannot be written on the card ({e}): give numbers and text.") from None
     return about
 
+def _not_its_own(path, *sources):
+    "A file is not written over the one it is made of."
+    for source in sources:
+        if isinstance(source, (str, Path)) and Path(source).is_file() and path.exists() and path.samefile(source):
+            raise ValueError(f"{path} is the teacher's own file: choose another name for the small one.")
+
 # %% ../nbs/68_shrinking.ipynb #fec5cf5b
 def _solved(path, large, wide, fitted, note, progress):
     "The small encoder by least squares, its plan and a table; read from `path` if it was made before."
@@ -623,7 +631,7 @@ def _solved(path, large, wide, fitted, note, progress):
     small = small_encoder(large, wide)
     look = look_at(large, _wholes(fitted), progress)
     plan = plan_channels(look, wide, small.layers[-1])
-    hit = solve_weights(large, small, plan, batches, note['seed_of_all'], progress)
+    hit = solve_weights(large, small, plan, batches, note['seed_of_all'], note['passes'], progress)
     channels, kept = {l: len(look.moments[l]) for l in hit}, {l: len(plan.kept[l]) for l in hit}
     table = pd.DataFrame(dict(channels=channels, kept=kept, energy=plan.energy, hit=hit))
     lists = lambda d: {l: t.tolist() for l, t in d.items()}

@@ -523,6 +523,12 @@ def states(net, name, n):
 
 def which(name): return round(float(encoder(name).body[-2].bias[0]))
 
+def test_a_file_by_its_bare_name_is_found_in_the_folder(cache, folder, refused):
+    "A recipe keeps no more of a weights file than its name"
+    torch.save(next(states(cache[1]['vgg16'], 'vgg16', 1)), folder/'painted_with.pth')
+    assert encoder('vgg16', weights='painted_with.pth').body[-2].bias[0] == 1
+    refused(lambda: encoder('vgg16', weights='other.pth'), 'There is no weights file other.pth', 'STYLE_NB_WEIGHTS', 'encoder weights')
+
 @pytest.mark.parametrize('name', FILES)
 def test_a_folder_of_own_files(cache, folder, x, name):
     "Files called just so come first, .safetensors before .pth before .pt; then any whose name starts so"

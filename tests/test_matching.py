@@ -192,7 +192,7 @@ def test_revert_matches_unless_told_not_to(photo, painting):
     used = model_photo(painting, photo, contrast=1., masses=False, colours=0., size=48)
     plain = OWN | {k: BARE[k] for k in ('content_weight', 'style_weights', 'style_weight', 'tv_weight')}
     del plain['match']
-    same = stylize(painting, used, init='content', content_weights='relu2_1', style_scale=1., **plain, **how)
+    same = stylize(painting, used, init='content', **plain | how)
     assert 'match/relu3_1' not in bare.history and bare.image.tobytes() == same.image.tobytes()
 
 def test_a_named_recipe_keeps_its_weights(photo, painting):
@@ -208,6 +208,15 @@ def test_a_recipe_object_keeps_its_weights_and_a_reversions_is_matched(photo, pa
     assert own.recipe.style_weight == 50. and own.recipe.tv_weight == OWN['tv_weight'] and 'match/relu3_1' in own.history
     again = revert(painting, photo, recipe=revert(painting, photo, match=7., **how).recipe, **how)
     assert again.recipe.revert['match'] == 7. and 'match/relu3_1' in again.history
+
+def test_a_recipe_says_size_steps_and_layers_too(photo, painting, tmp_path):
+    "A reversion is painted again from its own file"
+    first = revert(painting, photo, size=48, steps=3, levels=1, content_weights='relu1_1', style_scale=.8, progress=False)
+    first.save(tmp_path/'a.png')
+    again = revert(painting, photo, recipe=tmp_path/'a.png', progress=False)
+    assert again.image.tobytes() == first.image.tobytes() and again.recipe.revert['steps'] == 3
+    assert revert(painting, photo, recipe=tmp_path/'a.png', steps=2, progress=False).recipe.steps == 2
+    assert revert(painting, photo, recipe=Recipe(size=48, steps=2), levels=1, progress=False).recipe.size == 48
 
 def test_a_narrow_photo(enc):
     wide = torch.rand(1, 3, 90, 40)

@@ -235,6 +235,26 @@ def test_stopped_and_continued_is_the_same(whole, pictures, tmp_path):
     done = shrink('random', path, pictures, **HOW)
     assert done.encoder.digest == whole.encoder.digest and done.history.loss.tolist() == whole.history.loss.tolist()
 
+def test_a_progress_bar_changes_nothing_and_passes_do(pictures, tmp_path):
+    "Passes through the pictures are what was asked for, whether the bar is shown or not"
+    how = HOW | dict(steps=0)
+    made = {}
+    for name, more in dict(shown=dict(progress=True), hidden={}, four=dict(passes=4), one=dict(passes=1)).items():
+        made[name] = shrink('random', tmp_path/f'{name}.safetensors', pictures, **how | more).encoder.digest
+    assert made['shown'] == made['hidden'] == made['four'] != made['one']
+    assert encoder_card(tmp_path/'one.safetensors')['passes'] == 1
+
+def test_a_teacher_is_not_overwritten(whole, pictures, refused):
+    before = whole.path.read_bytes()
+    refused(lambda: shrink('texnet', whole.path, pictures, weights=whole.path, **HOW), "teacher's own file", 'another name')
+    assert whole.path.read_bytes() == before
+
+def test_a_shrunk_file_under_a_vggs_name(whole, refused):
+    refused(lambda: encoder('vgg16', weights=whole.path), 'was made by `shrink`', "say encoder 'texnet'")
+
+def test_a_card_by_name():
+    assert encoder_card('texnet-small') == encoder_card(name='texnet-small') != encoder_card()
+
 def test_a_finished_run_does_not_look_again(whole, pictures, monkeypatch):
     monkeypatch.setattr(Examples, 'look', lambda self: pytest.fail('looked again'))
     again = shrink('random', whole.path, pictures, **HOW)
