@@ -36,7 +36,7 @@ if __name__ == '__main__':
     args, rows, shown = p.parse_args(), {}, []
     for name, o in OBJECTS.items():
         g = granularity_sweep(o, None, (1, 2, 4, 8, 16), unrelated=OTHER[name], size=args.size, steps=args.steps, progress=False)
-        rows[name] = {n: dict(score=g.scores[n], tile=presence(g.tiles[n], o, OTHER[name])) for n in g.tiles}
+        rows[name] = {n: dict(score=round(g.scores[n], 4), tile=round(presence(g.tiles[n], o, OTHER[name]), 4)) for n in g.tiles}
         best = max(g.scores, key=g.scores.get)
         print(f"{name}: " + ', '.join(f'{n}: {v:.2f}' for n, v in g.scores.items()) + f'; best {best}, {g.scores[best] - g.scores[1]:.2f} above one tile', flush=True)
         shown += [*g.tiles.values(), *[r.image for r in g.palettes.values()]]
