@@ -148,10 +148,11 @@ def _convolve(x, conv, relu, fused, weight=None):
 
 def _convolve_back(g, conv, shape, fused, weight=None):
     mirror = isinstance(conv, MirrorConv)
-    if weight is None:
+    if fused and _narrow(conv):  # likewise without packs: a run that goes on starts without any, and adds up in the same order
+        g = _lines_back(g, conv, fused, _packed(conv, shape, False)[1] if weight is None else weight)
+    elif weight is None:
         like = torch.empty((*shape[:2], *(n + 2*mirror for n in shape[2:])), dtype=g.dtype, device=g.device, memory_format=torch.channels_last)  # only its shape is used
         g = torch.ops.aten.convolution_backward(g, like, conv.weight, None, [1, 1], [1 - mirror]*2, [1, 1], False, [0, 0], 1, [True, False, False])[0]
-    elif _narrow(conv): g = _lines_back(g, conv, fused, weight)
     else: g = fused(g, weight, None, [1 + mirror]*2, [1, 1], [1, 1], 1, 'none', [], '')
     return _fold(g) if mirror else g
 

@@ -133,14 +133,11 @@ def revert(
     size, style_scale = run.get('size', by.size), run.get('style_scale', by.style_scale)
     given, x = load_picture(painting), model_photo(painting, photo, contrast, masses, colours, size)
     keep = in_range(keep, 'keep') if init is None else 0.
-    start = init
-    if init is None:
-        start = from_afar(given, size) if keep else 'content'
+    start = init if init is not None else from_afar(given, size) if keep else 'content'
     usual = OWN['match'] if by.name == 'default' else (by.revert or {}).get('match', 0.)
     weight = in_range(usual if match is None else match, 'match')
     scale = each_scale(style_scale, 1)[0]
-    if weight:
-        _check_matching(given, x, size, scale, settings)
+    if weight: _check_matching(given, x, size, scale, settings)
     matching = MatchLoss(given, x, MATCHED, weight, scale=scale)
     r = stylize(painting, x, recipe, init=start, keep=keep, cbs=[matching, *cbs], **run)
     run |= {k: getattr(r.recipe, k) for k in said}

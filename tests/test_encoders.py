@@ -87,7 +87,7 @@ def test_one_pass_is_the_modules_one_by_one(x, padding, dtype):
 @pytest.mark.parametrize('padding', ['zero', 'reflect'])
 @pytest.mark.parametrize('hw', [(21, 24), (22, 25), (23, 26), (24, 27)])
 def test_packed_weights_change_nothing(padding, hw):
-    "From the second picture of a size on: the same maps, and gradients as near as 16 bits are"
+    "From the second picture of a size on; else a run that goes on, which starts without them, would be another"
     e = encoder('texnet-small', padding=padding).to(torch.bfloat16, memory_format=torch.channels_last)
     x, chain, maps, grads = torch.rand(1, 3, *hw), e.slice('relu2_2'), [], []
     for _ in range(3):
@@ -96,7 +96,7 @@ def test_packed_weights_change_nothing(padding, hw):
         maps[-1].float().square().sum().backward()
         grads.append(z.grad)
     assert torch.equal(maps[0], maps[1]) and torch.equal(maps[1], maps[2])
-    for g in grads[1:]: assert float((g - grads[0]).norm()/grads[0].norm()) < 1e-2
+    assert torch.equal(grads[0], grads[1]) and torch.equal(grads[1], grads[2])
 
 @pytest.mark.parametrize('padding', ['zero', 'reflect'])
 @pytest.mark.parametrize('w', range(4, 12))
