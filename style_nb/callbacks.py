@@ -262,7 +262,9 @@ def best_precision(
 class EncoderPrecision(StepCallback):
     "Run the encoder in another precision."
     order = -5
-    def __init__(self, precision='bf16'): self.precision = one_of(precision, PRECISIONS, 'precision')
+    def __init__(self,
+        precision='bf16',  # One of `PRECISIONS`
+    ): self.precision = one_of(precision, PRECISIONS, 'precision')
     def before_fit(self):
         enc, dtype = self.learn.encoder, PRECISIONS[self.precision]
         if self.precision != 'fp32' and enc.body[0].weight.dtype != dtype: self.learn.encoder = copy.deepcopy(enc).to(dtype, memory_format=torch.channels_last)

@@ -87,7 +87,8 @@ def explore_layers(
 
 # %% ../nbs/83_explorers.ipynb #a4c01275
 def explore_reversion(
-    painting, photo,     # Anything `load_picture` reads
+    painting,            # Anything `load_picture` reads
+    photo,               # Likewise
     size:int=192,        # Longer side, px
     **settings,          # For `revert`
 )->Explorer:             # Sliders: contrast of the photo, weight of matching

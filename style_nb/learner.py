@@ -85,6 +85,7 @@ class StepCallback(Callback):
 class LossTerm(StepCallback):
     "Base of callbacks that add to the loss: `layers` names the maps it needs."
     order = 10
+    def __init__(self): "Without arguments; a term has its own."
     @property
     def layers(self): return []
 

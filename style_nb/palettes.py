@@ -12,14 +12,14 @@ from fastcore.meta import delegates
 from .pictures import Plate, in_range, load_picture, resize, show_pictures
 from .encoders import Encoder, encoder
 from .learner import check_weights, picture_grams
-from .recipe import Recipe
+from .recipe import Recipe, takes_settings
 from .transfer import Result, Shared, stylize
 
 # %% auto #0
 __all__ = ['palette', 'gram_errors', 'Palettes', 'palettes']
 
 # %% ../nbs/72_palettes.ipynb #e673cc69
-@delegates(Recipe, but=['content_weights', 'content_weight', 'keep'])
+@takes_settings('content_weights', 'content_weight', 'keep')
 def palette(
     style,                # Style picture, or a list of them, blended
     layers=None,          # Style layers: a name, a list or {layer: weight}; `None` takes the default recipe's

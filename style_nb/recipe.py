@@ -6,13 +6,15 @@ Docs: https://style-nb.github.io/style_nb/recipe.html.md"""
 
 # %% ../nbs/60_recipe.ipynb #8d0a8343
 from __future__ import annotations
-import hashlib, json, re, textwrap
+import hashlib, json, math, re, textwrap
 from dataclasses import dataclass, field, fields, asdict, replace
 from pathlib import Path
 import numpy as np
+import pandas as pd
 from PIL import Image
-from fastcore.basics import patch
 from PIL.PngImagePlugin import PngInfo
+from fastcore.docments import docments
+from fastcore.meta import delegates
 from .pictures import as_path, one_of, in_range, to_pil, MAX_ASPECT, MIN_SIDE, PictureNotFound
 from .colour import COLOURS, COLOUR_METHODS
 from .encoders import ENCODERS, INPUTS, POOLINGS, PADDINGS, Encoder, Shape, encoder, layer_names
@@ -24,149 +26,247 @@ from .blends import STYLE_MIXES
 from .callbacks import PRECISIONS, check_move
 
 # %% auto #0
-__all__ = ['OPTIMIZERS', 'STARTS', 'CLAMPS', 'SCHEMA', 'FIRST_TEXNET', 'RECIPES', 'PNG_KEY', 'Recipe', 'unit_weights',
-           'on_encoder', 'nearest_layers', 'named_recipe', 'unless_said', 'Text', 'recipe_card', 'show_recipes',
-           'picture_ref', 'to_json', 'from_json', 'png_info', 'load_recipe', 'check_encoder', 'recipe_encoder']
+__all__ = ['OPTIMIZERS', 'STARTS', 'CLAMPS', 'SCHEMA', 'FIRST_TEXNET', 'RECIPES', 'PNG_KEY', 'Number', 'Choice', 'Switch',
+           'Layers', 'Words', 'Digest', 'Reference', 'MaskReference', 'Moves', 'setting', 'note', 'Recipe',
+           'takes_settings', 'recipe_table', 'rule_of', 'unit_weights', 'on_encoder', 'nearest_layers', 'named_recipe',
+           'unless_said', 'Text', 'recipe_card', 'show_recipes', 'picture_ref', 'to_json', 'from_json', 'png_info',
+           'load_recipe', 'check_encoder', 'recipe_encoder']
 
 # %% ../nbs/60_recipe.ipynb #56d79ae3
-OPTIMIZERS, STARTS = ('lbfgs', 'adam'), ('recoloured', 'content', 'noise', 'style', 'picture')
-CLAMPS = ('auto', 'step', 'end')
-SCHEMA = 2
-FIRST_TEXNET = '16acc8a996f14d5b3a2e5f49fab0ad0df0b80c15b2573e611fc76c79cb2db635'  # digest of the texnet of version 0.1.0, which wrote schema 1
+@dataclass(frozen=True)
+class Number:
+    "A number in a range, or several."
+    low: float = 0.         # Smallest
+    high: float = math.inf  # Largest
+    whole: bool = False     # Whole numbers only?
+    many: str = ''          # 'list': a list of them; 'or list': one, or a list
+    usual: tuple = ()       # Where a slider begins and ends
 
-def _ref(): return field(default=None, compare=False)
+    def check(self, value, name):
+        if self.many and isinstance(value, (list, tuple, range)):
+            return [in_range(v, name, self.low, self.high, self.whole) for v in value]
+        if self.many == 'list': raise TypeError(f"{name} is {value!r}: give a list of numbers, {self.allowed}.")
+        return in_range(value, name, self.low, self.high, self.whole)
 
-class _Checked:
-    def __post_init__(self): self._check_weights(); self._check_names(); self._check_numbers(); self._check_finish(); self._check_masks()
+    @property
+    def allowed(self):
+        if self.high < math.inf: return f'{self.low:g} to {self.high:g}'
+        return f'at least {self.low:g}'
 
-def _mask(): return field(default=None, compare=False, repr=False)
+@dataclass(frozen=True)
+class Choice:
+    "One of some names."
+    options: object  # The names, in order
 
-@dataclass(kw_only=True)
-class _More(_Checked):
-    "Choices that come last in a `Recipe`."
-    style_mix: str = 'mean'     # Several styles: the 'mean' of their Gram matrices, or their 'barycentre', the style between
-    noise: str = 'uniform'      # Kind of noise in a start, one of `NOISES`
-    noise_share: float = 0.     # Share of noise in any other start, 0 to 1
-    clamp: str = 'auto'         # Clip to [0, 1] after each 'step' or at the 'end' of a level; 'auto' is step for Adam, end for L-BFGS
-    masks: list = _mask()       # Where each style goes: a reference, see `mask_ref`, for each; `None` in it is everywhere
-    style_masks: list = _mask() # Which part of each style picture is meant
-    content_mask: dict = _mask()# Where the content counts
-    change_mask: dict = _mask() # Where the picture may change at all
-    finish: str = None          # Encoder of the last steps, e.g. 'vgg16' after 'texnet'; `None` is the same to the end
-    finish_steps: int = 20      # How many of the steps are its own
-    finish_weights: str = None  # Path of its weights file; `None` takes the encoder's own
-    encoder_inputs: str = 'auto'  # Colours a VGG file expects, one of `INPUTS`; 'auto' looks at its first layer
-    encoder_digest: str = field(default='', compare=False)  # Which weights painted it; '' is any
-    finish_digest: str = field(default='', compare=False)   # And its last steps
+    def check(self, value, name): return one_of(value, self.options, name)
+
+    @property
+    def allowed(self): return ', '.join(self.options)
+
+class Switch:
+    "On or off."
+    allowed = 'True or False'
+    def check(self, value, name): return bool(value)
+
+class Layers:
+    "Weights of layers."
+    allowed = '{layer: weight}, a list of layers or one layer'
+    def check(self, value, name): return check_weights(value, name)
+
+class Words:
+    "Any text."
+    allowed = 'text'
+    def check(self, value, name): return value
 
 # %% ../nbs/60_recipe.ipynb #5a498f37
-@dataclass
-class Recipe(_More):
-    "Every choice of a run."
-    encoder: str = 'texnet'         # Encoder, one of `ENCODERS`
-    content_weights: dict = field(default_factory=lambda: {'relu2_2': 1.})  # {layer: weight}, a list of layers or one layer
-    style_weights: dict = field(default_factory=lambda: {'relu1_1': 3., 'relu2_1': 1., 'relu3_1': 1., 'relu4_1': 2.})  # {layer: weight}, a list of layers or one layer
-    content_weight: float = 1.      # Weight over all content layers, >= 0
-    style_weight: float = 12.       # Weight over all style layers, >= 0; unit-free with the norm 'unit'
-    tv_weight: float = 4.           # Weight of total variation, >= 0
-    style_blend: list = None        # One weight for each style picture; `None` is equal
-    style_scale: float = 1.5        # Longer side of the style picture over the canvas', or a list of one for each
-    style_tiles: int = 1            # Copies of the style picture along each of its sides, so that an object becomes a texture; 1 leaves it
-    size: int = 432                 # Longer side of the result, px
-    aspect: float = None            # Width over height where there is no content picture; `None` is the style's
-    steps: int = 300                # Optimiser steps, all levels together
-    levels: int = None              # Levels of the pyramid; 1 is none; `None` chooses by size
-    optimizer: str = 'lbfgs'        # 'lbfgs' or 'adam'
-    lr: float = None                # Step size; `None` is 1 for L-BFGS, .03 for Adam (a change of pixel value in [0, 1])
-    lr_end: float = None            # Last step size over the first, along a cosine; `None` is 1 for L-BFGS, .01 for Adam
-    history: int = 20               # Steps L-BFGS remembers
-    line_search: bool = False       # Strong Wolfe line search in L-BFGS, about 2.2 evaluations a step
-    average: float = 0.             # Decay of the average of iterates, 0 is off
-    balance: bool = False           # Rescale weights at each level so that a layer's weight is its share of the gradient
-    colours: str = 'style'; colour_method: str = 'symmetric'  # Whose colours the result has, one of `COLOURS`; where they are matched, by which of `COLOUR_METHODS`
-    init: str = 'recoloured'        # Start: 'recoloured' (content, or noise without one, in the style's colours), 'content', 'noise', 'style', or any picture
-    keep: float = 0.                # Weight of staying what a start picture is, as seen at its own size
-    seed: int = 0                   # Seed of the noise
-    style_kind: str = 'gram'        # What a style is: one of `STYLE_KINDS`
-    content_kind: str = 'features'  # What content is: one of `CONTENT_KINDS`
-    style_norm: str = 'unit'; content_norm: str = 'unit'  # One of the style kind's `norms`, one of `CONTENT_NORMS`
-    tv_kind: str = 'squared'        # One of `TV_KINDS`
-    pooling: str = 'avg'; padding: str = 'reflect'  # 'max', 'avg' or 'l2'; 'zero', 'reflect', 'replicate' or 'circular'
-    precision: str = 'auto'         # 'auto', 'bf16' or 'fp32'
-    encoder_weights: str = None     # Path of a weights file; `None` takes the encoder's own
-    snapshots: int = 0              # Keep a frame every n steps, or a list of steps; 0 keeps none
-    schedule: list = field(default_factory=list)  # (step, field, value): slider moves, replayed at those steps
-    written_for: str = ''; strength: float = 20.  # Encoder whose units the weights are in, '' is any; style:content, unit-free, on another encoder
-    name: str = field(default='default', compare=False); source: str = field(default='', compare=False)  # Name in the registry, and where it comes from
-    content: dict = _ref(); styles: list = _ref(); start: dict = _ref(); revert: dict = _ref()  # {name, sha256, size} of the content picture, of each style picture, of the start when it was one; arguments of `revert`, when it made the picture
+class Digest:
+    "Which weights: the 64 digits of `Encoder.digest`."
+    allowed = "64 digits, or '' for any weights"
+
+    def check(self, value, name):
+        if re.fullmatch('([0-9a-f]{64})?', str(value)): return value
+        raise ValueError(f"{name} is {value!r}: give the 64 digits of `Encoder.digest`, or '' for any weights.")
+
+class Reference:
+    "What stands for a picture."
+    allowed = 'what `picture_ref` gives'
+    def check(self, value, name): return value
+
+class MaskReference:
+    "What stands for a mask, or for each of several."
+    allowed = 'what `mask_ref` gives'
+
+    def check(self, value, name):
+        for mask in value if isinstance(value, (list, tuple)) else [value]:
+            if mask is None or isinstance(mask, dict) and 'sha256' in mask: continue
+            raise TypeError(f"{name} of a recipe holds a {type(mask).__name__}: a recipe has references to masks; "
+                            "give masks to stylize, or what `mask_ref` gives.")
+        return value
+
+class Moves:
+    "Slider moves: (step, field, value)."
+    allowed = 'a list of (step, field, value)'
+
+    def check(self, value, name):
+        lists = list, tuple
+        if not isinstance(value, lists) or not all(isinstance(m, lists) and len(m) == 3 for m in value):
+            raise TypeError(f"{name} is {value!r}: give a list of (step, field, value).")
+        for step, moved, to in value:
+            in_range(step, f'step in {name}', whole=True)
+            check_move(moved, to)
+        return [list(move) for move in value]
 
 # %% ../nbs/60_recipe.ipynb #a081dbc6
-@patch
-def _check_weights(self:Recipe):
-    "Weights are numbers of at least 0."
-    self.content_weights, self.style_weights = check_weights(self.content_weights, 'content_weights'), check_weights(self.style_weights, 'style_weights')
-    for k in ('content_weight', 'style_weight', 'tv_weight', 'strength', 'keep'): setattr(self, k, in_range(getattr(self, k), k))
+OPTIMIZERS = ('lbfgs', 'adam')
+STARTS = ('recoloured', 'content', 'noise', 'style', 'picture')
+CLAMPS = ('auto', 'step', 'end')
+SCHEMA = 2
+FIRST_TEXNET = '16acc8a996f14d5b3a2e5f49fab0ad0df0b80c15b2573e611fc76c79cb2db635'  # of version 0.1.0, which wrote schema 1
 
-@patch
-def _check_names(self:Recipe):
-    "Every name is one of its table, every layer one of the encoder's."
-    for k, options in dict(encoder=ENCODERS, optimizer=OPTIMIZERS, init=STARTS, style_norm=KIND_NORMS, content_norm=CONTENT_NORMS, style_mix=STYLE_MIXES, noise=NOISES, clamp=CLAMPS, tv_kind=TV_KINDS, colours=COLOURS, colour_method=COLOUR_METHODS,
-                           style_kind=STYLE_KINDS, content_kind=CONTENT_KINDS, pooling=POOLINGS, padding=PADDINGS, encoder_inputs=INPUTS, precision=('auto', *PRECISIONS)).items(): one_of(getattr(self, k), options, k)
-    STYLE_KINDS[self.style_kind].check(self.style_norm); CONTENT_KINDS[self.content_kind].check(self.content_norm)
-    layers = layer_names(ENCODERS[self.encoder].depths)
-    for l in (*self.content_weights, *self.style_weights): one_of(l, layers, f'layer of encoder {self.encoder!r}:')
+def setting(
+    default,  # Its default
+    rule,     # What it may be
+    **how,    # As for `dataclasses.field`
+):            # A field
+    "A field of a recipe."
+    fresh = dict(default_factory=default.copy) if isinstance(default, (dict, list)) else dict(default=default)
+    return field(**fresh, **how, metadata=dict(rule=rule))
 
-@patch
-def _check_numbers(self:Recipe):
-    "Every number is in its range."
-    self.size, self.steps = in_range(self.size, 'size', MIN_SIDE, 20000, whole=True), in_range(self.steps, 'steps', 1, whole=True)
-    self.style_tiles, self.balance = in_range(self.style_tiles, 'style_tiles', 1, 64, whole=True), bool(self.balance)
-    self.seed, self.history = in_range(self.seed, 'seed', 0, 2**63 - 1, whole=True), in_range(self.history, 'history', 1, whole=True)
-    self.average, self.noise_share = in_range(self.average, 'average', 0, .9999), in_range(self.noise_share, 'noise_share', 0, 1)
-    several, scale = isinstance(self.style_scale, (list, tuple)), lambda v: in_range(v, 'style_scale', .01, 100)
-    self.style_scale = [scale(v) for v in self.style_scale] if several else scale(self.style_scale)
-    self.finish_steps = in_range(self.finish_steps, 'finish_steps', 1, whole=True)
-    if self.aspect is not None: self.aspect = in_range(self.aspect, 'aspect', 1/MAX_ASPECT, MAX_ASPECT)
-    if self.levels is not None: self.levels = in_range(self.levels, 'levels', 1, 20, whole=True)
-    for k in ('lr', 'lr_end'):
-        if getattr(self, k) is not None: setattr(self, k, in_range(getattr(self, k), k, 1e-9))
-    if self.style_blend is not None:
-        if not isinstance(self.style_blend, (list, tuple)): raise TypeError(f"style_blend is {self.style_blend!r}: give a list, one weight for each style picture.")
-        self.style_blend = [in_range(w, 'style_blend') for w in self.style_blend]
-    self.snapshots = [in_range(s, 'snapshots', 1, whole=True) for s in self.snapshots] if isinstance(self.snapshots, (list, tuple, range)) else in_range(self.snapshots, 'snapshots', whole=True)
-    self.schedule = _checked_schedule(self.schedule, layer_names(ENCODERS[self.encoder].depths))
+def note(default, rule=Words()):
+    "A field that is no choice: recipes that differ in it are equal."
+    return setting(default, rule, compare=False)
+
+# %% ../nbs/60_recipe.ipynb #feb1783e
+@dataclass
+class Recipe:
+    "Every choice of a run."
+    encoder: str = setting('texnet', Choice(ENCODERS))  # Encoder that compares the pictures
+    content_weights: dict = setting(dict(relu2_2=1.), Layers())  # Content layers and their weights
+    # Style layers and their weights
+    style_weights: dict = setting(dict(relu1_1=3., relu2_1=1., relu3_1=1., relu4_1=2.), Layers())
+    content_weight: float = setting(1., Number(usual=(.01, 100.)))  # Weight over all content layers
+    # Weight over all style layers; unit-free with the norm 'unit'
+    style_weight: float = setting(12., Number(usual=(.1, 10000.)))
+    tv_weight: float = setting(4., Number(usual=(.01, 1000.)))  # Weight of total variation
+    style_blend: list = setting(None, Number(many='list'))  # One weight for each style picture; `None` is equal
+    # Longer side of the style picture over the canvas', or one for each
+    style_scale: float = setting(1.5, Number(.01, 100, many='or list', usual=(.25, 4.)))
+    # Copies of the style picture along each side, so that an object becomes a texture
+    style_tiles: int = setting(1, Number(1, 64, whole=True))
+    size: int = setting(432, Number(MIN_SIDE, 20000, whole=True))  # Longer side of the result, px
+    # Width over height without a content picture; `None` is the style's
+    aspect: float = setting(None, Number(1/MAX_ASPECT, MAX_ASPECT))
+    steps: int = setting(300, Number(1, whole=True))  # Optimiser steps, all levels together
+    levels: int = setting(None, Number(1, 20, whole=True))  # Levels of the pyramid; 1 is none; `None` chooses by size
+    optimizer: str = setting('lbfgs', Choice(OPTIMIZERS))  # Optimiser
+    # Step size; `None` is 1 for L-BFGS, .03 of a pixel's range for Adam
+    lr: float = setting(None, Number(1e-9, usual=(.001, 4.)))
+    # Last step size over the first, along a cosine; `None` is 1 for L-BFGS, .01 for Adam
+    lr_end: float = setting(None, Number(1e-9))
+    history: int = setting(20, Number(1, whole=True))  # Steps L-BFGS remembers
+    line_search: bool = setting(False, Switch())  # Strong Wolfe line search in L-BFGS, about 2.2 evaluations a step
+    average: float = setting(0., Number(0, .9999))  # Decay of the average of iterates, 0 is off
+    # Rescale weights at each level so that a layer's weight is its share of the gradient
+    balance: bool = setting(False, Switch())
+    colours: str = setting('style', Choice(COLOURS))  # Whose colours the result has
+    colour_method: str = setting('symmetric', Choice(COLOUR_METHODS))  # How colours are matched, where they are
+    # Start: the content in the style's colours, content, noise, style, or any picture
+    init: str = setting('recoloured', Choice(STARTS))
+    keep: float = setting(0., Number())  # Weight of staying what a start picture is, as seen at its own size
+    seed: int = setting(0, Number(0, 2**63 - 1, whole=True))  # Seed of the noise
+    style_kind: str = setting('gram', Choice(STYLE_KINDS))  # What a style is
+    content_kind: str = setting('features', Choice(CONTENT_KINDS))  # What content is
+    style_norm: str = setting('unit', Choice(KIND_NORMS))  # What a style loss is divided by; one of the kind's `norms`
+    content_norm: str = setting('unit', Choice(CONTENT_NORMS))  # What a content loss is divided by
+    tv_kind: str = setting('squared', Choice(TV_KINDS))  # What smooth is
+    pooling: str = setting('avg', Choice(POOLINGS))  # Pooling of the encoder
+    padding: str = setting('reflect', Choice(PADDINGS))  # What the encoder sees beyond the border
+    precision: str = setting('auto', Choice(('auto', *PRECISIONS)))  # Numbers of the encoder; 'auto' is the faster here
+    encoder_weights: str = setting(None, Words())  # Path of a weights file; `None` takes the encoder's own
+    # Keep a frame every n steps, or at a list of steps; 0 keeps none
+    snapshots: int = setting(0, Number(0, whole=True, many='or list'))
+    schedule: list = setting([], Moves())  # Slider moves, replayed at their steps
+    written_for: str = setting('', Words())  # Encoder whose units the weights are in, '' is any
+    strength: float = setting(20., Number())  # Style over content, unit-free, on another encoder
+    name: str = note('default')  # Name in the registry
+    source: str = note('')  # Where it comes from
+    content: dict = note(None, Reference())  # The content picture
+    styles: list = note(None, Reference())  # The style pictures
+    start: dict = note(None, Reference())  # The start, when it was a picture
+    revert: dict = note(None)  # Arguments of `revert`, when it made the picture
+    # Several styles: the mean of their statistics, or the style between them
+    style_mix: str = setting('mean', Choice(STYLE_MIXES))
+    noise: str = setting('uniform', Choice(NOISES))  # Kind of noise in a start
+    noise_share: float = setting(0., Number(0, 1))  # Share of noise in any other start
+    # Clip to [0, 1] after each step or at the end of a level; 'auto' is step for Adam
+    clamp: str = setting('auto', Choice(CLAMPS))
+    # Where each style goes; `None` in it is everywhere
+    masks: list = setting(None, MaskReference(), compare=False, repr=False)
+    # Which part of each style picture is meant
+    style_masks: list = setting(None, MaskReference(), compare=False, repr=False)
+    content_mask: dict = setting(None, MaskReference(), compare=False, repr=False)  # Where the content counts
+    change_mask: dict = setting(None, MaskReference(), compare=False, repr=False)  # Where the picture may change at all
+    # Encoder of the last steps, e.g. 'vgg16' after 'texnet'; `None` is the same to the end
+    finish: str = setting(None, Choice(ENCODERS))
+    finish_steps: int = setting(20, Number(1, whole=True))  # How many of the steps are its own
+    finish_weights: str = setting(None, Words())  # Path of its weights file; `None` takes the encoder's own
+    encoder_inputs: str = setting('auto', Choice(INPUTS))  # Colours a VGG file expects; 'auto' looks at its first layer
+    encoder_digest: str = note('', Digest())  # Which weights painted it; '' is any
+    finish_digest: str = note('', Digest())  # And its last steps
+
+    def __post_init__(self):
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if value is None and f.default is None: continue
+            setattr(self, f.name, f.metadata['rule'].check(value, f.name))
+        _check_together(self)
 
 # %% ../nbs/60_recipe.ipynb #a081dbc7
-@patch
-def _check_finish(self:Recipe):
-    "The last steps have an encoder, weights and enough steps, and digests are digests."
-    if self.finish is not None: one_of(self.finish, ENCODERS, 'finish')
-    elif self.finish_weights: raise ValueError(f"finish_weights is {str(self.finish_weights)!r} without finish: name its encoder as finish, or leave it out.")
-    if self.finish and self.finish_steps >= self.steps:
-        raise ValueError(f"finish_steps is {self.finish_steps} of {self.steps} steps: give fewer, or more steps.")
-    if self.finish and self.optimizer != 'lbfgs':
-        raise ValueError(f"finish is {self.finish!r} with optimizer {self.optimizer!r}, whose last steps are too small for it: use optimizer='lbfgs', or leave finish out.")
-    for k in ('encoder_digest', 'finish_digest'):
-        if not re.fullmatch('([0-9a-f]{64})?', str(getattr(self, k))):
-            raise ValueError(f"{k} is {getattr(self, k)!r}: give the 64 digits of `Encoder.digest`, or '' for any weights.")
+def _check_together(r):
+    "What no field can know alone."
+    STYLE_KINDS[r.style_kind].check(r.style_norm)
+    CONTENT_KINDS[r.content_kind].check(r.content_norm)
+    layers = layer_names(ENCODERS[r.encoder].depths)
+    for layer in (*r.content_weights, *r.style_weights): one_of(layer, layers, f'layer of encoder {r.encoder!r}:')
+    for _, _, value in r.schedule:
+        for layer in value if isinstance(value, dict) else (): one_of(layer, layers, 'layer in schedule:')
+    if isinstance(r.snapshots, list):
+        for step in r.snapshots: in_range(step, 'snapshots', 1, whole=True)
+    if r.finish: _check_finish(r)
+    elif r.finish_weights:
+        raise ValueError(f"finish_weights is {str(r.finish_weights)!r} without finish: name its encoder as finish, or leave it out.")
 
-@patch
-def _check_masks(self:Recipe):
-    "Masks are references."
-    for k in ('masks', 'style_masks', 'content_mask', 'change_mask'):
-        refs = getattr(self, k)
-        for m in refs if isinstance(refs, (list, tuple)) else [refs]:
-            if m is not None and not (isinstance(m, dict) and 'sha256' in m): raise TypeError(f"{k} of a recipe holds a {type(m).__name__}: a recipe has references to masks; give masks to stylize, or what `mask_ref` gives.")
+def _check_finish(r):
+    "The last steps have enough steps, and an optimiser that still moves."
+    if r.finish_steps >= r.steps:
+        raise ValueError(f"finish_steps is {r.finish_steps} of {r.steps} steps: give fewer, or more steps.")
+    if r.optimizer != 'lbfgs':
+        raise ValueError(f"finish is {r.finish!r} with optimizer {r.optimizer!r}, whose last steps are too small for it: "
+                         "use optimizer='lbfgs', or leave finish out.")
 
-def _checked_schedule(schedule, layers):
-    "Slider moves as lists [step, field, value], each one possible."
-    if not isinstance(schedule, (list, tuple)) or not all(isinstance(m, (list, tuple)) and len(m) == 3 for m in schedule):
-        raise TypeError(f"schedule is {schedule!r}: give a list of (step, field, value).")
-    for step, f, value in schedule:
-        in_range(step, 'step in schedule', whole=True)
-        check_move(f, value)
-        if isinstance(value, dict): [one_of(l, layers, 'layer in schedule:') for l in value]
-    return [list(m) for m in schedule]
+# %% ../nbs/60_recipe.ipynb #91f11868
+def takes_settings(
+    *but,  # Fields it does not take
+):         # A decorator
+    "Say that `**settings` of a function are fields of `Recipe`, each with its text."
+    def decorate(function):
+        function = delegates(Recipe, but=list(but))(function)
+        function.__delwrap__ = Recipe  # where the texts are: `Recipe.__init__` has no source
+        return function
+    return decorate
+
+def recipe_table()->pd.DataFrame:
+    "Every field of a recipe that can be set: its default, what is allowed, what it means."
+    texts = docments(Recipe)
+    usual = Recipe()
+    rows = {f.name: (getattr(usual, f.name), f.metadata['rule'].allowed, texts[f.name]) for f in fields(Recipe) if f.compare}
+    return pd.DataFrame(rows.values(), list(rows), ['default', 'allowed', 'meaning'])
+
+def rule_of(
+    name:str,  # A field of `Recipe`
+):             # A `Number`, `Choice`, ...
+    "What a field may be."
+    return Recipe.__dataclass_fields__[one_of(name, Recipe.__dataclass_fields__, 'field')].metadata['rule']
 
 # %% ../nbs/60_recipe.ipynb #15cc33a8
 _PULLS = {  # of a style layer with weight 1, over that of the unit-free loss: by channels, and by the share of places a stage has
@@ -204,45 +304,209 @@ def on_encoder(
 
 # %% ../nbs/60_recipe.ipynb #313c477b
 _CLASSIC = {f'relu{i}_1': 1. for i in range(1, 6)}
-_FIFTHS = {l: .2 for l in _CLASSIC}
-def _named(name, source, written_for='vgg19-caffe', **fields_):
-    "A recipe as most were written: from the content, one level, plain VGG, steps of one size."
-    return {name: Recipe(name=name, source=source, written_for=written_for, **dict(encoder=written_for[:5], init='content', style_scale=1., style_weights=_CLASSIC, content_weights='relu4_2',
-        style_norm='chw', content_norm='mse', tv_weight=0., steps=1000, levels=1, history=100, lr_end=1., size=512, pooling='max', padding='zero') | fields_)}
+_FIFTHS = dict.fromkeys(_CLASSIC, .2)
 
-RECIPES = {'default': Recipe(source='style_nb: coarse to fine, L-BFGS, unit-free losses, tuned by eye on the default encoder')}
-RECIPES |= _named('gatys', "Gatys, Ecker, Bethge 2016, Image Style Transfer Using Convolutional Neural Networks; weights of the authors' PytorchNeuralStyleTransfer",
-    style_weight=1000., steps=500, lr_end=None, strength=64.)
-RECIPES |= _named('gatys-2015', 'Gatys, Ecker, Bethge 2015, A Neural Algorithm of Artistic Style: alpha/beta 1e-3, average pooling, from noise',
-    style_weights=_FIFTHS, style_weight=1000., style_norm='gatys', content_norm='gatys', pooling='avg', init='noise', strength=5.)
-RECIPES |= _named('johnson', 'jcjohnson/neural-style: content 5, style 100, TV 1e-3 as half a sum of squares, from noise',
-    content_weight=5., style_weight=100., tv_weight=.5e-3*255**2, tv_kind='squared-sum', init='noise', strength=1.3)
-RECIPES |= _named('athalye', 'anishathalye/neural-style: content 5, style 500 over five layers, TV 100 as a mean, Adam 10 on 0-255, from noise',
-    content_weight=5., style_weight=500., style_weights=_FIFTHS, tv_weight=100*255**2, init='noise', optimizer='adam', lr=10/255, strength=6.4)
-RECIPES |= _named('gordic', "gordicaleksa/pytorch-neural-style-transfer: content 1e5, style 3e4, TV 1, line search; torchvision's net fed with 0-255", 'vgg19-255',
-    content_weights='conv4_2', content_weight=1e5, style_weight=3e4, style_weights=_FIFTHS, style_norm='hw', tv_weight=255., tv_kind='absolute-sum', size=400, line_search=True, strength=4700.)
+def _program(written_for='vgg19-caffe', **own):
+    "A recipe as most were written: from the content, one level, plain VGG, steps of one size."
+    usual = dict(
+        encoder=written_for[:5],
+        content_weights='relu4_2',
+        style_weights=_CLASSIC,
+        style_norm='chw',
+        content_norm='mse',
+        tv_weight=0.,
+        style_scale=1.,
+        init='content',
+        size=512,
+        steps=1000,
+        levels=1,
+        history=100,
+        lr_end=1.,
+        pooling='max',
+        padding='zero',
+    )
+    return Recipe(written_for=written_for, **usual | own)
+
+_GATYS = dict(
+    gatys=_program(
+        style_weight=1000.,
+        steps=500,
+        lr_end=None,
+        strength=64.,
+        source='Gatys, Ecker, Bethge 2016, Image Style Transfer Using Convolutional Neural Networks; '
+               "weights of the authors' PytorchNeuralStyleTransfer",
+    ),
+    avelar=_program(
+        style_weight=1.,
+        style_norm='hw',
+        steps=4000,
+        strength=16000.,
+        source='Avelar 2019, Neural Style Transfer, Part 1: as gatys, but the weights 1e3/C² stand unused in its code, '
+               'so all layers weigh 1',
+    ),
+)
+_GATYS['gatys-2015'] = _program(
+    style_weight=1000.,
+    style_weights=_FIFTHS,
+    style_norm='gatys',
+    content_norm='gatys',
+    pooling='avg',
+    init='noise',
+    strength=5.,
+    source='Gatys, Ecker, Bethge 2015, A Neural Algorithm of Artistic Style: alpha/beta 1e-3, average pooling, from noise',
+)
+_GATYS['haslam'] = replace(
+    _GATYS['gatys-2015'],
+    optimizer='adam',
+    lr=2/255,
+    steps=5000,
+    source='Haslam, Painting, Keras Style: 1/4N²M², noise, Adam 2.0 on 0-255; its code gives alpha to style and beta to '
+           'content, its slide the reverse; weights as gatys-2015',
+)
 
 # %% ../nbs/60_recipe.ipynb #c78def60
-RECIPES |= _named('crowson', 'crowsonkb/style-transfer-pytorch: five sizes, average of iterates, Adam .02, style by the Wasserstein-2 distance', 'vgg19', style_kind='w2', style_norm='crowson',
-    content_weight=.015, style_weights={f'relu{i}_1': 4.**(5 - i)/341 for i in range(1, 6)}, style_weight=1., tv_weight=2., tv_kind='nine-point', steps=3000, levels=5,
-    optimizer='adam', lr=.02, average=.99, padding='replicate', strength=200.)
-RECIPES |= _named('pytorch-tutorial', "PyTorch's neural style tutorial: its conv_4 is conv2_2, its style layers end at conv3_1; weights 1 and 1e6", 'vgg19',
-    content_weights='conv2_2', style_weights=['conv1_1', 'conv1_2', 'conv2_1', 'conv2_2', 'conv3_1'], style_weight=1e6, steps=300, strength=39.)
-RECIPES |= _named('fastai-2018', 'fast.ai, Deep Learning part 2, 2018, style-transfer.ipynb: VGG-16 with batch normalisation, content 1e6, Gram matrices times 1e6, from noise', 'vgg16-bn',
-    content_weights='relu4_3', content_weight=1e6, style_weights=['relu1_2', 'relu2_2', 'relu3_3', 'relu4_3', 'relu5_3'], style_weight=1e12, size=288, init='noise', strength=1.)
-RECIPES |= _named('fastai-16a', 'fast.ai, course22p2, 16A_StyleTransfer: VGG-16, content at two layers, weights 1 and 1, Adam .01 in normalised units', 'vgg16',
-    content_weights=['relu4_1', 'relu5_1'], style_weight=1., style_norm='hw', size=256, steps=150, optimizer='adam', lr=.01*.226, strength=9.4)
-RECIPES |= _named('pystiche', 'pystiche/pystiche: content 1, style 1e3 over five layers, short side 500', 'vgg19', style_weights=_FIFTHS, style_weight=1e3, style_norm='hw', size=500, steps=500, strength=4700.)
-RECIPES |= {'michaus': replace(RECIPES['fastai-2018'], name='michaus', content_weights='relu3_3', style_weight=1e13, size=432, strength=1.,
-    source="Michaus 2018, Was this your face, Vincent?: fast.ai's notebook on a painting as content and a photo of low contrast as style (see `revert`), style 10 times, a lower content layer")}
-RECIPES |= {'kenstler-palette': replace(RECIPES['athalye'], name='kenstler-palette', content_weights={}, source='Kenstler 2017: the style alone, from noise, by the program of Athalye'),
-    'kenstler-tiles': replace(RECIPES['athalye'], name='kenstler-tiles', style_tiles=6, source='Kenstler 2017: a photo tiled until it is a texture, then the program of Athalye')}
-RECIPES |= _named('avelar', 'Avelar 2019, Neural Style Transfer, Part 1: as gatys, but the weights 1e3/C² stand unused in its code, so all layers weigh 1',
-    style_weight=1., style_norm='hw', steps=4000, strength=16000.)
-RECIPES |= _named('ahmed', "Ahmed 2020, A machine apprentice of the old masters?: the method of Udacity's notebook, whose numbers these are; Adam .003 in normalised units", 'vgg19',
-    style_weights=dict(zip(_CLASSIC, (1., .75, .2, .2, .2))), style_weight=1e6, style_norm='udacity', size=400, steps=2000, optimizer='adam', lr=.003*.226, strength=1.4e7)
-RECIPES |= _named('haslam', 'Haslam, Painting, Keras Style: 1/4N²M², noise, Adam 2.0 on 0-255; its code gives alpha to style and beta to content, its slide the reverse; weights as gatys-2015',
-    style_weights=_FIFTHS, style_weight=1000., style_norm='gatys', content_norm='gatys', pooling='avg', init='noise', optimizer='adam', lr=2/255, steps=5000, strength=5.)
+_PROGRAMS = dict(
+    johnson=_program(
+        content_weight=5.,
+        style_weight=100.,
+        tv_weight=.5e-3*255**2,
+        tv_kind='squared-sum',
+        init='noise',
+        strength=1.3,
+        source='jcjohnson/neural-style: content 5, style 100, TV 1e-3 as half a sum of squares, from noise',
+    ),
+    athalye=_program(
+        content_weight=5.,
+        style_weight=500.,
+        style_weights=_FIFTHS,
+        tv_weight=100*255**2,
+        init='noise',
+        optimizer='adam',
+        lr=10/255,
+        strength=6.4,
+        source='anishathalye/neural-style: content 5, style 500 over five layers, TV 100 as a mean, Adam 10 on 0-255, from noise',
+    ),
+    gordic=_program(
+        'vgg19-255',
+        content_weights='conv4_2',
+        content_weight=1e5,
+        style_weight=3e4,
+        style_weights=_FIFTHS,
+        style_norm='hw',
+        tv_weight=255.,
+        tv_kind='absolute-sum',
+        size=400,
+        line_search=True,
+        strength=4700.,
+        source='gordicaleksa/pytorch-neural-style-transfer: content 1e5, style 3e4, TV 1, line search; '
+               "torchvision's net fed with 0-255",
+    ),
+    crowson=_program(
+        'vgg19',
+        content_weight=.015,
+        style_weight=1.,
+        style_weights={f'relu{i}_1': 4.**(5 - i)/341 for i in range(1, 6)},
+        style_kind='w2',
+        style_norm='crowson',
+        tv_weight=2.,
+        tv_kind='nine-point',
+        steps=3000,
+        levels=5,
+        optimizer='adam',
+        lr=.02,
+        average=.99,
+        padding='replicate',
+        strength=200.,
+        source='crowsonkb/style-transfer-pytorch: five sizes, average of iterates, Adam .02, style by the Wasserstein-2 distance',
+    ),
+    pystiche=_program(
+        'vgg19',
+        style_weight=1e3,
+        style_weights=_FIFTHS,
+        style_norm='hw',
+        size=500,
+        steps=500,
+        strength=4700.,
+        source='pystiche/pystiche: content 1, style 1e3 over five layers, short side 500',
+    ),
+)
+
+# %% ../nbs/60_recipe.ipynb #abee6938
+_COURSES = dict(
+    ahmed=_program(
+        'vgg19',
+        style_weight=1e6,
+        style_weights=dict(zip(_CLASSIC, (1., .75, .2, .2, .2))),
+        style_norm='udacity',
+        size=400,
+        steps=2000,
+        optimizer='adam',
+        lr=.003*.226,
+        strength=1.4e7,
+        source="Ahmed 2020, A machine apprentice of the old masters?: the method of Udacity's notebook, whose numbers these "
+               'are; Adam .003 in normalised units',
+    ),
+)
+_COURSES['pytorch-tutorial'] = _program(
+    'vgg19',
+    content_weights='conv2_2',
+    style_weights=['conv1_1', 'conv1_2', 'conv2_1', 'conv2_2', 'conv3_1'],
+    style_weight=1e6,
+    steps=300,
+    strength=39.,
+    source="PyTorch's neural style tutorial: its conv_4 is conv2_2, its style layers end at conv3_1; weights 1 and 1e6",
+)
+_COURSES['fastai-2018'] = _program(
+    'vgg16-bn',
+    content_weights='relu4_3',
+    content_weight=1e6,
+    style_weights=['relu1_2', 'relu2_2', 'relu3_3', 'relu4_3', 'relu5_3'],
+    style_weight=1e12,
+    size=288,
+    init='noise',
+    strength=1.,
+    source='fast.ai, Deep Learning part 2, 2018, style-transfer.ipynb: VGG-16 with batch normalisation, content 1e6, '
+           'Gram matrices times 1e6, from noise',
+)
+_COURSES['fastai-16a'] = _program(
+    'vgg16',
+    content_weights=['relu4_1', 'relu5_1'],
+    style_weight=1.,
+    style_norm='hw',
+    size=256,
+    steps=150,
+    optimizer='adam',
+    lr=.01*.226,
+    strength=9.4,
+    source='fast.ai, course22p2, 16A_StyleTransfer: VGG-16, content at two layers, weights 1 and 1, Adam .01 in normalised units',
+)
+
+# %% ../nbs/60_recipe.ipynb #7a0e6072
+_ARTICLES = {
+    'michaus': replace(
+        _COURSES['fastai-2018'],
+        content_weights='relu3_3',
+        style_weight=1e13,
+        size=432,
+        source="Michaus 2018, Was this your face, Vincent?: fast.ai's notebook on a painting as content and a photo of low "
+               'contrast as style (see `revert`), style 10 times, a lower content layer',
+    ),
+    'kenstler-palette': replace(
+        _PROGRAMS['athalye'],
+        content_weights={},
+        source='Kenstler 2017: the style alone, from noise, by the program of Athalye',
+    ),
+    'kenstler-tiles': replace(
+        _PROGRAMS['athalye'],
+        style_tiles=6,
+        source='Kenstler 2017: a photo tiled until it is a texture, then the program of Athalye',
+    ),
+}
+_DEFAULT = Recipe(source='style_nb: coarse to fine, L-BFGS, unit-free losses, tuned by eye on the default encoder')
+RECIPES = {
+    name: replace(recipe, name=name)
+    for name, recipe in {'default': _DEFAULT, **_GATYS, **_PROGRAMS, **_COURSES, **_ARTICLES}.items()
+}
 
 # %% ../nbs/60_recipe.ipynb #846673b0
 def nearest_layers(

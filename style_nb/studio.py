@@ -17,16 +17,15 @@ from PIL import Image
 from .pictures import load_picture, open_picture
 from .gallery import samples
 from .encoders import ENCODERS, at_hand, layer_names
-from .zoo import CONTENT_KINDS, STYLE_KINDS
 from .callbacks import CONTROLS
-from .recipe import OPTIMIZERS, RECIPES
+from .recipe import RECIPES, STARTS, rule_of
 from .session import Given, Session, differing, draw_curves, split_view
 from .widgets import _one_line, close_widgets, on_rerun
 
 # %% auto #0
-__all__ = ['GREY', 'RED', 'GRIDS', 'LOOK', 'ladder', 'wide', 'rungs', 'rung_slider', 'put', 'jpeg', 'png_of', 'swap', 'line',
-           'clock', 'title', 'bar', 'rows', 'table_of', 'Studio', 'upload_button', 'upload_look', 'nested', 'around',
-           'typed']
+__all__ = ['GREY', 'RED', 'SIZES', 'GRIDS', 'LOOK', 'ladder', 'wide', 'rungs', 'rung_slider', 'put', 'jpeg', 'png_of', 'swap',
+           'line', 'clock', 'title', 'bar', 'rows', 'table_of', 'Studio', 'upload_button', 'upload_look', 'nested',
+           'around', 'typed']
 
 # %% ../nbs/82_studio.ipynb #13a0f116
 def ladder(
@@ -212,12 +211,34 @@ def _layer_rows(self:Studio):
     swap(self.layer_box, out)
 
 @patch
+def _slider(self:Studio, field, steps=8):
+    "A slider for a number of the recipe: its rule says from where to where."
+    rule = rule_of(field)
+    value = _first(getattr(self.session.recipe, field))
+    return self._control(field, rung_slider(ladder(*rule.usual, steps, off=rule.low == 0), value))
+
+def _first(v): return v[0] if isinstance(v, (list, tuple)) else v
+
+@patch
+def _dropdown(self:Studio, field, options=None):
+    "A menu for a choice of the recipe: of all that its rule allows, or some."
+    options = list(options or rule_of(field).options)
+    return self._control(field, w.Dropdown(options=options, value=getattr(self.session.recipe, field), layout=wide()))
+
+@patch
+def _entry(self:Studio, field, most):
+    "A field for a whole number of the recipe."
+    low, value = rule_of(field).low, getattr(self.session.recipe, field)
+    return self._control(field, w.BoundedIntText(min=low, max=most, value=value, layout=w.Layout(width='100px')))
+
+@patch
 def _weights_tab(self:Studio):
-    r = self.session.recipe
-    self.layer_box = w.GridBox(layout=w.Layout(grid_template_columns='52px minmax(0, 1fr) minmax(0, 1fr)', grid_gap='0 8px', align_items='center', width='100%'))
+    columns = '52px minmax(0, 1fr) minmax(0, 1fr)'
+    look = w.Layout(grid_template_columns=columns, grid_gap='0 8px', align_items='center', width='100%')
+    self.layer_box = w.GridBox(layout=look)
     self._layer_rows()
-    top = rows(*[(n, self._control(f, rung_slider(ladder(*span), getattr(r, f)))) for n, f, span in (('style', 'style_weight', (.1, 10000.)), ('content', 'content_weight', (.01, 100.)), ('smoothness', 'tv_weight', (.01, 1000.)))],
-        ('step size', self._control('lr', rung_slider(ladder(.001, 4., off=False), r.lr))))
+    named = dict(style='style_weight', content='content_weight', smoothness='tv_weight') | {'step size': 'lr'}
+    top = rows(*((name, self._slider(field)) for name, field in named.items()))
     return w.VBox([top, w.HTML('<div style="border-top:1px solid #ddd;margin:6px 0"></div>'), self.layer_box])
 
 # %% ../nbs/82_studio.ipynb #b4825d3d
@@ -233,15 +254,13 @@ def _pictures_tab(self:Studio):
     self.blended = None
     self.blends = w.VBox(layout=w.Layout(width='100%'))
     plain = dict(continuous_update=False, layout=wide())
-    self._control('style_scale', rung_slider(ladder(.25, 4., 12, off=False), _first(s.recipe.style_scale)))
+    self._slider('style_scale', 12)
     self._control('contrast', w.FloatSlider(min=0, max=2, step=.05, value=s.extras['contrast'], readout_format='.2f', **plain))
     self._control('tiles', w.IntSlider(min=1, max=16, value=s.extras['tiles'], **plain))
     take = lambda what: lambda files: self.attempt(lambda: self._take_upload(what, files))
     uploads = [upload_button(f'Upload {n}', f'sn-upload-{n}', take(n), multiple=n == 'style') for n in ('content', 'style')]
     return w.VBox([rows(('content', self.c['content']), ('style', self.c['style']), ('', w.HTML(line('Several: Ctrl or Cmd and click.'))), ('blend', self.blends), ('style scale', self.c['style_scale']),
         ('contrast', self.c['contrast']), ('tiles', self.c['tiles'])), w.HBox(uploads, layout=w.Layout(margin='8px 0 0 0', grid_gap='8px'))])
-
-def _first(v): return v[0] if isinstance(v, (list, tuple)) else v
 
 @patch
 def _pick_styles(self:Studio, names):
@@ -299,17 +318,27 @@ def _take_upload(self:Studio, what, files):
         self.c['style'].options = self._names('painting')
     self.session.set(**{what: names[0] if what == 'content' else names})
 
+SIZES = [96, 128, 160, 192, 224, 256, 320, 384, 432, 512, 640, 768, 1024]  # px, rungs of the slider
+
 @patch
 def _run_tab(self:Studio):
-    r = self.session.recipe
-    drop = lambda options, value: w.Dropdown(options=list(options), value=value, layout=wide())
-    sizes = [96, 128, 160, 192, 224, 256, 320, 384, 432, 512, 640, 768, 1024]
-    pick = lambda c: c['new'] and self.attempt(lambda: self.session.set(recipe=c['new']))
-    return rows(('recipe', self._control('recipe', drop([('your own', '')] + [(n, n) for n in RECIPES], self.session.named or ''), pick)), ('encoder', self._control('encoder', drop([n for n in ENCODERS if at_hand(n) or n == r.encoder], r.encoder))),
-        ('style is', self._control('style_kind', drop(STYLE_KINDS, r.style_kind))), ('content is', self._control('content_kind', drop(CONTENT_KINDS, r.content_kind))),
-        ('optimiser', self._control('optimizer', drop(OPTIMIZERS, r.optimizer))), ('start', self._control('init', drop([o for o in ('recoloured', 'content', 'noise', 'style', 'picture') if o != 'picture' or r.init == o], r.init))),
-        ('size, px', self._control('size', rung_slider(sizes, r.size))), ('steps', self._control('steps', w.BoundedIntText(min=1, max=100000, value=r.steps, layout=w.Layout(width='100px')))),
-        ('seed', self._control('seed', w.BoundedIntText(min=0, max=10**6, value=r.seed, layout=w.Layout(width='100px')))))
+    recipe = self.session.recipe
+    names = [('your own', '')] + [(n, n) for n in RECIPES]
+    menu = w.Dropdown(options=names, value=self.session.named or '', layout=wide())
+    pick = lambda change: change['new'] and self.attempt(lambda: self.session.set(recipe=change['new']))
+    encoders = [n for n in ENCODERS if at_hand(n) or n == recipe.encoder]
+    starts = [o for o in STARTS if o != 'picture' or recipe.init == o]
+    return rows(
+        ('recipe', self._control('recipe', menu, pick)),
+        ('encoder', self._dropdown('encoder', encoders)),
+        ('style is', self._dropdown('style_kind')),
+        ('content is', self._dropdown('content_kind')),
+        ('optimiser', self._dropdown('optimizer')),
+        ('start', self._dropdown('init', starts)),
+        ('size, px', self._control('size', rung_slider(SIZES, recipe.size))),
+        ('steps', self._entry('steps', 100000)),
+        ('seed', self._entry('seed', 10**6)),
+    )
 
 # %% ../nbs/82_studio.ipynb #95188c88
 GRIDS = {'style weight': 'style_weight', 'content weight': 'content_weight', 'smoothness': 'tv_weight', 'style scale': 'style_scale', 'contrast': 'contrast', 'tiles': 'tiles', 'seed': 'seed'}

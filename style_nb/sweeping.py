@@ -301,7 +301,8 @@ def compare(
 @delegates(sweep, but=['content', 'style', 'grid'])
 def interpolate(
     content,              # Content picture; `None` for style alone
-    a, b,                 # The two style pictures
+    a,                    # Style picture at the beginning
+    b,                    # Style picture at the end
     n:int=5,              # Pictures, both ends counted
     folder=None,          # Where pictures are saved and found again; `None` keeps them in memory only
     **settings,           # Settings all runs share, and `workers`, `progress`

@@ -15,7 +15,6 @@ import numpy as np, pandas as pd, torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from safetensors import safe_open
-from fastcore.meta import delegates
 from .pictures import (as_path, load_picture, to_pil, save_picture, check_output, whole_file, show_pictures, fit_size, middle, resize, in_range, one_of, Plate, PictureNotFound, MIN_SIDE)
 from .colour import finish_colours, match_colours
 from .encoders import Encoder
@@ -26,7 +25,7 @@ from .learner import StepCallback, picture_learner, adam, each_scale, ContentLos
 from .callbacks import (Average, Clamp, Controls, CosineStep, Guard, History, LBFGSStep, EncoderPrecision, Finish, Progress, Pyramid, Snapshots, Stop, Within, PRECISIONS, best_precision, lbfgs, level_sizes, level_steps)
 from .shares import Balance
 from fastai.callback.core import Callback
-from .recipe import Recipe, check_encoder, named_recipe, on_encoder, recipe_encoder, picture_ref, png_info, to_json, from_json, RECIPES, STARTS
+from .recipe import Recipe, check_encoder, named_recipe, on_encoder, recipe_encoder, picture_ref, png_info, to_json, from_json, takes_settings, RECIPES, STARTS
 
 # %% auto #0
 __all__ = ['settle_levels', 'transfer_learner', 'run_state', 'save_state', 'load_state', 'Resume', 'Result', 'plot_losses',
@@ -335,7 +334,7 @@ def _finisher(r, shared, device):
     return check_encoder(r, shared.encoder(own, device) if shared else recipe_encoder(own), 'finish')
 
 # %% ../nbs/70_transfer.ipynb #d371712d
-@delegates(Recipe)
+@takes_settings()
 def stylize(
     content,              # Content picture: anything `load_picture` reads; `None` for style alone
     style=None,           # Style picture, or a list of them; `None` for content alone
@@ -491,7 +490,7 @@ def _read_masks(recipe, given, hw, xs):
     return masks, replace(recipe, **refs)
 
 # %% ../nbs/70_transfer.ipynb #2cd47b62
-@delegates(Recipe)
+@takes_settings()
 def reconstruct(
     picture,              # Anything `load_picture` reads
     layer='relu3_1',      # A layer, a list of layers or {layer: weight}

@@ -49,7 +49,7 @@ dirty = [(nb(code('1', count=3)), 'execution count'), (nb(code('1', error)), 'an
     (nb(md('x'*tool.max_bytes)), 'KB'), (nb(code('1', shown(image_png=picture(64, 'PNG')))), 'image/png'),
     (nb(code('1', shown(**{'image_svg+xml': '<svg/>'}))), 'image/svg+xml'),
     (nb(code('1', shown(image_jpeg=picture(481)))), '481 px wide'),
-    (nb(no_id), 'without an id'), (nb(md('a'), md('b')), 'same id'), (nb(code('x = 1\n'*41)), '41 lines'),
+    (nb(no_id), 'without an id'), (nb(md('a'), md('b')), 'same id'),
     (nb(code('1', widget)), 'a widget'),
     (dict(nb(), metadata={'language_info': {}}), 'nbdev-clean'), (nb(code('1', printed('<A at 0x7f00>\n'))), 'nbdev-clean')]
 

@@ -3,7 +3,7 @@ import argparse, base64, io, json, os, posixpath, re, shutil, site, subprocess, 
 from pathlib import Path
 
 root = Path(__file__).resolve().parent.parent
-max_bytes, max_width, max_lines = 600_000, 480, 40
+max_bytes, max_width = 600_000, 480
 machine_path = re.compile(r'(?<![\w.~])(?:/tmp|/work|/root|/home|/Users|/private|[A-Z]:\\+Users)[/\\]+[\w.]')
 progress = re.compile(r'\d+%\||\[\d+:\d\d.*(it/s|s/it|\?it)')
 widget_view = 'application/vnd.jupyter.widget-view+json'
@@ -142,8 +142,6 @@ def image_problems(data):
         elif (w := decode(data[k]).width) > max_width: yield f'stores a picture {w} px wide, {max_width} at most'
 
 def cell_problems(c):
-    n = len(text(c['source']).splitlines())
-    if n > max_lines: yield f'has {n} lines, {max_lines} at most'
     if c.get('execution_count') is not None: yield 'has an execution count'
     for o in c.get('outputs', []):
         if o['output_type'] == 'error': yield f"stores an error: {o.get('ename')}"
