@@ -6,146 +6,132 @@ Docs: https://style-nb.github.io/style_nb/cli.html.md"""
 
 # %% ../nbs/90_cli.ipynb #a234b011
 from __future__ import annotations
-import argparse, sys, time
+import argparse
+import sys
+import time
+from dataclasses import fields
 from pathlib import Path
 
 # %% auto #0
-__all__ = ['FIGURES', 'TASKS', 'Parser', 'build_parser', 'run_recolour', 'run_shrink', 'run_stylize', 'list_encoders',
-           'list_recipes', 'list_samples', 'run_palette', 'run_tile', 'run_revert', 'run_ablate', 'run_rank',
-           'run_contrast', 'run_matrix', 'run_demo', 'main']
+__all__ = ['FIGURES', 'TASKS', 'Parser', 'build_parser', 'recipe_words', 'recipe_of', 'stylize_words', 'run_stylize',
+           'recolour_words', 'run_recolour', 'shrink_words', 'run_shrink', 'palette_words', 'run_palette', 'tile_words',
+           'run_tile', 'revert_words', 'ablate_words', 'run_revert', 'run_ablate', 'rank_words', 'run_rank',
+           'contrast_words', 'run_contrast', 'matrix_words', 'run_matrix', 'list_encoders', 'list_recipes',
+           'list_samples', 'demo_words', 'run_demo', 'main']
 
 # %% ../nbs/90_cli.ipynb #6afb4ee3
 class Parser(argparse.ArgumentParser):
     "An argument parser that answers a mistake in one line."
     def error(self, message): self.exit(2, f"{self.prog}: {message}. See {self.prog} --help\n")
 
-def build_parser()->argparse.ArgumentParser:
+def build_parser(
+    task=None,  # Whose words are wanted in full; `None` is every task
+)->Parser:      # It knows the names of all tasks
     "The words the command line understands."
-    p = Parser(prog='style_nb', description='Neural style transfer by optimising pixels.')
-    sub = p.add_subparsers(dest='task', required=True, metavar='TASK')
-    s = sub.add_parser('stylize', help='repaint a photo in the style of one or more paintings')
-    s.add_argument('content', help='photo: a path or web address')
-    s.add_argument('style', nargs='+', help='painting: a path or web address; several are blended')
-    s.add_argument('-o', '--output', required=True, help='picture file to write; a .png carries the recipe')
-    _recipe_options(s)
-    s.add_argument('--blend', type=float, nargs='+', metavar='W', help='a weight for each style picture')
-    _mask_options(s); _colour_options(s, sub); _idea_options(sub); _revert_options(sub); _look_options(sub); _shrink_options(sub)
-    d = sub.add_parser('demo', help='repaint a bundled photo and write what a first look wants to see')
-    d.add_argument('-o', '--output', default='demo', help='folder to write into, made if missing (default: demo)')
-    for name, text in dict(encoders='list the encoders', recipes='list the named recipes', samples='list the bundled pictures').items(): sub.add_parser(name, help=text)
-    return p
+    parser = Parser(prog='style_nb', description='Neural style transfer by optimising pixels.')
+    tasks = parser.add_subparsers(dest='task', required=True, metavar='TASK')
+    for name, (text, words, _) in TASKS.items():
+        one = tasks.add_parser(name, help=text)
+        if words and task in (None, name): words(one)
+    return parser
 
-def _recipe_options(s):
-    "Options that are fields of a recipe; left out they keep the recipe's own value."
-    s.add_argument('--recipe', default='default', help='a named recipe, or a .png or .json that carries one (see: style_nb recipes)')
-    s.add_argument('--size', type=int, help='longer side of the result, px')
-    s.add_argument('--steps', type=int, help='optimiser steps, all levels together')
-    s.add_argument('--levels', type=int, help='levels of the coarse-to-fine pyramid; 1 is none')
-    s.add_argument('--encoder', help='the network that compares the pictures (see: style_nb encoders)')
-    s.add_argument('--encoder-weights', metavar='FILE', help='weights file of your own for it')
-    s.add_argument('--finish', metavar='ENCODER', help='another network for the last steps, e.g. vgg16')
-    s.add_argument('--finish-steps', type=int, help='how many of the steps are its own (default: 20)')
-    s.add_argument('--finish-weights', metavar='FILE', help='weights file of your own for that network')
-    s.add_argument('--optimizer', help='lbfgs or adam')
-    s.add_argument('--init', help='start: content, noise, style or a picture file')
-    s.add_argument('--noise', metavar='KIND', help='kind of noise in the start: uniform, white, grey, pink or clouds')
-    for name, text in {'noise-share': 'share of noise mixed into any other start, 0 to 1', 'style-weight': 'style against content', 'tv-weight': 'smoothness'}.items(): s.add_argument(f'--{name}', type=float, help=text)
-    s.add_argument('--tv-kind', help='what smooth is: squared, absolute, isotropic, squared-sum, absolute-sum or nine-point')
-    for name, text in dict(style='gram, covariance, moments, histogram, wasserstein, w2, patch or remd', content='features or self-similarity').items(): s.add_argument(f'--{name}-kind', help=f'what {name} is: {text}')
-    s.add_argument('--seed', type=int, help='seed of the noise')
+def _output(parser, text='picture file to write; a .png carries the recipe'):
+    parser.add_argument('-o', '--output', required=True, metavar='FILE', help=text)
+
+def _picture(parser, name, what, **how):
+    parser.add_argument(name, help=f'{what}: a path or web address', **how)
 
 # %% ../nbs/90_cli.ipynb #2ffdd99f
-_JITTERS = dict(gap='ground between tiles, in sides of a tile', brick='offset of every other row, in widths of a tile', place='jitter of place, in sides of a tile',
-    turn='jitter of angle, degrees', grow='jitter of scale, as a logarithm', recolour='jitter of colour')
+def _weight_of(word):
+    "'relu1_1=3' or 'relu1_1'."
+    layer, _, weight = word.partition('=')
+    return layer, float(weight or 1)
 
-def _mask_options(s):
-    "Where styles and content go, and the animation."
-    s.add_argument('--mask', action='append', metavar='FILE', help='where a style goes, white on black; once for each style, in their order')
-    s.add_argument('--style-mask', action='append', metavar='FILE', help='which part of a style picture is meant; once for each style')
-    s.add_argument('--content-mask', metavar='FILE', help='where the photo counts')
-    s.add_argument('--change-mask', metavar='FILE', help='where the photo may change at all')
-    s.add_argument('--animate', metavar='FILE', help='also write the run as .gif or .mp4')
+def _move(word):
+    "'100:style_weight=30' or '100:style_weights=relu1_1=3,relu4_1=0'."
+    try:
+        step, rest = word.split(':', 1)
+        name, value = rest.split('=', 1)
+        return int(step), name, dict(map(_weight_of, value.split(','))) if '=' in value else float(value)
+    except ValueError: raise argparse.ArgumentTypeError(f"{word!r} is no move: give STEP:FIELD=VALUE") from None
+
+def _words_of(rule):
+    "How a rule of the recipe's table is said."
+    from style_nb.recipe import Layers, Moves, Number, Switch
+    if isinstance(rule, Switch): return dict(action=argparse.BooleanOptionalAction)
+    if isinstance(rule, Layers): return dict(nargs='*', type=_weight_of, metavar='LAYER')
+    if isinstance(rule, Moves): return dict(nargs='+', type=_move, metavar='MOVE')
+    if isinstance(rule, Number):
+        return dict(type=int if rule.whole else float, metavar='N', **dict(nargs='+') if rule.many else {})
+    return dict(metavar='NAME')
+
+def recipe_words(
+    parser,         # The parser of a task
+    but=(),         # Fields it says otherwise
+    also=None,      # {field: another name of its option}
+):
+    "An option for every field of a recipe; left out they keep the recipe's own value."
+    from fastcore.docments import docments
+    from style_nb.recipe import Recipe
+    parser.add_argument('--recipe', default='default', help='a named recipe, or a .png or .json that carries one')
+    texts = docments(Recipe)
+    for f in fields(Recipe):
+        if not f.compare or f.name in but: continue
+        rule, names = f.metadata['rule'], ['--' + f.name.replace('_', '-')]
+        names += [o for o in [(also or {}).get(f.name)] if o]
+        text = f'{texts[f.name]} ({rule.allowed})'.replace('%', '%%')
+        parser.add_argument(*names, dest=f.name, default=None, help=text, **_words_of(rule))
 
 # %% ../nbs/90_cli.ipynb #22db5e60
-def _idea_options(sub):
-    "Tasks of the ideas: palettes and tiles."
-    p_ = sub.add_parser('palette', help='paint a style alone, from noise: what a run will take from it')
-    p_.add_argument('style', nargs='+', help='painting: a path or web address; several are blended, or with --grid laid out side by side')
-    p_.add_argument('-o', '--output', required=True, help='picture file to write; a .png carries the recipe')
-    p_.add_argument('--grid', action='store_true', help='a figure: a row for each painting, a column for each layer, and all layers together')
-    _recipe_options(p_)
-    p_.add_argument('--layers', nargs='+', metavar='LAYER', help='style layers, e.g. relu1_1 relu3_1 (default: those of the recipe)')
-    p_.add_argument('--aspect', type=float, help="width over height (default: the painting's)")
-    p_.add_argument('--seamless', action='store_true', help='make the borders fit each other')
+def recipe_of(args)->dict:
+    "What was said of a recipe, as settings."
+    from style_nb.recipe import Layers, Number, Recipe
+    said = dict(recipe=args.recipe)
+    for f in fields(Recipe):
+        value, rule = getattr(args, f.name, None), f.metadata['rule']
+        if value is None or not f.compare: continue
+        if isinstance(rule, Layers): value = dict(value)
+        if isinstance(rule, Number) and rule.many == 'or list' and len(value) == 1: value = value[0]
+        said[f.name] = value
+    return said
 
-    i = sub.add_parser('tile', help='fill a picture with small copies of it, so that it becomes a style')
-    i.add_argument('photo', help='photo: a path or web address')
-    i.add_argument('-n', type=int, default=4, help='tiles along each side (default: 4)')
-    i.add_argument('-o', '--output', required=True, help='picture file to write')
-    i.add_argument('--size', type=int, help="longer side of the result, px (default: the photo's)")
-    i.add_argument('--seams', help='plain, mirror or blend')
-    for name, text in _JITTERS.items(): i.add_argument(f'--{name}', type=float, help=text)
-    i.add_argument('--seamless', action='store_true', help='whole tiles only, so that the result can be tiled itself')
-    i.add_argument('--seed', type=int, help='seed of the jitter')
-    i.add_argument('--sweep', type=int, nargs='*', metavar='N', help='a figure instead: tiles and their palettes for several numbers of tiles (default: 1 2 4 8 16)')
-    for name, text in dict(content='photo to repaint with each', unrelated='photo of another object: palettes are scored against it').items(): i.add_argument(f'--{name}', metavar='FILE', help=f'with --sweep, {text}')
-    i.add_argument('--steps', type=int, help='with --sweep, optimiser steps of each run (default: 200)')
+def _given(args, *names): return {k: v for k in names if (v := getattr(args, k)) is not None}
 
 # %% ../nbs/90_cli.ipynb #848f422b
-def _revert_options(sub):
-    "Reversion, and which of its ingredients does what."
-    r = sub.add_parser('revert', help='the other way round: repaint a painting as a photo')
-    r.add_argument('painting', help='painting: a path or web address')
-    r.add_argument('photo', nargs='+', help='photo of something like it; of several the one that fits best is taken')
-    r.add_argument('-o', '--output', required=True, help='picture file to write; a .png carries the recipe')
-    a = sub.add_parser('ablate', help='revert with some ingredients changed: a figure and a table')
-    a.add_argument('painting', help='painting: a path or web address')
-    a.add_argument('photo', help='photo of something like it')
-    a.add_argument('-o', '--output', required=True, help='figure to write')
-    a.add_argument('--variants', nargs='+', metavar='NAME', help="e.g. reverted 'full contrast' \"the article's\" (default: all)")
-    for s in (r, a):
-        _recipe_options(s)
-        s.add_argument('--content-layers', nargs='+', metavar='LAYER', help='layers that hold the painting (default: relu2_1)')
-        s.add_argument('--contrast', type=float, help="what is left of the photo's contrast (default: .85)")
-        s.add_argument('--colours', type=float, help="how far its colours go towards the painting's, 0 to 1 (default: 1)")
-        s.add_argument('--keep', type=float, help="weight of staying the painting as seen from afar (default: 12); 0 is without")
-        s.add_argument('--match', type=float, help='weight of looking, at each place, as the photo does where it is most like it (default: 15); 0 is without')
-        s.add_argument('--masses', action=argparse.BooleanOptionalAction, help="give large areas of the photo the painting's contrast (default: yes)")
-        s.add_argument('--own-masses', action='store_true', help='the photo as a style and no more: no masses, colours, keep or match, all style layers')
-    return r, a
+def stylize_words(parser):
+    _picture(parser, 'content', 'photo')
+    _picture(parser, 'style', 'painting; several are blended', nargs='+')
+    _output(parser)
+    recipe_words(parser, also=dict(style_blend='--blend'))
+    parser.add_argument('--mask', action='append', metavar='FILE',
+        help='where a style goes, white on black; once a style, in their order')
+    parser.add_argument('--style-mask', action='append', metavar='FILE',
+        help='which part of a style picture is meant; once a style')
+    parser.add_argument('--content-mask', metavar='FILE', help='where the photo counts')
+    parser.add_argument('--change-mask', metavar='FILE', help='where the photo may change at all')
+    parser.add_argument('--animate', metavar='FILE', help='also write the run as .gif or .mp4')
+
+def run_stylize(args):
+    "Repaint, and write the picture."
+    from style_nb.pictures import check_output
+    from style_nb.transfer import stylize
+    check_output(args.output)
+    settings = recipe_of(args)
+    if args.animate:
+        check_output(args.animate, ('.gif', '.mp4'))
+        settings.setdefault('snapshots', 10)
+    masks = dict(masks=args.mask, style_masks=args.style_mask, content_mask=args.content_mask, change_mask=args.change_mask)
+    result = stylize(args.content, args.style, **settings, **{k: v for k, v in masks.items() if v})
+    result.save(args.output)
+    if args.animate: result.animate(args.animate)
+    print(f"{args.output}: {result!r}", file=sys.stderr)
 
 # %% ../nbs/90_cli.ipynb #2585fb2e
-def _look_options(sub):
-    "Tasks around the ideas: contrast, which photo, every photo in every style."
-    c = sub.add_parser('contrast', help="lower a photo's contrast, or give it a painting's")
-    c.add_argument('picture', help='picture: a path or web address')
-    c.add_argument('-o', '--output', required=True, help='picture file to write')
-    c.add_argument('--contrast', type=float, help='what is left of it: 1 changes nothing, 0 is one flat colour (default: .5, or 1 with --like)')
-    c.add_argument('--channels', help='all (default) or luminance, which leaves the colours')
-    c.add_argument('--like', metavar='PAINTING', help='picture whose contrast is wanted')
-    c.add_argument('--by', help='with --like: global (default), scale, octave by octave, or histogram')
-    k = sub.add_parser('rank', help='which of several photos will serve best to revert a painting: a table, the best first')
-    k.add_argument('painting', help='painting: a path or web address')
-    k.add_argument('photo', nargs='+', help='photos: paths or web addresses')
-    k.add_argument('-o', '--output', help='figure to write: the photos in that order')
-    m = sub.add_parser('matrix', help='every photo in the style of every painting, on one sheet')
-    m.add_argument('content', nargs='+', help='photos: paths or web addresses')
-    m.add_argument('--styles', nargs='+', required=True, metavar='STYLE', help='paintings: paths or web addresses')
-    m.add_argument('-o', '--output', required=True, help='picture file to write')
-    m.add_argument('--folder', help='where each picture is saved too, and found again by the same command')
-    _recipe_options(m)
-
-
-# %% ../nbs/90_cli.ipynb #c90a5b14
-def _colour_options(s, sub):
-    "Whose colours a result has, and the task that changes colours alone."
-    s.add_argument('--colours', help='whose colours the result has: style (default), content-luma, content-oklab, content-match or content-before')
-    s.add_argument('--balance', action='store_const', const=True, help='take weights as shares of the gradient; try --style-weight 3')
-    k = sub.add_parser('recolour', help='colours only: a photo in the colours of a painting, no stroke')
-    k.add_argument('photo', help='photo: a path or web address')
-    k.add_argument('painting', nargs='+', help='painting: a path or web address; of several, all together')
-    k.add_argument('-o', '--output', required=True, help='picture file to write')
-    k.add_argument('--method', default='symmetric', help='symmetric (default), pca, cholesky or histogram')
+def recolour_words(parser):
+    _picture(parser, 'photo', 'photo')
+    _picture(parser, 'painting', 'painting; of several, all together', nargs='+')
+    _output(parser, 'picture file to write')
+    parser.add_argument('--method', default='symmetric', help='symmetric (default), pca, cholesky or histogram')
 
 def run_recolour(args):
     "Change colours, and write the picture."
@@ -154,52 +140,244 @@ def run_recolour(args):
     check_output(args.output)
     save_picture(match_colours(args.photo, args.painting, method=args.method), args.output)
 
-# %% ../nbs/90_cli.ipynb #14ebc231
-def _shrink_options(sub):
-    "A small encoder of a large one."
-    s = sub.add_parser('shrink', help='make a small encoder of a large one, e.g. of your own VGG file')
-    s.add_argument('teacher', help="vgg16, vgg19, another encoder, or a VGG's weights file")
-    s.add_argument('-o', '--output', required=True, metavar='FILE', help='weights file to write, .safetensors; a run that was stopped goes on with the same command')
-    s.add_argument('--pictures', required=True, nargs='+', metavar='DIR', help='folders of photos and paintings')
-    s.add_argument('--weights', metavar='FILE', help="the teacher's weights file, where it is named by its encoder")
-    s.add_argument('--share', type=float, nargs='+', default=[.5], metavar='S', help='share of the channels to keep (default: .5), or five numbers of channels')
-    s.add_argument('--steps', type=int, help='steps of the training after the least squares; 0 is without (default: 800)')
-    s.add_argument('--hold-out', type=int, nargs='+', default=[33], metavar='N', help='each how manyth picture is kept out and measured on (default: 33), or a number for each folder; 0 is none')
-    s.add_argument('--seed', type=int, help='seed of the squares cut from the pictures')
+# %% ../nbs/90_cli.ipynb #c90a5b14
+def shrink_words(parser):
+    parser.add_argument('teacher', help="vgg16, vgg19, another encoder, or a VGG's weights file")
+    _output(parser, 'weights file to write, .safetensors; a run that was stopped goes on with the same command')
+    parser.add_argument('--pictures', required=True, nargs='+', metavar='DIR', help='folders of photos and paintings')
+    parser.add_argument('--weights', metavar='FILE', help="the teacher's weights file, where it is named by its encoder")
+    parser.add_argument('--share', type=float, nargs='+', default=[.5], metavar='S',
+        help='share of the channels to keep (default: .5), or five numbers of channels')
+    parser.add_argument('--steps', type=int,
+        help='steps of the training after the least squares; 0 is without (default: 800)')
+    parser.add_argument('--hold-out', type=int, nargs='+', default=[33], metavar='N',
+        help='each how manyth picture is kept out and measured on (default: 33), or a number for each folder; 0 is none')
+    parser.add_argument('--seed', type=int, help='seed of the squares cut from the pictures')
 
+# %% ../nbs/90_cli.ipynb #14ebc231
 def run_shrink(args):
     "Make a small encoder, write it, and say layer by layer what it has of the large one."
     from style_nb.shrinking import shrink
     share = args.share[0] if len(args.share) == 1 else args.share
     hold_out = args.hold_out*len(args.pictures) if len(args.hold_out) == 1 else args.hold_out
-    made = shrink(args.teacher, args.output, args.pictures, share, weights=args.weights, hold_out=hold_out, **_given(args, 'steps', 'seed'))
+    how = dict(weights=args.weights, hold_out=hold_out) | _given(args, 'steps', 'seed')
+    made = shrink(args.teacher, args.output, args.pictures, share, **how)
     print(repr(made), file=sys.stderr)
     if not made.path: raise KeyboardInterrupt
     print(made.table.round(3).to_string())
 
 # %% ../nbs/90_cli.ipynb #4902e0e4
-_FIELDS = '''size steps levels encoder encoder_weights finish finish_steps finish_weights optimizer init noise noise_share style_weight tv_weight tv_kind
-    style_kind content_kind seed'''.split()
+FIGURES = ('.png', '.jpg', '.pdf', '.svg')
 
-def _given(args, *names): return {k: v for k in names if (v := getattr(args, k)) is not None}
-def _recipe_of(args): return dict(recipe=args.recipe, **_given(args, *_FIELDS))
+def _save_figure(figure, path):
+    from style_nb.pictures import whole_file
+    with whole_file(path) as part: figure.savefig(part, bbox_inches='tight')
 
-def run_stylize(args):
-    "Repaint, and write the picture."
+def _named(paths):
+    "{name: path}: the name of the file, and all of the path where two have the same."
+    stems = [Path(p).stem for p in paths]
+    return {(p if stems.count(stem) > 1 else stem): p for p, stem in zip(paths, stems)}
+
+def palette_words(parser):
+    _picture(parser, 'style', 'painting; several are blended, or with --grid laid out side by side', nargs='+')
+    _output(parser)
+    parser.add_argument('--grid', action='store_true',
+        help='a figure: a row for each painting, a column for each layer, and all layers together')
+    recipe_words(parser, but=['content_weights', 'content_weight', 'style_weights', 'keep'])
+    parser.add_argument('--layers', nargs='+', metavar='LAYER',
+        help='style layers, e.g. relu1_1 relu3_1 (default: those of the recipe)')
+    parser.add_argument('--seamless', action='store_true', help='make the borders fit each other')
+
+def run_palette(args):
+    "Paint a palette or a grid of them, and write it."
     from style_nb.pictures import check_output
-    from style_nb.transfer import stylize
+    from style_nb.palettes import palette, palettes
+    settings = recipe_of(args) | _given(args, 'layers') | dict(seamless=args.seamless)
+    if args.grid:
+        check_output(args.output, FIGURES)
+        made = palettes(_named(args.style), **settings)
+        _save_figure(made.show(), args.output)
+        return print(f"{args.output}: {len(made)} palettes", file=sys.stderr)
     check_output(args.output)
-    if args.animate: check_output(args.animate, ('.gif', '.mp4'))
-    settings = _recipe_of(args) | _given(args, 'colours', 'balance')
-    settings |= {k: v for k, v in dict(style_blend=args.blend, masks=args.mask, style_masks=args.style_mask, content_mask=args.content_mask, change_mask=args.change_mask).items() if v}
-    if args.animate: settings['snapshots'] = 10
-    r = stylize(args.content, args.style, **settings)
-    r.save(args.output)
-    if args.animate: r.animate(args.animate)
-    print(f"{args.output}: {r!r}", file=sys.stderr)
+    result = palette(args.style, **settings)
+    result.save(args.output)
+    print(f"{args.output}: {result!r}", file=sys.stderr)
 
 # %% ../nbs/90_cli.ipynb #3b10733b
-def _lines(rows): return '\n'.join('  '.join(str(c).ljust(w) for c, w in zip(r, [max(len(str(x[i])) for x in rows) for i in range(len(rows[0]))])).rstrip() for r in rows)
+_JITTERS = dict(
+    gap='ground between tiles, in sides of a tile',
+    brick='offset of every other row, in widths of a tile',
+    place='jitter of place, in sides of a tile',
+    turn='jitter of angle, degrees',
+    grow='jitter of scale, as a logarithm',
+    recolour='jitter of colour',
+)
+
+def tile_words(parser):
+    _picture(parser, 'photo', 'photo')
+    parser.add_argument('-n', type=int, default=4, help='tiles along each side (default: 4)')
+    _output(parser, 'picture file to write')
+    parser.add_argument('--size', type=int, help="longer side of the result, px (default: the photo's)")
+    parser.add_argument('--seams', help='plain, mirror or blend')
+    for name, text in _JITTERS.items(): parser.add_argument(f'--{name}', type=float, help=text)
+    parser.add_argument('--seamless', action='store_true',
+        help='whole tiles only, so that the result can be tiled itself')
+    parser.add_argument('--seed', type=int, help='seed of the jitter')
+    parser.add_argument('--sweep', type=int, nargs='*', metavar='N',
+        help='a figure instead: tiles and their palettes for several numbers of tiles (default: 1 2 4 8 16)')
+    parser.add_argument('--content', metavar='FILE', help='with --sweep, photo to repaint with each')
+    parser.add_argument('--unrelated', metavar='FILE',
+        help='with --sweep, photo of another object: palettes are scored against it')
+    parser.add_argument('--steps', type=int, help='with --sweep, optimiser steps of each run (default: 200)')
+
+# %% ../nbs/90_cli.ipynb #39e833e7
+def run_tile(args):
+    "Lay tiles, and write them; with --sweep a figure of several numbers of tiles."
+    from style_nb.pictures import check_output, load_picture, save_picture
+    from style_nb.tiling import granularity_sweep, tile
+    how = dict(seamless=args.seamless) | _given(args, 'seams', 'seed', *_JITTERS)
+    swept = _given(args, 'content', 'unrelated', 'steps')
+    if args.sweep is None:
+        check_output(args.output)
+        for name in swept: raise ValueError(f"--{name} goes with --sweep: add it.")
+        tiles = tile(load_picture(args.photo), args.n, **how, **_given(args, 'size'))
+        save_picture(tiles, args.output)
+        height, width = tiles.shape[-2:]
+        return print(f"{args.output}: {args.n} tiles along each side, {width}x{height} px", file=sys.stderr)
+    check_output(args.output, FIGURES)
+    if args.sweep: swept['ns'] = args.sweep
+    made = granularity_sweep(args.photo, how=how, **swept, **_given(args, 'size'))
+    _save_figure(made.show(), args.output)
+    print(f"{args.output}: {made!r}", file=sys.stderr)
+
+# %% ../nbs/90_cli.ipynb #6866df00
+def _reversion_words(parser):
+    "What `revert` and `ablate` have in common."
+    recipe_words(parser, but=['colours', 'keep'], also=dict(content_weights='--content-layers'))
+    parser.add_argument('--contrast', type=float, help="what is left of the photo's contrast (default: .85)")
+    parser.add_argument('--colours', type=float,
+        help="how far its colours go towards the painting's, 0 to 1 (default: 1)")
+    parser.add_argument('--keep', type=float,
+        help='weight of staying the painting as seen from afar (default: 12); 0 is without')
+    parser.add_argument('--match', type=float,
+        help='weight of looking, at each place, as the photo does where it is most like it (default: 15); 0 is without')
+    parser.add_argument('--masses', action=argparse.BooleanOptionalAction,
+        help="give large areas of the photo the painting's contrast (default: yes)")
+    parser.add_argument('--own-masses', action='store_true',
+        help='the photo as a style and no more: no masses, colours, keep or match, all style layers')
+
+def _reverting(args):
+    "Settings of `revert` from the words given."
+    from style_nb.reversion import BARE
+    bare = BARE if args.own_masses else {}
+    return recipe_of(args) | bare | _given(args, 'contrast', 'colours', 'keep', 'match', 'masses')
+
+def revert_words(parser):
+    _picture(parser, 'painting', 'painting')
+    _picture(parser, 'photo', 'photo of something like it; of several the one that fits best is taken', nargs='+')
+    _output(parser)
+    _reversion_words(parser)
+
+def ablate_words(parser):
+    _picture(parser, 'painting', 'painting')
+    _picture(parser, 'photo', 'photo of something like it')
+    _output(parser, 'figure to write')
+    parser.add_argument('--variants', nargs='+', metavar='NAME',
+        help="e.g. reverted 'full contrast' \"the article's\" (default: all)")
+    _reversion_words(parser)
+
+# %% ../nbs/90_cli.ipynb #69c2f586
+def run_revert(args):
+    "Choose among the photos, revert, and write the picture."
+    from style_nb.pictures import check_output
+    from style_nb.reversion import new_dark, rank_photos, revert
+    check_output(args.output)
+    photo = args.photo[0]
+    if len(args.photo) > 1:
+        ranked = rank_photos(args.painting, {p: p for p in args.photo})
+        for path, row in ranked.iterrows(): print(f"{path}: {row.score:.2f} {row.words}", file=sys.stderr)
+        photo = ranked.index[0]
+    result = revert(args.painting, photo, **_reverting(args))
+    result.save(args.output)
+    print(f"{args.output}: {result!r}; new dark {new_dark(result.image, args.painting)['share']:.1%}", file=sys.stderr)
+
+def run_ablate(args)->str:
+    "Revert with one ingredient changed at a time; write the figure, give the table."
+    from style_nb.pictures import check_output
+    from style_nb.reversion import ablate
+    check_output(args.output, FIGURES)
+    made = ablate(args.painting, args.photo, args.variants, **_reverting(args))
+    _save_figure(made.show(), args.output)
+    return repr(made)
+
+# %% ../nbs/90_cli.ipynb #90de16ed
+def _lines(rows):
+    "Rows of words as lines, the columns one under the other."
+    widths = [max(len(str(word)) for word in column) for column in zip(*rows)]
+    return '\n'.join('  '.join(str(word).ljust(w) for word, w in zip(row, widths)).rstrip() for row in rows)
+
+def rank_words(parser):
+    _picture(parser, 'painting', 'painting')
+    parser.add_argument('photo', nargs='+', help='photos: paths or web addresses')
+    parser.add_argument('-o', '--output', metavar='FILE', help='figure to write: the photos in that order')
+
+def run_rank(args)->str:
+    "The photos by how well they fit a painting: a table, and a figure if one is asked for."
+    from style_nb.pictures import check_output, show_pictures
+    from style_nb.reversion import rank_photos
+    if args.output: check_output(args.output, FIGURES)
+    table = rank_photos(args.painting, {p: p for p in args.photo})
+    if args.output:
+        titles = ['painting', *(f'{Path(p).stem}: {score:.2f}' for p, score in table.score.items())]
+        _save_figure(show_pictures([args.painting, *table.index], titles, ncols=5, height=2.), args.output)
+    figures = [c for c in table.columns if c != 'words']
+    rows = [(path, *(f'{row[c]:.2f}' for c in figures), row.words) for path, row in table.iterrows()]
+    return _lines([('photo', *figures, 'words'), *rows])
+
+# %% ../nbs/90_cli.ipynb #b1bc9e31
+def contrast_words(parser):
+    _picture(parser, 'picture', 'picture')
+    _output(parser, 'picture file to write')
+    parser.add_argument('--contrast', type=float,
+        help='what is left of it: 1 changes nothing, 0 is one flat colour (default: .5, or 1 with --like)')
+    parser.add_argument('--channels', help='all (default) or luminance, which leaves the colours')
+    parser.add_argument('--like', metavar='PAINTING', help='picture whose contrast is wanted')
+    parser.add_argument('--by', help='with --like: global (default), scale, octave by octave, or histogram')
+
+def run_contrast(args):
+    "Lower or match a picture's contrast, write it, and say what became of its tones."
+    from style_nb.contrast import lower_contrast, match_contrast, match_histogram, tones
+    from style_nb.pictures import check_output, load_picture, save_picture
+    check_output(args.output)
+    if args.by and not args.like: raise ValueError("--by goes with --like: name the picture whose contrast is wanted.")
+    before = after = load_picture(args.picture)
+    if args.by == 'histogram': after = match_histogram(before, args.like)
+    elif args.like: after = match_contrast(before, args.like, **_given(args, 'by'))
+    amount = args.contrast
+    if amount is None and not args.like: amount = .5
+    if amount is not None: after = lower_contrast(after, amount, **_given(args, 'channels'))
+    save_picture(after, args.output)
+    said = lambda p: '{mean:.2f} ± {deviation:.2f}'.format(**tones(p))
+    print(f"{args.output}: luminance {said(before)} became {said(after)}", file=sys.stderr)
+
+# %% ../nbs/90_cli.ipynb #547a2e12
+def matrix_words(parser):
+    parser.add_argument('content', nargs='+', help='photos: paths or web addresses')
+    parser.add_argument('--styles', nargs='+', required=True, metavar='STYLE', help='paintings: paths or web addresses')
+    _output(parser, 'picture file to write')
+    parser.add_argument('--folder', help='where each picture is saved too, and found again by the same command')
+    recipe_words(parser)
+
+def run_matrix(args):
+    "Paint every photo in every style, and write the sheet."
+    from style_nb.pictures import check_output, save_picture
+    from style_nb.sweeping import matrix
+    check_output(args.output)
+    made = matrix(_named(args.content), _named(args.styles), args.folder, **recipe_of(args))
+    if not any(item.image for item in made.items):
+        raise ValueError(made.items[0].error or 'stopped before the first picture')
+    save_picture(made.sheet(), args.output)
+    print(f"{args.output}: {made!r}", file=sys.stderr)
 
 def list_encoders(args=None)->str:
     "A line for each encoder."
@@ -216,143 +394,67 @@ def list_samples(args=None)->str:
     from style_nb.gallery import samples
     return repr(samples())
 
-# %% ../nbs/90_cli.ipynb #39e833e7
-FIGURES = ('.png', '.jpg', '.pdf', '.svg')
-
-def _save_figure(fig, path):
-    from style_nb.pictures import whole_file
-    with whole_file(path) as tmp: fig.savefig(tmp, bbox_inches='tight')
-
-def _named(paths): return {(p if [Path(q).stem for q in paths].count(Path(p).stem) > 1 else Path(p).stem): p for p in paths}
-
-def run_palette(args):
-    "Paint a palette or a grid of them, and write it."
-    from style_nb.pictures import check_output
-    from style_nb.palettes import palette, palettes
-    check_output(args.output, FIGURES) if args.grid else check_output(args.output)
-    settings = _recipe_of(args) | _given(args, 'aspect', 'layers') | dict(seamless=args.seamless)
-    r = (palettes if args.grid else palette)(_named(args.style) if args.grid else args.style, **settings)
-    if args.grid: _save_figure(r.show(), args.output)
-    else: r.save(args.output)
-    print(f"{args.output}: {len(r)} palettes" if args.grid else f"{args.output}: {r!r}", file=sys.stderr)
-
-def run_tile(args):
-    "Lay tiles, and write them; with --sweep a figure of several numbers of tiles."
-    from style_nb.pictures import check_output, load_picture, save_picture
-    from style_nb.tiling import granularity_sweep, tile
-    check_output(args.output, FIGURES) if args.sweep is not None else check_output(args.output)
-    how = dict(seamless=args.seamless, **_given(args, 'seams', 'seed', *_JITTERS))
-    if args.sweep is None:
-        if others := _given(args, 'content', 'unrelated', 'steps'): raise ValueError(f"--{next(iter(others))} goes with --sweep: add it.")
-        out = tile(load_picture(args.photo), args.n, **how, **_given(args, 'size'))
-        save_picture(out, args.output)
-        return print(f"{args.output}: {args.n} tiles along each side, {out.shape[-1]}x{out.shape[-2]} px", file=sys.stderr)
-    g = granularity_sweep(args.photo, how=how, **dict(ns=args.sweep) if args.sweep else {}, **_given(args, 'content', 'unrelated', 'steps', 'size'))
-    _save_figure(g.show(), args.output)
-    print(f"{args.output}: {g!r}", file=sys.stderr)
-
-# %% ../nbs/90_cli.ipynb #6866df00
-def _reverting(args):
-    "Settings of `revert` from the words given."
-    from style_nb.reversion import BARE
-    how = _recipe_of(args) | (BARE if args.own_masses else {})
-    how |= _given(args, 'contrast', 'colours', 'keep', 'match', 'masses')
-    if args.content_layers: how['content_weights'] = args.content_layers
-    return how
-
-# %% ../nbs/90_cli.ipynb #69c2f586
-def run_revert(args):
-    "Choose among the photos, revert, and write the picture."
-    from style_nb.pictures import check_output
-    from style_nb.reversion import new_dark, rank_photos, revert
-    check_output(args.output)
-    photo = args.photo[0]
-    if len(args.photo) > 1:
-        ranked = rank_photos(args.painting, {p: p for p in args.photo})
-        for p, score, words in zip(ranked.index, ranked.score, ranked.words): print(f"{p}: {score:.2f} {words}", file=sys.stderr)
-        photo = ranked.index[0]
-    r = revert(args.painting, photo, **_reverting(args))
-    r.save(args.output)
-    print(f"{args.output}: {r!r}; new dark {new_dark(r.image, args.painting)['share']:.1%}", file=sys.stderr)
-
-def run_ablate(args)->str:
-    "Revert with one ingredient changed at a time; write the figure, give the table."
-    from style_nb.pictures import check_output
-    from style_nb.reversion import ablate
-    check_output(args.output, FIGURES)
-    a = ablate(args.painting, args.photo, args.variants, **_reverting(args))
-    _save_figure(a.show(), args.output)
-    return repr(a)
-
-def run_rank(args)->str:
-    "The photos by how well they fit a painting: a table, and a figure if one is asked for."
-    from style_nb.pictures import check_output, show_pictures
-    from style_nb.reversion import rank_photos
-    if args.output: check_output(args.output, FIGURES)
-    t = rank_photos(args.painting, {p: p for p in args.photo})
-    if args.output: _save_figure(show_pictures([args.painting, *t.index], ['painting', *(f'{Path(p).stem}: {s:.2f}' for p, s in t.score.items())], ncols=5, height=2.), args.output)
-    figures = [c for c in t.columns if c != 'words']
-    return _lines([('photo', *figures, 'words'), *((p, *(f'{r[c]:.2f}' for c in figures), r.words) for p, r in t.iterrows())])
-
-# %% ../nbs/90_cli.ipynb #b1bc9e31
-def run_contrast(args):
-    "Lower or match a picture's contrast, write it, and say what became of its tones."
-    from style_nb.contrast import lower_contrast, match_contrast, match_histogram, tones
-    from style_nb.pictures import check_output, load_picture, save_picture
-    check_output(args.output)
-    if args.by and not args.like: raise ValueError("--by goes with --like: name the picture whose contrast is wanted.")
-    x, amount = load_picture(args.picture), args.contrast
-    out = x if not args.like else match_histogram(x, args.like) if args.by == 'histogram' else match_contrast(x, args.like, **_given(args, 'by'))
-    if not args.like or amount is not None: out = lower_contrast(out, .5 if amount is None else amount, **_given(args, 'channels'))
-    save_picture(out, args.output)
-    said = lambda p: '{mean:.2f} ± {deviation:.2f}'.format(**tones(p))
-    print(f"{args.output}: luminance {said(x)} became {said(out)}", file=sys.stderr)
-
-def run_matrix(args):
-    "Paint every photo in every style, and write the sheet."
-    from style_nb.pictures import check_output, save_picture
-    from style_nb.sweeping import matrix
-    check_output(args.output)
-    m = matrix(_named(args.content), _named(args.styles), args.folder, **_recipe_of(args))
-    if not any(o.image for o in m.items): raise ValueError(m.items[0].error or 'stopped before the first picture')
-    save_picture(m.sheet(), args.output)
-    print(f"{args.output}: {m!r}", file=sys.stderr)
-
 # %% ../nbs/90_cli.ipynb #59e68043
+def demo_words(parser):
+    parser.add_argument('-o', '--output', default='demo', help='folder to write into, made if missing (default: demo)')
+
 def run_demo(args, **settings):
     "Repaint a bundled photo; write content, style, result, losses and a contact sheet."
     folder = Path(args.output)
     try: folder.mkdir(parents=True, exist_ok=True)
-    except OSError as e: raise ValueError(f"The folder {folder} cannot be made: {e.strerror}. Choose another with -o.") from None
-    t = time.perf_counter()
+    except OSError as e:
+        raise ValueError(f"The folder {folder} cannot be made: {e.strerror}. Choose another with -o.") from None
+    start = time.perf_counter()
     print('Loading PyTorch and fastai ...', file=sys.stderr, flush=True)
     from style_nb.pictures import save_picture, show_pictures, whole_file
     from style_nb.gallery import sample
     from style_nb.transfer import stylize
     content, styles = sample('astronaut'), {n: sample(n) for n in ('swirls', 'woodcut', 'dots')}
-    print(f'Ready after {time.perf_counter() - t:.1f} s. Repainting a photo in three styles and in all of them; Ctrl-C keeps the picture so far.', file=sys.stderr)
-    t, settings = time.perf_counter(), dict(size=360, steps=120) | settings
-    results = {'all three': stylize(content, list(styles.values()), **settings)} | {n: stylize(content, s, **settings) for n, s in styles.items()}
-    seconds = time.perf_counter() - t
-    r = results['swirls']
-    for name, im in dict(content=content, style=styles['swirls']).items(): save_picture(im, folder/f'{name}.png')
-    r.save(folder/'result.png')
-    sheet = show_pictures([content, *styles.values(), *[o.image for o in results.values()]], ['photo', *styles, *[f'in {n}' for n in results]], ncols=4, height=3)
-    for name, fig in dict(loss=r.plot_losses(), contact_sheet=sheet).items():
-        with whole_file(folder/f'{name}.png') as tmp: fig.savefig(tmp, bbox_inches='tight')
-    print(f"Painted four pictures of {r.image.width}x{r.image.height} px in {seconds:.0f} s, {seconds/4:.0f} s each: look at {folder/'contact_sheet.png'}")
+    print(f'Ready after {time.perf_counter() - start:.1f} s. Repainting a photo in three styles and in all of them; '
+          'Ctrl-C keeps the picture so far.', file=sys.stderr)
+    start, settings = time.perf_counter(), dict(size=360, steps=120) | settings
+    results = {'all three': stylize(content, list(styles.values()), **settings)}
+    for name, style in styles.items(): results[name] = stylize(content, style, **settings)
+    seconds = time.perf_counter() - start
+    shown = results['swirls']
+    save_picture(content, folder/'content.png')
+    save_picture(styles['swirls'], folder/'style.png')
+    shown.save(folder/'result.png')
+    titles = ['photo', *styles, *(f'in {n}' for n in results)]
+    sheet = show_pictures([content, *styles.values(), *(r.image for r in results.values())], titles, ncols=4, height=3)
+    _save_figure(shown.plot_losses(), folder/'loss.png')
+    _save_figure(sheet, folder/'contact_sheet.png')
+    print(f"Painted four pictures of {shown.image.width}x{shown.image.height} px in {seconds:.0f} s, "
+          f"{seconds/4:.0f} s each: look at {folder/'contact_sheet.png'}")
 
 # %% ../nbs/90_cli.ipynb #7ad6c1a0
-TASKS = dict(stylize=run_stylize, palette=run_palette, recolour=run_recolour, tile=run_tile, revert=run_revert, contrast=run_contrast, rank=run_rank, ablate=run_ablate, matrix=run_matrix, shrink=run_shrink, demo=run_demo, encoders=list_encoders, recipes=list_recipes, samples=list_samples)
+TASKS = {  # what it does, its words, who does it
+    'stylize': ('repaint a photo in the style of one or more paintings', stylize_words, run_stylize),
+    'recolour': ('colours only: a photo in the colours of a painting, no stroke', recolour_words, run_recolour),
+    'palette': ('paint a style alone, from noise: what a run will take from it', palette_words, run_palette),
+    'tile': ('fill a picture with small copies of it, so that it becomes a style', tile_words, run_tile),
+    'revert': ('the other way round: repaint a painting as a photo', revert_words, run_revert),
+    'ablate': ('revert with some ingredients changed: a figure and a table', ablate_words, run_ablate),
+    'contrast': ("lower a photo's contrast, or give it a painting's", contrast_words, run_contrast),
+    'rank': ('which of several photos will serve best to revert a painting', rank_words, run_rank),
+    'matrix': ('every photo in the style of every painting, on one sheet', matrix_words, run_matrix),
+    'shrink': ('make a small encoder of a large one, e.g. of your own VGG file', shrink_words, run_shrink),
+    'demo': ('repaint a bundled photo and write what a first look wants to see', demo_words, run_demo),
+    'encoders': ('list the encoders', None, list_encoders),
+    'recipes': ('list the named recipes', None, list_recipes),
+    'samples': ('list the bundled pictures', None, list_samples),
+}
 
 def main(
     argv=None,  # Words of the command line; `None` takes the program's own
 )->int:         # Exit code
     "Run the command line: 0, or another code and one line on stderr."
-    args = build_parser().parse_args(argv)
-    try: out = TASKS[args.task](args)
+    argv = sys.argv[1:] if argv is None else argv
+    args = build_parser(argv[0] if argv else '').parse_args(argv)
+    try: out = TASKS[args.task][2](args)
     except (ValueError, TypeError, OSError) as e: return _fail(str(e))
-    except (RuntimeError, MemoryError) as e: return _fail(f"{type(e).__name__}: {e}. A smaller --size needs less memory.")
+    except (RuntimeError, MemoryError) as e:
+        return _fail(f"{type(e).__name__}: {e}. A smaller --size needs less memory.")
     except KeyboardInterrupt: return _fail('stopped', 130)
     if out: print(out)
     return 0

@@ -3,12 +3,13 @@ import os, re, signal, subprocess, sys, time
 from pathlib import Path
 import numpy as np, pytest, torch
 from PIL import Image
-from style_nb.cli import main, run_demo
+from dataclasses import fields
+from style_nb.cli import build_parser, main, recipe_of, run_demo
 from safetensors.torch import load_file, save_file
 from style_nb.encoders import DATA, ENCODERS
 from style_nb.gallery import samples
 from style_nb.pictures import load_picture, save_picture, to_pil
-from style_nb.recipe import RECIPES, Recipe, picture_ref, to_json
+from style_nb.recipe import RECIPES, Choice, Recipe, Words, picture_ref, to_json
 
 root = str(Path(__file__).resolve().parent.parent)
 SMALL = '--size 48 --steps 3 --levels 1'.split()
@@ -75,6 +76,30 @@ def test_kinds_of_noise_and_of_smoothness(run, files):
     r, s, t = (Recipe.load(files/f'out/{i}.png') for i in range(3))
     assert [o.noise for o in (r, s, t)] == ['uniform', 'clouds', 'pink'] and (t.noise_share, t.tv_kind, t.init) == (.5, 'isotropic', 'recoloured')
     assert len({pixels(files/f'out/{i}.png') for i in range(3)}) == 3
+
+SAID = {'Layers': (['relu1_1=3', 'relu2_1'], {'relu1_1': 3., 'relu2_1': 1.}), 'Switch': ([], True), 'Moves': (['2:style_weights=relu1_1=0,relu2_1=2'], [[2, 'style_weights', {'relu1_1': 0., 'relu2_1': 2.}]])}
+
+def in_words(rule, name):
+    "Words for a field, and the value they mean"
+    if type(rule).__name__ in SAID: return SAID[type(rule).__name__]
+    if isinstance(rule, Choice): return [list(rule.options)[0]], list(rule.options)[0]
+    if isinstance(rule, Words): return ['texnet'], 'texnet'
+    value = 300 if name == 'steps' else max(rule.low, min(rule.high, 5))
+    return [value], [value] if rule.many == 'list' else value
+
+def test_every_field_of_a_recipe_can_be_said():
+    for f in fields(Recipe):
+        if not f.compare: continue
+        words, value = in_words(f.metadata['rule'], f.name)
+        args = build_parser('stylize').parse_args(['stylize', 'a.png', 'b.png', '-o', 'c.png', '--' + f.name.replace('_', '-'), *map(str, words)])
+        said = recipe_of(args)
+        assert set(said) == {'recipe', f.name}, said
+        more = dict(finish='texnet') if f.name == 'finish_weights' else {}
+        assert getattr(Recipe(**{f.name: said[f.name]}, **more), f.name) == value, f.name
+
+def test_words_that_are_no_move_and_no_weight(run, files):
+    for words in (['--schedule', 'soon'], ['--style-weights', 'relu1_1=much']): fails(run, files, stylize(files, *words), words[1], code=2)
+    fails(run, files, stylize(files, '--style-weights', 'relu9_1'), 'relu9_1')
 
 def test_several_styles(run, files):
     two = [files/'painting.png', files/'other.png']
