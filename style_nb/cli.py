@@ -120,7 +120,8 @@ def run_stylize(args):
     if args.animate:
         check_output(args.animate, ('.gif', '.mp4'))
         settings.setdefault('snapshots', 10)
-    masks = dict(masks=args.mask, style_masks=args.style_mask, content_mask=args.content_mask, change_mask=args.change_mask)
+    masks = dict(masks=args.mask, style_masks=args.style_mask)
+    masks |= dict(content_mask=args.content_mask, change_mask=args.change_mask)
     result = stylize(args.content, args.style, **settings, **{k: v for k, v in masks.items() if v})
     result.save(args.output)
     if args.animate: result.animate(args.animate)
@@ -145,13 +146,14 @@ def shrink_words(parser):
     parser.add_argument('teacher', help="vgg16, vgg19, another encoder, or a VGG's weights file")
     _output(parser, 'weights file to write, .safetensors; a run that was stopped goes on with the same command')
     parser.add_argument('--pictures', required=True, nargs='+', metavar='DIR', help='folders of photos and paintings')
-    parser.add_argument('--weights', metavar='FILE', help="the teacher's weights file, where it is named by its encoder")
+    parser.add_argument('--weights', metavar='FILE',
+        help="the teacher's weights file, where it is named by its encoder")
     parser.add_argument('--share', type=float, nargs='+', default=[.5], metavar='S',
         help='share of the channels to keep (default: .5), or five numbers of channels')
     parser.add_argument('--steps', type=int,
         help='steps of the training after the least squares; 0 is without (default: 800)')
     parser.add_argument('--hold-out', type=int, nargs='+', default=[33], metavar='N',
-        help='each how manyth picture is kept out and measured on (default: 33), or a number for each folder; 0 is none')
+        help='every Nth picture is kept out and measured on (default: 33), or a number for each folder; 0 is none')
     parser.add_argument('--seed', type=int, help='seed of the squares cut from the pictures')
 
 # %% ../nbs/90_cli.ipynb #14ebc231

@@ -122,17 +122,24 @@ _LINE = 4  # Neighbours that a convolution to few channels works out at once
 
 def _narrow(conv): return conv.in_channels*_LINE <= 16
 
+def _laid_out(weight, pad, stride, like):
+    "Weights of a convolution as the processor wants them for maps of the shape `like`."
+    weight = weight.contiguous(memory_format=torch.channels_last)
+    return torch.ops.mkldnn._reorder_convolution_weight(weight, pad, stride, [1, 1], 1, like)
+
 def _packed(conv, shape, pooled):
-    "Weights of a convolution, and of its way back as a convolution, laid out for maps of `shape`. After a pool the way back has its quarter in it."
+    "Weights of a convolution, and of its way back as one, laid out for `shape`; after a pool the way back has its quarter in it."
     (b, n, h, w), mirror = shape, isinstance(conv, MirrorConv)
-    pack = lambda weight, pad, stride, like: torch.ops.mkldnn._reorder_convolution_weight(weight.contiguous(memory_format=torch.channels_last), pad, stride, [1, 1], 1, like)
-    back, pads, stride = (conv.weight/4 if pooled else conv.weight).flip(2, 3).transpose(0, 1), [1 + mirror]*2, [1, 1]
+    down = _laid_out(conv.weight, [1 - mirror]*2, [1, 1], [b, n, h + 2*mirror, w + 2*mirror])
+    back = (conv.weight/4 if pooled else conv.weight).flip(2, 3).transpose(0, 1)
+    pads, stride = [1 + mirror]*2, [1, 1]
     if _narrow(conv):
-        back, pads, stride = torch.cat([F.pad(back, (i, _LINE - 1 - i)) for i in range(_LINE)]), [1 + mirror, mirror + _LINE], [1, _LINE]
-    return pack(conv.weight, [1 - mirror]*2, [1, 1], [b, n, h + 2*mirror, w + 2*mirror]), pack(back, pads, stride, [b, len(conv.weight), h, w])
+        back = torch.cat([F.pad(back, (i, _LINE - 1 - i)) for i in range(_LINE)])
+        pads, stride = [1 + mirror, mirror + _LINE], [1, _LINE]
+    return down, _laid_out(back, pads, stride, [b, len(conv.weight), h, w])
 
 def _lines_back(g, conv, fused, weight):
-    "The way back to few channels. A processor fills 16 lanes at once, and three channels would leave 13 of them empty: so four places share a line."
+    "The way back to few channels: four places share a line, since three channels fill 3 of a processor's 16 lanes."
     mirror = isinstance(conv, MirrorConv)
     (b, _, h, w), n = g.shape, conv.in_channels
     y = fused(g, weight, None, [1 + mirror, mirror + _LINE], [1, _LINE], [1, 1], 1, 'none', [], '')
@@ -148,7 +155,7 @@ def _convolve(x, conv, relu, fused, weight=None):
 
 def _convolve_back(g, conv, shape, fused, weight=None):
     mirror = isinstance(conv, MirrorConv)
-    if fused and _narrow(conv):  # likewise without packs: a run that goes on starts without any, and adds up in the same order
+    if fused and _narrow(conv):  # without packs too: a run that goes on has none at first, and must add up alike
         g = _lines_back(g, conv, fused, _packed(conv, shape, False)[1] if weight is None else weight)
     elif weight is None:
         like = torch.empty((*shape[:2], *(n + 2*mirror for n in shape[2:])), dtype=g.dtype, device=g.device, memory_format=torch.channels_last)  # only its shape is used

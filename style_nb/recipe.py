@@ -87,10 +87,9 @@ class Digest:
         if re.fullmatch('([0-9a-f]{64})?', str(value)): return value
         raise ValueError(f"{name} is {value!r}: give the 64 digits of `Encoder.digest`, or '' for any weights.")
 
-class Reference:
+class Reference(Words):
     "What stands for a picture."
     allowed = 'what `picture_ref` gives'
-    def check(self, value, name): return value
 
 class MaskReference:
     "What stands for a mask, or for each of several."
@@ -259,8 +258,9 @@ def recipe_table()->pd.DataFrame:
     "Every field of a recipe that can be set: its default, what is allowed, what it means."
     texts = docments(Recipe)
     usual = Recipe()
-    rows = {f.name: (getattr(usual, f.name), f.metadata['rule'].allowed, texts[f.name]) for f in fields(Recipe) if f.compare}
-    return pd.DataFrame(rows.values(), list(rows), ['default', 'allowed', 'meaning'])
+    choices = [f for f in fields(Recipe) if f.compare]
+    rows = [(getattr(usual, f.name), f.metadata['rule'].allowed, texts[f.name]) for f in choices]
+    return pd.DataFrame(rows, [f.name for f in choices], ['default', 'allowed', 'meaning'])
 
 def rule_of(
     name:str,  # A field of `Recipe`
