@@ -22,7 +22,8 @@ from style_nb.encoders import CALIBRATION, ENCODERS, Encoder, calibrate, encoder
 from style_nb.gallery import sample
 from style_nb.pictures import Plate, load_picture, resize, whole_file
 from style_nb.recipe import named_recipe
-from style_nb.transfer import _settle, run_transfer, transfer_learner
+from style_nb.planning import settle
+from style_nb.transfer import run_transfer, transfer_learner
 
 here = Path(__file__).parent/'results'
 PAIRS = [('astronaut', 'swirls'), ('cat', 'dots'), ('coffee', 'woodcut'), ('rocket', 'swirls')]
@@ -55,9 +56,10 @@ class Engine:
     "A run of ours that can be stepped a few at a time"
     def __init__(self, kind, content, style, **settings):
         r = recipe_for(kind, size=max(content.shape[-2:]), **settings)
-        shapes, self.recipe = _settle(r, make_encoder(kind), 'cpu', content, [style], ['content', 'style'])
-        self.xs, self.learn = [content, style], transfer_learner(content, [style], self.recipe, make_encoder(kind), shapes, r.init, 'cpu')
-    def run(self, *cbs): return run_transfer(self.learn.add_cbs(cbs), self.recipe, self.xs, ['content', 'style'])
+        self.plan = settle(content, style, r, device='cpu', enc=make_encoder(kind))
+        self.learn = transfer_learner(self.plan)
+
+    def run(self, *cbs): return run_transfer(self.learn.add_cbs(cbs), self.plan)
 
 class Interleave(Callback):
     "Times every step, and between two of them lets something else run"
@@ -88,11 +90,11 @@ def step_task(args):
             content, style = pictures(PAIRS[0], hw)
             n = 10 if args.quick else 20
             engine = Engine(kind, content, style, steps=n + 5, levels=1)
-            layers = [*engine.recipe.content_weights, *engine.recipe.style_weights]
+            layers = [*engine.plan.recipe.content_weights, *engine.plan.recipe.style_weights]
             fl = floor(kind, hw, layers)
             for _ in range(2): fl()
             floors, books = [], []
-            objective = reference.Objective(make_encoder(kind), engine.recipe, content, resize(style, min(max(style.shape[-2:]), round(max(hw)*engine.recipe.style_scale))))
+            objective = reference.Objective(make_encoder(kind), engine.plan.recipe, content, resize(style, min(max(style.shape[-2:]), round(max(hw)*engine.plan.recipe.style_scale))))
             book = TextBook(objective, content)
             def other(): floors.append(fl()); books.append(book.step())
             inter = Interleave(other, 1)

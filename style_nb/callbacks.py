@@ -504,8 +504,8 @@ class LiveView(StepCallback):
     def after_fit(self): self.show()
     def show(self):
         from IPython.display import display
-        x, finish = self.learn.picture_so_far(), getattr(self.learn, 'finish', None)  # in the colours the result will have
-        im = finish(self.learn, x) if finish else to_pil(x)
+        x, shown = self.learn.picture_so_far(), getattr(self.learn, 'shown', None)  # in the colours the result will have
+        im = shown(self.learn, x) if shown else to_pil(x)
         im.thumbnail((self.width, self.width))
         if self.handle is None: self.handle = display(im, display_id=True)
         elif self.handle: self.handle.update(im)

@@ -19,9 +19,11 @@ from .pictures import Plate, check_output, fit_size, in_range, load_picture, mid
 from .gallery import sample, samples
 from .contrast import lower_contrast
 from .callbacks import CONTROLS
-from .recipe import RECIPES, Recipe, named_recipe, on_encoder, png_info
+from .recipe import RECIPES, Recipe, named_recipe, png_info
 from .tiling import tile
-from .transfer import STARTS, Result, Shared, best_device, settle_levels, stylize
+from .results import Result
+from .planning import Shared, best_device, fit_to_encoder, settle_levels, step_size
+from .transfer import stylize
 from .sweeping import combinations, sweep
 
 # %% auto #0
@@ -181,9 +183,8 @@ def _settled(self:Session, r):
     "The recipe in units that fit its encoder, one level, with a step size."
     if r.levels not in (None, 1): raise ValueError(f"levels is {r.levels}: a session paints one level; use stylize for more.")
     if r.finish: raise ValueError(f"finish is {r.finish!r}: a session has no last steps, so one encoder paints all of them; say finish=None, or use stylize.")
-    enc = self._encoder(r)
-    r = on_encoder(r, enc.name + ('-caffe' if enc.shape.weights == 'Caffe file' else ''))
-    return replace(r, levels=1, lr=r.lr or (.03 if r.optimizer == 'adam' else 1.), lr_end=1., schedule=[])
+    r = fit_to_encoder(r, self._encoder(r))
+    return replace(r, levels=1, lr=step_size(r), lr_end=1., schedule=[])
 
 @patch
 def _check(self:Session, r, extras):

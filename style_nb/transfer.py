@@ -6,425 +6,76 @@ Docs: https://style-nb.github.io/style_nb/transfer.html.md"""
 
 # %% ../nbs/70_transfer.ipynb #07f7c687
 from __future__ import annotations
-import json, math, threading
+import threading
+from dataclasses import replace
 from functools import partial
-from itertools import zip_longest
-from dataclasses import dataclass, field, replace, asdict
-from pathlib import Path
-import numpy as np, pandas as pd, torch
-from PIL import Image
-from safetensors.torch import load_file, save_file
-from safetensors import safe_open
-from .pictures import (as_path, load_picture, to_pil, save_picture, check_output, whole_file, show_pictures, fit_size, middle, resize, in_range, one_of, Plate, PictureNotFound, MIN_SIDE)
-from .colour import finish_colours, match_colours
-from .encoders import Encoder
-from .masks import check_masks, layer_mask, load_mask, mask_of, mask_ref, pixels_of, regions, unless_white
-from .starts import noise
-from .losses import blend_grams
-from .learner import StepCallback, picture_learner, adam, each_scale, ContentLoss, StartLoss, StyleLoss, TVLoss
-from .callbacks import (Average, Clamp, Controls, CosineStep, Guard, History, LBFGSStep, EncoderPrecision, Finish, Progress, Pyramid, Snapshots, Stop, Within, PRECISIONS, best_precision, lbfgs, level_sizes, level_steps)
+import torch
+from .pictures import load_picture, middle, one_of, to_pil
+from .colour import finish_colours
+from .masks import layer_mask
+from .learner import ContentLoss, StartLoss, StyleLoss, TVLoss, adam, picture_learner
+from .callbacks import (
+    Average, Clamp, Controls, CosineStep, EncoderPrecision, Finish, Guard, History, LBFGSStep, Progress, Pyramid, Snapshots,
+    Stop, Within, lbfgs)
 from .shares import Balance
-from fastai.callback.core import Callback
-from .recipe import Recipe, check_encoder, named_recipe, on_encoder, recipe_encoder, picture_ref, png_info, to_json, from_json, takes_settings, RECIPES, STARTS
+from .recipe import takes_settings
+from .results import Result, Resume, run_state
+from .planning import Plan, Shared, first_canvas, settle
+# for those who imported them from here in 0.1.0:
+from .results import animate, load_state, plot_losses, save_state
+from .planning import best_device, check_device, prepare_style, settle_levels
 
 # %% auto #0
-__all__ = ['settle_levels', 'transfer_learner', 'run_state', 'save_state', 'load_state', 'Resume', 'Result', 'plot_losses',
-           'animate', 'check_device', 'best_device', 'Shared', 'stylize', 'prepare_style', 'run_transfer',
-           'reconstruct']
-
-# %% ../nbs/70_transfer.ipynb #94e834f7
-def settle_levels(
-    recipe:Recipe,  # A recipe
-    hw,             # Height and width of the picture, px
-    enc:Encoder,    # The encoder it runs on
-)->list:            # (height, width) of each level, rising
-    "Shapes of the pyramid's levels, checked against the deepest layer in use."
-    layers = [l for ws in (recipe.content_weights, recipe.style_weights) for l, w in ws.items() if w > 0]
-    need = enc.min_side(layers) if layers else 1
-    shapes = lambda n: [fit_size(hw, s) for s in level_sizes(recipe.size, n)]
-    fits = lambda n: min(shapes(n)[0]) >= need
-    n = recipe.levels or max([1] + [n for n in range(2, 8) if level_sizes(recipe.size, n)[0] >= 120 and fits(n) and n <= recipe.steps - (recipe.finish_steps if recipe.finish else 0)])
-    if not fits(n):
-        h, w = shapes(n)[0]
-        deepest = max(layers, key=enc.layers.index)
-        raise ValueError(f"size {recipe.size} with {n} level{'s'[:n > 1]} starts at {w}x{h} px, but {deepest} needs a shorter side of {need} px: raise size, lower levels or leave out {deepest}.")
-    return shapes(n)
-
-# %% ../nbs/70_transfer.ipynb #94561600
-def _start(init, content, styles, hw, recipe, masks):
-    "The canvas to start from, (1, 3, *hw), by name or from a picture; of one with other proportions, its middle."
-    grain = noise(hw, recipe.noise, recipe.seed)
-    x = dict(noise=grain, content=content, recoloured=grain if content is None else content, style=(styles or [None])[0])[init] if isinstance(init, str) else init
-    x = resize(middle(x, hw), hw)
-    if recipe.noise_share: x = x.lerp(grain, recipe.noise_share)
-    return _recoloured(x, styles, recipe, masks) if isinstance(init, str) and init == 'recoloured' and styles and recipe.style_weight > 0 else x
-
-def _recoloured(x, styles, recipe, masks):
-    "A picture in the colours of the styles, each where its mask is, from where its own mask is."
-    like, out = [s if m is None else pixels_of(s, m) for s, m in zip(styles, masks.get('style_masks') or [None]*len(styles))], x
-    blend, between = recipe.style_blend, recipe.style_mix == 'barycentre'
-    for mask, mine in regions(masks.get('masks'), len(styles)):
-        some, weights = [like[i] for i in mine], blend and [blend[i] for i in mine]
-        m, of = (1., None) if mask is None else (layer_mask(mask, x.shape[-2:]), pixels_of(x, mask))
-        if between and len(some) > 1: y = blend_grams([match_colours(x, s, within=of, rounds=1) for s in some], weights)  # the mean of the ways to each
-        else: y = match_colours(x, some, weights, within=of, rounds=1)
-        out = y if mask is None else out.lerp(y, m)
-    return out
+__all__ = ['objective_of', 'way_of', 'transfer_learner', 'run_transfer', 'stylize', 'reconstruct']
 
 # %% ../nbs/70_transfer.ipynb #a2b2a796
-def transfer_learner(
-    content,            # Content picture tensor; `None` when only style counts
-    styles:list,        # Style picture tensors, maybe none
-    recipe:Recipe,      # The recipe
-    enc:Encoder,        # The encoder
-    shapes:list,        # (height, width) of each level
-    init,               # Start picture tensor, or one of 'recoloured', 'content', 'noise', 'style'
-    device='cpu',       # Torch device
-    first_step:int=0,   # Steps done before, when a run is resumed
-    start=None,         # Picture to stay close to, when the recipe says `keep`
-    finish=None,        # Encoder of the last steps, when the recipe says so
-    masks={},           # Mask tensors by field of the recipe: 'masks', 'style_masks', 'content_mask', 'change_mask'; styles without any go where the picture may change
-):                      # A Learner; fit it with `learn.fit(len(shapes))`
-    "The Learner a recipe describes."
-    r = recipe
-    steps = level_steps(r.steps - (r.finish_steps if finish else 0), [max(s) for s in shapes])
-    if finish: shapes, steps = [*shapes, shapes[-1]], [*steps, r.finish_steps]
-    level = next(i for i, c in enumerate(np.cumsum(steps)) if first_step < c)
-    if masks.get('change_mask') is not None: masks = {'masks': [masks['change_mask']]*len(styles)} | masks
-    cbs = [Pyramid(shapes, steps, (level, first_step - sum(steps[:level]))), EncoderPrecision(r.precision), Controls(r.schedule, first_step)]
-    if r.content_weights and content is not None: cbs.append(ContentLoss(content, r.content_weights, r.content_weight, r.content_norm, r.content_kind, masks.get('content_mask')))
-    if r.style_weights and styles: cbs.append(StyleLoss(styles, r.style_weights, r.style_weight, r.style_blend, r.style_norm, r.style_scale, r.style_kind, r.style_mix, masks.get('masks'), masks.get('style_masks')))
-    if finish: cbs.append(Finish(finish, len(shapes) - 1))
-    if masks.get('change_mask') is not None: cbs.append(Within(content, masks['change_mask'], first_step > sum(steps[:level])))
-    if r.keep: cbs.append(StartLoss(middle(start, shapes[-1]), r.keep))
-    if r.balance: cbs.append(Balance(r.seed, asked={k: {l: w*getattr(r, f'{k}_weight') for l, w in getattr(r, f'{k}_weights').items()} for k in ('content', 'style')}))
-    cbs += [TVLoss(r.tv_weight, r.tv_kind), CosineStep(r.steps, r.lr_end, first_step), History(first_step), Guard(), Stop()]
+def objective_of(
+    plan:Plan,  # A plan
+)->list:        # Callbacks: the losses it has
+    "What is wanted: the terms of the loss."
+    r, masks, cbs = plan.recipe, plan.masks, []
+    if r.content_weights and plan.content is not None:
+        cbs.append(ContentLoss(
+            plan.content, r.content_weights, r.content_weight, r.content_norm, r.content_kind, masks.get('content_mask')))
+    if r.style_weights and plan.styles:
+        cbs.append(StyleLoss(
+            plan.styles, r.style_weights, r.style_weight, r.style_blend, r.style_norm, r.style_scale, r.style_kind,
+            r.style_mix, masks.get('masks'), masks.get('style_masks')))
+    if plan.last: cbs.append(Finish(plan.last, len(plan.levels) - 1))
+    if masks.get('change_mask') is not None:
+        cbs.append(Within(plan.content, masks['change_mask'], plan.place[1] > 0))
+    if r.keep: cbs.append(StartLoss(middle(plan.stay, plan.shapes[-1]), r.keep))
+    if r.balance: cbs.append(Balance(r.seed, asked=dict(
+        content={l: w*r.content_weight for l, w in r.content_weights.items()},
+        style={l: w*r.style_weight for l, w in r.style_weights.items()})))
+    return cbs + [TVLoss(r.tv_weight, r.tv_kind)]
+
+# %% ../nbs/70_transfer.ipynb #fe74f6d5
+def way_of(
+    plan:Plan,  # A plan
+)->list:        # Callbacks: step size, optimiser, what is noted and kept
+    "How it is reached, what is noted on the way, and what guards it."
+    r, first = plan.recipe, plan.first_step
+    cbs = [CosineStep(r.steps, r.lr_end, first), History(first), Guard(), Stop()]
     if r.optimizer == 'lbfgs': cbs.append(LBFGSStep())
     if r.clamp == 'step' or (r.clamp == 'auto' and r.optimizer == 'adam'): cbs.append(Clamp())
     if r.average: cbs.append(Average(r.average))
-    if r.snapshots: cbs.append(Snapshots(r.snapshots, first_step))
+    if r.snapshots: cbs.append(Snapshots(r.snapshots, first))
+    return cbs
+
+# %% ../nbs/70_transfer.ipynb #b16a83a7
+def transfer_learner(
+    plan:Plan,  # What `settle` decided
+):              # A Learner; fit it with `learn.fit(len(plan.levels))`
+    "The Learner a plan describes."
+    r = plan.recipe
+    shapes, steps = zip(*plan.levels)
+    cbs = [Pyramid(shapes, steps, plan.place), EncoderPrecision(r.precision), Controls(r.schedule, plan.first_step)]
+    cbs += objective_of(plan) + way_of(plan)
     opt = lbfgs(r.history, r.line_search) if r.optimizer == 'lbfgs' else adam()
-    canvas = init if first_step else _start(init, content, styles, shapes[level], r, masks)
-    return picture_learner(canvas, enc, cbs, opt, r.lr, device=device)
-
-# %% ../nbs/70_transfer.ipynb #a1b78023
-def _flatten(d, prefix):
-    "A nested dict or list of tensors and numbers as {path: tensor} and {path: number}."
-    tensors, numbers = {}, {}
-    for k, v in d.items() if isinstance(d, dict) else enumerate(d):
-        key = f'{prefix}/{k}'
-        if isinstance(v, torch.Tensor): tensors[key] = v.detach().cpu().clone().contiguous()
-        elif isinstance(v, (dict, list)):
-            t, n = _flatten(v, key)
-            tensors |= t; numbers |= n | {key: f'{type(v).__name__} {len(v)}'}
-        else: numbers[key] = v
-    return tensors, numbers
-
-def _unflatten(state, prefix):
-    "What `_flatten` made flat."
-    d = {}
-    for k, v in state.items():
-        rest = k[len(prefix)+1:]
-        if not k.startswith(prefix + '/') or '/' in rest: continue
-        if isinstance(v, str) and v.split()[0] in ('list', 'dict'): v = _unflatten(state, k)
-        d[rest] = v
-    kind = state.get(prefix, 'dict 0').split()[0]
-    return [d[str(i)] for i in range(len(d))] if kind == 'list' else d
-
-# %% ../nbs/70_transfer.ipynb #0e2e6bf7
-def run_state(
-    learn,          # A Learner of `transfer_learner`
-    recipe:Recipe,  # Its recipe
-)->dict:            # Flat: tensors, numbers and text
-    "All a run needs to go on exactly where it is."
-    t, n = _flatten(learn.opt.opt.state.get(learn.model.canvas, {}), 'opt')
-    state = t | n | dict(canvas=learn.model.canvas.detach().cpu().clone(), step=learn.controls.step, recipe=to_json(recipe))
-    for cb in learn.cbs:
-        if isinstance(cb, StartLoss): state['start'] = cb.small.cpu().clone()
-        if isinstance(cb, Average) and cb.value is not None: state |= {'average/total': cb.total.cpu().clone(), 'average/weight': cb.weight}
-    return state
-
-def save_state(
-    state:dict,  # `Result.state`
-    path,        # File to write, .safetensors
-)->Path:         # The path written
-    "Write the state of a run, whole or not at all."
-    p = check_output(path, ('.safetensors',))
-    tensors = {k: v for k, v in state.items() if isinstance(v, torch.Tensor)}
-    meta = {k: json.dumps(v) for k, v in state.items() if k not in tensors}
-    with whole_file(p) as tmp: save_file(tensors, tmp, metadata=meta)
-    return p
-
-# %% ../nbs/70_transfer.ipynb #5266e395
-def load_state(
-    path,       # File written by `save_state`
-)->dict:        # The state
-    "Read the state of a run."
-    p = as_path(path)
-    if not p.is_file(): raise PictureNotFound(f"There is no file {p}. Check the path.")
-    try:
-        with safe_open(p, 'pt') as f: meta = f.metadata() or {}
-        state = load_file(p) | {k: json.loads(v) for k, v in meta.items()}
-    except Exception as e: raise ValueError(f"{p} is not the state of a run ({type(e).__name__}): give a .safetensors file written by `Result.save_state`. A PNG alone cannot be continued exactly; use it as `init`.") from None
-    if not {'canvas', 'recipe', 'step'} <= set(state): raise ValueError(f"{p} is not the state of a run: give a file written by `Result.save_state`.")
-    return state
-
-# %% ../nbs/70_transfer.ipynb #da9d5ed2
-class Resume(StepCallback):
-    "Put the optimiser and the average back to a saved state."
-    order = 26
-    def __init__(self, state): self.state = state
-    def before_fit(self):
-        canvas = self.model.canvas
-        saved = _unflatten(self.state, 'opt')
-        if saved: self.opt.opt.state[canvas] = {k: _to_device(v, canvas.device) for k, v in saved.items()}
-        self.put_average()
-    def before_epoch(self):
-        level, done = self.learn.pyramid.start
-        if self.epoch == level and done and 'average/total' in self.state: self.put_average()
-    def put_average(self):
-        if 'average/total' not in self.state: return
-        for cb in self.learn.cbs:
-            if isinstance(cb, Average): cb.total, cb.weight = self.state['average/total'].to(self.model.canvas.device), self.state['average/weight']; cb.value = cb.total/cb.weight
-
-def _to_device(v, device):
-    if isinstance(v, list): return [_to_device(o, device) for o in v]
-    if not isinstance(v, torch.Tensor): return v
-    small = v.ndim == 0 or v.dtype == torch.float64  # counts of Adam, products of `LBFGS`: they stay where they are
-    return v.to('cpu' if small else device, copy=True)
-
-# %% ../nbs/70_transfer.ipynb #071e3c58
-@dataclass(repr=False)
-class Result:
-    "What a run gave: `.image`, `.history`, `.frames`, `.recipe`, `.state`."
-    image: Image.Image       # The picture, RGB
-    history: pd.DataFrame    # A row a step: step, level, height, width, evals, seconds, loss, and each term unweighted
-    frames: list             # (step, PIL picture) of the snapshots
-    recipe: Recipe           # The recipe used, every default filled in
-    state: dict              # All that is needed to go on
-    inputs: list = field(default_factory=list)  # (title, tensor) of content and styles, for `show`
-    stopped: str = ''        # Why the run ended early, '' when it did not
-
-    def _repr_png_(self): return self.image._repr_png_()
-    def __repr__(self):
-        h = self.history
-        last = f"{len(h)} steps in {h.seconds.iloc[-1]:.1f} s, loss {h.loss.iloc[-1]:.4g}" if len(h) else 'no step'
-        return f"Result: {self.image.width}x{self.image.height} px, {last}" + (f"; {self.stopped}" if self.stopped else '')
-
-    def show(self, height:float=2.6)->Plate:
-        "Content, style and result side by side."
-        return show_pictures([x for _, x in self.inputs] + [self.image], [t for t, _ in self.inputs] + ['result'], height=height)
-
-    def plot_losses(self, log:bool=True)->Plate:
-        "Each term, unweighted, over the steps; on a logarithmic or a linear axis."
-        return plot_losses(self, log)
-
-    def animate(self, path, fps:int=8)->Path:
-        "Write the snapshots as an animation, .gif or .mp4."
-        return animate([im for _, im in self.frames] + [self.image]*(fps if self.frames else 0), path, fps)
-
-    def save(self, path)->Path:
-        "Write the picture; a PNG carries the recipe."
-        p = check_output(path)
-        return save_picture(self.image, p, **(dict(pnginfo=png_info(self.recipe)) if p.suffix.lower() == '.png' else {}))
-
-    def save_state(self, path)->Path:
-        "Write the state, .safetensors; `stylize(..., resume=path)` goes on from it exactly."
-        return save_state(self.state, path)
-
-# %% ../nbs/70_transfer.ipynb #01220258
-def plot_losses(
-    result,            # A `Result`
-    log:bool=True,     # Logarithmic axis?
-)->Plate:              # Figure
-    "Each term of a run, unweighted, over its steps; grey lines are changes of level."
-    h = result.history
-    if not len(h): raise ValueError("This run took no step: there is no loss to plot.")
-    fig = Plate(figsize=(6.4, 3.2), layout='constrained', dpi=100)
-    ax = fig.subplots()
-    for c in h.columns[7:]: ax.plot(h.step, h[c], lw=1.2, label=c)
-    ax.plot(h.step, h.loss, 'k', lw=1.6, label='loss (weighted sum)')
-    for s in h.step[h.level.diff() > 0]: ax.axvline(s, color='.8', lw=1, zorder=0)
-    ax.set(xlabel='step', ylabel='unit-free, 0 is equal' if result.recipe.style_norm == 'unit' else result.recipe.style_norm, yscale='log' if log else 'linear')
-    if log: ax.set_ylim(bottom=.5*h.iloc[len(h)//20 + 1:, 7:].clip(lower=1e-12).min().min() if len(h) > 2 else None)
-    else: ax.set_ylim(0, min(h.loss.max(), 1.05*h.loss.iloc[len(h)//20])*1.05 + 1e-12)
-    ax.spines[['top', 'right']].set_visible(False)
-    ax.legend(fontsize=7, frameon=False, loc='upper left', bbox_to_anchor=(1, 1))
-    return fig
-
-def animate(
-    frames:list,     # PIL pictures
-    path,            # File to write, .gif or .mp4
-    fps:int=8,       # Frames a second
-)->Path:             # The path written
-    "Write pictures as an animation; all get the size of the last."
-    p = check_output(path, ('.gif', '.mp4'))
-    if not frames: raise ValueError("There are no frames: run with snapshots=10 (every 10 steps) or a list of steps.")
-    w, h = frames[-1].size
-    if p.suffix.lower() == '.mp4': w, h = w - w % 2, h - h % 2
-    ims = [f.convert('RGB').resize((w, h), Image.LANCZOS) for f in frames]
-    with whole_file(p) as tmp:
-        if p.suffix.lower() == '.gif': ims[0].save(tmp, save_all=True, append_images=ims[1:], duration=round(1000/fps), loop=0)
-        else:
-            import imageio.v2 as imageio
-            with imageio.get_writer(tmp, fps=fps, codec='libx264', quality=8, macro_block_size=2) as out:
-                for im in ims: out.append_data(np.asarray(im))
-    return p
-
-# %% ../nbs/70_transfer.ipynb #36a69ce7
-def check_device(device)->str:
-    "`device` when torch can use it here."
-    try: kind = torch.device(device).type
-    except RuntimeError: raise ValueError(f"Unknown device {device!r}: give 'cpu', 'cuda' or 'mps', or leave it out.") from None
-    if (kind == 'cuda' and not torch.cuda.is_available()) or (kind == 'mps' and not torch.backends.mps.is_available()): raise ValueError(f"Torch cannot use device {device!r} here: leave it out to take the best there is.")
-    return str(device)
-
-def best_device()->str: return 'cuda' if torch.cuda.is_available() else 'mps' if torch.backends.mps.is_available() else 'cpu'
-
-def _named(x, default):
-    "A short name of what the user gave: never a folder."
-    return Path(str(x)).name if isinstance(x, (str, Path)) else default
-
-def _settle(recipe, enc, device, content, styles, names, last=None):
-    "The recipe with every default filled in, its pictures referred to, in units that fit the encoder."
-    kind = enc.name + ('-caffe' if enc.shape.weights == 'Caffe file' else '')
-    r = on_encoder(recipe, 'two encoders' if recipe.finish else kind)  # what both understand
-    adam_ = r.optimizer == 'adam'
-    hw = content.shape[-2:] if content is not None else (1e6/r.aspect, 1e6) if r.aspect else styles[0].shape[-2:]
-    shapes = settle_levels(r, hw, enc)
-    return shapes, replace(r, levels=len(shapes), lr=r.lr or (.03 if adam_ else 1.), lr_end=r.lr_end or (.01 if adam_ else 1.), precision=best_precision(device) if r.precision == 'auto' else r.precision,
-                           clamp=('step' if adam_ else 'end') if r.clamp == 'auto' else r.clamp, encoder_weights=r.encoder_weights and Path(r.encoder_weights).name, finish_weights=r.finish_weights and Path(r.finish_weights).name, encoder_inputs=enc.inputs, encoder_digest=enc.digest,
-                           finish_digest=last.digest if last else '',
-                           content=content if content is None else picture_ref(content, names[0]), styles=[picture_ref(s, n) for s, n in zip(styles, names[1:])], revert=None)
-
-def _check_styles(recipe, styles, enc, shapes):
-    "Every style picture must be large enough for the deepest style layer at the first level."
-    layers = [l for l, w in recipe.style_weights.items() if w > 0]
-    if not layers or recipe.style_weight == 0: return
-    if not styles: raise ValueError("There is no style picture but style_weight is above 0: give a style picture, or style_weight=0.")
-    for s, scale in zip(styles, each_scale(recipe.style_scale, len(styles))):
-        h, w = fit_size(s.shape[-2:], min(max(s.shape[-2:]), max(1, round(max(shapes[0])*scale))))
-        if min(h, w) < enc.min_side(layers): raise ValueError(f"The style picture is only {w}x{h} px at the first level, too small for {max(layers, key=enc.layers.index)}: raise size or style_scale, or use shallower layers.")
-
-# %% ../nbs/70_transfer.ipynb #c5c11c0f
-@dataclass
-class Shared:
-    "Encoders and their targets, kept from one run to the next."
-    encoders: dict = field(default_factory=dict)  # {settings: Encoder}
-
-    def encoder(self,
-        r:Recipe,         # A recipe
-        device:str='cpu', # Torch device
-    )->Encoder:           # In its precision, on the device, with a memory for targets
-        "The encoder a recipe asks for."
-        precision = best_precision(device) if r.precision == 'auto' else r.precision
-        key = r.encoder, r.pooling, r.padding, str(r.encoder_weights), r.encoder_inputs, precision, str(device)
-        if key not in self.encoders:
-            enc = recipe_encoder(r)
-            enc.digest  # while its weights are whole
-            self.encoders[key] = enc.to(device, PRECISIONS[precision], memory_format=torch.channels_last)
-            self.encoders[key].kept = {}
-        return check_encoder(r, self.encoders[key])
-
-# %% ../nbs/70_transfer.ipynb #145aa92a
-def _finisher(r, shared, device):
-    "The encoder of the last steps, or `None`."
-    if r.finish is None: return None
-    own = replace(r, encoder=r.finish, encoder_weights=r.finish_weights, encoder_inputs='auto', encoder_digest='', finish=None, finish_weights=None)
-    return check_encoder(r, shared.encoder(own, device) if shared else recipe_encoder(own), 'finish')
-
-# %% ../nbs/70_transfer.ipynb #d371712d
-@takes_settings()
-def stylize(
-    content,              # Content picture: anything `load_picture` reads; `None` for style alone
-    style=None,           # Style picture, or a list of them; `None` for content alone
-    recipe='default',     # Name of a recipe, a `Recipe`, or a file that carries one
-    *,
-    masks=None,           # Where each style goes: a mask for each, a list or a dict; one is enough for one style, `None` in it is everywhere
-    style_masks=None,     # Which part of each style picture is meant, likewise
-    content_mask=None,    # Where the content counts
-    change_mask=None,     # Where the picture may change at all; without `masks` the styles go there
-    resume=None,          # `Result.state`, or a file of it: go on with that run
-    device:str=None,      # Torch device; `None` is the best here
-    progress:bool=True,   # Show a progress bar
-    cbs=(),               # More callbacks, e.g. `LiveView()`
-    shared:Shared=None,   # What this run may take over from others, and leave to them
-    **settings,           # Any field of `Recipe`
-)->Result:                # The picture and all about it
-    "Repaint a picture in the style of another."
-    if resume is not None: resume, recipe = _resumed(resume, recipe)
-    given = init = settings.get('init', 'recoloured')
-    if not (isinstance(init, str) and init in STARTS): settings['init'], init = ('picture', load_picture(init)) if _is_picture(init) else (one_of(init, STARTS[:4], 'init'), None)
-    r = named_recipe(recipe, **settings)
-    xs, names, init = *_read(content, style), r.init if isinstance(init, str) else init
-    if content is None and isinstance(init, str) and init == 'content': r, init = replace(r, init='noise'), 'noise'
-    if isinstance(init, str) and init == 'picture' and resume is None: raise ValueError("The recipe starts from a picture: give it again as init=...")
-    device = check_device(device or best_device())
-    enc = shared.encoder(r, device) if shared else recipe_encoder(r)
-    shapes, r = _settle(r, enc, device, xs[0], xs[1:], names, last := _finisher(r, shared, device))
-    masks, r = _read_masks(r, dict(masks=masks, style_masks=style_masks, content_mask=content_mask, change_mask=change_mask), shapes[-1], xs)
-    if resume: _check_same(from_json(resume['recipe']), r)
-    _check_styles(r, xs[1:], enc, shapes)
-    if isinstance(init, torch.Tensor): r = replace(r, start=picture_ref(init, _named(given, 'start')))
-    first = resume['step'] if resume else 0
-    if first >= r.steps: raise ValueError(f"This run has done all its {r.steps} steps: give a larger number of steps with init=result.image for a new run from here.")
-    start = init if isinstance(init, torch.Tensor) else (resume or {}).get('start')
-    if r.keep and start is None: raise ValueError("keep is above 0 but there is no start picture to stay close to: give one as init=..., or keep=0.")
-    learn = transfer_learner(xs[0], _prepared(xs, r, masks), r, enc, shapes, resume['canvas'] if resume else init, device, first, start, last, masks)
-    learn.add_cbs([*cbs] + ([Resume(resume)] if resume else []) + ([Progress(r.steps, 'stylize', first)] if progress else []))
-    return run_transfer(learn, r, xs, names)
-
-# %% ../nbs/70_transfer.ipynb #a709dff7
-def _tiled(x, n, hw):
-    "A picture or mask `n` times along each side, in about the size `hw`."
-    return x if n == 1 else resize(x, tuple(max(MIN_SIDE, round(side/n)) for side in hw)).repeat(1, 1, n, n)
-
-def prepare_style(
-    style:torch.Tensor,  # Style picture, (1, 3, H, W)
-    content,             # Content picture, or `None`
-    r:Recipe,            # The recipe
-)->torch.Tensor:         # What the run takes its style from
-    "A style picture as the run sees it: tiled, in the content's colours, where the recipe says so."
-    style = _tiled(style, r.style_tiles, style.shape[-2:])
-    return match_colours(style, content, method=r.colour_method) if r.colours == 'content-before' and content is not None else style
-
-def _prepared(xs, r, masks):
-    "All styles as the run sees them, and their masks likewise."
-    if masks.get('style_masks'): masks['style_masks'] = [m if m is None else _tiled(m, r.style_tiles, s.shape[-2:]) for m, s in zip(masks['style_masks'], xs[1:])]
-    return [prepare_style(s, xs[0], r) for s in xs[1:]]
-
-def _shown(learn, x, content, r):
-    "A picture of a run in the colours asked for, where it may change."
-    y = finish_colours(x, content, r.colours, r.colour_method)
-    return to_pil(x.lerp(y, layer_mask(learn.within.mask, x.shape[-2:]).to(x)) if hasattr(learn, 'within') else y)
-
-# %% ../nbs/70_transfer.ipynb #c07a5b13
-def _is_picture(init): return not isinstance(init, str) or Path(init).suffix or init.startswith('http')
-
-def _read(content, style):
-    "Tensors of content and styles, and names for them."
-    styles = [] if style is None else list(style) if isinstance(style, (list, tuple)) else [style]
-    if content is None and not styles: raise ValueError("There is neither a content nor a style picture: give at least one.")
-    xs = [None if content is None else load_picture(content)] + [load_picture(s) for s in styles]
-    return xs, [_named(content, 'content')] + [_named(s, f'style {i+1}' if len(styles) > 1 else 'style') for i, s in enumerate(styles)]
-
-def _check_same(before, now):
-    "A run can only go on with the encoder and the pictures it began with."
-    for k, what in dict(encoder='encoder', finish='encoder of the last steps').items():
-        name, digest = lambda r: getattr(r, k), lambda r: getattr(r, f'{k}_digest')
-        which = lambda r: f'{name(r)} {digest(r)[:12]}'.strip()
-        if name(before) is None or name(before) == name(now) and digest(before) in ('', digest(now)): continue
-        raise ValueError(f"The {what} is not the one this run began with (that was {which(before)}, at hand is {which(now)}): give that one, or start a new run with init=result.image.")
-    for what, a, b in [('content picture', before.content, now.content), *[(f'style picture {i+1}', a, b) for i, (a, b) in enumerate(zip_longest(before.styles, now.styles))]]:
-        if (a and a['sha256']) != (b and b['sha256']): raise ValueError(f"The {what} is not the one this run began with ({(a or {}).get('name')!r}): give the same pictures, or start a new run with init=result.image.")
-
-def _resumed(resume, recipe):
-    "The state to go on from, and its recipe unless another is given."
-    state = resume.state if isinstance(resume, Result) else load_state(resume) if isinstance(resume, (str, Path)) else resume
-    if not isinstance(state, dict) or not {'canvas', 'recipe', 'step'} <= set(state): raise TypeError(f"resume is a {type(resume).__name__}: give a Result, its state, or a .safetensors file of it.")
-    if (from_json(state['recipe']).revert or {}).get('match'):
-        raise ValueError("This picture was made by `revert`, which cannot go on: call it again with more steps.")
-    return state, replace(from_json(state['recipe']), encoder_digest='', finish_digest='') if recipe == 'default' else recipe  # `_check_same` compares the digests
+    learn = picture_learner(first_canvas(plan), plan.enc, cbs, opt, r.lr, device=plan.device)
+    if plan.state: learn.add_cb(Resume(plan.state))
+    return learn
 
 # %% ../nbs/70_transfer.ipynb #15c0056d
 class _InOneOrder:
@@ -448,13 +99,11 @@ class _InOneOrder:
 
 # %% ../nbs/70_transfer.ipynb #f68732f5
 def run_transfer(
-    learn,          # A Learner of `transfer_learner`
-    recipe:Recipe,  # Its recipe
-    xs:list,        # Content tensor or `None`, then style tensors
-    names:list,     # A name for each
-)->Result:          # What came out
+    learn,      # A Learner of `transfer_learner`
+    plan:Plan,  # Its plan
+)->Result:      # What came out
     "Fit, and pack what came out into a `Result`."
-    learn.pack, learn.finish = partial(_pack, recipe=recipe, xs=xs, names=names), partial(_shown, content=xs[0], r=recipe)
+    learn.pack, learn.shown = partial(_pack, plan=plan), partial(_shown, plan=plan)
     with learn.stop.on_interrupt(), _InOneOrder():
         try: learn.fit(len(learn.pyramid.shapes))
         finally:
@@ -462,32 +111,51 @@ def run_transfer(
             if hasattr(learn, 'progress'): learn.progress.close()
     return learn.pack(learn)
 
-def _pack(learn, recipe, xs, names):
+def _pack(learn, plan):
     "The `Result` of a run as far as it has come, between two steps; `learn.pack(learn)` from a callback."
-    recipe = replace(recipe, schedule=[list(o) for o in learn.controls.noted + learn.controls.todo])
-    titles = ['content'] + ([f'style {i}' for i in range(1, len(xs))] if len(xs) > 2 else ['style'])
-    inputs = [(t, resize(x, min(600, max(x.shape[-2:])))) for t, x in zip(titles, xs) if x is not None]
-    shown = partial(_shown, learn, content=xs[0], r=recipe)
-    frames = [(s, im if recipe.colours == 'style' else shown(load_picture(im))) for s, im in learn.snapshots.frames] if recipe.snapshots else []
-    return Result(shown(learn.picture_so_far()), learn.history.table, frames, recipe, run_state(learn, recipe), inputs, getattr(learn, 'stopped', ''))
+    recipe = replace(plan.recipe, schedule=[list(move) for move in learn.controls.noted + learn.controls.todo])
+    frames = learn.snapshots.frames if recipe.snapshots else []
+    if recipe.colours != 'style': frames = [(step, _shown(learn, load_picture(im), plan)) for step, im in frames]
+    return Result(
+        image=_shown(learn, learn.picture_so_far(), plan),
+        history=learn.history.table,
+        frames=list(frames),
+        recipe=recipe,
+        state=run_state(learn, recipe),
+        inputs=plan.inputs,
+        stopped=getattr(learn, 'stopped', ''))
 
-# %% ../nbs/70_transfer.ipynb #2ce97c96
-def _read_masks(recipe, given, hw, xs):
-    "{field: mask or list of masks}, given or kept in the recipe, and the recipe that refers to them."
-    masks, refs = {}, {}
-    for k, v in given.items():
-        many = k.endswith('s')
-        if v is None: v = getattr(recipe, k)
-        if v is None or (isinstance(v, (list, tuple, dict)) and not v): refs[k] = None; continue
-        if k == 'change_mask' and xs[0] is None: raise ValueError("There is a change_mask but no content picture that could stay: give one, or leave the mask out.")
-        names, v = (list(v), list(v.values())) if isinstance(v, dict) and 'sha256' not in v else (None, list(v) if many and isinstance(v, (list, tuple)) else [v])
-        names = names or [o['name'] if isinstance(o, dict) else _named(o, '') for o in v]
-        ms = [None if o is None else mask_of(o) if isinstance(o, dict) else load_mask(o) for o in v]
-        check_masks(ms, [x.shape[-2:] for x in xs[1:]] if k == 'style_masks' else [hw]*(len(xs) - 1 if many else 1), k)
-        made = [None if m is None else mask_ref(m, str(n)) for m, n in zip(ms, names)]
-        ms = [unless_white(m) for m in ms]
-        masks[k], refs[k] = (ms, made) if many else (ms[0], made[0])
-    return masks, replace(recipe, **refs)
+def _shown(learn, x, plan):
+    "A picture of a run in the colours asked for, where it may change."
+    y = finish_colours(x, plan.content, plan.recipe.colours, plan.recipe.colour_method)
+    if not hasattr(learn, 'within'): return to_pil(y)
+    return to_pil(x.lerp(y, layer_mask(learn.within.mask, x.shape[-2:]).to(x)))
+
+# %% ../nbs/70_transfer.ipynb #d371712d
+@takes_settings()
+def stylize(
+    content,              # Content picture: anything `load_picture` reads; `None` for style alone
+    style=None,           # Style picture, or a list of them; `None` for content alone
+    recipe='default',     # Name of a recipe, a `Recipe`, or a file that carries one
+    *,
+    masks=None,           # Where each style goes: a mask for each, a list or a dict; one is enough for one style, `None` in it is everywhere
+    style_masks=None,     # Which part of each style picture is meant, likewise
+    content_mask=None,    # Where the content counts
+    change_mask=None,     # Where the picture may change at all; without `masks` the styles go there
+    resume=None,          # `Result.state`, or a file of it: go on with that run
+    device:str=None,      # Torch device; `None` is the best here
+    progress:bool=True,   # Show a progress bar
+    cbs=(),               # More callbacks, e.g. `LiveView()`
+    shared:Shared=None,   # What this run may take over from others, and leave to them
+    **settings,           # Any field of `Recipe`
+)->Result:                # The picture and all about it
+    "Repaint a picture in the style of another."
+    plan = settle(
+        content, style, recipe, masks=masks, style_masks=style_masks, content_mask=content_mask, change_mask=change_mask,
+        resume=resume, device=device, shared=shared, **settings)
+    learn = transfer_learner(plan).add_cbs(cbs)
+    if progress: learn.add_cb(Progress(plan.recipe.steps, 'stylize', plan.first_step))
+    return run_transfer(learn, plan)
 
 # %% ../nbs/70_transfer.ipynb #2cd47b62
 @takes_settings()

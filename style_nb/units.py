@@ -13,7 +13,7 @@ from .encoders import Encoder
 from .zoo import CONTENT_KINDS, KIND_NORMS, STYLE_KINDS
 from .learner import StyleLoss, picture_learner
 from .recipe import Recipe, named_recipe, recipe_encoder
-from .transfer import _prepared, _read_masks, settle_levels
+from .planning import place_styles, prepare_style, read_masks, read_pictures_of, settle_levels
 
 # %% auto #0
 __all__ = ['in_units', 'to_unit', 'from_unit']
@@ -29,7 +29,6 @@ def _rescaled(weights, weight, factors):
 def _style_factors(r, styles, x, enc, norm, masks):
     "{layer: what its weight is to be multiplied by}: the same for every region, or an error."
     if not r.style_weights: return {}
-    if masks.get('change_mask') is not None: masks = {'masks': [masks['change_mask']]*len(styles)} | masks  # as in a run
     loss, kind = StyleLoss(styles, r.style_weights, 1., r.style_blend, r.style_norm, r.style_scale, r.style_kind, r.style_mix, masks.get('masks'), masks.get('style_masks')), STYLE_KINDS[r.style_kind]
     kind.check(one_of(norm, KIND_NORMS, 'style normalisation'))
     picture_learner(x, enc, loss)
@@ -54,13 +53,16 @@ def in_units(
 )->Recipe:                 # Other weights, the same gradients at the recipe's last size
     "The objective of a recipe in other units, on a pair of pictures."
     r = named_recipe(recipe)
-    enc, xs = enc or recipe_encoder(r), [load_picture(o) for o in (content, *(style if isinstance(style, (list, tuple)) else [style]))]
-    hw = settle_levels(replace(r, levels=1), xs[0].shape[-2:], enc)[0]
-    masks, r = _read_masks(r, dict(masks=masks, style_masks=style_masks, content_mask=None, change_mask=None), hw, xs)
-    kind, x = CONTENT_KINDS[r.content_kind], resize(xs[0], hw)
+    enc = enc or recipe_encoder(r)
+    content, styles, _ = read_pictures_of(content, style)
+    hw = settle_levels(replace(r, levels=1), content.shape[-2:], enc)[0]
+    given = dict(masks=masks, style_masks=style_masks, content_mask=None, change_mask=None)
+    found, r = read_masks(r, given, hw, content, styles)
+    seen, found = [prepare_style(s, content, r) for s in styles], place_styles(found, styles, r)
+    kind, x = CONTENT_KINDS[r.content_kind], resize(content, hw)
     targets = {l: kind.target(m) for l, m in enc(x, list(r.content_weights)).items()} if r.content_weights else {}
     cw, c = _rescaled(r.content_weights, r.content_weight, {l: kind.scale(t, r.content_norm)/kind.scale(t, content_norm) for l, t in targets.items()})
-    sw, s = _rescaled(r.style_weights, r.style_weight, _style_factors(r, _prepared(xs, r, masks), x, enc, style_norm, masks))
+    sw, s = _rescaled(r.style_weights, r.style_weight, _style_factors(r, seen, x, enc, style_norm, found))
     unit = style_norm == content_norm == 'unit'
     return replace(r, content_weights=cw, content_weight=c, style_weights=sw, style_weight=s, style_norm=style_norm, content_norm=content_norm,
                    written_for='' if unit else r.written_for, **(dict(strength=s/c) if unit and c else {}))

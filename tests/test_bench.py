@@ -30,7 +30,7 @@ def test_engine_is_stylize(photo, painting):
     r = run.run(inter)
     assert r.image.tobytes() == stylize(content, style, size=64, steps=6, levels=1, progress=False).image.tobytes()
     assert len(inter.seconds) == 6 and len(slept) == 3 and sum(inter.seconds) < .2*3 + 2
-    objective = engine.reference.Objective(engine.make_encoder('texnet'), run.recipe, content, resize(style, 64))
+    objective = engine.reference.Objective(engine.make_encoder('texnet'), run.plan.recipe, content, resize(style, 64))
     objective.hw = (64, 64)
     reach = engine.Reach(objective, [1e9, 0.], every=1)
     engine.Engine('texnet', content, style, steps=4, levels=1).run(reach)

@@ -10,6 +10,7 @@ from style_nb.masks import mask_ref
 from style_nb.pictures import load_picture, resize
 from style_nb.recipe import RECIPES, Recipe, from_json, named_recipe, on_encoder, recipe_card, show_recipes, to_json
 from style_nb.sweeping import compare
+from style_nb.planning import Plan
 from style_nb.transfer import stylize, transfer_learner
 from style_nb.units import from_unit, in_units, to_unit
 
@@ -27,7 +28,8 @@ def first_step(r, enc, content='astronaut', style='swirls', at='cat', hw=(SIDE, 
     "Loss and gradient of a recipe at a picture"
     style = style if isinstance(style, list) else [style]
     r = replace(r, steps=1, levels=1, lr=1., lr_end=1., precision='fp32', size=SIDE)
-    learn = transfer_learner(pictures[content], [pictures[s] for s in style], r, enc, [hw], resize(pictures[at], hw), masks=masks)
+    plan = Plan(r, enc, [hw], pictures[content], [pictures[s] for s in style], masks, resize(pictures[at], hw))
+    learn = transfer_learner(plan)
     learn.add_cb(cb := Seen()).fit(1)
     return cb.found
 

@@ -15,7 +15,8 @@ from style_nb.losses import gram
 from style_nb.pictures import *
 from style_nb.recipe import *
 from style_nb.transfer import *
-from style_nb.transfer import _to_device, load_state, save_state
+from style_nb.planning import *
+from style_nb.results import *
 from style_nb.sweeping import sweep
 from style_nb.units import to_unit
 
@@ -391,8 +392,8 @@ LONG = dict(size=64, levels=2, steps=12)  # 7 steps, then 5
 def test_small_products_and_counts_stay_on_the_cpu(go, optimizer, away, stay):
     "What is as large as the picture goes to its device; L-BFGS's products, and counts, stay where its sums are made"
     state = {k.removeprefix('opt/'): v for k, v in go(optimizer=optimizer).state.items()}
-    assert {_to_device(state[k], 'meta').device.type for k in away} == {'meta'}
-    assert {_to_device(torch.as_tensor(state[k]), 'meta').device.type for k in stay} == {'cpu'}
+    assert {moved_to(state[k], 'meta').device.type for k in away} == {'meta'}
+    assert {moved_to(torch.as_tensor(state[k]), 'meta').device.type for k in stay} == {'cpu'}
 
 @pytest.mark.parametrize('before', [False, True])
 def test_gpu_convolutions_are_repeatable_while_any_run_goes_on(go, monkeypatch, before):
