@@ -8,25 +8,24 @@ Docs: https://style-nb.github.io/style_nb/planning.html.md"""
 from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import zip_longest
 from pathlib import Path
 import torch
-from .pictures import MIN_SIDE, fit_size, load_picture, middle, one_of, resize
+from .pictures import fit_size, middle, resize
 from .colour import match_colours
 from .encoders import Encoder
-from .masks import (
-    check_masks, layer_mask, load_mask, mask_of, mask_ref, pixels_of, regions, unless_white)
+from .masks import layer_mask, pixels_of, regions
 from .starts import noise
 from .losses import blend_grams
-from .learner import each_scale
 from .callbacks import PRECISIONS, best_precision, level_sizes, level_steps
 from .recipe import (
     STARTS, Recipe, check_encoder, from_json, named_recipe, on_encoder, picture_ref, recipe_encoder, takes_settings)
 from .results import is_state, load_state
+from .inputs import (
+    check_same, check_styles, place_styles, prepare_style, read_masks, read_pictures_of, short_name, start_given)
 
 # %% auto #0
-__all__ = ['SMALLEST', 'best_device', 'check_device', 'Shared', 'settle_levels', 'fit_to_encoder', 'step_size',
-           'read_pictures_of', 'prepare_style', 'read_masks', 'place_styles', 'Plan', 'first_canvas', 'settle']
+__all__ = ['SMALLEST', 'best_device', 'check_device', 'Shared', 'settle_levels', 'fit_to_encoder', 'step_size', 'Plan',
+           'first_canvas', 'settle']
 
 # %% ../nbs/64_planning.ipynb #6421e7a0
 def best_device()->str:
@@ -132,107 +131,6 @@ def _filled_in(r, enc, last, device):
         finish_digest=last.digest if last else '',
         revert=None)
 
-# %% ../nbs/64_planning.ipynb #078a181a
-def read_pictures_of(
-    content,  # Content picture: anything `load_picture` reads; `None` for style alone
-    style,    # Style picture, or a list of them; `None` for content alone
-)->tuple:     # (content tensor or `None`, style tensors, a name for each: content first)
-    "The pictures of a run, and what to call them."
-    styles = [] if style is None else list(style) if isinstance(style, (list, tuple)) else [style]
-    if content is None and not styles:
-        raise ValueError("There is neither a content nor a style picture: give at least one.")
-    spare = ['style'] if len(styles) == 1 else [f'style {i}' for i in range(1, len(styles) + 1)]
-    names = [_named(content, 'content')] + [_named(s, n) for s, n in zip(styles, spare)]
-    return None if content is None else load_picture(content), [load_picture(s) for s in styles], names
-
-def _named(x, default):
-    "A short name of what the user gave: never a folder."
-    return Path(str(x)).name if isinstance(x, (str, Path)) else default
-
-def _start_given(init):
-    "A picture to start from, or `None` where `init` names a way to start."
-    if isinstance(init, str) and init in STARTS: return None
-    named = isinstance(init, str) and not (Path(init).suffix or init.startswith('http'))
-    if named: one_of(init, STARTS[:4], 'init')  # an unknown name: says which there are
-    return load_picture(init)
-
-# %% ../nbs/64_planning.ipynb #e55d5f17
-def prepare_style(
-    style:torch.Tensor,  # Style picture, (1, 3, H, W)
-    content,             # Content picture, or `None`
-    r:Recipe,            # The recipe
-)->torch.Tensor:         # What the run takes its style from
-    "A style picture as the run sees it: tiled, in the content's colours, where the recipe says so."
-    style = _tiled(style, r.style_tiles, style.shape[-2:])
-    if r.colours != 'content-before' or content is None: return style
-    return match_colours(style, content, method=r.colour_method)
-
-def _tiled(x, n, hw):
-    "A picture or mask `n` times along each side, in about the size `hw`."
-    if n == 1: return x
-    return resize(x, tuple(max(MIN_SIDE, round(side/n)) for side in hw)).repeat(1, 1, n, n)
-
-def _check_styles(recipe, styles, enc, smallest):
-    "Every style picture must be large enough for the deepest style layer at the first level."
-    layers = [l for l, w in recipe.style_weights.items() if w > 0]
-    if not layers or recipe.style_weight == 0: return
-    if not styles:
-        raise ValueError("There is no style picture but style_weight is above 0: give a style picture, or style_weight=0.")
-    for s, scale in zip(styles, each_scale(recipe.style_scale, len(styles))):
-        side = max(1, round(max(smallest)*scale))
-        h, w = fit_size(s.shape[-2:], min(max(s.shape[-2:]), side))
-        if min(h, w) < enc.min_side(layers):
-            deepest = max(layers, key=enc.layers.index)
-            raise ValueError(
-                f"The style picture is only {w}x{h} px at the first level, too small for {deepest}: "
-                "raise size or style_scale, or use shallower layers.")
-
-# %% ../nbs/64_planning.ipynb #68bafc67
-def read_masks(
-    recipe:Recipe,  # A recipe
-    given:dict,     # {field: what was given for it}; `None` takes the recipe's own
-    hw:tuple,       # Height and width of the last level
-    content,        # Content tensor or `None`
-    styles:list,    # Style tensors
-)->tuple:           # ({field: mask or list of masks}, the recipe that refers to them)
-    "Masks as tensors, given or kept in the recipe."
-    masks, refs = {}, {}
-    for key, value in given.items():
-        many = key.endswith('s')
-        if value is None: value = getattr(recipe, key)
-        if value is None or (isinstance(value, (list, tuple, dict)) and not value):
-            refs[key] = None
-            continue
-        if key == 'change_mask' and content is None:
-            raise ValueError("There is a change_mask but no content picture that could stay: give one, or leave the mask out.")
-        names, values = _mask_list(value, many)
-        found = [None if v is None else mask_of(v) if isinstance(v, dict) else load_mask(v) for v in values]
-        sizes = [s.shape[-2:] for s in styles] if key == 'style_masks' else [hw]*(len(styles) if many else 1)
-        check_masks(found, sizes, key)
-        made = [None if m is None else mask_ref(m, str(n)) for m, n in zip(found, names)]
-        found = [unless_white(m) for m in found]
-        masks[key], refs[key] = (found, made) if many else (found[0], made[0])
-    return masks, replace(recipe, **refs)
-
-def _mask_list(value, many):
-    "(names, masks) of one mask, a list or a dict of them; a dict with a hash is a mask kept in a recipe."
-    if isinstance(value, dict) and 'sha256' not in value: return list(value), list(value.values())
-    values = list(value) if many and isinstance(value, (list, tuple)) else [value]
-    return [v['name'] if isinstance(v, dict) else _named(v, '') for v in values], values
-
-def place_styles(
-    masks:dict,        # {field: mask or list of masks}, of `read_masks`
-    styles:list,       # Style tensors
-    recipe:Recipe,     # The recipe
-)->dict:               # The same fields, as the run uses them
-    "Where each style goes, and from where in its picture, as the run sees both."
-    placed = dict(masks)
-    if masks.get('change_mask') is not None: placed = {'masks': [masks['change_mask']]*len(styles)} | placed
-    if masks.get('style_masks'):
-        placed['style_masks'] = [
-            None if m is None else _tiled(m, recipe.style_tiles, s.shape[-2:]) for m, s in zip(masks['style_masks'], styles)]
-    return placed
-
 # %% ../nbs/64_planning.ipynb #698586c5
 def _state_of(resume):
     "The state to go on from: of a `Result`, a file, or itself."
@@ -244,27 +142,6 @@ def _state_of(resume):
         raise ValueError("This picture was made by `revert`, which cannot go on: call it again with more steps.")
     return state
 
-def _check_same(before, now):
-    "A run can only go on with the encoder and the pictures it began with."
-    _check_same_encoder(before, now, 'encoder', 'encoder')
-    _check_same_encoder(before, now, 'finish', 'encoder of the last steps')
-    _check_same_picture(before.content, now.content, 'content picture')
-    for i, (a, b) in enumerate(zip_longest(before.styles, now.styles), 1):
-        _check_same_picture(a, b, f'style picture {i}')
-
-def _check_same_encoder(before, now, key, what):
-    (a, a_digest), (b, b_digest) = [(getattr(r, key), getattr(r, f'{key}_digest')) for r in (before, now)]
-    if a is None or (a == b and a_digest in ('', b_digest)): return
-    was, at_hand = f'{a} {a_digest[:12]}'.strip(), f'{b} {b_digest[:12]}'.strip()
-    raise ValueError(
-        f"The {what} is not the one this run began with (that was {was}, at hand is {at_hand}): "
-        "give that one, or start a new run with init=result.image.")
-
-def _check_same_picture(a, b, what):
-    if (a and a['sha256']) == (b and b['sha256']): return
-    raise ValueError(
-        f"The {what} is not the one this run began with ({(a or {}).get('name')!r}): "
-        "give the same pictures, or start a new run with init=result.image.")
 
 # %% ../nbs/64_planning.ipynb #edc69c80
 @dataclass(frozen=True, repr=False, eq=False)
@@ -308,8 +185,9 @@ class Plan:
             done -= steps
 
     def __repr__(self):
+        r = self.recipe
         sizes = ', '.join(f'{w}x{h}: {n} steps' for (h, w), n in self.levels)
-        return f"Plan: {self.recipe.encoder}, {self.recipe.optimizer}, {self.recipe.precision} on {self.device}; {sizes}"
+        return f"Plan: {r.encoder}, {r.optimizer}, {r.precision} on {self.device}; {sizes}"
 
 # %% ../nbs/64_planning.ipynb #f62673d4
 def first_canvas(
@@ -363,10 +241,10 @@ def settle(
 )->Plan:                  # Checked: it can be painted
     "Decide all of a run that is still open, and say what cannot be done."
     state = None if resume is None else _state_of(resume)
-    if state and recipe == 'default':  # its own; `_check_same` compares the digests
+    if state and recipe == 'default':  # its own; `check_same` compares the digests
         recipe = replace(from_json(state['recipe']), encoder_digest='', finish_digest='')
-    start = _start_given(settings.get('init', 'recoloured'))
-    start_name = _named(settings.get('init'), 'start')
+    start = start_given(settings.get('init', 'recoloured'))
+    start_name = short_name(settings.get('init'), 'start')
     if start is not None: settings['init'] = 'picture'
     r = named_recipe(recipe, **settings)
     content_x, styles, names = read_pictures_of(content, style)
@@ -385,8 +263,8 @@ def settle(
         styles=[picture_ref(s, n) for s, n in zip(styles, names[1:])])
     given = dict(masks=masks, style_masks=style_masks, content_mask=content_mask, change_mask=change_mask)
     found, r = read_masks(r, given, shapes[-1], content_x, styles)
-    if state: _check_same(from_json(state['recipe']), r)
-    _check_styles(r, styles, enc, shapes[0])
+    if state: check_same(from_json(state['recipe']), r)
+    check_styles(r, styles, enc, shapes[0])
     if start is not None: r = replace(r, start=picture_ref(start, start_name))
     _check_steps(r, state)
     return Plan(

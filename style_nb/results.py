@@ -99,8 +99,8 @@ def load_state(
         state = load_file(p) | {k: json.loads(v) for k, v in words.items()}
     except Exception as e:
         raise ValueError(
-            f"{p} is not the state of a run ({type(e).__name__}): give a .safetensors file written by `Result.save_state`. "
-            "A PNG alone cannot be continued exactly; use it as `init`.") from None
+            f"{p} is not the state of a run ({type(e).__name__}): "
+            "give a .safetensors file written by `Result.save_state`. A PNG alone cannot be continued exactly; use it as `init`.") from None
     if not is_state(state):
         raise ValueError(f"{p} is not the state of a run: give a file written by `Result.save_state`.")
     return state
@@ -164,7 +164,8 @@ class Result:
         if len(self.history):
             last = self.history.iloc[-1]
             done = f"{len(self.history)} steps in {last.seconds:.1f} s, loss {last.loss:.4g}"
-        return f"Result: {self.image.width}x{self.image.height} px, {done}" + (f"; {self.stopped}" if self.stopped else '')
+        if self.stopped: done += f'; {self.stopped}'
+        return f"Result: {self.image.width}x{self.image.height} px, {done}"
 
     def show(self, height:float=2.6)->Plate:
         "Content, style and result side by side."

@@ -15,15 +15,16 @@ from .colour import finish_colours
 from .masks import layer_mask
 from .learner import ContentLoss, StartLoss, StyleLoss, TVLoss, adam, picture_learner
 from .callbacks import (
-    Average, Clamp, Controls, CosineStep, EncoderPrecision, Finish, Guard, History, LBFGSStep, Progress, Pyramid, Snapshots,
-    Stop, Within, lbfgs)
+    Average, Clamp, Controls, CosineStep, EncoderPrecision, Finish, Guard, History, LBFGSStep, Progress, Pyramid,
+    Snapshots, Stop, Within, lbfgs)
 from .shares import Balance
 from .recipe import takes_settings
 from .results import Result, Resume, run_state
 from .planning import Plan, Shared, first_canvas, settle
 # for those who imported them from here in 0.1.0:
 from .results import animate, load_state, plot_losses, save_state
-from .planning import best_device, check_device, prepare_style, settle_levels
+from .inputs import prepare_style
+from .planning import best_device, check_device, settle_levels
 
 # %% auto #0
 __all__ = ['objective_of', 'way_of', 'transfer_learner', 'run_transfer', 'stylize', 'reconstruct']
@@ -36,7 +37,8 @@ def objective_of(
     r, masks, cbs = plan.recipe, plan.masks, []
     if r.content_weights and plan.content is not None:
         cbs.append(ContentLoss(
-            plan.content, r.content_weights, r.content_weight, r.content_norm, r.content_kind, masks.get('content_mask')))
+            plan.content, r.content_weights, r.content_weight, r.content_norm, r.content_kind,
+            masks.get('content_mask')))
     if r.style_weights and plan.styles:
         cbs.append(StyleLoss(
             plan.styles, r.style_weights, r.style_weight, r.style_blend, r.style_norm, r.style_scale, r.style_kind,
@@ -138,7 +140,7 @@ def stylize(
     style=None,           # Style picture, or a list of them; `None` for content alone
     recipe='default',     # Name of a recipe, a `Recipe`, or a file that carries one
     *,
-    masks=None,           # Where each style goes: a mask for each, a list or a dict; one is enough for one style, `None` in it is everywhere
+    masks=None,           # Where each style goes: a mask for each, a list or a dict; `None` in it is everywhere
     style_masks=None,     # Which part of each style picture is meant, likewise
     content_mask=None,    # Where the content counts
     change_mask=None,     # Where the picture may change at all; without `masks` the styles go there

@@ -13,7 +13,8 @@ from .encoders import Encoder
 from .zoo import CONTENT_KINDS, KIND_NORMS, STYLE_KINDS
 from .learner import StyleLoss, picture_learner
 from .recipe import Recipe, named_recipe, recipe_encoder
-from .planning import place_styles, prepare_style, read_masks, read_pictures_of, settle_levels
+from .inputs import place_styles, prepare_style, read_masks, read_pictures_of
+from .planning import settle_levels
 
 # %% auto #0
 __all__ = ['in_units', 'to_unit', 'from_unit']
