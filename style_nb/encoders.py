@@ -16,230 +16,17 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from fastcore.basics import patch
 from .pictures import as_path, one_of, check_output, whole_file
+from .layers import PADDINGS, POOLINGS, AvgPool, Chain, L2Pool, MirrorConv, convolution
 from fastai.callback.hook import hook_outputs
 
 # %% auto #0
-__all__ = ['POOLINGS', 'PADDINGS', 'IMAGENET', 'CAFFE', 'ENCODERS', 'DATA', 'CALIBRATION', 'INPUTS', 'L2Pool', 'AvgPool',
-           'MirrorConv', 'Chain', 'Shape', 'layer_names', 'Encoder', 'calibrate', 'random_weights', 'write_constants',
-           'weights_digest', 'save_encoder', 'read_encoder', 'WeightsNotFound', 'packaged', 'encoder_card',
-           'told_inputs', 'encoder', 'at_hand']
+__all__ = ['IMAGENET', 'CAFFE', 'ENCODERS', 'DATA', 'CALIBRATION', 'INPUTS', 'Shape', 'layer_names', 'Encoder', 'calibrate',
+           'random_weights', 'write_constants', 'weights_digest', 'save_encoder', 'read_encoder', 'WeightsNotFound',
+           'packaged', 'encoder_card', 'told_inputs', 'encoder', 'at_hand', 'PADDINGS', 'POOLINGS', 'AvgPool', 'Chain',
+           'L2Pool', 'MirrorConv']
 
-# %% ../nbs/20_encoders.ipynb #b66f24fb
-class L2Pool(nn.Module):
-    "Halve the side by the root of the mean square of each 2x2 block."
-    def forward(self, x): return (F.avg_pool2d(x.square(), 2) + 1e-6).sqrt()
-
-def _spread(g, hw):
-    "The way back of pooling by sums, to a map of `hw`."
-    g, (h, w) = _doubled(g), (n % 2 for n in hw)
-    return F.pad(g, (0, w, 0, h)) if w or h else g
-
-def _doubled(g):
-    "Each place four times. 16-bit maps are doubled as rows, which is twice as fast where a border was just cut off."
-    if g.device.type != 'cpu' or g.dtype.itemsize != 2: return F.interpolate(g, scale_factor=2, mode='nearest')
-    g = g.permute(0, 2, 3, 1)
-    b, h, w, n = g.shape
-    rows = torch.cat([g, g], -1).view(b, h, 1, 2*w*n)
-    return rows.expand(b, h, 2, 2*w*n).reshape(b, 2*h, 2*w, n).permute(0, 3, 1, 2)
-
-class _MeanPool(Function):
-    @staticmethod
-    def forward(ctx, x):
-        ctx.hw = x.shape[-2:]
-        return F.avg_pool2d(x, 2)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, g): return _spread(g/4, ctx.hw)
-
-class AvgPool(nn.Module):
-    "Halve the side by the mean of each 2x2 block; torch's own takes five times as long on its way back."
-    def forward(self, x): return _MeanPool.apply(x)
-
-# %% ../nbs/20_encoders.ipynb #37ee0965
-class _Mirror(Function):
-    @staticmethod
-    def forward(ctx, x): return F.pad(x, (1, 1, 1, 1), 'reflect')
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, g): return _fold(g)
-
-def _fold(g):
-    "The way back over a mirrored border: nobody but the convolution has this gradient, so it may be folded in place."
-    h, w = g.shape[-2:]
-    if min(h, w) < 6:  # the lines that take them in are the same, or cross
-        g[..., 2, :].add_(g[..., 0, :])
-        g[..., -3, :].add_(g[..., -1, :])
-        g[..., 2].add_(g[..., 0])
-        g[..., -3].add_(g[..., -1])
-    else:  # likewise, two lines at once
-        g[..., 2:h-2:h-5, :].add_(g[..., ::h-1, :])
-        g[..., 2:w-2:w-5].add_(g[..., ::w-1])
-    return g[..., 1:-1, 1:-1]
-
-class MirrorConv(nn.Conv2d):
-    "A 3x3 convolution that sees the picture mirrored beyond its border; torch's own takes four times as long to send gradients back over it."
-    def __init__(self, n_in, n_out): super().__init__(n_in, n_out, 3, padding=1, padding_mode='reflect')
-    def _conv_forward(self, x, weight, bias): return F.conv2d(_Mirror.apply(x), weight, bias)
-
-POOLINGS = {'max': lambda: nn.MaxPool2d(2), 'avg': AvgPool, 'l2': L2Pool}
-PADDINGS = {'zero': 'zeros', 'reflect': 'reflect', 'replicate': 'replicate', 'circular': 'circular'}
-
-def _conv(n_in, n_out, padding):
-    return MirrorConv(n_in, n_out) if padding == 'reflect' else nn.Conv2d(n_in, n_out, 3, padding=1, padding_mode=PADDINGS[padding])
-
-# %% ../nbs/20_encoders.ipynb #d23343e3
-def _one_pass(x):
-    "Torch's convolution with ReLU for `x`, where there is one."
-    try: return x.dtype == torch.bfloat16 and x.device.type == 'cpu' and torch.ops.mkldnn._is_mkldnn_bf16_supported() and torch.ops.mkldnn._convolution_pointwise
-    except (AttributeError, RuntimeError): return None
-
-def _clip_back(g, y, own):
-    "The way back over a ReLU that gave `y`. What is not negative has the same order as a whole number of the same bits: 16-bit maps are compared as such, without a detour over float32; in place where `g` is ours and lies in one piece."
-    kind, back = torch.int16 if g.device.type == 'cpu' and g.dtype.itemsize == 2 else g.dtype, torch.ops.aten.threshold_backward
-    v, y, whole = g.view(kind), y.view(kind), g.is_contiguous(memory_format=torch.channels_last)
-    return (back.grad_input(v, y, 0, grad_input=v) if own and whole else back(v, y, 0)).view(g.dtype)
-
-def _mirrored(x):
-    "`x` with a mirrored border. Torch's own copies place by place: for few channels, rows at once are twice as fast."
-    b, n, h, w = x.shape
-    if n > 32 or min(h, w) < 4 or not x.is_contiguous(memory_format=torch.channels_last):
-        return F.pad(x, (1, 1, 1, 1), 'reflect')
-    y = torch.empty((b, n, h + 2, w + 2), dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
-    y[..., 1:-1, 1:-1] = x
-    y[..., ::h+1, 1:-1] = x[..., 1:h-1:h-3, :]  # both border rows; h - 3 steps from the second to the last but one
-    y[..., ::w+1] = y[..., 2:w:w-3]
-    return y
-
-def _halve(x, fused):
-    "The mean of each 2x2 block; where there is a fast convolution, by one of each channel, in a third of the time."
-    if not fused: return F.avg_pool2d(x, 2)
-    return F.conv2d(x, x.new_full((x.shape[1], 1, 2, 2), 1/4), stride=2, groups=x.shape[1])
-
-# %% ../nbs/20_encoders.ipynb #b6944dd0
-_LINE = 4  # Neighbours that a convolution to few channels works out at once
-
-def _narrow(conv): return conv.in_channels*_LINE <= 16
-
-def _laid_out(weight, pad, stride, like):
-    "Weights of a convolution as the processor wants them for maps of the shape `like`."
-    weight = weight.contiguous(memory_format=torch.channels_last)
-    return torch.ops.mkldnn._reorder_convolution_weight(weight, pad, stride, [1, 1], 1, like)
-
-def _packed(conv, shape, pooled):
-    "Weights of a convolution, and of its way back as one, laid out for `shape`; after a pool the way back has its quarter in it."
-    (b, n, h, w), mirror = shape, isinstance(conv, MirrorConv)
-    down = _laid_out(conv.weight, [1 - mirror]*2, [1, 1], [b, n, h + 2*mirror, w + 2*mirror])
-    back = (conv.weight/4 if pooled else conv.weight).flip(2, 3).transpose(0, 1)
-    pads, stride = [1 + mirror]*2, [1, 1]
-    if _narrow(conv):
-        back = torch.cat([F.pad(back, (i, _LINE - 1 - i)) for i in range(_LINE)])
-        pads, stride = [1 + mirror, mirror + _LINE], [1, _LINE]
-    return down, _laid_out(back, pads, stride, [b, len(conv.weight), h, w])
-
-def _lines_back(g, conv, fused, weight):
-    "The way back to few channels: four places share a line, since three channels fill 3 of a processor's 16 lanes."
-    mirror = isinstance(conv, MirrorConv)
-    (b, _, h, w), n = g.shape, conv.in_channels
-    y = fused(g, weight, None, [1 + mirror, mirror + _LINE], [1, _LINE], [1, 1], 1, 'none', [], '')
-    y = y.permute(0, 2, 3, 1).reshape(b, h + 2*mirror, -1, n)
-    return y[:, :, _LINE - 1:_LINE - 1 + w + 2*mirror].permute(0, 3, 1, 2)
-
-def _convolve(x, conv, relu, fused, weight=None):
-    mirror = isinstance(conv, MirrorConv)
-    x, pad = _mirrored(x) if mirror else x, 1 - mirror
-    if fused: return fused(x, conv.weight if weight is None else weight, conv.bias, [pad]*2, [1, 1], [1, 1], 1, 'relu' if relu else 'none', [], '')
-    y = F.conv2d(x, conv.weight, conv.bias, padding=pad)
-    return y.relu_() if relu else y
-
-def _convolve_back(g, conv, shape, fused, weight=None):
-    mirror = isinstance(conv, MirrorConv)
-    if fused and _narrow(conv):  # without packs too: a run that goes on has none at first, and must add up alike
-        g = _lines_back(g, conv, fused, _packed(conv, shape, False)[1] if weight is None else weight)
-    elif weight is None:
-        like = torch.empty((*shape[:2], *(n + 2*mirror for n in shape[2:])), dtype=g.dtype, device=g.device, memory_format=torch.channels_last)  # only its shape is used
-        g = torch.ops.aten.convolution_backward(g, like, conv.weight, None, [1, 1], [1 - mirror]*2, [1, 1], False, [0, 0], 1, [True, False, False])[0]
-    else: g = fused(g, weight, None, [1 + mirror]*2, [1, 1], [1, 1], 1, 'none', [], '')
-    return _fold(g) if mirror else g
-
-# %% ../nbs/20_encoders.ipynb #c4a1d07e
-class _Pass(Function):
-    "Down the layers of `plan`, (name, convolution or None, ReLU or not), handing out the maps of `taps`; and back. `packs` keeps weights laid out for this size."
-    @staticmethod
-    def forward(ctx, x, plan, taps, packs):
-        ctx.set_materialize_grads(False)
-        ctx.plan, ctx.taps, ctx.packs, ctx.fused, ctx.shapes, maps, clipped = plan, taps, packs, _one_pass(x), [], {}, []
-        fused = ctx.fused
-        for last, (name, conv, relu) in zip([(None, 1, 0), *plan], plan):
-            ctx.shapes.append(x.shape)
-            if conv and packs is not None and name not in packs: packs[name] = _packed(conv, x.shape, not any(last[1:]))
-            x = _convolve(x, conv, relu, fused, packs and packs[name][0]) if conv else F.relu(x) if relu else _halve(x, fused)
-            if name in taps: maps[name] = x
-            if relu and ctx.needs_input_grad[0]: clipped.append(x)
-        ctx.save_for_backward(*clipped)
-        return tuple(maps[l] for l in taps)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, *grads):
-        at, clipped, g = dict(zip(ctx.taps, grads)), list(ctx.saved_tensors), None
-        del grads
-        for (name, conv, relu), shape in zip(reversed(ctx.plan), reversed(ctx.shapes)):
-            more, y, pool, packed = at.pop(name, None), clipped.pop() if relu else None, not (conv or relu), ctx.packs is not None
-            if pool and packed and more is not None: more = more/4
-            own = g is not None
-            if g is None: g = more
-            elif more is not None: g = g + more
-            if g is None: continue
-            if relu: g = _clip_back(g, y, own)
-            if conv: g = _convolve_back(g, conv, shape, ctx.fused, ctx.packs and ctx.packs[name][1])
-            elif pool: g = _spread(g if packed else g/4, shape[-2:])
-        return g, None, None, None
-
-# %% ../nbs/20_encoders.ipynb #9d31c6b4
-def _plan(layers, taps):
-    "What `_Pass` needs of {name: module}, or None where it cannot stand for the modules."
-    plan, conv = [], None
-    for name, m in layers.items():
-        if isinstance(m, nn.Conv2d):
-            if m.weight.requires_grad or m.padding_mode not in ('zeros', 'reflect'): return None
-            conv = m
-            if name not in taps and name != next(reversed(layers)): continue
-        elif not isinstance(m, (nn.ReLU, AvgPool)): return None
-        plan.append((name, conv, isinstance(m, nn.ReLU)))
-        conv = None
-    return plan
-
-# %% ../nbs/20_encoders.ipynb #184d5d1e
-class Chain(nn.Module):
-    "The layers of an encoder down to the last of `taps`; calling it gives that one's map, and hooks on a tap get the tap's."
-    def __init__(self,
-        layers:dict,  # {name: module}, from the picture down
-        taps,         # Names, in that order; each is a module of the chain
-    ):
-        super().__init__()
-        self.plan, self.run = _plan(layers, taps), tuple(layers.items())  # a tuple: the modules stay the encoder's
-        self.packs, self.kind = None, None
-        for name in taps: self.add_module(name, nn.Identity())
-
-    def _packs(self, x):
-        "Room for packed weights, from the second map of a kind on: a single one is not worth the packing."
-        kind = x.shape, x.dtype, [(id(c.weight), c.weight._version) for _, c, _ in self.plan if c] if _one_pass(x) else None
-        if kind != self.kind: self.packs, self.kind = None, kind
-        elif self.packs is None and kind[-1]: self.packs = {}
-        return self.packs
-
-    def forward(self, x):
-        taps = tuple(self._modules)
-        if self.plan: maps = dict(zip(taps, _Pass.apply(x, self.plan, taps, self._packs(x))))
-        else:
-            maps = {}
-            for name, m in self.run:
-                x = m.forward(x)  # without the hooks of others
-                if name in taps: maps[name] = x
-        for name in taps: x = self._modules[name](maps.pop(name))
-        return x
+# %% ../nbs/20_encoders.ipynb #8cfd6d4f
+_all_ = ['PADDINGS', 'POOLINGS', 'AvgPool', 'Chain', 'L2Pool', 'MirrorConv']  # of notebook 18, at home here too
 
 # %% ../nbs/20_encoders.ipynb #7dcbd546
 IMAGENET = dict(mean=(.485, .456, .406), std=(.229, .224, .225))
@@ -294,7 +81,7 @@ def _body(shape, pooling, padding):
     with torch.random.fork_rng([]):
         for l in layer_names(shape.depths):
             kind, n_out = l[:4], shape.widths[int(l[4])-1]
-            body.add_module(l, _conv(n_in, n_out, padding) if kind == 'conv' else nn.ReLU() if kind == 'relu' else POOLINGS[pooling]())
+            body.add_module(l, convolution(n_in, n_out, padding) if kind == 'conv' else nn.ReLU() if kind == 'relu' else POOLINGS[pooling]())
             if kind == 'conv': n_in = n_out
     return body
 

@@ -6,7 +6,7 @@ from safetensors.torch import load_file, save_file
 from torchvision.models.vgg import cfgs, make_layers
 from torchvision.transforms import Normalize
 from style_nb.encoders import *
-from style_nb import encoders
+from style_nb import encoders, layers as layer_room
 from style_nb.encoders import WeightsNotFound
 from style_nb.gallery import sample
 from style_nb.pictures import load_picture
@@ -64,8 +64,8 @@ def test_min_side(enc):
 @pytest.mark.parametrize('layers,n', [('relu1_1', 1), ('pool1', 2), (['relu2_1', 'relu1_1'], 3), ('conv3_1', 5), ('relu4_1', 9),
     (None, 16)])
 def test_no_convolution_below_the_deepest_layer(enc, monkeypatch, layers, n):
-    ran, one = [], encoders._convolve
-    monkeypatch.setattr(encoders, '_convolve', lambda x, *a: (ran.append(1), one(x, *a))[1])
+    ran, one = [], layer_room._convolve
+    monkeypatch.setattr(layer_room, '_convolve', lambda x, *a: (ran.append(1), one(x, *a))[1])
     enc(torch.rand(1, 3, 32, 32), layers)
     assert len(ran) == n
 
@@ -102,11 +102,11 @@ def test_packed_weights_change_nothing(padding, hw):
 @pytest.mark.parametrize('w', range(4, 12))
 def test_the_way_back_to_few_channels(padding, w):
     "Four places a line or one by one, whatever is left over of the last line"
-    conv = encoders._conv(3, 8, padding).requires_grad_(False).to(memory_format=torch.channels_last)
+    conv = layer_room.convolution(3, 8, padding).requires_grad_(False).to(memory_format=torch.channels_last)
     x, g = torch.rand(2, 3, 5, w), torch.rand(2, 8, 5, w).contiguous(memory_format=torch.channels_last)
     z = x.clone().requires_grad_()
     conv(z).backward(g)
-    back = encoders._convolve_back(g, conv, x.shape, torch.ops.mkldnn._convolution_pointwise, encoders._packed(conv, x.shape, False)[1])
+    back = layer_room._convolve_back(g, conv, x.shape, torch.ops.mkldnn._convolution_pointwise, layer_room._packed(conv, x.shape, False)[1])
     assert back.shape == x.shape and torch.allclose(back, z.grad, atol=1e-5)
 
 @pytest.mark.parametrize('h', range(2, 9))
@@ -119,8 +119,8 @@ def test_a_mirrored_border_and_its_way_back(h, w):
     g = torch.rand_like(want)
     want.backward(g)
     for kind in (torch.contiguous_format, torch.channels_last):
-        assert torch.equal(encoders._mirrored(x.contiguous(memory_format=kind)), want)
-        assert torch.allclose(encoders._fold(g.clone(memory_format=kind)), z.grad)
+        assert torch.equal(layer_room._mirrored(x.contiguous(memory_format=kind)), want)
+        assert torch.allclose(layer_room._fold(g.clone(memory_format=kind)), z.grad)
 
 @pytest.mark.parametrize('padding,pooling', [('zero', 'avg'), ('reflect', 'avg'), ('circular', 'avg'), ('reflect', 'max')])
 @pytest.mark.parametrize('layers', [['relu1_1', 'relu1_2', 'pool1', 'relu3_1'], ['conv1_1', 'conv2_2', 'relu2_2', 'conv3_1'], ['conv1_1']])
@@ -496,7 +496,7 @@ def test_avg_pool_is_torchs(hw):
 @pytest.mark.parametrize('hw', [(8, 6), (7, 9), (2, 3)])
 def test_halving_by_a_convolution_is_the_mean_pool(dtype, hw):
     x = torch.randn(2, 24, *hw, dtype=dtype).contiguous(memory_format=torch.channels_last)
-    for fused in (True, None): assert torch.allclose(encoders._halve(x, fused), F.avg_pool2d(x, 2), rtol=1e-2 if dtype == torch.bfloat16 else 1e-6, atol=1e-6)
+    for fused in (True, None): assert torch.allclose(layer_room._halve(x, fused), F.avg_pool2d(x, 2), rtol=1e-2 if dtype == torch.bfloat16 else 1e-6, atol=1e-6)
 
 def test_what_is_at_hand(clean_env, tmp_path):
     assert all(map(at_hand, packaged())) and at_hand('random') and not at_hand('vgg19')
