@@ -23,68 +23,95 @@ def luminance(
     return (x*x.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
 
 # %% ../nbs/15_colour.ipynb #921aca6f
+def _points(picture):
+    "The colours of a picture (1, 3, H, W) as points: (3, H*W), float64, on the CPU."
+    return picture[0].flatten(1).double().cpu()
+
 def colour_statistics(
     pictures:list,     # Picture tensors (1, 3, H, W)
     weights=None,      # Weight of each; `None` is equal
 )->tuple:              # mean (3, 1) and covariance (3, 3), float64
     "Mean and covariance of the colours of one picture, or of several laid together."
-    w = [1.]*len(pictures) if weights is None else weights
-    mean, second = torch.zeros(3, 1, dtype=torch.float64), torch.zeros(3, 3, dtype=torch.float64)
-    for v, p in zip(w, pictures):
-        x = p[0].flatten(1).double().cpu()
-        mean += v/sum(w)*x.mean(1, keepdim=True)
-        second += v/sum(w)*(x @ x.T)/x.shape[1]
+    weights = [1.]*len(pictures) if weights is None else weights
+    mean = torch.zeros(3, 1, dtype=torch.float64)
+    second = torch.zeros(3, 3, dtype=torch.float64)
+    for v, p in zip(weights, pictures):
+        x, share = _points(p), v/sum(weights)
+        mean += share*x.mean(1, keepdim=True)
+        second += share*(x @ x.T)/x.shape[1]
     return mean, second - mean @ mean.T
 
+# %% ../nbs/15_colour.ipynb #c01a5b12
 def _power(m, p):
     "A symmetric matrix to the power p."
     e, u = torch.linalg.eigh(m)
     return u @ torch.diag(e.clamp_min(0)**p) @ u.T
 
-# %% ../nbs/15_colour.ipynb #c01a5b12
 def _symmetric(a, b):
     root, inverse = _power(a, .5), _power(a, -.5)
     return inverse @ _power(root @ b @ root, .5) @ inverse
 
-_MAPS = dict(symmetric=_symmetric, pca=lambda a, b: _power(b, .5) @ _power(a, -.5), cholesky=lambda a, b: torch.linalg.cholesky(b) @ torch.linalg.inv(torch.linalg.cholesky(a)))
+def _pca(a, b): return _power(b, .5) @ _power(a, -.5)
+def _cholesky(a, b): return torch.linalg.cholesky(b) @ torch.linalg.inv(torch.linalg.cholesky(a))
+
+_MAPS = dict(symmetric=_symmetric, pca=_pca, cholesky=_cholesky)  # each from the covariance a to b
 COLOUR_METHODS = (*_MAPS, 'histogram')
+
+# %% ../nbs/15_colour.ipynb #c1b20590
+def _with_levels(channel, values, shares):
+    "A channel (H, W) with the distribution of `values`, each of which counts by its share."
+    order = values.argsort()
+    _, which, count = np.unique(channel.cpu().numpy(), return_inverse=True, return_counts=True)
+    rank = (count.cumsum() - count/2)/count.sum()
+    ranks = (shares[order].cumsum() - shares[order]/2)/shares.sum()
+    level = np.interp(rank, ranks, values[order])
+    return torch.from_numpy(level[which.ravel()].reshape(channel.shape)).to(channel)
 
 def _match_channels(x, likes, weights=None):
     "Each channel of `x` with the distribution of that channel in `likes`."
-    w = np.concatenate([np.full(o[0, 0].numel(), v/o[0, 0].numel()) for v, o in zip([1.]*len(likes) if weights is None else weights, likes)])
-    out = torch.empty_like(x)
-    for c in range(3):
-        vals = np.concatenate([o[0, c].flatten().double().cpu().numpy() for o in likes]); order = vals.argsort()
-        _, at, n = np.unique(x[0, c].cpu().numpy(), return_inverse=True, return_counts=True)
-        level = np.interp((n.cumsum() - n/2)/n.sum(), (w[order].cumsum() - w[order]/2)/w.sum(), vals[order])
-        out[0, c] = torch.from_numpy(level[at.ravel()].reshape(x.shape[-2:])).to(x)
-    return out
+    points = [_points(o).numpy() for o in likes]
+    sizes = [p.shape[1] for p in points]
+    weights = [1.]*len(likes) if weights is None else weights
+    shares = np.repeat([v/n for v, n in zip(weights, sizes)], sizes)
+    pairs = zip(x[0], np.concatenate(points, 1))
+    return torch.stack([_with_levels(channel, values, shares) for channel, values in pairs])[None]
 
 # %% ../nbs/15_colour.ipynb #c01a5b13
+def _moved(x, T, mean, to):
+    "A picture whose colours go through the map `T`, from about one mean to about another; clipped."
+    return (T @ (_points(x) - mean) + to).view_as(x).clamp(0, 1).to(x)
+
 def match_colours(
     picture,           # Anything `load_picture` reads
     like,              # Picture whose colours are wanted, or a list of them
     weights=None,      # With several: weight of each
     within=None,       # Picture whose colours are to become those; `None` is the picture itself
-    method:str='symmetric',  # One of `COLOUR_METHODS`: which of the maps that give this covariance; 'histogram' gives each channel's whole distribution
-    rounds:int=25,     # Times the map is found and applied, so that what was clipped at black and white is made up for; 1 is the plain map
+    method:str='symmetric',  # One of `COLOUR_METHODS`; 'histogram' gives each channel's whole distribution
+    rounds:int=25,     # Times the map is found and applied, to make up for clipping; 1 is the plain map
 )->torch.Tensor:       # (1, 3, H, W), clipped to [0, 1]
     "A picture with the mean and covariance of another's colours."
-    x, likes = load_picture(picture), [load_picture(p) for p in (like if isinstance(like, (list, tuple)) else [like])]
-    seen, rounds = x if within is None else load_picture(within), in_range(rounds, 'rounds', 1, 1000, whole=True)
+    x = load_picture(picture)
+    likes = [load_picture(p) for p in (like if isinstance(like, (list, tuple)) else [like])]
+    seen = x if within is None else load_picture(within)
+    rounds = in_range(rounds, 'rounds', 1, 1000, whole=True)
     if one_of(method, COLOUR_METHODS, 'colour method') == 'histogram': return _match_channels(x, likes, weights)
     wanted_mean, wanted = colour_statistics(likes, weights)
-    few = 1e-4*torch.eye(3, dtype=torch.float64)  # without it the faint colour noise of a nearly grey photo would be blown up
+    few = 1e-4*torch.eye(3, dtype=torch.float64)  # else the faint colour noise of a nearly grey photo would be blown up
     for _ in range(rounds):
         mean, cov = colour_statistics([seen])
         T = _MAPS[method](cov + few, wanted + few)
-        moved = lambda x: (T @ (x[0].flatten(1).double().cpu() - mean) + wanted_mean).view_as(x[0])[None].clamp(0, 1).to(x)
-        x, seen = moved(x), moved(seen)
+        x, seen = (_moved(p, T, mean, wanted_mean) for p in (x, seen))
     return x
 
 # %% ../nbs/15_colour.ipynb #59c356f2
-_TO_CONES = torch.tensor([[.4122214708, .5363325363, .0514459929], [.2119034982, .6806995451, .1073969566], [.0883024619, .2817188376, .6299787005]], dtype=torch.float64)
-_TO_LAB = torch.tensor([[.2104542553, .7936177850, -.0040720468], [1.9779984951, -2.4285922050, .4505937099], [.0259040371, .7827717662, -.8086757660]], dtype=torch.float64)
+_TO_CONES = torch.tensor([
+    [.4122214708, .5363325363, .0514459929],
+    [.2119034982, .6806995451, .1073969566],
+    [.0883024619, .2817188376, .6299787005]], dtype=torch.float64)
+_TO_LAB = torch.tensor([
+    [.2104542553, .7936177850, -.0040720468],
+    [1.9779984951, -2.4285922050, .4505937099],
+    [.0259040371, .7827717662, -.8086757660]], dtype=torch.float64)
 
 def _mix(m, x): return torch.einsum('ij,bjhw->bihw', m.to(x), x)
 
@@ -96,6 +123,7 @@ def to_oklab(
     cones = _mix(_TO_CONES, linear)
     return _mix(_TO_LAB, cones.sign()*cones.abs()**(1/3))
 
+# %% ../nbs/15_colour.ipynb #41bd8aff
 def from_oklab(
     lab:torch.Tensor, # What `to_oklab` gives
 )->torch.Tensor:      # (B, 3, H, W), sRGB; outside [0, 1] where a screen cannot show the colour
@@ -106,12 +134,17 @@ def from_oklab(
 # %% ../nbs/15_colour.ipynb #537e4c55
 def _paler(show, grey, chroma, steps=14):
     "`show(grey, share * chroma)` with, at each place, the largest share up to 1 that a screen can show."
-    fits = lambda s: ((y := show(grey, s*chroma)) >= -1e-6).all(1, keepdim=True) & (y <= 1 + 1e-6).all(1, keepdim=True)
-    low, high = torch.zeros_like(grey), torch.ones_like(grey)
-    low = torch.where(fits(high), high, low)
+    def fits(share):
+        shown = show(grey, share*chroma)
+        return ((shown >= -1e-6) & (shown <= 1 + 1e-6)).all(1, keepdim=True)
+
+    high = torch.ones_like(grey)
+    low = fits(high).to(grey)
     for _ in range(steps):
-        mid = (low + high)/2
-        low, high = torch.where(fits(mid), mid, low), torch.where(fits(mid), high, mid)
+        middle = (low + high)/2
+        good = fits(middle)
+        low = torch.where(good, middle, low)
+        high = torch.where(good, high, middle)
     return show(grey, low*chroma).clamp(0, 1)
 
 def lend_colours(
@@ -120,10 +153,12 @@ def lend_colours(
     space:str='luma',  # 'luma' or 'oklab': what brightness means
 )->torch.Tensor:       # (1, 3, H, W) in [0, 1]
     "The brightness of one picture with the colours of another, place by place."
-    x, c = load_picture(picture), load_picture(like)
-    c = resize(c, tuple(x.shape[-2:])).to(x)
-    if one_of(space, ('luma', 'oklab'), 'colour space') == 'luma': return _paler(torch.add, luminance(x), c - luminance(c))
-    return _paler(lambda l, ab: from_oklab(torch.cat([l, ab], 1)), to_oklab(x)[:, :1], to_oklab(c)[:, 1:])
+    x = load_picture(picture)
+    lender = resize(load_picture(like), tuple(x.shape[-2:])).to(x)
+    if one_of(space, ('luma', 'oklab'), 'colour space') == 'luma':
+        return _paler(torch.add, luminance(x), lender - luminance(lender))
+    show = lambda light, chroma: from_oklab(torch.cat([light, chroma], 1))
+    return _paler(show, to_oklab(x)[:, :1], to_oklab(lender)[:, 1:])
 
 # %% ../nbs/15_colour.ipynb #83af3b0a
 COLOURS = ('style', 'content-luma', 'content-oklab', 'content-match', 'content-before')
