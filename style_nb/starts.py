@@ -13,25 +13,35 @@ from .pictures import in_range, one_of
 __all__ = ['NOISES', 'noise']
 
 # %% ../nbs/36_starts.ipynb #6ebec916
-def _standard(x, deviation=.15): return .5 + deviation*(x - x.mean())/x.std()
+def _standard(x):
+    "Noise brought to mean .5 and deviation .15."
+    return .5 + .15*(x - x.mean())/x.std()
 
 def _pink(hw, g):
     "Gaussian noise whose amplitude falls as 1/frequency."
-    fy, fx = torch.fft.fftfreq(hw[0])[:, None], torch.fft.rfftfreq(hw[1])[None]
-    wide = torch.fft.rfft2(torch.randn(1, 3, *hw, generator=g))/(fy.square() + fx.square()).sqrt().clamp_min(1/max(hw))
-    return torch.fft.irfft2(wide, s=hw)
+    down = torch.fft.fftfreq(hw[0])[:, None]
+    across = torch.fft.rfftfreq(hw[1])
+    frequency = (down.square() + across.square()).sqrt().clamp_min(1/max(hw))
+    white = torch.fft.rfft2(torch.randn(1, 3, *hw, generator=g))
+    return _standard(torch.fft.irfft2(white/frequency, s=hw))
 
 def _clouds(hw, g, coarsest=4):
     "Octaves of smooth noise on ever finer grids, each half as strong: what Perlin's noise looks like."
-    octaves = range(max(1, int(math.log2(max(hw)/coarsest)) - 1))
-    return sum(F.interpolate(torch.randn(1, 3, *(max(2, round(coarsest*2**o*n/max(hw))) + 1 for n in hw), generator=g), hw, mode='bicubic', align_corners=True)/2**o for o in octaves)
+    total, longer = 0, max(hw)
+    for octave in range(max(1, int(math.log2(longer/coarsest)) - 1)):
+        grid = [max(2, round(coarsest*2**octave*n/longer)) + 1 for n in hw]
+        values = torch.randn(1, 3, *grid, generator=g)
+        total += F.interpolate(values, hw, mode='bicubic', align_corners=True)/2**octave
+    return _standard(total)
 
+# %% ../nbs/36_starts.ipynb #513b50a7
 NOISES = {
     'uniform': lambda hw, g: torch.rand(1, 3, *hw, generator=g)*.5 + .25,
-    'white':   lambda hw, g: _standard(torch.randn(1, 3, *hw, generator=g)),
-    'grey':    lambda hw, g: _standard(torch.randn(1, 1, *hw, generator=g)).expand(1, 3, -1, -1),
-    'pink':    lambda hw, g: _standard(_pink(hw, g)),
-    'clouds':  lambda hw, g: _standard(_clouds(hw, g))}
+    'white': lambda hw, g: _standard(torch.randn(1, 3, *hw, generator=g)),
+    'grey': lambda hw, g: _standard(torch.randn(1, 1, *hw, generator=g)).expand(1, 3, -1, -1),
+    'pink': _pink,
+    'clouds': _clouds,
+}
 
 def noise(
     hw,                     # Height and width, px
