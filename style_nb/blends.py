@@ -27,27 +27,32 @@ def barycentre(
     "The covariance nearest to several, as earth is moved."
     covs = [c.cpu().double() for c in covs]  # some devices have no float64
     s = blend_grams(covs, weights)
-    few = max(1e-30, 1e-6*float(s.diagonal(dim1=-2, dim2=-1).mean()))  # silent channels, and rounding, leave eigenvalues that have no inverse
-    w, x = zip(*[(w, _root(c, 1., few)) for c, w in zip(covs, weights or [1.]*len(covs)) if w > 0])
-    if len(x) == 1: return x[0]
+    least = max(1e-30, 1e-6*float(s.diagonal(dim1=-2, dim2=-1).mean()))  # silent channels have no inverse
+    pairs = [(_root(c, 1., least), w) for c, w in zip(covs, weights or [1.]*len(covs)) if w > 0]
+    covs, weights = zip(*pairs)
+    if len(covs) == 1: return covs[0]
     for _ in range(most):
-        root, inverse = _root(s, .5, few), _root(s, -.5, few)
-        t = blend_grams([_root(root @ c @ root) for c in x], w)
+        root, inverse = _root(s, .5, least), _root(s, -.5, least)
+        t = blend_grams([_root(root @ c @ root) for c in covs], weights)
         new = inverse @ t @ t @ inverse
-        done, s = (new - s).norm() <= tol*s.norm(), (new + new.mT)/2
-        if done: break
+        settled = (new - s).norm() <= tol*s.norm()
+        s = (new + new.mT)/2
+        if settled: break
     return s
 
 # %% ../nbs/38_blends.ipynb #530e7d13
+def _outer(m): return m[..., None]*m[..., None, :]
+
 def blend_clouds(
     grams:list,        # Gram matrices, each (1, C, C)
     means:list,        # Means of the same maps, each (1, C)
     weights=None,      # One weight each, at least 0; `None` weighs all the same
 )->torch.Tensor:       # (1, C, C): the barycentre's Gram matrix, in the type of the first
     "The Gram matrix of the style that lies between styles."
-    if len(grams) == 1 or weights and max(weights) == sum(weights): return grams[0 if len(grams) == 1 else list(weights).index(max(weights))]
-    outer = lambda m: m[..., None]*m[..., None, :]
-    g, m = ([o.cpu().double() for o in os] for os in (grams, means))
-    return (barycentre([a - outer(b) for a, b in zip(g, m)], weights) + outer(blend_grams(m, weights))).to(grams[0])
+    if len(grams) == 1: return grams[0]
+    if weights and max(weights) == sum(weights): return grams[list(weights).index(max(weights))]
+    centres = [m.cpu().double() for m in means]
+    covs = [g.cpu().double() - _outer(m) for g, m in zip(grams, centres)]
+    return (barycentre(covs, weights) + _outer(blend_grams(centres, weights))).to(grams[0])
 
 STYLE_MIXES = ('mean', 'barycentre')
