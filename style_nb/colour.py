@@ -94,9 +94,10 @@ def match_colours(
     likes = [load_picture(p) for p in (like if isinstance(like, (list, tuple)) else [like])]
     seen = x if within is None else load_picture(within)
     rounds = in_range(rounds, 'rounds', 1, 1000, whole=True)
-    if one_of(method, COLOUR_METHODS, 'colour method') == 'histogram': return _match_channels(x, likes, weights)
+    if one_of(method, COLOUR_METHODS, 'colour method') == 'histogram':
+        return _match_channels(x, likes, weights)
     wanted_mean, wanted = colour_statistics(likes, weights)
-    few = 1e-4*torch.eye(3, dtype=torch.float64)  # else the faint colour noise of a nearly grey photo would be blown up
+    few = 1e-4*torch.eye(3, dtype=torch.float64)  # else the faint colours of a nearly grey photo would be blown up
     for _ in range(rounds):
         mean, cov = colour_statistics([seen])
         T = _MAPS[method](cov + few, wanted + few)

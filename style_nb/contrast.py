@@ -19,76 +19,107 @@ __all__ = ['CHANNELS', 'lower_contrast', 'tones', 'show_contrast', 'match_contra
 def _open(picture):
     "A tensor (B, 3, H, W) of what came, and how to give it back."
     if not isinstance(picture, torch.Tensor): return load_picture(picture), to_pil
-    if picture.ndim == 4 and len(picture) > 1: return torch.cat([load_picture(p) for p in picture]), lambda y: y
-    return load_picture(picture), lambda y: y
+    several = picture.ndim == 4 and len(picture) > 1
+    x = torch.cat([load_picture(p) for p in picture]) if several else load_picture(picture)
+    return x, lambda y: y
 
 def _mean(x): return x.mean((-2, -1), keepdim=True)
 def _deviation(x): return x.std((-2, -1), keepdim=True, correction=0)
-def _brightened(x, y): return (x + y - luminance(x)).clamp(0, 1)  # colours keep their distance from grey
+
+def _stretched(x, factor):
+    "Every value `factor` times as far from the mean."
+    return _mean(x) + factor*(x - _mean(x))
+
+def _brightened(x, y):
+    "Pictures with the luminance `y`; colours keep their distance from grey."
+    return (x + y - luminance(x)).clamp(0, 1)
 
 # %% ../nbs/17_contrast.ipynb #60238629
 CHANNELS = ('all', 'luminance')
 
 def lower_contrast(
     picture,               # Anything `load_picture` reads, or a batch of tensors
-    amount:float=.5,       # What is left of the distance to the mean: 1 changes nothing, 0 is one flat colour, above 1 raises
-    channels:str='all',    # 'all': every colour moves to the mean colour; 'luminance': brightness alone, colours stay
+    amount:float=.5,       # Part of the distance to the mean that is left; 0 is one flat colour, above 1 raises
+    channels:str='all',    # 'all': colours move to the mean colour; 'luminance': they stay, brightness moves
 ):                         # Picture like the one given, in [0, 1]
     "Bring every pixel nearer to the mean."
     x, back = _open(picture)
     amount = in_range(amount, 'amount', 0, 100)
-    if one_of(channels, CHANNELS, 'channels') == 'all': return back((_mean(x) + amount*(x - _mean(x))).clamp(0, 1))
-    y = luminance(x)
-    return back(_brightened(x, _mean(y) + amount*(y - _mean(y))))
+    if one_of(channels, CHANNELS, 'channels') == 'all': return back(_stretched(x, amount).clamp(0, 1))
+    return back(_brightened(x, _stretched(luminance(x), amount)))
 
 # %% ../nbs/17_contrast.ipynb #42a23670
+def _tones(light):
+    "Mean and deviation, and the shares of pixels that are dark and light."
+    values = dict(mean=light.mean(), deviation=light.std(correction=0),
+        dark=(light < .15).float().mean(), light=(light > .85).float().mean())
+    return {k: round(float(v), 4) for k, v in values.items()}
+
 def tones(
     picture,    # Anything `load_picture` reads, or a batch of tensors
-)->dict:        # 'mean' and 'deviation' of luminance in [0, 1]; 'dark' and 'light': share of pixels below .15 and above .85. For a batch a list of these
+)->dict:        # 'mean', 'deviation', 'dark' and 'light', of luminance in [0, 1]; a list for a batch
     "How the light of a picture is spread."
-    one = lambda y: dict(mean=y.mean(), deviation=y.std(correction=0), dark=(y < .15).float().mean(), light=(y > .85).float().mean())
-    out = [{k: round(float(v), 4) for k, v in one(y).items()} for y in luminance(_open(picture)[0])]
-    return out if len(out) > 1 else out[0]
+    found = [_tones(light) for light in luminance(_open(picture)[0])]
+    return found if len(found) > 1 else found[0]
+
+# %% ../nbs/17_contrast.ipynb #998803a1
+def _show_tones(x, above, below):
+    "A picture on one axes, the histogram of its luminance on the other."
+    above.imshow(to_pil(x))
+    above.axis('off')
+    below.hist(luminance(x).flatten().cpu().numpy(), 64, range=(0, 1), color='.35')
+    found = tones(x)
+    below.axvline(found['mean'], color='C3', lw=1.5)
+    below.set(xlim=(0, 1), yticks=[], xlabel=f"{found['mean']:.2f} ± {found['deviation']:.2f}")
+    below.spines[['top', 'right', 'left']].set_visible(False)
 
 def show_contrast(
-    pictures,          # One or a list, each anything `load_picture` reads or a batch of tensors: a column each, a row for each picture of a batch
+    pictures,          # One or a list, a column each: anything `load_picture` reads, or a batch, a row each
     titles=None,       # A title for each column
     height:float=2.,   # Height of each picture, inches
 )->Plate:              # Figure: pictures above, their luminance histograms below
     "Pictures with the histograms of their luminance."
     xs = [_open(p)[0] for p in (pictures if isinstance(pictures, (list, tuple)) else [pictures])]
     if not xs: raise ValueError("show_contrast was given no picture: give at least one.")
-    titles, height = [''] * len(xs) if titles is None else list(titles) if isinstance(titles, (list, tuple)) else [titles], in_range(height, 'height', .1, 100)
-    if len(titles) != len(xs): raise ValueError(f"There are {len(xs)} pictures and {len(titles)} titles: give one title for each.")
+    if titles is None: titles = ['']*len(xs)
+    if not isinstance(titles, (list, tuple)): titles = [titles]
+    height = in_range(height, 'height', .1, 100)
+    if len(titles) != len(xs):
+        raise ValueError(f"There are {len(xs)} pictures and {len(titles)} titles: give one title for each.")
     rows = len(xs[0])
-    if any(len(x) != rows for x in xs): raise ValueError(f"The columns have {', '.join(str(len(x)) for x in xs)} pictures: give batches of one length.")
+    if any(len(x) != rows for x in xs):
+        counts = ', '.join(str(len(x)) for x in xs)
+        raise ValueError(f"The columns have {counts} pictures: give batches of one length.")
     aspect = np.mean([x.shape[-1]/x.shape[-2] for x in xs])
     fig = Plate(figsize=(len(xs)*height*aspect, 1.6*height*rows), layout='constrained', dpi=100)
     axs = fig.subplots(2*rows, len(xs), squeeze=False, height_ratios=(1, .45)*rows)
-    for k in range(rows):
-        for ax, below, x, t in zip(axs[2*k], axs[2*k + 1], [x[k:k + 1] for x in xs], titles):
-            ax.imshow(to_pil(x)); ax.axis('off'); ax.set_title('' if k else t, fontsize=10)
-            y, s = luminance(x).flatten().cpu().numpy(), tones(x)
-            below.hist(y, 64, range=(0, 1), color='.35')
-            below.axvline(s['mean'], color='C3', lw=1.5)
-            below.set(xlim=(0, 1), yticks=[], xlabel=f"{s['mean']:.2f} ± {s['deviation']:.2f}")
-            below.spines[['top', 'right', 'left']].set_visible(False)
+    for x, title, column in zip(xs, titles, axs.T):
+        column[0].set_title(title, fontsize=10)
+        for k in range(rows): _show_tones(x[k:k + 1], *column[2*k:2*k + 2])
     return fig
 
 # %% ../nbs/17_contrast.ipynb #d36e05df
+def _enlarged(y, like): return F.interpolate(y, like.shape[-2:], mode='bilinear', align_corners=False)
+
 def _pyramid(y, bands):
     "Octaves of a map, finest first, then what is left; upsampling and adding gives the map back."
-    out = []
+    found = []
     for _ in range(bands):
         low = F.interpolate(y, scale_factor=.5, mode='area', recompute_scale_factor=True)
-        out.append(y - F.interpolate(low, y.shape[-2:], mode='bilinear', align_corners=False))
+        found.append(y - _enlarged(low, y))
         y = low
-    return out + [y]
+    return found + [y]
 
 def _join(parts):
+    "The map whose octaves these are."
     y = parts[-1]
-    for band in parts[-2::-1]: y = F.interpolate(y, band.shape[-2:], mode='bilinear', align_corners=False) + band
+    for band in parts[-2::-1]: y = _enlarged(y, band) + band
     return y
+
+# %% ../nbs/17_contrast.ipynb #50b24a82
+def _gain(y, z, most):
+    "The factor that gives `y` the deviation of `z`, at most `most` up or down."
+    return (_deviation(z)/_deviation(y).clamp_min(1e-4)).clamp(1/most, most)
 
 def match_contrast(
     picture,              # Anything `load_picture` reads, or a batch of tensors
@@ -100,21 +131,25 @@ def match_contrast(
 ):                        # Picture like the one given, in [0, 1]
     "Give a picture's luminance the deviation of another's."
     x, back = _open(picture)
-    one_of(by, ('global', 'scale'), 'by'), in_range(most, 'most', 1), in_range(finest, 'finest', whole=True)
-    y, z = luminance(x), luminance(resize(load_picture(like).to(x), max(x.shape[-2:])))
-    centre = _mean(z) if mean else _mean(y)
-    gain = lambda a, b: (_deviation(b)/_deviation(a).clamp_min(1e-4)).clamp(1/most, most)
-    if by == 'global': return back(_brightened(x, centre + gain(y, z)*(y - _mean(y))))
-    bands = max(1, int(np.log2(max(8, min(*y.shape[-2:], *z.shape[-2:]))/8)))
-    parts = [a if i < finest else a*gain(a, b) for i, (a, b) in enumerate(zip(_pyramid(y - _mean(y), bands), _pyramid(z - _mean(z), bands)))]
+    one_of(by, ('global', 'scale'), 'by')
+    in_range(most, 'most', 1)
+    in_range(finest, 'finest', whole=True)
+    y = luminance(x)
+    z = luminance(resize(load_picture(like).to(x), max(x.shape[-2:])))
+    centre = _mean(z if mean else y)
+    if by == 'global': return back(_brightened(x, centre + _gain(y, z, most)*(y - _mean(y))))
+    bands = max(1, int(np.log2(min(*y.shape[-2:], *z.shape[-2:])/8)))
+    parts = _pyramid(y - _mean(y), bands)
+    wanted = _pyramid(z - _mean(z), bands)
+    for i in range(finest, bands + 1): parts[i] = parts[i]*_gain(parts[i], wanted[i], most)
     return back(_brightened(x, centre + _join(parts)))
 
 # %% ../nbs/17_contrast.ipynb #abcfee04
 def _on_luminance(picture, f):
     "Apply `f`, of an array (H, W) in [0, 1], to each picture's luminance."
     x, back = _open(picture)
-    ys = [torch.from_numpy(np.ascontiguousarray(f(np.clip(y[0].double().cpu().numpy(), 0, 1)), dtype=np.float32)) for y in luminance(x)]
-    return back(_brightened(x, torch.stack(ys)[:, None].to(x)))
+    made = [f(np.clip(y.double().cpu().numpy(), 0, 1)) for y in luminance(x)[:, 0]]
+    return back(_brightened(x, torch.from_numpy(np.stack(made)[:, None].astype(np.float32)).to(x)))
 
 def match_histogram(
     picture,               # Anything `load_picture` reads, or a batch of tensors
@@ -122,12 +157,15 @@ def match_histogram(
     channels:str='luminance',  # 'luminance', or 'all': red, green and blue each by itself
 ):                         # Picture like the one given
     "Give a picture the histogram of another."
-    z = load_picture(like).cpu()
-    if one_of(channels, CHANNELS, 'channels') == 'luminance': return _on_luminance(picture, lambda y: exposure.match_histograms(y, luminance(z)[0, 0].double().numpy()))
+    wanted = load_picture(like).cpu()
+    if one_of(channels, CHANNELS, 'channels') == 'luminance':
+        light = luminance(wanted)[0, 0].double().numpy()
+        return _on_luminance(picture, lambda y: exposure.match_histograms(y, light))
     x, back = _open(picture)
-    made = [exposure.match_histograms(p.cpu().numpy(), z[0].numpy(), channel_axis=0) for p in x]
+    made = [exposure.match_histograms(p.cpu().numpy(), wanted[0].numpy(), channel_axis=0) for p in x]
     return back(torch.from_numpy(np.stack(made)).to(x).clamp(0, 1))
 
+# %% ../nbs/17_contrast.ipynb #058204c7
 def local_contrast(
     picture,              # Anything `load_picture` reads, or a batch of tensors
     limit:float=.01,      # Clip limit of the tiles' histograms, 0 to 1
@@ -142,5 +180,6 @@ def sigmoid_contrast(
     cutoff:float=.5,      # Luminance that stays in the middle
 ):                        # Picture like the one given
     "Bend luminance along an S-curve."
-    gain, cutoff = in_range(gain, 'gain', .01, 100), in_range(cutoff, 'cutoff', 0, 1)
+    gain = in_range(gain, 'gain', .01, 100)
+    cutoff = in_range(cutoff, 'cutoff', 0, 1)
     return _on_luminance(picture, lambda y: exposure.adjust_sigmoid(y, cutoff, gain))
