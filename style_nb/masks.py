@@ -14,16 +14,16 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter
 from .pictures import MIN_SIDE, Plate, in_range, load_picture, one_of, resize, show_pictures
 
 # %% auto #0
-__all__ = ['STROKE', 'MASK_BYTES', 'load_mask', 'feather', 'as_masks', 'show_masks', 'layer_mask', 'colour_masks', 'segment',
+__all__ = ['STROKE', 'MASK_BYTES', 'load_mask', 'feather', 'layer_mask', 'as_masks', 'show_masks', 'colour_masks', 'segment',
            'as_strokes', 'mask_from_strokes', 'masks_from_strokes', 'receptive_field', 'weigh', 'inner_mask',
            'pick_places', 'pixels_of', 'unless_white', 'regions', 'check_masks', 'mask_ref', 'mask_of']
 
 # %% ../nbs/34_masks.ipynb #4c062438
 def load_mask(
-    anything,        # Path, bytes, PIL picture, array (H, W), tensor (H, W), (1, H, W) or (1, 1, H, W): white is in, black is out
+    anything,        # Path, bytes, PIL picture, array or tensor (H, W) or with ones before: white is in
     size:int=None,   # Longer side wanted, px; `None` keeps the size
 )->torch.Tensor:     # (1, 1, H, W) in [0, 1], in steps of 1/255
-    "Read anything a person has into the one form masks have here; of a coloured picture the brightest channel counts."
+    "Read anything a person has as a mask; of a coloured picture the brightest channel counts."
     if isinstance(anything, torch.Tensor) and anything.ndim == 2: anything = anything[None]
     m = load_picture(anything, size).amax(1, keepdim=True)
     return (m*255).round()/255
@@ -36,27 +36,10 @@ def feather(
     "A mask with soft edges."
     m = load_mask(mask)
     sigma = in_range(radius, 'radius', 0, 1)*max(m.shape[-2:])
-    return load_mask(torch.from_numpy(gaussian_filter(m[0, 0].double().numpy(), sigma, mode='nearest')).float().clamp(0, 1))
+    blurred = gaussian_filter(m[0, 0].double().numpy(), sigma, mode='nearest')
+    return load_mask(torch.from_numpy(blurred).float().clamp(0, 1))
 
-# %% ../nbs/34_masks.ipynb #c379bb43
-def as_masks(
-    masks,      # A mask, a list of them or a dict {name: mask}
-)->dict:        # {name: mask}, a list being numbered from 1
-    "Masks with names."
-    if isinstance(masks, dict): return {str(k): load_mask(v) for k, v in masks.items()}
-    return {f'mask {i}': load_mask(v) for i, v in enumerate(masks if isinstance(masks, (list, tuple)) else [masks], 1)}
-
-def show_masks(
-    picture,            # Anything `load_picture` reads
-    masks,              # A mask, a list of them or a dict {name: mask}
-    height:float=2.,    # Height of each, inches
-)->Plate:               # Figure: the picture, then what each mask takes of it
-    "The part of a picture that each mask takes, with its share."
-    x, named = load_picture(picture), as_masks(masks)
-    named = {n: layer_mask(m, x.shape[-2:]) for n, m in named.items()}
-    faded = .9 + .1*x.mean(1, keepdim=True)
-    return show_pictures([x] + [faded.lerp(x, m) for m in named.values()], ['picture'] + [f'{n}, {float(m.mean()):.0%}' for n, m in named.items()], height=height)
-
+# %% ../nbs/34_masks.ipynb #7a5eca78
 def layer_mask(
     mask:torch.Tensor,  # (1, 1, H, W)
     hw,                 # Height and width wanted
@@ -64,21 +47,59 @@ def layer_mask(
 )->torch.Tensor:        # (1, 1, *hw)
     "A mask at the size of a layer's maps: the mean over what each place covers."
     if reach:
-        for k, p in (((2*reach + 1, 1), (reach, 0)), ((1, 2*reach + 1), (0, reach))): mask = -F.max_pool2d(-mask, k, 1, p)
-    if tuple(hw) == tuple(mask.shape[-2:]): return mask
-    small = hw[0] <= mask.shape[-2] and hw[1] <= mask.shape[-1]
-    return F.interpolate(mask, tuple(hw), mode='area') if small else F.interpolate(mask, tuple(hw), mode='bilinear', align_corners=False)
+        mask = -F.max_pool2d(-mask, (2*reach + 1, 1), 1, (reach, 0))
+        mask = -F.max_pool2d(-mask, (1, 2*reach + 1), 1, (0, reach))
+    height, width = mask.shape[-2:]
+    hw = tuple(hw)
+    if hw == (height, width): return mask
+    if hw[0] <= height and hw[1] <= width: return F.interpolate(mask, hw, mode='area')
+    return F.interpolate(mask, hw, mode='bilinear', align_corners=False)
+
+# %% ../nbs/34_masks.ipynb #c379bb43
+def as_masks(
+    masks,      # A mask, a list of them or a dict {name: mask}
+)->dict:        # {name: mask}, a list being numbered from 1
+    "Masks with names."
+    if not isinstance(masks, dict):
+        several = masks if isinstance(masks, (list, tuple)) else [masks]
+        masks = {f'mask {i}': m for i, m in enumerate(several, 1)}
+    return {str(k): load_mask(v) for k, v in masks.items()}
+
+def show_masks(
+    picture,            # Anything `load_picture` reads
+    masks,              # A mask, a list of them or a dict {name: mask}
+    height:float=2.,    # Height of each, inches
+)->Plate:               # Figure: the picture, then what each mask takes of it
+    "The part of a picture that each mask takes, with its share."
+    x = load_picture(picture)
+    named = {n: layer_mask(m, x.shape[-2:]) for n, m in as_masks(masks).items()}
+    faded = .9 + .1*x.mean(1, keepdim=True)
+    parts = [faded.lerp(x, m) for m in named.values()]
+    titles = [f'{n}, {float(m.mean()):.0%}' for n, m in named.items()]
+    return show_pictures([x, *parts], ['picture', *titles], height=height)
 
 # %% ../nbs/34_masks.ipynb #8724fa1a
 def _main_colours(a, least):
-    "The colours of an 8-bit map that cover at least `least` of it, the most frequent first, none near another."
-    colours, counts = np.unique(a.reshape(-1, 3)//8, axis=0, return_counts=True)
+    "The colours that cover at least `least` of an 8-bit map, the most frequent first, none near another."
+    pixels = a.reshape(-1, 3)
+    coarse = pixels//8
+    kinds, counts = np.unique(coarse, axis=0, return_counts=True)
     found = []
     for i in np.argsort(-counts, kind='stable'):
         if counts[i] < least*counts.sum(): break
-        c = a.reshape(-1, 3)[(a.reshape(-1, 3)//8 == colours[i]).all(1)].mean(0).round()
-        if all(np.abs(c - o).max() > 40 for o in found): found.append(c)
+        colour = pixels[(coarse == kinds[i]).all(1)].mean(0).round()
+        if all(np.abs(colour - other).max() > 40 for other in found): found.append(colour)
     return found
+
+# %% ../nbs/34_masks.ipynb #3effc741
+def _nearest(apart):
+    "The nearest colour at each pixel, of squared distances (n, H, W); where it is unclear, its neighbour's."
+    nearest = apart.argmin(0)
+    if len(apart) == 1: return nearest
+    first, second = np.sort(apart, 0)[:2]
+    clear = first <= second/4  # no more than half as far as the next
+    if not clear.any(): return nearest
+    return nearest[tuple(distance_transform_edt(~clear, return_distances=False, return_indices=True))]
 
 def colour_masks(
     picture,              # The map: anything `load_picture` reads
@@ -87,16 +108,32 @@ def colour_masks(
 )->dict:                  # {name: mask}; a found colour's name is '#rrggbb', the largest region first
     "A mask for each colour of a colour-coded map."
     a = (load_picture(picture)[0].permute(1, 2, 0)*255).round().numpy().astype(np.int64)
-    if colours is None: colours = {'#%02x%02x%02x' % tuple(int(v) for v in c): c for c in _main_colours(a, in_range(least, 'least', 0, 1))}
-    else: colours = {n: ImageColor.getrgb(c)[:3] if isinstance(c, str) else c for n, c in colours.items()}
-    if not colours: raise ValueError(f"No colour covers {least:.1%} of the map: draw regions of one colour each, or lower least.")
-    apart = np.stack([((a - np.asarray(c))**2).sum(-1) for c in colours.values()])
-    nearest, two = apart.argmin(0), np.sort(apart, 0)[:2]
-    sure = two[0] <= two[-1]/4  # no more than half as far as the next
-    if len(apart) > 1 and sure.any(): nearest = nearest[tuple(distance_transform_edt(~sure, return_distances=False, return_indices=True))]
+    if colours is None:
+        found = _main_colours(a, in_range(least, 'least', 0, 1))
+        colours = {'#%02x%02x%02x' % tuple(c.astype(int)): c for c in found}
+    if not colours:
+        raise ValueError(
+            f"No colour covers {least:.1%} of the map: draw regions of one colour each, or lower least.")
+    values = [ImageColor.getrgb(c)[:3] if isinstance(c, str) else c for c in colours.values()]
+    nearest = _nearest(np.stack([((a - np.asarray(v))**2).sum(-1) for v in values]))
     return {n: load_mask(nearest == i) for i, n in enumerate(colours)}
 
 # %% ../nbs/34_masks.ipynb #15b4d527
+def _merged(rgb, patch, n, place):
+    "Which of `n` groups each pixel is in, from 1: its patch is merged with those near in colour and place."
+    from skimage.color import rgb2lab
+    yx = np.mgrid[:rgb.shape[0], :rgb.shape[1]]*(100*place/max(rgb.shape))
+    values = [*np.moveaxis(rgb2lab(rgb), -1, 0), *yx]
+    count = np.bincount(patch.ravel())
+    means = np.stack([np.bincount(patch.ravel(), v.ravel())/count for v in values], 1)
+    if len(means) == 1: return np.ones_like(patch)
+    return fcluster(linkage(means, 'ward'), n, 'maxclust')[patch]
+
+def _middle_row(mask):
+    "How far down a mask lies, 0 to 1."
+    rows = torch.linspace(0, 1, mask.shape[-2]).view(-1, 1)
+    return float((mask[0, 0]*rows).sum()/mask.sum().clamp_min(1))
+
 def segment(
     picture,            # Anything `load_picture` reads
     n:int=3,            # Regions wanted
@@ -105,39 +142,65 @@ def segment(
     patches:int=300,    # Patches it is cut into first
 )->list:                # Masks that add up to one everywhere, from top to bottom
     "A picture cut into regions that look alike."
-    from skimage.color import rgb2lab
     from skimage.segmentation import slic
     x = load_picture(picture)
-    n, place, small = in_range(n, 'n', 1, 50, whole=True), in_range(place, 'place', 0), resize(x, min(size, max(x.shape[-2:])))
-    rgb = small[0].permute(1, 2, 0).cpu().numpy()
-    lab, ids = rgb2lab(rgb), slic(rgb, n_segments=patches, compactness=10, sigma=1, start_label=0)
-    yx = np.stack(np.mgrid[:lab.shape[0], :lab.shape[1]], -1)*(100*place/max(lab.shape))
-    count = np.bincount(ids.ravel())[:, None]
-    means = np.stack([np.bincount(ids.ravel(), v.ravel()) for v in np.moveaxis(np.concatenate([lab, yx], -1), -1, 0)], 1)/count
-    groups = fcluster(linkage(means, 'ward'), n, 'maxclust') if len(means) > 1 else np.ones(1, int)
-    hard = torch.stack([torch.from_numpy((groups[ids] == g).astype(np.float32)) for g in range(1, groups.max() + 1)])[None]
+    n = in_range(n, 'n', 1, 50, whole=True)
+    place = in_range(place, 'place', 0)
+    rgb = resize(x, min(size, max(x.shape[-2:])))[0].permute(1, 2, 0).cpu().numpy()
+    patch = slic(rgb, n_segments=patches, compactness=10, sigma=1, start_label=0)
+    group = _merged(rgb, patch, n, place)
+    hard = torch.stack([torch.from_numpy(group == g).float() for g in range(1, group.max() + 1)])[None]
     winner = F.interpolate(hard, tuple(x.shape[-2:]), mode='bilinear', align_corners=False).argmax(1)
-    masks = [load_mask((winner == g)) for g in range(hard.shape[1])]
-    rows = torch.linspace(0, 1, x.shape[-2]).view(-1, 1)
-    return sorted(masks, key=lambda o: float((o[0, 0]*rows).sum()/o.sum().clamp_min(1)))
+    return sorted((load_mask(winner == g) for g in range(hard.shape[1])), key=_middle_row)
 
 # %% ../nbs/34_masks.ipynb #8555390c
 STROKE = dict(points=None, radius=.03, erase=False, fill=False)
+
+def _stroke_points(points, number):
+    "The points of one stroke, checked."
+    try: found = np.asarray(points, float)
+    except (TypeError, ValueError): found = np.empty(0)
+    if found.shape[1:] != (2,) or not len(found) or not (np.abs(found - .5) <= 5).all():
+        raise ValueError(
+            f"Stroke {number} has the points {str(points)[:60]}: "
+            "give pairs (x, y), each a share of the picture's width and height.")
+    return [tuple(p) for p in found.tolist()]
 
 def as_strokes(
     strokes,    # List of strokes: points (x, y), or a dict of `points` and maybe `radius`, `erase`, `fill`
 )->list:        # Dicts with all four
     "Strokes as data, checked."
-    if not isinstance(strokes, (list, tuple)): raise TypeError(f"strokes is a {type(strokes).__name__}: give a list, each like dict(points=[(.2, .3), (.6, .4)], radius=.05).")
-    out = [STROKE | ({one_of(k, STROKE, 'field of a stroke'): v for k, v in s.items()} if isinstance(s, dict) else dict(points=s)) for s in strokes]
-    for i, s in enumerate(out, 1):
-        try: points = np.asarray(s['points'], float)
-        except (TypeError, ValueError): points = np.empty(0)
-        if points.ndim != 2 or points.shape[1] != 2 or not len(points) or not (np.abs(points - .5) <= 5).all(): raise ValueError(f"Stroke {i} has the points {str(s['points'])[:60]}: give pairs (x, y), each a share of the picture's width and height.")
-        s.update(points=[tuple(p) for p in points.tolist()], radius=in_range(s['radius'], 'radius of a stroke', 0, 1), erase=bool(s['erase']), fill=bool(s['fill']))
-    return out
+    if not isinstance(strokes, (list, tuple)):
+        raise TypeError(
+            f"strokes is a {type(strokes).__name__}: "
+            "give a list, each like dict(points=[(.2, .3), (.6, .4)], radius=.05).")
+    given = [s if isinstance(s, dict) else dict(points=s) for s in strokes]
+    for s in given:
+        for name in s: one_of(name, STROKE, 'field of a stroke')
+    found = [STROKE | s for s in given]
+    for i, s in enumerate(found, 1):
+        s['points'] = _stroke_points(s['points'], i)
+        s['radius'] = in_range(s['radius'], 'radius of a stroke', 0, 1)
+        s['erase'] = bool(s['erase'])
+        s['fill'] = bool(s['fill'])
+    return found
 
 # %% ../nbs/34_masks.ipynb #4ac55d19
+def _levels(mask):
+    "The levels of a mask, 0 to 255, as an array."
+    return (mask[0, 0].cpu()*255).round().to(torch.uint8).numpy()
+
+def _draw_stroke(draw, stroke, width, height):
+    "One stroke on a page of that size."
+    ink = 0 if stroke['erase'] else 255
+    r = max(0, stroke['radius']*max(width, height) - .5)
+    at = [(x*width - .5, y*height - .5) for x, y in stroke['points']]
+    if stroke['fill'] and len(at) > 2:
+        draw.polygon(at, fill=ink)
+        at.append(at[0])
+    draw.line(at, fill=ink, width=round(2*r + 1))
+    for x, y in at: draw.ellipse((x - r, y - r, x + r, y + r), fill=ink)
+
 def mask_from_strokes(
     strokes,            # List of strokes, see `as_strokes`; they are drawn in this order
     hw=(192, 256),      # Height and width of the mask, px: the picture's, or smaller in the same aspect
@@ -145,16 +208,14 @@ def mask_from_strokes(
     on=None,            # Mask to draw on: anything `load_mask` reads; `None` is black
 )->torch.Tensor:        # (1, 1, *hw)
     "A mask drawn with a brush."
-    (h, w), fine = (in_range(n, 'hw', MIN_SIDE, whole=True) for n in hw), 4
-    im = Image.new('L', (fine*w, fine*h))
-    if on is not None: im.paste(Image.fromarray((layer_mask(load_mask(on), (h, w))[0, 0]*255).round().numpy().astype(np.uint8)).resize(im.size, Image.NEAREST))
-    draw = ImageDraw.Draw(im)
-    for s in as_strokes(strokes):
-        ink, r, at = 255*(not s['erase']), max(0, s['radius']*fine*max(h, w) - .5), [(x*fine*w - .5, y*fine*h - .5) for x, y in s['points']]
-        if s['fill'] and len(at) > 2: draw.polygon(at, fill=ink); at = at + at[:1]
-        draw.line(at, fill=ink, width=round(2*r + 1))
-        for x, y in at: draw.ellipse((x - r, y - r, x + r, y + r), fill=ink)
-    m = load_mask(im.resize((w, h), Image.BOX))
+    h, w = (in_range(n, 'hw', MIN_SIDE, whole=True) for n in hw)
+    page = Image.new('L', (4*w, 4*h))
+    if on is not None:
+        ground = Image.fromarray(_levels(layer_mask(load_mask(on), (h, w))))
+        page.paste(ground.resize(page.size, Image.NEAREST))
+    draw = ImageDraw.Draw(page)
+    for stroke in as_strokes(strokes): _draw_stroke(draw, stroke, *page.size)
+    m = load_mask(page.resize((w, h), Image.BOX))
     return feather(m, soft) if soft else m
 
 # %% ../nbs/34_masks.ipynb #101b60c4
@@ -178,7 +239,9 @@ def receptive_field(
     side, step = 1, 1
     for l in enc.layers[:enc.layers.index(*enc.check(layer)) + 1]:
         if l.startswith('conv'): side += 2*step
-        if l.startswith('pool'): side += step; step *= 2
+        if l.startswith('pool'):
+            side += step
+            step *= 2
     return side
 
 # %% ../nbs/34_masks.ipynb #98d53981
@@ -229,8 +292,9 @@ def unless_white(
     mask,    # Anything `load_mask` reads, or `None`
 ):           # The mask (1, 1, H, W), or `None`
     "A mask, or `None` where there is none or it is white all over."
-    m = None if mask is None else load_mask(mask)
-    return None if m is None or bool((m == 1).all()) else m
+    if mask is None: return None
+    m = load_mask(mask)
+    return None if (m == 1).all() else m
 
 def regions(
     masks,      # A mask or `None` for each style; `None` for all of them is everywhere
@@ -240,21 +304,28 @@ def regions(
     groups = {}
     for i, m in enumerate(masks or [None]*n):
         m = unless_white(m)
-        groups.setdefault(None if m is None else (tuple(m.shape), m.cpu().numpy().tobytes()), (m, []))[1].append(i)
+        key = None if m is None else (m.shape, m.cpu().numpy().tobytes())
+        groups.setdefault(key, (m, []))[1].append(i)
     return list(groups.values())
 
+# %% ../nbs/34_masks.ipynb #133cd907
 def check_masks(
     masks:list,   # Mask tensors or `None`
     sizes:list,   # (height, width) of what each lies on
     what:str,     # Name, for the message
 ):
     "Say what is wrong with masks, if anything: their number, their shape, or that one is black."
-    if len(masks) != len(sizes): raise ValueError(f"There are {len(masks)} {what} for {len(sizes)}: give one for each style, None for everywhere.")
+    if len(masks) != len(sizes):
+        raise ValueError(
+            f"There are {len(masks)} {what} for {len(sizes)}: give one for each style, None for everywhere.")
     for m, (h, w) in zip(masks, sizes):
         if m is None: continue
-        if m.max() == 0: raise ValueError(f"{what}: a mask is black everywhere, so there is nowhere to go. White is in.")
+        if m.max() == 0:
+            raise ValueError(f"{what}: a mask is black everywhere, so there is nowhere to go. White is in.")
         b, a = m.shape[-2:]
-        if not .9 < a/b*h/w < 1.1: raise ValueError(f"{what}: a mask of {a}x{b} px lies on a picture of {w}x{h} px: give it the same aspect.")
+        if not .9 < a/b*h/w < 1.1:
+            raise ValueError(
+                f"{what}: a mask of {a}x{b} px lies on a picture of {w}x{h} px: give it the same aspect.")
 
 # %% ../nbs/34_masks.ipynb #8a8226c5
 MASK_BYTES = 2**16
@@ -264,16 +335,21 @@ def mask_ref(
     name:str='',        # What to call it
 )->dict:                # {name, sha256, size}, and 'png' in base64 when it is small enough
     "A reference to a mask: name, hash of its 8-bit pixels, width and height, and itself."
-    a = (mask[0, 0].cpu()*255).round().to(torch.uint8).numpy()
-    out, buf = dict(name=name, sha256=hashlib.sha256(a.tobytes()).hexdigest(), size=list(a.shape[::-1])), io.BytesIO()
+    a = _levels(mask)
+    ref = dict(name=name, sha256=hashlib.sha256(a.tobytes()).hexdigest(), size=list(a.shape[::-1]))
+    buf = io.BytesIO()
     Image.fromarray(a).save(buf, 'PNG', optimize=True)
-    return out | (dict(png=base64.b64encode(buf.getvalue()).decode()) if buf.tell() <= MASK_BYTES else {})
+    if buf.tell() <= MASK_BYTES: ref['png'] = base64.b64encode(buf.getvalue()).decode()
+    return ref
 
 def mask_of(
     ref:dict,       # What `mask_ref` gave
 )->torch.Tensor:    # (1, 1, H, W)
     "The mask a reference carries."
-    if 'png' not in ref: raise ValueError(f"The mask {ref.get('name')!r} was too large to be kept in the recipe: give it again.")
+    name = ref.get('name')
+    if 'png' not in ref:
+        raise ValueError(f"The mask {name!r} was too large to be kept in the recipe: give it again.")
     m = load_mask(base64.b64decode(ref['png']))
-    if mask_ref(m)['sha256'] != ref['sha256']: raise ValueError(f"The mask {ref.get('name')!r} in the recipe is damaged: give it again.")
+    if mask_ref(m)['sha256'] != ref['sha256']:
+        raise ValueError(f"The mask {name!r} in the recipe is damaged: give it again.")
     return m
