@@ -12,12 +12,13 @@ from .losses import blend_grams
 # %% auto #0
 __all__ = ['STYLE_MIXES', 'barycentre', 'blend_clouds']
 
-# %% ../nbs/38_blends.ipynb #faf3d1e1
+# %% ../nbs/38_blends.ipynb #02c81422
 def _root(m, p=.5, least=0.):
     "A symmetric matrix to the power p, its eigenvalues at least `least`."
     e, u = torch.linalg.eigh(m)
     return (u*e.clamp_min(least).pow(p)[..., None, :]) @ u.mT
 
+# %% ../nbs/38_blends.ipynb #faf3d1e1
 def barycentre(
     covs:list,           # Covariance matrices, (1, C, C)
     weights=None,        # One weight each, at least 0; `None` weighs all the same

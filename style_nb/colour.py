@@ -57,6 +57,10 @@ def _cholesky(a, b): return torch.linalg.cholesky(b) @ torch.linalg.inv(torch.li
 _MAPS = dict(symmetric=_symmetric, pca=_pca, cholesky=_cholesky)  # each from the covariance a to b
 COLOUR_METHODS = (*_MAPS, 'histogram')
 
+def _moved(x, T, mean, to):
+    "A picture whose colours go through the map `T`, from about one mean to about another; clipped."
+    return (T @ (_points(x) - mean) + to).view_as(x).clamp(0, 1).to(x)
+
 # %% ../nbs/15_colour.ipynb #c1b20590
 def _with_levels(channel, values, shares):
     "A channel (H, W) with the distribution of `values`, each of which counts by its share."
@@ -77,10 +81,6 @@ def _match_channels(x, likes, weights=None):
     return torch.stack([_with_levels(channel, values, shares) for channel, values in pairs])[None]
 
 # %% ../nbs/15_colour.ipynb #c01a5b13
-def _moved(x, T, mean, to):
-    "A picture whose colours go through the map `T`, from about one mean to about another; clipped."
-    return (T @ (_points(x) - mean) + to).view_as(x).clamp(0, 1).to(x)
-
 def match_colours(
     picture,           # Anything `load_picture` reads
     like,              # Picture whose colours are wanted, or a list of them
@@ -132,7 +132,7 @@ def from_oklab(
     linear = _mix(torch.linalg.inv(_TO_CONES), _mix(torch.linalg.inv(_TO_LAB), lab)**3)
     return torch.where(linear <= .0031308, 12.92*linear, 1.055*linear.clamp_min(0)**(1/2.4) - .055)
 
-# %% ../nbs/15_colour.ipynb #537e4c55
+# %% ../nbs/15_colour.ipynb #29187cf2
 def _paler(show, grey, chroma, steps=14):
     "`show(grey, share * chroma)` with, at each place, the largest share up to 1 that a screen can show."
     def fits(share):
@@ -148,6 +148,7 @@ def _paler(show, grey, chroma, steps=14):
         high = torch.where(good, high, middle)
     return show(grey, low*chroma).clamp(0, 1)
 
+# %% ../nbs/15_colour.ipynb #537e4c55
 def lend_colours(
     picture,           # Picture whose brightness stays: anything `load_picture` reads
     like,              # Picture whose colours it gets, place by place; brought to its size

@@ -62,7 +62,7 @@ def tones(
     found = [_tones(light) for light in luminance(_open(picture)[0])]
     return found if len(found) > 1 else found[0]
 
-# %% ../nbs/17_contrast.ipynb #998803a1
+# %% ../nbs/17_contrast.ipynb #e24519d6
 def _show_tones(x, above, below):
     "A picture on one axes, the histogram of its luminance on the other."
     above.imshow(to_pil(x))
@@ -73,6 +73,7 @@ def _show_tones(x, above, below):
     below.set(xlim=(0, 1), yticks=[], xlabel=f"{found['mean']:.2f} ± {found['deviation']:.2f}")
     below.spines[['top', 'right', 'left']].set_visible(False)
 
+# %% ../nbs/17_contrast.ipynb #998803a1
 def show_contrast(
     pictures,          # One or a list, a column each: anything `load_picture` reads, or a batch, a row each
     titles=None,       # A title for each column
@@ -144,13 +145,14 @@ def match_contrast(
     for i in range(finest, bands + 1): parts[i] = parts[i]*_gain(parts[i], wanted[i], most)
     return back(_brightened(x, centre + _join(parts)))
 
-# %% ../nbs/17_contrast.ipynb #abcfee04
+# %% ../nbs/17_contrast.ipynb #c945adcb
 def _on_luminance(picture, f):
     "Apply `f`, of an array (H, W) in [0, 1], to each picture's luminance."
     x, back = _open(picture)
     made = [f(np.clip(y.double().cpu().numpy(), 0, 1)) for y in luminance(x)[:, 0]]
     return back(_brightened(x, torch.from_numpy(np.stack(made)[:, None].astype(np.float32)).to(x)))
 
+# %% ../nbs/17_contrast.ipynb #abcfee04
 def match_histogram(
     picture,               # Anything `load_picture` reads, or a batch of tensors
     like,                  # Picture whose histogram is wanted

@@ -20,7 +20,7 @@ __all__ = ['STROKE', 'MASK_BYTES', 'load_mask', 'feather', 'layer_mask', 'as_mas
 
 # %% ../nbs/34_masks.ipynb #4c062438
 def load_mask(
-    anything,        # Path, bytes, PIL picture, array or tensor (H, W) or with ones before: white is in
+    anything,        # Path, bytes, PIL picture, array (H, W), tensor (..., H, W): white is in, black is out
     size:int=None,   # Longer side wanted, px; `None` keeps the size
 )->torch.Tensor:     # (1, 1, H, W) in [0, 1], in steps of 1/255
     "Read anything a person has as a mask; of a coloured picture the brightest channel counts."
@@ -91,7 +91,7 @@ def _main_colours(a, least):
         if all(np.abs(colour - other).max() > 40 for other in found): found.append(colour)
     return found
 
-# %% ../nbs/34_masks.ipynb #3effc741
+# %% ../nbs/34_masks.ipynb #764a192b
 def _nearest(apart):
     "The nearest colour at each pixel, of squared distances (n, H, W); where it is unclear, its neighbour's."
     nearest = apart.argmin(0)
@@ -101,6 +101,7 @@ def _nearest(apart):
     if not clear.any(): return nearest
     return nearest[tuple(distance_transform_edt(~clear, return_distances=False, return_indices=True))]
 
+# %% ../nbs/34_masks.ipynb #3effc741
 def colour_masks(
     picture,              # The map: anything `load_picture` reads
     colours=None,         # {name: colour}, a colour being 'red', '#ff0000' or (255, 0, 0); `None` finds them
@@ -118,7 +119,7 @@ def colour_masks(
     nearest = _nearest(np.stack([((a - np.asarray(v))**2).sum(-1) for v in values]))
     return {n: load_mask(nearest == i) for i, n in enumerate(colours)}
 
-# %% ../nbs/34_masks.ipynb #15b4d527
+# %% ../nbs/34_masks.ipynb #946f4765
 def _merged(rgb, patch, n, place):
     "Which of `n` groups each pixel is in, from 1: its patch is merged with those near in colour and place."
     from skimage.color import rgb2lab
@@ -134,6 +135,7 @@ def _middle_row(mask):
     rows = torch.linspace(0, 1, mask.shape[-2]).view(-1, 1)
     return float((mask[0, 0]*rows).sum()/mask.sum().clamp_min(1))
 
+# %% ../nbs/34_masks.ipynb #15b4d527
 def segment(
     picture,            # Anything `load_picture` reads
     n:int=3,            # Regions wanted
@@ -153,7 +155,7 @@ def segment(
     winner = F.interpolate(hard, tuple(x.shape[-2:]), mode='bilinear', align_corners=False).argmax(1)
     return sorted((load_mask(winner == g) for g in range(hard.shape[1])), key=_middle_row)
 
-# %% ../nbs/34_masks.ipynb #8555390c
+# %% ../nbs/34_masks.ipynb #1207fa14
 STROKE = dict(points=None, radius=.03, erase=False, fill=False)
 
 def _stroke_points(points, number):
@@ -166,6 +168,7 @@ def _stroke_points(points, number):
             "give pairs (x, y), each a share of the picture's width and height.")
     return [tuple(p) for p in found.tolist()]
 
+# %% ../nbs/34_masks.ipynb #8555390c
 def as_strokes(
     strokes,    # List of strokes: points (x, y), or a dict of `points` and maybe `radius`, `erase`, `fill`
 )->list:        # Dicts with all four
@@ -185,7 +188,7 @@ def as_strokes(
         s['fill'] = bool(s['fill'])
     return found
 
-# %% ../nbs/34_masks.ipynb #4ac55d19
+# %% ../nbs/34_masks.ipynb #7248b853
 def _levels(mask):
     "The levels of a mask, 0 to 255, as an array."
     return (mask[0, 0].cpu()*255).round().to(torch.uint8).numpy()
@@ -201,6 +204,7 @@ def _draw_stroke(draw, stroke, width, height):
     draw.line(at, fill=ink, width=round(2*r + 1))
     for x, y in at: draw.ellipse((x - r, y - r, x + r, y + r), fill=ink)
 
+# %% ../nbs/34_masks.ipynb #4ac55d19
 def mask_from_strokes(
     strokes,            # List of strokes, see `as_strokes`; they are drawn in this order
     hw=(192, 256),      # Height and width of the mask, px: the picture's, or smaller in the same aspect
@@ -263,7 +267,7 @@ def inner_mask(
     inner = layer_mask(mask, hw, field//2)
     return inner if inner.mean() >= least*mask.mean() else layer_mask(mask, hw)
 
-# %% ../nbs/34_masks.ipynb #ace0dff7
+# %% ../nbs/34_masks.ipynb #91ccefd3
 def pick_places(
     feats:torch.Tensor,  # Feature maps, (1, C, H, W)
     mask:torch.Tensor,   # At the maps' size, (1, 1, H, W), at least 0
@@ -278,6 +282,7 @@ def _steps(mask, n):
     steps = (torch.arange(n) + .5)*(worth.sum()/n)
     return torch.searchsorted(worth.cumsum(0), steps).clamp_max(len(worth) - 1).to(mask.device)
 
+# %% ../nbs/34_masks.ipynb #ace0dff7
 def pixels_of(
     picture:torch.Tensor,  # (1, 3, H, W)
     mask:torch.Tensor,     # (1, 1, H, W), of any size
