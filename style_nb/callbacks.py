@@ -1,4 +1,4 @@
-"""Everything around the loss: optimiser, pyramid, precision, history, snapshots, guard, average, stop, sliders
+"""Everything around the loss: pyramid, precision, history, snapshots, guard, average, stop, sliders
 
 Docs: https://style-nb.github.io/style_nb/callbacks.html.md"""
 
@@ -6,164 +6,67 @@ Docs: https://style-nb.github.io/style_nb/callbacks.html.md"""
 
 # %% ../nbs/50_callbacks.ipynb #ee3ed57d
 from __future__ import annotations
-import copy, math, queue, signal, threading, time
+import copy
+import math
+import queue
+import signal
+import threading
+import time
+from collections import Counter
 from contextlib import contextmanager
-import numpy as np, pandas as pd, torch, torch.nn.functional as F
-from fastcore.basics import patch
-from .pictures import fit_size, load_picture, resize, to_pil, in_range, one_of
-from .masks import layer_mask, load_mask
-from fastai.callback.core import Callback, CancelStepException, CancelFitException, CancelEpochException
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from fastai.callback.core import CancelEpochException, CancelFitException
 from fastai.learner import Learner
-from fastai.optimizer import OptimWrapper
-from functools import partial
+from fastcore.basics import patch, store_attr
 from tqdm.auto import tqdm
-from .learner import StepCallback, picture_learner, adam, ContentLoss, StyleLoss, TVLoss, WeightedLayers, check_weights
+from .pictures import in_range, load_picture, one_of, resize, to_pil
+from .masks import layer_mask, load_mask
+from .learner import StepCallback, TVLoss, WeightedLayers, check_weights
+from .optimising import LBFGS, LBFGSStep, lbfgs
 
 # %% auto #0
-__all__ = ['PRECISIONS', 'CONTROLS', 'History', 'LBFGS', 'lbfgs', 'LBFGSStep', 'CosineStep', 'Average', 'level_sizes',
-           'level_steps', 'Pyramid', 'best_precision', 'EncoderPrecision', 'Finish', 'Clamp', 'Within', 'Snapshots',
-           'Guard', 'Stop', 'check_move', 'Controls', 'Progress', 'LiveView']
+__all__ = ['PRECISIONS', 'CONTROLS', 'History', 'CosineStep', 'Average', 'level_sizes', 'level_steps', 'Pyramid',
+           'best_precision', 'EncoderPrecision', 'Finish', 'Clamp', 'Within', 'Snapshots', 'Guard', 'Stop',
+           'check_move', 'Controls', 'Progress', 'LiveView', 'LBFGS', 'lbfgs', 'LBFGSStep']
+
+# %% ../nbs/50_callbacks.ipynb #7b99c71d
+_all_ = ['LBFGS', 'lbfgs', 'LBFGSStep']
 
 # %% ../nbs/50_callbacks.ipynb #a1e73e37
 class History(StepCallback):
     "Keep a row for each step."
     order = 40
-    def __init__(self, first_step=0): self.rows, self.first_step = [], first_step
+    def __init__(self, first_step=0):
+        self.rows = []
+        self.first_step = first_step
+
     def before_fit(self): self.start = time.perf_counter()
     def before_batch(self): self.evals = 0
     def after_pred(self): self.evals += 1
+
     def after_step(self):
-        h, w = self.model.canvas.shape[-2:]
-        kept = {k: v.item() if v.device.type == 'cpu' else v for k, v in dict(loss=self.learn.loss.detach(), **self.terms).items()}  # elsewhere asking makes the device wait
-        self.rows.append(dict(step=self.first_step + len(self.rows) + 1, level=self.epoch, height=h, width=w, evals=self.evals,
-                              seconds=time.perf_counter() - self.start, **kept))
+        height, width = self.model.canvas.shape[-2:]
+        kept = dict(loss=self.learn.loss.detach(), **self.terms)
+        if self.model.canvas.device.type == 'cpu':  # elsewhere asking makes the device wait
+            kept = {k: v.item() for k, v in kept.items()}
+        self.rows.append(dict(
+            step=self.first_step + len(self.rows) + 1,
+            level=self.epoch,
+            height=height,
+            width=width,
+            evals=self.evals,
+            seconds=time.perf_counter() - self.start,
+            **kept))
 
     @property
     def table(self)->pd.DataFrame:
         "A row a step; columns step, level, height, width, evals, seconds, loss and one for each term."
         rows = [{k: v.item() if isinstance(v, torch.Tensor) else v for k, v in r.items()} for r in self.rows]
-        return pd.DataFrame(rows, columns=None if rows else ['step', 'level', 'height', 'width', 'evals', 'seconds', 'loss'])
-
-# %% ../nbs/50_callbacks.ipynb #d63081ac
-class LBFGS(torch.optim.Optimizer):
-    "L-BFGS for one picture (1, C, H, W), one evaluation a step."
-    def __init__(self,
-        params,             # The picture
-        lr:float=1.,        # Share of each step that is taken
-        history:int=20,     # Remembered steps
-        chroma:float=2.5,   # First guess of step along colour over that along brightness
-        eager:float=1.8,    # First guess of step over what the last step suggests
-        first:float=.01,    # Step while nothing is remembered, root mean square, colour counting 1/chroma
-        longest:float=.05,  # Longest step, likewise
-    ): super().__init__(params, dict(lr=lr, history=history, chroma=chroma, eager=eager, first=first, longest=longest))
-
-    @torch.no_grad()
-    def step(self, closure=None):
-        group = self.param_groups[0]
-        x, = group['params']
-        state, stretch, (_, c, h, w) = self.state[x], _stretch(x, group['chroma']), x.shape
-        g = (stretch @ x.grad.reshape(c, -1)).view(-1)
-        p, gg = self.remember(state, g, group['history']), float(g @ g)
-        gamma, a = self.direction(state, p, group['eager']) if state['rows'] else (group['first']/math.sqrt(max(gg, 1e-40)/len(g)), torch.zeros_like(p))
-        turn = state['M'][:len(p), :len(p)] @ a
-        dd = gamma*gamma*gg + float(a @ (2*gamma*p + turn))  # |gamma g + a W|², from products that are known
-        radius = self.radius(state, group['longest'], group['lr'])
-        t = group['lr']*min(1., radius/math.sqrt(max(dd, 1e-40)/len(g)))
-        d = torch.addmv(g, state['W'][:len(p)].T, a.to(g), beta=-t*gamma, alpha=-t)
-        x.view(c, -1).addmm_(stretch, d.view(c, -1))
-        begin = -t*(gamma*gg + float(a @ p))  # slope along the step, where it begins
-        state.update(g=g, d=d, p=p, q=-t*(gamma*p + turn), dd=t*t*dd, begin=begin, radius=radius)
-
-def _stretch(x, chroma):
-    "The matrix over channels that multiplies what lies across brightness by the root of `chroma`; only for RGB."
-    c, s = x.shape[1], chroma**.5 if x.shape[1] == 3 else 1.
-    return (s*torch.eye(c) + (1 - s)/c).to(x)
-
-# %% ../nbs/50_callbacks.ipynb #ccc4b4ad
-@patch
-def remember(self:LBFGS, state, g, history):
-    "Keep the last step and the change of the gradient along it, unless the loss is concave there; products of the memory with `g`."
-    n = 2*history + 2  # a place is always free
-    if not state: state.update(W=g.new_zeros(n, len(g)), M=torch.zeros(n, n, dtype=torch.float64), rows=[])
-    rows, W, M = state['rows'], state['W'], state['M']
-    if 'g' not in state: return torch.zeros(0, dtype=torch.float64)
-    i = 2*next(j for j in range(history + 1) if j not in rows)
-    used = max(i + 2, len(state['p']))
-    s, y = W[i], torch.sub(g, state['g'], out=W[i+1])
-    s.copy_(state['d'])
-    p, sy, yy = (W[:used] @ g).cpu().double(), float(s @ y), float(y @ y)
-    state['end'] = float(p[i])  # slope along the step, where it ended
-    if not sy > 1e-10*math.sqrt(yy*state['dd']): return p
-    m = len(state['p'])
-    M[i, :m], M[i+1, :m] = state['q'], p[:m] - state['p']
-    M[i:i+2, i:i+2] = torch.tensor([[state['dd'], sy], [sy, yy]])
-    M[:, i:i+2] = M[i:i+2].T.clone()
-    rows.append(i//2)
-    if len(rows) > history: rows.pop(0)
-    return p
-
-@patch
-def direction(self:LBFGS, state, p, eager=1.):
-    "`gamma` and `a`: the quasi-Newton step is `-(gamma g + a W)`."
-    S = 2*torch.tensor(state['rows'])
-    Y, M, a = S + 1, state['M'], torch.zeros_like(p)
-    R, D, YY = M[S][:, Y].triu(), M[S, Y], M[Y][:, Y]
-    gamma = eager*float(D[-1]/YY[-1, -1])
-    u = torch.linalg.solve_triangular(R, p[S, None], upper=True)[:, 0]
-    a[S] = torch.linalg.solve_triangular(R.T, (D*u + gamma*(YY @ u - p[Y]))[:, None], upper=False)[:, 0]
-    a[Y] = -gamma*u
-    return gamma, a
-
-# %% ../nbs/50_callbacks.ipynb #af2c1ce8
-@patch
-def radius(self:LBFGS, state, longest, lr):
-    "The longest step allowed now. After one too far: at most back to where the slope along it would vanish."
-    begin, end = state.get('begin', -1.), state.get('end', 0.)
-    if end > -begin:
-        return min(longest, end/(end - begin)*math.sqrt(state['dd']/len(state['g']))/lr)
-    return min(longest, 1.5*state.get('radius', longest))
-
-# %% ../nbs/50_callbacks.ipynb #215b1b7b
-def lbfgs(
-    history:int=20,             # Remembered steps
-    line_search:bool=False,     # Torch's L-BFGS with a strong Wolfe line search, about 2.2 evaluations a step
-):                              # Optimiser function for a Learner; needs the `LBFGSStep` callback
-    "L-BFGS, for a Learner."
-    if not line_search: return partial(OptimWrapper, opt=partial(LBFGS, history=history))
-    return partial(OptimWrapper, opt=partial(torch.optim.LBFGS, max_iter=1, max_eval=25, history_size=history, tolerance_grad=-1, tolerance_change=-1, line_search_fn='strong_wolfe'))
-
-class LBFGSStep(StepCallback):
-    "Let L-BFGS take the step, with the loss the Learner has just computed."
-    order = 20
-    def before_fit(self): self.version = self.learn.objective = getattr(self.learn, 'objective', 0)
-    def reset(self): self.opt.opt.state.clear()
-
-    def before_step(self):
-        if self.version != self.learn.objective: self.reset()
-        self.version, self.fresh = self.learn.objective, True
-        if self.model.canvas.grad is None: raise CancelStepException  # no term is switched on
-        if isinstance(self.opt.opt, LBFGS): self.opt.opt.step()
-        else:
-            self.scale_first()
-            self.opt.opt.step(self.closure)
-            self.opt.opt.param_groups[0]['lr'] = self.opt.hypers[-1]['lr']
-        raise CancelStepException
-
-# %% ../nbs/50_callbacks.ipynb #8b1c3a80
-@patch
-def scale_first(self:LBFGSStep):
-    "For torch's L-BFGS: while nothing is remembered, a step of `.01 * lr`, root mean square, along the gradient."
-    canvas, group = self.model.canvas, self.opt.opt.param_groups[0]
-    state, size = self.opt.opt.state[canvas], max(1e-20, canvas.grad.square().mean().sqrt().item())
-    group['lr'] = self.opt.hypers[-1]['lr']
-    if 'n_iter' not in state: group['lr'] *= .01/size/min(1., 1/canvas.grad.abs().sum().clamp_min(1e-30).item())
-    elif not state['old_dirs']: state['H_diag'] = .01/size
-
-@patch
-def closure(self:LBFGSStep):
-    if not self.fresh: return self.learn.evaluate()
-    self.fresh = False
-    return self.learn.loss
+        columns = None if rows else ['step', 'level', 'height', 'width', 'evals', 'seconds', 'loss']
+        return pd.DataFrame(rows, columns=columns)
 
 # %% ../nbs/50_callbacks.ipynb #ee438017
 class CosineStep(StepCallback):
@@ -173,11 +76,16 @@ class CosineStep(StepCallback):
         total:int,         # Steps of the whole run
         end:float=.01,     # Last step size over the first
         first_step:int=0,  # Steps done before, when a run is resumed
-    ): self.total, self.end, self.done = total, end, first_step
+    ):
+        self.total = total
+        self.end = end
+        self.done = first_step
 
     def before_batch(self):
-        t = min(1, self.done/max(1, self.total - 1))
-        self.opt.set_hypers(lr=self.learn.lr*(self.end + (1 - self.end)*(1 + math.cos(math.pi*t))/2))
+        share = min(1, self.done/max(1, self.total - 1))
+        left = (1 + math.cos(math.pi*share))/2
+        self.opt.set_hypers(lr=self.learn.lr*(self.end + (1 - self.end)*left))
+
     def after_step(self): self.done += 1
 
 # %% ../nbs/50_callbacks.ipynb #5a42aa8b
@@ -186,21 +94,27 @@ class Average(StepCallback):
     order = 25
     def __init__(self,
         decay:float=.95,  # Weight of the past in each step, 0 to 1
-    ): self.decay, self.value = in_range(decay, 'average', 0, .9999), None
+    ):
+        self.decay = in_range(decay, 'average', 0, .9999)
+        self.value = None
 
-    def before_epoch(self): self.total, self.weight, self.value, self.version = None, 0., None, getattr(self.learn, 'objective', 0)
+    def before_epoch(self):
+        self.total = self.value = None
+        self.weight = 0.
+        self.version = self.learn.objective
+
     def after_step(self):
-        if self.version != getattr(self.learn, 'objective', 0): self.before_epoch()
-        x = self.model.canvas.detach()
-        self.total = (1 - self.decay)*x if self.total is None else self.total.lerp(x, 1 - self.decay)
-        self.weight = 1 - self.decay if self.weight == 0 else self.weight + (1 - self.decay)*(1 - self.weight)
+        if self.version != self.learn.objective: self.before_epoch()
+        x, share = self.model.canvas.detach(), 1 - self.decay
+        self.total = share*x if self.total is None else self.total.lerp(x, share)
+        self.weight += share*(1 - self.weight)
         self.value = self.total/self.weight
 
 @patch
 def picture_so_far(self:Learner)->torch.Tensor:
     "The average of iterates where one is kept, else the canvas; (1, 3, H, W), not clipped."
     averages = [cb.value for cb in self.cbs if isinstance(cb, Average) and cb.value is not None]
-    return (averages[0] if averages else self.model.canvas).detach().clone()
+    return (averages or [self.model.canvas])[0].detach().clone()
 
 # %% ../nbs/50_callbacks.ipynb #34e954d1
 def level_sizes(
@@ -217,11 +131,14 @@ def level_steps(
     tilt:float=.75,      # 0: as many steps at every level; 1: steps fall as the side grows
 )->list:                 # Steps of each level, sum `steps`, each at least 1
     "Share steps among levels, more where they are cheap."
-    if steps < len(sizes): raise ValueError(f"steps is {steps} for {len(sizes)} levels: give at least {len(sizes)} steps or fewer levels.")
-    w = np.array([1/s**tilt for s in sizes])
-    cuts = np.maximum(np.round(np.cumsum(w/w.sum())*steps).astype(int), np.arange(1, len(sizes)+1))
-    for i in range(len(cuts)-1, 0, -1): cuts[i-1] = min(cuts[i-1], cuts[i] - 1)
-    return np.diff(np.concatenate([[0], cuts])).tolist()
+    n = len(sizes)
+    if steps < n:
+        raise ValueError(f"steps is {steps} for {n} levels: give at least {n} steps or fewer levels.")
+    cheap = np.array([1/s**tilt for s in sizes])
+    ends = np.round(np.cumsum(cheap/cheap.sum())*steps).astype(int)
+    ends = np.maximum(ends, np.arange(1, n + 1))
+    for i in range(n - 1, 0, -1): ends[i-1] = min(ends[i-1], ends[i] - 1)
+    return np.diff(ends, prepend=0).tolist()
 
 # %% ../nbs/50_callbacks.ipynb #ed3b29ae
 class Pyramid(StepCallback):
@@ -231,22 +148,32 @@ class Pyramid(StepCallback):
         shapes:list,       # (height, width) of each level
         steps:list,        # Steps of each level
         start:tuple=(0, 0),# Level and step in it to start from, when a run is resumed
-    ): self.shapes, self.steps, self.start = [tuple(s) for s in shapes], list(steps), start
+    ):
+        self.shapes = [tuple(s) for s in shapes]
+        self.steps = list(steps)
+        self.start = start
 
     def before_epoch(self):
         level, done = self.start
         if self.epoch < level: raise CancelEpochException
-        self.dls.train.n = self.steps[self.epoch] - (done if self.epoch == level else 0)
-        old, hw = self.model.canvas, self.shapes[self.epoch]
-        if tuple(old.shape[-2:]) == hw: return
-        state = self.opt.opt.state.get(old, {})
-        self.model.canvas = torch.nn.Parameter(resize(self.learn.picture_so_far(), hw).contiguous())
-        self.learn.create_opt()
-        if 'exp_avg' in state: self.opt.opt.state[self.model.canvas] = {k: _resize_moment(v, hw, k) if k.startswith('exp_avg') else v for k, v in state.items()}
+        self.dls.train.n = self.steps[self.epoch]
+        if self.epoch == level: self.dls.train.n -= done
+        shape = self.shapes[self.epoch]
+        if tuple(self.model.canvas.shape[-2:]) != shape: self.resize_canvas(shape)
 
-def _resize_moment(m, hw, kind):
-    m = F.interpolate(m, hw, mode='bilinear', align_corners=False)
-    return m.relu_() if kind == 'exp_avg_sq' else m
+    def resize_canvas(self, shape):
+        state = self.opt.opt.state.get(self.model.canvas, {})
+        canvas = torch.nn.Parameter(resize(self.learn.picture_so_far(), shape).contiguous())
+        self.model.canvas = canvas
+        self.learn.create_opt()
+        if 'exp_avg' in state:  # Adam's
+            self.opt.opt.state[canvas] = {k: _resize_moment(v, shape, k) for k, v in state.items()}
+
+def _resize_moment(value, shape, kind):
+    "A running mean of Adam at another size; its count of steps as it is."
+    if not kind.startswith('exp_avg'): return value
+    value = F.interpolate(value, shape, mode='bilinear', align_corners=False)
+    return value.relu_() if kind == 'exp_avg_sq' else value
 
 # %% ../nbs/50_callbacks.ipynb #a9c5c736
 PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16}
@@ -256,8 +183,17 @@ def best_precision(
 )->str:            # 'bf16' where the device computes it fast, else 'fp32'
     "The faster precision on this machine."
     kind = torch.device(device).type
-    fast = torch.cpu._is_avx512_bf16_supported() if kind == 'cpu' and hasattr(torch.cpu, '_is_avx512_bf16_supported') else kind == 'cuda' and torch.cuda.is_bf16_supported()
+    if kind == 'cpu':
+        fast = hasattr(torch.cpu, '_is_avx512_bf16_supported') and torch.cpu._is_avx512_bf16_supported()
+    else:
+        fast = kind == 'cuda' and torch.cuda.is_bf16_supported()
     return 'bf16' if fast else 'fp32'
+
+def _cast(encoder, dtype, device):
+    "`encoder`, or a copy where it is of another type or elsewhere."
+    own = encoder.body[0].weight
+    if (own.dtype, own.device) == (dtype, device): return encoder
+    return copy.deepcopy(encoder).to(device, dtype, memory_format=torch.channels_last)
 
 class EncoderPrecision(StepCallback):
     "Run the encoder in another precision."
@@ -265,9 +201,10 @@ class EncoderPrecision(StepCallback):
     def __init__(self,
         precision='bf16',  # One of `PRECISIONS`
     ): self.precision = one_of(precision, PRECISIONS, 'precision')
+
     def before_fit(self):
-        enc, dtype = self.learn.encoder, PRECISIONS[self.precision]
-        if self.precision != 'fp32' and enc.body[0].weight.dtype != dtype: self.learn.encoder = copy.deepcopy(enc).to(dtype, memory_format=torch.channels_last)
+        if self.precision == 'fp32': return
+        self.learn.encoder = _cast(self.learn.encoder, PRECISIONS[self.precision], self.model.canvas.device)
 
 # %% ../nbs/50_callbacks.ipynb #7b140fac
 class Finish(StepCallback):
@@ -282,16 +219,15 @@ class Finish(StepCallback):
 
     def before_fit(self):
         self.first = self.learn.encoder
-        like, own = self.first.body[0].weight, self.last.body[0].weight
-        if (own.dtype, own.device) != (like.dtype, like.device):
-            self.last = copy.deepcopy(self.last).to(like.device, like.dtype, memory_format=torch.channels_last)
+        like = self.first.body[0].weight
+        self.last = _cast(self.last, like.dtype, like.device)
 
     def before_epoch(self):
         if self.epoch < self.level or self.learn.encoder is self.last: return
         self.learn.encoder = self.last
         self.learn.feature_hooks.close()
-        begun = self.learn.pyramid.start[0] == self.level and self.learn.pyramid.start[1] > 0
-        if not begun: self.learn.objective = getattr(self.learn, 'objective', 0) + 1
+        level, done = self.learn.pyramid.start
+        if level != self.level or not done: self.learn.objective += 1
 
     def after_fit(self): self.learn.encoder = self.first
 
@@ -309,18 +245,25 @@ class Within(StepCallback):
         picture,            # What the rest stays
         mask,               # Anything `load_mask` reads: white may change
         begun:bool=False,   # Is the first level resumed half way?
-    ): self.picture, self.mask, self.begun, self.handle = load_picture(picture), load_mask(mask), begun, None
+    ):
+        self.picture = load_picture(picture)
+        self.mask = load_mask(mask)
+        self.begun = begun
+        self.handle = None
 
     def before_epoch(self):
         canvas = self.model.canvas
-        m = layer_mask(self.mask, canvas.shape[-2:]).to(canvas)
-        if not self.begun: canvas.data = resize(self.picture, tuple(canvas.shape[-2:])).to(canvas).lerp(canvas.data, m)
+        shape = tuple(canvas.shape[-2:])
+        mask = layer_mask(self.mask, shape).to(canvas)
+        if not self.begun: canvas.data = resize(self.picture, shape).to(canvas).lerp(canvas.data, mask)
         self.begun = False
         self.close()
-        self.handle = canvas.register_hook(lambda g: g*m)
+        self.handle = canvas.register_hook(lambda grad: grad*mask)
 
     def close(self):
-        if self.handle is not None: self.handle.remove(); self.handle = None
+        if self.handle is not None: self.handle.remove()
+        self.handle = None
+
     def after_fit(self): self.close()
 
 # %% ../nbs/50_callbacks.ipynb #15abf000
@@ -330,7 +273,10 @@ class Snapshots(StepCallback):
     def __init__(self,
         when,              # A number n: every n steps; a list: at those steps, counted from 1
         first_step:int=0,  # Steps done before, when a run is resumed
-    ): self.when, self.step, self.frames = when, first_step, []
+    ):
+        self.when = when
+        self.step = first_step
+        self.frames = []
 
     def wanted(self, step): return step % self.when == 0 if isinstance(self.when, int) else step in self.when
     def after_step(self):
@@ -339,66 +285,99 @@ class Snapshots(StepCallback):
 
 # %% ../nbs/50_callbacks.ipynb #1f66f594
 class Guard(StepCallback):
-    "End the run with the last good picture when the canvas is lost to NaN, to one flat colour or to pixels without rest."
+    "End the run with the last good picture when the canvas is lost: to NaN, one flat colour or pixels without rest."
     order = 30
     def __init__(self,
         every:int=10,       # Steps between looks, after the first ten
         flat:float=1/255,   # A deviation of all pixels below this is collapse
         restless:float=.1,  # A step that moves the average pixel by more is no rest; black to white is 1
         patience:int=100,   # Steps without rest, in a row, that are too many
-    ): self.every, self.flat, self.restless, self.patience, self.good = every, flat, restless, patience, None
+    ): store_attr()
+
+    def before_fit(self):
+        self.spread = self.model.canvas.detach().std((-2, -1)).max().item()
+        self.term_shares = Counter()  # shares of the loss, summed over looks
+        self.seen = self.looks = self.move = self.unrest = 0
+
+    def before_train(self):
+        self.unrest = 0
+        self.keep()
+
+    def before_batch(self):
+        if self.due(self.seen + 1): self.before = self.model.canvas.detach().clone()
+
+    def due(self, step): return step <= self.every or step % self.every == 0
+
+    def keep(self):
+        self.good = self.model.canvas.detach().clone()
+        self.good_step = self.seen
 
     def trouble(self):
         "What is wrong with the canvas, or None."
         x = self.model.canvas.detach()
         if not torch.isfinite(x).all(): return 'the canvas turned to NaN or infinity'
-        if x.clamp(0, 1).std((-2, -1)).max() < self.flat and self.spread > 4*self.flat: return 'the picture collapsed to one flat colour'
+        if self.spread > 4*self.flat and x.clamp(0, 1).std((-2, -1)).max() < self.flat:
+            return 'the picture collapsed to one flat colour'
         if (x.abs() > 50).float().mean() > .01: return 'pixel values ran far out of range'
         if self.unrest >= self.patience: return f'the pixels had not come to rest for {self.unrest} steps'
 
-    def before_fit(self):
-        self.spread, self.term_shares = self.model.canvas.detach().std((-2, -1)).max().item(), {}  # shares of the loss, summed over looks
-        self.seen = self.looks = self.move = self.unrest = 0
-    def before_train(self): self.unrest = 0; self.keep()
-    def before_batch(self):
-        if self.due(self.seen + 1): self.before = self.model.canvas.detach().clone()
-    def due(self, step): return step <= self.every or step % self.every == 0
-    def keep(self): self.good, self.good_step = self.model.canvas.detach().clone(), self.seen
-    def after_step(self):
-        self.seen += 1
-        if self.due(self.seen): self.measure()
-        elif torch.isfinite(self.model.canvas.detach().sum()): return
-        trouble = self.trouble()
-        if trouble is None: return self.unrest or self.keep()
-        self.opt.opt.state.clear()
-        self.model.canvas.data = self.good
-        for cb in self.learn.cbs:
-            if isinstance(cb, Average): cb.value = None
-        self.learn.stopped = f"{trouble} at step {self.seen}; this is the picture of step {self.good_step}. {self.cause(trouble)}"
-        raise CancelFitException
-
 # %% ../nbs/50_callbacks.ipynb #fad37469
+def _knob(term):
+    "The field that sets the weight of a term."
+    if term == 'start': return 'keep'
+    return term if term == 'match' else f'{term}_weight'
+
 @patch
 def measure(self:Guard):
-    "Note how far this step moved the average pixel, for how long that was too far, and what each term was of the loss."
+    "Note how far this step moved the average pixel, for how long that was too far, and each term's share of the loss."
     self.move = float((self.model.canvas.detach() - self.before).abs().mean())
-    self.unrest = 0 if self.move <= self.restless else self.unrest + (1 if self.seen <= self.every else self.every)
+    if self.move <= self.restless: self.unrest = 0
+    else: self.unrest += 1 if self.seen <= self.every else self.every
     parts = {k: float(v) for k, v in self.learn.weighted_terms.items()}
-    self.broken, total, self.looks = [k for k, v in parts.items() if not math.isfinite(v)], sum(parts.values()), self.looks + 1
-    for k, v in parts.items():
-        if total > 0 and not self.broken: self.term_shares[k.split('/')[0]] = self.term_shares.get(k.split('/')[0], 0.) + v/total
+    self.broken = [k for k, v in parts.items() if not math.isfinite(v)]
+    self.looks += 1
+    total = sum(parts.values())
+    if self.broken or total <= 0: return
+    for name, value in parts.items(): self.term_shares[name.split('/')[0]] += value/total
 
 @patch
 def cause(self:Guard,
     trouble:str,  # What `trouble` said
 )->str:           # A sentence
     "What was measured, and which knob to turn."
-    knob = lambda term: {'start': 'keep', 'match': 'match'}.get(term.split('/')[0], f"{term.split('/')[0]}_weight")
-    if self.broken: return f"The term {self.broken[0]} was infinite or NaN while the canvas was not: try a smaller {knob(self.broken[0])}."
-    term, share = max(((k, v/self.looks) for k, v in self.term_shares.items()), key=lambda o: o[1], default=('', 0.))
-    if 'flat' in trouble and share > .9 and self.move <= self.restless: return f"{term} was {100*share:.4g}% of the loss on average: try a smaller {knob(term)}."
-    how = f"The last step looked at moved the average pixel by {self.move:.2g}, black to white being 1: try" if self.move > self.restless else 'Try'
-    return f"{how} a smaller step size (lr)."
+    if self.broken:
+        name = self.broken[0]
+        knob = _knob(name.split('/')[0])
+        return f"The term {name} was infinite or NaN while the canvas was not: try a smaller {knob}."
+    if self.move > self.restless:
+        moved = f"The last step looked at moved the average pixel by {self.move:.2g}, black to white being 1"
+        return f"{moved}: try a smaller step size (lr)."
+    if 'flat' in trouble and self.term_shares:
+        term, share = self.term_shares.most_common(1)[0]
+        percent = 100*share/self.looks
+        if percent > 90: return f"{term} was {percent:.4g}% of the loss on average: try a smaller {_knob(term)}."
+    return "Try a smaller step size (lr)."
+
+# %% ../nbs/50_callbacks.ipynb #74f1d68a
+@patch
+def give_up(self:Guard, trouble):
+    "Put the last good picture back and end the run."
+    self.opt.opt.state.clear()
+    self.model.canvas.data = self.good
+    for cb in self.learn.cbs:
+        if isinstance(cb, Average): cb.value = None
+    when = f"{trouble} at step {self.seen}; this is the picture of step {self.good_step}"
+    self.learn.stopped = f"{when}. {self.cause(trouble)}"
+    raise CancelFitException
+
+@patch
+def after_step(self:Guard):
+    self.seen += 1
+    if self.due(self.seen): self.measure()
+    elif torch.isfinite(self.model.canvas.detach().sum()): return
+    trouble = self.trouble()
+    if trouble: self.give_up(trouble)
+    elif not self.unrest: self.keep()
 
 # %% ../nbs/50_callbacks.ipynb #570de43b
 class Stop(StepCallback):
@@ -414,9 +393,13 @@ class Stop(StepCallback):
     @contextmanager
     def on_interrupt(self):
         "Within this context the first Ctrl-C sets the flag, the second interrupts."
-        if threading.current_thread() is not threading.main_thread(): yield; return
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
         old = signal.getsignal(signal.SIGINT)
-        def handler(sig, frame): signal.signal(signal.SIGINT, old); self.now()
+        def handler(sig, frame):
+            signal.signal(signal.SIGINT, old)
+            self.now()
         signal.signal(signal.SIGINT, handler)
         try: yield
         finally: signal.signal(signal.SIGINT, old)
@@ -431,9 +414,11 @@ def check_move(
     "Say what is wrong with a slider's move, if anything."
     one_of(field, CONTROLS, 'control')
     if field.endswith('_weights'):
-        if not isinstance(value, dict) or not value: raise TypeError(f"{field} is {value!r}: give a dict like {{'relu3_1': 1.0}}.")
+        if not isinstance(value, dict) or not value:
+            raise TypeError(f"{field} is {value!r}: give a dict like {{'relu3_1': 1.0}}.")
         check_weights(value, field)
-    else: in_range(value, field, 1e-12 if field == 'lr' else 0)
+    else:
+        in_range(value, field, 1e-12 if field == 'lr' else 0)
 
 # %% ../nbs/50_callbacks.ipynb #1df5bf55
 class Controls(StepCallback):
@@ -442,31 +427,50 @@ class Controls(StepCallback):
     def __init__(self,
         schedule=(),       # (step, field, value) to replay: applied when `step` steps are done
         first_step:int=0,  # Steps done before, when a run is resumed
-    ): self.todo, self.noted, self.queue, self.step, self.first_step = sorted(schedule, key=lambda o: o[0]), [], queue.SimpleQueue(), first_step, first_step
+    ):
+        self.todo = sorted(schedule, key=lambda move: move[0])
+        self.noted = []
+        self.queue = queue.SimpleQueue()
+        self.step = first_step
 
     def put(self, field, value):
         "From any thread: set `field`, of `CONTROLS`, to `value` before the next step."
         check_move(field, value)
-        if isinstance(value, dict) and getattr(self, 'learn', None) is not None: self.learn.encoder.check(value)
+        if isinstance(value, dict) and self.learn is not None: self.learn.encoder.check(value)
         self.queue.put((field, value))
 
-    def before_fit(self):
-        while self.todo and self.todo[0][0] < self.first_step: self.apply(*self.todo.pop(0))
+    def replay(self, step):
+        "Make the moves that are due when `step` steps are done."
+        while self.todo and self.todo[0][0] <= step: self.apply(*self.todo.pop(0))
+
+    def before_fit(self): self.replay(self.step - 1)
     def after_step(self): self.step += 1
     def before_batch(self):
-        while self.todo and self.todo[0][0] <= self.step: self.apply(*self.todo.pop(0))
+        self.replay(self.step)
         while not self.queue.empty(): self.apply(self.step, *self.queue.get())
 
     def apply(self, step, field, value):
+        "Make one move, and note it."
         self.noted.append((step, field, value))
-        self.learn.objective = getattr(self.learn, 'objective', 0) + 1
-        if field == 'lr': self.learn.lr = value; self.opt.set_hypers(lr=value); return
-        kind, many = field.split('_')
+        self.learn.objective += 1
+        if field == 'lr':
+            self.learn.lr = value
+            self.opt.set_hypers(lr=value)
+        elif field == 'tv_weight':
+            for cb in self.learn.cbs:
+                if isinstance(cb, TVLoss): cb.weight = value
+        else:
+            self.weigh(*field.split('_'), value)
+
+    def weigh(self, term, what, value):
+        "Set the weight of a term, or the weights of some of its layers."
         for cb in self.learn.cbs:
-            name = cb.term if isinstance(cb, WeightedLayers) else 'tv' if isinstance(cb, TVLoss) else None
-            if name != kind: continue
-            if many == 'weights': self.learn.encoder.check(value); cb.weights.update(value)
-            else: cb.weight = value
+            if not isinstance(cb, WeightedLayers) or cb.term != term: continue
+            if what == 'weight':
+                cb.weight = value
+            else:
+                self.learn.encoder.check(value)
+                cb.weights.update(value)
 
 # %% ../nbs/50_callbacks.ipynb #fdb7b6ee
 class Progress(StepCallback):
@@ -476,9 +480,13 @@ class Progress(StepCallback):
         total:int,         # Steps of the whole run
         what:str='',       # Shown in front
         first_step:int=0,  # Steps done before, when a run is resumed
-    ): self.total, self.what, self.first_step, self.bar = total, what, first_step, None
+    ):
+        store_attr()
+        self.bar = None
 
-    def before_fit(self): self.bar = tqdm(total=self.total, initial=self.first_step, desc=self.what, unit='step', mininterval=.3)
+    def before_fit(self):
+        self.bar = tqdm(total=self.total, initial=self.first_step, desc=self.what, unit='step', mininterval=.3)
+
     def after_step(self):
         if self.bar.n % 10 == 0:
             h, w = self.model.canvas.shape[-2:]
@@ -487,6 +495,7 @@ class Progress(StepCallback):
 
     def close(self):
         if self.bar is not None: self.bar.close()
+
     def after_fit(self): self.close()
 
 # %% ../nbs/50_callbacks.ipynb #605f6be3
@@ -496,17 +505,21 @@ class LiveView(StepCallback):
     def __init__(self,
         seconds:float=1.,  # Least time between two looks
         width:int=480,     # Longer side on the page, px
-    ): self.seconds, self.width, self.handle, self.last = seconds, width, None, 0
+    ):
+        store_attr()
+        self.last = 0
 
     def before_fit(self): self.handle = None
     def after_step(self):
         if time.perf_counter() - self.last > self.seconds: self.show()
+
     def after_fit(self): self.show()
     def show(self):
         from IPython.display import display
-        x, shown = self.learn.picture_so_far(), getattr(self.learn, 'shown', None)  # in the colours the result will have
-        im = shown(self.learn, x) if shown else to_pil(x)
-        im.thumbnail((self.width, self.width))
-        if self.handle is None: self.handle = display(im, display_id=True)
-        elif self.handle: self.handle.update(im)
+        picture = self.learn.picture_so_far()
+        shown = getattr(self.learn, 'shown', None)  # in the colours the result will have
+        image = shown(self.learn, picture) if shown else to_pil(picture)
+        image.thumbnail((self.width, self.width))
+        if self.handle is None: self.handle = display(image, display_id=True)
+        else: self.handle.update(image)
         self.last = time.perf_counter()
