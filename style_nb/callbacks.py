@@ -1,4 +1,4 @@
-"""Everything around the loss: pyramid, precision, history, snapshots, guard, average, stop, sliders
+"""Everything around the loss: history, step size, pyramid, precision, masks, snapshots, stop, sliders
 
 Docs: https://style-nb.github.io/style_nb/callbacks.html.md"""
 
@@ -12,28 +12,27 @@ import queue
 import signal
 import threading
 import time
-from collections import Counter
 from contextlib import contextmanager
 import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
 from fastai.callback.core import CancelEpochException, CancelFitException
-from fastai.learner import Learner
 from fastcore.basics import patch, store_attr
 from tqdm.auto import tqdm
 from .pictures import in_range, load_picture, one_of, resize, to_pil
 from .masks import layer_mask, load_mask
 from .learner import StepCallback, TVLoss, WeightedLayers, check_weights
 from .optimising import LBFGS, LBFGSStep, lbfgs
+from .guarding import Average, Guard
 
 # %% auto #0
-__all__ = ['PRECISIONS', 'CONTROLS', 'History', 'CosineStep', 'Average', 'level_sizes', 'level_steps', 'Pyramid',
-           'best_precision', 'EncoderPrecision', 'Finish', 'Clamp', 'Within', 'Snapshots', 'Guard', 'Stop',
-           'check_move', 'Controls', 'Progress', 'LiveView', 'LBFGS', 'lbfgs', 'LBFGSStep']
+__all__ = ['PRECISIONS', 'CONTROLS', 'History', 'CosineStep', 'level_sizes', 'level_steps', 'Pyramid', 'best_precision',
+           'EncoderPrecision', 'Finish', 'Clamp', 'Within', 'Snapshots', 'Stop', 'check_move', 'Controls', 'Progress',
+           'LiveView', 'LBFGS', 'lbfgs', 'LBFGSStep', 'Average', 'Guard']
 
 # %% ../nbs/50_callbacks.ipynb #7b99c71d
-_all_ = ['LBFGS', 'lbfgs', 'LBFGSStep']
+_all_ = ['LBFGS', 'lbfgs', 'LBFGSStep', 'Average', 'Guard']
 
 # %% ../nbs/50_callbacks.ipynb #a1e73e37
 class History(StepCallback):
@@ -52,21 +51,16 @@ class History(StepCallback):
         kept = dict(loss=self.learn.loss.detach(), **self.terms)
         if self.model.canvas.device.type == 'cpu':  # elsewhere asking makes the device wait
             kept = {k: v.item() for k, v in kept.items()}
-        self.rows.append(dict(
-            step=self.first_step + len(self.rows) + 1,
-            level=self.epoch,
-            height=height,
-            width=width,
-            evals=self.evals,
-            seconds=time.perf_counter() - self.start,
-            **kept))
+        now = dict(step=self.first_step + len(self.rows) + 1, level=self.epoch, height=height, width=width)
+        self.rows.append(now | dict(evals=self.evals, seconds=time.perf_counter() - self.start) | kept)
 
-    @property
-    def table(self)->pd.DataFrame:
-        "A row a step; columns step, level, height, width, evals, seconds, loss and one for each term."
-        rows = [{k: v.item() if isinstance(v, torch.Tensor) else v for k, v in r.items()} for r in self.rows]
-        columns = None if rows else ['step', 'level', 'height', 'width', 'evals', 'seconds', 'loss']
-        return pd.DataFrame(rows, columns=columns)
+# %% ../nbs/50_callbacks.ipynb #bcb64106
+@patch(as_prop=True)
+def table(self:History)->pd.DataFrame:
+    "A row a step; columns step, level, height, width, evals, seconds, loss and one for each term."
+    rows = [{k: v.item() if isinstance(v, torch.Tensor) else v for k, v in r.items()} for r in self.rows]
+    columns = None if rows else ['step', 'level', 'height', 'width', 'evals', 'seconds', 'loss']
+    return pd.DataFrame(rows, columns=columns)
 
 # %% ../nbs/50_callbacks.ipynb #ee438017
 class CosineStep(StepCallback):
@@ -88,34 +82,6 @@ class CosineStep(StepCallback):
 
     def after_step(self): self.done += 1
 
-# %% ../nbs/50_callbacks.ipynb #5a42aa8b
-class Average(StepCallback):
-    "Keep an exponential moving average of the canvas; the result and the live view show it."
-    order = 25
-    def __init__(self,
-        decay:float=.95,  # Weight of the past in each step, 0 to 1
-    ):
-        self.decay = in_range(decay, 'average', 0, .9999)
-        self.value = None
-
-    def before_epoch(self):
-        self.total = self.value = None
-        self.weight = 0.
-        self.version = self.learn.objective
-
-    def after_step(self):
-        if self.version != self.learn.objective: self.before_epoch()
-        x, share = self.model.canvas.detach(), 1 - self.decay
-        self.total = share*x if self.total is None else self.total.lerp(x, share)
-        self.weight += share*(1 - self.weight)
-        self.value = self.total/self.weight
-
-@patch
-def picture_so_far(self:Learner)->torch.Tensor:
-    "The average of iterates where one is kept, else the canvas; (1, 3, H, W), not clipped."
-    averages = [cb.value for cb in self.cbs if isinstance(cb, Average) and cb.value is not None]
-    return (averages or [self.model.canvas])[0].detach().clone()
-
 # %% ../nbs/50_callbacks.ipynb #34e954d1
 def level_sizes(
     size:int,            # Longer side of the last level, px
@@ -125,6 +91,7 @@ def level_sizes(
     "Longer sides of a pyramid."
     return [max(1, round(size/factor**(levels-1-i))) for i in range(levels)]
 
+# %% ../nbs/50_callbacks.ipynb #41dd4282
 def level_steps(
     steps:int,           # Steps in all
     sizes:list,          # Longer sides of the levels
@@ -161,13 +128,16 @@ class Pyramid(StepCallback):
         shape = self.shapes[self.epoch]
         if tuple(self.model.canvas.shape[-2:]) != shape: self.resize_canvas(shape)
 
-    def resize_canvas(self, shape):
-        state = self.opt.opt.state.get(self.model.canvas, {})
-        canvas = torch.nn.Parameter(resize(self.learn.picture_so_far(), shape).contiguous())
-        self.model.canvas = canvas
-        self.learn.create_opt()
-        if 'exp_avg' in state:  # Adam's
-            self.opt.opt.state[canvas] = {k: _resize_moment(v, shape, k) for k, v in state.items()}
+# %% ../nbs/50_callbacks.ipynb #963a3e6c
+@patch
+def resize_canvas(self:Pyramid, shape):
+    "A new canvas and optimiser at another size."
+    state = self.opt.opt.state.get(self.model.canvas, {})
+    canvas = torch.nn.Parameter(resize(self.learn.picture_so_far(), shape).contiguous())
+    self.model.canvas = canvas
+    self.learn.create_opt()
+    if 'exp_avg' in state:  # Adam's
+        self.opt.opt.state[canvas] = {k: _resize_moment(v, shape, k) for k, v in state.items()}
 
 def _resize_moment(value, shape, kind):
     "A running mean of Adam at another size; its count of steps as it is."
@@ -189,6 +159,7 @@ def best_precision(
         fast = kind == 'cuda' and torch.cuda.is_bf16_supported()
     return 'bf16' if fast else 'fp32'
 
+# %% ../nbs/50_callbacks.ipynb #6a4cab2a
 def _cast(encoder, dtype, device):
     "`encoder`, or a copy where it is of another type or elsewhere."
     own = encoder.body[0].weight
@@ -283,102 +254,6 @@ class Snapshots(StepCallback):
         self.step += 1
         if self.wanted(self.step): self.frames.append((self.step, to_pil(self.learn.picture_so_far())))
 
-# %% ../nbs/50_callbacks.ipynb #1f66f594
-class Guard(StepCallback):
-    "End the run with the last good picture when the canvas is lost: to NaN, one flat colour or pixels without rest."
-    order = 30
-    def __init__(self,
-        every:int=10,       # Steps between looks, after the first ten
-        flat:float=1/255,   # A deviation of all pixels below this is collapse
-        restless:float=.1,  # A step that moves the average pixel by more is no rest; black to white is 1
-        patience:int=100,   # Steps without rest, in a row, that are too many
-    ): store_attr()
-
-    def before_fit(self):
-        self.spread = self.model.canvas.detach().std((-2, -1)).max().item()
-        self.term_shares = Counter()  # shares of the loss, summed over looks
-        self.seen = self.looks = self.move = self.unrest = 0
-
-    def before_train(self):
-        self.unrest = 0
-        self.keep()
-
-    def before_batch(self):
-        if self.due(self.seen + 1): self.before = self.model.canvas.detach().clone()
-
-    def due(self, step): return step <= self.every or step % self.every == 0
-
-    def keep(self):
-        self.good = self.model.canvas.detach().clone()
-        self.good_step = self.seen
-
-    def trouble(self):
-        "What is wrong with the canvas, or None."
-        x = self.model.canvas.detach()
-        if not torch.isfinite(x).all(): return 'the canvas turned to NaN or infinity'
-        if self.spread > 4*self.flat and x.clamp(0, 1).std((-2, -1)).max() < self.flat:
-            return 'the picture collapsed to one flat colour'
-        if (x.abs() > 50).float().mean() > .01: return 'pixel values ran far out of range'
-        if self.unrest >= self.patience: return f'the pixels had not come to rest for {self.unrest} steps'
-
-# %% ../nbs/50_callbacks.ipynb #fad37469
-def _knob(term):
-    "The field that sets the weight of a term."
-    if term == 'start': return 'keep'
-    return term if term == 'match' else f'{term}_weight'
-
-@patch
-def measure(self:Guard):
-    "Note how far this step moved the average pixel, for how long that was too far, and each term's share of the loss."
-    self.move = float((self.model.canvas.detach() - self.before).abs().mean())
-    if self.move <= self.restless: self.unrest = 0
-    else: self.unrest += 1 if self.seen <= self.every else self.every
-    parts = {k: float(v) for k, v in self.learn.weighted_terms.items()}
-    self.broken = [k for k, v in parts.items() if not math.isfinite(v)]
-    self.looks += 1
-    total = sum(parts.values())
-    if self.broken or total <= 0: return
-    for name, value in parts.items(): self.term_shares[name.split('/')[0]] += value/total
-
-@patch
-def cause(self:Guard,
-    trouble:str,  # What `trouble` said
-)->str:           # A sentence
-    "What was measured, and which knob to turn."
-    if self.broken:
-        name = self.broken[0]
-        knob = _knob(name.split('/')[0])
-        return f"The term {name} was infinite or NaN while the canvas was not: try a smaller {knob}."
-    if self.move > self.restless:
-        moved = f"The last step looked at moved the average pixel by {self.move:.2g}, black to white being 1"
-        return f"{moved}: try a smaller step size (lr)."
-    if 'flat' in trouble and self.term_shares:
-        term, share = self.term_shares.most_common(1)[0]
-        percent = 100*share/self.looks
-        if percent > 90: return f"{term} was {percent:.4g}% of the loss on average: try a smaller {_knob(term)}."
-    return "Try a smaller step size (lr)."
-
-# %% ../nbs/50_callbacks.ipynb #74f1d68a
-@patch
-def give_up(self:Guard, trouble):
-    "Put the last good picture back and end the run."
-    self.opt.opt.state.clear()
-    self.model.canvas.data = self.good
-    for cb in self.learn.cbs:
-        if isinstance(cb, Average): cb.value = None
-    when = f"{trouble} at step {self.seen}; this is the picture of step {self.good_step}"
-    self.learn.stopped = f"{when}. {self.cause(trouble)}"
-    raise CancelFitException
-
-@patch
-def after_step(self:Guard):
-    self.seen += 1
-    if self.due(self.seen): self.measure()
-    elif torch.isfinite(self.model.canvas.detach().sum()): return
-    trouble = self.trouble()
-    if trouble: self.give_up(trouble)
-    elif not self.unrest: self.keep()
-
 # %% ../nbs/50_callbacks.ipynb #570de43b
 class Stop(StepCallback):
     "End the run after the present step when asked to."
@@ -417,8 +292,7 @@ def check_move(
         if not isinstance(value, dict) or not value:
             raise TypeError(f"{field} is {value!r}: give a dict like {{'relu3_1': 1.0}}.")
         check_weights(value, field)
-    else:
-        in_range(value, field, 1e-12 if field == 'lr' else 0)
+    else: in_range(value, field, 1e-12 if field == 'lr' else 0)
 
 # %% ../nbs/50_callbacks.ipynb #1df5bf55
 class Controls(StepCallback):
@@ -449,28 +323,30 @@ class Controls(StepCallback):
         self.replay(self.step)
         while not self.queue.empty(): self.apply(self.step, *self.queue.get())
 
-    def apply(self, step, field, value):
-        "Make one move, and note it."
-        self.noted.append((step, field, value))
-        self.learn.objective += 1
-        if field == 'lr':
-            self.learn.lr = value
-            self.opt.set_hypers(lr=value)
-        elif field == 'tv_weight':
-            for cb in self.learn.cbs:
-                if isinstance(cb, TVLoss): cb.weight = value
-        else:
-            self.weigh(*field.split('_'), value)
-
-    def weigh(self, term, what, value):
-        "Set the weight of a term, or the weights of some of its layers."
+# %% ../nbs/50_callbacks.ipynb #f80ef4fa
+@patch
+def apply(self:Controls, step, field, value):
+    "Make one move, and note it."
+    self.noted.append((step, field, value))
+    self.learn.objective += 1
+    if field == 'lr':
+        self.learn.lr = value
+        self.opt.set_hypers(lr=value)
+    elif field == 'tv_weight':
         for cb in self.learn.cbs:
-            if not isinstance(cb, WeightedLayers) or cb.term != term: continue
-            if what == 'weight':
-                cb.weight = value
-            else:
-                self.learn.encoder.check(value)
-                cb.weights.update(value)
+            if isinstance(cb, TVLoss): cb.weight = value
+    else: self.weigh(*field.split('_'), value)
+
+@patch
+def weigh(self:Controls, term, what, value):
+    "Set the weight of a term, or the weights of some of its layers."
+    for cb in self.learn.cbs:
+        if not isinstance(cb, WeightedLayers) or cb.term != term: continue
+        if what == 'weight':
+            cb.weight = value
+        else:
+            self.learn.encoder.check(value)
+            cb.weights.update(value)
 
 # %% ../nbs/50_callbacks.ipynb #fdb7b6ee
 class Progress(StepCallback):

@@ -144,6 +144,7 @@ def lbfgs(
             tolerance_grad=-1, tolerance_change=-1, line_search_fn='strong_wolfe')
     return partial(OptimWrapper, opt=opt)
 
+# %% ../nbs/48_lbfgs.ipynb #9fad9ea2
 class LBFGSStep(StepCallback):
     "Let L-BFGS take the step, with the loss the Learner has just computed."
     order = 20
@@ -171,6 +172,7 @@ def scale_first(self:LBFGSStep):
     elif not state['old_dirs']:
         state['H_diag'] = .01/size
 
+# %% ../nbs/48_lbfgs.ipynb #8ac1996c
 @patch
 def closure(self:LBFGSStep):
     "The loss at the canvas; the first time it is there already."
