@@ -206,7 +206,7 @@ def _woodcut(s, rng, brush, ss=3):
         mid = path[len(path)//2]
         c = np.clip(_inks[_look(ink, mid)]*(1+.1*rng.uniform(-1, 1)) + .015*rng.standard_normal(3), 0, 1)
         _gouge(draw, path, gap*(.82+.3*_look(light, mid)), ss, tuple((c*255).astype(int).tolist()))
-    grain = .5*(_noise(rng, w, h, .006) + _noise(rng, w, h, .02))[..., None]
+    grain = .5*(_noise(rng, (h, w), .006) + _noise(rng, (h, w), .02))[..., None]
     return np.asarray(im.resize((w, h), Image.BOX), dtype=np.float32)/255*(1+.05*grain) + .012*grain
 
 # %% ../nbs/05_painting.ipynb #f8be0d2d
@@ -254,7 +254,7 @@ _pens = _rgb('1c1c2c 2a2440 3a2420 14343a 4a1c24 1c3a24')
 
 def _hatching(s, rng, brush, ss=3):
     h, w = s.rgb.shape[:2]
-    grain = .5*(_noise(rng, w, h, .004) + _noise(rng, w, h, .03))[..., None]
+    grain = .5*(_noise(rng, (h, w), .004) + _noise(rng, (h, w), .03))[..., None]
     soft = gaussian_filter(s.rgb, (2.5*brush, 2.5*brush, 0))
     ground = np.array([.96, .92, .82])*(.42 + .58*np.clip(soft*1.25+.12, 0, 1))*(1 + .05*grain)
     im = Image.fromarray(_u8(ground)).resize((w*ss, h*ss), Image.BICUBIC)
@@ -299,7 +299,7 @@ def _mosaic(s, rng, brush):
     im = c[i]*(1 + (tilt[0][i]*u + tilt[1][i]*v)/gap*2 + .08*rng.standard_normal(len(at))[i])[..., None]
     rim = np.clip(1-lead/(1.6*brush), 0, 1)
     bevel = np.clip(1-lead/(4*brush), 0, 1)*np.sign(u*np.sin(turn)[i]+v*np.cos(turn)[i])*-.16
-    grout = np.array([.2, .18, .17])*(1 + .2*_noise(rng, w, h, .01))[..., None]
+    grout = np.array([.2, .18, .17])*(1 + .2*_noise(rng, (h, w), .01))[..., None]
     return np.clip(im*(1+bevel[..., None]), 0, 1)*(1-rim[..., None]) + rim[..., None]*grout
 
 # %% ../nbs/05_painting.ipynb #4ecbc95f

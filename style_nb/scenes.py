@@ -9,6 +9,7 @@ __all__ = ['Scene', 'night', 'harbour', 'waves', 'draw_guitar', 'table', 'fishes
 
 # %% ../nbs/04_scenes.ipynb #c635c6d4
 from dataclasses import dataclass
+from functools import reduce
 import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
@@ -34,28 +35,55 @@ def _grid(w, h):
     y, x = np.mgrid[:h, :w].astype(np.float32)
     return (x+.5)/h, (y+.5)/h
 
-def _noise(rng, w, h, scale):
-    n, m = 1/scale, w/h/scale
-    z = Image.fromarray(rng.standard_normal((int(n)+5, int(m)+5)).astype(np.float32))
-    return np.asarray(z.resize((w, h), Image.BICUBIC, box=(2, 2, 2+m, 2+n)))
+def _noise(rng, shape, scale):
+    "A smooth random field; its waves are about `scale` heights long"
+    h, w = shape
+    rows, columns = 1/scale, w/h/scale
+    z = Image.fromarray(rng.standard_normal((int(rows)+5, int(columns)+5)).astype(np.float32))
+    return np.asarray(z.resize((w, h), Image.BICUBIC, box=(2, 2, 2+columns, 2+rows)))
 
 def _rgb(colours):
-    cs = np.array([[int(c[i:i+2], 16) for i in (0, 2, 4)] for c in colours.split()])/255
-    return cs if len(cs) > 1 else cs[0]
+    "One colour written as on the web, (3,), or several with spaces between, (n, 3)"
+    found = np.array([list(bytes.fromhex(c)) for c in colours.split()])/255
+    return found if len(found) > 1 else found[0]
 
 def _ramp(t, colours):
-    cs = _rgb(colours)
-    return np.stack([np.interp(t, np.linspace(0, 1, len(cs)), cs[:, i]) for i in range(3)], -1)
+    "Colours along a list of them: the first at 0, the last at 1"
+    stops = _rgb(colours)
+    return np.stack([np.interp(t, np.linspace(0, 1, len(stops)), channel) for channel in stops.T], -1)
 
-def _soft(d, h): return np.clip(d*h + .5, 0, 1)
 def _u8(im): return (np.clip(im, 0, 1)*255 + .5).astype(np.uint8)
+
+# %% ../nbs/04_scenes.ipynb #be47e4d4
+def _soft(depth): return np.clip(depth*len(depth) + .5, 0, 1)
+
+def _lay(s, depth, colour, angle=None):
+    "Put a region into a scene; the colour may be written as on the web"
+    if isinstance(colour, str): colour = _rgb(colour)
+    s.put(_soft(depth), colour, angle)
+
+def _inside(*depths): return reduce(np.minimum, depths)
+
+def _box(u, v, a, b): return _inside(a-abs(u), b-abs(v))
+
+def _disc(x, y, cx, cy, r, squash=1.): return r - np.hypot(x-cx, (y-cy)/squash)
+
+def _around(x, y, cx, cy):
+    "Direction that runs round a point"
+    return np.arctan2(x-cx, cy-y)
+
+def _turned(x, y, cx, cy, angle):
+    "Coordinates with their origin at (cx, cy), the first along `angle`"
+    u, v = x-cx, y-cy
+    return u*np.cos(angle) + v*np.sin(angle), v*np.cos(angle) - u*np.sin(angle)
 
 # %% ../nbs/04_scenes.ipynb #1678ca31
 def _curl(x, y, centres):
     "Coordinates turned round each centre (x, y, radius, turn in radians)"
     for cx, cy, r, turn in centres:
         k = turn*np.exp(-((x-cx)**2 + (y-cy)**2)/(2*r*r))
-        x, y = cx + (x-cx)*np.cos(k) - (y-cy)*np.sin(k), cy + (x-cx)*np.sin(k) + (y-cy)*np.cos(k)
+        c, s = np.cos(k), np.sin(k)
+        x, y = cx + (x-cx)*c - (y-cy)*s, cy + (x-cx)*s + (y-cy)*c
     return x, y
 
 def _along(psi):
@@ -64,52 +92,65 @@ def _along(psi):
     return np.arctan2(-dx, dy)
 
 # %% ../nbs/04_scenes.ipynb #d5ada1a0
-def _ridge(rng, x, base, height):
-    f = rng.uniform(.7, 1.3, 4)*[2.5, 5, 9, 16]
-    return base - sum(height/(i+1)*np.sin(f[i]*x + rng.uniform(0, 6.3)) for i in range(4))
-
 def _house(s, x, y, cx, cy, w, wall, roof, window):
-    h = x.shape[0]
-    s.put(_soft(np.minimum(w/2-abs(x-cx), np.minimum(y-cy, cy+.8*w-y)), h), wall, np.pi/2)
-    s.put(_soft(np.minimum(cy-y, y-cy+.75*w-abs(x-cx)*1.15), h), roof, np.where(x < cx, -.7, .7))
-    s.put(_soft(np.minimum(w*.13-abs(x-cx), w*.17-abs(y-cy-.35*w)), h), window, np.pi/2)
+    u, v = x-cx, y-cy
+    _lay(s, _inside(w/2-abs(u), v, cy+.8*w-y), wall, np.pi/2)
+    _lay(s, _inside(-v, v+.75*w-abs(u)*1.15), roof, np.where(u < 0, -.7, .7))
+    _lay(s, _box(u, v-.35*w, w*.13, w*.17), window, np.pi/2)
 
+_houses = [  # x, y, width
+    (.31, .83, .075), (.4, .79, .07), (.47, .835, .09), (.545, .8, .07), (.65, .825, .085),
+    (.73, .785, .07), (.81, .83, .09), (.9, .79, .075), (.97, .82, .07)]
+
+# %% ../nbs/04_scenes.ipynb #cfdd9e0b
+def _village(s, x, y, rng):
+    "Houses with lit windows, and a church whose spire is the second triangle"
+    a = x.max()
+    for u, v, w in _houses:
+        wall = _ramp(rng.uniform(), '5c86b8 8fa8c0 c9b98a')
+        roof = _ramp(rng.uniform(), '8a3a2a 3a2a5a b5502a')
+        _house(s, x, y, u*a, v, w, wall, roof, 'ffd84a')
+    beside = abs(x-.6*a)
+    _lay(s, _inside(.019-beside, y-.66, .86-y), '7f9cc4', np.pi/2)
+    _lay(s, _inside(.023*(y-.5)/.16-beside, .665-y), '2a2450', np.pi/2)
+
+# %% ../nbs/04_scenes.ipynb #4776828c
 def _star(s, x, y, cx, cy, r):
     d = np.hypot(x-cx, y-cy)/r
     rings = .72 + .28*(.5+.5*np.cos(d*2*np.pi*1.15))
     colour = _ramp(np.clip(d/2.4, 0, 1), 'fffbe0 ffdf52 f7b526 f3cf4c b9d59a 6fb0dc')*rings[..., None]
-    s.put(np.exp(-(d/1.9)**4)*.95, colour, np.arctan2(x-cx, cy-y))
+    s.put(np.exp(-(d/1.9)**4)*.95, colour, _around(x, y, cx, cy))
 
 def _cypress(s, x, y, rng, cx):
-    h, w = x.shape
     mid = cx + .018*np.sin(9*y) + .012*np.sin(23*y+1)
     flame = .105*np.clip(y-.1, 0, 1)**.75*(1+.22*np.sin(19*y)) - abs(x-mid)
-    tone = .5 + .5*np.sin(60*(x-mid) + 6*_noise(rng, w, h, .1))
-    s.put(_soft(flame, h), _ramp(tone, '07180f 123a24 2c6030 7a8a2a'), np.pi/2 + .5*np.sin(14*y+20*(x-mid)))
+    tone = .5 + .5*np.sin(60*(x-mid) + 6*_noise(rng, x.shape, .1))
+    _lay(s, flame, _ramp(tone, '07180f 123a24 2c6030 7a8a2a'), np.pi/2 + .5*np.sin(14*y+20*(x-mid)))
 
-_houses = [(.31, .83, .075), (.4, .79, .07), (.47, .835, .09), (.545, .8, .07), (.65, .825, .085),
-           (.73, .785, .07), (.81, .83, .09), (.9, .79, .075), (.97, .82, .07)] # x, y, width
-
-def _village(s, x, y, rng):
-    h, a = x.shape[0], x.max()
-    for u, v, w in _houses:
-        wall, roof = _ramp(rng.uniform(), '5c86b8 8fa8c0 c9b98a'), _ramp(rng.uniform(), '8a3a2a 3a2a5a b5502a')
-        _house(s, x, y, u*a, v, w, wall, roof, _rgb('ffd84a'))
-    s.put(_soft(np.minimum(.019-abs(x-.6*a), np.minimum(y-.66, .86-y)), h), _rgb('7f9cc4'), np.pi/2)
-    s.put(_soft(np.minimum(.023*(y-.5)/.16-abs(x-.6*a), .665-y), h), _rgb('2a2450'), np.pi/2)
-
-# %% ../nbs/04_scenes.ipynb #4776828c
-_stars = [(.21, .1, .042), (.27, .47, .03), (.49, .09, .034), (.67, .1, .038), (.72, .43, .036), (.94, .45, .034),
-          (.045, .27, .045), (.17, .57, .026), (.86, .19, .078)] # x, y, radius; the last is the moon
+# %% ../nbs/04_scenes.ipynb #238ce309
+def _ridge(rng, x, base, height):
+    f = rng.uniform(.7, 1.3, 4)*[2.5, 5, 9, 16]
+    return base - sum(height/(i+1)*np.sin(f[i]*x + rng.uniform(0, 6.3)) for i in range(4))
 
 def _hill(s, x, y, rng, base, colours):
-    h, w = x.shape
-    r = _ridge(rng, x, base, .022)
-    slope = np.arctan(np.gradient(r*h, axis=1))
-    z = .5 + .5*np.sin(((y-r)*9 + .5*_noise(rng, w, h, .15))*2*np.pi)
-    s.put(_soft(y-r, h), _ramp(z, colours), slope + .45*_noise(rng, w, h, .12))
-    s.put(_soft(.006-abs(y-r), h), _rgb('0c1c3c'), slope)
+    top = _ridge(rng, x, base, .022)
+    slope = np.arctan(np.gradient(top*len(x), axis=1))
+    z = .5 + .5*np.sin(((y-top)*9 + .5*_noise(rng, x.shape, .15))*2*np.pi)
+    _lay(s, y-top, _ramp(z, colours), slope + .45*_noise(rng, x.shape, .12))
+    _lay(s, .006-abs(y-top), '0c1c3c', slope)
 
+# %% ../nbs/04_scenes.ipynb #058b80be
+_stars = [  # x, y, radius; the last is the moon
+    (.21, .1, .042), (.27, .47, .03), (.49, .09, .034), (.67, .1, .038), (.72, .43, .036), (.94, .45, .034),
+    (.045, .27, .045), (.17, .57, .026), (.86, .19, .078)]
+
+def _windy_sky(x, y, a, rng):
+    u, v = _curl(x, y, [(.36*a, .26, .115, 6.5), (.575*a, .37, .09, -6)])
+    psi = v + .05*np.sin(5*u+1) + .03*_noise(rng, x.shape, .3)
+    t = .5 + .5*np.sin(2*np.pi*psi*8 + .6*_noise(rng, x.shape, .2))
+    return Scene(_ramp(.75*t + .35*y, '0b1c50 12307a 1d4fa8 2f78c8 6fb0dc b8dcd8'), _along(psi*len(x)))
+
+# %% ../nbs/04_scenes.ipynb #5ae3de1f
 def night(
     w:int, # Width, px
     h:int, # Height, px
@@ -118,13 +159,10 @@ def night(
     "A village under stars: eddies in the sky, hills, lit windows, a cypress"
     x, y = _grid(w, h)
     a = w/h
-    u, v = _curl(x, y, [(.36*a, .26, .115, 6.5), (.575*a, .37, .09, -6)])
-    psi = v + .05*np.sin(5*u+1) + .03*_noise(rng, w, h, .3)
-    t = .5 + .5*np.sin(2*np.pi*psi*8 + .6*_noise(rng, w, h, .2))
-    s = Scene(_ramp(.75*t + .35*y, '0b1c50 12307a 1d4fa8 2f78c8 6fb0dc b8dcd8'), _along(psi*h))
+    s = _windy_sky(x, y, a, rng)
     for cx, cy, r in _stars: _star(s, x, y, cx*a, cy, r)
     mx, my = .86*a, .19
-    s.put(_soft(np.minimum(.055-np.hypot(x-mx, y-my), np.hypot(x-mx+.028, y-my+.006)-.042), h), _rgb('f58a1c'))
+    _lay(s, _inside(_disc(x, y, mx, my, .055), np.hypot(x-mx+.028, y-my+.006)-.042), 'f58a1c')
     _hill(s, x, y, rng, .66, '1c3f86 2c62a8 5d93c4')
     _hill(s, x, y, rng, .73, '153a63 1f6a7a 49a08a')
     _village(s, x, y, rng)
@@ -136,73 +174,85 @@ def night(
 def _tri(x, y, ax, ay, bx, by, cx, cy):
     "Depth inside a triangle whose corners run clockwise on the screen"
     def side(px, py, qx, qy): return ((qx-px)*(y-py) - (qy-py)*(x-px))/np.hypot(qx-px, qy-py)
-    return np.minimum(np.minimum(side(ax, ay, bx, by), side(bx, by, cx, cy)), side(cx, cy, ax, ay))
+    return _inside(side(ax, ay, bx, by), side(bx, by, cx, cy), side(cx, cy, ax, ay))
 
 def _boat(s, x, y, cx, cy, r, sail):
-    h = x.shape[0]
+    u, v, foot = x-cx, y-cy, cy-.12*r
     for i in range(9):
-        ripple = np.minimum(r*(.5-.04*i)-abs(x-cx-.1*r*(-1)**i), .055*r-abs(y-cy-r*(.3+.17*i)))
-        s.put(.6*_soft(ripple, h), sail, 0)
-    s.put(_soft(_tri(x, y, cx, cy-1.7*r, cx+.75*r, cy-.12*r, cx, cy-.12*r), h), sail, 1.1)
-    s.put(_soft(_tri(x, y, cx-.08*r, cy-1.4*r, cx-.08*r, cy-.12*r, cx-.6*r, cy-.12*r), h), sail*[1, .93, .8], 2.)
-    s.put(_soft(np.minimum(r*.8-abs(x-cx)-.8*(y-cy), .13*r-abs(y-cy)), h), _rgb('7a2440'), 0)
+        ripple = _box(u-.1*r*(-1)**i, v-r*(.3+.17*i), r*(.5-.04*i), .055*r)
+        s.put(.6*_soft(ripple), sail, 0)
+    _lay(s, _tri(x, y, cx, cy-1.7*r, cx+.75*r, foot, cx, foot), sail, 1.1)
+    _lay(s, _tri(x, y, cx-.08*r, cy-1.4*r, cx-.08*r, foot, cx-.6*r, foot), sail*[1, .93, .8], 2.)
+    _lay(s, _inside(r*.8-abs(u)-.8*v, .13*r-abs(v)), '7a2440', 0)
 
+# %% ../nbs/04_scenes.ipynb #efe150b9
 def _bush(s, x, y, rng, cx, cy, r):
-    h, w = x.shape
-    d = 1 - np.hypot(x-cx, (y-cy)*1.3)/r + .15*_noise(rng, w, h, .03)
-    t = .5 + .35*(x-cx-(y-cy)*1.3)/r + .15*_noise(rng, w, h, .03)
-    s.put(_soft(d*r, h), _ramp(t, '28207a 1c5a6a 1f8a4a 6ab83a d8e04a'), np.arctan2(x-cx, cy-y))
+    down = (y-cy)*1.3
+    d = 1 - np.hypot(x-cx, down)/r + .15*_noise(rng, x.shape, .03)
+    t = .5 + .35*(x-cx-down)/r + .15*_noise(rng, x.shape, .03)
+    _lay(s, d*r, _ramp(t, '28207a 1c5a6a 1f8a4a 6ab83a d8e04a'), _around(x, y, cx, cy))
+
+_crowns = [  # x, y, half sizes
+    (-.13, .05, .12, .05), (.13, .06, .13, .05), (.0, -.03, .15, .06), (.05, .1, .1, .035)]
 
 def _pine(s, x, y, rng, cx, top, ground):
-    h, w = x.shape
-    bend = cx + .05*np.sin((y-top)*5)
-    trunk = np.minimum(.013+.012*(y-top)-abs(x-bend), np.minimum(y-top, ground-y))
-    s.put(_soft(trunk, h), _ramp((x-bend)*30+.5, '8a2f5a c4553a f08a3a'), np.pi/2)
-    for u, v, a, b in [(-.13, .05, .12, .05), (.13, .06, .13, .05), (.0, -.03, .15, .06), (.05, .1, .1, .035)]:
-        d = 1 - np.hypot((x-cx-u)/a, (y-top-v)/b) + .12*_noise(rng, w, h, .03)
-        t = .5 - .5*(y-top-v)/b + .12*_noise(rng, w, h, .04)
-        s.put(_soft(d*.05, h), _ramp(t, '1c2f86 14705a 2fa04a 9ccc3a f0e050'), .4*np.sin(9*x))
-
-def _town(s, x, y, rng):
-    h, a = x.shape[0], x.max()
-    land = .45 - .16*np.exp(-((x/a-.1)/.16)**2) + .012*np.sin(30*x)
-    s.put(_soft(np.minimum(y-land, .5-.04*x-y), h), _ramp((y-land)*7, '2fa05a 6ab84a 2a7f8a 4a5ab0'), -.5)
-    for i in range(13):
-        cx = .012 + .027*i + rng.uniform(-.006, .006)
-        wall, roof = _ramp(rng.uniform(), 'fff6c8 ffe08a ffc890'), _ramp(rng.uniform(), 'e8401a c82a3a f0602a')
-        _house(s, x, y, cx*a, .345+.045*(i % 3)+abs(.1-cx)*.15, rng.uniform(.045, .06), wall, roof, _rgb('3a3aa0'))
+    below = y-top
+    bend = cx + .05*np.sin(below*5)
+    trunk = _inside(.013+.012*below-abs(x-bend), below, ground-y)
+    _lay(s, trunk, _ramp((x-bend)*30+.5, '8a2f5a c4553a f08a3a'), np.pi/2)
+    for u, v, a, b in _crowns:
+        d = 1 - np.hypot((x-cx-u)/a, (below-v)/b) + .12*_noise(rng, x.shape, .03)
+        t = .5 - .5*(below-v)/b + .12*_noise(rng, x.shape, .04)
+        _lay(s, d*.05, _ramp(t, '1c2f86 14705a 2fa04a 9ccc3a f0e050'), .4*np.sin(9*x))
 
 # %% ../nbs/04_scenes.ipynb #2a31ce12
-_sails = [(.46, .5, .075, 'fff0d8'), (.69, .56, .115, 'ff9a4a'), (.55, .47, .04, 'ffd8c0'), (.9, .49, .055, 'fff4e0')]
-
-def _bay(w, h, rng, x, y, sx, sy, sea):
+def _bay(x, y, rng, sx, sy, sea):
     "Sky, far hills and the water with the sun's path on it"
+    def noise(scale): return _noise(rng, x.shape, scale)
     sun = np.hypot(x-sx, (y-sy)*1.1)
-    sky = _ramp(sun*1.3 + .07*_noise(rng, w, h, .12), 'fff6b0 ffdc4a ffb43c fc8a50 ea78a0 9a80dc 4f8ce4 2a62cc')
-    s = Scene(sky, np.arctan2(x-sx, sy-y))
-    s.put(_soft(.055-sun, h), _rgb('fffbe0'))
+    sky = _ramp(sun*1.3 + .07*noise(.12), 'fff6b0 ffdc4a ffb43c fc8a50 ea78a0 9a80dc 4f8ce4 2a62cc')
+    s = Scene(sky, _around(x, y, sx, sy))
+    _lay(s, .055-sun, 'fffbe0')
     r = _ridge(rng, x, .4, .03)
-    s.put(_soft(y-r, h), _ramp((y-r)*9, '5a48b8 7a62cc c880b8'), .3*np.sin(8*x))
-    t = (y-sea)*2.2 + .1*_noise(rng, w, h, .1) + .1*np.sin(y*130 + 3*_noise(rng, w, h, .2))
-    s.put(_soft(y-sea, h), _ramp(t, 'f8c890 8fd0d0 3fb8c8 2a8fd0 2a5fc0 3a3fa0'), .15*_noise(rng, w, h, .1))
+    _lay(s, y-r, _ramp((y-r)*9, '5a48b8 7a62cc c880b8'), .3*np.sin(8*x))
+    t = (y-sea)*2.2 + .1*noise(.1) + .1*np.sin(y*130 + 3*noise(.2))
+    _lay(s, y-sea, _ramp(t, 'f8c890 8fd0d0 3fb8c8 2a8fd0 2a5fc0 3a3fa0'), .15*noise(.1))
     path = np.exp(-((x-sx)/(.035+.2*np.clip(y-sea, 0, 1)))**2)
-    s.put(path*(.55+.45*np.sin(y*150 + 4*_noise(rng, w, h, .08)))*(y > sea), _rgb('ffd850'))
+    s.put(path*(.55+.45*np.sin(y*150 + 4*noise(.08)))*(y > sea), _rgb('ffd850'))
     return s
 
-# %% ../nbs/04_scenes.ipynb #dbcc52a4
-def _shore(s, x, y, rng):
-    h, w = x.shape
-    a = w/h
-    edge = _ridge(rng, x, .88, .03) - .16*np.clip(x/a-.6, 0, 1) - .1*np.clip(.3-x/a, 0, 1)
-    z = (y-edge)*4 + .18*_noise(rng, w, h, .07)
-    s.put(_soft(y-edge, h), _ramp(z, 'ffe890 fbbe4a f08a3c b8b83a 4fa03a 1c7058 3a3096'), .5*_noise(rng, w, h, .2))
-    shadow = np.minimum(.03-abs(y-.885+.1*(x-.84*a)), np.minimum(y-edge, .9*a-x))
-    s.put(.8*_soft(shadow, h), _rgb('5a3ab0'), -.1)
-    for u, v, r in [(.04, .9, .09), (.17, 1., .1), (.36, 1.03, .09), (.57, 1., .08), (.97, .93, .1)]: _bush(s, x, y, rng, u*a, v, r)
-    flowers = _noise(rng, w, h, .02)
-    s.put((flowers > 1.)*(y > edge+.04), _rgb('f0305a'))
-    s.put((flowers < -1.15)*(y > edge+.04), _rgb('fff0a0'))
+# %% ../nbs/04_scenes.ipynb #ea15d053
+def _town(s, x, y, rng):
+    a = x.max()
+    land = .45 - .16*np.exp(-((x/a-.1)/.16)**2) + .012*np.sin(30*x)
+    _lay(s, _inside(y-land, .5-.04*x-y), _ramp((y-land)*7, '2fa05a 6ab84a 2a7f8a 4a5ab0'), -.5)
+    for i in range(13):
+        cx = .012 + .027*i + rng.uniform(-.006, .006)
+        cy = .345+.045*(i % 3)+abs(.1-cx)*.15
+        wall = _ramp(rng.uniform(), 'fff6c8 ffe08a ffc890')
+        roof = _ramp(rng.uniform(), 'e8401a c82a3a f0602a')
+        _house(s, x, y, cx*a, cy, rng.uniform(.045, .06), wall, roof, '3a3aa0')
 
+# %% ../nbs/04_scenes.ipynb #dbcc52a4
+_sails = [  # x, y, size, colour
+    (.46, .5, .075, 'fff0d8'), (.69, .56, .115, 'ff9a4a'),
+    (.55, .47, .04, 'ffd8c0'), (.9, .49, .055, 'fff4e0')]
+_bushes = [(.04, .9, .09), (.17, 1., .1), (.36, 1.03, .09), (.57, 1., .08), (.97, .93, .1)]
+
+def _shore(s, x, y, rng, a):
+    edge = _ridge(rng, x, .88, .03) - .16*np.clip(x/a-.6, 0, 1) - .1*np.clip(.3-x/a, 0, 1)
+    below = y-edge
+    z = below*4 + .18*_noise(rng, x.shape, .07)
+    colours = _ramp(z, 'ffe890 fbbe4a f08a3c b8b83a 4fa03a 1c7058 3a3096')
+    _lay(s, below, colours, .5*_noise(rng, x.shape, .2))
+    shadow = _inside(.03-abs(y-.885+.1*(x-.84*a)), below, .9*a-x)
+    s.put(.8*_soft(shadow), _rgb('5a3ab0'), -.1)
+    for u, v, r in _bushes: _bush(s, x, y, rng, u*a, v, r)
+    flowers, meadow = _noise(rng, x.shape, .02), y > edge+.04
+    s.put((flowers > 1.)*meadow, _rgb('f0305a'))
+    s.put((flowers < -1.15)*meadow, _rgb('fff0a0'))
+
+# %% ../nbs/04_scenes.ipynb #7cb1bfc6
 def harbour(
     w:int, # Width, px
     h:int, # Height, px
@@ -211,43 +261,46 @@ def harbour(
     "A bay at sundown: sun on the water, a small town, sails and an umbrella pine"
     x, y = _grid(w, h)
     a = w/h
-    s = _bay(w, h, rng, x, y, .6*a, .3, .44)
+    s = _bay(x, y, rng, .6*a, .3, .44)
     _town(s, x, y, rng)
-    for u, v, r, c in _sails: _boat(s, x, y, u*a, v, r, _rgb(c))
-    _shore(s, x, y, rng)
+    for u, v, r, sail in _sails: _boat(s, x, y, u*a, v, r, _rgb(sail))
+    _shore(s, x, y, rng, a)
     _pine(s, x, y, rng, .84*a, .2, .86)
     return s
 
 # %% ../nbs/04_scenes.ipynb #9b8fda99
 def _wave(s, x, y, base, height, period, phase, body):
     "One row of breakers with foam on their crests"
-    h, a = x.shape[0], x.max()
-    tops = [(phase+k)*period for k in range(-1, int(a/period)+2)]
+    tops = [(phase+k)*period for k in range(-1, int(x.max()/period)+2)]
     u, v = _curl(x, y, [(t+.12*period, base-.62*height, .3*height+.012, 2.6) for t in tops])
     d = abs((u/period-phase+.5) % 1 - .5)
     psi = v - base + height*np.exp(-d*4.2)*(1+.1*np.sin(8*u))
-    angle = _along(psi*h)
+    angle = _along(psi*len(x))
     stripes = np.digitize(.5+.5*np.sin(psi*2*np.pi/.085), [.28, .72])
-    s.put(_soft(psi, h), _rgb(body)[stripes], angle)
+    _lay(s, psi, _rgb(body)[stripes], angle)
     foam = .018 + .016*abs(np.sin(u*26+3*v)) + .02*np.exp(-d*9)
-    s.put(_soft(np.minimum(psi, foam-psi), h), _rgb('f6ecd0'), angle)
+    _lay(s, _inside(psi, foam-psi), 'f6ecd0', angle)
 
-def _cloud(s, x, y, cx, cy, l):
+# %% ../nbs/04_scenes.ipynb #b7874ca9
+def _cloud(s, x, y, cx, cy, length):
     for dx, dy, k in [(0, 0, 1), (.2, .032, .75), (-.25, .05, .5)]:
-        d = .02 - np.hypot(np.maximum(abs(x-cx-dx*l)-k*l/2, 0), y-cy-dy)
-        s.put(_soft(d, x.shape[0]), _rgb('f6ecd0'), 0)
+        d = .02 - np.hypot(np.maximum(abs(x-cx-dx*length)-k*length/2, 0), y-cy-dy)
+        _lay(s, d, 'f6ecd0', 0)
+
+def _mountain(s, x, y, cx, angle):
+    depth = y - np.maximum(abs(x-cx)*.62+.27, .285)
+    snow = .37 + .028*abs((x*13) % 2-1) + .02*np.sin(40*x)
+    _lay(s, depth, '3c6f9c', angle)
+    _lay(s, _inside(depth, snow-y), 'f6ecd0', angle)
 
 # %% ../nbs/04_scenes.ipynb #c999a348
-def _mountain(s, x, y, cx, angle):
-    h = x.shape[0]
-    slope = np.maximum(abs(x-cx)*.62+.27, .285)
-    snow = .37 + .028*abs((x*13) % 2-1) + .02*np.sin(40*x)
-    s.put(_soft(y-slope, h), _rgb('3c6f9c'), angle)
-    s.put(_soft(np.minimum(y-slope, snow-y), h), _rgb('f6ecd0'), angle)
-
-_breakers = [(.53, .05, .36, .2, '5fb0a8 3f8898 9fd0b8'), (.62, .09, .52, .55, '2f7a98 235a8a 6fb8b8'),
-             (.75, .15, .72, .28, '2a5f9c 1f3f7c 5fa0b8'), (.9, .24, 1.02, .02, '2458a0 1f3f7c 5f9cc8'),
-             (1.04, .14, .6, .6, '2f80a0 1f4a8c 8fd0c0')] # base, height, period, phase, colours
+_clouds = [(.2, .12, .3), (.43, .16, .2), (.93, .13, .22), (.08, .3, .22), (.86, .4, .2)] # x, y, length
+_breakers = [  # base, height, period, phase, colours
+    (.53, .05, .36, .2, '5fb0a8 3f8898 9fd0b8'),
+    (.62, .09, .52, .55, '2f7a98 235a8a 6fb8b8'),
+    (.75, .15, .72, .28, '2a5f9c 1f3f7c 5fa0b8'),
+    (.9, .24, 1.02, .02, '2458a0 1f3f7c 5f9cc8'),
+    (1.04, .14, .6, .6, '2f80a0 1f4a8c 8fd0c0')]
 
 def waves(
     w:int, # Width, px
@@ -259,21 +312,35 @@ def waves(
     a = w/h
     sx, sy = .66*a, .27
     d = np.hypot(x-sx, y-sy)
-    s = Scene(_ramp(np.round((d-.19)*5.2)/5, 'f8e3a8 f6d58a f2b866 e89050 6fa8a0 3f8898'), np.arctan2(x-sx, sy-y))
-    s.put(_soft(.19-d, h), _rgb('d8341f'))
-    for cx, cy, l in [(.2, .12, .3), (.43, .16, .2), (.93, .13, .22), (.08, .3, .22), (.86, .4, .2)]: _cloud(s, x, y, cx*a, cy, l)
-    _mountain(s, x, y, .33*a, np.where(x < .33*a, -.75, .75) + .15*_noise(rng, w, h, .1))
+    sky = _ramp(np.round((d-.19)*5.2)/5, 'f8e3a8 f6d58a f2b866 e89050 6fa8a0 3f8898')
+    s = Scene(sky, _around(x, y, sx, sy))
+    _lay(s, .19-d, 'd8341f')
+    for cx, cy, length in _clouds: _cloud(s, x, y, cx*a, cy, length)
+    _mountain(s, x, y, .33*a, np.where(x < .33*a, -.75, .75) + .15*_noise(rng, x.shape, .1))
     for row in _breakers: _wave(s, x, y, *row)
     return s
 
 # %% ../nbs/04_scenes.ipynb #2a908a69
-def _disc(x, y, cx, cy, r, squash=1.): return r - np.hypot(x-cx, (y-cy)/squash)
+# a guitar 1 long, whose neck runs to the right; `lay` draws a part of it
+def _body(lay, u, v, angle):
+    "The wooden box of a guitar, and its hole"
+    body = reduce(np.maximum, [_disc(u, v, -.14, 0, .2), _disc(u, v, .09, 0, .145), _box(u+.02, v, .16, .12)])
+    lay(body+.012, '3a1c12', angle)
+    lay(body, _ramp(.5+1.6*v+.3*np.sin(40*v), 'f0c060 d88a38 b0602a 7a3a1c'), angle + np.pi/2)
+    lay(_disc(u, v, .03, 0, .058), 'f2e4c0')
+    lay(_disc(u, v, .03, 0, .046), '1c1210')
 
-def _turned(x, y, cx, cy, angle):
-    "Coordinates with their origin at (cx, cy), the first along `angle`"
-    u, v = x-cx, y-cy
-    return u*np.cos(angle) + v*np.sin(angle), v*np.cos(angle) - u*np.sin(angle)
+def _neck(lay, u, v, angle):
+    "Neck, head, frets, bridge, strings and pegs"
+    lay(_inside(.028-abs(v), u-.08, .56-u), '3a2018', angle)
+    lay(_inside(.045-abs(v), u-.54, .68-u), '7a3a1c', angle)
+    for k in range(11): lay(_box(u-.14-.037*k, v, .004, .028), 'd8c890')
+    lay(_box(u+.2, v, .012, .05), '2a1410')
+    for k in range(6): lay(_inside(.0022-abs(v-.009*(k-2.5)), u+.2, .56-u), 'f6ecd0', angle)
+    for k in range(3):
+        for side in (-1, 1): lay(.014-np.hypot(u-.57-.038*k, v-side*.055), 'e8e0d0')
 
+# %% ../nbs/04_scenes.ipynb #b4486a2d
 def draw_guitar(
     s:Scene, # Scene to draw into
     cx:float, # Middle of the body, heights of the scene
@@ -283,35 +350,43 @@ def draw_guitar(
 ):
     "Lay a guitar over a scene"
     h, w = s.angle.shape
-    x, y = _grid(w, h)
-    u, v = (o/size for o in _turned(x, y, cx, cy, angle))
-    body = np.maximum(_disc(u, v, -.14, 0, .2), np.maximum(_disc(u, v, .09, 0, .145), np.minimum(.12-abs(v), .16-abs(u+.02))))
-    put = lambda d, c, a=None: s.put(_soft(d*size, h), c, a)
-    put(body+.012, _rgb('3a1c12'), angle)
-    put(body, _ramp(.5+1.6*v+.3*np.sin(40*v), 'f0c060 d88a38 b0602a 7a3a1c'), angle + np.pi/2)
-    put(.058-np.hypot(u-.03, v), _rgb('f2e4c0')); put(.046-np.hypot(u-.03, v), _rgb('1c1210'))
-    put(np.minimum(.028-abs(v), np.minimum(u-.08, .56-u)), _rgb('3a2018'), angle)
-    put(np.minimum(.045-abs(v), np.minimum(u-.54, .68-u)), _rgb('7a3a1c'), angle)
-    for k in range(11): put(np.minimum(.028-abs(v), .004-abs(u-.14-.037*k)), _rgb('d8c890'))
-    put(np.minimum(.05-abs(v), .012-abs(u+.2)), _rgb('2a1410'))
-    for k in (-2.5, -1.5, -.5, .5, 1.5, 2.5): put(np.minimum(.0022-abs(v-.009*k), np.minimum(u+.2, .56-u)), _rgb('f6ecd0'), angle)
-    for k in range(3):
-        for side in (-1, 1): put(.014-np.hypot(u-.57-.038*k, v-side*.055), _rgb('e8e0d0'))
+    u, v = (o/size for o in _turned(*_grid(w, h), cx, cy, angle))
+    def lay(depth, *look): _lay(s, depth*size, *look)
+    _body(lay, u, v, angle)
+    _neck(lay, u, v, angle)
 
 # %% ../nbs/04_scenes.ipynb #0eb3e21c
 def _bottle(s, x, y, cx, cy, size):
-    h = x.shape[0]
     u, v = (x-cx)/size, (y-cy)/size
-    width = np.where(v < -.25, .055, np.where(v < -.1, .055+.09*(v+.25)/.15, .145))
-    d = np.minimum(width-abs(u), np.minimum(v+.5, .45-v))*size
-    s.put(_soft(d, h), _ramp(.5+3*u, '0c2a24 1c5a48 4fa07a cfeacb 2a6a50'), np.pi/2)
-    s.put(_soft(np.minimum(.12-abs(u), .13-abs(v-.17))*size, h), _ramp(.5+v, 'fbf0d0 e8d0a0'), 0)
-    for k in range(4): s.put(_soft(np.minimum(.08-abs(u), .008-abs(v-.08-.05*k))*size, h), _rgb('8a3a2a'), 0)
+    shoulder = .055+.09*(v+.25)/.15
+    width = np.where(v < -.25, .055, np.where(v < -.1, shoulder, .145))
+    glass = _inside(width-abs(u), v+.5, .45-v)*size
+    _lay(s, glass, _ramp(.5+3*u, '0c2a24 1c5a48 4fa07a cfeacb 2a6a50'), np.pi/2)
+    _lay(s, _box(u, v-.17, .12, .13)*size, _ramp(.5+v, 'fbf0d0 e8d0a0'), 0)
+    for k in range(4): _lay(s, _box(u, v-.08-.05*k, .08, .008)*size, '8a3a2a', 0)
 
 def _fruit(s, x, y, cx, cy, r, colours):
     d = _disc(x, y, cx, cy, r)
-    s.put(_soft(d+.004, x.shape[0]), _rgb('2a1a1c'))
-    s.put(_soft(d, x.shape[0]), _ramp(.5+.5*(x-cx+y-cy)/r, colours), np.arctan2(x-cx, cy-y))
+    _lay(s, d+.004, '2a1a1c')
+    _lay(s, d, _ramp(.5+.5*(x-cx+y-cy)/r, colours), _around(x, y, cx, cy))
+
+# %% ../nbs/04_scenes.ipynb #196c4b7c
+def _cloth(s, x, y, cx):
+    u, v = _turned(x, y, cx, .8, .35)
+    checks = np.round((u*13) % 1)*.5+np.round((v*13) % 1)*.5
+    _lay(s, _box(u, v, .36, .17), _ramp(checks, 'fbf3dc c43a2a 7a1c24'), .35)
+
+def _music(s, x, y, rng, cx):
+    "A sheet of paper with five lines and seven notes"
+    u, v = _turned(x, y, cx, .83, -.3)
+    _lay(s, _box(u, v, .17, .12), 'fbf3dc', -.3)
+    for k in range(5): _lay(s, _box(u, v-.018*k+.036, .15, .0035), '2a2a30', -.3)
+    for k in range(7): _lay(s, .011-np.hypot(u+.12-.04*k, v-.018*rng.integers(-2, 3)), '2a2a30', 1.2)
+
+# %% ../nbs/04_scenes.ipynb #a9ff8b56
+_fruits = [
+    (.25, .83, .085, 'f8e060 e8b02a b8701c'), (.36, .9, .075, 'f07a4a c4301c 6a101c'),
+    (.15, .92, .08, 'd8e070 8ab03a 3a5a1c'), (.66, .93, .07, 'ffc060 f08a1c a04a10')]
 
 def table(
     w:int, # Width, px
@@ -321,38 +396,59 @@ def table(
     "A still life: guitar, bottle, fruit and a sheet of music on a table before a papered wall"
     x, y = _grid(w, h)
     a = w/h
-    wall = np.round(2*((x*7+.4*np.sin(9*y)) % 1))/2
-    s = Scene(_ramp(.7*wall + .25*_noise(rng, w, h, .15), '3a5a6a 5a8088 8aa8a0 c4c8a8'), np.full((h, w), np.pi/2))
-    s.put(_soft(np.minimum(x-.62*a, .5-y), h), _ramp((y*14) % 1, 'd8b070 b8783a d8b070'), .3)
+    paper = np.round(2*((x*7+.4*np.sin(9*y)) % 1))/2
+    wall = _ramp(.7*paper + .25*_noise(rng, x.shape, .15), '3a5a6a 5a8088 8aa8a0 c4c8a8')
+    s = Scene(wall, np.full((h, w), np.pi/2))
+    _lay(s, _inside(x-.62*a, .5-y), _ramp((y*14) % 1, 'd8b070 b8783a d8b070'), .3)
     u, v = _turned(x, y, .5*a, .78, -.07)
-    s.put(_soft(v+.2, h), _ramp(.5+.5*np.sin(u*26)+.2*_noise(rng, w, h, .05), '6a3a20 8a5028 a8683a'), -.07)
-    u, v = _turned(x, y, .3*a, .8, .35)
-    s.put(_soft(np.minimum(.36-abs(u), .17-abs(v)), h), _ramp(np.round((u*13) % 1)*.5+np.round((v*13) % 1)*.5, 'fbf3dc c43a2a 7a1c24'), .35)
-    u, v = _turned(x, y, .8*a, .83, -.3)
-    s.put(_soft(np.minimum(.17-abs(u), .12-abs(v)), h), _rgb('fbf3dc'), -.3)
-    for k in range(5): s.put(_soft(np.minimum(.15-abs(u), .0035-abs(v-.018*k+.036)), h), _rgb('2a2a30'), -.3)
-    for k in range(7): s.put(_soft(.011-np.hypot(u+.12-.04*k, v-.018*rng.integers(-2, 3)), h), _rgb('2a2a30'), 1.2)
+    _lay(s, v+.2, _ramp(.5+.5*np.sin(u*26)+.2*_noise(rng, x.shape, .05), '6a3a20 8a5028 a8683a'), -.07)
+    _cloth(s, x, y, .3*a)
+    _music(s, x, y, rng, .8*a)
     _bottle(s, x, y, .2*a, .46, .62)
     draw_guitar(s, .5*a, .6, .98, -.62)
-    for cx, cy, r, c in [(.25, .83, .085, 'f8e060 e8b02a b8701c'), (.36, .9, .075, 'f07a4a c4301c 6a101c'), (.15, .92, .08, 'd8e070 8ab03a 3a5a1c'), (.66, .93, .07, 'ffc060 f08a1c a04a10')]: _fruit(s, x, y, cx*a, cy, r, c)
+    for cx, *fruit in _fruits: _fruit(s, x, y, cx*a, *fruit)
     return s
 
 # %% ../nbs/04_scenes.ipynb #99a0d9b3
 def _fish(s, x, y, cx, cy, size, angle, colours):
-    h = x.shape[0]
     u, v = (o/size for o in _turned(x, y, cx, cy, angle))
     body = .2*np.sqrt(np.clip(1-(u/.42)**2, 0, 1))*(1-.25*u) - abs(v)
-    tail = np.minimum(np.minimum(u+.62, -.33-u), .03+.62*(-.33-u)-abs(v))
-    fin = np.minimum(.13+.3*u-abs(v+.2*(1-u*u)), np.minimum(u+.2, .22-u))
-    t = .5 + .35*np.cos(2*np.pi*np.hypot(((u*13+.5*np.round(v*13)) % 1)-.5, ((v*13) % 1)-.5)) + .9*v
-    for d, c in ((tail, _ramp(.5+6*v, colours)), (fin, _ramp(.5+3*u, colours))): s.put(_soft(d*size, h), c, angle + .6*np.sign(v))
-    s.put(_soft((body+.02)*size, h)*(abs(u) < .43), _rgb('14284a'), angle)
-    s.put(_soft(body*size, h)*(abs(u) < .42), _ramp(t, colours), angle + .9*v)
-    s.put(_soft(np.minimum(body, .012-abs(u-.2-.25*v*v))*size, h), _rgb('14284a'), angle+1.57)
-    for r, c in ((.045, 'fff8e0'), (.026, '101828')): s.put(_soft((r-np.hypot(u-.3, v+.035))*size, h), _rgb(c))
+    tail = _inside(u+.62, -.33-u, .03+.62*(-.33-u)-abs(v))
+    fin = _inside(.13+.3*u-abs(v+.2*(1-u*u)), u+.2, .22-u)
+    for depth, t in ((tail, 6*v), (fin, 3*u)):
+        _lay(s, depth*size, _ramp(.5+t, colours), angle + .6*np.sign(v))
+    scales = np.hypot(((u*13+.5*np.round(v*13)) % 1)-.5, ((v*13) % 1)-.5)
+    t = .5 + .35*np.cos(2*np.pi*scales) + .9*v
+    s.put(_soft((body+.02)*size)*(abs(u) < .43), _rgb('14284a'), angle)
+    s.put(_soft(body*size)*(abs(u) < .42), _ramp(t, colours), angle + .9*v)
+    _lay(s, _inside(body, .012-abs(u-.2-.25*v*v))*size, '14284a', angle+1.57)
+    for r, eye in ((.045, 'fff8e0'), (.026, '101828')): _lay(s, (r-np.hypot(u-.3, v+.035))*size, eye)
 
-_shoal = [(.3, .33, .52, .12, '0c3a8a 2a8ad8 a8e8f0 fff0b0'), (.73, .56, .6, 2.95, '8a1c1c e0502a ffb43c fff0c0'), (.26, .76, .42, -.3, '3a1c5a 8a3a9a e87ab0 ffe0d0'),
-          (.86, .2, .3, 2.6, '0c4a3a 2aa070 b8e870 fff8c0'), (.56, .9, .26, .2, 'a04a10 f0a030 fff0a0 ffffff')]
+# %% ../nbs/04_scenes.ipynb #aececb40
+def _weed(s, x, y, cx, base, k):
+    "The `k`th stalk of a bunch"
+    mid = cx + .03*k - .05 + .03*np.sin(11*y+base+k)
+    stalk = .011*np.clip((y-.3-.12*k)*3, 0, 1)-abs(x-mid)
+    _lay(s, stalk, _ramp(y, 'a8d84a 4a9a3a 145a3a'), np.pi/2 + .3*np.cos(11*y+base+k))
+
+def _bubble(s, x, y, cx, cy, r):
+    shine = np.hypot(x-cx+r/3, y-cy+r/3)/r
+    _lay(s, _disc(x, y, cx, cy, r), _ramp(shine, 'ffffff 8ad8e0 2a8ab0'))
+
+# %% ../nbs/04_scenes.ipynb #e71c347b
+_shoal = [  # x, y, size, angle, colours
+    (.3, .33, .52, .12, '0c3a8a 2a8ad8 a8e8f0 fff0b0'), (.73, .56, .6, 2.95, '8a1c1c e0502a ffb43c fff0c0'),
+    (.26, .76, .42, -.3, '3a1c5a 8a3a9a e87ab0 ffe0d0'), (.86, .2, .3, 2.6, '0c4a3a 2aa070 b8e870 fff8c0'),
+    (.56, .9, .26, .2, 'a04a10 f0a030 fff0a0 ffffff')]
+_bubbles = [  # x, y, radius
+    (.5, .12, .03), (.54, .2, .02), (.47, .24, .014), (.93, .75, .03), (.9, .84, .02),
+    (.08, .12, .026), (.1, .55, .02)]
+
+# %% ../nbs/04_scenes.ipynb #4e2d9309
+def _near(x, y, cx, cy, size, angle):
+    "Distance from a fish, in its own lengths"
+    u, v = _turned(x, y, cx, cy, angle)
+    return np.hypot(u, 1.8*v)/size
 
 def fishes(
     w:int, # Width, px
@@ -362,16 +458,14 @@ def fishes(
     "Five fishes in ringed water among weeds"
     x, y = _grid(w, h)
     a = w/h
-    near = np.min([np.hypot((x-cx*a)*np.cos(t)+(y-cy)*np.sin(t), 1.8*((y-cy)*np.cos(t)-(x-cx*a)*np.sin(t)))/z for cx, cy, z, t, _ in _shoal], 0)
-    psi = near + .12*_noise(rng, w, h, .3)
-    s = Scene(_ramp(.5+.4*np.sin(2*np.pi*psi*5) + .25*(y-.5), '0c5a78 1c8a9a 5fc0b8 bfe8d0'), _along(psi*h))
+    near = np.min([_near(x, y, cx*a, *place) for cx, *place, _ in _shoal], 0)
+    psi = near + .12*_noise(rng, x.shape, .3)
+    water = _ramp(.5+.4*np.sin(2*np.pi*psi*5) + .25*(y-.5), '0c5a78 1c8a9a 5fc0b8 bfe8d0')
+    s = Scene(water, _along(psi*h))
     for cx, base in ((.04, 1.1), (.12, 1.5), (.5, 2.1), (.62, .6), (.95, 1.8)):
-        for k in range(4):
-            mid = cx*a + .03*k - .05 + .03*np.sin(11*y+base+k)
-            s.put(_soft(.011*np.clip((y-.3-.12*k)*3, 0, 1)-abs(x-mid), h), _ramp(y, 'a8d84a 4a9a3a 145a3a'), np.pi/2 + .3*np.cos(11*y+base+k))
-    for cx, cy, z, t, c in _shoal: _fish(s, x, y, cx*a, cy, z, t, c)
-    for cx, cy, r in [(.5, .12, .03), (.54, .2, .02), (.47, .24, .014), (.93, .75, .03), (.9, .84, .02), (.08, .12, .026), (.1, .55, .02)]:
-        s.put(_soft(r-np.hypot(x-cx*a, y-cy), h), _ramp(np.hypot(x-cx*a+r/3, y-cy+r/3)/r, 'ffffff 8ad8e0 2a8ab0'))
+        for k in range(4): _weed(s, x, y, cx*a, base, k)
+    for cx, *fish in _shoal: _fish(s, x, y, cx*a, *fish)
+    for cx, cy, r in _bubbles: _bubble(s, x, y, cx*a, cy, r)
     return s
 
 # %% ../nbs/04_scenes.ipynb #9e02764b
@@ -381,23 +475,28 @@ def scene_of(
 ) -> Scene:
     "The scene in a photo: its colours, and directions along its edges"
     im = _as_rgb(photo)
-    h, w = im.shape[:2]
-    wind = _along(_noise(rng or np.random.default_rng(0), w, h, .4)*h)
+    wind = _along(_noise(rng or np.random.default_rng(0), im.shape[:2], .4)*len(im))
     dy, dx = np.gradient(gaussian_filter(im.mean(-1), 1.5))
     a, b, c = (gaussian_filter(v, 4) for v in (dx*dx, dx*dy, dy*dy))
     k = .1*(a+c).mean() + 1e-8
-    a, b, c = a + k*np.sin(wind)**2, b - k*np.sin(wind)*np.cos(wind), c + k*np.cos(wind)**2
+    a = a + k*np.sin(wind)**2
+    b = b - k*np.sin(wind)*np.cos(wind)
+    c = c + k*np.cos(wind)**2
     return Scene(im, .5*np.arctan2(2*b, a-c) + np.pi/2)
 
+# %% ../nbs/04_scenes.ipynb #76a569ba
 def _as_rgb(photo):
     if isinstance(photo, Image.Image): photo = photo.convert('RGB')
     im = np.asarray(photo)
     if im.ndim == 2: im = np.stack([im]*3, -1)
     if im.ndim != 3 or im.shape[-1] != 3 or not im.size or im.dtype.kind not in 'uf':
-        raise TypeError(f"source is a {type(photo).__name__} of shape {im.shape} and type {im.dtype}; allowed are a PIL picture "
-                        "or an array (H, W, 3), uint8 or float in [0, 1]. Open a file with PIL.Image.open; turn a tensor into a picture first")
+        raise TypeError(
+            f"source is a {type(photo).__name__} of shape {im.shape} and type {im.dtype}; "
+            "allowed are a PIL picture or an array (H, W, 3), uint8 or float in [0, 1]. "
+            "Open a file with PIL.Image.open; turn a tensor into a picture first")
     im = im/255 if im.dtype == np.uint8 else im.astype(float)
     if not (np.isfinite(im).all() and im.min() >= 0 and im.max() <= 1):
-        raise ValueError(f"source has values from {np.min(im)} to {np.max(im)}; allowed are floats in [0, 1] or uint8. "
-                         "Divide by its maximum first")
+        raise ValueError(
+            f"source has values from {np.min(im)} to {np.max(im)}; allowed are floats in [0, 1] or uint8. "
+            "Divide by its maximum first")
     return im
