@@ -22,25 +22,33 @@ def _look(im, pts):
     h, w = im.shape[:2]
     return im[np.clip(pts[..., 1].astype(int), 0, h-1), np.clip(pts[..., 0].astype(int), 0, w-1)]
 
-def _scatter(rng, w, h, gap, keep=None):
+def _points(grid): return grid[::-1].reshape(2, -1).T
+
+def _net(shape, gap):
+    "Points (x, y) of a regular grid that reaches over the borders"
+    return _points(np.mgrid[-gap/2:shape[0]+gap:gap, -gap/2:shape[1]+gap:gap])
+
+def _scatter(rng, shape, gap, keep=None):
     "Points about `gap` px apart in random order; `keep`, (H, W), is the chance to stay"
-    y, x = np.mgrid[-gap/2:h+gap:gap, -gap/2:w+gap:gap]
-    p = np.stack([x.ravel(), y.ravel()], 1)
+    p = _net(shape, gap)
     p = p + rng.uniform(-gap*.6, gap*.6, p.shape)
     if keep is not None: p = p[_look(keep, p) > rng.uniform(size=len(p))]
     return rng.permutation(p)
 
+# %% ../nbs/05_painting.ipynb #e78f1a53
+def _unit(v): return v/np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-6)
+
 def _walk(flow, p, step, n):
-    out, last = [], None
+    "`n` steps along the flow, or against it, from the points `p`; no sharp turns"
+    path = []
+    last = _look(flow, p)*np.sign(step)
     for _ in range(n):
         v = _look(flow, p)
-        if last is None: last = v*np.sign(step)
         turned = np.where((v*last).sum(1) < 0, -1, 1)[:, None]
-        last = .3*last + .7*v*turned
-        last = last/np.maximum(np.linalg.norm(last, axis=1, keepdims=True), 1e-6)
+        last = _unit(.3*last + .7*v*turned)
         p = p + abs(step)*last
-        out.append(p)
-    return out
+        path.append(p)
+    return path
 
 def _trace(angle, pts, step, n):
     "Paths of n+1 points through the middle points `pts`: (N, n+1, 2)"
@@ -48,123 +56,141 @@ def _trace(angle, pts, step, n):
     return np.stack(_walk(flow, pts, -step, n//2)[::-1] + [pts] + _walk(flow, pts, step, n-n//2), 1)
 
 def _normals(paths):
-    tan = np.gradient(paths, axis=-2)
-    tan = tan/np.maximum(np.linalg.norm(tan, axis=-1, keepdims=True), 1e-6)
-    return np.stack([-tan[..., 1], tan[..., 0]], -1)
+    along = _unit(np.gradient(paths, axis=-2))
+    return np.stack([-along[..., 1], along[..., 0]], -1)
 
 # %% ../nbs/05_painting.ipynb #0371f30d
+def _blur(rgb, sigma): return gaussian_filter(rgb, (sigma, sigma, 0))
+
 def _jitter(rng, rgb, light, hue):
+    "Colours that vary in brightness and hue"
     n = rng.standard_normal(rgb.shape)
     n -= n.mean(-1, keepdims=True)
     return np.clip(rgb*(1 + light*rng.uniform(-1.8, 1.8, rgb.shape[:-1]+(1,))) + hue*n, 0, 1)
 
+def _distances(rgb, pigments): return ((rgb[..., None, :]-pigments)**2).sum(-1)
+
 def _snap(rgb, pigments, amount):
     "Pull colours towards the nearest pigment: paint comes from tubes"
-    near = pigments[((rgb[:, None]-pigments)**2).sum(-1).argmin(1)]
-    return rgb*(1-amount) + near*amount
+    return rgb*(1-amount) + pigments[_distances(rgb, pigments).argmin(1)]*amount
 
+def _levels(rgb): return (rgb*255).astype(int).tolist()
+
+# %% ../nbs/05_painting.ipynb #86f9ba6a
 def _reach(same):
     "First and last point of a stroke that still lies on the colour of its middle"
     mid = len(same)//2
-    return mid - np.argmin(np.append(same[mid::-1], False)) + 1, mid + np.argmin(np.append(same[mid:], False))
+    before = np.argmin(np.append(same[mid::-1], False))
+    return mid - before + 1, mid + np.argmin(np.append(same[mid:], False))
 
 # %% ../nbs/05_painting.ipynb #82ad2704
 def _stroke(draw, rng, path, normal, width, colour, ss):
-    n, m = len(path), max(3, int(width/1.4))
-    bristle = max(2, round(width*ss/m*1.5))
-    offsets = np.linspace(-.5, .5, m)*(width-bristle/ss)
+    "Draw one stroke, bristle by bristle, on a canvas `ss` times as large"
+    n = len(path)
+    bristles = max(3, int(width/1.4))
+    thick = max(2, round(width*ss/bristles*1.5))
+    offsets = np.linspace(-.5, .5, bristles)*(width-thick/ss)
     taper = np.sin(np.linspace(.25, np.pi-.25, n))[:, None]**.5
-    shades = (np.clip(colour*(1+.07*rng.standard_normal((m, 1))), 0, 1)*255).astype(int).tolist()
-    heights = rng.integers(120, 256, m).tolist()
-    cuts = rng.integers(0, 2+(n > 6), (m, 2)).tolist()
-    for o, shade, z, (a, b) in zip(offsets, shades, heights, cuts):
-        q = (path + normal*taper*o)[a:n-b]*ss
-        draw.line(q.ravel().tolist(), fill=(*shade, z), width=bristle)
+    shades = _levels(np.clip(colour*(1+.07*rng.standard_normal((bristles, 1))), 0, 1))
+    heights = rng.integers(120, 256, bristles).tolist()
+    cuts = rng.integers(0, 2+(n > 6), (bristles, 2)).tolist()
+    for offset, shade, height, (late, early) in zip(offsets, shades, heights, cuts):
+        line = (path + normal*taper*offset)[late:n-early]*ss
+        draw.line(line.ravel().tolist(), fill=(*shade, height), width=thick)
 
-def _oil_layer(draw, s, rng, width, length, gap, keep, light, hue, pigments, ss, n=9):
-    seeds = _scatter(rng, s.rgb.shape[1], s.rgb.shape[0], gap, keep)
-    paths = _trace(s.angle, seeds, length/n, n)
-    soft = gaussian_filter(s.rgb, (width/4, width/4, 0))
-    base = _look(soft, seeds)
-    same = abs(_look(soft, paths)-base[:, None]).sum(-1) < .45
-    colours = _jitter(rng, _snap(base, pigments, .45), light, hue)
-    for path, normal, ok, colour in zip(paths, _normals(paths), same, colours):
-        lo, hi = _reach(ok)
-        if hi-lo > 2: _stroke(draw, rng, path[lo:hi], normal[lo:hi], width, colour, ss)
+# %% ../nbs/05_painting.ipynb #865f1b8b
+def _floats(im): return np.asarray(im, dtype=np.float32)/255
 
 def _relief(rgba, strength):
     "Light from the upper left on paint whose height is in the fourth channel"
-    im = np.asarray(rgba, dtype=np.float32)/255
+    im = _floats(rgba)
     dy, dx = np.gradient(gaussian_filter(im[..., 3], .6))
     return im[..., :3]*(1 + strength*np.clip(dx+dy, -.35, .35)[..., None])
 
 # %% ../nbs/05_painting.ipynb #7798449c
-_night = _rgb('0b1440 12246a 1a3f96 2a62c0 4b95d8 8fc8e4 d8ecdc fff6c0 ffdc4a f7a81c e0701a 0c2418 1d4a2a 5a8a34 a8b83a 6a3a22 9a4a2e')
+_night = _rgb('0b1440 12246a 1a3f96 2a62c0 4b95d8 8fc8e4 d8ecdc fff6c0 ffdc4a f7a81c e0701a '
+              '0c2418 1d4a2a 5a8a34 a8b83a 6a3a22 9a4a2e')
 
+def _oil_layer(draw, s, rng, width, length, gap, keep, light, hue, ss, n=9):
+    seeds = _scatter(rng, s.angle.shape, gap, keep)
+    paths = _trace(s.angle, seeds, length/n, n)
+    soft = _blur(s.rgb, width/4)
+    base = _look(soft, seeds)
+    same = abs(_look(soft, paths)-base[:, None]).sum(-1) < .45
+    colours = _jitter(rng, _snap(base, _night, .45), light, hue)
+    for path, normal, ok, colour in zip(paths, _normals(paths), same, colours):
+        lo, hi = _reach(ok)
+        if hi-lo > 2: _stroke(draw, rng, path[lo:hi], normal[lo:hi], width, colour, ss)
+
+# %% ../nbs/05_painting.ipynb #74c6278c
 def _detail(rgb, sigma):
+    "How much goes on at each place, 0 to 1"
     g = gaussian_filter(np.hypot(*np.gradient(gaussian_filter(rgb.mean(-1), 1.2))), sigma)
     return np.clip(g/(np.percentile(g, 91)+1e-6), 0, 1)
 
 def _oil(s, rng, brush, ss=2):
-    h, w = s.rgb.shape[:2]
+    h, w = s.angle.shape
     d = _detail(s.rgb, 4)
     im = Image.new('RGBA', (w*ss, h*ss), (24, 36, 70, 90))
-    for width, length, gap, keep, light, hue in [(17, 80, 15, None, .12, .04), (10, 54, 11, None, .2, .05),
-                                                 (7, 38, 9, .45+.55*d, .24, .07), (4.2, 20, 5, .03+.6*d*d, .2, .06)]:
-        _oil_layer(ImageDraw.Draw(im), s, rng, width*brush, length*brush, gap*brush, keep, light, hue, _night, ss)
+    for width, length, gap, *rest in [
+            (17, 80, 15, None, .12, .04), (10, 54, 11, None, .2, .05),
+            (7, 38, 9, .45+.55*d, .24, .07), (4.2, 20, 5, .03+.6*d*d, .2, .06)]:
+        _oil_layer(ImageDraw.Draw(im), s, rng, width*brush, length*brush, gap*brush, *rest, ss)
     return _relief(im.resize((w, h), Image.BOX), 1.4)
 
 # %% ../nbs/05_painting.ipynb #a8621ada
-_sun = _rgb('fffce8 fff2a0 ffdc3c ffb428 ff8232 f0503c d72d4b f08cb4 ffc8be c88cdc 8250be 463ca0 1e50c8 3c91eb 78c3f5 beebf0 '
-            '1ea0aa 3cbea0 148250 50af3c aad23c e6eb78 8c3246 be5a32')
+_sun = _rgb('fffce8 fff2a0 ffdc3c ffb428 ff8232 f0503c d72d4b f08cb4 ffc8be c88cdc 8250be 463ca0 '
+            '1e50c8 3c91eb 78c3f5 beebf0 1ea0aa 3cbea0 148250 50af3c aad23c e6eb78 8c3246 be5a32')
 
 def _divide(rng, rgb, pigments, spread):
     "One pure pigment for each colour, by lot among those near it"
-    d = ((rgb[:, None]-pigments)**2).sum(-1)
+    d = _distances(rgb, pigments)
     p = np.exp(-(d-d.min(1, keepdims=True))/(2*spread**2)).cumsum(1)
-    return pigments[np.minimum((p < rng.uniform(size=(len(p), 1))*p[:, -1:]).sum(1), len(pigments)-1)]
+    drawn = (p < rng.uniform(size=(len(p), 1))*p[:, -1:]).sum(1)
+    return pigments[np.minimum(drawn, len(pigments)-1)]
 
 def _opposite(rgb): return rgb.max(-1, keepdims=True) + rgb.min(-1, keepdims=True) - rgb
 
+# %% ../nbs/05_painting.ipynb #07a9d007
 def _dabs(draw, rng, at, angle, radius, colour, ss, k=12):
     "Blobs of paint, a little longer along the flow and thicker in the middle"
     th = np.linspace(0, 2*np.pi, k, endpoint=False)
     r = radius*rng.uniform(.75, 1.15, (len(at), 1))*rng.uniform(.86, 1.14, (len(at), k))
-    u, v = 1.32*r*np.cos(th), .8*r*np.sin(th)
-    c, s = np.cos(angle)[:, None], np.sin(angle)[:, None]
-    blob = np.stack([u*c-v*s, u*s+v*c], -1)
+    blob = np.stack(_turned(1.32*r*np.cos(th), .8*r*np.sin(th), 0, 0, -angle[:, None]), -1)
     rims = ((at[:, None]+blob)*ss).reshape(len(at), -1).tolist()
     tops = ((at[:, None]+.6*blob-.08*radius)*ss).reshape(len(at), -1).tolist()
-    light = np.clip(colour*1.06+.02, 0, 1)
-    for rim, top, c1, c2 in zip(rims, tops, (colour*255).astype(int).tolist(), (light*255).astype(int).tolist()):
-        draw.polygon(rim, fill=(*c1, 130))
-        draw.polygon(top, fill=(*c2, 215))
+    for rim, top, dark, light in zip(rims, tops, _levels(colour), _levels(np.clip(colour*1.06+.02, 0, 1))):
+        draw.polygon(rim, fill=(*dark, 130))
+        draw.polygon(top, fill=(*light, 215))
 
 # %% ../nbs/05_painting.ipynb #ed26fa5e
 def _dot_layer(draw, s, rng, radius, gap, keep, spread, other, ss):
-    at = _scatter(rng, s.rgb.shape[1], s.rgb.shape[0], gap, keep)
-    c = _look(gaussian_filter(s.rgb, (radius*.4, radius*.4, 0)), at)
+    at = _scatter(rng, s.angle.shape, gap, keep)
+    c = _look(_blur(s.rgb, radius*.4), at)
     c = np.where(rng.uniform(size=(len(c), 1)) < other, .75*_opposite(c)+.25*c, c)
     c = _jitter(rng, .75*_divide(rng, c, _sun, spread)+.25*c, .09, .03)
     _dabs(draw, rng, at, _look(s.angle, at)+.3*rng.standard_normal(len(at)), radius, c, ss)
 
 def _dots(s, rng, brush, ss=3):
-    h, w = s.rgb.shape[:2]
+    h, w = s.angle.shape
     d = _detail(s.rgb, 3)
     im = Image.new('RGBA', (w*ss, h*ss), (232, 176, 110, 40))
-    for radius, gap, keep, spread, other in [(6.6, 8, None, .12, .05), (5.4, 7.4, .85+0*d, .15, .07),
-                                             (3.4, 4.4, .06+.9*d, .08, .02), (2.3, 3.6, .08+.6*d*d, .08, .04)]:
-        _dot_layer(ImageDraw.Draw(im), s, rng, radius*brush, gap*brush, keep, spread, other, ss)
+    for radius, gap, *rest in [
+            (6.6, 8, None, .12, .05), (5.4, 7.4, np.full_like(d, .85), .15, .07),
+            (3.4, 4.4, .06+.9*d, .08, .02), (2.3, 3.6, .08+.6*d*d, .08, .04)]:
+        _dot_layer(ImageDraw.Draw(im), s, rng, radius*brush, gap*brush, *rest, ss)
     return _relief(im.resize((w, h), Image.BOX), .75)
 
 # %% ../nbs/05_painting.ipynb #95bca3a3
-_inks = _rgb('f6ecd0 3c6f9c 5fb0a8 f8e3a8 f2b866 e89050 d8341f 9fd0b8 6fb8b8 4f90b8 3f8898 2f7a98 2a5f9c 1f3f7c 1c2f6a')
+_inks = _rgb('f6ecd0 3c6f9c 5fb0a8 f8e3a8 f2b866 e89050 d8341f 9fd0b8 '
+             '6fb8b8 4f90b8 3f8898 2f7a98 2a5f9c 1f3f7c 1c2f6a')
 
 def _outlines(ink):
+    "Where two inks meet, twice as large"
     edge = np.zeros(ink.shape, np.uint8)
     edge[:-1] |= ink[1:] != ink[:-1]
     edge[:, :-1] |= ink[:, 1:] != ink[:, :-1]
-    return Image.fromarray(edge*255).resize((2*ink.shape[1], 2*ink.shape[0]), Image.NEAREST)
+    return Image.fromarray((edge*255).repeat(2, 0).repeat(2, 1))
 
 def _free(px, cells, mid, reach):
     "How far a cut may go both ways before it meets something taken"
@@ -173,154 +199,189 @@ def _free(px, cells, mid, reach):
     while hi < mid+reach and not px[tuple(cells[hi+1])]: hi += 1
     return lo, hi
 
-# %% ../nbs/05_painting.ipynb #fabc6c90
+# %% ../nbs/05_painting.ipynb #45ca6c81
 def _plan_cuts(rng, angle, ink, gap, brush, n=40):
     "Evenly spaced cuts: pairs of a path (k, 2) and the spacing there, px"
     h, w = ink.shape
     taken = _outlines(ink)
-    draw, px, mid = ImageDraw.Draw(taken), taken.load(), n//2
-    seeds = _scatter(rng, w, h, 2.6*brush)
+    draw = ImageDraw.Draw(taken)
+    px = taken.load()
+    mid = n//2
+    seeds = _scatter(rng, ink.shape, 2.6*brush)
     paths = _trace(angle, seeds, 2.2*brush, n)
     cells = np.clip(paths*2, 0, [2*w-1, 2*h-1]).astype(int).tolist()
-    gaps, reach = _look(gap, seeds), rng.integers(8, mid+1, len(seeds)).tolist()
+    reaches = rng.integers(8, mid+1, len(seeds)).tolist()
     for shortest in (9, 3):
-        for path, cell, gp, r in zip(paths, cells, gaps, reach):
+        for path, cell, space, reach in zip(paths, cells, _look(gap, seeds), reaches):
             if px[tuple(cell[mid])]: continue
-            lo, hi = _free(px, cell, mid, r)
+            lo, hi = _free(px, cell, mid, reach)
             if hi-lo < shortest: continue
-            draw.line((path[lo:hi+1]*2).ravel().tolist(), fill=255, width=max(2, round(3*gp)))
-            yield path[lo:hi+1], gp
+            cut = path[lo:hi+1]
+            draw.line((cut*2).ravel().tolist(), fill=255, width=max(2, round(3*space)))
+            yield cut, space
 
+# %% ../nbs/05_painting.ipynb #fabc6c90
 def _gouge(draw, path, width, ss, colour):
     "A cut that starts and ends in a point"
     side = _normals(path)*(width/2*np.sin(np.linspace(.12, np.pi-.12, len(path)))**.6)[:, None]
     draw.polygon((np.concatenate([path+side, (path-side)[::-1]])*ss).ravel().tolist(), fill=colour)
 
+# %% ../nbs/05_painting.ipynb #869d71a9
 def _woodcut(s, rng, brush, ss=3):
-    h, w = s.rgb.shape[:2]
-    ink = ((gaussian_filter(s.rgb, (.8, .8, 0))[..., None, :]-_inks)**2).sum(-1).argmin(-1)
+    h, w = s.angle.shape
+    ink = _distances(_blur(s.rgb, .8), _inks).argmin(-1)
     light = gaussian_filter(s.rgb.mean(-1), 2)
     im = Image.new('RGB', (w*ss, h*ss), (20, 22, 52))
     draw = ImageDraw.Draw(im)
     for path, gap in _plan_cuts(rng, s.angle, ink, (3.6+2.6*light)*brush, brush):
         mid = path[len(path)//2]
         c = np.clip(_inks[_look(ink, mid)]*(1+.1*rng.uniform(-1, 1)) + .015*rng.standard_normal(3), 0, 1)
-        _gouge(draw, path, gap*(.82+.3*_look(light, mid)), ss, tuple((c*255).astype(int).tolist()))
+        _gouge(draw, path, gap*(.82+.3*_look(light, mid)), ss, tuple(_levels(c)))
     grain = .5*(_noise(rng, (h, w), .006) + _noise(rng, (h, w), .02))[..., None]
-    return np.asarray(im.resize((w, h), Image.BOX), dtype=np.float32)/255*(1+.05*grain) + .012*grain
+    return _floats(im.resize((w, h), Image.BOX))*(1+.05*grain) + .012*grain
 
 # %% ../nbs/05_painting.ipynb #f8be0d2d
 _cubist = _rgb('20222a 4a4640 7a6a54 a88a5c d0b078 f0e0b8 34505e 5f8a98 a8c8c4 702e24 c05a34 e8a83c 46603c')
 
-def _cells(at, w, h):
+def _cells(at, shape):
     "For every pixel: the nearest point, the vector from it, px, and how much nearer it is than the next"
-    y, x = np.mgrid[:h, :w]
-    d, i = cKDTree(at).query(np.stack([x.ravel(), y.ravel()], 1), k=2)
-    i, lead = i[:, 0].reshape(h, w), (d[:, 1]-d[:, 0]).reshape(h, w)
+    y, x = np.indices(shape)
+    d, i = cKDTree(at).query(_points(np.indices(shape)), k=2)
+    i, lead = i[:, 0].reshape(shape), (d[:, 1]-d[:, 0]).reshape(shape)
     return i, x-at[i, 0], y-at[i, 1], lead
 
+# %% ../nbs/05_painting.ipynb #4b9fb069
 def _bristles(rng, across, cell, width):
     "Streaks along a brush: noise by distance across it, another in each cell"
     table = gaussian_filter(rng.standard_normal(8192), .7)*1.4
     return table[(across/width*3 + cell*61.7).astype(int) % 8192]
 
-def _planes(rng, im, x, y, angle, n, brush):
+def _planes(rng, im, angle, n, brush):
     "Long cuts with a shadow that fades on one side"
-    h, w = im.shape[:2]
-    for cx, cy in rng.uniform(0, 1, (n, 2))*[w, h]:
-        t, reach = _look(angle, np.array([cx, cy])) + rng.normal(0, .25), rng.uniform(60, 190)*brush
-        along, off = _turned(x, y, cx, cy, t)
+    y, x = np.indices(angle.shape)
+    for cx, cy in rng.uniform(0, 1, (n, 2))*angle.T.shape:
+        along, off = _turned(x, y, cx, cy, _look(angle, np.array([cx, cy])) + rng.normal(0, .25))
+        reach = rng.uniform(60, 190)*brush
         side = np.where((off > 0) & (abs(along) < reach), np.exp(-off/(26*brush)), 0)
-        im *= 1 + (rng.choice([-.3, .22])*side*np.clip((reach-abs(along))/(20*brush), 0, 1))[..., None]
+        shade = rng.choice([-.3, .22])*side*np.clip((reach-abs(along))/(20*brush), 0, 1)
+        im *= 1 + shade[..., None]
 
+# %% ../nbs/05_painting.ipynb #7141674a
 def _facets(s, rng, brush):
-    h, w = s.rgb.shape[:2]
+    shape = s.angle.shape
     d = _detail(s.rgb, 5)
-    at = np.concatenate([_scatter(rng, w, h, 34*brush), _scatter(rng, w, h, 12*brush, .8*d)])
-    i, dx, dy, lead = _cells(at, w, h)
-    c = _jitter(rng, _snap(_look(gaussian_filter(s.rgb, (2.5*brush, 2.5*brush, 0)), at), _cubist, .4), .08, .03)
+    at = np.concatenate([_scatter(rng, shape, 34*brush), _scatter(rng, shape, 12*brush, .8*d)])
+    i, dx, dy, lead = _cells(at, shape)
+    c = _jitter(rng, _snap(_look(_blur(s.rgb, 2.5*brush), at), _cubist, .4), .08, .03)
     turn = _look(s.angle, at) + rng.choice([0, np.pi/2], len(at)) + .3*rng.standard_normal(len(at))
-    u, v = dx*np.cos(turn)[i]+dy*np.sin(turn)[i], dy*np.cos(turn)[i]-dx*np.sin(turn)[i]
-    radius = np.sqrt(np.maximum(np.bincount(i.ravel(), minlength=len(at)), 9)/np.pi)[i]
-    im = c[i]*(1 + .36*np.clip(u/radius, -1.3, 1.3) + .07*_bristles(rng, v, i, 2.2*brush))[..., None]
-    im = im + .05*np.clip(u/radius, -1, 1)[..., None]*np.array([1., .3, -.9])
-    y, x = np.mgrid[:h, :w].astype(float)
-    _planes(rng, im, x, y, s.angle, 26, brush)
-    line = np.clip(1.3-lead/(1.1*brush), 0, 1)*rng.choice([.0, .35, .8], len(at))[i]
-    return np.clip(im, 0, 1)*(1-line[..., None]) + line[..., None]*np.array([.1, .09, .1])
+    u, v = _turned(dx, dy, 0, 0, turn[i])
+    u = u/np.sqrt(np.maximum(np.bincount(i.ravel(), minlength=len(at)), 9)/np.pi)[i] # -1 to 1 across a cell
+    im = c[i]*(1 + .36*np.clip(u, -1.3, 1.3) + .07*_bristles(rng, v, i, 2.2*brush))[..., None]
+    im = im + .05*np.clip(u, -1, 1)[..., None]*np.array([1., .3, -.9])
+    _planes(rng, im, s.angle, 26, brush)
+    line = (np.clip(1.3-lead/(1.1*brush), 0, 1)*rng.choice([.0, .35, .8], len(at))[i])[..., None]
+    return np.clip(im, 0, 1)*(1-line) + line*np.array([.1, .09, .1])
 
 # %% ../nbs/05_painting.ipynb #edba36a5
 _pens = _rgb('1c1c2c 2a2440 3a2420 14343a 4a1c24 1c3a24')
 
-def _hatching(s, rng, brush, ss=3):
-    h, w = s.rgb.shape[:2]
-    grain = .5*(_noise(rng, (h, w), .004) + _noise(rng, (h, w), .03))[..., None]
-    soft = gaussian_filter(s.rgb, (2.5*brush, 2.5*brush, 0))
-    ground = np.array([.96, .92, .82])*(.42 + .58*np.clip(soft*1.25+.12, 0, 1))*(1 + .05*grain)
-    im = Image.fromarray(_u8(ground)).resize((w*ss, h*ss), Image.BICUBIC)
-    draw, grey = ImageDraw.Draw(im), gaussian_filter(s.rgb.mean(-1), 1.2)
+def _washed_paper(s, rng, brush):
+    "Toned paper with a grain, under a thin wash of the scene's colours"
+    grain = .5*(_noise(rng, s.angle.shape, .004) + _noise(rng, s.angle.shape, .03))[..., None]
+    wash = .42 + .58*np.clip(_blur(s.rgb, 2.5*brush)*1.25+.12, 0, 1)
+    return Image.fromarray(_u8(np.array([.96, .92, .82])*wash*(1 + .05*grain)))
+
+def _darkness(s):
+    "From 0 in the lightest places to 1 in the darkest"
+    grey = gaussian_filter(s.rgb.mean(-1), 1.2)
     lo, hi = np.percentile(grey, (1, 97))
-    dark = 1 - np.clip((grey-lo)/(hi-lo+1e-6), 0, 1)
-    for turn, low, gap, chalk in [(.15, .12, 4.2, 0), (-.75, .4, 4.4, 0), (1.1, .6, 4.2, 0), (np.pi/2, .76, 3.6, 0), (.1, .7, 6.5, 1)]:
-        seeds = _scatter(rng, w, h, gap*brush, np.clip((dark-low)*3, 0, 1))
-        paths = _trace(s.angle+turn, seeds, 2.6*brush, 12) + rng.normal(0, .25*brush, (len(seeds), 13, 2))
-        colours = np.clip(_look(s.rgb, seeds)*1.3+.22, 0, 1) if chalk else _snap(np.clip(_look(s.rgb, seeds)*.5, 0, 1), _pens, .6)
-        ok = _look(dark, paths) > low-.1
-        for path, same, colour, wide in zip(paths, ok, (colours*255).astype(int).tolist(), rng.uniform(.75, 1.35, len(seeds))):
-            a, b = _reach(same)
-            if b-a > 2: draw.line((path[a:b]*ss).ravel().tolist(), fill=tuple(colour), width=max(1, round(wide*brush*ss)), joint='curve')
-    return np.asarray(im.resize((w, h), Image.BOX), dtype=np.float32)/255
+    return 1 - np.clip((grey-lo)/(hi-lo+1e-6), 0, 1)
+
+# %% ../nbs/05_painting.ipynb #53608e9b
+def _pen_layer(draw, s, rng, dark, turn, low, gap, chalk, brush, ss):
+    "Strokes at the angle `turn` to the form, where it is darker than `low`"
+    seeds = _scatter(rng, dark.shape, gap*brush, np.clip((dark-low)*3, 0, 1))
+    paths = _trace(s.angle+turn, seeds, 2.6*brush, 12)
+    paths = paths + rng.normal(0, .25*brush, paths.shape)
+    colours = _look(s.rgb, seeds)
+    if chalk: colours = np.clip(colours*1.3+.22, 0, 1)
+    else: colours = _snap(np.clip(colours*.5, 0, 1), _pens, .6)
+    widths = rng.uniform(.75, 1.35, len(seeds))*brush*ss
+    for path, ok, colour, width in zip(paths, _look(dark, paths) > low-.1, _levels(colours), widths):
+        lo, hi = _reach(ok)
+        if hi-lo < 3: continue
+        line = (path[lo:hi]*ss).ravel().tolist()
+        draw.line(line, fill=tuple(colour), width=max(1, round(width)), joint='curve')
+
+# %% ../nbs/05_painting.ipynb #08543d7a
+_pen_layers = [  # turn, radians, darkness asked for, gap, px, is it chalk?
+    (.15, .12, 4.2, 0), (-.75, .4, 4.4, 0), (1.1, .6, 4.2, 0), (np.pi/2, .76, 3.6, 0), (.1, .7, 6.5, 1)]
+
+def _hatching(s, rng, brush, ss=3):
+    paper = _washed_paper(s, rng, brush)
+    im = paper.resize((paper.width*ss, paper.height*ss), Image.BICUBIC)
+    dark = _darkness(s)
+    for layer in _pen_layers: _pen_layer(ImageDraw.Draw(im), s, rng, dark, *layer, brush, ss)
+    return _floats(im.resize(paper.size, Image.BOX))
 
 # %% ../nbs/05_painting.ipynb #3484b792
-_glass = _rgb('0c1c3a 14407a 2a7ac4 6ab8e0 c8eaf0 0c4a4a 1c8a7a 6ac8a0 143a1c 4a8a2a a8c83a f0e070 fff8e0 f0b030 d86a1c b02a1c 6a141c 8a3a7a e89ab8 8a6a4a 3a2a20')
+_glass = _rgb('0c1c3a 14407a 2a7ac4 6ab8e0 c8eaf0 0c4a4a 1c8a7a 6ac8a0 143a1c 4a8a2a a8c83a '
+              'f0e070 fff8e0 f0b030 d86a1c b02a1c 6a141c 8a3a7a e89ab8 8a6a4a 3a2a20')
 
-def _stones(at, turn, w, h, k=5):
+def _stones(at, turn, shape, k=5):
     "For every pixel: its stone, the place in it (in its own directions, px), and how far the next stone is"
-    y, x = np.mgrid[:h, :w]
-    _, near = cKDTree(at).query(np.stack([x.ravel(), y.ravel()], 1), k=k)
-    u, v = _turned(x.reshape(-1, 1), y.reshape(-1, 1), at[near, 0], at[near, 1], turn[near])
+    places = _points(np.indices(shape))
+    _, near = cKDTree(at).query(places, k=k)
+    u, v = _turned(places[:, :1], places[:, 1:], at[near, 0], at[near, 1], turn[near])
     far = np.maximum(abs(u), abs(v))
-    two = np.argpartition(far, 1, 1)[:, :2]
-    get = lambda o, j: np.take_along_axis(o, j, 1)
-    order = np.take_along_axis(two, get(far, two).argsort(1), 1)
-    first = order[:, :1]
-    shape = lambda o: o.reshape(h, w)
-    return shape(get(near, first)[:, 0]), shape(get(u, first)[:, 0]), shape(get(v, first)[:, 0]), shape((get(far, order[:, 1:]) - get(far, first))[:, 0])
+    order = far.argsort(1)
+    def pick(values, rank): return np.take_along_axis(values, order[:, rank:rank+1], 1).reshape(shape)
+    return pick(near, 0), pick(u, 0), pick(v, 0), pick(far, 1) - pick(far, 0)
 
+# %% ../nbs/05_painting.ipynb #ea725672
 def _mosaic(s, rng, brush):
-    h, w = s.rgb.shape[:2]
+    shape = s.angle.shape
     gap = 9.5*brush
-    y, x = np.mgrid[-gap/2:h+gap:gap, -gap/2:w+gap:gap]
-    at = np.stack([x.ravel(), y.ravel()], 1) + rng.uniform(-.22, .22, (x.size, 2))*gap
+    at = _net(shape, gap)
+    at = at + rng.uniform(-.22, .22, at.shape)*gap
     turn = _look(s.angle, at) + .12*rng.standard_normal(len(at))
-    i, u, v, lead = _stones(at, turn, w, h)
-    c = _jitter(rng, _snap(_look(gaussian_filter(s.rgb, (1.5*brush, 1.5*brush, 0)), at), _glass, .55), .1, .03)
-    tilt = rng.normal(0, .13, (2, len(at)))
-    im = c[i]*(1 + (tilt[0][i]*u + tilt[1][i]*v)/gap*2 + .08*rng.standard_normal(len(at))[i])[..., None]
-    rim = np.clip(1-lead/(1.6*brush), 0, 1)
+    i, u, v, lead = _stones(at, turn, shape)
+    c = _jitter(rng, _snap(_look(_blur(s.rgb, 1.5*brush), at), _glass, .55), .1, .03)
+    right, down = rng.normal(0, .13, (2, len(at)))
+    shine = (right[i]*u + down[i]*v)/gap*2 + .08*rng.standard_normal(len(at))[i]
     bevel = np.clip(1-lead/(4*brush), 0, 1)*np.sign(u*np.sin(turn)[i]+v*np.cos(turn)[i])*-.16
-    grout = np.array([.2, .18, .17])*(1 + .2*_noise(rng, (h, w), .01))[..., None]
-    return np.clip(im*(1+bevel[..., None]), 0, 1)*(1-rim[..., None]) + rim[..., None]*grout
+    glass = c[i]*(1 + shine)[..., None]*(1+bevel[..., None])
+    rim = np.clip(1-lead/(1.6*brush), 0, 1)[..., None]
+    grout = np.array([.2, .18, .17])*(1 + .2*_noise(rng, shape, .01))[..., None]
+    return np.clip(glass, 0, 1)*(1-rim) + rim*grout
 
 # %% ../nbs/05_painting.ipynb #4ecbc95f
-painters = {'swirls': (_oil, night), 'dots': (_dots, harbour), 'woodcut': (_woodcut, waves), 'facets': (_facets, table),
-            'ink': (_hatching, harbour), 'mosaic': (_mosaic, fishes)}
+painters = {
+    'swirls': (_oil, night), 'dots': (_dots, harbour), 'woodcut': (_woodcut, waves),
+    'facets': (_facets, table), 'ink': (_hatching, harbour), 'mosaic': (_mosaic, fishes)}
 
+# %% ../nbs/05_painting.ipynb #67dd8ad4
 def _picture_size(size, aspect):
-    wh = (size, size) if isinstance(size, (int, np.integer)) and not isinstance(size, bool) else size
-    if not (isinstance(wh, (tuple, list)) and len(wh) == 2 and all(isinstance(v, (int, np.integer)) for v in wh)):
-        raise TypeError(f"size is {size!r}; allowed are the longer side in px or both. Write size=704 or size=(640, 512)")
-    if wh is not size: wh = (size, round(size/aspect)) if aspect >= 1 else (round(size*aspect), size)
+    "(width, height) of a canvas; `size` is its longer side or both"
+    whole = int, np.integer
+    if isinstance(size, whole) and not isinstance(size, bool):
+        wh = (size, round(size/aspect)) if aspect >= 1 else (round(size*aspect), size)
+    elif isinstance(size, (tuple, list)) and len(size) == 2 and all(isinstance(v, whole) for v in size):
+        wh = size
+    else: raise TypeError(f"size is {size!r}; allowed are the longer side in px or both. "
+                          "Write size=704 or size=(640, 512)")
     if min(wh) < 32 or max(wh) > 4096:
-        raise ValueError(f"size {size!r} makes a canvas of {wh[0]}x{wh[1]} px; allowed are sides from 32 to 4096. Paint within that and resize")
+        raise ValueError(f"size {size!r} makes a canvas of {wh[0]}x{wh[1]} px; "
+                         "allowed are sides from 32 to 4096. Paint within that and resize")
     return wh
 
+# %% ../nbs/05_painting.ipynb #73d8a375
 def paint(
-    kind:str, # Name of a hand in `painters`: 'swirls', 'dots', 'woodcut', 'facets', 'ink' or 'mosaic'
+    kind:str, # A hand in `painters`: 'swirls', 'dots', 'woodcut', 'facets', 'ink' or 'mosaic'
     source=None, # Photo to paint: anything `load_picture` reads; None paints a scene of its own
     size=704, # Longer side, px, or (width, height); a scene of its own is 4:3
     seed:int=0, # Chance: the same seed gives the same picture
-    brush:float=1., # Size of the marks, .25-4, 1 = as in the bundled pictures; a mark's size in px does not depend on `size`
+    brush:float=1., # Size of the marks, .25-4; 1 is as in the bundled pictures, at any `size`
 ) -> Image.Image: # RGB
     "Paint a scene of the code's own, or a photo, by hand `kind`"
     hand, scene = painters[one_of(kind, painters, 'painter')]
