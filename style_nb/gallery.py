@@ -34,17 +34,20 @@ class Sample:
 def _folder(kind):
     if kind == 'painting': return Path(str(resources.files('style_nb')))/'data'
     spec = find_spec('skimage')
-    if spec is None: raise ImportError("the photos come with scikit-image, which is not installed; run: pip install scikit-image")
+    if spec is None:
+        raise ImportError("the photos come with scikit-image, which is not installed; run: pip install scikit-image")
     return Path(spec.origin).parent/'data'
 
 # %% ../nbs/10_gallery.ipynb #655b201e
 _pd, _cc0 = 'Public domain', 'CC0 1.0'
 _rows = [
-    ('astronaut', 'photo', (512, 512), _pd, 'Eileen Collins, NASA Great Images database, via skimage.data', 'astronaut.png'),
+    ('astronaut', 'photo', (512, 512), _pd, 'Eileen Collins, NASA Great Images database, via skimage.data',
+     'astronaut.png'),
     ('cat', 'photo', (451, 300), _cc0, 'Chelsea, by Stefan van der Walt, via skimage.data', 'chelsea.png'),
     ('coffee', 'photo', (600, 400), _cc0, 'Rachel Michetti, via skimage.data', 'coffee.png'),
     ('rocket', 'photo', (640, 427), _pd, 'DSCOVR on Falcon 9, SpaceX Photos, via skimage.data', 'rocket.jpg'),
-    ('galaxies', 'photo', (1000, 872), _pd, 'Hubble deep field, NASA HubbleSite, via skimage.data', 'hubble_deep_field.jpg'),
+    ('galaxies', 'photo', (1000, 872), _pd, 'Hubble deep field, NASA HubbleSite, via skimage.data',
+     'hubble_deep_field.jpg'),
     ('retina', 'photo', (1411, 1411), _cc0, 'Mikael Häggström, Wikimedia Commons, via skimage.data', 'retina.jpg'),
     ('brick', 'photo', (512, 512), _cc0, 'CC0Textures Bricks25, grey, via skimage.data', 'brick.png'),
     ('grass', 'photo', (512, 512), _cc0, 'linolafett, DeviantArt, grey, via skimage.data', 'grass.png'),
@@ -61,8 +64,8 @@ def sample(
     name:str, # A name from `samples()`, as 'astronaut' or 'swirls'
 ) -> Image.Image: # RGB
     "A bundled picture"
-    s = _samples[one_of(_other_names.get(name, name) if isinstance(name, str) else name, _samples, 'bundled picture')]
-    return s.open()
+    if isinstance(name, str): name = _other_names.get(name, name)
+    return _samples[one_of(name, _samples, 'bundled picture')].open()
 
 # %% ../nbs/10_gallery.ipynb #0f772e95
 class Samples(tuple):
@@ -74,8 +77,8 @@ class Samples(tuple):
         return '\n'.join('  '.join([*(c.ljust(w) for c, w in zip(r, wide)), r[4]]) for r in rows)
 
     def _repr_html_(self):
-        rows = [f'<tr><td>{_thumb(s)}</td><td><b>{s.name}</b></td><td>{s.kind}</td><td>{s.size[0]}&times;{s.size[1]}</td>'
-                f'<td>{html.escape(s.licence)}</td><td style="text-align:left">{html.escape(s.source)}</td></tr>' for s in self]
+        rows = [f'<tr><td>{_thumb(s)}</td><td><b>{s.name}</b></td><td>{s.kind}</td>'
+                f'<td>{s.size[0]}&times;{s.size[1]}</td><td>{html.escape(s.licence)}</td><td style="text-align:left">{html.escape(s.source)}</td></tr>' for s in self]
         head = ''.join(f'<th>{c}</th>' for c in ('', 'name', 'kind', 'size', 'licence', 'source'))
         return f'<table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
 

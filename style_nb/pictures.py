@@ -71,7 +71,10 @@ def upright_rgb(
 def _eight_bits(im):
     "The grey values of a 16-bit, 32-bit or float picture as uint8."
     a = np.asarray(im).astype(np.float64)
-    if not np.isfinite(a).all() or a.min() < 0: raise ValueError(f"The picture's values run from {a.min():.4g} to {a.max():.4g}: they must be finite and at least 0.")
+    if not np.isfinite(a).all() or a.min() < 0:
+        raise ValueError(
+            f"The picture's values run from {a.min():.4g} to {a.max():.4g}: "
+            "they must be finite and at least 0.")
     top = 1 if im.mode == 'F' and a.max() <= 1 else 255 if im.mode == 'F' and a.max() <= 255 else 65535
     return (np.clip(a/top, 0, 1)*255).round().astype(np.uint8)
 
@@ -84,7 +87,9 @@ def as_path(
         p = Path(path).expanduser()
         p.exists()
         return p
-    except (RuntimeError, OSError, ValueError) as e: raise ValueError(f"{str(path)[:80]!r} cannot be a path: {getattr(e, 'strerror', None) or e}. Check the path.") from None
+    except (RuntimeError, OSError, ValueError) as e:
+        raise ValueError(
+            f"{str(path)[:80]!r} cannot be a path: {getattr(e, 'strerror', None) or e}. Check the path.") from None
 
 def _bytes_of(src, timeout=20):
     "The bytes behind a path, a web address or bytes, and a name for messages."
@@ -93,12 +98,16 @@ def _bytes_of(src, timeout=20):
         try:
             req = urllib.request.Request(src, headers={'User-Agent': 'style_nb'})
             with urllib.request.urlopen(req, timeout=timeout) as r: return r.read(), src
-        except (OSError, ValueError, http.client.HTTPException) as e: raise ValueError(f"Cannot fetch {src}: {e}. Check the address, or download the picture and give its path.") from None
+        except (OSError, ValueError, http.client.HTTPException) as e:
+            raise ValueError(
+                f"Cannot fetch {src}: {e}. "
+                "Check the address, or download the picture and give its path.") from None
     p = as_path(src)
     if p.is_dir(): raise ValueError(f"{p} is a folder: give one picture file.")
     if not p.exists():
         near = difflib.get_close_matches(p.name, [o.name for o in p.parent.iterdir()], 1) if p.parent.is_dir() else []
-        raise PictureNotFound(f"There is no file {p}. " + (f"Did you mean {p.parent/near[0]}?" if near else "Check the path."))
+        raise PictureNotFound(
+            f"There is no file {p}. " + (f"Did you mean {p.parent/near[0]}?" if near else "Check the path."))
     try: return p.read_bytes(), str(p)
     except OSError as e: raise ValueError(f"Cannot read {p}: {e.strerror}. Check its permissions.") from None
 
@@ -113,7 +122,8 @@ def open_picture(
             im.load()
             return upright_rgb(im)
     except Exception as e:
-        why = 'is not a picture that can be read' if isinstance(e, Image.UnidentifiedImageError) else f'is damaged or not supported ({e})'
+        why = f'is damaged or not supported ({e})'
+        if isinstance(e, Image.UnidentifiedImageError): why = 'is not a picture that can be read'
         raise ValueError(f"{name} {why}: give a JPEG, PNG, WebP, GIF, BMP or TIFF file.") from None
 
 # %% ../nbs/00_pictures.ipynb #cb454be1
@@ -122,10 +132,12 @@ def _from_array(a):
     if a.ndim == 2: a = a[..., None]
     if a.ndim != 3 or a.shape[-1] not in (1, 3, 4):
         raise ValueError(f"The array has shape {a.shape}: give (H, W), (H, W, 3) or (H, W, 4).")
-    if 0 in a.shape: raise ValueError(f"The array has shape {a.shape}, no pixel at all: give at least {MIN_SIDE}x{MIN_SIDE} px.")
+    if 0 in a.shape:
+        raise ValueError(f"The array has shape {a.shape}, no pixel at all: give at least {MIN_SIDE}x{MIN_SIDE} px.")
     if a.dtype == bool: a = a.astype(np.float32)
     top = 255 if a.dtype.kind in 'iu' and a.dtype != np.uint16 else 65535 if a.dtype == np.uint16 else 1
-    if a.dtype.kind not in 'iuf': raise TypeError(f"The array holds {a.dtype}: give uint8 from 0 to 255 or float from 0 to 1.")
+    if a.dtype.kind not in 'iuf':
+        raise TypeError(f"The array holds {a.dtype}: give uint8 from 0 to 255 or float from 0 to 1.")
     x = torch.from_numpy(np.ascontiguousarray(a, dtype=np.float32)/top).permute(2, 0, 1)[None]
     _check_values(x, 'array')
     if x.shape[1] == 4: x = x[:, :3]*x[:, 3:] + 1 - x[:, 3:]
@@ -136,8 +148,12 @@ def _from_tensor(t):
     if t.ndim == 3: t = t[None]
     if t.ndim != 4 or t.shape[0] != 1 or t.shape[1] not in (1, 3):
         raise ValueError(f"The tensor has shape {tuple(t.shape)}: give one picture, (3, H, W) or (1, 3, H, W).")
-    if 0 in t.shape: raise ValueError(f"The tensor has shape {tuple(t.shape)}, no pixel at all: give at least {MIN_SIDE}x{MIN_SIDE} px.")
-    if t.is_complex(): raise TypeError(f"The tensor holds {t.dtype}: give uint8 from 0 to 255 or float from 0 to 1.")
+    if 0 in t.shape:
+        raise ValueError(
+            f"The tensor has shape {tuple(t.shape)}, no pixel at all: "
+            f"give at least {MIN_SIDE}x{MIN_SIDE} px.")
+    if t.is_complex():
+        raise TypeError(f"The tensor holds {t.dtype}: give uint8 from 0 to 255 or float from 0 to 1.")
     x = t.detach().float()
     if not t.is_floating_point() and t.dtype != torch.bool: x = x/255
     _check_values(x, 'tensor')
@@ -146,7 +162,10 @@ def _from_tensor(t):
 def _check_values(x, what):
     if not torch.isfinite(x).all(): raise ValueError(f"The {what} holds NaN or infinity: give finite values.")
     lo, hi = x.min().item(), x.max().item()
-    if lo < -1e-4 or hi > 1 + 1e-4: raise ValueError(f"The {what}'s values run from {lo:.4g} to {hi:.4g}: give floats from 0 to 1, or whole numbers from 0 to 255.")
+    if lo < -1e-4 or hi > 1 + 1e-4:
+        raise ValueError(
+            f"The {what}'s values run from {lo:.4g} to {hi:.4g}: "
+            "give floats from 0 to 1, or whole numbers from 0 to 255.")
 
 # %% ../nbs/00_pictures.ipynb #6bcee6dc
 def fit_size(
@@ -173,7 +192,8 @@ def middle(
 )->torch.Tensor:     # As much of it as has these proportions
     "The middle of a picture, in other proportions."
     (h, w), (th, tw), least = x.shape[-2:], hw, min(max(x.shape[-2:]), max(hw))
-    if all(abs(a - b) <= 1 for a, b in zip(fit_size((h, w), least), fit_size(hw, least))): return x  # the same, but for rounding
+    if all(abs(a - b) <= 1 for a, b in zip(fit_size((h, w), least), fit_size(hw, least))):
+        return x  # the same, but for rounding
     ch, cw = max(1, min(h, round(w*th/tw))), max(1, min(w, round(h*tw/th)))
     return x[..., (h - ch)//2:(h + ch)//2, (w - cw)//2:(w + cw)//2]
 
@@ -184,28 +204,38 @@ def load_picture(
 )->torch.Tensor:    # (1, 3, H, W), float32, RGB, in [0, 1], on the CPU unless a tensor came from elsewhere
     "Read anything a person has into the one form pictures have here."
     if isinstance(getattr(anything, 'image', None), Image.Image): anything = anything.image
-    if   isinstance(anything, (str, os.PathLike, bytes, bytearray, memoryview)): x = _from_array(np.asarray(open_picture(anything)))
+    if isinstance(anything, (str, os.PathLike, bytes, bytearray, memoryview)):
+        x = _from_array(np.asarray(open_picture(anything)))
     elif isinstance(anything, Image.Image):  x = _from_array(np.asarray(upright_rgb(anything)))
     elif isinstance(anything, torch.Tensor): x = _from_tensor(anything)
     elif isinstance(anything, np.ndarray):   x = _from_array(anything)
-    else: raise TypeError(f"A {type(anything).__name__} is not a picture: give a path, web address, bytes, PIL picture, array or tensor.")
+    else:
+        raise TypeError(
+            f"A {type(anything).__name__} is not a picture: give a path, web address, bytes, PIL picture, "
+            "array or tensor.")
     _check_shape(*x.shape[-2:])
     if size is not None: x = resize(x, in_range(size, 'size', MIN_SIDE, whole=True))
     return x.clamp(0, 1).contiguous()
 
 def _check_shape(h, w):
-    if min(h, w) < MIN_SIDE: raise ValueError(f"The picture is {w}x{h} px: both sides must be at least {MIN_SIDE} px.")
-    if max(h, w) > MAX_ASPECT*min(h, w): raise ValueError(f"The picture is {w}x{h} px: its longer side may be at most {MAX_ASPECT} times the shorter. Crop it first.")
+    if min(h, w) < MIN_SIDE:
+        raise ValueError(f"The picture is {w}x{h} px: both sides must be at least {MIN_SIDE} px.")
+    if max(h, w) > MAX_ASPECT*min(h, w):
+        raise ValueError(
+            f"The picture is {w}x{h} px: its longer side may be at most {MAX_ASPECT} times the shorter. "
+            "Crop it first.")
 
 # %% ../nbs/00_pictures.ipynb #ef0e6131
 def to_pil(
     x:torch.Tensor,  # Picture, (1, 3, H, W) or (3, H, W); values outside [0, 1] are clipped
 )->Image.Image:      # Mode RGB, 8 bits
     "A picture tensor as a PIL picture."
-    if not isinstance(x, torch.Tensor): raise TypeError(f"to_pil was given a {type(x).__name__}: give a tensor (1, 3, H, W).")
+    if not isinstance(x, torch.Tensor):
+        raise TypeError(f"to_pil was given a {type(x).__name__}: give a tensor (1, 3, H, W).")
     x = x.detach().float().cpu()
     x = x[0] if x.ndim == 4 and x.shape[0] == 1 else x
-    if x.ndim != 3 or x.shape[0] != 3: raise ValueError(f"The tensor has shape {tuple(x.shape)}: give (1, 3, H, W) or (3, H, W).")
+    if x.ndim != 3 or x.shape[0] != 3:
+        raise ValueError(f"The tensor has shape {tuple(x.shape)}: give (1, 3, H, W) or (3, H, W).")
     return Image.fromarray((x.clamp(0, 1)*255).round().to(torch.uint8).permute(1, 2, 0).numpy())
 
 # %% ../nbs/00_pictures.ipynb #21130a18
@@ -220,7 +250,8 @@ def check_output(
     one_of(p.suffix.lower(), formats, f'extension of {p.name!r}:')
     if not p.parent.is_dir(): raise ValueError(f"The folder {p.parent} does not exist: create it first.")
     if p.is_dir(): raise ValueError(f"{p} is a folder: give the name of a file.")
-    if not os.access(p.parent, os.W_OK) or (p.exists() and not os.access(p, os.W_OK)): raise ValueError(f"{p} cannot be written: choose another folder or change its permissions.")
+    if not os.access(p.parent, os.W_OK) or (p.exists() and not os.access(p, os.W_OK)):
+        raise ValueError(f"{p} cannot be written: choose another folder or change its permissions.")
     return p
 
 # %% ../nbs/00_pictures.ipynb #755a4b33
@@ -231,9 +262,11 @@ def whole_file(
     "Write a file whole or not at all: fill the temporary path, it is moved into place at the end."
     p = Path(path)
     try: fd, tmp = tempfile.mkstemp(suffix=p.suffix, prefix='.part-', dir=p.parent)
-    except OSError as e: raise ValueError(f"{p} cannot be written: {e.strerror}. Choose another folder.") from None
+    except OSError as e:
+        raise ValueError(f"{p} cannot be written: {e.strerror}. Choose another folder.") from None
     os.close(fd)
-    umask = os.umask(0); os.umask(umask)
+    umask = os.umask(0)
+    os.umask(umask)
     try:
         yield Path(tmp)
         os.chmod(tmp, 0o666 & ~umask)
@@ -275,9 +308,11 @@ def show_pictures(
     pictures = list(pictures) if isinstance(pictures, (list, tuple)) else [pictures]
     if not pictures: raise ValueError("show_pictures was given no picture: give at least one.")
     titles = [None]*len(pictures) if titles is None else [titles] if isinstance(titles, str) else list(titles)
-    if len(titles) != len(pictures): raise ValueError(f"There are {len(pictures)} pictures and {len(titles)} titles: give one title for each.")
+    if len(titles) != len(pictures):
+        raise ValueError(f"There are {len(pictures)} pictures and {len(titles)} titles: give one title for each.")
     ims = [to_pil(o if isinstance(o, torch.Tensor) else load_picture(o)) for o in pictures]
-    ncols = min(ncols or 4, len(ims)); nrows = math.ceil(len(ims)/ncols)
+    ncols = min(ncols or 4, len(ims))
+    nrows = math.ceil(len(ims)/ncols)
     aspect = np.median([im.width/im.height for im in ims])
     extra = .3 if any(titles) else .05
     fig = Plate(figsize=(ncols*height*aspect + .1*ncols, nrows*(height + extra)), layout='constrained', dpi=100)
@@ -297,10 +332,15 @@ def contact_sheet(
 )->Image.Image:           # All of them on white
     "Pictures in rows on one sheet, each scaled to the same height."
     rows = [[None if o is None else to_pil(load_picture(o)) for o in r] for r in rows]
-    if not any(o for r in rows for o in r): raise ValueError("contact_sheet was given no picture: give at least one.")
-    height, n, gap, font = in_range(height, 'height', 8, whole=True), max(map(len, rows)), 6, ImageFont.load_default(12)
+    if not any(o for r in rows for o in r):
+        raise ValueError("contact_sheet was given no picture: give at least one.")
+    height = in_range(height, 'height', 8, whole=True)
+    n = max(map(len, rows))
+    gap = 6
+    font = ImageFont.load_default(12)
     captions = [[] for _ in rows] if captions is None else captions
-    if len(captions) != len(rows): raise ValueError(f"There are {len(rows)} rows and {len(captions)} lists of captions: give one list for each row.")
+    if len(captions) != len(rows):
+        raise ValueError(f"There are {len(rows)} rows and {len(captions)} lists of captions: give one list for each row.")
     rows = [[o and o.resize((max(1, round(o.width*height/o.height)), height), Image.LANCZOS) for o in r] for r in rows]
     widths = [max([o.width for r in rows for o in r[i:i+1] if o] + [24]) for i in range(n)]
     at, line = [gap + sum(widths[:i]) + i*gap for i in range(n)], 18
@@ -311,7 +351,8 @@ def contact_sheet(
     for j, (r, texts) in enumerate(zip(rows, captions)):
         for i, o in enumerate(r):
             if o: page.paste(o, (at[i], top + j*pitch))
-        for i, t in enumerate(texts): draw.text((at[i], top + j*pitch + height + 1), _fitting(t, font, widths[i]), 'black', font)
+        for i, t in enumerate(texts):
+            draw.text((at[i], top + j*pitch + height + 1), _fitting(t, font, widths[i]), 'black', font)
     return page
 
 def _fitting(text, font, width):
