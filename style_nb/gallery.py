@@ -78,7 +78,8 @@ class Samples(tuple):
 
     def _repr_html_(self):
         rows = [f'<tr><td>{_thumb(s)}</td><td><b>{s.name}</b></td><td>{s.kind}</td>'
-                f'<td>{s.size[0]}&times;{s.size[1]}</td><td>{html.escape(s.licence)}</td><td style="text-align:left">{html.escape(s.source)}</td></tr>' for s in self]
+                f'<td>{s.size[0]}&times;{s.size[1]}</td><td>{html.escape(s.licence)}</td>'
+                f'<td style="text-align:left">{html.escape(s.source)}</td></tr>' for s in self]
         head = ''.join(f'<th>{c}</th>' for c in ('', 'name', 'kind', 'size', 'licence', 'source'))
         return f'<table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
 

@@ -122,8 +122,8 @@ def open_picture(
             im.load()
             return upright_rgb(im)
     except Exception as e:
-        why = f'is damaged or not supported ({e})'
-        if isinstance(e, Image.UnidentifiedImageError): why = 'is not a picture that can be read'
+        why = ('is not a picture that can be read' if isinstance(e, Image.UnidentifiedImageError)
+               else f'is damaged or not supported ({e})')
         raise ValueError(f"{name} {why}: give a JPEG, PNG, WebP, GIF, BMP or TIFF file.") from None
 
 # %% ../nbs/00_pictures.ipynb #cb454be1
@@ -340,7 +340,8 @@ def contact_sheet(
     font = ImageFont.load_default(12)
     captions = [[] for _ in rows] if captions is None else captions
     if len(captions) != len(rows):
-        raise ValueError(f"There are {len(rows)} rows and {len(captions)} lists of captions: give one list for each row.")
+        raise ValueError(
+            f"There are {len(rows)} rows and {len(captions)} lists of captions: give one list for each row.")
     rows = [[o and o.resize((max(1, round(o.width*height/o.height)), height), Image.LANCZOS) for o in r] for r in rows]
     widths = [max([o.width for r in rows for o in r[i:i+1] if o] + [24]) for i in range(n)]
     at, line = [gap + sum(widths[:i]) + i*gap for i in range(n)], 18
