@@ -8,7 +8,7 @@ Docs: https://style-nb.github.io/style_nb/units.html.md"""
 from __future__ import annotations
 from dataclasses import replace
 import torch
-from .pictures import load_picture, one_of, resize
+from .pictures import one_of, resize
 from .encoders import Encoder
 from .zoo import CONTENT_KINDS, KIND_NORMS, STYLE_KINDS
 from .learner import StyleLoss, picture_learner
@@ -20,24 +20,47 @@ from .planning import settle_levels
 __all__ = ['in_units', 'to_unit', 'from_unit']
 
 # %% ../nbs/71_units.ipynb #378864bc
-def _rescaled(weights, weight, factors):
-    "Weights times factors, their sum kept, and the weight over all that makes up for it."
-    new = {l: w*float(factors[l]) for l, w in weights.items()}
-    if not sum(new.values()): return weights, weight
-    k = sum(new.values())/sum(weights.values())
-    return {l: w/k for l, w in new.items()}, weight*k
+def _rescaled(r, term, factors):
+    "Weights of layers times factors, their sum kept: the weight over all makes up for it."
+    weights = getattr(r, f'{term}_weights')
+    new = {layer: w*float(factors[layer]) for layer, w in weights.items()}
+    total = sum(new.values())
+    if not total: return r
+    k = total/sum(weights.values())
+    return replace(r, **{
+        f'{term}_weights': {layer: w/k for layer, w in new.items()},
+        f'{term}_weight': getattr(r, f'{term}_weight')*k})
 
+# %% ../nbs/71_units.ipynb #b6d75f62
+def _content_factors(r, x, enc, norm):
+    "{layer: what its content weight is to be multiplied by}"
+    if not r.content_weights: return {}
+    kind = CONTENT_KINDS[r.content_kind]
+    targets = {layer: kind.target(f) for layer, f in enc(x, list(r.content_weights)).items()}
+    return {layer: kind.scale(t, r.content_norm)/kind.scale(t, norm) for layer, t in targets.items()}
+
+# %% ../nbs/71_units.ipynb #91edd655
 def _style_factors(r, styles, x, enc, norm, masks):
-    "{layer: what its weight is to be multiplied by}: the same for every region, or an error."
+    "{layer: what its style weight is to be multiplied by}: the same for every region, or an error."
     if not r.style_weights: return {}
-    loss, kind = StyleLoss(styles, r.style_weights, 1., r.style_blend, r.style_norm, r.style_scale, r.style_kind, r.style_mix, masks.get('masks'), masks.get('style_masks')), STYLE_KINDS[r.style_kind]
+    kind, found = STYLE_KINDS[r.style_kind], {}
     kind.check(one_of(norm, KIND_NORMS, 'style normalisation'))
+    loss = StyleLoss(
+        styles, r.style_weights, 1., r.style_blend, r.style_norm, r.style_scale, r.style_kind, r.style_mix,
+        masks.get('masks'), masks.get('style_masks'))
     picture_learner(x, enc, loss)
-    made = {l: made[l] for made in [loss.make_targets([*r.style_weights])] for l in r.style_weights}
-    there = lambda l, t, k: float(k/kind.scale(t, norm, *([enc.places(l, x.shape[-2:])] if norm == 'udacity' else [])))
-    found = {l: [there(l, *o) for o in (t[0] if loss.masked else [t])] for l, t in made.items()}
-    if any(max(f) > min(f)*(1 + 1e-6) for f in found.values()): raise ValueError(f"Each region has its own factor from {r.style_norm!r} to {norm!r}, and a layer has one weight for all: convert for one style at a time, or between norms that count channels only ('chw', 'hw', 'gatys').")
-    return {l: f[0] for l, f in found.items()}
+    targets = loss.make_targets(list(r.style_weights))
+    for layer in r.style_weights:
+        regions = targets[layer][0] if loss.masked else [targets[layer]]
+        places = [enc.places(layer, x.shape[-2:])] if norm == 'udacity' else []
+        found[layer] = _one_factor([float(scale/kind.scale(t, norm, *places)) for t, scale in regions], r, norm)
+    return found
+
+def _one_factor(factors, r, norm):
+    if max(factors) <= min(factors)*(1 + 1e-6): return factors[0]
+    raise ValueError(
+        f"Each region has its own factor from {r.style_norm!r} to {norm!r}, and a layer has one weight for all: "
+        "convert for one style at a time, or between norms that count channels only ('chw', 'hw', 'gatys').")
 
 # %% ../nbs/71_units.ipynb #6e9ecda3
 @torch.no_grad()
@@ -59,14 +82,17 @@ def in_units(
     hw = settle_levels(replace(r, levels=1), content.shape[-2:], enc)[0]
     given = dict(masks=masks, style_masks=style_masks, content_mask=None, change_mask=None)
     found, r = read_masks(r, given, hw, content, styles)
-    seen, found = [prepare_style(s, content, r) for s in styles], place_styles(found, styles, r)
-    kind, x = CONTENT_KINDS[r.content_kind], resize(content, hw)
-    targets = {l: kind.target(m) for l, m in enc(x, list(r.content_weights)).items()} if r.content_weights else {}
-    cw, c = _rescaled(r.content_weights, r.content_weight, {l: kind.scale(t, r.content_norm)/kind.scale(t, content_norm) for l, t in targets.items()})
-    sw, s = _rescaled(r.style_weights, r.style_weight, _style_factors(r, seen, x, enc, style_norm, found))
+    x, seen = resize(content, hw), [prepare_style(s, content, r) for s in styles]
+    of_content = _content_factors(r, x, enc, content_norm)
+    of_style = _style_factors(r, seen, x, enc, style_norm, place_styles(found, styles, r))
+    new = _rescaled(_rescaled(r, 'content', of_content), 'style', of_style)
     unit = style_norm == content_norm == 'unit'
-    return replace(r, content_weights=cw, content_weight=c, style_weights=sw, style_weight=s, style_norm=style_norm, content_norm=content_norm,
-                   written_for='' if unit else r.written_for, **(dict(strength=s/c) if unit and c else {}))
+    return replace(
+        new,
+        style_norm=style_norm,
+        content_norm=content_norm,
+        written_for='' if unit else r.written_for,
+        strength=new.style_weight/new.content_weight if unit and new.content_weight else r.strength)
 
 # %% ../nbs/71_units.ipynb #9285a4bc
 def to_unit(
@@ -79,6 +105,7 @@ def to_unit(
     "What a recipe asks for, unit-free, on a pair of pictures."
     return in_units(recipe, content, style, 'unit', 'unit', enc, **masks)
 
+# %% ../nbs/71_units.ipynb #26cedbba
 def from_unit(
     recipe,            # A recipe in unit-free terms
     like,              # A recipe or its name, whose units are wanted
@@ -89,4 +116,5 @@ def from_unit(
 )->Recipe:             # The same objective in the units of `like`
     "Weights for another program."
     like = named_recipe(like)
-    return replace(in_units(recipe, content, style, like.style_norm, like.content_norm, enc, **masks), written_for=like.written_for)
+    new = in_units(recipe, content, style, like.style_norm, like.content_norm, enc, **masks)
+    return replace(new, written_for=like.written_for)
