@@ -12,8 +12,10 @@ from fastcore.meta import delegates
 from .pictures import Plate, in_range, load_picture, resize, show_pictures
 from .encoders import Encoder, encoder
 from .learner import check_weights, picture_grams
-from .recipe import Recipe, takes_settings
-from .transfer import Result, Shared, stylize
+from .recipe import takes_settings
+from .results import Result
+from .planning import Shared
+from .transfer import stylize
 
 # %% auto #0
 __all__ = ['palette', 'gram_errors', 'Palettes', 'palettes']
@@ -28,28 +30,38 @@ def palette(
     aspect:float=None,    # Width over height; `None` is the style picture's
     seamless:bool=False,  # Shall the right border fit the left one, and the bottom the top?
     style_weight:float=1.,  # Weight over all style layers
-    tv_weight:float=.2,   # Weight of total variation: no layer sees the weave of single pixels that noise begins with
+    tv_weight:float=.2,   # Weight of total variation, since no layer sees the single pixels of the noise it begins with
     style_scale:float=1., # Longer side of the style picture over the palette's
     shared:Shared=None,   # What this run may take over from others
     progress:bool=True,   # Show a progress bar
     **settings,           # Any other field of `Recipe`
 )->Result:                # The palette
     "A style alone, from noise."
-    if layers is not None and not any(check_weights(layers, 'layers').values()): raise ValueError(f"layers is {layers!r}: a palette needs at least one style layer of a weight above 0, e.g. 'relu3_1'.")
-    if seamless:
-        if settings.get('padding', 'circular') != 'circular': raise ValueError(f"padding is {settings['padding']!r}: seamless=True needs 'circular'. Leave one of them out.")
-        style = [load_picture(s) for s in (style if isinstance(style, (list, tuple)) else [style])]
-        if not style: raise ValueError("There is no style picture: give at least one.")
-        own = style[0].shape[-1]/style[0].shape[-2]
-        size, aspect = _whole_cells(in_range(size, 'size', 16, whole=True), own if aspect is None else in_range(aspect, 'aspect', 1/20, 20))
-    how = dict(size=size, aspect=aspect, content_weights={}, style_weight=style_weight, tv_weight=tv_weight, style_scale=style_scale, padding='circular' if seamless else 'reflect')
-    if layers is not None: how['style_weights'] = layers
-    return stylize(None, style, progress=progress, shared=shared, **how | settings)
+    how = dict(content_weights={}, padding='circular' if seamless else 'reflect')
+    if layers is not None:
+        how['style_weights'] = check_weights(layers, 'layers')
+        if not any(how['style_weights'].values()):
+            raise ValueError(
+                f"layers is {layers!r}: a palette needs at least one style layer of a weight above 0, e.g. 'relu3_1'.")
+    how |= settings
+    if seamless: style, size, aspect = _whole_cells(style, size, aspect, how['padding'])
+    return stylize(
+        None, style, size=size, aspect=aspect, style_weight=style_weight, tv_weight=tv_weight,
+        style_scale=style_scale, progress=progress, shared=shared, **how)
 
-def _whole_cells(size, aspect, cell=16):
-    "Size and aspect whose sides are whole numbers of the pixels that four poolings make one of."
-    w, h = (cell*max(1, round(s/cell)) for s in ((size, size/aspect) if aspect >= 1 else (size*aspect, size)))
-    return max(w, h), w/h
+# %% ../nbs/72_palettes.ipynb #f9daa0f8
+def _whole_cells(style, size, aspect, padding):
+    "Style pictures, size and aspect; both sides are multiples of 16 px, which four poolings make one of."
+    if padding != 'circular':
+        raise ValueError(f"padding is {padding!r}: seamless=True needs 'circular'. Leave one of them out.")
+    styles = [load_picture(s) for s in (style if isinstance(style, (list, tuple)) else [style])]
+    if not styles: raise ValueError("There is no style picture: give at least one.")
+    h, w = styles[0].shape[-2:]
+    size = in_range(size, 'size', 16, whole=True)
+    aspect = w/h if aspect is None else in_range(aspect, 'aspect', 1/20, 20)
+    w, h = (size, size/aspect) if aspect >= 1 else (size*aspect, size)
+    w, h = (16*max(1, round(side/16)) for side in (w, h))
+    return styles, max(w, h), w/h
 
 # %% ../nbs/72_palettes.ipynb #91f8f455
 @torch.no_grad()
@@ -62,40 +74,68 @@ def gram_errors(
 )->dict:               # {layer: |G - A|²/|A|²}, 0 where the palettes are equal
     "How far the palette of a picture is from that of a style picture, layer by layer, in fp32."
     enc = on if isinstance(on, Encoder) else encoder(on, padding='reflect')
-    x, s, layers = load_picture(picture), load_picture(style), enc.check(list(check_weights(layers, 'layers')))
-    s = resize(s, min(round(max(x.shape[-2:])*in_range(scale, 'scale', .01)), max(s.shape[-2:])))
-    for o, what in ((x, 'picture'), (s, 'style picture')):
-        if min(o.shape[-2:]) < enc.min_side(layers): raise ValueError(f"The {what} is {o.shape[-1]}x{o.shape[-2]} px where it is compared, and {layers} need {enc.min_side(layers)} px: take a larger picture or shallower layers.")
-    g, a = (picture_grams(enc, o, layers) for o in (x, s))
-    return {l: float((g[l] - a[l]).square().sum()/a[l].square().sum()) for l in layers}
+    layers = enc.check(list(check_weights(layers, 'layers')))
+    need = enc.min_side(layers)
+    x, s = load_picture(picture), load_picture(style)
+    side = round(max(x.shape[-2:])*in_range(scale, 'scale', .01))
+    s = resize(s, min(side, max(s.shape[-2:])))
+    for seen, what in ((x, 'picture'), (s, 'style picture')):
+        h, w = seen.shape[-2:]
+        if min(h, w) < need:
+            raise ValueError(
+                f"The {what} is {w}x{h} px where it is compared, and {layers} need {need} px: "
+                "take a larger picture or shallower layers.")
+    g, a = picture_grams(enc, x, layers), picture_grams(enc, s, layers)
+    return {layer: float((g[layer] - a[layer]).square().sum()/a[layer].square().sum()) for layer in layers}
 
 # %% ../nbs/72_palettes.ipynb #a64ec9bf
 class Palettes(Mapping):
     "Palettes by (style, layer); shows itself as a grid, a row a style."
-    def __init__(self, styles, results): self.styles, self.results = styles, results
+    def __init__(self, styles, results):
+        self.styles = styles
+        self.results = results
+
     def __getitem__(self, k): return self.results[k]
     def __iter__(self): return iter(self.results)
     def __len__(self): return len(self.results)
+
     def show(self, height:float=1.8)->Plate:
         "Each style picture beside its palettes."
-        columns = list(dict.fromkeys(l for _, l in self.results))
-        pictures = [o for n, s in self.styles.items() for o in (s, *(self.results[n, l].image for l in columns))]
-        titles = [o for n in self.styles for o in (n, *columns)]
+        columns = list(dict.fromkeys(layer for _, layer in self))
+        pictures, titles = [], []
+        for name, style in self.styles.items():
+            pictures += [style, *(self[name, layer] for layer in columns)]
+            titles += [name, *columns]
         return show_pictures(pictures, titles, ncols=len(columns) + 1, height=height)
+
     def _repr_png_(self): return self.show()._repr_png_()
 
-def _column(l): return l if isinstance(l, str) else ' '.join(f'{k}:{w:g}' for k, w in l.items()) if isinstance(l, dict) else ' '.join(l)
+# %% ../nbs/72_palettes.ipynb #d766b8dc
+def _column(layers):
+    "What a column is called."
+    if isinstance(layers, str): return layers
+    if isinstance(layers, dict): layers = [f'{layer}:{w:g}' for layer, w in layers.items()]
+    return ' '.join(layers)
 
+# %% ../nbs/72_palettes.ipynb #6a8d30be
 @delegates(palette, but=['layers', 'shared'])
 def palettes(
-    styles,                     # Style pictures: a dict {name: picture}, a list, or one
-    layers=('all', 'relu1_1', 'relu2_1', 'relu3_1', 'relu4_1'),  # A column each: a layer, {layer: weight}, a list of layers, or 'all' for the recipe's own
-    **settings,                 # Anything else `palette` takes
-)->Palettes:                    # {(name, layer): Result}; weighted layers are called 'relu1_1:3 relu4_1:1', a list 'relu1_1 relu4_1'
+    styles,         # Style pictures: a dict {name: picture}, a list, or one
+    layers=(        # A column each: a layer, {layer: weight}, a list of layers, or 'all' for the recipe's own
+        'all', 'relu1_1', 'relu2_1', 'relu3_1', 'relu4_1'),
+    **settings,     # Anything else `palette` takes
+)->Palettes:        # {(name, layer): Result}; with weights it is 'relu1_1:3 relu4_1:1', a list 'relu1_1 relu4_1'
     "Palettes of several styles, layer by layer."
-    if not isinstance(styles, dict): styles = {f'style {i+1}': s for i, s in enumerate(styles if isinstance(styles, (list, tuple)) else [styles])}
-    if not isinstance(layers, (str, dict, list, tuple)): raise TypeError(f"layers is {layers!r}: give a list with a column each, e.g. ['all', 'relu3_1'].")
-    layers, shared = [layers] if isinstance(layers, (str, dict)) else list(layers), Shared()
-    for l in layers: check_weights(l, 'layers')
-    if not styles or not layers: raise ValueError("There is nothing to paint: give at least one style and one layer.")
-    return Palettes(styles, {(n, _column(l)): palette(s, None if l == 'all' else l, shared=shared, **settings) for n, s in styles.items() for l in layers})
+    if not isinstance(styles, dict):
+        given = styles if isinstance(styles, (list, tuple)) else [styles]
+        styles = {f'style {i}': style for i, style in enumerate(given, 1)}
+    if isinstance(layers, (str, dict)): layers = [layers]
+    if not isinstance(layers, (list, tuple)):
+        raise TypeError(f"layers is {layers!r}: give a list with a column each, e.g. ['all', 'relu3_1'].")
+    for column in layers: check_weights(column, 'layers')
+    if not styles or not layers:
+        raise ValueError("There is nothing to paint: give at least one style and one layer.")
+    shared = Shared()
+    return Palettes(styles, {
+        (name, _column(own)): palette(style, None if own == 'all' else own, shared=shared, **settings)
+        for name, style in styles.items() for own in layers})
