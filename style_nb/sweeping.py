@@ -14,11 +14,13 @@ from joblib.externals.loky import get_reusable_executor
 from PIL import Image
 from fastcore.meta import delegates
 from tqdm.auto import tqdm
-from .pictures import Plate, as_path, contact_sheet, in_range, load_picture, one_of, resize, save_picture, to_pil
+from .pictures import (
+    Plate, as_path, contact_sheet, in_range, load_picture, one_of, resize, save_picture, to_pil)
 from .encoders import ENCODERS
 from .recipe import RECIPES, Recipe, png_info
 from .learner import digest
-from .transfer import Shared, stylize
+from .planning import Shared
+from .transfer import stylize
 
 # %% auto #0
 __all__ = ['NOTE', 'Item', 'combinations', 'plan_sweep', 'read_item', 'paint_item', 'Sweep', 'sweep', 'Matrix', 'matrix',
@@ -39,41 +41,53 @@ class Item:
     error: str = ''            # What went wrong, '' if nothing did
 
     @property
-    def caption(self): return ', '.join(f'{k} {_short(v)}' if k != 'recipe' or len(self.settings) > 1 else _short(v) for k, v in self.settings.items()) or 'default'
+    def caption(self):
+        if list(self.settings) == ['recipe']: return _short(self.settings['recipe'])
+        return ', '.join(f'{k} {_short(v)}' for k, v in self.settings.items()) or 'default'
+
     @property
-    def filename(self): return re.sub(r'[^\w.=-]+', '_', f"{'_'.join(self.pair)}_{self.caption}")[:80] + f'-{self.key}.png'
-    def __repr__(self): return f"Item({' + '.join(self.pair)}; {self.caption}: {self.error or ('done' if self.image else 'to do')})"
+    def filename(self):
+        name = re.sub(r'[^\w.=-]+', '_', f"{'_'.join(self.pair)}_{self.caption}")
+        return f'{name[:80]}-{self.key}.png'
+
+    def __repr__(self):
+        state = self.error or ('done' if self.image else 'to do')
+        return f"Item({' + '.join(self.pair)}; {self.caption}: {state})"
 
 def _short(v):
     "A setting in a few characters."
     if isinstance(v, dict): return ' '.join(f'{k}:{_short(w)}' for k, w in v.items()) or 'none'
     if isinstance(v, (list, tuple)): return ' '.join(map(_short, v))
-    return f'{v:g}' if isinstance(v, float) else str(v) if isinstance(v, (str, int, bool, type(None))) else type(v).__name__
+    if isinstance(v, float): return f'{v:g}'
+    return str(v) if isinstance(v, (str, int, type(None))) else type(v).__name__
 
 # %% ../nbs/74_sweeping.ipynb #3adf2b98
+_SETTINGS = ['recipe', *(f.name for f in fields(Recipe))]
+
 def combinations(
     grid,    # {setting: list of values}, all combined; or a list of dicts, each one combination
 )->list:     # A dict of settings each
     "What a grid of settings spells out."
-    allowed = ['recipe', *(f.name for f in fields(Recipe))]
     if isinstance(grid, dict):
-        for k, v in grid.items():
-            if isinstance(v, (str, dict)) or not hasattr(v, '__iter__'): raise TypeError(f"The grid's {k} is {v!r}: give a list of values.")
-        grid = [dict(zip(grid, vs)) for vs in itertools.product(*map(list, grid.values()))]
+        for name, values in grid.items():
+            if isinstance(values, (str, dict)) or not hasattr(values, '__iter__'):
+                raise TypeError(f"The grid's {name} is {values!r}: give a list of values.")
+        grid = [dict(zip(grid, values)) for values in itertools.product(*map(list, grid.values()))]
     grid = list(grid)
     if not grid: raise ValueError("The grid is empty: give at least one value for each setting.")
     for combo in grid:
         if not isinstance(combo, dict): raise TypeError(f"The grid holds {combo!r}: give dicts of settings.")
-        for k in combo: one_of(k, allowed, 'setting')
+        for name in combo: one_of(name, _SETTINGS, 'setting')
     return grid
 
+# %% ../nbs/74_sweeping.ipynb #946d5eb1
 def _plain(v):
     "Anything a setting can be, as data for a key."
     if isinstance(v, dict): return {k: _plain(o) for k, o in v.items()}
     if isinstance(v, (list, tuple)): return [_plain(o) for o in v]
     if isinstance(v, Recipe): return repr(v)
     if isinstance(v, torch.Tensor) and v.ndim == 2: v = v[None]  # a mask
-    return v if isinstance(v, (str, int, float, bool, type(None))) else digest(load_picture(v))
+    return v if isinstance(v, (str, int, float, type(None))) else digest(load_picture(v))
 
 def plan_sweep(
     contents:list,   # (name, tensor) of each content picture; a tensor of `None` for style alone
@@ -82,18 +96,41 @@ def plan_sweep(
     common:dict,     # Settings all items share
 )->list:             # `Item`s, with (content, style, settings) to run each
     "The items of a sweep: every pair with every combination."
-    items, shas = [], {id(x): '' if x is None else digest(x) for _, x in contents} | {id(x): digest(x) for _, xs in styles for x in xs}
-    for (c, x), (s, ys), combo in itertools.product(contents, styles, combinations(grid)):
-        key = json.dumps([shas[id(x)], [shas[id(y)] for y in ys], _plain(common | combo)], sort_keys=True)
-        items.append((Item((c, s), combo, hashlib.sha256(key.encode()).hexdigest()[:12]), x, ys, common | combo))
+    items = []
+    shas = {id(x): '' if x is None else digest(x) for _, x in contents}
+    shas |= {id(y): digest(y) for _, ys in styles for y in ys}
+    for (content, x), (style, ys), combo in itertools.product(contents, styles, combinations(grid)):
+        settings = common | combo
+        key = json.dumps([shas[id(x)], [shas[id(y)] for y in ys], _plain(settings)], sort_keys=True)
+        key = hashlib.sha256(key.encode()).hexdigest()[:12]
+        items.append((Item((content, style), combo, key), x, ys, settings))
     return items
 
 # %% ../nbs/74_sweeping.ipynb #0d452900
 NOTE = 'style_nb.run'
 
+def _note(result):
+    "Time and losses of a run, as they are kept with its picture."
+    h = result.history
+    return dict(
+        seconds=round(float(h.seconds.iloc[-1]), 3) if len(h) else 0.,
+        loss=float(h.loss.iloc[-1]) if len(h) else None,
+        stopped=result.stopped,
+        losses=[float(f'{loss:.4g}') for loss in h.loss])
+
+def _fill(item, image, recipe, note):
+    item.image = image
+    item.recipe = recipe
+    item.seconds = note['seconds']
+    item.loss = note['loss']
+    item.losses = note.get('losses', [])
+    item.error = note['stopped']
+
+# %% ../nbs/74_sweeping.ipynb #e2109559
 def _by_these_weights(recipe):
     "Was it painted by the weights of today, as far as they are in the package?"
-    return _same_here(recipe.encoder, recipe.encoder_weights, recipe.encoder_digest) and _same_here(recipe.finish, recipe.finish_weights, recipe.finish_digest)
+    begun = _same_here(recipe.encoder, recipe.encoder_weights, recipe.encoder_digest)
+    return begun and _same_here(recipe.finish, recipe.finish_weights, recipe.finish_digest)
 
 def _same_here(name, weights, digest):
     today = ENCODERS[name].sha256 if name else ''
@@ -104,15 +141,13 @@ def read_item(
     folder:Path,  # Where its file may be
 )->bool:          # Was it there?
     "Fill an item from its file."
-    for f in folder.glob(f'*-{item.key}.png'):
+    for path in folder.glob(f'*-{item.key}.png'):
         try:
-            recipe = Recipe.load(f)
+            recipe = Recipe.load(path)
             if not _by_these_weights(recipe): continue
-            with Image.open(f) as im: item.image, note = im.convert('RGB'), json.loads(im.text[NOTE])
+            with Image.open(path) as im: _fill(item, im.convert('RGB'), recipe, json.loads(im.text[NOTE]))
+            return True
         except (ValueError, OSError, KeyError): continue
-        item.recipe = recipe
-        item.seconds, item.loss, item.error, item.losses = note['seconds'], note['loss'], note['stopped'], note.get('losses', [])
-        return True
     return False
 
 # %% ../nbs/74_sweeping.ipynb #d7ab0569
@@ -125,19 +160,77 @@ def paint_item(
 )->Item:                 # The item, painted or with an error
     "Paint one item, and save it."
     try:
-        r = stylize(content, styles or None, settings.get('recipe', 'default'), shared=shared, progress=False, **{k: v for k, v in settings.items() if k != 'recipe'})
-        h = r.history
-        if r.stopped == 'stopped by hand': raise KeyboardInterrupt
-        item.image, item.recipe, item.error = r.image, r.recipe, r.stopped
-        item.seconds, item.loss = (round(float(h.seconds.iloc[-1]), 3), float(h.loss.iloc[-1])) if len(h) else (0., None)
-        item.losses = [float(f'{l:.4g}') for l in h.loss]
+        result = stylize(content, styles or None, shared=shared, progress=False, **settings)
+        if result.stopped == 'stopped by hand': raise KeyboardInterrupt
+        note = _note(result)
+        _fill(item, result.image, result.recipe, note)
         if folder:
-            info = png_info(r.recipe)
-            info.add_itxt(NOTE, json.dumps(dict(seconds=item.seconds, loss=item.loss, stopped=r.stopped, losses=item.losses)))
-            save_picture(r.image, folder/item.filename, pnginfo=info)
+            info = png_info(result.recipe)
+            info.add_itxt(NOTE, json.dumps(note))
+            save_picture(result.image, folder/item.filename, pnginfo=info)
     except Exception as e: item.error = f'{type(e).__name__}: {e}'
     return item
 
+# %% ../nbs/74_sweeping.ipynb #c7797da4
+@dataclass(repr=False)
+class Sweep:
+    "What a sweep gave: `.items`, `.table`, `.sheet()`."
+    items: list = field(default_factory=list)  # `Item`s: pairs in order, combinations within each
+
+    def __len__(self): return len(self.items)
+    def __getitem__(self, i): return self.items[i]
+
+    def __repr__(self):
+        painted = sum(item.image is not None for item in self.items)
+        failed = sum(bool(item.error) for item in self.items)
+        return f"Sweep: {painted} of {len(self)} pictures" + (f", {failed} with an error" if failed else '')
+
+    def _repr_png_(self):
+        if any(item.image for item in self.items): return self.sheet()._repr_png_()
+
+    @property
+    def table(self)->pd.DataFrame:
+        "A row an item: content, style, its settings, seconds, loss, error."
+        return pd.DataFrame([dict(
+            content=item.pair[0], style=item.pair[1], **item.settings,
+            seconds=item.seconds, loss=item.loss, error=item.error) for item in self.items])
+
+    def sheet(self,
+        height:int=200,    # Height of each picture, px
+        ncols:int=None,    # Pictures in a row; `None` gives each pair a row of its own
+    )->Image.Image:        # One picture of all
+        "All pictures with their captions."
+        pairs = len({item.pair for item in self.items})
+        ncols = ncols or (len(self)//pairs if pairs > 1 else min(len(self), 6))
+        pictures, captions = [], []
+        for i in range(0, len(self), ncols):
+            row = self.items[i:i+ncols]
+            pictures.append([item.image for item in row])
+            captions.append([_under(item, pairs > 1) for item in row])
+        return contact_sheet(pictures, captions, height=height)
+
+def _under(item, named):
+    "What stands under a picture."
+    text = item.error or item.caption
+    return f"{' + '.join(item.pair)}: {text}" if named else text
+
+# %% ../nbs/74_sweeping.ipynb #9d9c5a2e
+def _listed(pictures): return pictures if isinstance(pictures, (list, tuple)) else [pictures]
+
+def _name(picture, default):
+    if isinstance(picture, (str, Path)): return Path(picture).stem
+    return getattr(picture, 'name', None) or default
+
+def _titled(pictures, what):
+    "(name, what was given) of one picture or a list of them, in which an entry may be a list."
+    pictures, found = _listed(pictures), []
+    if not pictures: raise ValueError(f"There is no {what} picture: give at least one.")
+    for i, entry in enumerate(pictures, 1):
+        default = what if len(pictures) == 1 else f'{what} {i}'
+        found.append(('+'.join(_name(o, default) for o in _listed(entry)), entry))
+    return found
+
+# %% ../nbs/74_sweeping.ipynb #3876b4a2
 def _paint_some(jobs, folder, threads):
     "Items in a process of its own; an interrupt ends them, and gives those that are done."
     torch.set_num_threads(threads)
@@ -146,43 +239,6 @@ def _paint_some(jobs, folder, threads):
         for job in jobs: done.append(paint_item(*job, folder, shared))
     except KeyboardInterrupt: pass
     return done
-
-# %% ../nbs/74_sweeping.ipynb #c7797da4
-@dataclass(repr=False)
-class Sweep:
-    "What a sweep gave: `.items`, `.table`, `.sheet()`."
-    items: list = field(default_factory=list)  # `Item`s: pairs in order, combinations within each
-    def __len__(self): return len(self.items)
-    def __getitem__(self, i): return self.items[i]
-    def __repr__(self):
-        n, bad = sum(o.image is not None for o in self.items), sum(bool(o.error) for o in self.items)
-        return f"Sweep: {n} of {len(self)} pictures" + (f", {bad} with an error" if bad else '')
-    def _repr_png_(self): return self.sheet()._repr_png_() if any(o.image for o in self.items) else None
-
-    @property
-    def table(self)->pd.DataFrame:
-        "A row an item: content, style, its settings, seconds, loss, error."
-        return pd.DataFrame([dict(content=o.pair[0], style=o.pair[1], **o.settings, seconds=o.seconds, loss=o.loss, error=o.error) for o in self.items])
-
-    def sheet(self,
-        height:int=200,    # Height of each picture, px
-        ncols:int=None,    # Pictures in a row; `None` gives each pair a row of its own
-    )->Image.Image:        # One picture of all
-        "All pictures with their captions."
-        pairs = len({o.pair for o in self.items})
-        ncols = ncols or (len(self)//pairs if pairs > 1 else min(len(self), 6))
-        rows = [self.items[i:i+ncols] for i in range(0, len(self), ncols)]
-        name = lambda o: (f"{' + '.join(o.pair)}: " if pairs > 1 else '') + (o.error or o.caption)
-        return contact_sheet([[o.image for o in r] for r in rows], [[name(o) for o in r] for r in rows], height=height)
-
-# %% ../nbs/74_sweeping.ipynb #9d9c5a2e
-def _titled(pictures, what, many=False):
-    "(name, tensor) of one picture or a list of them; with `many` (name, tensors), an entry may be a list."
-    pictures = list(pictures) if isinstance(pictures, (list, tuple)) else [pictures]
-    if not pictures: raise ValueError(f"There is no {what} picture: give at least one.")
-    name = lambda o, i: Path(str(o)).stem if isinstance(o, (str, Path)) else getattr(o, 'name', None) or (what if len(pictures) == 1 else f'{what} {i + 1}')
-    if not many: return [(name(o, i), None if o is None else load_picture(o)) for i, o in enumerate(pictures)]
-    return [('+'.join(name(p, i) for p in o), [load_picture(p) for p in o]) if isinstance(o, (list, tuple)) else (name(o, i), [] if o is None else [load_picture(o)]) for i, o in enumerate(pictures)]
 
 def _batches(jobs, workers):
     "Jobs in lists for one process each: few enough to stay even, with one pair of pictures where possible."
@@ -198,8 +254,11 @@ def _painted(jobs, folder, workers):
     threads = max(1, joblib.cpu_count()//workers)
     run = joblib.Parallel(n_jobs=workers, return_as='generator_unordered')
     try:
-        for done in run(joblib.delayed(_paint_some)(b, folder, threads) for b in _batches(jobs, workers)): yield from done
-    except BaseException: get_reusable_executor().shutdown(kill_workers=True); raise
+        for done in run(joblib.delayed(_paint_some)(some, folder, threads) for some in _batches(jobs, workers)):
+            yield from done
+    except BaseException:
+        get_reusable_executor().shutdown(kill_workers=True)
+        raise
     get_reusable_executor().shutdown()  # else the processes would wait for more work, a gigabyte each
 
 # %% ../nbs/74_sweeping.ipynb #d3a6dbef
@@ -215,24 +274,30 @@ def sweep(
     **settings,           # Settings all runs share
 )->Sweep:                 # All pictures, in the order of the grid
     "Paint every pair of pictures with every combination of settings."
-    for k in settings: one_of(k, ['recipe', 'device', *(f.name for f in fields(Recipe))], 'setting')
-    plan = plan_sweep(_titled(content, 'content'), _titled(style, 'style', many=True), grid, settings)
-    workers, found = in_range(workers, 'workers', 1, whole=True), Sweep([o for o, *_ in plan])
-    if folder is not None: (folder := as_path(folder)).mkdir(parents=True, exist_ok=True)
-    todo, at = [], {}
-    for i, job in enumerate(plan):
-        first = at.setdefault(job[0].key, i)
-        if first == i and not (folder and read_item(job[0], folder)): todo.append(job)
-    bar = tqdm(total=len(at), initial=len(at) - len(todo), desc='sweep', unit='picture', disable=not progress)
+    for name in settings: one_of(name, [*_SETTINGS, 'device'], 'setting')
+    contents = [(name, None if x is None else load_picture(x)) for name, x in _titled(content, 'content')]
+    styles = [(name, [] if s is None else [*map(load_picture, _listed(s))]) for name, s in _titled(style, 'style')]
+    plan = plan_sweep(contents, styles, grid, settings)
+    workers = in_range(workers, 'workers', 1, whole=True)
+    if folder is not None:
+        folder = as_path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+    items, todo = {}, []
+    for job in plan:
+        item = job[0]
+        if item.key in items: continue  # the same twice
+        items[item.key] = item
+        if not (folder and read_item(item, folder)): todo.append(job)
+    bar = tqdm(total=len(items), initial=len(items) - len(todo), desc='sweep', unit='picture', disable=not progress)
     try:
         for item in _painted(todo, folder, workers):
-            found.items[at[item.key]] = item
+            items[item.key] = item
             bar.update()
             if item.error: tqdm.write(repr(item))
-    except KeyboardInterrupt: tqdm.write('stopped by hand' + ('; run it again to go on' if folder else ''))
+    except KeyboardInterrupt:
+        tqdm.write('stopped by hand' + ('; run it again to go on' if folder else ''))
     finally: bar.close()
-    for i, (o, *_) in enumerate(plan): found.items[i] = found.items[at[o.key]]
-    return found
+    return Sweep([items[item.key] for item, *_ in plan])
 
 # %% ../nbs/74_sweeping.ipynb #b24f19d8
 @dataclass(repr=False)
@@ -241,15 +306,31 @@ class Matrix(Sweep):
     contents: dict = field(default_factory=dict)  # {name: picture}
     styles: dict = field(default_factory=dict)    # {name: picture}
 
-    def __getitem__(self, at): return super().__getitem__(list(self.contents).index(at[0])*len(self.styles) + list(self.styles).index(at[1])) if isinstance(at, tuple) else super().__getitem__(at)
+    def __getitem__(self, at):
+        if isinstance(at, tuple):
+            row, column = list(self.contents).index(at[0]), list(self.styles).index(at[1])
+            at = row*len(self.styles) + column
+        return super().__getitem__(at)
+
     def sheet(self,
         height:int=160,     # Height of each picture, px
     )->Image.Image:         # One picture of all
         "All pictures with what they were made of."
-        small = lambda x: to_pil(resize(load_picture(x), 512))
-        rows = [[small(c), *(self[n, s].image for s in self.styles)] for n, c in self.contents.items()]
-        captions = [[n, *(self[n, s].error for s in self.styles)] for n in self.contents]
-        return contact_sheet([[None, *map(small, self.styles.values())], *rows], [['', *self.styles], *captions], height=height)
+        pictures = [[None, *map(_thumbnail, self.styles.values())]]
+        captions = [['', *self.styles]]
+        for name, content in self.contents.items():
+            row = [self[name, style] for style in self.styles]
+            pictures.append([_thumbnail(content), *(item.image for item in row)])
+            captions.append([name, *(item.error for item in row)])
+        return contact_sheet(pictures, captions, height=height)
+
+def _thumbnail(x): return to_pil(resize(load_picture(x), 512))
+
+# %% ../nbs/74_sweeping.ipynb #ba4f5845
+def _by_name(pictures, what):
+    "{name: picture} of a dict, a list or one."
+    if isinstance(pictures, dict): return pictures
+    return {f'{what} {i}': x for i, x in enumerate(_listed(pictures), 1)}
 
 @delegates(sweep, but=['content', 'style', 'grid'])
 def matrix(
@@ -259,9 +340,11 @@ def matrix(
     **settings,           # Settings all runs share, and `workers`, `progress`
 )->Matrix:                # Indexed by (content, style); shows itself as a sheet
     "Paint every content in every style."
-    contents, styles = (o if isinstance(o, dict) else {f'{what} {i+1}': p for i, p in enumerate(o if isinstance(o, (list, tuple)) else [o])} for o, what in ((contents, 'content'), (styles, 'style')))
-    if not contents or not styles: raise ValueError("There is nothing to paint: give at least one content and one style.")
-    return Matrix(sweep(list(contents.values()), list(styles.values()), [{}], folder, **settings).items, contents, styles)
+    contents, styles = _by_name(contents, 'content'), _by_name(styles, 'style')
+    if not contents or not styles:
+        raise ValueError("There is nothing to paint: give at least one content and one style.")
+    painted = sweep(list(contents.values()), list(styles.values()), [{}], folder, **settings)
+    return Matrix(painted.items, contents, styles)
 
 # %% ../nbs/74_sweeping.ipynb #06334744
 class Comparison(Sweep):
@@ -270,13 +353,15 @@ class Comparison(Sweep):
         "Each recipe's loss as a share of its first, on a logarithmic axis; jumps are changes of level."
         fig = Plate(figsize=(7.2, 3.4), layout='constrained', dpi=100)
         ax = fig.subplots()
-        for i, o in enumerate(o for o in self.items if o.losses):
-            ax.plot(range(1, len(o.losses) + 1), [l/max(o.losses[0], 1e-30) for l in o.losses], lw=1.2, label=o.caption, ls=('-', '--', ':')[i//10 % 3])
+        for i, item in enumerate(item for item in self.items if item.losses):
+            shares = [loss/max(item.losses[0], 1e-30) for loss in item.losses]
+            ax.plot(range(1, len(shares) + 1), shares, lw=1.2, label=item.caption, ls=('-', '--', ':')[i//10 % 3])
         ax.set(xlabel='step', ylabel='loss over first loss', yscale='log')
         ax.spines[['top', 'right']].set_visible(False)
         ax.legend(fontsize=7, frameon=False, loc='upper left', bbox_to_anchor=(1, 1))
         return fig
 
+# %% ../nbs/74_sweeping.ipynb #e4a36f2b
 @delegates(sweep, but=['content', 'style', 'grid', 'recipe'])
 def compare(
     names,                # Names in `RECIPES`, or a list of recipes
@@ -291,10 +376,15 @@ def compare(
 )->Comparison:            # Shows itself as a sheet; see also `.plot_losses()`
     "Paint one pair by several recipes."
     names = [names] if isinstance(names, (str, Recipe)) else list(names)
-    for n in names: n if isinstance(n, Recipe) else one_of(n, RECIPES, 'recipe')
-    settings |= {k: v for k, v in dict(encoder=encoder, size=size, steps=steps).items() if v is not None}
-    found = Comparison(sweep(content, [style] if isinstance(style, (list, tuple)) else style, [dict(recipe=n) for n in names], folder, **settings).items)
-    for o in found: o.settings = dict(recipe=o.settings['recipe'].name if isinstance(o.settings['recipe'], Recipe) else o.settings['recipe'])
+    for name in names:
+        if not isinstance(name, Recipe): one_of(name, RECIPES, 'recipe')
+    same = dict(encoder=encoder, size=size, steps=steps)
+    settings |= {k: v for k, v in same.items() if v is not None}
+    styles = [style] if isinstance(style, (list, tuple)) else style
+    found = Comparison(sweep(content, styles, [dict(recipe=name) for name in names], folder, **settings).items)
+    for item in found:
+        recipe = item.settings['recipe']
+        item.settings = dict(recipe=getattr(recipe, 'name', recipe))
     return found
 
 # %% ../nbs/74_sweeping.ipynb #a15788b0
@@ -308,5 +398,7 @@ def interpolate(
     **settings,           # Settings all runs share, and `workers`, `progress`
 )->Sweep:                 # `n` pictures
     "From one style to another in even steps."
-    shares = [i/(in_range(n, 'n', 2, whole=True) - 1) for i in range(n)]
-    return sweep(content, [[a, b]], [dict(style_blend=[round(1 - t, 4), round(t, 4)]) for t in shares], folder, **settings)
+    n = in_range(n, 'n', 2, whole=True)
+    shares = [i/(n - 1) for i in range(n)]
+    grid = [dict(style_blend=[round(1 - t, 4), round(t, 4)]) for t in shares]
+    return sweep(content, [[a, b]], grid, folder, **settings)
