@@ -1,4 +1,4 @@
-"""How near is a picture to the photo, how near to the painting: figures that do not come from the encoder that made it
+"""How near a picture is to the photo and to the painting: figures that do not come from the encoder that made it
 
 Docs: https://style-nb.github.io/style_nb/comparing.html.md"""
 
@@ -8,7 +8,7 @@ Docs: https://style-nb.github.io/style_nb/comparing.html.md"""
 from __future__ import annotations
 import math
 from collections.abc import Callable
-import numpy as np, torch, torch.nn.functional as F
+import torch, torch.nn.functional as F
 from skimage.metrics import structural_similarity
 from .pictures import in_range, load_picture, resize
 from .colour import luminance
@@ -25,8 +25,10 @@ def fidelity(
 )->float:             # At most 1: equal
     "Structural similarity of luminance."
     x = load_picture(picture)
-    a, b = (luminance(o)[0, 0].double().numpy() for o in (x, resize(load_picture(photo), tuple(x.shape[-2:]))))
-    return float(structural_similarity(a, b, data_range=1., gaussian_weights=True, sigma=1.5, use_sample_covariance=False))
+    y = resize(load_picture(photo), x.shape[-2:])
+    a, b = (luminance(o)[0, 0].double().numpy() for o in (x, y))
+    return float(structural_similarity(
+        a, b, data_range=1., gaussian_weights=True, sigma=1.5, use_sample_covariance=False))
 
 # %% ../nbs/76_comparing.ipynb #12e4d81e
 def _blur(x):
@@ -40,7 +42,10 @@ def laplacian_bands(
     n:int=5,          # Number of bands
 )->list:              # n maps, finest first, each half the side of the one before; then what is left
     "Octaves of a picture: what each blur takes away."
-    if min(x.shape[-2:]) < 3*2**n: raise ValueError(f"{n} bands of a picture of {x.shape[-1]}x{x.shape[-2]} px: give a side of at least {3*2**n} px or ask for fewer bands.")
+    h, w = x.shape[-2:]
+    if min(h, w) < 3*2**n:
+        raise ValueError(
+            f"{n} bands of a picture of {w}x{h} px: give a side of at least {3*2**n} px or ask for fewer bands.")
     bands = []
     for _ in range(n):
         low = _blur(x)
@@ -57,13 +62,17 @@ def sliced_wasserstein(
     seed:int=0,           # Seed of the directions
 )->float:                 # Mean distance along a direction, in the units of the values
     "Distance of the patches of two maps, wherever they are."
-    points = [F.unfold(o.float(), patch)[0] for o in (a, b)]
-    d = torch.randn(directions, points[0].shape[0], generator=torch.Generator().manual_seed(seed))
+    d = torch.randn(directions, a.shape[1]*patch**2, generator=torch.Generator().manual_seed(seed))
     d = d/d.norm(dim=1, keepdim=True)
-    at = torch.linspace(0, 1, 1024)
-    one, two = (torch.quantile(q, at, dim=1) for q in ((d @ p[:, ::max(1, p.shape[1]//20000)]) for p in points))
-    return float((one - two).abs().mean())
+    return float((_profile(a, patch, d) - _profile(b, patch, d)).abs().mean())
 
+def _profile(x, patch, directions):
+    "The patches of a map along each direction, in order, as 1024 values."
+    points = F.unfold(x.float(), patch)[0]
+    along = directions @ points[:, ::max(1, points.shape[1]//20000)]
+    return torch.quantile(along, torch.linspace(0, 1, 1024), dim=1)
+
+# %% ../nbs/76_comparing.ipynb #4776fbcd
 def band_distances(
     picture,              # Anything `load_picture` reads
     style,                # The style picture; brought to the same longer side, never enlarged
@@ -71,7 +80,7 @@ def band_distances(
 )->list:                  # One figure a band, finest first; 1 is what a flat picture has, about
     "Sliced Wasserstein distance of luminance patches in each octave, over the style's own deviation there."
     x, s = _like(picture, style)
-    pairs = list(zip(*(laplacian_bands(luminance(o), bands)[:bands] for o in (x, s))))
+    pairs = zip(*(laplacian_bands(luminance(o), bands)[:bands] for o in (x, s)))
     return [sliced_wasserstein(a, b)/float(b.std().clamp_min(1e-6)) for a, b in pairs]
 
 def colour_distance(
@@ -96,15 +105,17 @@ def at_fidelity(
     tries:int=12,         # Most runs
 )->tuple:                 # (result, style weight, fidelity) of the nearest run
     "Bisect the style weight until the result has the wanted fidelity to the photo."
-    low, high, w, best = None, None, in_range(start, 'start', 1e-9), None
+    low, high, best = None, None, None
+    weight = in_range(start, 'start', 1e-9)
     for _ in range(tries):
-        r = run(w)
-        f = fidelity(getattr(r, 'image', r), photo)
-        if best is None or abs(f - target) < abs(best[2] - target): best = (r, w, f)
-        if abs(f - target) <= tolerance: break
-        if f > target: low = w
-        else: high = w
-        w = math.sqrt(low*high) if low and high else w*4 if low else w/4
+        result = run(weight)
+        found = fidelity(result, photo)
+        if best is None or abs(found - target) < abs(best[2] - target): best = result, weight, found
+        if abs(found - target) <= tolerance: break
+        if found > target: low = weight
+        else: high = weight
+        if low and high: weight = math.sqrt(low*high)
+        else: weight = weight*4 if low else weight/4
     return best
 
 # %% ../nbs/76_comparing.ipynb #97bf8b39
@@ -122,14 +133,18 @@ def retrieval(
 )->dict:                 # {layer: share}, and 'all' for the sum of their distances
     "Share of half photos whose other half has the nearest Gram matrices."
     layers = [f'relu{s}_1' for s in range(1, len(enc.shape.depths) + 1)] if layers is None else enc.check(layers)
-    halves = [{l: [] for l in layers} for _ in range(2)]
-    for p in photos:
-        x = p[None]/255 if p.dtype == torch.uint8 else p
+    left, right = {layer: [] for layer in layers}, {layer: [] for layer in layers}
+    for photo in photos:
+        x = photo[None]/255 if photo.dtype == torch.uint8 else photo
         if grey: x = _grey_equal(x)
         w = x.shape[-1]//2
-        for side, part in zip(halves, (x[..., :w], x[..., -w:])):
-            for l, g in picture_grams(enc, part, layers).items(): side[l].append(F.normalize(g.flatten(), dim=0))
-    nearness = {l: torch.stack(halves[0][l]) @ torch.stack(halves[1][l]).T for l in layers}
+        for side, part in ((left, x[..., :w]), (right, x[..., -w:])):
+            for layer, g in picture_grams(enc, part, layers).items():
+                side[layer].append(F.normalize(g.flatten(), dim=0))
+    nearness = {layer: torch.stack(left[layer]) @ torch.stack(right[layer]).T for layer in layers}
     nearness['all'] = sum(nearness.values())
-    right = lambda k, dim: (k.argmax(dim) == torch.arange(len(k))).float().mean().item()
-    return {l: (right(k, 0) + right(k, 1))/2 for l, k in nearness.items()}
+    return {layer: (_found(k, 0) + _found(k, 1))/2 for layer, k in nearness.items()}
+
+def _found(nearness, dim):
+    "Share of halves to which their own other half is nearest."
+    return (nearness.argmax(dim) == torch.arange(len(nearness))).float().mean().item()

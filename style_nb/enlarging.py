@@ -13,7 +13,8 @@ from .pictures import in_range, load_picture, resize
 from .colour import luminance
 from .callbacks import level_sizes
 from .comparing import colour_distance, fidelity
-from .transfer import Result, stylize
+from .results import Result
+from .transfer import stylize
 
 # %% auto #0
 __all__ = ['enlarge', 'look_drift', 'fine_energy']
@@ -31,12 +32,15 @@ def enlarge(
     **settings,        # Fields of `Recipe` to change; anything else `stylize` takes
 )->Result:             # The large picture; its recipe's `start` is the small one
     "Paint a picture again, larger, with the same look."
-    if not isinstance(small, Result): raise TypeError(f"enlarge was given a {type(small).__name__}: give the Result of the small run.")
+    if not isinstance(small, Result):
+        raise TypeError(f"enlarge was given a {type(small).__name__}: give the Result of the small run.")
     side = max(small.image.size)
-    if in_range(size, 'size', 1, whole=True) <= side: raise ValueError(f"size is {size}, the small picture has {side} px already: give a larger size.")
+    if in_range(size, 'size', 1, whole=True) <= side:
+        raise ValueError(f"size is {size}, the small picture has {side} px already: give a larger size.")
     levels = max([1] + [n for n in range(1, 12) if level_sizes(size, n)[0] > 1.1*side])
-    recipe = replace(small.recipe, snapshots=0, schedule=[], start=None)
-    return stylize(content, style, recipe, **dict(init=small.image, size=size, steps=steps, levels=min(levels, steps), keep=keep) | settings)
+    return stylize(
+        content, style, replace(small.recipe, snapshots=0, schedule=[], start=None),
+        **dict(init=small.image, size=size, steps=steps, levels=min(levels, steps), keep=keep) | settings)
 
 # %% ../nbs/77_enlarging.ipynb #54733869
 def look_drift(
@@ -45,14 +49,16 @@ def look_drift(
 )->dict:        # 'palette': colour distance, 'structure': 1 - SSIM, both at the small size
     "How far a large picture is from a small one, seen at the small size."
     s = load_picture(small)
-    x = resize(load_picture(large), tuple(s.shape[-2:]))
+    x = resize(load_picture(large), s.shape[-2:])
     return dict(palette=colour_distance(x, s), structure=1 - fidelity(x, s))
 
+# %% ../nbs/77_enlarging.ipynb #f5176d26
 def fine_energy(
     large,          # Anything `load_picture` reads
     side:int=192,   # Longer side of the small picture, px
 )->float:           # Mean square
     "Energy of luminance that a picture of `side` px cannot show."
     x = load_picture(large)
-    back = F.interpolate(F.interpolate(x, resize(x, side).shape[-2:], mode='bicubic', antialias=True, align_corners=False), x.shape[-2:], mode='bicubic', align_corners=False)
+    small = F.interpolate(x, resize(x, side).shape[-2:], mode='bicubic', antialias=True, align_corners=False)
+    back = F.interpolate(small, x.shape[-2:], mode='bicubic', align_corners=False)
     return luminance(x - back).square().mean().item()

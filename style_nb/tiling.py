@@ -1,4 +1,4 @@
-"""Anything becomes a style when it is tiled: a guitar, a cat, a face; and the number of tiles says what a brush stroke is
+"""Anything becomes a style when it is tiled: a guitar, a cat, a face; the number of tiles says what a brush stroke is
 
 Docs: https://style-nb.github.io/style_nb/tiling.html.md"""
 
@@ -13,7 +13,8 @@ from fastcore.meta import delegates
 from .pictures import Plate, fit_size, in_range, load_picture, one_of, resize, show_pictures, to_pil
 from .colour import luminance
 from .recipe import unless_said
-from .transfer import Shared, stylize
+from .planning import Shared
+from .transfer import stylize
 from .palettes import palette
 
 # %% auto #0
@@ -23,57 +24,77 @@ __all__ = ['SEAMS', 'TILED', 'tile', 'best_match', 'presence', 'Granularity', 'g
 SEAMS = ('plain', 'mirror', 'blend')
 
 def _faded(x, h, w):
-    "The picture as a tile (h, w) that fits itself: its borders fade into each other, and it begins where its own gradient is small."
+    "The picture as a tile (h, w) that fits itself: its borders fade into each other."
     for dim, side in ((-2, h), (-1, w)):
         fade = max(1, side//5)
-        t = resize(x, (side + fade, x.shape[-1]) if dim == -2 else (x.shape[-2], side + fade))
-        ramp = ((torch.arange(fade).to(x) + .5)/fade).view((-1, 1) if dim == -2 else (1, -1))
-        x = torch.cat([t.narrow(dim, side, fade).lerp(t.narrow(dim, 0, fade), ramp), t.narrow(dim, fade, side - fade)], dim)
-    for dim, side in ((-2, h), (-1, w)):
-        steps = (x - x.roll(1, dim)).abs().transpose(dim, 0).flatten(1).mean(1)
-        x = x.roll(-min((k for k in range(side) if steps[k] <= steps.median()), key=lambda k: min(k, side - k)), dim)
-    return x
+        hw = list(x.shape[-2:])
+        hw[dim] = side + fade
+        t = resize(x, hw)
+        ramp = (torch.arange(fade).to(x) + .5)/fade
+        if dim == -2: ramp = ramp[:, None]
+        begin, end = t.narrow(dim, 0, fade), t.narrow(dim, side, fade)
+        x = torch.cat([end.lerp(begin, ramp), t.narrow(dim, fade, side - fade)], dim)
+    return _from_smooth(_from_smooth(x, -2), -1)
 
-def _soft_edge(h, w):
-    "How much of a tile is seen, (h, w): less and less towards its border."
-    up = lambda n: ((torch.minimum(torch.arange(n), torch.arange(n).flip(0)) + .5)/max(1, n//5)).clamp(max=1)
-    return up(h)[:, None]*up(w)
+def _from_smooth(x, dim):
+    "The tile rolled so that it begins where its own gradient is small."
+    side = x.shape[dim]
+    steps = (x - x.roll(1, dim)).abs().transpose(dim, 0).flatten(1).mean(1)
+    smooth = [k for k in range(side) if steps[k] <= steps.median()]
+    return x.roll(-min(smooth, key=lambda k: min(k, side - k)), dim)
+
+# %% ../nbs/75_tiling.ipynb #b31ff594
+def _soft_edge(n):
+    "How much is seen of a line of `n` pixels: less and less towards its ends."
+    at = torch.arange(n)
+    return ((torch.minimum(at, at.flip(0)) + .5)/max(1, n//5)).clamp(max=1)
 
 def _one_tile(x, h, w, seams, gap):
     "The tile, (1, 3, h, w)."
     if gap == 0: return _faded(x, h, w) if seams == 'blend' else resize(x, (h, w))
     g = round(gap*min(h, w))
-    if g >= min(h, w): raise ValueError(f"gap is {gap}: nothing is left of tiles of {w}x{h} px. Use a smaller gap, fewer tiles or a larger size.")
+    if g >= min(h, w):
+        raise ValueError(
+            f"gap is {gap}: nothing is left of tiles of {w}x{h} px. Use a smaller gap, fewer tiles or a larger size.")
     ground = x.mean((-2, -1), keepdim=True).expand(1, 3, h, w).clone()
     inner = ground[..., g//2:h - (g + 1)//2, g//2:w - (g + 1)//2]
-    inner += (_soft_edge(h - g, w - g).to(x) if seams == 'blend' else 1)*(resize(x, (h - g, w - g)) - inner)
+    seen = (_soft_edge(h - g)[:, None]*_soft_edge(w - g)).to(x) if seams == 'blend' else 1
+    inner += seen*(resize(x, (h - g, w - g)) - inner)
     return ground
 
 # %% ../nbs/75_tiling.ipynb #da73aa47
-def _places(H, W, h, w, brick, n):
-    "For every pixel: row and column of its tile, and where in it the pixel lies."
-    y, x = torch.arange(H)[:, None].expand(H, W), torch.arange(W)[None].expand(H, W)
-    row = y//h
-    x = x + (row % 2)*round(brick*w)
-    return row, x//w, y % h, x % w
-
-def _jittered(t, row, col, v, u, n, place, turn, grow, recolour, seed):
+def _jittered(t, v, u, chance, place, turn, grow, recolour):
     "Sample the tile with an offset, an angle, a scale and a colour of its own in each place."
-    (h, w), gen = t.shape[-2:], torch.Generator().manual_seed(seed)
-    chance = torch.randn(7, n, n, generator=gen)[:, row % n, col % n]  # (7, H, W): the same where tiles come round again
-    dy, dx, a, s = v + .5 - h/2, u + .5 - w/2, chance[2]*turn*torch.pi/180, (chance[3]*grow).exp()
-    yy = (dy*a.cos() - dx*a.sin())/s + chance[0]*place*h
-    xx = (dy*a.sin() + dx*a.cos())/s + chance[1]*place*w
-    out = F.grid_sample(t, torch.stack([2*xx/w, 2*yy/h], -1)[None].to(t), mode='bilinear', padding_mode='reflection', align_corners=False)
+    h, w = t.shape[-2:]
+    dy, dx = v + .5 - h/2, u + .5 - w/2
+    angle, scale = chance[2]*turn*torch.pi/180, (chance[3]*grow).exp()
+    y = (dy*angle.cos() - dx*angle.sin())/scale + chance[0]*place*h
+    x = (dy*angle.sin() + dx*angle.cos())/scale + chance[1]*place*w
+    grid = torch.stack([2*x/w, 2*y/h], -1)[None].to(t)
+    out = F.grid_sample(t, grid, mode='bilinear', padding_mode='reflection', align_corners=False)
     return (out + recolour*chance[4:].to(t)).clamp(0, 1)
+
+def _laid(t, H, W, n, seams, brick, seed, jitter):
+    "A picture (1, 3, H, W) full of the tile."
+    h, w = t.shape[-2:]
+    y, x = torch.arange(H)[:, None].expand(H, W), torch.arange(W)[None].expand(H, W)
+    row, v = y//h, y % h
+    x = x + (row % 2)*round(brick*w)
+    column, u = x//w, x % w
+    if seams == 'mirror':
+        v = torch.where(row % 2 == 1, h - 1 - v, v)
+        u = torch.where(column % 2 == 1, w - 1 - u, u)
+    if not any(jitter.values()): return t[..., v, u]
+    chance = torch.randn(7, n, n, generator=torch.Generator().manual_seed(seed))  # of n tiles, then again
+    return _jittered(t, v, u, chance[:, row % n, column % n], **jitter)
 
 # %% ../nbs/75_tiling.ipynb #ca0e2057
 def tile(
     photo,                # Anything `load_picture` reads
-    n:int=4,              # Tiles along each side, at least 1, which is the photo itself unless its borders are blended
+    n:int=4,              # Tiles along each side; 1 is the photo itself, unless its borders are blended
     *,
     size:int=None,        # Longer side of the result, px; `None` keeps the photo's
-    seams:str=None,       # 'plain', 'mirror' or 'blend', into the ground where there is a gap; `None` is 'blend' when seamless without a gap, else 'plain'
+    seams:str=None,       # One of `SEAMS`; `None` is 'blend' when seamless without a gap, else 'plain'
     gap:float=0.,         # Ground between tiles, in shorter sides of a tile, 0 to .9
     brick:float=0.,       # Offset of every other row, in widths of a tile, 0 to 1
     place:float=0.,       # Jitter of place, deviation in sides of a tile
@@ -87,20 +108,22 @@ def tile(
     x, n = load_picture(photo), in_range(n, 'n', 1, whole=True)
     seams = one_of(seams or ('blend' if seamless and not gap else 'plain'), SEAMS, 'seams')
     gap, brick = in_range(gap, 'gap', 0, .9), in_range(brick, 'brick', 0, 1)
-    place, turn, grow, recolour = (in_range(v, k) for k, v in dict(place=place, turn=turn, grow=grow, recolour=recolour).items())
+    jitter = dict(place=place, turn=turn, grow=grow, recolour=recolour)
+    jitter = {name: in_range(v, name) for name, v in jitter.items()}
     seed = in_range(seed, 'seed', 0, 2**63 - 1, whole=True)
     H, W = x.shape[-2:] if size is None else fit_size(x.shape[-2:], in_range(size, 'size', 4, whole=True))
     h, w = round(H/n), round(W/n)
-    if min(h, w) < 4: raise ValueError(f"{n} tiles in a picture of {W}x{H} px are {w}x{h} px each, and must have 4 at least: use fewer tiles or a larger size.")
+    if min(h, w) < 4:
+        raise ValueError(
+            f"{n} tiles in a picture of {W}x{H} px are {w}x{h} px each, and must have 4 at least: "
+            "use fewer tiles or a larger size.")
     if seamless:
-        if n % 2 and n > 1 and (seams == 'mirror' or brick % 1): raise ValueError(f"n is {n}: mirrored tiles and bricks come round again after two, so that seamless=True needs an even n.")
+        if n % 2 and n > 1 and (seams == 'mirror' or brick % 1):
+            raise ValueError(
+                f"n is {n}: mirrored tiles and bricks come round again after two, "
+                "so that seamless=True needs an even n.")
         H, W = n*h, n*w
-    if n == 1 and seams == 'plain' and not (gap or place or turn or grow or recolour): out = resize(x, (H, W))
-    else:
-        t = _one_tile(x, h, w, seams, gap)
-        row, col, v, u = _places(H, W, h, w, brick, n)
-        if seams == 'mirror': v, u = torch.where(row % 2 == 1, h - 1 - v, v), torch.where(col % 2 == 1, w - 1 - u, u)
-        out = _jittered(t, row, col, v, u, n, place, turn, grow, recolour, seed) if place or turn or grow or recolour else t[..., v, u]
+    out = _laid(_one_tile(x, h, w, seams, gap), H, W, n, seams, brick, seed, jitter)
     return out if isinstance(photo, torch.Tensor) else to_pil(out)
 
 # %% ../nbs/75_tiling.ipynb #595790bc
@@ -112,19 +135,31 @@ def best_match(
     smallest:int=16, # Least side of a patch in the picture, px
 )->float:            # Largest normalised cross-correlation, at most 1
     "How much the most similar patch of a picture, of any size, looks like an object."
-    y, o, patch, smallest = luminance(load_picture(picture)), load_picture(object), in_range(patch, 'patch', 2, 128, whole=True), in_range(smallest, 'smallest', 1)
-    (H, W), aspect, t = y.shape[-2:], o.shape[-1]/o.shape[-2], luminance(resize(o, (patch, patch)))
+    y, thing = luminance(load_picture(picture)), load_picture(object)
+    patch, smallest = in_range(patch, 'patch', 2, 128, whole=True), in_range(smallest, 'smallest', 1)
+    (H, W), aspect = y.shape[-2:], thing.shape[-1]/thing.shape[-2]
+    best, side = -1., float(min(H, W/aspect))
+    if min(side, side*aspect) < smallest:
+        raise ValueError(
+            f"The object fits a picture of {W}x{H} px at {side*aspect:.0f}x{side:.0f} px only, and smallest is "
+            f"{smallest:g}: take a larger picture or lower smallest.")
+    t = luminance(resize(thing, (patch, patch)))
     t = t - t.mean()
     t = t/t.norm().clamp_min(1e-6)
-    best, side = -1., float(min(H, W/aspect))
-    if min(side, side*aspect) < smallest: raise ValueError(f"The object fits a picture of {W}x{H} px at {side*aspect:.0f}x{side:.0f} px only, and smallest is {smallest:g}: take a larger picture or lower smallest.")
     while min(side, side*aspect) >= smallest:
-        z = F.interpolate(y, (max(patch, round(H*patch/side)), max(patch, round(W*patch/side/aspect))), mode='bilinear', antialias=True, align_corners=False)
-        box = lambda v: F.avg_pool2d(v, patch, 1)*patch*patch
-        spread = (box(z*z) - box(z).square()/patch**2).clamp_min(0).sqrt()
-        best, side = max(best, float((F.conv2d(z, t)/spread.clamp_min(.01*patch)).max())), side/2**.25
+        hw = max(patch, round(H*patch/side)), max(patch, round(W*patch/side/aspect))
+        z = F.interpolate(y, hw, mode='bilinear', antialias=True, align_corners=False)
+        best = max(best, _correlation(z, t, patch))
+        side /= 2**.25
     return best
 
+def _correlation(z, t, patch):
+    "The largest of a picture's patches with one of mean 0 and length 1."
+    def box(v): return F.avg_pool2d(v, patch, 1)*patch*patch
+    spread = (box(z*z) - box(z).square()/patch**2).clamp_min(0).sqrt()
+    return float((F.conv2d(z, t)/spread.clamp_min(.01*patch)).max())
+
+# %% ../nbs/75_tiling.ipynb #8259fc72
 def presence(
     picture,     # Anything `load_picture` reads
     object,      # Picture of the object
@@ -142,19 +177,37 @@ class Granularity:
     results: dict = field(default_factory=dict)     # {n: Result}
     scores: dict = field(default_factory=dict)      # {n: presence of the object in the palette}
 
-    def __repr__(self): return 'Granularity: ' + ', '.join(f'n={n}' + (f' presence {self.scores[n]:.3f}' if n in self.scores else '') for n in self.tiles)
+    def __repr__(self):
+        scores = {n: f' presence {score:.3f}' for n, score in self.scores.items()}
+        return 'Granularity: ' + ', '.join(f"n={n}{scores.get(n, '')}" for n in self.tiles)
+
     def _repr_png_(self): return self.show()._repr_png_()
+
     def show(self, height:float=1.7)->Plate:
         "A row of tiles, one of palettes, one of results."
-        rows = [r for r in (self.tiles, self.palettes, self.results) if r]
-        titles = [f'{n} tile{"s"[:n > 1]}' for n in self.tiles] + [f'palette, {self.scores[n]:.2f}' if n in self.scores else 'palette' for n in self.palettes] + ['']*len(self.results)
-        return show_pictures([o for r in rows for o in r.values()], titles, ncols=len(self.tiles), height=height)
+        pictures = [*self.tiles.values(), *self.palettes.values(), *self.results.values()]
+        titles = [f'{n} tiles' if n > 1 else '1 tile' for n in self.tiles]
+        titles += [f'palette, {self.scores[n]:.2f}' if n in self.scores else 'palette' for n in self.palettes]
+        titles += ['']*len(self.results)
+        return show_pictures(pictures, titles, ncols=len(self.tiles), height=height)
 
-# %% ../nbs/75_tiling.ipynb #f8304fe7
-_OF_CONTENT = 'content_weights content_weight content_kind content_norm style_weight tv_weight keep init colours colour_method masks style_masks content_mask change_mask schedule'.split()
+# %% ../nbs/75_tiling.ipynb #d3ddcac9
+_OF_CONTENT = (
+    'content_weights content_weight content_kind content_norm style_weight tv_weight keep init colours colour_method '
+    'masks style_masks content_mask change_mask schedule').split()
 
 TILED = dict(content_weights='relu3_1', style_weight=3.)  # settings of a run whose style is tiles
 
+def _tile_settings(how):
+    "Settings of `tile`, and nothing else."
+    how = how or {}
+    if not isinstance(how, dict):
+        raise ValueError(f"how is {how!r}: give a dict of settings of `tile`, e.g. how=dict(seams='blend').")
+    known = [name for name in inspect.signature(tile).parameters if name not in ('photo', 'n', 'size')]
+    for name in how: one_of(name, known, 'setting in how')
+    return how
+
+# %% ../nbs/75_tiling.ipynb #f8304fe7
 @delegates(stylize, but=['style', 'resume', 'shared', 'cbs', 'device'])
 def granularity_sweep(
     photo,                   # The object
@@ -167,21 +220,21 @@ def granularity_sweep(
     size:int=320,            # Longer side of palettes and results, px
     style_scale:float=1.,    # Longer side of the tiled picture over theirs
     progress:bool=True,      # Show progress bars
-    **settings,              # Any other field of `Recipe`, `recipe`, masks; they win over `TILED`, and palettes take some
+    **settings,              # Any other field of `Recipe`, `recipe`, masks; they win over `TILED`; palettes take some
 )->Granularity:              # Tiles, palettes and results
     "What the number of tiles does to palette and result."
     ns = [in_range(n, 'ns', 1, whole=True) for n in (ns if isinstance(ns, (list, tuple, range)) else [ns])]
     if not ns: raise ValueError("There is no number of tiles: give at least one, e.g. ns=(1, 4, 16).")
-    if not isinstance(how or {}, dict): raise ValueError(f"how is {how!r}: give a dict of settings of `tile`, e.g. how=dict(seams='blend').")
-    for k in how or {}: one_of(k, [o for o in inspect.signature(tile).parameters if o not in ('photo', 'n', 'size')], 'setting in how')
-    if 'style' in settings: raise ValueError("style is given, but the tiled photo is the style: give the object as photo and leave style out.")
-    shared, out = Shared(), Granularity({n: tile(to_pil(load_picture(photo)), n, size=size, **how or {}) for n in ns})
-    same = dict(size=size, steps=steps, style_scale=style_scale, shared=shared, progress=progress)
+    if 'style' in settings:
+        raise ValueError(
+            "style is given, but the tiled photo is the style: give the object as photo and leave style out.")
+    how, picture = _tile_settings(how), to_pil(load_picture(photo))
+    out = Granularity({n: tile(picture, n, size=size, **how) for n in ns})
+    same = dict(size=size, steps=steps, style_scale=style_scale, shared=Shared(), progress=progress)
     alone = {k: v for k, v in settings.items() if content is None or k not in _OF_CONTENT}
     own = unless_said(settings.get('recipe', 'default'), TILED)
     for n, t in out.tiles.items():
-        if content is not None:
-            out.results[n] = stylize(content, t, **same, **own | settings)
+        if content is not None: out.results[n] = stylize(content, t, **same, **own | settings)
         out.palettes[n] = palette(t, **same, **alone)
         if unrelated is not None: out.scores[n] = presence(out.palettes[n], photo, unrelated)
     return out
