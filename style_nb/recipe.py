@@ -1,4 +1,4 @@
-"""Every choice of a run as data, that a saved picture carries with it
+"""Every choice of a run as data: by a name, as a card, with some fields replaced
 
 Docs: https://style-nb.github.io/style_nb/recipe.html.md"""
 
@@ -6,346 +6,79 @@ Docs: https://style-nb.github.io/style_nb/recipe.html.md"""
 
 # %% ../nbs/60_recipe.ipynb #8d0a8343
 from __future__ import annotations
-import hashlib, json, math, re, textwrap
-from dataclasses import dataclass, field, fields, asdict, replace
-from pathlib import Path
-import numpy as np
-import pandas as pd
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
-from fastcore.docments import docments
-from fastcore.meta import delegates
-from .pictures import as_path, one_of, in_range, to_pil, MAX_ASPECT, MIN_SIDE, PictureNotFound
-from .colour import COLOURS, COLOUR_METHODS
-from .encoders import ENCODERS, INPUTS, POOLINGS, PADDINGS, Encoder, Shape, encoder, layer_names
-from .losses import CONTENT_NORMS, TV_KINDS
-from .zoo import KIND_NORMS, STYLE_KINDS, CONTENT_KINDS
-from .learner import check_weights
-from .starts import NOISES
-from .blends import STYLE_MIXES
-from .callbacks import PRECISIONS, check_move
+import textwrap
+from dataclasses import replace
+from .pictures import one_of
+from .encoders import ENCODERS
+from .settings import *
+from .carrying import *
 
 # %% auto #0
-__all__ = ['OPTIMIZERS', 'STARTS', 'CLAMPS', 'SCHEMA', 'FIRST_TEXNET', 'RECIPES', 'PNG_KEY', 'Number', 'Choice', 'Switch',
-           'Layers', 'Words', 'Digest', 'Reference', 'MaskReference', 'Moves', 'setting', 'note', 'Recipe',
-           'takes_settings', 'recipe_table', 'rule_of', 'unit_weights', 'on_encoder', 'nearest_layers', 'named_recipe',
-           'unless_said', 'Text', 'recipe_card', 'show_recipes', 'picture_ref', 'to_json', 'from_json', 'png_info',
-           'load_recipe', 'check_encoder', 'recipe_encoder']
+__all__ = ['RECIPES', 'named_recipe', 'unless_said', 'Text', 'recipe_card', 'show_recipes', 'CLAMPS', 'FIRST_TEXNET',
+           'OPTIMIZERS', 'PNG_KEY', 'SCHEMA', 'STARTS', 'Choice', 'Digest', 'Layers', 'MaskReference', 'Moves',
+           'Number', 'Recipe', 'Reference', 'Switch', 'Words', 'check_encoder', 'from_json', 'load_recipe',
+           'nearest_layers', 'note', 'on_encoder', 'picture_ref', 'png_info', 'recipe_encoder', 'recipe_table',
+           'rule_of', 'setting', 'takes_settings', 'to_json', 'unit_weights']
 
-# %% ../nbs/60_recipe.ipynb #56d79ae3
-@dataclass(frozen=True)
-class Number:
-    "A number in a range, or several."
-    low: float = 0.         # Smallest
-    high: float = math.inf  # Largest
-    whole: bool = False     # Whole numbers only?
-    many: str = ''          # 'list': a list of them; 'or list': one, or a list
-    usual: tuple = ()       # Where a slider begins and ends
+# %% ../nbs/60_recipe.ipynb #60a0e002
+_all_ = [
+    'CLAMPS', 'FIRST_TEXNET', 'OPTIMIZERS', 'PNG_KEY', 'SCHEMA', 'STARTS',
+    'Choice', 'Digest', 'Layers', 'MaskReference', 'Moves', 'Number', 'Recipe', 'Reference', 'Switch',
+    'Words', 'check_encoder', 'from_json', 'load_recipe', 'nearest_layers', 'note', 'on_encoder',
+    'picture_ref', 'png_info', 'recipe_encoder', 'recipe_table', 'rule_of', 'setting', 'takes_settings',
+    'to_json', 'unit_weights']
 
-    def check(self, value, name):
-        if self.many and isinstance(value, (list, tuple, range)):
-            return [in_range(v, name, self.low, self.high, self.whole) for v in value]
-        if self.many == 'list': raise TypeError(f"{name} is {value!r}: give a list of numbers, {self.allowed}.")
-        return in_range(value, name, self.low, self.high, self.whole)
+# %% ../nbs/60_recipe.ipynb #60a0e003
+RECIPES = dict(
+    default=Recipe(
+        source='style_nb: coarse to fine, L-BFGS, unit-free losses, tuned by eye on the default encoder'))
+_CLASSIC = dict(relu1_1=1., relu2_1=1., relu3_1=1., relu4_1=1., relu5_1=1.)
+_FIFTHS = dict.fromkeys(_CLASSIC, .2)
+# As most programs were written: from the content, one level, plain VGG, steps of one size.
+_PLAIN = Recipe(
+    written_for='vgg19-caffe',
+    encoder='vgg19',
+    content_weights='relu4_2',
+    style_weights=_CLASSIC,
+    style_norm='chw',
+    content_norm='mse',
+    tv_weight=0.,
+    style_scale=1.,
+    init='content',
+    size=512,
+    steps=1000,
+    levels=1,
+    history=100,
+    lr_end=1.,
+    pooling='max',
+    padding='zero',
+)
 
-    @property
-    def allowed(self):
-        if self.high < math.inf: return f'{self.low:g} to {self.high:g}'
-        return f'at least {self.low:g}'
-
-@dataclass(frozen=True)
-class Choice:
-    "One of some names."
-    options: object  # The names, in order
-
-    def check(self, value, name): return one_of(value, self.options, name)
-
-    @property
-    def allowed(self): return ', '.join(self.options)
-
-class Switch:
-    "On or off."
-    allowed = 'True or False'
-    def check(self, value, name): return bool(value)
-
-class Layers:
-    "Weights of layers."
-    allowed = '{layer: weight}, a list of layers or one layer'
-    def check(self, value, name): return check_weights(value, name)
-
-class Words:
-    "Any text."
-    allowed = 'text'
-    def check(self, value, name): return value
-
-# %% ../nbs/60_recipe.ipynb #5a498f37
-class Digest:
-    "Which weights: the 64 digits of `Encoder.digest`."
-    allowed = "64 digits, or '' for any weights"
-
-    def check(self, value, name):
-        if re.fullmatch('([0-9a-f]{64})?', str(value)): return value
-        raise ValueError(f"{name} is {value!r}: give the 64 digits of `Encoder.digest`, or '' for any weights.")
-
-class Reference(Words):
-    "What stands for a picture."
-    allowed = 'what `picture_ref` gives'
-
-class MaskReference:
-    "What stands for a mask, or for each of several."
-    allowed = 'what `mask_ref` gives'
-
-    def check(self, value, name):
-        for mask in value if isinstance(value, (list, tuple)) else [value]:
-            if mask is None or isinstance(mask, dict) and 'sha256' in mask: continue
-            raise TypeError(f"{name} of a recipe holds a {type(mask).__name__}: a recipe has references to masks; "
-                            "give masks to stylize, or what `mask_ref` gives.")
-        return value
-
-class Moves:
-    "Slider moves: (step, field, value)."
-    allowed = 'a list of (step, field, value)'
-
-    def check(self, value, name):
-        lists = list, tuple
-        if not isinstance(value, lists) or not all(isinstance(m, lists) and len(m) == 3 for m in value):
-            raise TypeError(f"{name} is {value!r}: give a list of (step, field, value).")
-        for step, moved, to in value:
-            in_range(step, f'step in {name}', whole=True)
-            check_move(moved, to)
-        return [list(move) for move in value]
-
-# %% ../nbs/60_recipe.ipynb #a081dbc6
-OPTIMIZERS = ('lbfgs', 'adam')
-STARTS = ('recoloured', 'content', 'noise', 'style', 'picture')
-CLAMPS = ('auto', 'step', 'end')
-SCHEMA = 2
-FIRST_TEXNET = '16acc8a996f14d5b3a2e5f49fab0ad0df0b80c15b2573e611fc76c79cb2db635'  # of version 0.1.0, which wrote schema 1
-
-def setting(
-    default,  # Its default
-    rule,     # What it may be
-    **how,    # As for `dataclasses.field`
-):            # A field
-    "A field of a recipe."
-    fresh = dict(default_factory=default.copy) if isinstance(default, (dict, list)) else dict(default=default)
-    return field(**fresh, **how, metadata=dict(rule=rule))
-
-def note(default, rule=Words()):
-    "A field that is no choice: recipes that differ in it are equal."
-    return setting(default, rule, compare=False)
-
-# %% ../nbs/60_recipe.ipynb #feb1783e
-@dataclass
-class Recipe:
-    "Every choice of a run."
-    encoder: str = setting('texnet', Choice(ENCODERS))  # Encoder that compares the pictures
-    content_weights: dict = setting(dict(relu2_2=1.), Layers())  # Content layers and their weights
-    # Style layers and their weights
-    style_weights: dict = setting(dict(relu1_1=3., relu2_1=1., relu3_1=1., relu4_1=2.), Layers())
-    content_weight: float = setting(1., Number(usual=(.01, 100.)))  # Weight over all content layers
-    # Weight over all style layers; unit-free with the norm 'unit'
-    style_weight: float = setting(12., Number(usual=(.1, 10000.)))
-    tv_weight: float = setting(4., Number(usual=(.01, 1000.)))  # Weight of total variation
-    style_blend: list = setting(None, Number(many='list'))  # One weight for each style picture; `None` is equal
-    # Longer side of the style picture over the canvas', or one for each
-    style_scale: float = setting(1.5, Number(.01, 100, many='or list', usual=(.25, 4.)))
-    # Copies of the style picture along each side, so that an object becomes a texture
-    style_tiles: int = setting(1, Number(1, 64, whole=True))
-    size: int = setting(432, Number(MIN_SIDE, 20000, whole=True))  # Longer side of the result, px
-    # Width over height without a content picture; `None` is the style's
-    aspect: float = setting(None, Number(1/MAX_ASPECT, MAX_ASPECT))
-    steps: int = setting(300, Number(1, whole=True))  # Optimiser steps, all levels together
-    levels: int = setting(None, Number(1, 20, whole=True))  # Levels of the pyramid; 1 is none; `None` chooses by size
-    optimizer: str = setting('lbfgs', Choice(OPTIMIZERS))  # Optimiser
-    # Step size; `None` is 1 for L-BFGS, .03 of a pixel's range for Adam
-    lr: float = setting(None, Number(1e-9, usual=(.001, 4.)))
-    # Last step size over the first, along a cosine; `None` is 1 for L-BFGS, .01 for Adam
-    lr_end: float = setting(None, Number(1e-9))
-    history: int = setting(20, Number(1, whole=True))  # Steps L-BFGS remembers
-    line_search: bool = setting(False, Switch())  # Strong Wolfe line search in L-BFGS, about 2.2 evaluations a step
-    average: float = setting(0., Number(0, .9999))  # Decay of the average of iterates, 0 is off
-    # Rescale weights at each level so that a layer's weight is its share of the gradient
-    balance: bool = setting(False, Switch())
-    colours: str = setting('style', Choice(COLOURS))  # Whose colours the result has
-    colour_method: str = setting('symmetric', Choice(COLOUR_METHODS))  # How colours are matched, where they are
-    # Start: the content in the style's colours, content, noise, style, or any picture
-    init: str = setting('recoloured', Choice(STARTS))
-    keep: float = setting(0., Number())  # Weight of staying what a start picture is, as seen at its own size
-    seed: int = setting(0, Number(0, 2**63 - 1, whole=True))  # Seed of the noise
-    style_kind: str = setting('gram', Choice(STYLE_KINDS))  # What a style is
-    content_kind: str = setting('features', Choice(CONTENT_KINDS))  # What content is
-    style_norm: str = setting('unit', Choice(KIND_NORMS))  # What a style loss is divided by; one of the kind's `norms`
-    content_norm: str = setting('unit', Choice(CONTENT_NORMS))  # What a content loss is divided by
-    tv_kind: str = setting('squared', Choice(TV_KINDS))  # What smooth is
-    pooling: str = setting('avg', Choice(POOLINGS))  # Pooling of the encoder
-    padding: str = setting('reflect', Choice(PADDINGS))  # What the encoder sees beyond the border
-    precision: str = setting('auto', Choice(('auto', *PRECISIONS)))  # Numbers of the encoder; 'auto' is the faster here
-    encoder_weights: str = setting(None, Words())  # Path of a weights file; `None` takes the encoder's own
-    # Keep a frame every n steps, or at a list of steps; 0 keeps none
-    snapshots: int = setting(0, Number(0, whole=True, many='or list'))
-    schedule: list = setting([], Moves())  # Slider moves, replayed at their steps
-    written_for: str = setting('', Words())  # Encoder whose units the weights are in, '' is any
-    strength: float = setting(20., Number())  # Style over content, unit-free, on another encoder
-    name: str = note('default')  # Name in the registry
-    source: str = note('')  # Where it comes from
-    content: dict = note(None, Reference())  # The content picture
-    styles: list = note(None, Reference())  # The style pictures
-    start: dict = note(None, Reference())  # The start, when it was a picture
-    revert: dict = note(None)  # Arguments of `revert`, when it made the picture
-    # Several styles: the mean of their statistics, or the style between them
-    style_mix: str = setting('mean', Choice(STYLE_MIXES))
-    noise: str = setting('uniform', Choice(NOISES))  # Kind of noise in a start
-    noise_share: float = setting(0., Number(0, 1))  # Share of noise in any other start
-    # Clip to [0, 1] after each step or at the end of a level; 'auto' is step for Adam
-    clamp: str = setting('auto', Choice(CLAMPS))
-    # Where each style goes; `None` in it is everywhere
-    masks: list = setting(None, MaskReference(), compare=False, repr=False)
-    # Which part of each style picture is meant
-    style_masks: list = setting(None, MaskReference(), compare=False, repr=False)
-    content_mask: dict = setting(None, MaskReference(), compare=False, repr=False)  # Where the content counts
-    change_mask: dict = setting(None, MaskReference(), compare=False, repr=False)  # Where the picture may change at all
-    # Encoder of the last steps, e.g. 'vgg16' after 'texnet'; `None` is the same to the end
-    finish: str = setting(None, Choice(ENCODERS))
-    finish_steps: int = setting(20, Number(1, whole=True))  # How many of the steps are its own
-    finish_weights: str = setting(None, Words())  # Path of its weights file; `None` takes the encoder's own
-    encoder_inputs: str = setting('auto', Choice(INPUTS))  # Colours a VGG file expects; 'auto' looks at its first layer
-    encoder_digest: str = note('', Digest())  # Which weights painted it; '' is any
-    finish_digest: str = note('', Digest())  # And its last steps
-
-    def __post_init__(self):
-        for f in fields(self):
-            value = getattr(self, f.name)
-            if value is None and f.default is None: continue
-            setattr(self, f.name, f.metadata['rule'].check(value, f.name))
-        _check_together(self)
-
-# %% ../nbs/60_recipe.ipynb #a081dbc7
-def _check_together(r):
-    "What no field can know alone."
-    STYLE_KINDS[r.style_kind].check(r.style_norm)
-    CONTENT_KINDS[r.content_kind].check(r.content_norm)
-    layers = layer_names(ENCODERS[r.encoder].depths)
-    for layer in (*r.content_weights, *r.style_weights): one_of(layer, layers, f'layer of encoder {r.encoder!r}:')
-    for _, _, value in r.schedule:
-        for layer in value if isinstance(value, dict) else (): one_of(layer, layers, 'layer in schedule:')
-    if isinstance(r.snapshots, list):
-        for step in r.snapshots: in_range(step, 'snapshots', 1, whole=True)
-    if r.finish: _check_finish(r)
-    elif r.finish_weights:
-        raise ValueError(f"finish_weights is {str(r.finish_weights)!r} without finish: name its encoder as finish, or leave it out.")
-
-def _check_finish(r):
-    "The last steps have enough steps, and an optimiser that still moves."
-    if r.finish_steps >= r.steps:
-        raise ValueError(f"finish_steps is {r.finish_steps} of {r.steps} steps: give fewer, or more steps.")
-    if r.optimizer != 'lbfgs':
-        raise ValueError(f"finish is {r.finish!r} with optimizer {r.optimizer!r}, whose last steps are too small for it: "
-                         "use optimizer='lbfgs', or leave finish out.")
-
-# %% ../nbs/60_recipe.ipynb #91f11868
-def takes_settings(
-    *but,  # Fields it does not take
-):         # A decorator
-    "Say that `**settings` of a function are fields of `Recipe`, each with its text."
-    def decorate(function):
-        function = delegates(Recipe, but=list(but))(function)
-        function.__delwrap__ = Recipe  # where the texts are: `Recipe.__init__` has no source
-        return function
-    return decorate
-
-def recipe_table()->pd.DataFrame:
-    "Every field of a recipe that can be set: its default, what is allowed, what it means."
-    texts = docments(Recipe)
-    usual = Recipe()
-    choices = [f for f in fields(Recipe) if f.compare]
-    rows = [(getattr(usual, f.name), f.metadata['rule'].allowed, texts[f.name]) for f in choices]
-    return pd.DataFrame(rows, [f.name for f in choices], ['default', 'allowed', 'meaning'])
-
-def rule_of(
-    name:str,  # A field of `Recipe`
-):             # A `Number`, `Choice`, ...
-    "What a field may be."
-    return Recipe.__dataclass_fields__[one_of(name, Recipe.__dataclass_fields__, 'field')].metadata['rule']
-
-# %% ../nbs/60_recipe.ipynb #15cc33a8
-_PULLS = {  # of a style layer with weight 1, over that of the unit-free loss: by channels, and by the share of places a stage has
-    'chw': lambda channels, places: 1/channels**2,
-    'udacity': lambda channels, places: places/channels,
-}
-
-def unit_weights(
-    recipe:Recipe,  # A recipe
-)->dict:            # {style layer: weight}, of the same sum
-    "A recipe's style weights as its own norm makes them pull."
-    pull = _PULLS.get(recipe.style_norm)
-    if pull is None: return recipe.style_weights
-    stage = lambda l: int(l[4])
-    pulls = {l: w*pull(Shape('').widths[stage(l) - 1], 4.**-stage(l)) for l, w in recipe.style_weights.items()}
-    share = sum(recipe.style_weights.values())/(sum(pulls.values()) or 1.)
-    return {l: p*share for l, p in pulls.items()}
-
-def on_encoder(
-    recipe:Recipe,  # A recipe
-    kind:str,       # The encoder it will run on, e.g. 'vgg19' or 'vgg19-caffe'
-)->Recipe:          # The same, or its unit-free form
-    "A recipe in units that fit `kind`."
-    if recipe.written_for in ('', kind): return recipe
-    return replace(
-        recipe,
-        style_weights=unit_weights(recipe),
-        style_norm='unit',
-        content_norm='unit',
-        content_weight=float(recipe.content_weight > 0),
-        style_weight=recipe.strength,
-        tv_weight=0.,
-        written_for='',
-    )
+def _register(name, like=_PLAIN, **own):
+    "Give a name to what is like another recipe but for its own fields."
+    RECIPES[name] = replace(like, name=name, **own)
 
 # %% ../nbs/60_recipe.ipynb #313c477b
-_CLASSIC = {f'relu{i}_1': 1. for i in range(1, 6)}
-_FIFTHS = dict.fromkeys(_CLASSIC, .2)
-
-def _program(written_for='vgg19-caffe', **own):
-    "A recipe as most were written: from the content, one level, plain VGG, steps of one size."
-    usual = dict(
-        encoder=written_for[:5],
-        content_weights='relu4_2',
-        style_weights=_CLASSIC,
-        style_norm='chw',
-        content_norm='mse',
-        tv_weight=0.,
-        style_scale=1.,
-        init='content',
-        size=512,
-        steps=1000,
-        levels=1,
-        history=100,
-        lr_end=1.,
-        pooling='max',
-        padding='zero',
-    )
-    return Recipe(written_for=written_for, **usual | own)
-
-_GATYS = dict(
-    gatys=_program(
-        style_weight=1000.,
-        steps=500,
-        lr_end=None,
-        strength=64.,
-        source='Gatys, Ecker, Bethge 2016, Image Style Transfer Using Convolutional Neural Networks; '
-               "weights of the authors' PytorchNeuralStyleTransfer",
-    ),
-    avelar=_program(
-        style_weight=1.,
-        style_norm='hw',
-        steps=4000,
-        strength=16000.,
-        source='Avelar 2019, Neural Style Transfer, Part 1: as gatys, but the weights 1e3/C² stand unused in its code, '
-               'so all layers weigh 1',
-    ),
+_register(
+    'gatys',
+    style_weight=1000.,
+    steps=500,
+    lr_end=None,
+    strength=64.,
+    source='Gatys, Ecker, Bethge 2016, Image Style Transfer Using Convolutional Neural Networks; weights of'
+           " the authors' PytorchNeuralStyleTransfer",
 )
-_GATYS['gatys-2015'] = _program(
+_register(
+    'avelar',
+    style_weight=1.,
+    style_norm='hw',
+    steps=4000,
+    strength=16000.,
+    source='Avelar 2019, Neural Style Transfer, Part 1: as gatys, but the weights 1e3/C² stand unused in '
+           'its code, so all layers weigh 1',
+)
+_register(
+    'gatys-2015',
     style_weight=1000.,
     style_weights=_FIFTHS,
     style_norm='gatys',
@@ -353,111 +86,125 @@ _GATYS['gatys-2015'] = _program(
     pooling='avg',
     init='noise',
     strength=5.,
-    source='Gatys, Ecker, Bethge 2015, A Neural Algorithm of Artistic Style: alpha/beta 1e-3, average pooling, from noise',
+    source='Gatys, Ecker, Bethge 2015, A Neural Algorithm of Artistic Style: alpha/beta 1e-3, average '
+           'pooling, from noise',
 )
-_GATYS['haslam'] = replace(
-    _GATYS['gatys-2015'],
+_register(
+    'haslam',
+    RECIPES['gatys-2015'],
     optimizer='adam',
     lr=2/255,
     steps=5000,
-    source='Haslam, Painting, Keras Style: 1/4N²M², noise, Adam 2.0 on 0-255; its code gives alpha to style and beta to '
-           'content, its slide the reverse; weights as gatys-2015',
+    source='Haslam, Painting, Keras Style: 1/4N²M², noise, Adam 2.0 on 0-255; its code gives alpha to style'
+           ' and beta to content, its slide the reverse; weights as gatys-2015',
 )
 
 # %% ../nbs/60_recipe.ipynb #c78def60
-_PROGRAMS = dict(
-    johnson=_program(
-        content_weight=5.,
-        style_weight=100.,
-        tv_weight=.5e-3*255**2,
-        tv_kind='squared-sum',
-        init='noise',
-        strength=1.3,
-        source='jcjohnson/neural-style: content 5, style 100, TV 1e-3 as half a sum of squares, from noise',
-    ),
-    athalye=_program(
-        content_weight=5.,
-        style_weight=500.,
-        style_weights=_FIFTHS,
-        tv_weight=100*255**2,
-        init='noise',
-        optimizer='adam',
-        lr=10/255,
-        strength=6.4,
-        source='anishathalye/neural-style: content 5, style 500 over five layers, TV 100 as a mean, Adam 10 on 0-255, from noise',
-    ),
-    gordic=_program(
-        'vgg19-255',
-        content_weights='conv4_2',
-        content_weight=1e5,
-        style_weight=3e4,
-        style_weights=_FIFTHS,
-        style_norm='hw',
-        tv_weight=255.,
-        tv_kind='absolute-sum',
-        size=400,
-        line_search=True,
-        strength=4700.,
-        source='gordicaleksa/pytorch-neural-style-transfer: content 1e5, style 3e4, TV 1, line search; '
-               "torchvision's net fed with 0-255",
-    ),
-    crowson=_program(
-        'vgg19',
-        content_weight=.015,
-        style_weight=1.,
-        style_weights={f'relu{i}_1': 4.**(5 - i)/341 for i in range(1, 6)},
-        style_kind='w2',
-        style_norm='crowson',
-        tv_weight=2.,
-        tv_kind='nine-point',
-        steps=3000,
-        levels=5,
-        optimizer='adam',
-        lr=.02,
-        average=.99,
-        padding='replicate',
-        strength=200.,
-        source='crowsonkb/style-transfer-pytorch: five sizes, average of iterates, Adam .02, style by the Wasserstein-2 distance',
-    ),
-    pystiche=_program(
-        'vgg19',
-        style_weight=1e3,
-        style_weights=_FIFTHS,
-        style_norm='hw',
-        size=500,
-        steps=500,
-        strength=4700.,
-        source='pystiche/pystiche: content 1, style 1e3 over five layers, short side 500',
-    ),
+_register(
+    'johnson',
+    content_weight=5.,
+    style_weight=100.,
+    tv_weight=.5e-3*255**2,
+    tv_kind='squared-sum',
+    init='noise',
+    strength=1.3,
+    source='jcjohnson/neural-style: content 5, style 100, TV 1e-3 as half a sum of squares, from noise',
+)
+_register(
+    'athalye',
+    content_weight=5.,
+    style_weight=500.,
+    style_weights=_FIFTHS,
+    tv_weight=100*255**2,
+    init='noise',
+    optimizer='adam',
+    lr=10/255,
+    strength=6.4,
+    source='anishathalye/neural-style: content 5, style 500 over five layers, TV 100 as a mean, Adam 10 on '
+           '0-255, from noise',
+)
+
+# %% ../nbs/60_recipe.ipynb #60a0e009
+_register(
+    'gordic',
+    written_for='vgg19-255',
+    content_weights='conv4_2',
+    content_weight=1e5,
+    style_weight=3e4,
+    style_weights=_FIFTHS,
+    style_norm='hw',
+    tv_weight=255.,
+    tv_kind='absolute-sum',
+    size=400,
+    line_search=True,
+    strength=4700.,
+    source='gordicaleksa/pytorch-neural-style-transfer: content 1e5, style 3e4, TV 1, line search; '
+           "torchvision's net fed with 0-255",
+)
+_register(
+    'crowson',
+    written_for='vgg19',
+    content_weight=.015,
+    style_weight=1.,
+    style_weights={f'relu{i}_1': 4.**(5 - i)/341 for i in range(1, 6)},
+    style_kind='w2',
+    style_norm='crowson',
+    tv_weight=2.,
+    tv_kind='nine-point',
+    steps=3000,
+    levels=5,
+    optimizer='adam',
+    lr=.02,
+    average=.99,
+    padding='replicate',
+    strength=200.,
+    source='crowsonkb/style-transfer-pytorch: five sizes, average of iterates, Adam .02, style by the '
+           'Wasserstein-2 distance',
+)
+_register(
+    'pystiche',
+    written_for='vgg19',
+    style_weight=1e3,
+    style_weights=_FIFTHS,
+    style_norm='hw',
+    size=500,
+    steps=500,
+    strength=4700.,
+    source='pystiche/pystiche: content 1, style 1e3 over five layers, short side 500',
 )
 
 # %% ../nbs/60_recipe.ipynb #abee6938
-_COURSES = dict(
-    ahmed=_program(
-        'vgg19',
-        style_weight=1e6,
-        style_weights=dict(zip(_CLASSIC, (1., .75, .2, .2, .2))),
-        style_norm='udacity',
-        size=400,
-        steps=2000,
-        optimizer='adam',
-        lr=.003*.226,
-        strength=1.4e7,
-        source="Ahmed 2020, A machine apprentice of the old masters?: the method of Udacity's notebook, whose numbers these "
-               'are; Adam .003 in normalised units',
-    ),
+_register(
+    'ahmed',
+    written_for='vgg19',
+    style_weight=1e6,
+    style_weights=dict(zip(_CLASSIC, (1., .75, .2, .2, .2))),
+    style_norm='udacity',
+    size=400,
+    steps=2000,
+    optimizer='adam',
+    lr=.003*.226,
+    strength=1.4e7,
+    source="Ahmed 2020, A machine apprentice of the old masters?: the method of Udacity's notebook, whose "
+           'numbers these are; Adam .003 in normalised units',
 )
-_COURSES['pytorch-tutorial'] = _program(
-    'vgg19',
+_register(
+    'pytorch-tutorial',
+    written_for='vgg19',
     content_weights='conv2_2',
     style_weights=['conv1_1', 'conv1_2', 'conv2_1', 'conv2_2', 'conv3_1'],
     style_weight=1e6,
     steps=300,
     strength=39.,
-    source="PyTorch's neural style tutorial: its conv_4 is conv2_2, its style layers end at conv3_1; weights 1 and 1e6",
+    source="PyTorch's neural style tutorial: its conv_4 is conv2_2, its style layers end at conv3_1; "
+           'weights 1 and 1e6',
 )
-_COURSES['fastai-2018'] = _program(
-    'vgg16-bn',
+
+# %% ../nbs/60_recipe.ipynb #60a0e017
+_register(
+    'fastai-2018',
+    written_for='vgg16-bn',
+    encoder='vgg16',
     content_weights='relu4_3',
     content_weight=1e6,
     style_weights=['relu1_2', 'relu2_2', 'relu3_3', 'relu4_3', 'relu5_3'],
@@ -465,11 +212,13 @@ _COURSES['fastai-2018'] = _program(
     size=288,
     init='noise',
     strength=1.,
-    source='fast.ai, Deep Learning part 2, 2018, style-transfer.ipynb: VGG-16 with batch normalisation, content 1e6, '
-           'Gram matrices times 1e6, from noise',
+    source='fast.ai, Deep Learning part 2, 2018, style-transfer.ipynb: VGG-16 with batch normalisation, '
+           'content 1e6, Gram matrices times 1e6, from noise',
 )
-_COURSES['fastai-16a'] = _program(
-    'vgg16',
+_register(
+    'fastai-16a',
+    written_for='vgg16',
+    encoder='vgg16',
     content_weights=['relu4_1', 'relu5_1'],
     style_weight=1.,
     style_norm='hw',
@@ -478,69 +227,69 @@ _COURSES['fastai-16a'] = _program(
     optimizer='adam',
     lr=.01*.226,
     strength=9.4,
-    source='fast.ai, course22p2, 16A_StyleTransfer: VGG-16, content at two layers, weights 1 and 1, Adam .01 in normalised units',
+    source='fast.ai, course22p2, 16A_StyleTransfer: VGG-16, content at two layers, weights 1 and 1, Adam '
+           '.01 in normalised units',
 )
 
 # %% ../nbs/60_recipe.ipynb #7a0e6072
-_ARTICLES = {
-    'michaus': replace(
-        _COURSES['fastai-2018'],
-        content_weights='relu3_3',
-        style_weight=1e13,
-        size=432,
-        source="Michaus 2018, Was this your face, Vincent?: fast.ai's notebook on a painting as content and a photo of low "
-               'contrast as style (see `revert`), style 10 times, a lower content layer',
-    ),
-    'kenstler-palette': replace(
-        _PROGRAMS['athalye'],
-        content_weights={},
-        source='Kenstler 2017: the style alone, from noise, by the program of Athalye',
-    ),
-    'kenstler-tiles': replace(
-        _PROGRAMS['athalye'],
-        style_tiles=6,
-        source='Kenstler 2017: a photo tiled until it is a texture, then the program of Athalye',
-    ),
-}
-_DEFAULT = Recipe(source='style_nb: coarse to fine, L-BFGS, unit-free losses, tuned by eye on the default encoder')
-RECIPES = {
-    name: replace(recipe, name=name)
-    for name, recipe in {'default': _DEFAULT, **_GATYS, **_PROGRAMS, **_COURSES, **_ARTICLES}.items()
-}
+_register(
+    'michaus',
+    RECIPES['fastai-2018'],
+    content_weights='relu3_3',
+    style_weight=1e13,
+    size=432,
+    source="Michaus 2018, Was this your face, Vincent?: fast.ai's notebook on a painting as content and a "
+           'photo of low contrast as style (see `revert`), style 10 times, a lower content layer',
+)
+_register(
+    'kenstler-palette',
+    RECIPES['athalye'],
+    content_weights={},
+    source='Kenstler 2017: the style alone, from noise, by the program of Athalye',
+)
+_register(
+    'kenstler-tiles',
+    RECIPES['athalye'],
+    style_tiles=6,
+    source='Kenstler 2017: a photo tiled until it is a texture, then the program of Athalye',
+)
 
-# %% ../nbs/60_recipe.ipynb #846673b0
-def nearest_layers(
-    weights:dict,   # {layer: weight}
-    kind:str,       # Name of an encoder
-)->dict:            # {layer of that encoder: weight}
-    "Layer weights for another encoder: a layer it lacks becomes the last of the same kind in the same stage."
-    depths, out = ENCODERS[kind].depths, {}
-    for l, w in weights.items():
-        if l[:4] in ('conv', 'relu') and l not in layer_names(depths): l = f'{l[:5]}_{depths[int(l[4]) - 1]}'
-        out[l] = out.get(l, 0.) + w
-    return out
+# %% ../nbs/60_recipe.ipynb #60a0e01a
+def _follows(old, settings):
+    "Fields that settings change without saying so."
+    follows = {}
+    if settings.get('encoder', old.encoder) != old.encoder:
+        follows = dict(encoder_weights=None, encoder_inputs='auto')
+    if settings.get('finish', old.finish) != old.finish: follows['finish_weights'] = None
+    if settings.keys() & {'encoder', 'encoder_weights', 'encoder_inputs'}: follows['encoder_digest'] = ''
+    if settings.keys() & {'finish', 'finish_weights'}: follows['finish_digest'] = ''
+    if settings.get('encoder') in ENCODERS:
+        for name in ('content_weights', 'style_weights'):
+            follows[name] = nearest_layers(getattr(old, name), settings['encoder'])
+    return follows
 
+# %% ../nbs/60_recipe.ipynb #60a0e00e
 def named_recipe(
     recipe='default',  # Name in `RECIPES`, a `Recipe`, or a file that carries one
     **settings,        # Fields that replace its own
 )->Recipe:             # A new recipe
     "A recipe by name with some fields replaced."
-    if isinstance(recipe, str) and recipe in RECIPES: recipe = RECIPES[recipe]
-    elif isinstance(recipe, (str, Path)) and Path(recipe).suffix in ('.png', '.json'): recipe = Recipe.load(recipe)
-    elif not isinstance(recipe, Recipe): one_of(recipe, RECIPES, 'recipe')
-    allowed = [f.name for f in fields(Recipe)]
-    for k in settings: one_of(k, allowed, 'setting')
-    if settings.get('encoder', recipe.encoder) != recipe.encoder: settings = dict(encoder_weights=None, encoder_inputs='auto') | settings
-    if settings.get('finish', recipe.finish) != recipe.finish: settings = dict(finish_weights=None) | settings
-    if {'encoder', 'encoder_weights', 'encoder_inputs'} & set(settings): settings = dict(encoder_digest='') | settings
-    if {'finish', 'finish_weights'} & set(settings): settings = dict(finish_digest='') | settings
-    if settings.get('encoder') in ENCODERS:
-        settings = {k: nearest_layers(getattr(recipe, k), settings['encoder']) for k in ('content_weights', 'style_weights')} | settings
-    new = replace(recipe, **settings)
-    if recipe.written_for and 'strength' not in settings:  # a weight ten times as large is so on another encoder too
-        times = lambda k: getattr(new, k)/getattr(recipe, k) if getattr(recipe, k) else 1.
-        new.strength *= times('style_weight')/(times('content_weight') or 1.)
+    old = _recipe_of(recipe)
+    for name in settings: one_of(name, Recipe.__dataclass_fields__, 'setting')
+    new = replace(old, **_follows(old, settings) | settings)
+    # A weight ten times as large is so on another encoder too.
+    if old.written_for and 'strength' not in settings:
+        content = _times(new.content_weight, old.content_weight) or 1.
+        new.strength *= _times(new.style_weight, old.style_weight)/content
     return new
+
+def _recipe_of(recipe):
+    "One that is given, lies in a file, or has a name."
+    if isinstance(recipe, Recipe): return recipe
+    if str(recipe).endswith(('.png', '.json')): return Recipe.load(recipe)
+    return RECIPES[one_of(recipe, RECIPES, 'recipe')]
+
+def _times(new, old): return new/old if old else 1.
 
 # %% ../nbs/60_recipe.ipynb #9268693b
 def unless_said(
@@ -548,108 +297,57 @@ def unless_said(
     own:dict,  # {field: value} that a task would like instead of the default
 )->dict:       # Those that the recipe does not say: all for the default, none for another recipe
     "Settings of a task that give way to a recipe."
-    r, usual = named_recipe(recipe), RECIPES['default']
-    if r.name != 'default':
-        return {}
+    r = named_recipe(recipe)
+    usual = RECIPES['default']
+    if r.name != 'default': return {}
     return {k: v for k, v in own.items() if getattr(r, k) == getattr(usual, k)}
+
+# %% ../nbs/60_recipe.ipynb #60a0e018
+def _how(r):
+    "The way to the picture."
+    optimizer = f'{r.optimizer} {r.lr:.2g}' if r.lr else r.optimizer
+    how = (f'{r.written_for or r.encoder}, {optimizer}, {r.steps} steps, {r.size} px, '
+           f'from {r.init}, {r.pooling} pooling')
+    if r.levels != 1: how += f', {r.levels} levels' if r.levels else ', levels by size'
+    return how
+
+def _wanted(r):
+    "A line for each loss."
+    style = f'style    {_weighed(r.style_weights)}; {r.style_norm}'
+    content = f'content  {_weighed(r.content_weights)}'
+    if r.content_weights:
+        style += f'; weight {r.style_weight:g}' if r.style_norm == 'unit' else f'; strength {r.strength:g}'
+        content += f'; {r.content_norm}'
+    yield style
+    yield content
+    if r.tv_weight: yield f'smooth   {r.tv_kind} {r.tv_weight:.3g}'
+
+def _weighed(weights):
+    "Layers, and their weights where these differ."
+    layers = ' '.join(weights) or 'none'
+    if len(set(weights.values())) < 2: return layers
+    return f'{layers} as ' + ' '.join(f'{w:.2g}' for w in weights.values())
 
 # %% ../nbs/60_recipe.ipynb #6130667d
 class Text(str):
     "Text that shows itself as it is."
     def __repr__(self): return str(self)
 
-def _weighed(ws): return ' '.join(ws) + ('' if len(set(ws.values())) < 2 else ' as ' + ' '.join(f'{w:.2g}' for w in ws.values())) or 'none'
-
 def recipe_card(
     recipe,     # A `Recipe` or its name
 )->str:         # Lines of at most 100 characters
     "What a recipe does, in a few lines."
     r = named_recipe(recipe)
-    how = [r.written_for or r.encoder, r.optimizer + (f' {r.lr:.2g}' if r.lr else ''), f'{r.steps} steps', f'{r.size} px', f'from {r.init}', f'{r.pooling} pooling']
-    how += [f'{r.levels} levels'] if r.levels != 1 and r.levels else ['levels by size'] if not r.levels else []
-    lines = [f"style    {_weighed(r.style_weights)}; {r.style_norm}", f"content  {_weighed(r.content_weights)}" + (f'; {r.content_norm}' if r.content_weights else '')]
-    lines[0] += f"; {'weight' if r.style_norm == 'unit' else 'strength'} {r.style_weight if r.style_norm == 'unit' else r.strength:g}" if r.content_weights else ''
-    if r.tv_weight: lines.append(f'smooth   {r.tv_kind} {r.tv_weight:.3g}')
+    lines = [f'{r.name:<18}{_how(r)}']
+    for line in _wanted(r): lines += textwrap.wrap(line, 96, initial_indent='    ', subsequent_indent=' '*13)
+    lines += textwrap.wrap(r.source, 96, initial_indent='    ', subsequent_indent='    ')
+    return Text('\n'.join(lines))
 
-    wrapped = [w for l in lines for w in textwrap.wrap(l, 96, initial_indent='    ', subsequent_indent=' '*13)] + textwrap.wrap(r.source, 96, initial_indent='    ', subsequent_indent='    ')
-    return Text('\n'.join([f"{r.name:<18}{', '.join(how)}", *wrapped]))
-
+# %% ../nbs/60_recipe.ipynb #60a0e014
 def show_recipes(
     names=None,  # Names in `RECIPES`; `None` is all
 )->str:          # A card for each
     "The registry as a table."
-    return Text('\n'.join(recipe_card(one_of(n, RECIPES, 'recipe')) for n in (RECIPES if names is None else [names] if isinstance(names, str) else names)))
-
-# %% ../nbs/60_recipe.ipynb #fb427b7e
-def picture_ref(
-    x,               # Picture tensor (1, 3, H, W)
-    name:str='',     # What to call it
-)->dict:             # {name, sha256, size}
-    "A reference to a picture: its name, the hash of its 8-bit pixels, its width and height."
-    im = to_pil(x)
-    return dict(name=name, sha256=hashlib.sha256(np.asarray(im).tobytes()).hexdigest(), size=list(im.size))
-
-PNG_KEY = 'style_nb'
-
-def to_json(
-    recipe:Recipe,  # A recipe
-)->str:             # JSON, one line
-    "A recipe as JSON with its schema version."
-    return json.dumps(dict(schema=SCHEMA, **asdict(recipe)))
-
-def from_json(
-    text:str,   # JSON of a recipe
-)->Recipe:      # The recipe
-    "A recipe from its JSON."
-    try: d = json.loads(text)
-    except ValueError: raise ValueError(f"This is not the JSON of a recipe: {text[:60]!r}. Give what `to_json` wrote.") from None
-    if not isinstance(d, dict) or 'schema' not in d: raise ValueError("This JSON has no 'schema': give what `to_json` wrote.")
-    schema = in_range(d.pop('schema'), 'schema', 1, whole=True)
-    if schema > SCHEMA: raise ValueError("This recipe was written by a newer style_nb: upgrade with pip install -U style_nb.")
-    if schema == 1: d['encoder_digest'] = FIRST_TEXNET if d.get('encoder', 'texnet') == 'texnet' and not d.get('encoder_weights') else ''
-    known = {f.name for f in fields(Recipe)}
-    return Recipe(**{k: v for k, v in d.items() if k in known})
-
-def png_info(
-    recipe:Recipe,  # A recipe
-)->PngInfo:         # For PIL's `save(pnginfo=...)`
-    "PNG text that carries a recipe."
-    info = PngInfo()
-    info.add_itxt(PNG_KEY, to_json(recipe))
-    return info
-
-# %% ../nbs/60_recipe.ipynb #a644c104
-def load_recipe(
-    path,       # A PNG saved by `Result.save`, or a .json file
-)->Recipe:      # The recipe in it
-    "The recipe a file carries."
-    p = as_path(path)
-    if not p.is_file(): raise PictureNotFound(f"There is no file {p}. Check the path.")
-    if p.suffix.lower() == '.json':
-        try: return from_json(p.read_text(encoding='utf-8'))
-        except UnicodeDecodeError: raise ValueError(f"{p} is not text: give the JSON of a recipe.") from None
-    try:
-        with Image.open(p) as im: text = getattr(im, 'text', {}).get(PNG_KEY)
-    except OSError: text = None
-    if text is None: raise ValueError(f"{p} carries no recipe: give a PNG saved by `Result.save` or the command line, or a .json file.")
-    return from_json(text)
-
-Recipe.load = staticmethod(load_recipe)
-
-# %% ../nbs/60_recipe.ipynb #f15c83ad
-def check_encoder(
-    recipe:Recipe,        # A recipe
-    enc:Encoder,          # The encoder at hand
-    which:str='encoder',  # Which of its two: 'encoder', or 'finish', that of the last steps
-)->Encoder:               # The same
-    "`enc`, unless the recipe was painted with other weights."
-    name, was = getattr(recipe, which), getattr(recipe, f'{which}_digest')
-    if was in ('', enc.digest): return enc
-    whose = f"the texnet of version 0.1.0 (digest {was[:12]}), which is no longer in the package" if was == FIRST_TEXNET else f"other weights of {name} (digest {was[:12]})"
-    raise ValueError(f"This recipe was painted with {whose}; at hand is digest {enc.digest[:12]}: say {which} {name!r} to run it on that one, or name its own file as {which} weights.")
-
-def recipe_encoder(
-    recipe:Recipe,  # A recipe
-)->Encoder:         # Ready to use, on the CPU
-    "The encoder a recipe asks for."
-    return check_encoder(recipe, encoder(recipe.encoder, recipe.pooling, recipe.padding, recipe.encoder_weights, recipe.encoder_inputs))
+    if names is None: names = RECIPES
+    if isinstance(names, str): names = [names]
+    return Text('\n'.join(recipe_card(one_of(n, RECIPES, 'recipe')) for n in names))
