@@ -12,14 +12,15 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from .pictures import PictureNotFound, as_path, in_range, to_pil
 from .encoders import ENCODERS, Encoder, Shape, encoder, layer_names
-from .settings import FIRST_TEXNET, SCHEMA, Recipe
+from .settings import FIRST_TEXNET, Recipe
 
 # %% auto #0
-__all__ = ['PNG_KEY', 'picture_ref', 'to_json', 'from_json', 'png_info', 'load_recipe', 'check_encoder', 'recipe_encoder',
-           'unit_weights', 'on_encoder', 'nearest_layers']
+__all__ = ['PNG_KEY', 'SCHEMA', 'picture_ref', 'to_json', 'from_json', 'png_info', 'load_recipe', 'check_encoder',
+           'recipe_encoder', 'unit_weights', 'on_encoder', 'nearest_layers']
 
 # %% ../nbs/59_carrying.ipynb #fb427b7e
 PNG_KEY = 'style_nb'
+SCHEMA = 2
 
 def picture_ref(
     x,               # Picture tensor (1, 3, H, W)

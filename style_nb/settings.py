@@ -22,7 +22,7 @@ from .blends import STYLE_MIXES
 from .callbacks import PRECISIONS, check_move
 
 # %% auto #0
-__all__ = ['OPTIMIZERS', 'STARTS', 'CLAMPS', 'SCHEMA', 'FIRST_TEXNET', 'Number', 'Choice', 'Switch', 'Layers', 'Words', 'Digest',
+__all__ = ['OPTIMIZERS', 'STARTS', 'CLAMPS', 'FIRST_TEXNET', 'Number', 'Choice', 'Switch', 'Layers', 'Words', 'Digest',
            'Reference', 'MaskReference', 'Moves', 'setting', 'note', 'Recipe', 'takes_settings', 'recipe_table',
            'rule_of']
 
@@ -119,8 +119,7 @@ class Moves:
 OPTIMIZERS = ('lbfgs', 'adam')
 STARTS = ('recoloured', 'content', 'noise', 'style', 'picture')
 CLAMPS = ('auto', 'step', 'end')
-SCHEMA = 2
-# The digest of version 0.1.0, which wrote schema 1
+# Digest of the `texnet` of version 0.1.0, which wrote schema 1
 FIRST_TEXNET = '16acc8a996f14d5b3a2e5f49fab0ad0df0b80c15b2573e611fc76c79cb2db635'
 
 def setting(
