@@ -157,7 +157,7 @@ _register(
     lr=.02,
     average=.99,
     padding='replicate',
-    strength=200.,
+    strength=800.,
     source='crowsonkb/style-transfer-pytorch: five sizes, average of iterates, Adam .02, style by the '
            'Wasserstein-2 distance',
 )
