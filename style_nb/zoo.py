@@ -12,7 +12,8 @@ from functools import partial
 import numpy as np, torch, torch.nn.functional as F
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
-from .losses import EPS, STYLE_NORMS, CONTENT_NORMS, blend_grams, gram, gram_distance, squared_distance
+from .losses import EPS, STYLE_NORMS, CONTENT_NORMS
+from .losses import blend_grams, gram, gram_distance, squared_distance
 
 # %% auto #0
 __all__ = ['MOST', 'FLOOR', 'SIDE', 'PATCHES', 'STYLE_KINDS', 'KIND_NORMS', 'SEEN', 'FROM', 'CONTENT_KINDS', 'StyleKind',
@@ -22,12 +23,15 @@ __all__ = ['MOST', 'FLOOR', 'SIDE', 'PATCHES', 'STYLE_KINDS', 'KIND_NORMS', 'SEE
 class _Kind:
     def check(self, norm):
         "Refuse a normalisation this kind does not know."
-        if norm not in self.norms: raise ValueError(f"{self.about[0].upper()}{self.about[1:]}: this kind does not know the norm {norm!r}, give one of {', '.join(self.norms)}.")
+        if norm not in self.norms:
+            raise ValueError(f"{self.about[0].upper()}{self.about[1:]}: this kind does not know the norm {norm!r}, "
+                             f"give one of {', '.join(self.norms)}.")
 
     def scale(self, target, norm='unit', *places):
         "Factor of the distance to a target; for the norm 'udacity', with the number of places of the canvas' maps."
         self.check(norm)
-        return self.norms[norm](target, *places)*(self.strength if norm == 'unit' else 1)
+        factor = self.norms[norm](target, *places)
+        return factor*self.strength if norm == 'unit' else factor
 
     def __call__(self,
         feats:torch.Tensor,  # Feature maps of the canvas, (1, C, H, W), any real range
@@ -35,7 +39,8 @@ class _Kind:
         norm:str='unit',     # 'unit', or another of the kind's `norms`
     )->torch.Tensor:         # Scalar, at least 0; unit-free with the norm 'unit'
         "The loss: distance times scale."
-        return self.distance(feats, target)*self.scale(target, norm, *([feats[0, 0].numel()] if norm == 'udacity' else []))
+        places = [feats[0, 0].numel()] if norm == 'udacity' else []
+        return self.distance(feats, target)*self.scale(target, norm, *places)
 
 # %% ../nbs/32_zoo.ipynb #17e2f89b
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class StyleKind(_Kind):
     blend: Callable     # Measures, and a weight each or `None`, to a target
     distance: Callable  # Feature maps and a target to a scalar, at least 0, differentiable in the maps
     norms: dict         # {name: target to the factor of the distance}; 'unit' makes it unit-free
-    strength: float = 1.  # Factor of 'unit', found by looking: at one weight all kinds leave about as much of the photo
+    strength: float = 1.  # Factor of 'unit', found by looking: one weight leaves about as much of the photo with all
     source: str = ''    # Paper
     blends: dict = field(default_factory=dict)  # {norm: a blend of its own}
 
@@ -69,8 +74,9 @@ FLOOR = 1e-3    # of the energy of the mean: the least spread a style is taken t
 def _rows(f):
     "Places of feature maps as points, (N, C), in at least float32."
     if f.ndim != 4: raise ValueError(f"Feature maps of shape {tuple(f.shape)}: give (1, C, H, W).")
-    x = f.permute(0, 2, 3, 1).reshape(-1, f.shape[1])
-    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+    return _wide(f).permute(0, 2, 3, 1).reshape(-1, f.shape[1])
+
+def _wide(f): return f.float() if f.dtype in (torch.bfloat16, torch.float16) else f
 
 def _shares(n, weights): return blend_grams([*torch.eye(n, dtype=torch.float64)], weights).tolist()
 
@@ -96,24 +102,29 @@ def mean_cov(
     d = x - x.mean(0)
     return x.mean(0), d.mT @ d/len(x)
 
+# %% ../nbs/32_zoo.ipynb #fbb3a2c6
 def pool_moments(
     parts:list,      # (mean, variance or covariance) of each picture
     weights=None,    # One weight each; `None` weighs all the same
 )->tuple:            # (mean, variance or covariance)
     "Moments of places pooled in proportion to the weights."
-    w = _shares(len(parts), weights)
-    mean = sum(v*m for v, (m, _) in zip(w, parts))
-    square = lambda d: d*d if parts[0][1].ndim == 1 else torch.outer(d, d)
-    return mean, sum(v*(c + square(m - mean)) for v, (m, c) in zip(w, parts))
+    shares = _shares(len(parts), weights)
+    square = torch.square if parts[0][1].ndim == 1 else lambda d: torch.outer(d, d)
+    mean = sum(share*m for share, (m, _) in zip(shares, parts))
+    return mean, sum(share*(c + square(m - mean)) for share, (m, c) in zip(shares, parts))
 
 # %% ../nbs/32_zoo.ipynb #5a025659
 def _moment_distance(f, target):
-    (m, v), (mean, var) = mean_var(f), target
+    mean, var = target
+    m, v = mean_var(f)
     e = 1e-4*var.mean() + 1e-12
     return squared_distance(m, mean) + squared_distance((v + e).sqrt(), (var + e).sqrt())
 
 def _covariance_distance(f, target): return squared_distance(mean_cov(f)[1], target[1])
-def _covariance_spread(target): return target[1].square().sum() + (FLOOR*target[0].square().sum()).square() + EPS
+
+def _covariance_spread(target):
+    mean, cov = target
+    return cov.square().sum() + (FLOOR*mean.square().sum()).square() + EPS
 
 # %% ../nbs/32_zoo.ipynb #14dc6d2f
 class _RootTrace(Function):
@@ -129,8 +140,11 @@ class _RootTrace(Function):
     @once_differentiable
     def backward(ctx, g): return ctx.saved_tensors[0]*g, None, None
 
-def _exact(t): return t.to('cpu' if t.device.type == 'mps' else t.device).double()
-def _wider(cov, e): return _exact(cov) + e*torch.eye(len(cov), dtype=torch.float64, device=_exact(cov).device)
+# %% ../nbs/32_zoo.ipynb #f08cc8a4
+def _wider(cov, e):
+    "A covariance in float64, with `e` added to each channel's variance."
+    cov = cov.to('cpu' if cov.device.type == 'mps' else cov.device).double()
+    return cov + e*torch.eye(len(cov), dtype=cov.dtype, device=cov.device)
 
 def _gaussian(parts, weights=None, width=None):
     "Pooled mean and covariance, the width added, and the root of the covariance."
@@ -139,68 +153,88 @@ def _gaussian(parts, weights=None, width=None):
     values, vectors = torch.linalg.eigh(_wider(cov, e))
     return mean, cov, e, vectors*values.clamp_min(0).sqrt() @ vectors.mT
 
+# %% ../nbs/32_zoo.ipynb #906a7cd9
 def _w2_distance(f, target):
-    (m, c), (mean, cov, e, root) = mean_cov(f), target
-    a = _wider(c, e)
-    between = a.trace() + _wider(cov, e).trace() - 2*_RootTrace.apply(a, root, e)
+    mean, cov, e, root = target
+    m, c = mean_cov(f)
+    c = _wider(c, e)
+    between = c.trace() + _wider(cov, e).trace() - 2*_RootTrace.apply(c, root, e)
     return squared_distance(m, mean) + between.clamp_min(0).to(m.device, m.dtype)
 
+def _w2_spread(target):
+    mean, cov, *_ = target
+    return _spread(mean, cov.diagonal())
+
 # %% ../nbs/32_zoo.ipynb #889fdd48
+def _some(x, most, seed=0):
+    "At most so many rows, in random order."
+    return x[torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:most].to(x.device)]
+
 def places(
     feats:torch.Tensor,  # Feature maps, (1, C, H, W)
     most:int=MOST,       # At most this many
     seed:int=0,          # Seed of the choice
 )->torch.Tensor:         # (n, C), in random order: any first part is a sample of all
     "Points at random places of feature maps."
-    x = _rows(feats)
-    return x[torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:most].to(x.device)]
+    return _some(_rows(feats), most, seed)
 
+# %% ../nbs/32_zoo.ipynb #c6efe956
 def pool_places(
     parts:list,      # Points of each picture, (n, C), in random order
     weights=None,    # One weight each; `None` weighs all the same
 )->torch.Tensor:     # (n, C)
     "Points of several pictures in proportion to the weights, as many as all can give."
-    w = _shares(len(parts), weights)
-    n = min([max(map(len, parts)), *(len(p)/v for v, p in zip(w, parts) if v > 0)])
-    return torch.cat([p[:round(v*n)] for v, p in zip(w, parts)])
+    shares = _shares(len(parts), weights)
+    most = [len(points)/share for share, points in zip(shares, parts) if share > 0]
+    n = min(max(map(len, parts)), *most)
+    return torch.cat([points[:round(share*n)] for share, points in zip(shares, parts)])
 
 # %% ../nbs/32_zoo.ipynb #58b52b31
 def _axes(c):
     "`c` random directions at right angles, one a row; always the same."
-    return torch.linalg.qr(torch.randn(c, c, dtype=torch.float64, generator=torch.Generator().manual_seed(0)))[0]
+    random = torch.Generator().manual_seed(0)
+    return torch.linalg.qr(torch.randn(c, c, dtype=torch.float64, generator=random))[0]
 
 @torch.no_grad()
 def _by_rank(x, target):
     "For each row of x (C, N), the values of the sorted row of the target (C, M) that have the same rank."
     order = torch.from_numpy(np.argsort(x.numpy())) if x.device.type == 'cpu' else x.argsort()
-    return torch.empty_like(x).scatter_(1, order, F.interpolate(target[None], x.shape[1], mode='linear')[0])
+    values = F.interpolate(target[None], x.shape[1], mode='linear')[0]
+    return torch.empty_like(x).scatter_(1, order, values)
 
+# %% ../nbs/32_zoo.ipynb #377e1cf0
 def _sorted(parts, weights=None): return pool_places(parts, weights).mT.sort(1)[0], None
 
 def _sliced(parts, weights=None):
-    x = pool_places(parts, weights)
-    axes = _axes(x.shape[1]).to(x.device, x.dtype)
-    return (axes @ x.mT).sort(1)[0], axes
+    points = pool_places(parts, weights)
+    axes = _axes(points.shape[1]).to(points.device, points.dtype)
+    return (axes @ points.mT).sort(1)[0], axes
 
 def _line_distance(f, target):
     values, axes = target
-    x = _rows(f).mT.contiguous() if axes is None else axes @ _rows(f).mT
+    x = _rows(f).mT
+    x = x.contiguous() if axes is None else axes @ x
     return squared_distance(x, _by_rank(x.detach(), values))/x.shape[1]
 
-def _line_spread(target): return _spread(target[0].mean(1), target[0].var(1, correction=0))
+# %% ../nbs/32_zoo.ipynb #5892f193
+def _points_spread(points, dim=0): return _spread(points.mean(dim), points.var(dim, correction=0))
+def _line_spread(target): return _points_spread(target[0], 1)
 
 # %% ../nbs/32_zoo.ipynb #c501e37d
 @torch.no_grad()
 def _nearest(x, y):
     "For each row of x (N, D), the index of the row of y (M, D) that is nearest."
-    y_y = y.square().sum(1)/2
-    return torch.cat([torch.addmm(-y_y, o, y.mT).argmax(1) for o in x.split(max(1, 2**20//len(y)))])
+    half = y.square().sum(1)/2
+    rows = x.split(max(1, 2**20//len(y)))  # some at a time, to save memory
+    return torch.cat([torch.addmm(-half, some, y.mT).argmax(1) for some in rows])
 
 def _step(feats, most):
-    "Distance of the places that are looked at: 1 for up to `most` of them, else 2 or 3, and so each pixel is still seen."
+    "Distance of the places that are looked at: 1 for up to `most`, else 2 or 3, so that each pixel is still seen."
     n = feats.shape[-2]*feats.shape[-1]
-    return next((s for s in (1, 2) if n <= most*s*s), 3)
+    if n <= most: return 1
+    return 2 if n <= 4*most else 3
 
+# %% ../nbs/32_zoo.ipynb #81a2eeea
 def _directions(x, e): return x/(x.square().sum(1, keepdim=True) + e).sqrt()
 
 def relaxed_emd(
@@ -208,69 +242,99 @@ def relaxed_emd(
     y:torch.Tensor,  # Points, (M, C)
 )->torch.Tensor:     # Scalar: for points of length 1, a mean of 1 - cosine
     "Relaxed earth mover's distance: the larger mean of half the squared ways to the nearest."
-    there, back = _nearest(x.detach(), y), _nearest(y, x.detach())
-    return torch.maximum(squared_distance(x, y[there])/len(x), squared_distance(x[back], y)/len(y))/2
+    there = squared_distance(x, y[_nearest(x.detach(), y)])/len(x)
+    back = squared_distance(x[_nearest(y, x.detach())], y)/len(y)
+    return torch.maximum(there, back)/2
+
+# %% ../nbs/32_zoo.ipynb #7ce6894c
+def _points(f): return places(f, 1024), mean_cov(f)
 
 def _remd_target(parts, weights=None):
-    y, (mean, cov) = pool_places([p for p, _ in parts], weights), pool_moments([m for _, m in parts], weights)
-    e = 1e-4*y.square().sum(1).mean() + 1e-12
-    d = _directions(y, e)
-    return d, e, mean, cov, _spread(d.mean(0), d.var(0, correction=0))/2
+    points = pool_places([p for p, _ in parts], weights)
+    mean, cov = pool_moments([m for _, m in parts], weights)
+    e = 1e-4*points.square().sum(1).mean() + 1e-12
+    ways = _directions(points, e)
+    return ways, e, mean, cov, _points_spread(ways)/2
 
 def _remd_distance(f, target):
-    (y, e, mean, cov, unit), (m, c) = target, mean_cov(f)
-    width = cov.diagonal().clamp_min(0).sqrt().sum() + FLOOR*mean.abs().sum() + EPS
-    moved = (m - mean).abs().sum()/width + (c - cov).abs().sum()/(cov.abs().sum() + (FLOOR*mean.abs().sum())**2 + EPS)
+    ways, e, mean, cov, unit = target
+    m, c = mean_cov(f)
+    least = FLOOR*mean.abs().sum()
+    width = cov.diagonal().clamp_min(0).sqrt().sum() + least + EPS
+    moved = (m - mean).abs().sum()/width + (c - cov).abs().sum()/(cov.abs().sum() + least**2 + EPS)
     step = _step(f, MOST)
-    return relaxed_emd(_directions(_rows(f[..., ::step, ::step]), e), y)/unit + moved
+    return relaxed_emd(_directions(_rows(f[..., ::step, ::step]), e), ways)/unit + moved
 
 # %% ../nbs/32_zoo.ipynb #b3d21bda
-SIDE, PATCHES = 3, 1024    # side of a patch, places; patches of a style that are kept
+SIDE = 3        # side of a patch, places
+PATCHES = 1024  # patches of a style that are kept
 
+# %% ../nbs/32_zoo.ipynb #675781a3
 def patches(
     feats:torch.Tensor,  # Feature maps, (1, C, H, W), at least 3x3 places
     most:int=4096,       # Above this many, every second or third place is the corner of one
 )->torch.Tensor:         # (n, 9 C); every place is in at least one, but for the last row and column or two
     "Patches of 3x3 places."
     h, w = feats.shape[-2:]
-    if min(h, w) < SIDE: raise ValueError(f"Feature maps of {w}x{h} places have no patch of {SIDE}x{SIDE}: raise size, or use shallower layers.")
-    return F.unfold(feats.float() if feats.dtype in (torch.bfloat16, torch.float16) else feats, SIDE, stride=_step(feats, most))[0].mT
+    if min(h, w) < SIDE:
+        raise ValueError(f"Feature maps of {w}x{h} places have no patch of {SIDE}x{SIDE}: "
+                         "raise size, or use shallower layers.")
+    return F.unfold(_wide(feats), SIDE, stride=_step(feats, most))[0].mT
 
-def _patch_measure(f):
-    p = patches(f, 2**30)
-    return p[torch.randperm(len(p), generator=torch.Generator().manual_seed(0))[:PATCHES].to(p.device)]
+# %% ../nbs/32_zoo.ipynb #f036ebdc
+def _patch_measure(f): return _some(patches(f, 2**30), PATCHES)
 
 def _patch_target(parts, weights=None):
-    p = pool_places(parts, weights)
-    return p, p/p.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    kept = pool_places(parts, weights)
+    return kept, kept/kept.norm(dim=1, keepdim=True).clamp_min(1e-12)
 
 def _patch_distance(f, target):
-    x, (p, directions) = patches(f), target
-    return squared_distance(x, p[_nearest(x.detach(), directions)])/len(x)
+    kept, directions = target
+    x = patches(f)
+    return squared_distance(x, kept[_nearest(x.detach(), directions)])/len(x)
 
 # %% ../nbs/32_zoo.ipynb #7aa51f14
-def _points(f): return places(f, 1024), mean_cov(f)
-
 STYLE_KINDS = {
-    'gram': StyleKind('products of channels', gram, blend_grams, gram_distance, STYLE_NORMS, 1., 'Gatys, Ecker, Bethge 2016, equations 3-5'),
-    'covariance': StyleKind('products of channels, means taken away', mean_cov, pool_moments, _covariance_distance, _unit(_covariance_spread), .2, 'Li, Wang, Liu, Hou 2017, Demystifying Neural Style Transfer; Sun, Saenko 2016 (CORAL)'),
-    'moments': StyleKind('mean and width of each channel', mean_var, pool_moments, _moment_distance, _unit(lambda t: _spread(*t)), 6., 'Li, Wang, Liu, Hou 2017 (batch norm statistics); Huang, Belongie 2017, equation 13'),
-    'histogram': StyleKind('all values of each channel', places, _sorted, _line_distance, _unit(_line_spread), 1.5, 'Risser, Wilmot, Barnes 2017 (histogram loss)'),
-    'wasserstein': StyleKind('all values along random directions', places, _sliced, _line_distance, _unit(_line_spread), 2.5, 'Heitz, Vanhoey, Chambon, Belcour 2021 (sliced Wasserstein loss)'),
-    'w2': StyleKind('mean and covariance, as a way to go', mean_cov, _gaussian, _w2_distance, _unit(lambda t: _spread(t[0], t[1].diagonal())) | {'crowson': lambda t: 1/len(t[0])}, .17,
+    'gram': StyleKind(
+        'products of channels', gram, blend_grams, gram_distance, STYLE_NORMS, 1.,
+        'Gatys, Ecker, Bethge 2016, equations 3-5'),
+    'covariance': StyleKind(
+        'products of channels, means taken away',
+        mean_cov, pool_moments, _covariance_distance, _unit(_covariance_spread), .2,
+        'Li, Wang, Liu, Hou 2017, Demystifying Neural Style Transfer; Sun, Saenko 2016 (CORAL)'),
+    'moments': StyleKind(
+        'mean and width of each channel',
+        mean_var, pool_moments, _moment_distance, _unit(lambda t: _spread(*t)), 6.,
+        'Li, Wang, Liu, Hou 2017 (batch norm statistics); Huang, Belongie 2017, equation 13'),
+    'histogram': StyleKind(
+        'all values of each channel', places, _sorted, _line_distance, _unit(_line_spread), 1.5,
+        'Risser, Wilmot, Barnes 2017 (histogram loss)'),
+    'wasserstein': StyleKind(
+        'all values along random directions', places, _sliced, _line_distance, _unit(_line_spread), 2.5,
+        'Heitz, Vanhoey, Chambon, Belcour 2021 (sliced Wasserstein loss)'),
+    'w2': StyleKind(
+        'mean and covariance, as a way to go',
+        mean_cov, _gaussian, _w2_distance, _unit(_w2_spread) | {'crowson': lambda t: 1/len(t[0])}, .17,
         'Olkin, Pukelsheim 1982; Crowson, style-transfer-pytorch', {'crowson': partial(_gaussian, width=1e-4)}),
-    'patch': StyleKind('patches of 3x3 places', _patch_measure, _patch_target, _patch_distance, _unit(lambda t: _spread(t[0].mean(0), t[0].var(0, correction=0))), .017, 'Li, Wand 2016, equations 2-3'),
-    'remd': StyleKind('places themselves, none left out', _points, _remd_target, _remd_distance, _unit(lambda t: 1.), .016, 'Kolkin, Salavon, Shakhnarovich 2019, the terms l_r and l_m'),
+    'patch': StyleKind(
+        'patches of 3x3 places',
+        _patch_measure, _patch_target, _patch_distance, _unit(lambda t: _points_spread(t[0])), .017,
+        'Li, Wand 2016, equations 2-3'),
+    'remd': StyleKind(
+        'places themselves, none left out', _points, _remd_target, _remd_distance, _unit(lambda t: 1.), .016,
+        'Kolkin, Salavon, Shakhnarovich 2019, the terms l_r and l_m'),
 }
 KIND_NORMS = tuple(dict.fromkeys(n for k in STYLE_KINDS.values() for n in k.norms))
 
 # %% ../nbs/32_zoo.ipynb #ae92c253
-SEEN, FROM = 4096, 256    # places that are looked at, and from
+SEEN = 4096  # places that are looked at
+FROM = 256   # places they are seen from
 
 def _apart(f, e):
     "Half the squared distances between directions, places in rows, the places seen from in columns."
     x = _directions(places(f, SEEN), e)
-    return (x.square().sum(1, keepdim=True)/2 + x[:FROM].square().sum(1)/2 - x @ x[:FROM].mT).clamp_min(0)
+    squares = x.square().sum(1, keepdim=True)/2 + x[:FROM].square().sum(1)/2
+    return (squares - x @ x[:FROM].mT).clamp_min(0)
 
 def _similarity_target(f):
     e = 1e-4*_rows(f).square().sum(1).mean() + 1e-12
@@ -281,9 +345,11 @@ def _similarity_target(f):
 def _similarity_distance(f, target):
     want, e, least = target
     d = _apart(f, e)
-    if d.shape != want.shape: raise ValueError(f"Self-similarity compares {len(d)} places with {len(want)}: the maps must be of one size.")
+    if d.shape != want.shape:
+        raise ValueError(f"Self-similarity compares {len(d)} places with {len(want)}: the maps must be of one size.")
     return (d/(d.sum(0) + least) - want).abs().sum()
 
+# %% ../nbs/32_zoo.ipynb #d7d97ffa
 @dataclass(frozen=True)
 class ContentKind(_Kind):
     "A way to say in numbers what the content of a picture is."
@@ -294,8 +360,13 @@ class ContentKind(_Kind):
     strength: float = 1.  # Factor found by looking: at one weight all kinds leave about as much of the photo
     source: str = ''    # Paper
 
+# %% ../nbs/32_zoo.ipynb #3af305a5
 CONTENT_KINDS = {
-    'features': ContentKind('maps, place by place', lambda f: f, squared_distance, CONTENT_NORMS, 1., 'Gatys, Ecker, Bethge 2016, equation 1'),
-    'self-similarity': ContentKind('how places differ from each other', _similarity_target, _similarity_distance,
-        _unit(lambda t: (t[0] - 1/len(t[0])).abs().sum() + FLOOR), 3.5, 'Kolkin, Salavon, Shakhnarovich 2019, the term l_C'),
+    'features': ContentKind(
+        'maps, place by place', lambda f: f, squared_distance, CONTENT_NORMS, 1.,
+        'Gatys, Ecker, Bethge 2016, equation 1'),
+    'self-similarity': ContentKind(
+        'how places differ from each other', _similarity_target, _similarity_distance,
+        _unit(lambda t: (t[0] - 1/len(t[0])).abs().sum() + FLOOR), 3.5,
+        'Kolkin, Salavon, Shakhnarovich 2019, the term l_C'),
 }
