@@ -17,34 +17,38 @@ __all__ = ['EPS', 'STYLE_NORMS', 'CONTENT_NORMS', 'TV_KINDS', 'gram', 'style_sca
            'gram_distance', 'content_loss', 'style_loss', 'tv_loss', 'blend_grams']
 
 # %% ../nbs/30_losses.ipynb #623e5f46
+def _is_half(x): return x.dtype in (torch.bfloat16, torch.float16)
+def _wide(x): return x.float() if _is_half(x) else x
+def _rows(f): return f.permute(0, 2, 3, 1).flatten(1, 2)  # maps (B, C, H, W) to places (B, H W, C)
+def _maps(x, hw): return x.view(len(x), *hw, -1).permute(0, 3, 1, 2)  # and back
+
+# %% ../nbs/30_losses.ipynb #ee4d9304
 def _products(x):
     "Sum over places of outer products: x (B, N, C) to (B, C, C), in at least float32."
-    (B, N, C), half = x.shape, x.dtype in (torch.bfloat16, torch.float16)
-    n = 0 if N < 2**14 or x.dtype == torch.float64 else N//(768 if half else 64)  # places in a chunk
-    wide = lambda t: t.float() if half else t
-    chunks, rest = (x[:, :N//n*n], x[:, N//n*n:]) if n else (x[:, :0], x)
-    whole = torch.bmm(wide(rest).mT, wide(rest))
-    if not n: return whole
-    b = chunks.reshape(-1, n, C)
-    return whole + wide(torch.bmm(b.mT, b)).view(B, -1, C, C).sum(1)
+    B, N, C = x.shape
+    if N < 2**14 or x.dtype == torch.float64: return torch.bmm(_wide(x).mT, _wide(x))
+    n = N//(768 if _is_half(x) else 64)  # places in a block
+    rest = _wide(x[:, N//n*n:])
+    blocks = x[:, :N//n*n].reshape(-1, n, C)
+    return torch.bmm(rest.mT, rest) + _wide(torch.bmm(blocks.mT, blocks)).view(B, -1, C, C).sum(1)
 
+# %% ../nbs/30_losses.ipynb #9f94d401
 class _Gram(Function):
     @staticmethod
     def forward(ctx, f):
-        B, C, H, W = f.shape
-        x = f.permute(0, 2, 3, 1).reshape(B, H*W, C)
+        x = _rows(f)
         ctx.save_for_backward(x)
-        ctx.hw = H, W
-        return _products(x)/(H*W)
+        ctx.hw = f.shape[-2:]
+        return _products(x)/x.shape[1]
 
     @staticmethod
     @once_differentiable
     def backward(ctx, dg):
         x, = ctx.saved_tensors
-        (B, N, C), (H, W) = x.shape, ctx.hw
-        s = ((dg + dg.mT)/N).to(x.dtype)
-        return torch.bmm(x, s).view(B, H, W, C).permute(0, 3, 1, 2)
+        s = (dg + dg.mT)/x.shape[1]
+        return _maps(torch.bmm(x, s.to(x.dtype)), ctx.hw)
 
+# %% ../nbs/30_losses.ipynb #35492413
 def gram(
     feats:torch.Tensor,  # Feature maps, (B, C, H, W), any real range
 )->torch.Tensor:         # (B, C, C): mean over places of products of channels; float32 (float64 for float64)
@@ -67,6 +71,7 @@ CONTENT_NORMS = {
     'mse':   lambda p: 1/p.numel(),
     'gatys': lambda p: 1/2}
 
+# %% ../nbs/30_losses.ipynb #bf15a7b0
 def style_scale(
     target:torch.Tensor,  # Gram matrix of the style, (1, C, C)
     norm:str='unit',      # One of `STYLE_NORMS`
@@ -75,6 +80,7 @@ def style_scale(
     "What `norm` multiplies the squared distance of two Gram matrices by."
     return STYLE_NORMS[one_of(norm, STYLE_NORMS, 'style normalisation')](target, places)
 
+# %% ../nbs/30_losses.ipynb #77261c05
 def content_scale(
     target:torch.Tensor,  # Feature maps of the content, (1, C, H, W)
     norm:str='unit',      # One of `CONTENT_NORMS`
@@ -88,8 +94,8 @@ class _SquaredDistance(Function):
     def forward(ctx, a, b):
         d = a - b
         ctx.save_for_backward(d)
-        half = d.ndim > 1 and d.dtype in (torch.bfloat16, torch.float16)  # then each channel vector is rounded once, and their sum is not
-        return torch.linalg.vector_norm(d, dim=1).float().square().sum() if half else torch.linalg.vector_norm(d).square()
+        if d.ndim == 1 or not _is_half(d): return torch.linalg.vector_norm(d).square()
+        return torch.linalg.vector_norm(d, dim=1).float().square().sum()  # rounds once a place, and not the sum
 
     @staticmethod
     @once_differentiable
@@ -106,35 +112,44 @@ def squared_distance(
 
 # %% ../nbs/30_losses.ipynb #d81db3a1
 def _same_shape(a, b, what):
-    if tuple(a) != tuple(b): raise ValueError(f"{what} compares shapes {tuple(a)} and {tuple(b)}: they must be equal.")
+    if tuple(a) != tuple(b):
+        raise ValueError(f"{what} compares shapes {tuple(a)} and {tuple(b)}: they must be equal.")
 
 # %% ../nbs/30_losses.ipynb #c884b3f4
+def _half_difference(x, target):
+    "Mean of outer products of 16-bit places, minus a target; summed from there."
+    B, N, C = x.shape
+    n = next((n for n in (16, 4) if N % n == 0 and N >= n*2**10), 1)  # parts, for both cores and for the rounding
+    parts = x.reshape(B*n, -1, C)
+    near = (-target/n).to(x.dtype)
+    sums = torch.baddbmm(near.repeat_interleave(n, 0), parts.mT, parts, alpha=1/N)
+    return sums.view(B, n, C, C).sum(1, dtype=torch.float32) - (n*near.float() + target)
+
+# %% ../nbs/30_losses.ipynb #6269a15e
 class _GramDistance(Function):
     @staticmethod
     def forward(ctx, f, target):
-        (B, C, H, W), ctx.shape = f.shape, f.shape
-        x, half = f.permute(0, 2, 3, 1).reshape(B, H*W, C), f.dtype in (torch.bfloat16, torch.float16)
-        if half:
-            n = next(n for n in (16, 4, 1) if n == 1 or (H*W >= n*2**10 and H*W % n == 0))  # parts, for both cores and for the rounding
-            near, parts = (-target/n).to(f.dtype), x.reshape(B*n, -1, C)
-            d = torch.baddbmm(near.repeat_interleave(n, 0), parts.mT, parts, alpha=1/(H*W)).view(B, n, C, C).sum(1, dtype=torch.float32) - (n*near.float() + target)
-        else: d = _products(x)/(H*W) - target
+        x = _rows(f)
+        d = _half_difference(x, target) if _is_half(x) else _products(x)/x.shape[1] - target
         ctx.save_for_backward(x, d)
+        ctx.hw = f.shape[-2:]
         return torch.linalg.vector_norm(d).square()
 
     @staticmethod
     @once_differentiable
     def backward(ctx, g):
-        (x, d), (B, C, H, W) = ctx.saved_tensors, ctx.shape
-        s = ((d + d.mT)*(2*g/(H*W))).to(x.dtype)
-        return torch.bmm(x, s).view(B, H, W, C).permute(0, 3, 1, 2), None
+        x, d = ctx.saved_tensors
+        s = (d + d.mT)*(2*g/x.shape[1])
+        return _maps(torch.bmm(x, s.to(x.dtype)), ctx.hw), None
 
+# %% ../nbs/30_losses.ipynb #50e59e9b
 def gram_distance(
     feats:torch.Tensor,   # Feature maps, (B, C, H, W), any real range
     target:torch.Tensor,  # Gram matrix to compare with, (B, C, C); gets no gradient
 )->torch.Tensor:          # Scalar, at least 0; float32 for 16-bit maps
     "Sum of squared differences of the Gram matrix of feature maps from another."
-    if feats.ndim != 4: raise ValueError(f"gram_distance was given shape {tuple(feats.shape)}: give feature maps (B, C, H, W).")
+    if feats.ndim != 4:
+        raise ValueError(f"gram_distance was given shape {tuple(feats.shape)}: give feature maps (B, C, H, W).")
     _same_shape((len(feats), *feats.shape[1:2]*2), target.shape, 'gram_distance')
     return _GramDistance.apply(feats, target)
 
@@ -157,47 +172,67 @@ def style_loss(
     return gram_distance(feats, target)*style_scale(target, norm, feats.shape[-2]*feats.shape[-1])
 
 # %% ../nbs/30_losses.ipynb #d5408cc0
-_TV_STEPS = {'squared': (lambda d: torch.linalg.vector_norm(d).square(), lambda d: d, 2.),
-            'absolute': (lambda d: torch.linalg.vector_norm(d, 1), torch.sign, 1.)}  # sum over steps, slope of one, and its factor
+def _steps(x): return x[..., 1:, :] - x[..., :-1, :], x[..., 1:] - x[..., :-1]
 
+_TV_STEPS = {  # sum over steps, slope of one, and its factor
+    'squared': (lambda d: torch.linalg.vector_norm(d).square(), lambda d: d, 2.),
+    'absolute': (lambda d: torch.linalg.vector_norm(d, 1), torch.sign, 1.)}
+
+# %% ../nbs/30_losses.ipynb #a3cbd3a1
 class _TV(Function):
     @staticmethod
     def forward(ctx, x, kind):
-        dy, dx = x[..., 1:, :] - x[..., :-1, :], x[..., 1:] - x[..., :-1]
-        ctx.save_for_backward(dy, dx)
-        ctx.kind, ctx.shape = kind, x.shape
-        return sum(_TV_STEPS[kind][0](d)/d.numel() for d in (dy, dx) if d.numel())
+        steps = _steps(x)
+        ctx.save_for_backward(*steps)
+        ctx.kind = kind
+        ctx.shape = x.shape
+        total, _, _ = _TV_STEPS[kind]
+        return sum(total(d)/d.numel() for d in steps if d.numel())
 
     @staticmethod
     @once_differentiable
     def backward(ctx, g):
         dy, dx = ctx.saved_tensors
-        out, (_, slope, factor) = dy.new_zeros(ctx.shape), _TV_STEPS[ctx.kind]
-        for d, late, early in ((dy, out[..., 1:, :], out[..., :-1, :]), (dx, out[..., 1:], out[..., :-1])):
-            step, k = slope(d), g/max(d.numel(), 1)
-            late.addcmul_(step, k, value=factor); early.addcmul_(step, k, value=-factor)
-        return out, None
+        _, slope, factor = _TV_STEPS[ctx.kind]
+        grad = dy.new_zeros(ctx.shape)
+        for d, late, early in ((dy, grad[..., 1:, :], grad[..., :-1, :]), (dx, grad[..., 1:], grad[..., :-1])):
+            pull = slope(d)
+            k = g/max(d.numel(), 1)
+            late.addcmul_(pull, k, value=factor)
+            early.addcmul_(pull, k, value=-factor)
+        return grad, None
 
 # %% ../nbs/30_losses.ipynb #ff2f4777
-def _summed(f): return lambda x: sum(f(d).sum() for d in (x[..., 1:, :] - x[..., :-1, :], x[..., 1:] - x[..., :-1]))
+def _summed(f): return lambda x: sum(f(d).sum() for d in _steps(x))
 
 def _nine_points(x):
     x = F.pad(x, (1, 1, 1, 1), 'replicate')
-    steps = (x[..., 1:-1, 1:] - x[..., 1:-1, :-1], 3), (x[..., 1:, 1:-1] - x[..., :-1, 1:-1], 3), (x[..., 1:, 1:] - x[..., :-1, :-1], 12), (x[..., 1:, :-1] - x[..., :-1, 1:], 12)
-    return 2*sum(d.square().mean()/n for d, n in steps)
+    right = x[..., 1:-1, 1:] - x[..., 1:-1, :-1]
+    down = x[..., 1:, 1:-1] - x[..., :-1, 1:-1]
+    slants = x[..., 1:, 1:] - x[..., :-1, :-1], x[..., 1:, :-1] - x[..., :-1, 1:]
+    straight = right.square().mean()/3 + down.square().mean()/3
+    return 2*sum((d.square().mean()/12 for d in slants), straight)
 
+# %% ../nbs/30_losses.ipynb #61b4033b
 def _isotropic(x, eps=1e-6):
-    "Length of the slope at each place that has a right and a lower neighbour; `eps` rounds it off at 0, where it has a kink."
-    down, right = x[..., 1:, :-1] - x[..., :-1, :-1], x[..., :-1, 1:] - x[..., :-1, :-1]
+    "Length of the slope at each place that has a right and a lower neighbour; `eps` rounds its kink at 0."
+    down = x[..., 1:, :-1] - x[..., :-1, :-1]
+    right = x[..., :-1, 1:] - x[..., :-1, :-1]
     return ((down.square() + right.square() + eps).sqrt() - eps**.5).mean()
 
-TV_KINDS = {k: lambda x, k=k: _TV.apply(x, k) for k in _TV_STEPS} | {'isotropic': _isotropic,
-    'squared-sum': _summed(torch.square), 'absolute-sum': _summed(torch.abs), 'nine-point': _nine_points}
+TV_KINDS = {
+    'squared': lambda x: _TV.apply(x, 'squared'),
+    'absolute': lambda x: _TV.apply(x, 'absolute'),
+    'isotropic': _isotropic,
+    'squared-sum': _summed(torch.square),
+    'absolute-sum': _summed(torch.abs),
+    'nine-point': _nine_points}
 
+# %% ../nbs/30_losses.ipynb #67c2dded
 def tv_loss(
     x:torch.Tensor,      # Picture, (1, 3, H, W)
     kind:str='squared',  # One of `TV_KINDS`
-)->torch.Tensor:         # Scalar, a mean unless the kind is a sum; for 'squared' and 'absolute' over vertical plus over horizontal steps
+)->torch.Tensor:         # Scalar: a mean of vertical plus one of horizontal steps; or a sum, if the kind says so
     "Total variation of a picture."
     return TV_KINDS[one_of(kind, TV_KINDS, 'total variation')](x)
 
@@ -208,6 +243,8 @@ def blend_grams(
 )->torch.Tensor:       # (1, C, C)
     "The weighted mean of Gram matrices."
     w = [1.]*len(grams) if weights is None else list(weights)
-    if len(w) != len(grams): raise ValueError(f"There are {len(grams)} styles and {len(w)} blend weights: give one for each.")
-    if not all(0 <= v < math.inf for v in w) or sum(w) <= 0: raise ValueError(f"The blend weights are {w}: each must be at least 0 and their sum more than 0.")
+    if len(w) != len(grams):
+        raise ValueError(f"There are {len(grams)} styles and {len(w)} blend weights: give one for each.")
+    if not all(0 <= v < math.inf for v in w) or sum(w) <= 0:
+        raise ValueError(f"The blend weights are {w}: each must be at least 0 and their sum more than 0.")
     return sum(g*(v/sum(w)) for g, v in zip(grams, w))
