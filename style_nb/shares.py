@@ -6,7 +6,8 @@ Docs: https://style-nb.github.io/style_nb/shares.html.md"""
 
 # %% ../nbs/52_shares.ipynb #fd10d112
 from __future__ import annotations
-import numpy as np, pandas as pd, torch, torch.nn.functional as F
+import numpy as np, pandas as pd, torch
+from fastcore.basics import patch
 from fastai.callback.core import Callback
 from fastai.learner import Learner
 from .pictures import Plate, in_range, load_picture, to_pil
@@ -17,31 +18,41 @@ __all__ = ['term_gradients', 'gradient_shares', 'gradient_maps', 'Shares', 'plot
            'style_gradients', 'Balance']
 
 # %% ../nbs/52_shares.ipynb #1ab3aaf2
+def _pulls(learn, losses, canvas):
+    "{term: gradient of weight times term at a canvas} of some losses of a Learner, which is left as it was."
+    kept = {k: getattr(learn, k, None) for k in ('pred', 'features', 'loss', 'loss_grad')}
+    terms = {}
+    x = canvas.detach().clone().requires_grad_()
+    learn.add_term = lambda name, weight, value: terms.update({name: weight*value})
+    try:
+        learn.pred = x
+        learn.feature_hooks.after_pred()
+        for cb in losses: cb.after_loss()
+        return {n: torch.autograd.grad(v, x, retain_graph=True)[0] if v.requires_grad else torch.zeros_like(x)
+                for n, v in terms.items()}
+    finally:
+        del learn.add_term
+        for k, v in kept.items(): setattr(learn, k, v)
+
+# %% ../nbs/52_shares.ipynb #0efd3f7d
 def term_gradients(
     learn:Learner,     # A `picture_learner` in a fit, or between two steps of one
     canvas=None,       # Where to measure, (1, 3, H, W); `None` is the present canvas
 )->dict:               # {term: gradient of weight times term, (1, 3, H, W)}
     "What each weighted term asks of each pixel: minus this."
-    kept, terms = {k: getattr(learn, k, None) for k in ('pred', 'features', 'loss', 'loss_grad')}, {}
-    x = (learn.model.canvas if canvas is None else canvas).detach().clone().requires_grad_()
-    learn.add_term = lambda name, weight, value: terms.__setitem__(name, weight*value)
-    try:
-        learn.pred = x
-        learn.feature_hooks.after_pred()
-        for cb in learn.cbs:
-            if isinstance(cb, LossTerm): cb.after_loss()
-        return {n: torch.autograd.grad(v, x, retain_graph=True)[0] if v.requires_grad else torch.zeros_like(x) for n, v in terms.items()}
-    finally:
-        del learn.add_term
-        for k, v in kept.items(): setattr(learn, k, v)
+    losses = [cb for cb in learn.cbs if isinstance(cb, LossTerm)]
+    return _pulls(learn, losses, learn.model.canvas if canvas is None else canvas)
 
+def _lengths(grads): return {n: float(g.double().norm()) for n, g in grads.items()}
+
+# %% ../nbs/52_shares.ipynb #70ee5a35
 def gradient_shares(
     grads:dict,  # {term: gradient}
 )->dict:         # {term: length of its gradient over the sum of all lengths}, sum 1
     "How much of the pull each term has."
-    norms = {n: float(g.double().norm()) for n, g in grads.items()}
-    total = sum(norms.values())
-    return {n: v/total if total else 0. for n, v in norms.items()}
+    lengths = _lengths(grads)
+    total = sum(lengths.values())
+    return {n: v/total if total else 0. for n, v in lengths.items()}
 
 # %% ../nbs/52_shares.ipynb #74b370a7
 def gradient_maps(
@@ -50,15 +61,21 @@ def gradient_maps(
 )->dict:               # {term: (H, W), at least 0}
     "How hard each term pulls at each place."
     from scipy.ndimage import gaussian_filter
-    return {n: torch.from_numpy(gaussian_filter(g[0].double().norm(dim=0).cpu().numpy(), blur)).float() for n, g in grads.items()}
+    lengths = {n: g[0].double().norm(dim=0).cpu().numpy() for n, g in grads.items()}
+    return {n: torch.from_numpy(gaussian_filter(v, blur)).float() for n, v in lengths.items()}
 
+# %% ../nbs/52_shares.ipynb #1aef6be5
 class Shares(StepCallback):
     "Measure each term's share of the gradient, every so many steps and at the end of each level."
     order = 5
     def __init__(self,
         every:int=10,        # Steps between two measurements; each costs about as much as a step for every term
         by_style:bool=False, # Style pictures in place of style layers; see `style_gradients`
-    ): self.every, self.by_style, self.rows, self.maps = in_range(every, 'every', 1, whole=True), by_style, [], {}
+    ):
+        self.every = in_range(every, 'every', 1, whole=True)
+        self.by_style = by_style
+        self.rows = []
+        self.maps = {}
 
     def before_fit(self): self.at = getattr(getattr(self.learn, 'controls', None), 'step', 0)
     def before_batch(self):
@@ -69,7 +86,8 @@ class Shares(StepCallback):
     def measure(self):
         "Measure now; the gradients."
         grads = term_gradients(self.learn)
-        if self.by_style: grads = {n: g for n, g in grads.items() if not n.startswith('style/')} | style_gradients(self.learn)
+        if self.by_style:
+            grads = {n: g for n, g in grads.items() if not n.startswith('style/')} | style_gradients(self.learn)
         self.rows.append(dict(step=self.at, level=self.epoch, **gradient_shares(grads)))
         return grads
 
@@ -79,31 +97,32 @@ class Shares(StepCallback):
         return pd.DataFrame(self.rows)
 
 # %% ../nbs/52_shares.ipynb #3059819e
+def _colours(names):
+    "A colour for each term: warm for content, greens and blues for style, purples for matching, grey for the rest."
+    from matplotlib import colormaps
+    ranges = dict(content=('YlOrRd', .5, .8), style=('viridis', .1, .8), match=('RdPu', .6, .95))
+    found = dict.fromkeys(names, (.6, .6, .6, 1.))
+    for kind, (cmap, low, high) in ranges.items():
+        mine = [n for n in names if n.startswith(kind)]
+        for name, v in zip(mine, np.linspace(low, high, len(mine))): found[name] = colormaps[cmap](float(v))
+    return found
+
+# %% ../nbs/52_shares.ipynb #dbad012f
 def plot_shares(
     shares,            # A `Shares` that was in a run, or its table
 )->Plate:              # Figure
     "Each term's share of the gradient over the steps."
-    t = shares.table if isinstance(shares, Shares) else shares
-    names = [c for c in t.columns if c not in ('step', 'level')]
+    table = shares.table if isinstance(shares, Shares) else shares
+    colours = _colours([c for c in table.columns if c not in ('step', 'level')])
     fig = Plate(figsize=(6.4, 2.8), layout='constrained', dpi=100)
     ax = fig.subplots()
-    ax.stackplot(t.step, *(t[n].fillna(0) for n in names), labels=names, colors=[_colours(names)[n] for n in names])
-    ax.set(xlabel='step', ylabel='share of the gradient', ylim=(0, 1), xlim=(t.step.min(), max(t.step.max(), 1)))
+    ax.stackplot(table.step, *(table[n].fillna(0) for n in colours), labels=list(colours), colors=list(colours.values()))
+    ax.set(xlabel='step', ylabel='share of the gradient', ylim=(0, 1))
+    ax.set_xlim(table.step.min(), max(table.step.max(), 1))
     ax.spines[['top', 'right']].set_visible(False)
     handles, labels = ax.get_legend_handles_labels()
     ax.legend(handles[::-1], labels[::-1], fontsize=7, frameon=False, loc='upper left', bbox_to_anchor=(1, 1))
     return fig
-
-def _colours(names):
-    "A colour for each term: warm for content, greens and blues for style, purples for matching, grey for the rest."
-    from matplotlib import colormaps
-    sets = {k: [n for n in names if n.startswith(k)] for k in ('content', 'style', 'match')}
-    out = {n: (.6, .6, .6, 1.) for n in names}
-    ranges = dict(content=('YlOrRd', .5, .8), style=('viridis', .1, .8), match=('RdPu', .6, .95))
-    for k, (cmap, low, high) in ranges.items():
-        for name, v in zip(sets[k], np.linspace(low, high, max(1, len(sets[k])))):
-            out[name] = colormaps[cmap](float(v))
-    return out
 
 # %% ../nbs/52_shares.ipynb #4f9b3d63
 def strongest(
@@ -112,47 +131,73 @@ def strongest(
     "Which term pulls hardest at each place."
     return list(maps), torch.stack(list(maps.values())).argmax(0)
 
+# %% ../nbs/52_shares.ipynb #13a91b0f
+def _panels(maps, colours):
+    "{title: picture}: the strongest term at each place, then each term's map on one scale."
+    names, best = strongest(maps)
+    inks = np.array([colours[n][:3] for n in names])
+    top = max(float(torch.quantile(m, .99)) for m in maps.values()) or 1.
+    shown = {n: (maps[n]/top).clamp(0, 1).numpy()[..., None]*ink for n, ink in zip(names, inks)}
+    return {'strongest': inks[best.numpy()]} | shown
+
+# %% ../nbs/52_shares.ipynb #56aed720
 def show_why(
     maps:dict,         # {term: map (H, W)}, e.g. `Shares.maps`
     picture=None,      # The picture, shown beside them; anything `load_picture` reads
     height:float=2.,   # Height of each, inches
 )->Plate:              # Figure: the picture, the strongest term at each place, then each term's map on one scale
     "Which layer or style pulls where."
-    names, best = strongest(maps)
-    colours, top = _colours(names), max(float(torch.quantile(m, .99)) for m in maps.values()) or 1.
-    panels = ([('picture', to_pil(load_picture(picture)))] if picture is not None else [])
-    panels += [('strongest', np.array([colours[n][:3] for n in names])[best.numpy()])]
-    panels += [(n, (maps[n]/top).clamp(0, 1).numpy()[..., None]*np.array(colours[n][:3])) for n in names]
-    ncols, aspect = min(4, len(panels)), best.shape[1]/best.shape[0]
+    colours = _colours(list(maps))
+    panels = _panels(maps, colours)
+    h, w = panels['strongest'].shape[:2]
+    if picture is not None: panels = {'picture': to_pil(load_picture(picture))} | panels
+    ncols = min(4, len(panels))
     nrows = -(-len(panels)//ncols)
-    fig = Plate(figsize=(ncols*height*aspect, nrows*(height + .3)), layout='constrained', dpi=100)
+    fig = Plate(figsize=(ncols*height*(w/h), nrows*(height + .3)), layout='constrained', dpi=100)
     axs = np.atleast_1d(fig.subplots(nrows, ncols)).ravel()
     for ax in axs: ax.axis('off')
-    for ax, (n, im) in zip(axs, panels): ax.imshow(im); ax.set_title(n, fontsize=9, color=colours.get(n, 'k')[:3] if n in colours else 'k')
+    for ax, (name, im) in zip(axs, panels.items()):
+        ax.imshow(im)
+        ax.set_title(name, fontsize=9, color=colours.get(name, 'k')[:3])
     return fig
 
 # %% ../nbs/52_shares.ipynb #9e0fbb22
+def _by_region(cb, target):
+    "(Gram matrix, scale) for each region of a style loss."
+    return target[0] if cb.masked else [target]
+
+# %% ../nbs/52_shares.ipynb #0e81a1f2
+def _style_alone(cb, i, j):
+    "A loss towards style `j` alone, in region `i` and in the units of all styles there."
+    alone = StyleLoss(
+        cb.styles[j], cb.weights, cb.weight, norm=cb.norm, scale=cb.scale[j], mix=cb.mix,
+        masks=[cb.regions[i][0]], style_masks=[cb.style_masks[j]])
+    alone.learn = cb.learn
+    made = alone.make_targets(alone.layers)
+    for l in alone.layers:
+        gram, _ = _by_region(alone, made[l])[0]
+        _, scale = _by_region(cb, cb.target(l))[i]
+        alone.targets[l] = ([(gram, scale)], 1.) if alone.masked else (gram, scale)
+    return alone
+
+# %% ../nbs/52_shares.ipynb #152c85a2
 def style_gradients(
     learn:Learner,     # A `picture_learner` in a fit, with a `StyleLoss` by Gram matrices
 )->dict:               # {'style 1': gradient, ...}, which add up to all style terms
     "The pull of each style picture of a blend, or in its region."
     cb = next((o for o in learn.cbs if isinstance(o, StyleLoss)), None)
-    if cb is None or getattr(cb, 'kind', 'gram') != 'gram': raise ValueError("Only a StyleLoss of kind 'gram' can be taken apart: its gradient is linear in its target.")
-    if cb.mix != 'mean' and any(len(mine) > 1 for _, mine in cb.regions): raise ValueError('Styles in a barycentre cannot be taken apart: leave style_mix out, or give each style a mask of its own.')
-    [cb.target(l) for l in cb.layers]
-    kept, out = {k: getattr(cb, k) for k in ('targets', 'styles', 'blend', 'scale', 'style_masks', 'regions', 'masked', 'areas', 'small')}, {}
-    w, whole = cb.blend or [1.]*len(cb.styles), lambda l, i: kept['targets'][l][0][i][1] if kept['masked'] else kept['targets'][l][1]
-    try:
-        for i, j in ((i, j) for i, (_, mine) in enumerate(kept['regions']) for j in mine):
-            mask, mine = kept['regions'][i]
-            cb.styles, cb.scale, cb.style_masks = ([kept[k][j]] for k in ('styles', 'scale', 'style_masks'))
-            cb.regions, cb.masked, cb.areas, cb.blend, cb.small, cb.targets = [(None, [0])], False, [kept['areas'][i]], None, {}, {}
-            made = {l: (t, whole(l, i)) for l, (t, _) in cb.make_targets(cb.layers).items() if l in cb.layers}
-            cb.regions, cb.masked = [(mask, [0])], kept['masked']
-            cb.targets = {l: ([t], 1.) for l, t in made.items()} if cb.masked else made
-            out[j] = w[j]/sum(w[k] for k in mine)*sum(g for n, g in term_gradients(learn).items() if n.startswith('style/'))
-    finally: vars(cb).update(kept)
-    return {f'style {j + 1}': out[j] for j in sorted(out)}
+    if cb is None or cb.kind != 'gram':
+        raise ValueError("Only a StyleLoss of kind 'gram' can be taken apart: its gradient is linear in its target.")
+    if cb.mix != 'mean' and any(len(mine) > 1 for _, mine in cb.regions):
+        raise ValueError('Styles in a barycentre cannot be taken apart: leave style_mix out, '
+                         'or give each style a mask of its own.')
+    weights = cb.blend or [1.]*len(cb.styles)
+    found = {}
+    for i, (_, mine) in enumerate(cb.regions):
+        for j in mine:
+            pulls = _pulls(learn, [_style_alone(cb, i, j)], learn.model.canvas)
+            found[j] = weights[j]/sum(weights[k] for k in mine)*sum(pulls.values())
+    return {f'style {j + 1}': found[j] for j in sorted(found)}
 
 # %% ../nbs/52_shares.ipynb #b52d6cf0
 class Balance(StepCallback):
@@ -161,31 +206,53 @@ class Balance(StepCallback):
     def __init__(self,
         seed:int=0,        # Seed of the noise
         noise:float=.1,    # Deviation of the noise where it is measured, in [0, 1]
-        asked:dict=None,   # {'content' or 'style': {layer: share, of any sum}}; `None` takes the weights at the start of the fit
-    ): self.seed, self.noise, self.asked = seed, noise, asked
+        asked:dict=None,   # {'content' or 'style': {layer: share, of any sum}}; `None` takes the weights at the start
+    ):
+        self.seed = seed
+        self.noise = noise
+        self.asked = asked
+
+    @property
+    def losses(self): return [cb for cb in self.learn.cbs if isinstance(cb, WeightedLayers)]
 
     def before_fit(self):
-        if self.asked is None: self.asked = {cb.term: {l: cb.weight*w for l, w in cb.weights.items()} for cb in self.learn.cbs if isinstance(cb, WeightedLayers)}
+        if self.asked is None:
+            self.asked = {cb.term: {l: cb.weight*w for l, w in cb.weights.items()} for cb in self.losses}
+
     def before_epoch(self): self.due = True
 
-    def where(self):
-        "The canvas with noise."
-        x = self.model.canvas.detach()
-        return x + self.noise*torch.randn(x.shape, generator=torch.Generator().manual_seed(self.seed)).to(x)
-
     def before_batch(self):
-        if not self.due: return
-        self.due, pyramid, controls = False, getattr(self.learn, 'pyramid', None), getattr(self.learn, 'controls', None)
-        if pyramid is not None and self.epoch == pyramid.start[0] and pyramid.start[1] > 0: return  # resumed within a level
-        if controls is not None and any(s == controls.step and f.endswith('_weights') for s, f, _ in controls.noted): return  # replayed
+        controls = getattr(self.learn, 'controls', None)
+        due = self.due and not self.known(controls)
+        self.due = False
+        if not due: return
         for cb, weights in self.rescaled().items():
             if controls is not None: controls.apply(controls.step, f'{cb.term}_weights', weights)
             else: cb.weights.update(weights)
 
-    def rescaled(self):
-        "{loss callback: its new layer weights}."
-        size = {n: float(g.double().norm()) for n, g in term_gradients(self.learn, self.where()).items()}
-        pulls = {(cb, l): (size[n], self.asked[cb.term].get(l, 0.), cb.weight*cb.weights[l]) for cb in self.learn.cbs if isinstance(cb, WeightedLayers)
-                 for l in cb.layers for n in [f'{cb.term}/{l}'] if size[n] > 0}
-        k = sum(n for n, *_ in pulls.values())/max(sum(a for _, a, _ in pulls.values()), 1e-30)
-        return {cb: {l: k*a*w/n/cb.weight for (c, l), (n, a, w) in pulls.items() if c is cb} for cb in dict.fromkeys(c for c, _ in pulls)}
+    def known(self, controls):
+        "Did an earlier run find the weights of this level: one that is resumed within it, or replayed?"
+        pyramid = getattr(self.learn, 'pyramid', None)
+        if pyramid is not None and self.epoch == pyramid.start[0] and pyramid.start[1] > 0: return True
+        noted = [] if controls is None else controls.noted
+        return any(step == controls.step and field.endswith('_weights') for step, field, _ in noted)
+
+# %% ../nbs/52_shares.ipynb #f87066dd
+@patch
+def where(self:Balance):
+    "The canvas with noise."
+    x = self.model.canvas.detach()
+    return x + self.noise*torch.randn(x.shape, generator=torch.Generator().manual_seed(self.seed)).to(x)
+
+@patch
+def rescaled(self:Balance):
+    "{loss callback: its new layer weights}."
+    lengths = _lengths(term_gradients(self.learn, self.where()))
+    pulls = {(cb, l): lengths[f'{cb.term}/{l}'] for cb in self.losses for l in cb.layers}
+    pulls = {at: length for at, length in pulls.items() if length > 0}
+    asked = {(cb, l): self.asked[cb.term].get(l, 0.) for cb, l in pulls}
+    k = sum(pulls.values())/max(sum(asked.values()), 1e-30)
+    new = {cb: {} for cb, _ in asked}
+    for (cb, l), share in asked.items():
+        new[cb][l] = k*share*(cb.weight*cb.weights[l])/pulls[cb, l]/cb.weight
+    return new
