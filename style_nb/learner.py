@@ -6,25 +6,26 @@ Docs: https://style-nb.github.io/style_nb/learner.html.md"""
 
 # %% ../nbs/40_learner.ipynb #2120f99e
 from __future__ import annotations
-import copy, hashlib
+import hashlib
 from functools import partial
 import torch, torch.nn as nn, torch.nn.functional as F
 from torch.autograd import Function
-from fastcore.basics import patch, store_attr
-from .pictures import load_picture, one_of, in_range, resize
+from fastcore.basics import patch
 from fastai.callback.core import Callback, TrainEvalCallback
 from fastai.callback.hook import Hooks, hook_outputs
 from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
+from .pictures import load_picture, one_of, in_range, resize
 from .losses import EPS, gram, squared_distance, blend_grams, tv_loss, TV_KINDS, CONTENT_NORMS
 from .zoo import KIND_NORMS, STYLE_KINDS, CONTENT_KINDS
-from .masks import check_masks, inner_mask, layer_mask, pick_places, receptive_field, regions, unless_white, weigh
+from .masks import check_masks, inner_mask, layer_mask, pick_places, receptive_field, regions
+from .masks import unless_white, weigh
 from .blends import STYLE_MIXES, blend_clouds
 
 # %% auto #0
 __all__ = ['Picture', 'Steps', 'StepCallback', 'LossTerm', 'FeatureHooks', 'adam', 'picture_learner', 'check_weights', 'digest',
-           'WeightedLayers', 'ContentLoss', 'picture_grams', 'StyleLoss', 'each_scale', 'TVLoss', 'StartLoss']
+           'WeightedLayers', 'ContentLoss', 'picture_grams', 'each_scale', 'StyleLoss', 'TVLoss', 'StartLoss']
 
 # %% ../nbs/40_learner.ipynb #c400035e
 class Picture(nn.Module):
@@ -46,9 +47,12 @@ class _Nothing(Function):
 
 class Steps:
     "A data loader without data: `n` times a dummy (x, y)."
-    def __init__(self, n:int=0): self.n, self.dummy = n, torch.zeros(1)
+    def __init__(self, n:int=0): self.n = n
     def __len__(self): return self.n
-    def __iter__(self): return ((self.dummy, self.dummy) for _ in range(self.n))
+
+    def __iter__(self):
+        dummy = torch.zeros(1)
+        for _ in range(self.n): yield dummy, dummy
 
 # %% ../nbs/40_learner.ipynb #5d5e61c6
 @patch
@@ -57,12 +61,14 @@ def add_term(self:Learner,
     weight:float,        # Factor in the loss
     value:torch.Tensor,  # Unweighted value, a scalar with a gradient
 ):
-    "Add `weight * value` to the loss of this step and keep `value` under `name`, weighted in `weighted_terms`, unweighted in `terms`."
+    "Add `weight * value` to the loss of this step; keep it in `weighted_terms`, and `value` in `terms`."
     part = weight*value
     self.loss_grad = self.loss_grad + part
     self.loss = self.loss_grad.detach()
-    self.terms[name], self.weighted_terms[name] = value.detach(), part.detach()
+    self.terms[name] = value.detach()
+    self.weighted_terms[name] = part.detach()
 
+# %% ../nbs/40_learner.ipynb #4e7a4832
 @patch
 def evaluate(self:Learner):
     "Loss and gradient at the present canvas, as one step computes them: for line searches."
@@ -77,7 +83,7 @@ def evaluate(self:Learner):
 
 # %% ../nbs/40_learner.ipynb #393ebdc2
 class StepCallback(Callback):
-    "A callback that is asked only for events it has; fastai's own looks for the others in the Learner and the model, which takes 1 ms of a step."
+    "A callback that is asked only for events it has: fastai's own seeks the others too, 1 ms of a step."
     def __call__(self, event_name):
         if hasattr(type(self), event_name) or event_name == 'after_fit': return super().__call__(event_name)
 
@@ -89,36 +95,43 @@ class LossTerm(StepCallback):
     @property
     def layers(self): return []
 
+# %% ../nbs/40_learner.ipynb #e7d8f0fe
 class FeatureHooks(StepCallback):
     "Run the encoder on the canvas and leave the wanted maps in `learn.features`."
     order = 0
-    def __init__(self): self._wanted, self._hooks, self.chain = (), None, None
+    def __init__(self):
+        self._hooks = None
+        self.close()
 
     def before_batch(self):
-        names = self.learn.encoder.layers
-        wanted = tuple(sorted({l for cb in self.learn.cbs if isinstance(cb, LossTerm) for l in cb.layers}, key=names.index))
+        layers = {l for cb in self.learn.cbs if isinstance(cb, LossTerm) for l in cb.layers}
+        wanted = tuple(sorted(layers, key=self.learn.encoder.layers.index))
         if wanted != self._wanted or self.chain is None: self._tap(wanted)
-        self.learn.terms, self.learn.weighted_terms, self.learn.features = {}, {}, {}
+        self.learn.terms = {}
+        self.learn.weighted_terms = {}
+        self.learn.features = {}
 
     def _tap(self, wanted):
         self.close()
-        self._wanted, self.chain = wanted, self.learn.encoder.slice(wanted) if wanted else nn.Identity()
+        self._wanted = wanted
+        self.chain = self.learn.encoder.slice(wanted) if wanted else nn.Identity()
         self._hooks = hook_outputs([getattr(self.chain, l) for l in wanted], detach=False)
 
     def after_pred(self):
         if not self._wanted: return
         self.chain(self.learn.encoder.normalise(self.pred))
-        self.learn.features = {l: h.stored for l, h in zip(self._wanted, self._hooks)}
+        self.learn.features = dict(zip(self._wanted, self._hooks.stored))
         for h in self._hooks: h.stored = None
 
     def after_batch(self): self.learn.features = {}
+    def after_fit(self): self.close()
 
     def close(self):
         "Remove the hooks."
         if self._hooks is not None: self._hooks.remove()
-        self._hooks, self.chain, self._wanted = None, None, ()
-
-    def after_fit(self): self.close()
+        self._hooks = None
+        self.chain = None
+        self._wanted = ()
 
 # %% ../nbs/40_learner.ipynb #220fe8a5
 def adam(
@@ -128,6 +141,7 @@ def adam(
     "Torch's Adam, for a Learner."
     return partial(OptimWrapper, opt=partial(torch.optim.Adam, betas=betas, eps=eps))
 
+# %% ../nbs/40_learner.ipynb #c9dfb4a8
 def picture_learner(
     init,               # Start: a tensor (1, 3, H, W) of any range, or anything `load_picture` reads
     encoder,            # An `Encoder`
@@ -138,11 +152,16 @@ def picture_learner(
     device='cpu',       # Torch device
 )->Learner:             # Fit it with `learn.fit(1)`
     "A fastai Learner whose parameter is a picture."
-    model = Picture(init if isinstance(init, torch.Tensor) else load_picture(init)).to(device)
+    start = init if isinstance(init, torch.Tensor) else load_picture(init)
     dls = DataLoaders(Steps(in_range(steps, 'steps', 1, whole=True)), Steps(0))
     dls._device = torch.device(device)
-    learn = Learner(dls, model, loss_func=lambda pred, y: _Nothing.apply(pred), opt_func=opt_func or adam(), lr=lr, default_cbs=False, cbs=[TrainEvalCallback, FeatureHooks])
-    learn.encoder, learn.terms, learn.weighted_terms, learn.features = encoder.to(device), {}, {}, {}
+    learn = Learner(
+        dls, Picture(start).to(device), loss_func=lambda pred, y: _Nothing.apply(pred),
+        opt_func=opt_func or adam(), lr=lr, default_cbs=False, cbs=[TrainEvalCallback, FeatureHooks])
+    learn.encoder = encoder.to(device)
+    learn.terms = {}
+    learn.weighted_terms = {}
+    learn.features = {}
     return learn.add_cbs(cbs)
 
 # %% ../nbs/40_learner.ipynb #b7f693a8
@@ -153,8 +172,10 @@ def check_weights(
     "Layer weights as a dict of numbers, each at least 0."
     if isinstance(weights, str): weights = [weights]
     if not isinstance(weights, dict):
-        try: weights = {l: 1. for l in weights}
-        except TypeError: raise TypeError(f"{what} is a {type(weights).__name__}: give a dict like {{'relu3_1': 1.0}} or a list of layers.") from None
+        try: weights = dict.fromkeys(weights, 1.)
+        except TypeError:
+            raise TypeError(
+                f"{what} is a {type(weights).__name__}: give a dict like {{'relu3_1': 1.0}} or a list of layers.") from None
     return {l: in_range(w, f"{what}[{l!r}]") for l, w in weights.items()}
 
 def digest(
@@ -167,18 +188,24 @@ def digest(
 class WeightedLayers(LossTerm):
     "A loss over layers: `weight` times the sum of `weights[layer]` times each layer's loss."
     def __init__(self, weights, weight, name):
-        self.weights, self.weight, self.term = check_weights(weights, f'{name}_weights'), in_range(weight, f'{name}_weight'), name
+        self.weights = check_weights(weights, f'{name}_weights')
+        self.weight = in_range(weight, f'{name}_weight')
+        self.term = name
         self.targets = {}
 
     @property
-    def layers(self): return [l for l, w in self.weights.items() if w > 0] if self.weight > 0 else []
+    def layers(self): return [l for l, w in self.weights.items() if w > 0 and self.weight > 0]
+
+    @property
+    def hw(self): return tuple(self.model.canvas.shape[-2:])
 
     def before_fit(self): self.learn.encoder.check(self.weights)
     def before_epoch(self): self.targets = {}
 
     def target(self, layer):
         "Target and scale at `layer`, made at first use."
-        if layer not in self.targets: self.targets.update(self.remembered([l for l in self.layers if l not in self.targets]))
+        if layer not in self.targets:
+            self.targets.update(self.remembered([l for l in self.layers if l not in self.targets]))
         return self.targets[layer]
 
     def remembered(self, layers):
@@ -194,7 +221,8 @@ class WeightedLayers(LossTerm):
     def after_loss(self):
         for l in self.layers:
             target, scale = self.target(l)
-            self.learn.add_term(f'{self.term}/{l}', self.weight*self.weights[l], self.distance(self.learn.features[l], target)*scale)
+            value = self.distance(self.learn.features[l], target)*scale
+            self.learn.add_term(f'{self.term}/{l}', self.weight*self.weights[l], value)
 
 # %% ../nbs/40_learner.ipynb #6a2fcfea
 class ContentLoss(WeightedLayers):
@@ -208,25 +236,29 @@ class ContentLoss(WeightedLayers):
         mask=None,             # Where the content counts: anything `load_mask` reads; `None` is everywhere
     ):
         super().__init__(weights, weight, 'content')
-        self.content, self.norm = load_picture(content), one_of(norm, CONTENT_NORMS, 'content normalisation')
+        self.content = load_picture(content)
+        self.norm = one_of(norm, CONTENT_NORMS, 'content normalisation')
         self.kind = one_of(kind, CONTENT_KINDS, 'content kind')
         CONTENT_KINDS[kind].check(norm)
         self.mask = unless_white(mask)
-        if self.mask is not None and kind != 'features': raise ValueError(f"A content mask goes with the kind 'features', not with {kind!r}: leave one of them out.")
+        if self.mask is not None and kind != 'features':
+            raise ValueError(f"A content mask goes with the kind 'features', not with {kind!r}: leave one of them out.")
 
     def distance(self, f, target):
-        if self.mask is None: return CONTENT_KINDS[self.kind].distance(f, target)
-        m = layer_mask(self.mask.to(f.device), f.shape[-2:]).sqrt().to(f.dtype)
-        return CONTENT_KINDS[self.kind].distance(f*m, target*m)
+        if self.mask is not None:
+            mask = layer_mask(self.mask.to(f.device), f.shape[-2:]).sqrt().to(f.dtype)
+            f = f*mask
+            target = target*mask
+        return CONTENT_KINDS[self.kind].distance(f, target)
 
-    def key(self): return digest(self.content), tuple(self.model.canvas.shape[-2:]), self.kind
+    def key(self): return digest(self.content), self.hw, self.kind
 
     @torch.no_grad()
     def make_targets(self, layers):
-        x = resize(self.content.to(self.model.canvas.device), tuple(self.model.canvas.shape[-2:]))
         kind = CONTENT_KINDS[self.kind]
-        made = {l: kind.target(f) for l, f in self.learn.encoder(x, layers).items()}
-        return {l: (t, kind.scale(t, self.norm)) for l, t in made.items()}
+        x = resize(self.content.to(self.model.canvas.device), self.hw)
+        targets = {l: kind.target(f) for l, f in self.learn.encoder(x, layers).items()}
+        return {l: (t, kind.scale(t, self.norm)) for l, t in targets.items()}
 
 # %% ../nbs/40_learner.ipynb #945e697e
 @torch.no_grad()
@@ -239,11 +271,29 @@ def picture_grams(
 )->dict:       # {layer: Gram matrix (1, C, C), or what `measure` keeps}
     "Gram matrices of a picture at `layers`, in one pass."
     chain = enc.slice(layers)
-    field, mask = {getattr(chain, l): receptive_field(enc, l) for l in layers}, None if mask is None else layer_mask(mask.to(x.device), x.shape[-2:])
-    part = lambda f, side: f if mask is None else (weigh if measure is gram else pick_places)(f, inner_mask(mask, f.shape[-2:], side))
-    with Hooks([getattr(chain, l) for l in layers], lambda m, i, o: measure(part(o, field[m]))) as hooks:
+    taps = {getattr(chain, l): l for l in layers}
+    take = weigh if measure is gram else pick_places
+
+    def keep(module, _, maps):
+        if mask is not None:
+            whole = layer_mask(mask.to(x.device), x.shape[-2:])
+            maps = take(maps, inner_mask(whole, maps.shape[-2:], receptive_field(enc, taps[module])))
+        return measure(maps)
+
+    with Hooks(taps, keep) as hooks:
         chain(enc.normalise(x))
-        return dict(zip(layers, hooks.stored))
+        return dict(zip(taps.values(), hooks.stored))
+
+# %% ../nbs/40_learner.ipynb #2c16290c
+def each_scale(
+    scale,    # A number, or one for each style
+    n:int,    # How many styles
+)->list:      # One for each
+    "The scale of each style picture."
+    scales = list(scale) if isinstance(scale, (list, tuple)) else [scale]*n
+    if len(scales) != n:
+        raise ValueError(f"There are {n} styles and {len(scales)} style scales: give one number, or one for each.")
+    return [in_range(s, 'style_scale', .01, 100) for s in scales]
 
 # %% ../nbs/40_learner.ipynb #2ac83d05
 class StyleLoss(WeightedLayers):
@@ -257,87 +307,119 @@ class StyleLoss(WeightedLayers):
         scale:float=1.,        # Longer side of the style picture over the canvas', or a list of one for each
         kind:str='gram',       # One of `STYLE_KINDS`
         mix:str='mean',        # Several styles: their 'mean', or their 'barycentre' (kind 'gram' only)
-        masks=None,            # Where each style goes: a mask for each, `None` in it is everywhere; styles with the same mask are blended there
+        masks=None,            # Where each goes, `None` in it is everywhere; styles with one mask are blended there
         style_masks=None,      # Which part of each style picture is meant, likewise
     ):
         super().__init__(weights, weight, 'style')
         self.styles = [load_picture(s) for s in (styles if isinstance(styles, (list, tuple)) else [styles])]
         if not self.styles: raise ValueError("There is no style picture: give at least one.")
-        self.blend, self.norm, self.scale = blend, one_of(norm, KIND_NORMS, 'style normalisation'), each_scale(scale, len(self.styles))
+        self.blend = blend
+        self.norm = one_of(norm, KIND_NORMS, 'style normalisation')
+        self.scale = each_scale(scale, len(self.styles))
         self.kind = one_of(kind, STYLE_KINDS, 'style kind')
         STYLE_KINDS[kind].check(norm)
-        blend_grams([torch.zeros(1)]*len(self.styles), blend)
+        blend_grams([torch.zeros(1)]*len(self.styles), blend)  # refuses a blend that does not fit
         self.set_masks(masks, style_masks, one_of(mix, STYLE_MIXES, 'style mix'))
 
-    def key(self): return *map(digest, self.styles), str(self.blend), max(self.model.canvas.shape[-2:]), str(self.scale), self.kind, self.mix, *(m if m is None else digest(m) for m in self.style_masks), self.masked, str([mine for _, mine in self.regions]), *self.places_for(None)
-
-    def places_for(self, layer):
-        "Height and width of the canvas, or at a layer their product over its pooling, where the norm asks for it."
-        hw = self.model.canvas.shape[-2:]
-        return () if self.norm != 'udacity' else tuple(hw) if layer is None else (self.learn.encoder.places(layer, hw),)
-
-# %% ../nbs/40_learner.ipynb #097707f9
-def _cloud(f): return gram(f), f.float().mean((-2, -1))
-def _between(parts, weights=None): return blend_clouds(*zip(*parts), weights)
-
-@patch
-def at_size(self:StyleLoss, style, side, scale=None):
-    "`style` with its longer side at `side` px times `scale`, never enlarged."
-    return resize(style, min(max(1, round(side*(scale or self.scale[0]))), max(style.shape[-2:])))
-
-@patch
-def make_targets(self:StyleLoss, layers):
-    enc, canvas, kind = self.learn.encoder, self.model.canvas, STYLE_KINDS[self.kind]
-    last = max(enc.layers.index(l) for l in layers)
-    layers = [l for i, l in enumerate(enc.layers) if l in layers or (l.startswith('relu') and i <= last)]
-    measure, blend = (kind.measure, partial(kind.blended, norm=self.norm)) if self.mix == 'mean' else (_cloud, _between)
-    made = [picture_grams(enc, self.at_size(s.to(canvas.device), max(canvas.shape[-2:]), c), layers, measure, m) for s, c, m in zip(self.styles, self.scale, self.style_masks)]
-    def target(l, mine):
-        t = blend([made[i][l] for i in mine], self.blend and [self.blend[i] for i in mine])
-        return t, kind.scale(t, self.norm, *self.places_for(l))
-    found = {l: [target(l, mine) for _, mine in self.regions] for l in layers if l not in self.targets}
-    return {l: (ts, 1.) if self.masked else ts[0] for l, ts in found.items()}
-
 # %% ../nbs/40_learner.ipynb #20d584eb
-def each_scale(
-    scale,    # A number, or one for each style
-    n:int,    # How many styles
-)->list:      # One for each
-    "The scale of each style picture."
-    scales = list(scale) if isinstance(scale, (list, tuple)) else [scale]*n
-    if len(scales) != n: raise ValueError(f"There are {n} styles and {len(scales)} style scales: give one number, or one for each.")
-    return [in_range(s, 'style_scale', .01, 100) for s in scales]
+def _read_masks(masks, n):
+    "A mask or `None` for each of `n` styles."
+    if masks is None: return [None]*n
+    if isinstance(masks, dict): masks = masks.values()
+    elif not isinstance(masks, (list, tuple)): masks = [masks]
+    return [unless_white(m) for m in masks]
 
+# %% ../nbs/40_learner.ipynb #d6fe55c2
 @patch
 def set_masks(self:StyleLoss, masks, style_masks, mix):
     "Take in masks, and sort styles by them."
-    n, each = len(self.styles), lambda o: list(o.values()) if isinstance(o, dict) else o if isinstance(o, (list, tuple)) else [o]
-    read = lambda o: [None]*n if o is None else [unless_white(m) for m in each(o)]
-    self.mix, self.masks, self.style_masks, self.small = mix, read(masks), read(style_masks), {}
+    n = len(self.styles)
+    self.mix = mix
+    self.masks = _read_masks(masks, n)
+    self.style_masks = _read_masks(style_masks, n)
+    self.small = {}  # {(region, height, width of a layer's maps): its mask there}
     check_masks(self.style_masks, [s.shape[-2:] for s in self.styles], 'style_masks')
     if len(self.masks) != n: check_masks(self.masks, [(1, 1)]*n, 'masks')
     self.regions = regions(self.masks, n)
-    self.masked, self.areas = self.regions != [(None, [*range(n)])], [1. if m is None else float(m.mean()) for m, _ in self.regions]
-    if self.kind == 'patch' and (self.masked or any(m is not None for m in self.style_masks)): raise ValueError("The style kind 'patch' needs the neighbours of each place and takes no masks: choose another kind, or leave the masks out.")
-    if mix == 'barycentre' and self.kind != 'gram': raise ValueError(f"The mix 'barycentre' goes with the style kind 'gram', not with {self.kind!r}: leave one of them out.")
+    self.masked = any(m is not None for m, _ in self.regions)
+    self.areas = [1. if m is None else float(m.mean()) for m, _ in self.regions]
+    if self.kind == 'patch' and (self.masked or any(m is not None for m in self.style_masks)):
+        raise ValueError("The style kind 'patch' needs the neighbours of each place and takes no masks: "
+                         "choose another kind, or leave the masks out.")
+    if mix == 'barycentre' and self.kind != 'gram':
+        raise ValueError(f"The mix 'barycentre' goes with the style kind 'gram', not with {self.kind!r}: "
+                         "leave one of them out.")
+
+# %% ../nbs/40_learner.ipynb #097707f9
+@patch
+def at_size(self:StyleLoss, style, side, scale=None):
+    "`style` with its longer side at `side` px times `scale`, never enlarged."
+    wanted = max(1, round(side*(scale or self.scale[0])))
+    return resize(style, min(wanted, max(style.shape[-2:])))
+
+def _cloud(f): return gram(f), f.float().mean((-2, -1))
+
+# %% ../nbs/40_learner.ipynb #5fd78519
+@patch
+def measured(self:StyleLoss, layers):
+    "What is kept of each style picture: a dict by layer for each."
+    measure = STYLE_KINDS[self.kind].measure if self.mix == 'mean' else _cloud
+    made = []
+    for style, scale, mask in zip(self.styles, self.scale, self.style_masks):
+        x = self.at_size(style.to(self.model.canvas.device), max(self.hw), scale)
+        made.append(picture_grams(self.learn.encoder, x, layers, measure, mask))
+    return made
+
+# %% ../nbs/40_learner.ipynb #dda5c348
+@patch
+def blended(self:StyleLoss, layer, measures, mine):
+    "Target and scale at a layer, for a region that the styles `mine` share."
+    kind = STYLE_KINDS[self.kind]
+    parts = [measures[i][layer] for i in mine]
+    blend = self.blend and [self.blend[i] for i in mine]
+    target = kind.blended(parts, blend, self.norm) if self.mix == 'mean' else blend_clouds(*zip(*parts), blend)
+    places = [self.learn.encoder.places(layer, self.hw)] if self.norm == 'udacity' else []
+    return target, kind.scale(target, self.norm, *places)
+
+# %% ../nbs/40_learner.ipynb #0e0ba217
+@patch
+def make_targets(self:StyleLoss, layers):
+    names = self.learn.encoder.layers
+    last = max(names.index(l) for l in layers)
+    layers = [l for l in names[:last + 1] if l in layers or l.startswith('relu')]
+    measures = self.measured(layers)
+    made = {l: [self.blended(l, measures, mine) for _, mine in self.regions] for l in layers if l not in self.targets}
+    return {l: (ts, 1.) if self.masked else ts[0] for l, ts in made.items()}
+
+# %% ../nbs/40_learner.ipynb #f647b98b
+@patch
+def key(self:StyleLoss):
+    pictures = [m if m is None else digest(m) for m in self.styles + self.style_masks]
+    sides = self.hw if self.norm == 'udacity' else max(self.hw)
+    settings = self.blend, self.scale, self.kind, self.mix, self.masked, [mine for _, mine in self.regions]
+    return *pictures, sides, str(settings)
+
+# %% ../nbs/40_learner.ipynb #f1212c12
 @patch
 def before_fit(self:StyleLoss):
     WeightedLayers.before_fit(self)
-    check_masks(self.masks, [self.model.canvas.shape[-2:]]*len(self.styles), 'masks')
+    check_masks(self.masks, [self.hw]*len(self.styles), 'masks')
 
 @patch
 def part(self:StyleLoss, f, i):
     "What region `i` takes of feature maps."
-    mask, at = self.regions[i][0], (i, *f.shape[-2:])
+    mask, _ = self.regions[i]
     if mask is None: return f
+    at = i, *f.shape[-2:]
     if at not in self.small: self.small[at] = layer_mask(mask, f.shape[-2:]).to(f.device)
-    return (weigh if self.kind == 'gram' else pick_places)(f, self.small[at])
+    take = weigh if self.kind == 'gram' else pick_places
+    return take(f, self.small[at])
 
 @patch
 def distance(self:StyleLoss, f, target):
     far = STYLE_KINDS[self.kind].distance
     if not self.masked: return far(f, target)
-    return sum(share*far(self.part(f, i), t)*scale for i, ((t, scale), share) in enumerate(zip(target, self.areas)))
+    return sum(self.areas[i]*far(self.part(f, i), t)*scale for i, (t, scale) in enumerate(target))
 
 # %% ../nbs/40_learner.ipynb #9b33b8c5
 class TVLoss(LossTerm):
@@ -345,7 +427,9 @@ class TVLoss(LossTerm):
     def __init__(self,
         weight:float=1.,       # Weight; the loss is a mean, so it means the same at any size
         kind:str='squared',    # One of `TV_KINDS`
-    ): self.weight, self.kind = in_range(weight, 'tv_weight'), one_of(kind, TV_KINDS, 'total variation')
+    ):
+        self.weight = in_range(weight, 'tv_weight')
+        self.kind = one_of(kind, TV_KINDS, 'total variation')
 
     def after_loss(self):
         if self.weight == 0: return
@@ -359,12 +443,15 @@ def _sampling(n, to, like):
     lines = torch.eye(n).view(1, 1, n, n)
     return F.interpolate(lines, (to, n), mode='bicubic', antialias=True, align_corners=False)[0, 0].to(like)
 
+# %% ../nbs/40_learner.ipynb #a6992771
 class StartLoss(LossTerm):
     "Stay close to a small picture, as seen at its own size."
     def __init__(self,
         start,                 # The small picture
         weight:float=1.,       # Weight; 1 is the start's own variance
-    ): self.small, self.weight = load_picture(start), in_range(weight, 'keep')
+    ):
+        self.small = load_picture(start)
+        self.weight = in_range(weight, 'keep')
 
     def before_fit(self):
         self.small = self.small.to(self.model.canvas.device)
@@ -373,13 +460,14 @@ class StartLoss(LossTerm):
 
     def after_loss(self):
         if self.weight == 0: return
-        shown = self.pred.clamp(0, 1)
-        hw, small = shown.shape[-2:], self.small.shape[-2:]
-        if hw == small:
-            seen = shown
-        else:
-            if hw not in self.sampling:
-                self.sampling[hw] = [_sampling(n, to, shown) for n, to in zip(hw, small)]
-            rows, columns = self.sampling[hw]
-            seen = rows @ shown @ columns.T
+        seen = self.seen(self.pred.clamp(0, 1))
         self.learn.add_term('start', self.weight, squared_distance(seen, self.small)*self.scale)
+
+    def seen(self, x):
+        "A picture at the small one's size."
+        hw, small = x.shape[-2:], self.small.shape[-2:]
+        if hw == small: return x
+        if hw not in self.sampling:
+            self.sampling[hw] = [_sampling(n, to, x) for n, to in zip(hw, small)]
+        rows, columns = self.sampling[hw]
+        return rows @ x @ columns.T
