@@ -1,4 +1,4 @@
-"""A picture is the parameter of a fastai `Learner`, and everything that shapes it is a callback
+"""What pulls at a picture: content, style, smoothness and a start, each a callback
 
 Docs: https://style-nb.github.io/style_nb/learner.html.md"""
 
@@ -7,162 +7,22 @@ Docs: https://style-nb.github.io/style_nb/learner.html.md"""
 # %% ../nbs/40_learner.ipynb #2120f99e
 from __future__ import annotations
 import hashlib
-from functools import partial
-import torch, torch.nn as nn, torch.nn.functional as F
-from torch.autograd import Function
+import torch, torch.nn.functional as F
 from fastcore.basics import patch
-from fastai.callback.core import Callback, TrainEvalCallback
-from fastai.callback.hook import Hooks, hook_outputs
-from fastai.data.core import DataLoaders
-from fastai.learner import Learner
-from fastai.optimizer import OptimWrapper
+from fastai.callback.hook import Hooks
 from .pictures import load_picture, one_of, in_range, resize
 from .losses import EPS, gram, squared_distance, blend_grams, tv_loss, TV_KINDS, CONTENT_NORMS
 from .zoo import KIND_NORMS, STYLE_KINDS, CONTENT_KINDS
 from .masks import check_masks, inner_mask, layer_mask, pick_places, receptive_field, regions
 from .masks import unless_white, weigh
 from .blends import STYLE_MIXES, blend_clouds
+from .loop import FeatureHooks, LossTerm, Picture, StepCallback, Steps, adam, picture_learner
+
+_all_ = ['Picture', 'Steps', 'StepCallback', 'LossTerm', 'FeatureHooks', 'adam', 'picture_learner']
 
 # %% auto #0
-__all__ = ['Picture', 'Steps', 'StepCallback', 'LossTerm', 'FeatureHooks', 'adam', 'picture_learner', 'check_weights', 'digest',
-           'WeightedLayers', 'ContentLoss', 'picture_grams', 'each_scale', 'StyleLoss', 'TVLoss', 'StartLoss']
-
-# %% ../nbs/40_learner.ipynb #c400035e
-class Picture(nn.Module):
-    "A model whose one parameter is a picture."
-    def __init__(self,
-        init:torch.Tensor,  # Start, (1, 3, H, W)
-    ):
-        super().__init__()
-        self.canvas = nn.Parameter(init.detach().clone().float().contiguous())
-
-    def forward(self, _=None): return self.canvas
-
-class _Nothing(Function):
-    "A loss of 0 to which terms are added, without a gradient to add up."
-    @staticmethod
-    def forward(ctx, pred): return pred.new_zeros(())
-    @staticmethod
-    def backward(ctx, g): return None
-
-class Steps:
-    "A data loader without data: `n` times a dummy (x, y)."
-    def __init__(self, n:int=0): self.n = n
-    def __len__(self): return self.n
-
-    def __iter__(self):
-        dummy = torch.zeros(1)
-        for _ in range(self.n): yield dummy, dummy
-
-# %% ../nbs/40_learner.ipynb #5d5e61c6
-@patch
-def add_term(self:Learner,
-    name:str,            # Name in the history, e.g. 'style/relu3_1'
-    weight:float,        # Factor in the loss
-    value:torch.Tensor,  # Unweighted value, a scalar with a gradient
-):
-    "Add `weight * value` to the loss of this step; keep it in `weighted_terms`, and `value` in `terms`."
-    part = weight*value
-    self.loss_grad = self.loss_grad + part
-    self.loss = self.loss_grad.detach()
-    self.terms[name] = value.detach()
-    self.weighted_terms[name] = part.detach()
-
-# %% ../nbs/40_learner.ipynb #4e7a4832
-@patch
-def evaluate(self:Learner):
-    "Loss and gradient at the present canvas, as one step computes them: for line searches."
-    self.opt.zero_grad()
-    self.pred = self.model(*self.xb)
-    self('after_pred')
-    self.loss_grad = self.loss_func(self.pred, *self.yb)
-    self.loss = self.loss_grad.detach()
-    self('after_loss')
-    self.loss_grad.backward()
-    return self.loss
-
-# %% ../nbs/40_learner.ipynb #393ebdc2
-class StepCallback(Callback):
-    "A callback that is asked only for events it has: fastai's own seeks the others too, 1 ms of a step."
-    def __call__(self, event_name):
-        if hasattr(type(self), event_name) or event_name == 'after_fit': return super().__call__(event_name)
-
-# %% ../nbs/40_learner.ipynb #394a051f
-class LossTerm(StepCallback):
-    "Base of callbacks that add to the loss: `layers` names the maps it needs."
-    order = 10
-    def __init__(self): "Without arguments; a term has its own."
-    @property
-    def layers(self): return []
-
-# %% ../nbs/40_learner.ipynb #e7d8f0fe
-class FeatureHooks(StepCallback):
-    "Run the encoder on the canvas and leave the wanted maps in `learn.features`."
-    order = 0
-    def __init__(self):
-        self._hooks = None
-        self.close()
-
-    def before_batch(self):
-        layers = {l for cb in self.learn.cbs if isinstance(cb, LossTerm) for l in cb.layers}
-        wanted = tuple(sorted(layers, key=self.learn.encoder.layers.index))
-        if wanted != self._wanted or self.chain is None: self._tap(wanted)
-        self.learn.terms = {}
-        self.learn.weighted_terms = {}
-        self.learn.features = {}
-
-    def _tap(self, wanted):
-        self.close()
-        self._wanted = wanted
-        self.chain = self.learn.encoder.slice(wanted) if wanted else nn.Identity()
-        self._hooks = hook_outputs([getattr(self.chain, l) for l in wanted], detach=False)
-
-    def after_pred(self):
-        if not self._wanted: return
-        self.chain(self.learn.encoder.normalise(self.pred))
-        self.learn.features = dict(zip(self._wanted, self._hooks.stored))
-        for h in self._hooks: h.stored = None
-
-    def after_batch(self): self.learn.features = {}
-    def after_fit(self): self.close()
-
-    def close(self):
-        "Remove the hooks."
-        if self._hooks is not None: self._hooks.remove()
-        self._hooks = None
-        self.chain = None
-        self._wanted = ()
-
-# %% ../nbs/40_learner.ipynb #220fe8a5
-def adam(
-    betas:tuple=(.9, .99),  # Decay of the running mean and mean square of the gradient
-    eps:float=1e-8,         # Added to the root of the mean square
-):                          # Optimiser function for a Learner
-    "Torch's Adam, for a Learner."
-    return partial(OptimWrapper, opt=partial(torch.optim.Adam, betas=betas, eps=eps))
-
-# %% ../nbs/40_learner.ipynb #c9dfb4a8
-def picture_learner(
-    init,               # Start: a tensor (1, 3, H, W) of any range, or anything `load_picture` reads
-    encoder,            # An `Encoder`
-    cbs=(),             # Callbacks: losses first of all
-    opt_func=None,      # Optimiser function; `None` is `adam()`
-    lr:float=.02,       # Step size; for Adam the change of a pixel in one step, in [0, 1]
-    steps:int=100,      # Steps of an epoch; `Pyramid` sets them level by level
-    device='cpu',       # Torch device
-)->Learner:             # Fit it with `learn.fit(1)`
-    "A fastai Learner whose parameter is a picture."
-    start = init if isinstance(init, torch.Tensor) else load_picture(init)
-    dls = DataLoaders(Steps(in_range(steps, 'steps', 1, whole=True)), Steps(0))
-    dls._device = torch.device(device)
-    learn = Learner(
-        dls, Picture(start).to(device), loss_func=lambda pred, y: _Nothing.apply(pred),
-        opt_func=opt_func or adam(), lr=lr, default_cbs=False, cbs=[TrainEvalCallback, FeatureHooks])
-    learn.encoder = encoder.to(device)
-    learn.terms = {}
-    learn.weighted_terms = {}
-    learn.features = {}
-    return learn.add_cbs(cbs)
+__all__ = ['check_weights', 'digest', 'WeightedLayers', 'ContentLoss', 'picture_grams', 'each_scale', 'StyleLoss', 'TVLoss',
+           'StartLoss', 'Picture', 'Steps', 'StepCallback', 'LossTerm', 'FeatureHooks', 'adam', 'picture_learner']
 
 # %% ../nbs/40_learner.ipynb #b7f693a8
 def check_weights(
