@@ -35,7 +35,8 @@ def check_weights(
         try: weights = dict.fromkeys(weights, 1.)
         except TypeError:
             raise TypeError(
-                f"{what} is a {type(weights).__name__}: give a dict like {{'relu3_1': 1.0}} or a list of layers.") from None
+                f"{what} is a {type(weights).__name__}: give a dict like {{'relu3_1': 1.0}} "
+                "or a list of layers.") from None
     return {l: in_range(w, f"{what}[{l!r}]") for l, w in weights.items()}
 
 def digest(

@@ -116,7 +116,8 @@ def plot_shares(
     colours = _colours([c for c in table.columns if c not in ('step', 'level')])
     fig = Plate(figsize=(6.4, 2.8), layout='constrained', dpi=100)
     ax = fig.subplots()
-    ax.stackplot(table.step, *(table[n].fillna(0) for n in colours), labels=list(colours), colors=list(colours.values()))
+    shown = [table[n].fillna(0) for n in colours]
+    ax.stackplot(table.step, *shown, labels=list(colours), colors=list(colours.values()))
     ax.set(xlabel='step', ylabel='share of the gradient', ylim=(0, 1))
     ax.set_xlim(table.step.min(), max(table.step.max(), 1))
     ax.spines[['top', 'right']].set_visible(False)
