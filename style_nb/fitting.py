@@ -1,4 +1,4 @@
-"""Fit any network to pictures: batches that follow from their number, checkpoints, exact resume
+"""Fit any network to pictures: a log, checkpoints, exact resume
 
 Docs: https://style-nb.github.io/style_nb/fitting.html.md"""
 
@@ -6,144 +6,32 @@ Docs: https://style-nb.github.io/style_nb/fitting.html.md"""
 
 # %% ../nbs/66_fitting.ipynb #6f412481
 from __future__ import annotations
-import hashlib, io, json, math, os, time
+import hashlib
+import io
+import json
+import math
+import time
 from pathlib import Path
-import numpy as np, pandas as pd, torch
-from PIL import Image
-from .pictures import MAX_ASPECT, MIN_SIDE, as_path, check_output, in_range, resize, upright_rgb, whole_file
+import numpy as np
+import pandas as pd
+import torch
+from .pictures import as_path, check_output, in_range, whole_file
+from fastcore.basics import patch
 from fastcore.foundation import L
 from fastai.callback.core import Callback, CancelFitException, TrainEvalCallback
 from fastai.callback.progress import ProgressCallback
-from fastai.data.core import DataLoaders
 from fastai.learner import Learner, Recorder
 from fastai.optimizer import OptimWrapper
 from fastai.torch_core import to_device
 from tqdm.auto import tqdm
 import style_nb.learner
 from .callbacks import Stop
+from .batches import Batches
+# for those who import them from here:
+from .batches import SUFFIXES, Crops, loaders, pictures_digest, read_pictures, split_pictures
 
 # %% auto #0
-__all__ = ['SUFFIXES', 'split_pictures', 'read_pictures', 'pictures_digest', 'Batches', 'loaders', 'Crops', 'step_size',
-           'no_loss', 'FitLog', 'Halt', 'Finite', 'Checkpoint', 'read_checkpoint', 'fit']
-
-# %% ../nbs/66_fitting.ipynb #4b4648a8
-SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff')
-
-def _picture_files(folder):
-    "{name: path} of the picture files in a folder or several; no links, nothing hidden or half written."
-    folders = list(folder) if isinstance(folder, (list, tuple)) else [folder]
-    files = {}
-    for place in map(as_path, folders):
-        if not place.is_dir(): raise ValueError(f"There is no folder {place}: give a folder of pictures.")
-        for file in sorted(place.rglob('*')):
-            inside = file.relative_to(place)
-            if any(part.startswith('.') for part in inside.parts) or file.suffix.lower() not in SUFFIXES: continue
-            if file.is_symlink() or not file.is_file(): continue
-            name = inside.as_posix() if len(folders) == 1 else f'{place.resolve().name}/{inside.as_posix()}'
-            if name in files: raise ValueError(f"Two pictures are called {name}: give folders with different names.")
-            files[name] = file
-    return dict(sorted(files.items()))
-
-def _small_picture(file, side):
-    "A picture file as bytes (3, H, W), the shorter side at `side` px."
-    with Image.open(file) as im:
-        im.draft(None, (2*side, 2*side))
-        im = upright_rgb(im)
-    low, high = sorted(im.size)
-    if low < MIN_SIDE or high > MAX_ASPECT*low: raise ValueError("too small or too long")
-    im = im.resize(tuple(max(side, round(s*side/low)) for s in im.size), Image.BICUBIC)
-    return torch.from_numpy(np.array(im)).permute(2, 0, 1).contiguous()
-
-# %% ../nbs/66_fitting.ipynb #418ef89a
-def split_pictures(
-    pictures:dict,    # {name: picture}
-    hold_out:int=5,   # Each how manyth, in order of names, is held out; 0 is none
-)->tuple:             # (to fit to, held out), each {name: picture}
-    "Pictures to fit to, and pictures to test on."
-    if in_range(hold_out, 'hold_out', 0, whole=True) == 1:
-        raise ValueError("hold_out is 1, which holds out every picture: give 0 for none, or at least 2.")
-    held = set(list(pictures)[::hold_out]) if hold_out else set()
-    return tuple({n: p for n, p in pictures.items() if (n in held) == wanted} for wanted in (False, True))
-
-def read_pictures(
-    folder,              # Folder of pictures, searched with its subfolders, or a list of folders
-    side:int=256,        # Shorter side in memory, px
-    progress:bool=True,  # Show a progress bar
-    hold_out:int=0,      # Each how manyth is left out, kept for a test; 0 is none
-)->dict:                 # {file name: bytes (3, H, W)}, in order of names; of several folders {folder/file name: ...}
-    "All pictures of a folder, the shorter side at `side` px."
-    side, pictures, bad = in_range(side, 'side', MIN_SIDE, whole=True), {}, []
-    files = _picture_files(folder)
-    for name, file in tqdm(files.items(), 'reading', unit='picture', disable=not progress, mininterval=.5):
-        try: pictures[name] = _small_picture(file, side)
-        except Exception: bad.append(repr(name))
-    more = f' and {len(bad) - 5} more' if len(bad) > 5 else ''
-    if bad: tqdm.write(f"left out, as no picture that can be read: {', '.join(bad[:5])}{more}")
-    if not pictures: raise ValueError(f"There is no picture in {folder}: give one with {', '.join(SUFFIXES)} files.")
-    return split_pictures(pictures, hold_out)[0]
-
-# %% ../nbs/66_fitting.ipynb #be8964d1
-def pictures_digest(
-    pictures,   # Bytes (3, H, W) of each
-)->str:         # 16 hexadecimal digits
-    "A short name for a list of pictures: other pixels, another name."
-    digest = hashlib.sha256()
-    for p in pictures: digest.update(f'{tuple(p.shape)}'.encode() + p.cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]
-
-class Batches:
-    "A data loader: batch `i` is `at(i)`, whatever came before; `plan` says what it depends on besides `i`."
-    n, first, plan = 0, 0, {}  # batches of an epoch, number of the first; `fit` sets them
-    def __len__(self): return self.n
-    def __iter__(self): return (self.at(self.first + i) for i in range(self.n))
-
-def loaders(
-    batches:Batches,  # What to fit to
-    device='cpu',     # Torch device
-)->DataLoaders:       # For a Learner, without a validation set
-    "Batches as fastai wants them."
-    dls = DataLoaders(batches, Batches())
-    dls._device = torch.device(device)
-    return dls
-
-# %% ../nbs/66_fitting.ipynb #ed308edf
-class Crops(Batches):
-    "Random squares of random pictures, (batch, 3, size, size) in [0, 1], and a dummy."
-    def __init__(self,
-        pictures,        # Bytes (3, H, W) of each, in a dict or a list
-        batch:int=8,     # Squares in a batch
-        size:int=256,    # Side of a square, px
-        seed:int=0,      # Another seed gives other squares
-        n:int=0,         # Batches of an epoch; `fit` sets it
-        first:int=0,     # Number of the first batch; `fit` sets it
-    ):
-        self.pictures = list(pictures.values() if isinstance(pictures, dict) else pictures)
-        self.n, self.first = n, first
-        self.batch, self.size = in_range(batch, 'batch', 1, whole=True), in_range(size, 'size', MIN_SIDE, whole=True)
-        self.seed = in_range(seed, 'seed', 0, 2**32, whole=True)
-        if not self.pictures: raise ValueError("There is no picture to fit to: give at least one.")
-        for p in self.pictures:
-            if p.dtype == torch.uint8 and p.ndim == 3 and len(p) == 3: continue
-            raise ValueError(f"A picture is {tuple(p.shape)} of {p.dtype}: give bytes (3, H, W), as of read_pictures.")
-        least = min(min(p.shape[1:]) for p in self.pictures)
-        if least < size:
-            raise ValueError(f"A picture has a side of {least} px: give squares with a side up to that, not {size}.")
-        self.plan = dict(pictures=pictures_digest(self.pictures), batch=self.batch, size=self.size, seed=self.seed)
-
-    def at(self, i):
-        g = torch.Generator('cpu').manual_seed(self.seed*1_000_003 + i)
-        which = torch.randint(len(self.pictures), (self.batch,), generator=g, device='cpu').tolist()
-        chances = torch.rand(self.batch, 4, generator=g, dtype=torch.float32, device='cpu').tolist()
-        return torch.stack([self.square(self.pictures[p], *c) for p, c in zip(which, chances)]), torch.zeros(1)
-
-    def square(self, picture, scale, down, right, mirror):
-        "The square that four numbers in [0, 1) choose."
-        h, w = picture.shape[-2:]
-        side = round(self.size*(min(h, w)/self.size)**scale)
-        top, left = int(down*(h - side + 1)), int(right*(w - side + 1))
-        x = picture[None, :, top:top+side, left:left+side].to(torch.float32)/255
-        x = resize(x, (self.size, self.size))[0]
-        return x.flip(-1) if mirror < .5 else x
+__all__ = ['step_size', 'no_loss', 'FitLog', 'Halt', 'Finite', 'Checkpoint', 'read_checkpoint', 'fit']
 
 # %% ../nbs/66_fitting.ipynb #20c1cde3
 def step_size(
@@ -152,16 +40,20 @@ def step_size(
     warmup:float=.25,  # Share of the fit on which it rises
 )->float:
     "Step size at a point of a fit: from `top/25` up to `top`, then down to `top/1e5`."
-    rising = share < warmup
-    at = share/warmup if rising else (share - warmup)/(1 - warmup)
-    low = top/25 if rising else top/1e5
-    return low + (top - low)*(1 + math.cos(math.pi*at)*(-1 if rising else 1))/2
+    if share < warmup:
+        low = top/25
+        height = 1 - math.cos(math.pi*(share/warmup))
+    else:
+        low = top/1e5
+        height = 1 + math.cos(math.pi*((share - warmup)/(1 - warmup)))
+    return low + (top - low)*height/2
 
 # %% ../nbs/66_fitting.ipynb #b74f465d
 def no_loss(*_)->torch.Tensor:
     "A loss of 0, for a Learner whose loss is made of terms."
     return torch.zeros((), dtype=torch.float32, device='cpu')
 
+# %% ../nbs/66_fitting.ipynb #4642d59c
 class FitLog(Callback):
     "Before a step its seed and step size; after it a row: step, seconds, lr, loss and the terms."
     order, run_valid = 3, False
@@ -172,27 +64,39 @@ class FitLog(Callback):
         warmup:float=.25,    # Share of the fit on which the step size rises
         progress:bool=True,  # Show a progress bar
     ):
-        self.total, self.rows, self.lr, self.warmup = total, list(rows), lr, warmup
+        self.total = total
+        self.rows = list(rows)
+        self.lr = lr
+        self.warmup = warmup
         self.before = self.rows[-1]['seconds'] if rows else 0.
         self.bar = tqdm(desc='fitting', total=total, initial=len(rows), unit='step', disable=not progress)
 
     def before_fit(self): self.start = time.perf_counter()
-    def before_batch(self):
-        self.learn.terms, self.learn.weighted_terms, self.learn.step = {}, {}, len(self.rows)
-        self.learn.pct_train = self.learn.step/self.total
-        self.opt.set_hypers(lr=step_size(self.learn.pct_train, self.lr, self.warmup))
-        torch.manual_seed(self.learn.step)
-
-    def after_batch(self):
-        terms = {k: v.item() for k, v in self.learn.terms.items()}
-        seconds, lr = self.before + time.perf_counter() - self.start, float(self.opt.hypers[-1]['lr'])
-        self.rows.append(dict(step=len(self.rows) + 1, seconds=seconds, lr=lr, loss=self.learn.loss.item(), **terms))
-        recent = sum(r['loss'] for r in self.rows[-20:])/len(self.rows[-20:])
-        self.bar.set_postfix_str(f'loss {recent:.4g}', refresh=False)
-        self.bar.update()
 
     @property
     def table(self)->pd.DataFrame: return pd.DataFrame(self.rows)
+
+# %% ../nbs/66_fitting.ipynb #62e11f45
+@patch
+def before_batch(self:FitLog):
+    learn = self.learn
+    learn.terms = {}
+    learn.weighted_terms = {}
+    learn.step = len(self.rows)
+    learn.pct_train = learn.step/self.total
+    self.opt.set_hypers(lr=step_size(learn.pct_train, self.lr, self.warmup))
+    torch.manual_seed(learn.step)
+
+# %% ../nbs/66_fitting.ipynb #b0cbd4eb
+@patch
+def after_batch(self:FitLog):
+    seconds = self.before + time.perf_counter() - self.start
+    lr = float(self.opt.hypers[-1]['lr'])
+    terms = {k: v.item() for k, v in self.learn.terms.items()}
+    self.rows.append(dict(step=len(self.rows) + 1, seconds=seconds, lr=lr, loss=self.learn.loss.item(), **terms))
+    recent = [row['loss'] for row in self.rows[-20:]]
+    self.bar.set_postfix_str(f'loss {sum(recent)/len(recent):.4g}', refresh=False)
+    self.bar.update()
 
 # %% ../nbs/66_fitting.ipynb #b6e6b625
 def _give_up(learn, why):
@@ -206,6 +110,7 @@ class Halt(Stop):
     def after_step(self): pass
     def after_batch(self): super().after_step()
 
+# %% ../nbs/66_fitting.ipynb #38fafa45
 class Finite(Callback):
     "End the fit when its loss or its weights are not finite."
     order, run_valid = 85, False
@@ -218,7 +123,8 @@ class Finite(Callback):
         _give_up(self.learn, f"{what} at step {step}: the fit ends without a result. Try a smaller lr than {lr:g}.")
 
     def after_loss(self):
-        if not math.isfinite(loss := self.learn.loss.item()): self.stop(f"The loss is {loss}")
+        loss = self.learn.loss.item()
+        if not math.isfinite(loss): self.stop(f"The loss is {loss}")
 
     def after_step(self):
         sound = [w.isfinite().all() for w in self.watched]
@@ -231,8 +137,11 @@ def _plain(o):
     if isinstance(o, (list, tuple, L)): return [_plain(v) for v in o]
     return o.item() if isinstance(o, np.generic) else o
 
-def _keepers(learn): return {cb.name: cb for cb in learn.cbs if hasattr(type(cb), 'load_state_dict')}
+def _keepers(learn):
+    "{name: callback} of those that remember something."
+    return {cb.name: cb for cb in learn.cbs if hasattr(type(cb), 'load_state_dict')}
 
+# %% ../nbs/66_fitting.ipynb #bc91cbd7
 class Checkpoint(Callback):
     "Write all that the next step depends on every `seconds`, and the loss curve beside it as .csv."
     order, run_valid = 80, False
@@ -240,29 +149,55 @@ class Checkpoint(Callback):
         path,               # File to write
         plan:dict,          # What a fit must have in common with this one to go on from it
         seconds:float=20.,  # Time between two writes
-    ): self.path, self.plan, self.seconds = Path(path), plan, seconds
+    ):
+        self.path = Path(path)
+        self.plan = plan
+        self.seconds = seconds
 
     def before_fit(self): self.last = time.perf_counter()
+
     def after_batch(self):
         if time.perf_counter() - self.last < self.seconds: return
-        try: self.write()
-        except ValueError as e: _give_up(self.learn, str(e))
-
-    def write(self):
-        learn, buffer = self.learn, io.BytesIO()
-        kept = {name: cb.state_dict() for name, cb in _keepers(learn).items()}
-        state = dict(plan=self.plan, rows=learn.fit_log.rows, kept=kept)
-        state |= dict(model=learn.model.state_dict(), memory=learn.opt.state_dict())
-        torch.save(_plain(state), buffer)
-        data = buffer.getvalue()
         try:
-            with whole_file(self.path) as tmp: tmp.write_bytes(data + hashlib.sha256(data).digest())
-            with whole_file(self.path.with_suffix('.csv')) as tmp: learn.fit_log.table.to_csv(tmp, index=False)
-        except OSError as e:
-            raise ValueError(f"{self.path} cannot be written: {e.strerror}. Make room or choose another folder.") from e
-        self.last = time.perf_counter()
+            self.write()
+        except ValueError as e:
+            _give_up(self.learn, str(e))
+
+# %% ../nbs/66_fitting.ipynb #f4d6d579
+@patch
+def write(self:Checkpoint):
+    learn = self.learn
+    kept = {name: cb.state_dict() for name, cb in _keepers(learn).items()}
+    state = dict(plan=self.plan, rows=learn.fit_log.rows, kept=kept, model=learn.model.state_dict(),
+                 memory=learn.opt.state_dict())
+    buffer = io.BytesIO()
+    torch.save(_plain(state), buffer)
+    data = buffer.getvalue()
+    try:
+        with whole_file(self.path) as tmp: tmp.write_bytes(data + hashlib.sha256(data).digest())
+        with whole_file(self.path.with_suffix('.csv')) as tmp: learn.fit_log.table.to_csv(tmp, index=False)
+    except OSError as e:
+        raise ValueError(f"{self.path} cannot be written: {e.strerror}. Make room or choose another folder.") from e
+    self.last = time.perf_counter()
 
 # %% ../nbs/66_fitting.ipynb #684b7714
+def _unpack(path):
+    "The state in a file whose bytes are those that were written."
+    try:
+        data = path.read_bytes()
+    except OSError as e:
+        raise ValueError(f"{path} cannot be read: {e.strerror}. Choose another path.") from None
+    if not data.startswith(b'PK'): raise ValueError(f"{path} is not a checkpoint: delete it, or give another path.")
+    if hashlib.sha256(data[:-32]).digest() != data[-32:]:
+        raise ValueError(f"{path} is damaged, its bytes are not those that were written: delete it to start anew.")
+    try:
+        state = torch.load(io.BytesIO(data[:-32]), map_location='cpu', weights_only=True)
+        state['plan'].keys()
+    except Exception as e:
+        raise ValueError(f"{path} is not a checkpoint ({type(e).__name__}): delete it to start anew.") from None
+    return state
+
+# %% ../nbs/66_fitting.ipynb #75e1e49b
 def read_checkpoint(
     path,        # File written by a `Checkpoint`
     plan:dict,   # Plan of the fit that wants to go on from it
@@ -270,16 +205,8 @@ def read_checkpoint(
     "The state in a checkpoint of the same plan."
     path = as_path(path)
     if not path.exists(): return None
-    try: data = path.read_bytes()
-    except OSError as e: raise ValueError(f"{path} cannot be read: {e.strerror}. Choose another path.") from None
-    if not data.startswith(b'PK'): raise ValueError(f"{path} is not a checkpoint: delete it, or give another path.")
-    if hashlib.sha256(data[:-32]).digest() != data[-32:]:
-        raise ValueError(f"{path} is damaged, its bytes are not those that were written: delete it to start anew.")
-    try:
-        state = torch.load(io.BytesIO(data[:-32]), map_location='cpu', weights_only=True)
-        theirs = dict(state['plan'])
-    except Exception as e:
-        raise ValueError(f"{path} is not a checkpoint ({type(e).__name__}): delete it to start anew.") from None
+    state = _unpack(path)
+    theirs = state['plan']
     for k in plan | theirs:
         if k in plan and k in theirs and plan[k] == theirs[k]: continue
         other = f"another fit: its {k} is {theirs.get(k)!r}, not {plan.get(k)!r}"
@@ -292,32 +219,58 @@ def _whole_plan(learn, plan, **settings):
     opt, batches = learn.opt, learn.dls.train
     shapes = [(n, tuple(t.shape), str(t.dtype)) for n, t in learn.model.state_dict().items()]
     rules = [type(getattr(opt, 'opt', opt)), *getattr(opt, 'cbs', ())]
-    hypers = [{k: v for k, v in group.items() if k != 'lr'} for group in _plain(opt.hypers)]
-    own = settings | dict(model=hashlib.sha256(str(shapes).encode()).hexdigest()[:16], hypers=hypers)
-    own |= dict(optimiser=[getattr(o, '__name__', type(o).__name__) for o in rules])
-    own |= dict(callbacks=sorted(_keepers(learn)), batches=type(batches).__name__) | batches.plan
+    own = settings | dict(
+        model=hashlib.sha256(str(shapes).encode()).hexdigest()[:16],
+        hypers=[{k: v for k, v in group.items() if k != 'lr'} for group in _plain(opt.hypers)],
+        optimiser=[getattr(o, '__name__', type(o).__name__) for o in rules],
+        callbacks=sorted(_keepers(learn)),
+        batches=type(batches).__name__,
+    ) | batches.plan
     both = own.keys() & plan.keys()
-    if both: raise ValueError(f"The plan names {min(both)!r}, which the fit adds by itself: leave it out or rename it.")
-    try: return json.loads(json.dumps(own | plan))
-    except TypeError as e: raise ValueError(f"The plan cannot be kept ({e}): give numbers and text.") from None
+    if both:
+        raise ValueError(f"The plan names {min(both)!r}, which the fit adds by itself: leave it out or rename it.")
+    try:
+        return json.loads(json.dumps(own | plan))
+    except TypeError as e:
+        raise ValueError(f"The plan cannot be kept ({e}): give numbers and text.") from None
 
+# %% ../nbs/66_fitting.ipynb #4517f3c6
 def _prepare(learn):
-    "Network in its place and an optimiser without a memory; the batches and the device."
+    "Network in its place and an optimiser without a memory."
     batches = learn.dls.train
     if not isinstance(batches, Batches):
         raise ValueError(f"The Learner reads a {type(batches).__name__}: give it loaders(Crops(...)).")
-    learn.broken, device = '', torch.device(learn.dls.device)
-    learn.model.to(device)
+    learn.broken = ''
+    learn.model.to(learn.dls.device)
     learn.create_opt()
     if learn.wd is not None: learn.opt.set_hypers(wd=learn.wd)
-    return batches, device
 
+# %% ../nbs/66_fitting.ipynb #1d182ae3
 def _restore(learn, state):
-    "Put a checkpoint's state where it came from."
+    "Put a checkpoint's state, if there is one, where it came from; its rows."
+    if state is None: return []
     learn.model.load_state_dict(state['model'])
     memory = state['memory']
-    learn.opt.load_state_dict(memory if isinstance(learn.opt, OptimWrapper) else to_device(memory, learn.dls.device))
+    if not isinstance(learn.opt, OptimWrapper): memory = to_device(memory, learn.dls.device)
+    learn.opt.load_state_dict(memory)
     for name, cb in _keepers(learn).items(): cb.load_state_dict(state['kept'][name])
+    return state['rows']
+
+# %% ../nbs/66_fitting.ipynb #4cff0e40
+def _run(learn, log, checkpoints):
+    "Fit with these callbacks and ours; others find their random numbers, and the Learner its callbacks, as before."
+    halt = Halt()
+    cbs = [log, Finite(), halt, *checkpoints]
+    if not any(isinstance(cb, TrainEvalCallback) for cb in learn.cbs): cbs.append(TrainEvalCallback())
+    idle = [cb for cb in learn.cbs if isinstance(cb, (Recorder, ProgressCallback))]
+    device = torch.device(learn.dls.device)
+    cards = [device] if device.type == 'cuda' else []
+    with (torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng(cards), halt.on_interrupt(),
+          learn.removed_cbs(idle), learn.added_cbs(cbs), log.bar):
+        if learn.dls.train.n: learn.fit(1, log.lr)
+        if learn.broken: raise ValueError(learn.broken)
+        for checkpoint in checkpoints: checkpoint.write()
+    learn.model.eval()
 
 # %% ../nbs/66_fitting.ipynb #a38325f7
 def fit(
@@ -332,23 +285,16 @@ def fit(
     progress:bool=True,    # Show a progress bar
 )->pd.DataFrame:           # A row a step: step, seconds, lr, loss, terms; fewer than `steps` when it was stopped
     "Fit a network, or go on with a fit that was stopped or killed."
-    steps, lr = in_range(steps, 'steps', 1, whole=True), in_range(learn.lr if lr is None else lr, 'lr', 1e-12)
-    warmup, path = in_range(warmup, 'warmup', 0, .99), path and check_output(path, ('.checkpoint',))
-    batches, device = _prepare(learn)
+    steps = in_range(steps, 'steps', 1, whole=True)
+    lr = in_range(learn.lr if lr is None else lr, 'lr', 1e-12)
+    warmup = in_range(warmup, 'warmup', 0, .99)
+    path = path and check_output(path, ('.checkpoint',))
+    _prepare(learn)
     plan = _whole_plan(learn, plan or {}, steps=steps, lr=lr, warmup=warmup)
-    state = read_checkpoint(path, plan) if path else None
-    if state: _restore(learn, state)
-    rows = state['rows'] if state else []
-    batches.first, batches.n = len(rows), steps - len(rows)
-    log, halt = FitLog(steps, rows, lr, warmup, progress), Halt()
-    idle = [cb for cb in learn.cbs if isinstance(cb, (Recorder, ProgressCallback))]
-    cbs = [log, Finite(), halt] + ([Checkpoint(path, plan, seconds)] if path else [])
-    if not any(isinstance(cb, TrainEvalCallback) for cb in learn.cbs): cbs.append(TrainEvalCallback())
-    cards = [device] if device.type == 'cuda' else []
-    with (torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng(cards), halt.on_interrupt(),
-          learn.removed_cbs(idle), learn.added_cbs(cbs), log.bar):
-        if batches.n: learn.fit(1, lr)
-        if learn.broken: raise ValueError(learn.broken)
-        if path: learn.checkpoint.write()
-    learn.model.eval()
+    rows = _restore(learn, read_checkpoint(path, plan)) if path else []
+    batches = learn.dls.train
+    batches.first = len(rows)
+    batches.n = steps - len(rows)
+    log = FitLog(steps, rows, lr, warmup, progress)
+    _run(learn, log, [Checkpoint(path, plan, seconds)] if path else [])
     return log.table

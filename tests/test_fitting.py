@@ -4,7 +4,7 @@ import numpy as np, pandas as pd, pytest, torch, torch.nn as nn, torch.nn.functi
 from PIL import Image
 from fastai.callback.core import Callback
 from fastai.learner import Learner
-import style_nb.fitting as fitting
+import style_nb.batches as batches
 from style_nb.fitting import (Batches, Crops, fit, loaders, no_loss, pictures_digest, read_checkpoint, read_pictures,
     split_pictures, step_size)
 from style_nb.gallery import sample
@@ -50,8 +50,8 @@ def test_large_jpegs_are_decoded_small(tmp_path, monkeypatch):
     exif[0x112] = 6
     big.save(tmp_path/'big.jpg', quality=95)
     big.save(tmp_path/'turned.jpg', quality=95, exif=exif)
-    seen, plain = [], fitting.upright_rgb
-    monkeypatch.setattr(fitting, 'upright_rgb', lambda im: seen.append(im.size) or plain(im))
+    seen, plain = [], batches.upright_rgb
+    monkeypatch.setattr(batches, 'upright_rgb', lambda im: seen.append(im.size) or plain(im))
     got = read_pictures(tmp_path, 64, progress=False)
     assert seen == [(200, 125)]*2 or seen == [(400, 250)]*2
     assert got['big.jpg'].shape == (3, 64, 102) and got['turned.jpg'].shape == (3, 102, 64)
