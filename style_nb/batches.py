@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 from .pictures import MAX_ASPECT, MIN_SIDE, as_path, in_range, resize, upright_rgb
-from fastcore.basics import patch
+from fastcore.basics import listify, patch
 from fastai.data.core import DataLoaders
 from tqdm.auto import tqdm
 
@@ -40,7 +40,7 @@ def _is_picture(file, inside):
 # %% ../nbs/65_batches.ipynb #28c433bf
 def _picture_files(folder):
     "{name: path} of the picture files in a folder or several; no links, nothing hidden or half written."
-    folders = list(folder) if isinstance(folder, (list, tuple)) else [folder]
+    folders = listify(folder)
     files = {}
     for place in map(as_path, folders):
         if not place.is_dir(): raise ValueError(f"There is no folder {place}: give a folder of pictures.")

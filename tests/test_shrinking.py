@@ -281,8 +281,8 @@ def test_pictures_held_out_are_measured_on(pictures, tmp_path):
 def test_killed_and_continued_is_the_same(folder, tmp_path):
     "The command, killed while it trains"
     words = ['shrink', 'random', '--pictures', str(folder), '--share', '8', '8', '8', '8', '8', '--steps', '25', '--hold-out', '0']
-    start = lambda out: subprocess.Popen([sys.executable, '-c', 'import sys; import style_nb.shrinking as s; '
-        's.shrink.__kwdefaults__.update(squares=8, side=64, size=64, batch=3, examples=6); s.fit.__kwdefaults__.update(seconds=0); from style_nb.cli import main; sys.exit(main(sys.argv[1:]))',
+    start = lambda out: subprocess.Popen([sys.executable, '-c', 'import sys; import style_nb.shrinking as s; from style_nb.fitting import fit; '
+        's.shrink.__kwdefaults__.update(squares=8, side=64, size=64, batch=3, examples=6); fit.__kwdefaults__.update(seconds=0); from style_nb.cli import main; sys.exit(main(sys.argv[1:]))',
         *words, '-o', str(out)], env=os.environ | dict(OMP_NUM_THREADS='1'), stderr=subprocess.PIPE, stdout=subprocess.PIPE)
     one = tmp_path/'one.safetensors'
     p = start(one)
