@@ -26,6 +26,7 @@ def _at_size(maps, hw):
         return pooled
     return F.interpolate(maps, tuple(hw), mode='area')
 
+# %% ../nbs/78_matching.ipynb #cf27e057
 def directions(
     maps:dict,    # {layer: feature maps (1, C, H, W)} of one picture
     hw,           # Height and width of the grid, places
@@ -107,13 +108,15 @@ class MatchLoss(LossTerm):
     @property
     def layers(self): return list(self.targets)
 
-    def before_fit(self):
-        self.learn.encoder.check([*self.weights, *self.by])
+# %% ../nbs/78_matching.ipynb #684b44ec
+@patch
+def before_fit(self:MatchLoss): self.learn.encoder.check([*self.weights, *self.by])
 
-    def after_loss(self):
-        for l, (target, mean, counts) in self.targets.items():
-            alike = F.cosine_similarity(self.learn.features[l].float() - mean, target - mean, dim=1)
-            self.learn.add_term(f'match/{l}', self.weight*self.weights[l], ((1 - alike)*counts).mean())
+@patch
+def after_loss(self:MatchLoss):
+    for l, (target, mean, counts) in self.targets.items():
+        alike = F.cosine_similarity(self.learn.features[l].float() - mean, target - mean, dim=1)
+        self.learn.add_term(f'match/{l}', self.weight*self.weights[l], ((1 - alike)*counts).mean())
 
 # %% ../nbs/78_matching.ipynb #2b26edc7
 @patch
@@ -121,30 +124,35 @@ class MatchLoss(LossTerm):
 def before_epoch(self:MatchLoss):
     "Look at both pictures at the size of the canvas, and match."
     self.targets = {}
-    enc, canvas = self.learn.encoder, self.model.canvas
-    size = tuple(canvas.shape[-2:])
+    canvas = self.model.canvas
+    size = canvas.shape[-2:]
     photo = self.photo.to(canvas.device)
     photo = resize(photo, min(max(1, round(self.scale*max(size))), max(photo.shape[-2:])))
     least = min(*size, *photo.shape[-2:])
-    fitting = [l for l in enc.layers if enc.min_side([l]) <= least]
+    fitting = [l for l in self.learn.encoder.layers if self.learn.encoder.min_side([l]) <= least]
     wanted = [l for l in fitting if self.weights.get(l, 0.)*self.weight > 0]
     self.compared = [l for l in fitting if l in self.by]
-    if not wanted or not self.compared:
-        return
-    names = [l for l in fitting if l in {*wanted, *self.compared}]
-    asking = enc(resize(self.content.to(canvas.device), size), names)
-    answering = [enc(x, names) for x in (photo, photo.flip(-1))]
-    sizes = [maps[wanted[0]].shape[-2:] for maps in (asking, answering[0])]
+    if wanted and self.compared:
+        self._look(resize(self.content.to(canvas.device), tuple(size)), photo, wanted)
+        self.match()
+
+# %% ../nbs/78_matching.ipynb #af7d4475
+@patch
+def _look(self:MatchLoss, content, photo, wanted):
+    "What is seen at each place of the content, of the photo and of its mirror image."
+    names = [*wanted, *self.compared]
+    seen = [self.learn.encoder(x, names) for x in (content, photo, photo.flip(-1))]
+    self.sizes = {l: seen[0][l].shape[-2:] for l in wanted}
+    finest = [maps[wanted[0]].shape[-2:] for maps in seen]
     step = 1
-    while max(h*w for h, w in sizes) > self.most*step**2:
+    while max(h*w for h, w in finest) > self.most*step**2:
         step *= 2
-    self.grid, photo_grid = [[max(1, n//step) for n in hw] for hw in sizes]
-    self.asking = directions({l: asking[l] for l in self.compared}, self.grid)
-    answers = [directions({l: maps[l] for l in self.compared}, photo_grid) for maps in answering]
-    self.answering = torch.cat(answers)
-    self.answers = {l: [_at_size(maps[l], photo_grid) for maps in answering] for l in wanted}
-    self.sizes = {l: asking[l].shape[-2:] for l in wanted}
-    self.match()
+    grids = [[max(1, n//step) for n in hw] for hw in finest]
+    self.grid = grids[0]
+    rows = [directions({l: maps[l] for l in self.compared}, grid) for maps, grid in zip(seen, grids)]
+    self.asking = rows[0]
+    self.answering = torch.cat(rows[1:])
+    self.answers = {l: [_at_size(maps[l], grids[1]) for maps in seen[1:]] for l in wanted}
 
 # %% ../nbs/78_matching.ipynb #a38f5622
 @patch
@@ -161,10 +169,11 @@ def match(self:MatchLoss):
         answer = _at_size(put_together(maps, places, self.grid), self.sizes[l])
         self.targets[l] = answer, mean, _at_size(counts, self.sizes[l])[:, 0]
 
+# %% ../nbs/78_matching.ipynb #efb6b7a4
 @patch
 def before_batch(self:MatchLoss):
-    done, left = self.learn.iter, self.learn.n_iter - self.learn.iter
-    if not self.targets or not done or done % self.every or left < self.every:
+    done = self.learn.iter
+    if not self.targets or not done or done % self.every or self.learn.n_iter - done < self.every:
         return
     self.match()
     self.learn.objective = getattr(self.learn, 'objective', 0) + 1  # L-BFGS forgets
