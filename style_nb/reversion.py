@@ -6,11 +6,14 @@ Docs: https://style-nb.github.io/style_nb/reversion.html.md"""
 
 # %% ../nbs/79_reversion.ipynb #89e880cf
 from __future__ import annotations
-import json, math
+import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-import numpy as np, pandas as pd, torch
+import numpy as np
+import pandas as pd
+import torch
 from PIL import Image
 from fastcore.meta import delegates
 from scipy.ndimage import label, median_filter
@@ -18,10 +21,12 @@ from .pictures import Plate, fit_size, in_range, load_picture, one_of, resize, s
 from .colour import luminance, match_colours
 from .contrast import lower_contrast, match_contrast
 from .encoders import DATA, encoder
-from .learner import digest, each_scale, picture_grams
+from .learner import each_scale, picture_grams
 from .matching import MatchLoss
 from .recipe import Recipe, named_recipe, to_json, unless_said
-from .transfer import Result, Shared, stylize
+from .results import Result
+from .planning import Shared
+from .transfer import stylize
 from .palettes import gram_errors
 from .comparing import colour_distance, fidelity, laplacian_bands
 
@@ -33,6 +38,8 @@ __all__ = ['FINEST', 'AFAR', 'NEAR', 'MATCHED', 'OWN', 'BARE', 'VARIANTS', 'OCTA
 # %% ../nbs/79_reversion.ipynb #f68f9e76
 FINEST = 3  # octaves of a photo that are its texture
 
+def _no_larger(x, size): return resize(x, min(size, max(x.shape[-2:])))
+
 def model_photo(
     painting,              # The painting
     photo,                 # The photo
@@ -42,9 +49,10 @@ def model_photo(
     size:int=432,          # Longer side, px; never enlarged
 )->torch.Tensor:           # Picture (1, 3, H, W) in [0, 1]
     "The photo as `revert` uses it."
-    x, p = load_picture(photo), load_picture(painting)
-    x = resize(x, min(in_range(size, 'size', 16, whole=True), max(x.shape[-2:])))
-    contrast, colours = in_range(contrast, 'contrast', .01, 4), in_range(colours, 'colours', 0, 1)
+    x = _no_larger(load_picture(photo), in_range(size, 'size', 16, whole=True))
+    p = load_picture(painting)
+    contrast = in_range(contrast, 'contrast', .01, 4)
+    colours = in_range(colours, 'colours', 0, 1)
     if not isinstance(masses, (bool, int)): raise TypeError(f"masses is {masses!r}: give True or False.")
     if colours: x = x.lerp(match_colours(x, p, rounds=1), colours)
     if contrast != 1: x = lower_contrast(x, contrast)
@@ -66,7 +74,7 @@ def from_afar(
     return resize(x, max(round(AFAR*near), 8))
 
 # %% ../nbs/79_reversion.ipynb #98e3c419
-MATCHED = dict(relu2_1=.5, relu3_1=.5, relu4_1=.5)  # layers that are matched place by place, and their weights
+MATCHED = dict(relu2_1=.5, relu3_1=.5, relu4_1=.5)  # layers matched place by place, and their weights
 OWN = dict(  # what `revert` does beside the photo's masses and colours, unless a recipe says otherwise
     match=15.,
     size=432,
@@ -89,21 +97,23 @@ BARE = dict(  # without what this notebook adds: the photo is a style and no mor
     tv_weight=4.,
 )
 
-def _can_be_written(settings):
-    "Those arguments of `revert` that a recipe can carry."
-    own = ('contrast', 'masses', 'match', 'recipe', *(f.name for f in fields(Recipe) if f.compare))
-    return {k: v for k, v in settings.items() if k in own and isinstance(v, (str, int, float, list, dict))}
-
+# %% ../nbs/79_reversion.ipynb #5d44cab7
 def _check_matching(painting, photo, size, scale, settings):
     "Pictures too small to be matched, and masks, are refused before the run."
     if any(settings.get(k) is not None for k in ('masks', 'style_masks', 'content_mask')):
         raise ValueError("Masks say where a style goes, and matching looks everywhere: "
                          "give match=0, or leave them out.")
-    longer = dict(painting=size, photo=min(round(scale*size), max(photo.shape[-2:])))
-    for what, x in dict(painting=painting, photo=photo).items():
-        h, w = fit_size(x.shape[-2:], longer[what])
+    longer = min(round(scale*size), max(photo.shape[-2:]))
+    for what, x, side in ('painting', painting, size), ('photo', photo, longer):
+        h, w = fit_size(x.shape[-2:], side)
         if min(h, w) < 16:
             raise ValueError(f"The {what} is only {w}x{h} px, too small for relu4_1: raise size, or give match=0.")
+
+# %% ../nbs/79_reversion.ipynb #4d4d6d93
+def _can_be_written(settings):
+    "Those arguments of `revert` that a recipe can carry."
+    own = ('contrast', 'masses', 'match', 'recipe', *(f.name for f in fields(Recipe) if f.compare))
+    return {k: v for k, v in settings.items() if k in own and isinstance(v, (str, int, float, list, dict))}
 
 # %% ../nbs/79_reversion.ipynb #51a82326
 @delegates(stylize, but=['content', 'style', 'resume'])
@@ -112,14 +122,14 @@ def revert(
     photo,                 # A photo of something like it
     contrast:float=.85,    # What is left of the photo's distance to its mean, 1 leaves it as it is
     *,
-    match:float=None,      # Weight of looking, at each place, as the photo does where it is most like it; `None` is 15
+    match:float=None,      # Weight of looking as the photo does where it is most alike; `None` is 15
     masses:bool=True,      # Shall large areas of the photo get the painting's contrast and mean?
     colours:float=1.,      # How far the photo's colours go towards the painting's, 0 to 1
-    keep:float=12.,        # Weight of staying the painting as seen `from_afar`; 0, or an `init` of your own, is without
+    keep:float=12.,        # Weight of staying the painting `from_afar`; 0, or an `init` of your own, is without
     size:int=None,         # Longer side, px; `None` is the recipe's, 432 without one
     steps:int=None,        # Optimiser steps; `None` is the recipe's, 200 without one
-    content_weights=None,  # Content layers; `None` is the recipe's, 'relu2_1' without one: lower than for a transfer
-    style_scale:float=None,  # Longer side of the photo over the picture's; `None` is the recipe's, 1 without one
+    content_weights=None,  # Content layers; `None` is the recipe's, 'relu2_1' without one
+    style_scale:float=None,  # Photo's longer side over the picture's; `None` is the recipe's, 1 without one
     init=None,             # Start; `None` is the painting `from_afar`, or as it is without `keep`
     recipe='default',      # What it says wins over `OWN`; another's name is matched only by `match`
     cbs=(),                # More callbacks
@@ -130,25 +140,28 @@ def revert(
     said = dict(size=size, steps=steps, content_weights=content_weights, style_scale=style_scale)
     run = unless_said(by, {k: v for k, v in OWN.items() if k != 'match'}) | settings
     run |= {k: v for k, v in said.items() if v is not None}
-    size, style_scale = run.get('size', by.size), run.get('style_scale', by.style_scale)
-    given, x = load_picture(painting), model_photo(painting, photo, contrast, masses, colours, size)
+    size = run.get('size', by.size)
+    scale = each_scale(run.get('style_scale', by.style_scale), 1)[0]
+    given = load_picture(painting)
+    x = model_photo(painting, photo, contrast, masses, colours, size)
     keep = in_range(keep, 'keep') if init is None else 0.
-    start = init if init is not None else from_afar(given, size) if keep else 'content'
-    usual = OWN['match'] if by.name == 'default' else (by.revert or {}).get('match', 0.)
-    weight = in_range(usual if match is None else match, 'match')
-    scale = each_scale(style_scale, 1)[0]
-    if weight: _check_matching(given, x, size, scale, settings)
-    matching = MatchLoss(given, x, MATCHED, weight, scale=scale)
+    start = init
+    if init is None: start = from_afar(given, size) if keep else 'content'
+    if match is None: match = OWN['match'] if by.name == 'default' else (by.revert or {}).get('match', 0.)
+    match = in_range(match, 'match')
+    if match: _check_matching(given, x, size, scale, settings)
+    matching = MatchLoss(given, x, MATCHED, match, scale=scale)
     r = stylize(painting, x, recipe, init=start, keep=keep, cbs=[matching, *cbs], **run)
     run |= {k: getattr(r.recipe, k) for k in said}
-    run |= dict(contrast=contrast, masses=masses, colours=colours, keep=keep, match=weight, init=init, recipe=recipe)
+    run |= dict(contrast=contrast, masses=masses, colours=colours, keep=keep, match=match, init=init, recipe=recipe)
     r.recipe = replace(r.recipe, name='revert', revert=_can_be_written(run))
     r.state['recipe'] = to_json(r.recipe)
     return r
 
 # %% ../nbs/79_reversion.ipynb #74734490
-def _z(x, hw=None):
-    y = luminance(resize(load_picture(x), 200 if hw is None else hw))[0, 0].double().cpu().numpy()
+def _brightness(x, size=200):
+    "Luminance less the picture's mean, over its deviation."
+    y = luminance(resize(load_picture(x), size))[0, 0].double().cpu().numpy()
     return (y - y.mean())/max(y.std(), 1e-6)
 
 def new_dark(
@@ -156,10 +169,11 @@ def new_dark(
     painting,    # What it was made of
 )->dict:         # 'share' of new dark pixels, and 'largest' connected patch, a share too
     "How much of a picture is dark where the painting is not."
-    before = _z(painting)
-    dark = (_z(picture, before.shape) < -1) & (before > -.5)
-    patches, n = label(dark)
-    return dict(share=float(dark.mean()), largest=float(np.bincount(patches.ravel())[1:].max()/dark.size) if n else 0.)
+    before = _brightness(painting)
+    dark = (_brightness(picture, before.shape) < -1) & (before > -.5)
+    patches, _ = label(dark)
+    sizes = np.bincount(patches.ravel())[1:]  # the first is what is not dark
+    return dict(share=float(dark.mean()), largest=float(sizes.max(initial=0)/dark.size))
 
 # %% ../nbs/79_reversion.ipynb #32b8cdcb
 VARIANTS = {
@@ -180,89 +194,158 @@ VARIANTS = {
     'style 100': dict(style_weight=100.),
 }
 
+# %% ../nbs/79_reversion.ipynb #ecafd6b9
+def _variants(asked):
+    "{name: changes}, from names or itself."
+    if asked is None: asked = VARIANTS
+    if isinstance(asked, str): asked = [asked]
+    if not isinstance(asked, dict): asked = {n: VARIANTS[one_of(n, VARIANTS, 'variant')] for n in asked}
+    if not asked:
+        raise ValueError("There is no variant: give at least one, e.g. variants=['reverted', 'full contrast'].")
+    for n, c in asked.items():
+        if not isinstance(c, dict):
+            raise TypeError(f"Variant {n!r} is {c!r}: give its changes as a dict, e.g. dict(contrast=.5).")
+    return asked
+
+# %% ../nbs/79_reversion.ipynb #2f213ce4
 @dataclass(repr=False)
 class Ablation:
     "Reversions with some ingredients changed."
     results: dict           # {variant: Result}
-    table: pd.DataFrame     # A row a variant: new dark, its largest patch, Gram error to the photo used, fidelity to the painting
+    table: pd.DataFrame     # A row a variant: new dark, its largest patch, Gram error, fidelity to the painting
 
     def __repr__(self): return self.table.round(4).to_string()
+
     def _repr_png_(self): return self.show()._repr_png_()
+
     def show(self, ncols:int=4, height:float=2.6)->Plate:
         "The pictures, each with its new dark."
-        return show_pictures([r.image for r in self.results.values()], [f"{n}: {d:.3f}" for n, d in self.table['new dark'].items()], ncols=ncols, height=height)
+        titles = [f"{n}: {d:.3f}" for n, d in self.table['new dark'].items()]
+        return show_pictures([r.image for r in self.results.values()], titles, ncols=ncols, height=height)
 
 # %% ../nbs/79_reversion.ipynb #8d0474f6
 @delegates(revert)
 def ablate(
     painting,              # The painting
     photo,                 # The photo
-    variants=None,         # Names in `VARIANTS`, or a dict {name: changes}, a change being an argument of `revert`, or `scale`, a factor of size; `None` is all
+    variants=None,         # Names in `VARIANTS`, or {name: changed arguments, `scale` is of size}; `None` is all
     *,
     size:int=432,          # Longer side, px
     **settings,            # Anything else `revert` takes, for all of them
 )->Ablation:               # Pictures and figures
     "Which ingredient of a reversion does what."
-    if not isinstance(variants, dict): variants = {n: VARIANTS[one_of(n, VARIANTS, 'variant')] for n in (VARIANTS if variants is None else [variants] if isinstance(variants, str) else variants)}
-    if not variants: raise ValueError("There is no variant: give at least one, e.g. variants=['reverted', 'full contrast'].")
-    for n, c in variants.items():
-        if not isinstance(c, dict): raise TypeError(f"Variant {n!r} is {c!r}: give its changes as a dict, e.g. dict(contrast=.5).")
-    results, rows, settings = {}, {}, dict(size=size, shared=Shared()) | settings
-    for n, changes in variants.items():
+    results, rows = {}, {}
+    settings = dict(size=size, shared=Shared()) | settings
+    for n, changes in _variants(variants).items():
         how = settings | changes
         how['size'] = round(how['size']*in_range(how.pop('scale', 1), 'scale', .05, 4))
         r = results[n] = revert(painting, photo, **how)
-        used = model_photo(painting, photo, **{k: how[k] for k in ('contrast', 'masses', 'colours', 'size') if k in how})
+        of_photo = [k for k in ('contrast', 'masses', 'colours', 'size') if k in how]
+        used = model_photo(painting, photo, **{k: how[k] for k in of_photo})
         dark = new_dark(r.image, painting)
-        rows[n] = {'new dark': dark['share'], 'largest': dark['largest'], 'gram error': float(np.mean(list(gram_errors(r.image, used).values()))), 'fidelity': fidelity(r.image, painting)}
+        rows[n] = {
+            'new dark': dark['share'],
+            'largest': dark['largest'],
+            'gram error': float(np.mean(list(gram_errors(r.image, used).values()))),
+            'fidelity': fidelity(r.image, painting)}
     return Ablation(results, pd.DataFrame(rows).T)
 
 # %% ../nbs/79_reversion.ipynb #24992075
+OCTAVES = 5
+
 @dataclass(repr=False)
 class Compatibility:
     "How well a photo fits a painting, 0 being perfect."
     contrast: float   # Deviation of luminance against the painting's: |log2| of the ratio
     masses: float     # How light and dark are shared out among large areas
     hue: float        # Distance of colours when contrast is set aside
-    scale: float      # Contrast of its larger octaves, as `revert` will use it, against the sitter's, as far as the painting gives that away: expected relative error, above the least one possible
+    scale: float      # Expected error of its larger octaves, as `revert` will use it, against the sitter's
     detail: float     # The same of its three finest octaves; too much is worse than too little
     gram: float       # The same of the size of its Gram matrices, in an untrained network
     words: list = field(default_factory=list)  # The same, said
 
     @property
-    def score(self)->float: return (FINEST*self.detail + (OCTAVES - FINEST)*self.scale)/OCTAVES + self.gram  # what `revert` does not mend
+    def score(self)->float:
+        "What `revert` does not mend."
+        return (FINEST*self.detail + (OCTAVES - FINEST)*self.scale)/OCTAVES + self.gram
+
     def __repr__(self): return f'Compatibility {self.score:.2f}: ' + ' '.join(self.words)
 
 # %% ../nbs/79_reversion.ipynb #d536e4af
+def _deviation(x): return luminance(x).std().clamp_min(1e-3)
+
 def _shape_of_tones(x):
     "Quantiles of luminance of large areas, over the picture's deviation."
     y = luminance(resize(x, 16 if min(x.shape[-2:])*16 >= max(x.shape[-2:]) else 32))
-    return np.quantile(((y - y.mean())/luminance(x).std().clamp_min(1e-3)).double().cpu().numpy(), np.linspace(.05, .95, 19))
+    return np.quantile(((y - y.mean())/_deviation(x)).double().cpu().numpy(), np.linspace(.05, .95, 19))
 
-OCTAVES, RESPONSES = 5, ('relu1_1', 'relu2_1', 'relu3_1', 'relu4_1')
+# %% ../nbs/79_reversion.ipynb #b2052135
+RESPONSES = ('relu1_1', 'relu2_1', 'relu3_1', 'relu4_1')
 
 def picture_statistics(
     x:torch.Tensor,  # Picture (1, 3, H, W); sides under 96 px are enlarged
-)->np.ndarray:       # 9 figures: log2 of the contrast of 5 octaves, the finest first; log2 of the norm of 4 Gram matrices
+)->np.ndarray:       # log2 of 9 figures: contrast of 5 octaves, the finest first; norms of 4 Gram matrices
     "What `under_paint` tells of a photo."
-    small = 3*2**OCTAVES/min(x.shape[-2:])
-    if small > 1: x = resize(x, tuple(math.ceil(o*small) for o in x.shape[-2:]))
+    enlarge = 3*2**OCTAVES/min(x.shape[-2:])
+    if enlarge > 1: x = resize(x, tuple(math.ceil(side*enlarge) for side in x.shape[-2:]))
     grams = picture_grams(encoder('random', padding='reflect'), x, RESPONSES)
-    return np.log2([max(float(v), 1e-4) for v in [b.std() for b in laplacian_bands(luminance(x), OCTAVES)[:OCTAVES]] + [grams[l].norm() for l in RESPONSES]])
+    bands = laplacian_bands(luminance(x), OCTAVES)[:OCTAVES]
+    figures = [b.std() for b in bands] + [grams[l].norm() for l in RESPONSES]
+    return np.log2([max(float(v), 1e-4) for v in figures])
 
+# %% ../nbs/79_reversion.ipynb #7b41fd1b
 def under_paint(
     painting,  # A painting
-)->tuple:      # Its photo's 9 `picture_statistics`, as far as can be guessed, and how far off they may be (a deviation)
+)->tuple:      # A guess of its photo's 9 `picture_statistics`, and the deviation of each
     "What was under the paint."
-    x, line = load_picture(painting), json.loads((DATA/'under_paint.json').read_text())
-    return np.array(line['weights']) @ [*picture_statistics(x), float(luminance(x).mean()), 1], np.array(line['spread'])
+    x = load_picture(painting)
+    line = json.loads((DATA/'under_paint.json').read_text())
+    seen = [*picture_statistics(x), float(luminance(x).mean()), 1]
+    return np.array(line['weights']) @ seen, np.array(line['spread'])
 
+# %% ../nbs/79_reversion.ipynb #91c27869
 def _expected(d, spread):
     "Relative error to be expected of what is `d` octaves too strong, give or take `spread`; 0 at best."
     m, s = d*math.log(2), spread*math.log(2)
     return math.exp(m + s*s/2)*math.erf((m/s + s)/2**.5) - math.erf(m/s/2**.5) - math.erf(s/2**.5)
 
 # %% ../nbs/79_reversion.ipynb #fb7c9867
+def _told(painting, size):
+    "A painting at the size of its reversion, and what was under it."
+    p = _no_larger(load_picture(painting), in_range(size, 'size', 64, whole=True))
+    return p, *under_paint(p)
+
+def _compatible(p, guess, spread, photo):
+    "How a photo fits a painting `p`, by what is guessed of the sitter."
+    size = max(p.shape[-2:])
+    x = _no_larger(load_picture(photo), size)
+    ratio = math.log2(float(_deviation(x)/_deviation(p)))
+    masses = float(np.abs(_shape_of_tones(x) - _shape_of_tones(p)).mean())
+    hue = 10*colour_distance(match_contrast(x, p, mean=True), p)
+    off = picture_statistics(model_photo(p, x, size=size)) - guess
+    errors = np.array([*map(_expected, off, spread)])
+    return Compatibility(
+        contrast=abs(ratio),
+        masses=masses,
+        hue=hue,
+        scale=float(errors[FINEST:OCTAVES].mean()),
+        detail=float(errors[:FINEST].mean()),
+        gram=float(errors[OCTAVES:].mean()),
+        words=_words(ratio, masses, hue, off[:FINEST].mean()))
+
+# %% ../nbs/79_reversion.ipynb #a2725dab
+def _words(ratio, masses, hue, fine):
+    "The figures in a sentence each."
+    return [
+        f"{_times(ratio)} contrast than the painting." if abs(ratio) > .2 else "Contrast like the painting's.",
+        "Light and dark are shared out " + ("alike." if masses < .25 else "differently: crop it, or take another."),
+        "Colours are near." if hue < 1 else "Colours are far.",
+        (f"{_times(fine)} fine detail than" if abs(fine) > .3 else "As fine as")
+        + " one expects under such a painting."]
+
+def _times(octaves): return f"{2**abs(octaves):.1f} times {'more' if octaves > 0 else 'less'}"
+
+# %% ../nbs/79_reversion.ipynb #1d0b2831
 def compatibility(
     painting,        # The painting
     photo,           # The photo
@@ -270,27 +353,6 @@ def compatibility(
 )->Compatibility:    # Six figures, and what they mean
     "How well a photo will serve to revert a painting."
     return _compatible(*_told(painting, size), photo)
-
-def _told(painting, size):
-    "A painting at the size of its reversion, and what was under it."
-    p = load_picture(painting)
-    p = resize(p, min(in_range(size, 'size', 64, whole=True), max(p.shape[-2:])))
-    return p, *under_paint(p)
-
-def _compatible(p, guess, spread, photo):
-    x, size = load_picture(photo), max(p.shape[-2:])
-    x, used = resize(x, min(size, max(x.shape[-2:]))), model_photo(p, x, size=size)
-    ratio = math.log2(float(luminance(x).std().clamp_min(1e-3)/luminance(p).std().clamp_min(1e-3)))
-    masses = float(np.abs(_shape_of_tones(x) - _shape_of_tones(p)).mean())
-    like = match_contrast(x, p, mean=True)
-    hue = 10*colour_distance(like, p)
-    off = picture_statistics(used) - guess
-    error, fine = np.array([*map(_expected, off, spread)]), off[:FINEST].mean()
-    words = [f"{2**abs(ratio):.1f} times {'more' if ratio > 0 else 'less'} contrast than the painting." if abs(ratio) > .2 else "Contrast like the painting's.",
-        "Light and dark are shared out alike." if masses < .25 else "Light and dark are shared out differently: crop it, or take another.",
-        "Colours are near." if hue < 1 else "Colours are far.",
-        f"{2**abs(fine):.1f} times {'more' if fine > 0 else 'less'} fine detail than one expects under such a painting." if abs(fine) > .3 else "As fine as one expects under such a painting."]
-    return Compatibility(abs(ratio), masses, hue, *(float(error[a:b].mean()) for a, b in ((FINEST, OCTAVES), (0, FINEST), (OCTAVES, None))), words)
 
 # %% ../nbs/79_reversion.ipynb #0ac7f550
 def rank_photos(
@@ -303,5 +365,6 @@ def rank_photos(
     photos = dict(photos if isinstance(photos, Mapping) else enumerate(photos))
     if not photos: raise ValueError("There is no photo: give at least one.")
     told = _told(painting, size)
-    found = {n: _compatible(*told, o) for n, o in photos.items()}
-    return pd.DataFrame([dict(score=c.score, **vars(c) | dict(words=' '.join(c.words))) for c in found.values()], index=list(found)).sort_values('score', kind='stable')
+    found = [_compatible(*told, photo) for photo in photos.values()]
+    rows = [dict(score=c.score, **vars(c)) | dict(words=' '.join(c.words)) for c in found]
+    return pd.DataFrame(rows, index=list(photos)).sort_values('score', kind='stable')
