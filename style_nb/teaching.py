@@ -6,13 +6,14 @@ Docs: https://style-nb.github.io/style_nb/teaching.html.md"""
 
 # %% ../nbs/85_teaching.ipynb #40e85cbb
 from __future__ import annotations
-import json, os
+import json
+import os
 from functools import wraps
 from pathlib import Path
 from types import SimpleNamespace
 
 # %% auto #0
-__all__ = ['quick', 'Verdict', 'checker', 'NotTried', 'tried', 'checkers']
+__all__ = ['quick', 'Verdict', 'NotTried', 'tried', 'checker', 'checkers']
 
 # %% ../nbs/85_teaching.ipynb #ea43b90d
 def quick(
@@ -30,24 +31,15 @@ class Verdict:
         right:bool,         # Is the answer right?
         text:str,           # One line
         tried:bool=True,    # Was there an answer?
-    ): self.name, self.right, self.text, self.tried = name, right, text, tried
+    ):
+        self.name = name
+        self.right = right
+        self.text = text
+        self.tried = tried
 
     def __bool__(self): return self.right
-    def __repr__(self): return self.text
 
-def checker(
-    fn,    # Function of an answer that asserts, each assert with a hint
-):         # Function of an answer that returns a `Verdict`
-    "Turn asserts with hints into a verdict."
-    @wraps(fn)
-    def check(answer):
-        if answer is ...: return Verdict(fn.__name__, False, "Not tried yet: put your answer in place of the three dots and run the cell again.", False)
-        try: said = fn(answer)
-        except NotTried: return Verdict(fn.__name__, False, "Not tried yet: your function returns nothing so far.", False)
-        except AssertionError as e: return Verdict(fn.__name__, False, f"Not yet. {e}")
-        except Exception as e: return Verdict(fn.__name__, False, f"Not yet. Your answer raised {type(e).__name__}: {' '.join(str(e).split())[:200]}")
-        return Verdict(fn.__name__, True, f"Right. {said or ''}".strip())
-    return check
+    def __repr__(self): return self.text
 
 class NotTried(Exception): "There is no answer so far."
 
@@ -55,18 +47,41 @@ def tried(
     value,   # What the reader's function returned
 ):           # `value`
     "Pass on `value`, unless it is nothing yet."
-    if value is None or value is ...: raise NotTried
+    if value is None or value is ...: raise NotTried("your function returns nothing so far.")
     return value
+
+# %% ../nbs/85_teaching.ipynb #5b3c43a7
+def checker(
+    fn,    # Function of an answer that asserts, each assert with a hint
+):         # Function of an answer that returns a `Verdict`
+    "Turn asserts with hints into a verdict."
+    @wraps(fn)
+    def check(answer):
+        try:
+            if answer is ...:
+                raise NotTried("put your answer in place of the three dots and run the cell again.")
+            return Verdict(fn.__name__, True, f"Right. {fn(answer) or ''}".strip())
+        except NotTried as e:
+            return Verdict(fn.__name__, False, f"Not tried yet: {e}", False)
+        except AssertionError as e:
+            hint = str(e)
+        except Exception as e:
+            hint = f"Your answer raised {type(e).__name__}: {' '.join(str(e).split())[:200]}"
+        return Verdict(fn.__name__, False, f"Not yet. {hint}")
+    return check
 
 # %% ../nbs/85_teaching.ipynb #3a8a60b3
 def checkers(
     lesson,            # Path of a lesson's notebook
 )->SimpleNamespace:    # Its checkers, by name
     "The checkers of a lesson."
-    cells = [c for c in json.loads(Path(lesson).read_text(encoding='utf-8'))['cells'] if c['cell_type'] == 'code']
-    names, found = {}, {}
-    for c in cells[:1] + [c for c in cells if 'checker' in c['metadata'].get('tags', [])]:
-        before = set(names)
-        exec(compile(''.join(c['source']), str(lesson), 'exec'), names)
-        if 'checker' in c['metadata'].get('tags', []): found |= {k: names[k] for k in set(names) - before if k.startswith('check_')}
-    return SimpleNamespace(**found)
+    book = json.loads(Path(lesson).read_text(encoding='utf-8'))
+    imports, *cells = [c for c in book['cells'] if c['cell_type'] == 'code']
+    names = {}
+    _run_cell(imports, lesson, names)
+    imported = set(names)
+    for c in cells:
+        if 'checker' in c['metadata'].get('tags', []): _run_cell(c, lesson, names)
+    return SimpleNamespace(**{k: names[k] for k in set(names) - imported if k.startswith('check_')})
+
+def _run_cell(cell, lesson, names): exec(compile(''.join(cell['source']), str(lesson), 'exec'), names)
