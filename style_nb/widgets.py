@@ -17,7 +17,7 @@ from .pictures import Plate, one_of, show_pictures, to_pil
 
 # %% auto #0
 __all__ = ['log_range', 'Knob', 'knob', 'as_picture', 'as_html', 'on_rerun', 'all_widgets', 'close_widgets', 'Explorer',
-           'control', 'explore']
+           'control', 'one_line', 'explore']
 
 # %% ../nbs/80_widgets.ipynb #b5df3821
 @dataclass(frozen=True)
@@ -281,7 +281,7 @@ def show(self:Explorer):
             text = '' if im is not None else as_html(value)
         except Exception as e:
             self.error = e
-            return self._say(_one_line(e), '#b00020')
+            return self._say(one_line(e), '#b00020')
         self.error = None
         self._put(im, text)
         self._say(f'{time.perf_counter() - start:.1f} s')
@@ -301,9 +301,11 @@ def _put(self:Explorer, im, text):
 @patch
 def _say(self:Explorer, line, color='#767676'): self.message.value = f'<span style="color:{color}">{html.escape(line)}</span>'
 
-def _one_line(e):
+def one_line(e):
     line = ' '.join(str(e).split())
     return f"{type(e).__name__}: {line if len(line) <= 300 else line[:299] + '…'}" if line else type(e).__name__
+
+_one_line = one_line  # as `studio` calls it
 
 # %% ../nbs/80_widgets.ipynb #c7880329
 @patch
