@@ -8,426 +8,14 @@ Docs: https://style-nb.github.io/style_nb/cli.html.md"""
 from __future__ import annotations
 import argparse
 import sys
-import time
-from dataclasses import fields
-from pathlib import Path
+from .tasks import (
+    ablate_words, contrast_words, demo_words, list_encoders, list_recipes, list_samples, matrix_words,
+    palette_words, rank_words, recolour_words, revert_words, run_ablate, run_contrast, run_demo, run_matrix,
+    run_palette, run_rank, run_recolour, run_revert, run_shrink, run_stylize, run_tile, shrink_words,
+    stylize_words, tile_words)
 
 # %% auto #0
-__all__ = ['FIGURES', 'TASKS', 'Parser', 'build_parser', 'recipe_words', 'recipe_of', 'stylize_words', 'run_stylize',
-           'recolour_words', 'run_recolour', 'shrink_words', 'run_shrink', 'palette_words', 'run_palette', 'tile_words',
-           'run_tile', 'revert_words', 'ablate_words', 'run_revert', 'run_ablate', 'rank_words', 'run_rank',
-           'contrast_words', 'run_contrast', 'matrix_words', 'run_matrix', 'list_encoders', 'list_recipes',
-           'list_samples', 'demo_words', 'run_demo', 'main']
-
-# %% ../nbs/90_cli.ipynb #6afb4ee3
-class Parser(argparse.ArgumentParser):
-    "An argument parser that answers a mistake in one line."
-    def error(self, message): self.exit(2, f"{self.prog}: {message}. See {self.prog} --help\n")
-
-def build_parser(
-    task=None,  # Whose words are wanted in full; `None` is every task
-)->Parser:      # It knows the names of all tasks
-    "The words the command line understands."
-    parser = Parser(prog='style_nb', description='Neural style transfer by optimising pixels.')
-    tasks = parser.add_subparsers(dest='task', required=True, metavar='TASK')
-    for name, (text, words, _) in TASKS.items():
-        one = tasks.add_parser(name, help=text)
-        if words and task in (None, name): words(one)
-    return parser
-
-def _output(parser, text='picture file to write; a .png carries the recipe'):
-    parser.add_argument('-o', '--output', required=True, metavar='FILE', help=text)
-
-def _picture(parser, name, what, **how):
-    parser.add_argument(name, help=f'{what}: a path or web address', **how)
-
-# %% ../nbs/90_cli.ipynb #2ffdd99f
-def _weight_of(word):
-    "'relu1_1=3' or 'relu1_1'."
-    layer, _, weight = word.partition('=')
-    return layer, float(weight or 1)
-
-def _move(word):
-    "'100:style_weight=30' or '100:style_weights=relu1_1=3,relu4_1=0'."
-    try:
-        step, rest = word.split(':', 1)
-        name, value = rest.split('=', 1)
-        return int(step), name, dict(map(_weight_of, value.split(','))) if '=' in value else float(value)
-    except ValueError: raise argparse.ArgumentTypeError(f"{word!r} is no move: give STEP:FIELD=VALUE") from None
-
-def _words_of(rule):
-    "How a rule of the recipe's table is said."
-    from style_nb.recipe import Layers, Moves, Number, Switch
-    if isinstance(rule, Switch): return dict(action=argparse.BooleanOptionalAction)
-    if isinstance(rule, Layers): return dict(nargs='*', type=_weight_of, metavar='LAYER')
-    if isinstance(rule, Moves): return dict(nargs='+', type=_move, metavar='MOVE')
-    if isinstance(rule, Number):
-        return dict(type=int if rule.whole else float, metavar='N', **dict(nargs='+') if rule.many else {})
-    return dict(metavar='NAME')
-
-def recipe_words(
-    parser,         # The parser of a task
-    but=(),         # Fields it says otherwise
-    also=None,      # {field: another name of its option}
-):
-    "An option for every field of a recipe; left out they keep the recipe's own value."
-    from fastcore.docments import docments
-    from style_nb.recipe import Recipe
-    parser.add_argument('--recipe', default='default', help='a named recipe, or a .png or .json that carries one')
-    texts = docments(Recipe)
-    for f in fields(Recipe):
-        if not f.compare or f.name in but: continue
-        rule, names = f.metadata['rule'], ['--' + f.name.replace('_', '-')]
-        names += [o for o in [(also or {}).get(f.name)] if o]
-        text = f'{texts[f.name]} ({rule.allowed})'.replace('%', '%%')
-        parser.add_argument(*names, dest=f.name, default=None, help=text, **_words_of(rule))
-
-# %% ../nbs/90_cli.ipynb #22db5e60
-def recipe_of(args)->dict:
-    "What was said of a recipe, as settings."
-    from style_nb.recipe import Layers, Number, Recipe
-    said = dict(recipe=args.recipe)
-    for f in fields(Recipe):
-        value, rule = getattr(args, f.name, None), f.metadata['rule']
-        if value is None or not f.compare: continue
-        if isinstance(rule, Layers): value = dict(value)
-        if isinstance(rule, Number) and rule.many == 'or list' and len(value) == 1: value = value[0]
-        said[f.name] = value
-    return said
-
-def _given(args, *names): return {k: v for k in names if (v := getattr(args, k)) is not None}
-
-# %% ../nbs/90_cli.ipynb #848f422b
-def stylize_words(parser):
-    _picture(parser, 'content', 'photo')
-    _picture(parser, 'style', 'painting; several are blended', nargs='+')
-    _output(parser)
-    recipe_words(parser, also=dict(style_blend='--blend'))
-    parser.add_argument('--mask', action='append', metavar='FILE',
-        help='where a style goes, white on black; once a style, in their order')
-    parser.add_argument('--style-mask', action='append', metavar='FILE',
-        help='which part of a style picture is meant; once a style')
-    parser.add_argument('--content-mask', metavar='FILE', help='where the photo counts')
-    parser.add_argument('--change-mask', metavar='FILE', help='where the photo may change at all')
-    parser.add_argument('--animate', metavar='FILE', help='also write the run as .gif or .mp4')
-
-def run_stylize(args):
-    "Repaint, and write the picture."
-    from style_nb.pictures import check_output
-    from style_nb.transfer import stylize
-    check_output(args.output)
-    settings = recipe_of(args)
-    if args.animate:
-        check_output(args.animate, ('.gif', '.mp4'))
-        settings.setdefault('snapshots', 10)
-    masks = dict(masks=args.mask, style_masks=args.style_mask)
-    masks |= dict(content_mask=args.content_mask, change_mask=args.change_mask)
-    result = stylize(args.content, args.style, **settings, **{k: v for k, v in masks.items() if v})
-    result.save(args.output)
-    if args.animate: result.animate(args.animate)
-    print(f"{args.output}: {result!r}", file=sys.stderr)
-
-# %% ../nbs/90_cli.ipynb #2585fb2e
-def recolour_words(parser):
-    _picture(parser, 'photo', 'photo')
-    _picture(parser, 'painting', 'painting; of several, all together', nargs='+')
-    _output(parser, 'picture file to write')
-    parser.add_argument('--method', default='symmetric', help='symmetric (default), pca, cholesky or histogram')
-
-def run_recolour(args):
-    "Change colours, and write the picture."
-    from style_nb.colour import match_colours
-    from style_nb.pictures import check_output, save_picture
-    check_output(args.output)
-    save_picture(match_colours(args.photo, args.painting, method=args.method), args.output)
-
-# %% ../nbs/90_cli.ipynb #c90a5b14
-def shrink_words(parser):
-    parser.add_argument('teacher', help="vgg16, vgg19, another encoder, or a VGG's weights file")
-    _output(parser, 'weights file to write, .safetensors; a run that was stopped goes on with the same command')
-    parser.add_argument('--pictures', required=True, nargs='+', metavar='DIR', help='folders of photos and paintings')
-    parser.add_argument('--weights', metavar='FILE',
-        help="the teacher's weights file, where it is named by its encoder")
-    parser.add_argument('--share', type=float, nargs='+', default=[.5], metavar='S',
-        help='share of the channels to keep (default: .5), or five numbers of channels')
-    parser.add_argument('--steps', type=int,
-        help='steps of the training after the least squares; 0 is without (default: 800)')
-    parser.add_argument('--hold-out', type=int, nargs='+', default=[33], metavar='N',
-        help='every Nth picture is kept out and measured on (default: 33), or a number for each folder; 0 is none')
-    parser.add_argument('--seed', type=int, help='seed of the squares cut from the pictures')
-
-# %% ../nbs/90_cli.ipynb #14ebc231
-def run_shrink(args):
-    "Make a small encoder, write it, and say layer by layer what it has of the large one."
-    from style_nb.shrinking import shrink
-    share = args.share[0] if len(args.share) == 1 else args.share
-    hold_out = args.hold_out*len(args.pictures) if len(args.hold_out) == 1 else args.hold_out
-    how = dict(weights=args.weights, hold_out=hold_out) | _given(args, 'steps', 'seed')
-    made = shrink(args.teacher, args.output, args.pictures, share, **how)
-    print(repr(made), file=sys.stderr)
-    if not made.path: raise KeyboardInterrupt
-    print(made.table.round(3).to_string())
-
-# %% ../nbs/90_cli.ipynb #4902e0e4
-FIGURES = ('.png', '.jpg', '.pdf', '.svg')
-
-def _save_figure(figure, path):
-    from style_nb.pictures import whole_file
-    with whole_file(path) as part: figure.savefig(part, bbox_inches='tight')
-
-def _named(paths):
-    "{name: path}: the name of the file, and all of the path where two have the same."
-    stems = [Path(p).stem for p in paths]
-    return {(p if stems.count(stem) > 1 else stem): p for p, stem in zip(paths, stems)}
-
-def palette_words(parser):
-    _picture(parser, 'style', 'painting; several are blended, or with --grid laid out side by side', nargs='+')
-    _output(parser)
-    parser.add_argument('--grid', action='store_true',
-        help='a figure: a row for each painting, a column for each layer, and all layers together')
-    recipe_words(parser, but=['content_weights', 'content_weight', 'style_weights', 'keep'])
-    parser.add_argument('--layers', nargs='+', metavar='LAYER',
-        help='style layers, e.g. relu1_1 relu3_1 (default: those of the recipe)')
-    parser.add_argument('--seamless', action='store_true', help='make the borders fit each other')
-
-def run_palette(args):
-    "Paint a palette or a grid of them, and write it."
-    from style_nb.pictures import check_output
-    from style_nb.palettes import palette, palettes
-    settings = recipe_of(args) | _given(args, 'layers') | dict(seamless=args.seamless)
-    if args.grid:
-        check_output(args.output, FIGURES)
-        made = palettes(_named(args.style), **settings)
-        _save_figure(made.show(), args.output)
-        return print(f"{args.output}: {len(made)} palettes", file=sys.stderr)
-    check_output(args.output)
-    result = palette(args.style, **settings)
-    result.save(args.output)
-    print(f"{args.output}: {result!r}", file=sys.stderr)
-
-# %% ../nbs/90_cli.ipynb #3b10733b
-_JITTERS = dict(
-    gap='ground between tiles, in sides of a tile',
-    brick='offset of every other row, in widths of a tile',
-    place='jitter of place, in sides of a tile',
-    turn='jitter of angle, degrees',
-    grow='jitter of scale, as a logarithm',
-    recolour='jitter of colour',
-)
-
-def tile_words(parser):
-    _picture(parser, 'photo', 'photo')
-    parser.add_argument('-n', type=int, default=4, help='tiles along each side (default: 4)')
-    _output(parser, 'picture file to write')
-    parser.add_argument('--size', type=int, help="longer side of the result, px (default: the photo's)")
-    parser.add_argument('--seams', help='plain, mirror or blend')
-    for name, text in _JITTERS.items(): parser.add_argument(f'--{name}', type=float, help=text)
-    parser.add_argument('--seamless', action='store_true',
-        help='whole tiles only, so that the result can be tiled itself')
-    parser.add_argument('--seed', type=int, help='seed of the jitter')
-    parser.add_argument('--sweep', type=int, nargs='*', metavar='N',
-        help='a figure instead: tiles and their palettes for several numbers of tiles (default: 1 2 4 8 16)')
-    parser.add_argument('--content', metavar='FILE', help='with --sweep, photo to repaint with each')
-    parser.add_argument('--unrelated', metavar='FILE',
-        help='with --sweep, photo of another object: palettes are scored against it')
-    parser.add_argument('--steps', type=int, help='with --sweep, optimiser steps of each run (default: 200)')
-
-# %% ../nbs/90_cli.ipynb #39e833e7
-def run_tile(args):
-    "Lay tiles, and write them; with --sweep a figure of several numbers of tiles."
-    from style_nb.pictures import check_output, load_picture, save_picture
-    from style_nb.tiling import granularity_sweep, tile
-    how = dict(seamless=args.seamless) | _given(args, 'seams', 'seed', *_JITTERS)
-    swept = _given(args, 'content', 'unrelated', 'steps')
-    if args.sweep is None:
-        check_output(args.output)
-        for name in swept: raise ValueError(f"--{name} goes with --sweep: add it.")
-        tiles = tile(load_picture(args.photo), args.n, **how, **_given(args, 'size'))
-        save_picture(tiles, args.output)
-        height, width = tiles.shape[-2:]
-        return print(f"{args.output}: {args.n} tiles along each side, {width}x{height} px", file=sys.stderr)
-    check_output(args.output, FIGURES)
-    if args.sweep: swept['ns'] = args.sweep
-    made = granularity_sweep(args.photo, how=how, **swept, **_given(args, 'size'))
-    _save_figure(made.show(), args.output)
-    print(f"{args.output}: {made!r}", file=sys.stderr)
-
-# %% ../nbs/90_cli.ipynb #6866df00
-def _reversion_words(parser):
-    "What `revert` and `ablate` have in common."
-    recipe_words(parser, but=['colours', 'keep'], also=dict(content_weights='--content-layers'))
-    parser.add_argument('--contrast', type=float, help="what is left of the photo's contrast (default: .85)")
-    parser.add_argument('--colours', type=float,
-        help="how far its colours go towards the painting's, 0 to 1 (default: 1)")
-    parser.add_argument('--keep', type=float,
-        help='weight of staying the painting as seen from afar (default: 12); 0 is without')
-    parser.add_argument('--match', type=float,
-        help='weight of looking, at each place, as the photo does where it is most like it (default: 15); 0 is without')
-    parser.add_argument('--masses', action=argparse.BooleanOptionalAction,
-        help="give large areas of the photo the painting's contrast (default: yes)")
-    parser.add_argument('--own-masses', action='store_true',
-        help='the photo as a style and no more: no masses, colours, keep or match, all style layers')
-
-def _reverting(args):
-    "Settings of `revert` from the words given."
-    from style_nb.reversion import BARE
-    bare = BARE if args.own_masses else {}
-    return recipe_of(args) | bare | _given(args, 'contrast', 'colours', 'keep', 'match', 'masses')
-
-def revert_words(parser):
-    _picture(parser, 'painting', 'painting')
-    _picture(parser, 'photo', 'photo of something like it; of several the one that fits best is taken', nargs='+')
-    _output(parser)
-    _reversion_words(parser)
-
-def ablate_words(parser):
-    _picture(parser, 'painting', 'painting')
-    _picture(parser, 'photo', 'photo of something like it')
-    _output(parser, 'figure to write')
-    parser.add_argument('--variants', nargs='+', metavar='NAME',
-        help="e.g. reverted 'full contrast' \"the article's\" (default: all)")
-    _reversion_words(parser)
-
-# %% ../nbs/90_cli.ipynb #69c2f586
-def run_revert(args):
-    "Choose among the photos, revert, and write the picture."
-    from style_nb.pictures import check_output
-    from style_nb.reversion import new_dark, rank_photos, revert
-    check_output(args.output)
-    photo = args.photo[0]
-    if len(args.photo) > 1:
-        ranked = rank_photos(args.painting, {p: p for p in args.photo})
-        for path, row in ranked.iterrows(): print(f"{path}: {row.score:.2f} {row.words}", file=sys.stderr)
-        photo = ranked.index[0]
-    result = revert(args.painting, photo, **_reverting(args))
-    result.save(args.output)
-    print(f"{args.output}: {result!r}; new dark {new_dark(result.image, args.painting)['share']:.1%}", file=sys.stderr)
-
-def run_ablate(args)->str:
-    "Revert with one ingredient changed at a time; write the figure, give the table."
-    from style_nb.pictures import check_output
-    from style_nb.reversion import ablate
-    check_output(args.output, FIGURES)
-    made = ablate(args.painting, args.photo, args.variants, **_reverting(args))
-    _save_figure(made.show(), args.output)
-    return repr(made)
-
-# %% ../nbs/90_cli.ipynb #90de16ed
-def _lines(rows):
-    "Rows of words as lines, the columns one under the other."
-    widths = [max(len(str(word)) for word in column) for column in zip(*rows)]
-    return '\n'.join('  '.join(str(word).ljust(w) for word, w in zip(row, widths)).rstrip() for row in rows)
-
-def rank_words(parser):
-    _picture(parser, 'painting', 'painting')
-    parser.add_argument('photo', nargs='+', help='photos: paths or web addresses')
-    parser.add_argument('-o', '--output', metavar='FILE', help='figure to write: the photos in that order')
-
-def run_rank(args)->str:
-    "The photos by how well they fit a painting: a table, and a figure if one is asked for."
-    from style_nb.pictures import check_output, show_pictures
-    from style_nb.reversion import rank_photos
-    if args.output: check_output(args.output, FIGURES)
-    table = rank_photos(args.painting, {p: p for p in args.photo})
-    if args.output:
-        titles = ['painting', *(f'{Path(p).stem}: {score:.2f}' for p, score in table.score.items())]
-        _save_figure(show_pictures([args.painting, *table.index], titles, ncols=5, height=2.), args.output)
-    figures = [c for c in table.columns if c != 'words']
-    rows = [(path, *(f'{row[c]:.2f}' for c in figures), row.words) for path, row in table.iterrows()]
-    return _lines([('photo', *figures, 'words'), *rows])
-
-# %% ../nbs/90_cli.ipynb #b1bc9e31
-def contrast_words(parser):
-    _picture(parser, 'picture', 'picture')
-    _output(parser, 'picture file to write')
-    parser.add_argument('--contrast', type=float,
-        help='what is left of it: 1 changes nothing, 0 is one flat colour (default: .5, or 1 with --like)')
-    parser.add_argument('--channels', help='all (default) or luminance, which leaves the colours')
-    parser.add_argument('--like', metavar='PAINTING', help='picture whose contrast is wanted')
-    parser.add_argument('--by', help='with --like: global (default), scale, octave by octave, or histogram')
-
-def run_contrast(args):
-    "Lower or match a picture's contrast, write it, and say what became of its tones."
-    from style_nb.contrast import lower_contrast, match_contrast, match_histogram, tones
-    from style_nb.pictures import check_output, load_picture, save_picture
-    check_output(args.output)
-    if args.by and not args.like: raise ValueError("--by goes with --like: name the picture whose contrast is wanted.")
-    before = after = load_picture(args.picture)
-    if args.by == 'histogram': after = match_histogram(before, args.like)
-    elif args.like: after = match_contrast(before, args.like, **_given(args, 'by'))
-    amount = args.contrast
-    if amount is None and not args.like: amount = .5
-    if amount is not None: after = lower_contrast(after, amount, **_given(args, 'channels'))
-    save_picture(after, args.output)
-    said = lambda p: '{mean:.2f} ± {deviation:.2f}'.format(**tones(p))
-    print(f"{args.output}: luminance {said(before)} became {said(after)}", file=sys.stderr)
-
-# %% ../nbs/90_cli.ipynb #547a2e12
-def matrix_words(parser):
-    parser.add_argument('content', nargs='+', help='photos: paths or web addresses')
-    parser.add_argument('--styles', nargs='+', required=True, metavar='STYLE', help='paintings: paths or web addresses')
-    _output(parser, 'picture file to write')
-    parser.add_argument('--folder', help='where each picture is saved too, and found again by the same command')
-    recipe_words(parser)
-
-def run_matrix(args):
-    "Paint every photo in every style, and write the sheet."
-    from style_nb.pictures import check_output, save_picture
-    from style_nb.sweeping import matrix
-    check_output(args.output)
-    made = matrix(_named(args.content), _named(args.styles), args.folder, **recipe_of(args))
-    if not any(item.image for item in made.items):
-        raise ValueError(made.items[0].error or 'stopped before the first picture')
-    save_picture(made.sheet(), args.output)
-    print(f"{args.output}: {made!r}", file=sys.stderr)
-
-def list_encoders(args=None)->str:
-    "A line for each encoder."
-    from style_nb.encoders import ENCODERS
-    return _lines([(n, s.about, s.weights, f'checked {s.checked}') for n, s in ENCODERS.items()])
-
-def list_recipes(args=None)->str:
-    "A card for each named recipe."
-    from style_nb.recipe import show_recipes
-    return show_recipes()
-
-def list_samples(args=None)->str:
-    "A line for each bundled picture."
-    from style_nb.gallery import samples
-    return repr(samples())
-
-# %% ../nbs/90_cli.ipynb #59e68043
-def demo_words(parser):
-    parser.add_argument('-o', '--output', default='demo', help='folder to write into, made if missing (default: demo)')
-
-def run_demo(args, **settings):
-    "Repaint a bundled photo; write content, style, result, losses and a contact sheet."
-    folder = Path(args.output)
-    try: folder.mkdir(parents=True, exist_ok=True)
-    except OSError as e:
-        raise ValueError(f"The folder {folder} cannot be made: {e.strerror}. Choose another with -o.") from None
-    start = time.perf_counter()
-    print('Loading PyTorch and fastai ...', file=sys.stderr, flush=True)
-    from style_nb.pictures import save_picture, show_pictures, whole_file
-    from style_nb.gallery import sample
-    from style_nb.transfer import stylize
-    content, styles = sample('astronaut'), {n: sample(n) for n in ('swirls', 'woodcut', 'dots')}
-    print(f'Ready after {time.perf_counter() - start:.1f} s. Repainting a photo in three styles and in all of them; '
-          'Ctrl-C keeps the picture so far.', file=sys.stderr)
-    start, settings = time.perf_counter(), dict(size=360, steps=120) | settings
-    results = {'all three': stylize(content, list(styles.values()), **settings)}
-    for name, style in styles.items(): results[name] = stylize(content, style, **settings)
-    seconds = time.perf_counter() - start
-    shown = results['swirls']
-    save_picture(content, folder/'content.png')
-    save_picture(styles['swirls'], folder/'style.png')
-    shown.save(folder/'result.png')
-    titles = ['photo', *styles, *(f'in {n}' for n in results)]
-    sheet = show_pictures([content, *styles.values(), *(r.image for r in results.values())], titles, ncols=4, height=3)
-    _save_figure(shown.plot_losses(), folder/'loss.png')
-    _save_figure(sheet, folder/'contact_sheet.png')
-    print(f"Painted four pictures of {shown.image.width}x{shown.image.height} px in {seconds:.0f} s, "
-          f"{seconds/4:.0f} s each: look at {folder/'contact_sheet.png'}")
+__all__ = ['TASKS', 'Parser', 'build_parser', 'main']
 
 # %% ../nbs/90_cli.ipynb #7ad6c1a0
 TASKS = {  # what it does, its words, who does it
@@ -447,13 +35,31 @@ TASKS = {  # what it does, its words, who does it
     'samples': ('list the bundled pictures', None, list_samples),
 }
 
+# %% ../nbs/90_cli.ipynb #6afb4ee3
+class Parser(argparse.ArgumentParser):
+    "An argument parser that answers a mistake in one line."
+    def error(self, message): self.exit(2, f"{self.prog}: {message}. See {self.prog} --help\n")
+
+def build_parser(
+    task=None,  # Whose words are wanted in full; `None` is every task
+)->Parser:      # It knows the names of all tasks
+    "The words the command line understands."
+    parser = Parser(prog='style_nb', description='Neural style transfer by optimising pixels.')
+    tasks = parser.add_subparsers(dest='task', required=True, metavar='TASK')
+    for name, (text, words, _) in TASKS.items():
+        one = tasks.add_parser(name, help=text)
+        if words and task in (None, name): words(one)
+    return parser
+
+# %% ../nbs/90_cli.ipynb #64677b60
 def main(
     argv=None,  # Words of the command line; `None` takes the program's own
 )->int:         # Exit code
     "Run the command line: 0, or another code and one line on stderr."
     argv = sys.argv[1:] if argv is None else argv
     args = build_parser(argv[0] if argv else '').parse_args(argv)
-    try: out = TASKS[args.task][2](args)
+    _, _, run = TASKS[args.task]
+    try: out = run(args)
     except (ValueError, TypeError, OSError) as e: return _fail(str(e))
     except (RuntimeError, MemoryError) as e:
         return _fail(f"{type(e).__name__}: {e}. A smaller --size needs less memory.")

@@ -4,7 +4,8 @@ from pathlib import Path
 import numpy as np, pytest, torch
 from PIL import Image
 from dataclasses import fields
-from style_nb.cli import build_parser, main, recipe_of, run_demo
+from style_nb.cli import build_parser, main, run_demo
+from style_nb.words import recipe_of
 from safetensors.torch import load_file, save_file
 from style_nb.encoders import DATA, ENCODERS
 from style_nb.gallery import samples
