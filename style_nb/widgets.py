@@ -6,9 +6,15 @@ Docs: https://style-nb.github.io/style_nb/widgets.html.md"""
 
 # %% ../nbs/80_widgets.ipynb #467ad801
 from __future__ import annotations
-import html, inspect, io, math, threading, time, weakref
+import html
+import inspect
+import io
+import math
+import threading
+import time
+import weakref
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Number
 import torch
 from fastcore.basics import patch
@@ -48,7 +54,8 @@ def snap(self:Knob, value):
             if _same(v, value): return v
         return dict(self.options)[one_of(value, [l for l, _ in self.options], f'choice for {self.name}:')]
     slack = 1e-9*(self.high - self.low)
-    if not _is_number(value) or not self.low - slack <= value <= self.high + slack: raise ValueError(f"{self.name} is {value!r}: give a number from {self.low:g} to {self.high:g}.")
+    if not _is_number(value) or not self.low - slack <= value <= self.high + slack:
+        raise ValueError(f"{self.name} is {value!r}: give a number from {self.low:g} to {self.high:g}.")
     if self.kind == 'int': return round(value)
     return float(f'{value:.3g}') if self.kind == 'log' else round(float(value), 10)
 
@@ -80,9 +87,13 @@ def knob(
     "A knob from a range."
     k = _knob(name, what)
     if k.kind in ('fixed', 'switch'): return k
-    try: start = k.snap(default)
-    except ValueError: start = k.options[0][1] if k.kind == 'choice' else k.snap((k.low*k.high)**.5 if k.kind == 'log' else (k.low + k.high)/2)
-    return Knob(**{**k.__dict__, 'start': start})
+    try: return replace(k, start=k.snap(default))
+    except ValueError: return replace(k, start=_middle(k))
+
+def _middle(k):
+    "The value to start from where there is no default: a list's first, else the middle of the slider."
+    if k.kind == 'choice': return k.options[0][1]
+    return k.snap((k.low*k.high)**.5 if k.kind == 'log' else (k.low + k.high)/2)
 
 # %% ../nbs/80_widgets.ipynb #a81d3e24
 def _knob(name, what):
@@ -91,23 +102,35 @@ def _knob(name, what):
     if type(what).__name__ == 'fixed' and hasattr(what, 'value'): return Knob(name, 'fixed', start=what.value)
     if isinstance(what, log_range):
         _check_order(name, what.low, what.high)
-        if what.low <= 0: raise ValueError(f"The range of {name} starts at {what.low:g}: log_range needs a start above 0.")
+        if what.low <= 0:
+            raise ValueError(f"The range of {name} starts at {what.low:g}: log_range needs a start above 0.")
         return Knob(name, 'log', what.low, what.high)
-    if isinstance(what, dict) and what: return Knob(name, 'choice', options=tuple((str(l), v) for l, v in what.items()))
-    if isinstance(what, list) and what:
-        labels = [str(o) if isinstance(o, (str, Number)) else f'{name} {i}' for i, o in enumerate(what, 1)]
-        if len(set(labels)) < len(labels): raise ValueError(f"The choices of {name} are {', '.join(labels)}: each must be there once.")
-        return Knob(name, 'choice', options=tuple(zip(labels, what)))
-    if isinstance(what, tuple) and len(what) in (2, 3) and all(map(_is_number, what)):
-        _check_order(name, *what[:2])
-        whole = all(isinstance(o, int) for o in what)
-        step = what[2] if len(what) == 3 else 1 if whole else (what[1] - what[0])/100
-        if step <= 0: raise ValueError(f"The step of {name} is {step:g}: it must be above 0.")
-        return Knob(name, 'int' if whole else 'float', what[0], what[1], step)
-    raise ValueError(f"The range of {name} is {what!r}: give (low, high), (low, high, step), log_range(low, high), a list or dict of choices, True or False, or ipywidgets.fixed(value).")
+    if isinstance(what, (dict, list)) and what: return Knob(name, 'choice', options=_choices(name, what))
+    if isinstance(what, tuple) and len(what) in (2, 3) and all(map(_is_number, what)): return _stepped(name, *what)
+    raise ValueError(
+        f"The range of {name} is {what!r}: give (low, high), (low, high, step), log_range(low, high), "
+        "a list or dict of choices, True or False, or ipywidgets.fixed(value).")
+
+def _choices(name, what):
+    "(label, value) of each choice in a list or a dict."
+    if isinstance(what, dict): return tuple((str(l), v) for l, v in what.items())
+    labels = [str(o) if isinstance(o, (str, Number)) else f'{name} {i}' for i, o in enumerate(what, 1)]
+    if len(set(labels)) < len(labels):
+        raise ValueError(f"The choices of {name} are {', '.join(labels)}: each must be there once.")
+    return tuple(zip(labels, what))
+
+def _stepped(name, low, high, step=None):
+    "Whole numbers where all are whole, else a hundredth of the range a step."
+    _check_order(name, low, high)
+    whole = all(isinstance(o, int) for o in (low, high, step) if o is not None)
+    if step is None: step = 1 if whole else (high - low)/100
+    if step <= 0: raise ValueError(f"The step of {name} is {step:g}: it must be above 0.")
+    return Knob(name, 'int' if whole else 'float', low, high, step)
 
 def _check_order(name, low, high):
-    if not (_is_number(low) and _is_number(high) and low < high): raise ValueError(f"The range of {name} runs from {low!r} to {high!r}: the first number must be the smaller.")
+    if not (_is_number(low) and _is_number(high) and low < high):
+        raise ValueError(
+            f"The range of {name} runs from {low!r} to {high!r}: the first number must be the smaller.")
 
 # %% ../nbs/80_widgets.ipynb #f7c178b2
 def as_picture(
@@ -116,7 +139,7 @@ def as_picture(
     "What a function returned as a PIL picture, when it is a picture or a figure."
     if isinstance(getattr(value, 'image', None), Image.Image): value = value.image
     if isinstance(value, Image.Image): return value.convert('RGB')
-    if isinstance(value, torch.Tensor) and value.ndim in (3, 4) and value.shape[-3] in (1, 3) and (value.ndim == 3 or len(value) == 1):
+    if isinstance(value, torch.Tensor) and value.shape[-3:-2] in ((1,), (3,)) and value.shape[:-3] in ((), (1,)):
         return to_pil(value.expand(*value.shape[:-3], 3, -1, -1))
     if hasattr(value, 'savefig'):
         buf = io.BytesIO()
@@ -140,14 +163,19 @@ def on_rerun(
     except ImportError: return lambda: None
     ip = get_ipython()
     if ip is None or not hasattr(ip, 'kernel'): return lambda: None
-    parent, ref = ip.get_parent() or {}, weakref.ref(it)
-    mine, code = parent.get('metadata', {}).get('cellId'), parent.get('content', {}).get('code')  # not every front end names its cells
+    parent = ip.get_parent() or {}
+    mine = parent.get('metadata', {}).get('cellId')  # not every front end names its cells
+    code = parent.get('content', {}).get('code')
+    ref = weakref.ref(it)
     def before(info):
-        it, its = ref(), getattr(info, 'cell_id', None)
+        it = ref()
+        its = getattr(info, 'cell_id', None)
         if it is None: ip.events.unregister('pre_run_cell', before)
         elif (its == mine if its and mine else info.raw_cell == code): it.close()
+    def end():
+        if before in ip.events.callbacks['pre_run_cell']: ip.events.unregister('pre_run_cell', before)
     ip.events.register('pre_run_cell', before)
-    return lambda: before in ip.events.callbacks['pre_run_cell'] and ip.events.unregister('pre_run_cell', before)
+    return end
 
 def all_widgets(o):
     "A widget, what is in it, their layouts and styles."
@@ -168,10 +196,17 @@ class Explorer:
         fn,          # A pure function
         knobs:list,  # A `Knob` for each argument
     ):
-        self.fn, self.knobs = fn, {k.name: k for k in knobs}
-        self._values, self._kept, self._moves = {k.name: k.start for k in knobs}, OrderedDict(), 0
-        self._one, self._moved = threading.RLock(), threading.Lock()
-        self.error, self._widget, self.controls, self._unwatch = None, None, {}, on_rerun(self)
+        self.fn = fn
+        self.knobs = {k.name: k for k in knobs}
+        self.controls = {}
+        self.error = None
+        self._values = {k.name: k.start for k in knobs}
+        self._kept = OrderedDict()
+        self._moves = 0
+        self._one = threading.RLock()
+        self._moved = threading.Lock()
+        self._widget = None
+        self._unwatch = on_rerun(self)
 
 # %% ../nbs/80_widgets.ipynb #1f049712
 @patch(as_prop=True)
@@ -220,9 +255,12 @@ def strip(self:Explorer,
     "The function at several values of one argument, side by side."
     k = self._find(name or next((k.name for k in self.knobs.values() if k.kind != 'fixed'), None))
     values = [k.snap(v) for v in (k.some() if values is None else values)]
+    named = [f'{k.name} = {k.label(v)}' for v in values]
     ims = [as_picture(self.at(**{k.name: v})) for v in values]
-    if None in ims: raise ValueError(f"The function returned something that is no picture for {k.name} = {k.label(values[ims.index(None)])}: a strip needs pictures or figures.")
-    return show_pictures(ims, titles or [f'{k.name} = {k.label(v)}' for v in values], ncols=ncols, height=height)
+    if None in ims:
+        raise ValueError(f"The function returned something that is no picture for {named[ims.index(None)]}: "
+                         "a strip needs pictures or figures.")
+    return show_pictures(ims, titles or named, ncols=ncols, height=height)
 
 # %% ../nbs/80_widgets.ipynb #eeedecc1
 def control(
@@ -230,15 +268,18 @@ def control(
 ):             # An ipywidgets control
     "The control for a knob; it speaks when let go."
     import ipywidgets as w
-    kw = dict(description=k.name, style=dict(description_width='auto'), layout=dict(width='420px'))
-    num = kw | dict(value=k.start, continuous_update=False)
-    if k.kind == 'int':    return w.IntSlider(min=k.low, max=k.high, step=k.step, **num)
-    if k.kind == 'float':  return w.FloatSlider(min=k.low, max=k.high, step=k.step, readout_format='.3g', **num)
-    if k.kind == 'log':    return w.FloatLogSlider(base=10, min=math.log10(k.low), max=math.log10(k.high), step=math.log10(k.high/k.low)/60, readout_format='.3g', **num)
     if k.kind == 'switch': return w.Checkbox(value=k.start, description=k.name, indent=False)
-    few = len(k.options) <= 6 and sum(len(l) for l, _ in k.options) <= 60
-    kw |= dict(options=[l for l, _ in k.options], value=k.label(k.start))
-    return w.ToggleButtons(**kw | dict(style=dict(description_width='auto', button_width='auto'), layout={})) if few else w.Dropdown(**kw)
+    kw = dict(description=k.name, style=dict(description_width='auto'), layout=dict(width='420px'))
+    if k.kind == 'choice':
+        kw |= dict(options=[l for l, _ in k.options], value=k.label(k.start))
+        if len(k.options) > 6 or sum(len(l) for l, _ in k.options) > 60: return w.Dropdown(**kw)
+        return w.ToggleButtons(**kw | dict(style=dict(description_width='auto', button_width='auto'), layout={}))
+    kw |= dict(value=k.start, continuous_update=False)
+    if k.kind == 'int': return w.IntSlider(min=k.low, max=k.high, step=k.step, **kw)
+    kw['readout_format'] = '.3g'
+    if k.kind == 'float': return w.FloatSlider(min=k.low, max=k.high, step=k.step, **kw)
+    low, high = math.log10(k.low), math.log10(k.high)
+    return w.FloatLogSlider(base=10, min=low, max=high, step=(high - low)/60, **kw)
 
 @patch(as_prop=True)
 def widget(self:Explorer):
@@ -248,14 +289,20 @@ def widget(self:Explorer):
     self.controls = {n: control(k) for n, k in self.knobs.items() if k.kind != 'fixed'}
     for n, c in self.controls.items():
         c.value = self._shown(n, self._values[n])
-        if not isinstance(c, w.Checkbox): c.style.description_width = f'{8 + 7*max(map(len, self.controls))}px'  # sliders stand in line
-    self.message, self.picture, self.text = w.HTML(), w.Image(format='png', layout=dict(display='none', max_width='100%', align_self='flex-start')), w.HTML()
-    for n, c in self.controls.items(): c.observe(lambda change, n=n: self.move(n, change['new']), 'value')
+        if not isinstance(c, w.Checkbox):  # sliders stand in line
+            c.style.description_width = f'{8 + 7*max(map(len, self.controls))}px'
+        c.observe(lambda change, n=n: self.move(n, change['new']), 'value')
+    self.message = w.HTML()
+    look = dict(display='none', max_width='100%', align_self='flex-start')
+    self.picture = w.Image(format='png', layout=look)
+    self.text = w.HTML()
     self._widget = w.VBox([*self.controls.values(), self.message, self.picture, self.text])
     return self._widget
 
 @patch
-def _shown(self:Explorer, name, value): return self.knobs[name].label(value) if self.knobs[name].kind == 'choice' else value
+def _shown(self:Explorer, name, value):
+    k = self.knobs[name]
+    return k.label(value) if k.kind == 'choice' else value
 
 # %% ../nbs/80_widgets.ipynb #b11d96d0
 @patch
@@ -263,7 +310,8 @@ def move(self:Explorer, name, value):
     "A control was moved: note it, then show, unless a later move is waiting."
     k = self.knobs[name]
     with self._moved:
-        self._values = self._values | {name: dict(k.options)[value] if k.kind == 'choice' else k.snap(value)}
+        value = dict(k.options)[value] if k.kind == 'choice' else k.snap(value)
+        self._values = self._values | {name: value}
         self._moves += 1
         move = self._moves
     with self._one:
@@ -295,15 +343,21 @@ def _put(self:Explorer, im, text):
         im.thumbnail((self.width, self.width))
         im.save(buf, 'PNG')
         self.picture.value = buf.getvalue()
-        self.picture.width, self.picture.height = str(im.width), str(im.height)
-    self.picture.layout.display, self.text.value = 'none' if im is None else '', text
+        self.picture.width = str(im.width)
+        self.picture.height = str(im.height)
+    self.picture.layout.display = 'none' if im is None else ''
+    self.text.value = text
 
 @patch
-def _say(self:Explorer, line, color='#767676'): self.message.value = f'<span style="color:{color}">{html.escape(line)}</span>'
+def _say(self:Explorer, line, color='#767676'):
+    self.message.value = f'<span style="color:{color}">{html.escape(line)}</span>'
 
 def one_line(e):
+    "An error as the page says it."
     line = ' '.join(str(e).split())
-    return f"{type(e).__name__}: {line if len(line) <= 300 else line[:299] + '…'}" if line else type(e).__name__
+    if not line: return type(e).__name__
+    if len(line) > 300: line = line[:299] + '…'
+    return f'{type(e).__name__}: {line}'
 
 _one_line = one_line  # as `studio` calls it
 
@@ -320,7 +374,9 @@ def _ipython_display_(self:Explorer):
     self.show()
 
 @patch
-def __repr__(self:Explorer): return f"Explorer: {getattr(self.fn, '__name__', 'function')}({', '.join(f'{n}={self.knobs[n].label(v)}' for n, v in self._values.items())})"
+def __repr__(self:Explorer):
+    values = ', '.join(f'{n}={self.knobs[n].label(v)}' for n, v in self._values.items())
+    return f"Explorer: {getattr(self.fn, '__name__', 'function')}({values})"
 
 # %% ../nbs/80_widgets.ipynb #c105e0ff
 @patch
@@ -338,12 +394,16 @@ def explore(
 )->Explorer:    # End a cell with it to see the sliders; `.strip()` is a figure that stays in the file
     "Sliders over any pure function."
     params = inspect.signature(fn).parameters
+    defaults = {n: p.default for n, p in params.items() if p.default is not p.empty}
     loose = any(p.kind is p.VAR_KEYWORD for p in params.values())
     named = [n for n, p in params.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-    if not ranges: raise ValueError(f"explore was given no range: give one for at least one of {', '.join(named) or 'its arguments'}, for example {named[0] if named else 'x'}=(0, 1).")
-    for n in ranges:
-        if not loose: one_of(n, named, f"argument of {getattr(fn, '__name__', 'the function')}:")
-    missing = [n for n in named if params[n].default is inspect.Parameter.empty and n not in ranges]
-    if missing: raise ValueError(f"{getattr(fn, '__name__', 'The function')} needs {', '.join(missing)}: give a range, or ipywidgets.fixed(value).")
-    default = lambda n: params[n].default if n in params and params[n].default is not inspect.Parameter.empty else None
-    return Explorer(fn, [knob(n, r, default(n)) for n, r in ranges.items()])
+    if not ranges:
+        raise ValueError(f"explore was given no range: give one for at least one of "
+                         f"{', '.join(named) or 'its arguments'}, for example {named[0] if named else 'x'}=(0, 1).")
+    if not loose:
+        for n in ranges: one_of(n, named, f"argument of {getattr(fn, '__name__', 'the function')}:")
+    missing = [n for n in named if n not in defaults and n not in ranges]
+    if missing:
+        raise ValueError(f"{getattr(fn, '__name__', 'The function')} needs {', '.join(missing)}: "
+                         "give a range, or ipywidgets.fixed(value).")
+    return Explorer(fn, [knob(n, r, defaults.get(n)) for n, r in ranges.items()])
