@@ -13,9 +13,24 @@ from .tasks import (
     palette_words, rank_words, recolour_words, revert_words, run_ablate, run_contrast, run_demo, run_matrix,
     run_palette, run_rank, run_recolour, run_revert, run_shrink, run_stylize, run_tile, shrink_words,
     stylize_words, tile_words)
+# for those who import them from here:
+from .tasks import FIGURES
+from .words import recipe_of, recipe_words
 
 # %% auto #0
-__all__ = ['TASKS', 'Parser', 'build_parser', 'main']
+__all__ = ['TASKS', 'Parser', 'build_parser', 'main', 'FIGURES', 'recipe_words', 'recipe_of', 'stylize_words', 'run_stylize',
+           'recolour_words', 'run_recolour', 'shrink_words', 'run_shrink', 'palette_words', 'run_palette', 'tile_words',
+           'run_tile', 'revert_words', 'ablate_words', 'run_revert', 'run_ablate', 'rank_words', 'run_rank',
+           'contrast_words', 'run_contrast', 'matrix_words', 'run_matrix', 'list_encoders', 'list_recipes',
+           'list_samples', 'demo_words', 'run_demo']
+
+# %% ../nbs/90_cli.ipynb #e52eab17
+_all_ = [  # names of notebooks 88 and 89, at home here too
+    'FIGURES', 'recipe_words', 'recipe_of', 'stylize_words', 'run_stylize', 'recolour_words',
+    'run_recolour', 'shrink_words', 'run_shrink', 'palette_words', 'run_palette', 'tile_words',
+    'run_tile', 'revert_words', 'ablate_words', 'run_revert', 'run_ablate', 'rank_words', 'run_rank',
+    'contrast_words', 'run_contrast', 'matrix_words', 'run_matrix', 'list_encoders', 'list_recipes',
+    'list_samples', 'demo_words', 'run_demo']
 
 # %% ../nbs/90_cli.ipynb #7ad6c1a0
 TASKS = {  # what it does, its words, who does it

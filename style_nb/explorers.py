@@ -17,9 +17,16 @@ from .reversion import revert
 from .tiling import tile
 from .widgets import Explorer, explore, log_range
 from .drawing import DrawnMasks
+# for those who import them from here:
+from .drawing import BRUSH, PIXEL, TINTS, pad_html
 
 # %% auto #0
-__all__ = ['explore_gram', 'explore_contrast', 'explore_tiles', 'explore_layers', 'explore_reversion', 'explore_masks']
+__all__ = ['explore_gram', 'explore_contrast', 'explore_tiles', 'explore_layers', 'explore_reversion', 'explore_masks', 'TINTS',
+           'BRUSH', 'PIXEL', 'DrawnMasks', 'pad_html']
+
+# %% ../nbs/84_explorers.ipynb #7e645005
+_all_ = [  # names of notebook 83, at home here too
+    'TINTS', 'BRUSH', 'PIXEL', 'DrawnMasks', 'pad_html']
 
 # %% ../nbs/84_explorers.ipynb #98330cb1
 def _grey(m):
@@ -67,7 +74,7 @@ def explore_tiles(
 )->Explorer:           # Slider: tiles along each side
     "From an object to a texture: tiles, and the palette they make."
     x = load_picture(photo, 2*size)
-    how = dict(size=size, shared=Shared(), progress=False, **dict(steps=60) | settings)
+    how = dict(size=size, shared=Shared(), progress=False, steps=60) | settings
     def tiles(n=4):
         t = tile(x, n)
         return show_pictures([t, palette(t, **how).image], [f'{n} x {n}', 'its palette'], height=2.)
@@ -82,7 +89,7 @@ def explore_layers(
 )->Explorer:             # Sliders: layer; content or style
     "What a layer keeps of a picture."
     x = load_picture(picture, size)
-    how = dict(encoder=kind, shared=Shared(), progress=False, **dict(size=size, steps=80) | settings)
+    how = dict(encoder=kind, shared=Shared(), progress=False, size=size, steps=80) | settings
     def seen(layer='relu3_1', what='content'): return reconstruct(x, layer, what, **how).image
     return explore(seen, layer=_stages(kind)[:4], what=['content', 'style'])
 

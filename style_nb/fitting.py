@@ -31,7 +31,12 @@ from .batches import Batches
 from .batches import SUFFIXES, Crops, loaders, pictures_digest, read_pictures, split_pictures
 
 # %% auto #0
-__all__ = ['step_size', 'no_loss', 'FitLog', 'Halt', 'Finite', 'Checkpoint', 'read_checkpoint', 'fit']
+__all__ = ['step_size', 'no_loss', 'FitLog', 'Halt', 'Finite', 'Checkpoint', 'read_checkpoint', 'fit', 'SUFFIXES',
+           'split_pictures', 'read_pictures', 'pictures_digest', 'Batches', 'loaders', 'Crops']
+
+# %% ../nbs/66_fitting.ipynb #d0fbc1e3
+_all_ = [  # names of notebook 65, at home here too
+    'SUFFIXES', 'split_pictures', 'read_pictures', 'pictures_digest', 'Batches', 'loaders', 'Crops']
 
 # %% ../nbs/66_fitting.ipynb #20c1cde3
 def step_size(

@@ -22,7 +22,16 @@ from .channels import Look, gram_distances, keep_channels, loudness, norm_one, s
 from .students import PART, Follower, FollowMaps, LeastSquares, WhiteSGD, followed, input_moments, some_places
 
 # %% auto #0
-__all__ = ['Shrunk', 'widths_of', 'shrink']
+__all__ = ['Shrunk', 'widths_of', 'shrink', 'PART', 'style_layers', 'norm_one', 'Look', 'look_at', 'keep_channels',
+           'gram_distances', 'loudness', 'Plan', 'plan_channels', 'LeastSquares', 'solve_weights', 'small_encoder',
+           'make_loud', 'likeness', 'followed', 'Follower', 'some_places', 'Examples', 'FollowMaps', 'WhiteSGD',
+           'input_moments', 'follow']
+
+# %% ../nbs/69_shrinking.ipynb #036c84bb
+_all_ = [  # names of notebooks 67 and 68, at home here too
+    'PART', 'style_layers', 'norm_one', 'Look', 'look_at', 'keep_channels', 'gram_distances', 'loudness',
+    'Plan', 'plan_channels', 'LeastSquares', 'solve_weights', 'small_encoder', 'make_loud', 'likeness',
+    'followed', 'Follower', 'some_places', 'Examples', 'FollowMaps', 'WhiteSGD', 'input_moments', 'follow']
 
 # %% ../nbs/69_shrinking.ipynb #5086db89
 @dataclass(repr=False)

@@ -27,7 +27,14 @@ from .inputs import prepare_style
 from .planning import best_device, check_device, settle_levels
 
 # %% auto #0
-__all__ = ['objective_of', 'way_of', 'transfer_learner', 'run_transfer', 'stylize', 'reconstruct']
+__all__ = ['objective_of', 'way_of', 'transfer_learner', 'run_transfer', 'stylize', 'reconstruct', 'settle_levels', 'run_state',
+           'save_state', 'load_state', 'Resume', 'Result', 'plot_losses', 'animate', 'check_device', 'best_device',
+           'Shared', 'prepare_style']
+
+# %% ../nbs/70_transfer.ipynb #ee140114
+_all_ = [  # names of notebooks 62 to 64, at home here too
+    'settle_levels', 'run_state', 'save_state', 'load_state', 'Resume', 'Result', 'plot_losses',
+    'animate', 'check_device', 'best_device', 'Shared', 'prepare_style']
 
 # %% ../nbs/70_transfer.ipynb #a2b2a796
 def objective_of(
