@@ -6,83 +6,61 @@ Docs: https://style-nb.github.io/style_nb/encoders.html.md"""
 
 # %% ../nbs/20_encoders.ipynb #00a10162
 from __future__ import annotations
-import hashlib, json, os, warnings
-from dataclasses import dataclass, field, replace
+import hashlib
+import json
+import warnings
+from dataclasses import replace
 from pathlib import Path
-import torch, torch.nn as nn, torch.nn.functional as F
+import torch
+import torch.nn as nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from fastcore.basics import patch
-from .pictures import as_path, one_of, check_output, whole_file
-from .layers import PADDINGS, POOLINGS, AvgPool, Chain, L2Pool, MirrorConv, convolution
 from fastai.callback.hook import hook_outputs
+from .pictures import as_path, check_output, one_of, whole_file
+from .layers import PADDINGS, POOLINGS, AvgPool, Chain, L2Pool, MirrorConv, convolution
+from .vgg_files import (
+    CAFFE, ENCODERS, IMAGENET, INPUTS, Shape, WeightsNotFound, cached_file, layer_names, own_file, packaged,
+    told_inputs, vgg_state, vggs)
 
 # %% auto #0
-__all__ = ['IMAGENET', 'CAFFE', 'ENCODERS', 'DATA', 'CALIBRATION', 'INPUTS', 'Shape', 'layer_names', 'Encoder', 'calibrate',
-           'random_weights', 'write_constants', 'weights_digest', 'save_encoder', 'read_encoder', 'WeightsNotFound',
-           'packaged', 'encoder_card', 'told_inputs', 'encoder', 'at_hand', 'PADDINGS', 'POOLINGS', 'AvgPool', 'Chain',
-           'L2Pool', 'MirrorConv']
+__all__ = ['DATA', 'CALIBRATION', 'Encoder', 'calibrate', 'random_weights', 'write_constants', 'weights_digest', 'save_encoder',
+           'read_encoder', 'encoder_card', 'encoder', 'at_hand', 'PADDINGS', 'POOLINGS', 'AvgPool', 'Chain', 'L2Pool',
+           'MirrorConv', 'CAFFE', 'ENCODERS', 'IMAGENET', 'INPUTS', 'Shape', 'WeightsNotFound', 'layer_names',
+           'packaged', 'told_inputs']
 
 # %% ../nbs/20_encoders.ipynb #8cfd6d4f
-_all_ = ['PADDINGS', 'POOLINGS', 'AvgPool', 'Chain', 'L2Pool', 'MirrorConv']  # of notebook 18, at home here too
-
-# %% ../nbs/20_encoders.ipynb #7dcbd546
-IMAGENET = dict(mean=(.485, .456, .406), std=(.229, .224, .225))
-CAFFE = dict(mean=(123.68/255, 116.779/255, 103.939/255), std=(1/255, 1/255, 1/255))
-
-@dataclass(frozen=True)
-class Shape:
-    "The plan of a VGG-shaped encoder."
-    about: str                         # One line for the table
-    widths: tuple = (64, 128, 256, 512, 512)  # Channels of each stage
-    depths: tuple = (2, 2, 4, 4, 4)    # Convolutions in each stage
-    mean: tuple = IMAGENET['mean']     # Subtracted from RGB in [0, 1]
-    std: tuple = IMAGENET['std']       # Then divided by
-    weights: str = ''                  # Where the weights come from
-    checked: str = 'by eye'            # How this project checked it
-    sha256: str = ''                   # Digest of the weights in the package, see `weights_digest`
-
-ENCODERS = {
-    'texnet': Shape('half of VGG-16, fitted anew by this project', (32, 64, 128, 288, 192), (2, 2, 3, 3, 1), **CAFFE, weights='in the package',
-        sha256='013f93be17dab4b24225d3861a88799a8cb09a62b278f2b957bcc0487113dd0d'),
-    'texnet-small': Shape('a quarter of VGG-16, for speed and previews', (16, 32, 64, 192, 128), (2, 2, 3, 3, 1), **CAFFE, weights='in the package',
-        sha256='a6d17a3864ecc3b511500a3c092cbb6d6eebf603b2227d9fe30951165ac8f3ef'),
-    'random': Shape('VGG-19 at half width, seeded random weights, normalised', (32, 64, 128, 256, 256), weights='constants in the package'),
-    'vgg16': Shape('VGG-16 trained on ImageNet', depths=(2, 2, 3, 3, 3), weights="torchvision's download and cache"),
-    'vgg19': Shape('VGG-19 trained on ImageNet', weights="torchvision's download and cache", checked='by formula'),
-}
-
-def layer_names(
-    depths,   # Convolutions in each stage
-)->list:      # Names in order: conv, relu, ..., pool
-    "The layers of a VGG-shaped encoder, from the picture down."
-    names = []
-    for s, d in enumerate(depths, 1):
-        for i in range(1, d+1): names += [f'conv{s}_{i}', f'relu{s}_{i}']
-        names.append(f'pool{s}')
-    return names[:-1]
+_all_ = [  # of notebooks 18 and 19, at home here too
+    'PADDINGS', 'POOLINGS', 'AvgPool', 'Chain', 'L2Pool', 'MirrorConv',
+    'CAFFE', 'ENCODERS', 'IMAGENET', 'INPUTS', 'Shape', 'WeightsNotFound', 'layer_names', 'packaged', 'told_inputs']
 
 # %% ../nbs/20_encoders.ipynb #1788b863
 class _Normalise(Function):
     @staticmethod
     def forward(ctx, x, mean, std, dtype):
         ctx.std = std
-        return (x - mean).div_(std).to(dtype).contiguous(memory_format=torch.channels_last)  # in one step it takes twice as long
+        moved = (x - mean).div_(std)
+        return moved.to(dtype).contiguous(memory_format=torch.channels_last)  # in one step it takes twice as long
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, g): return g.to(ctx.std.dtype, memory_format=torch.contiguous_format)/ctx.std, None, None, None
+    def backward(ctx, g):
+        return g.to(ctx.std.dtype, memory_format=torch.contiguous_format)/ctx.std, None, None, None
 
+# %% ../nbs/20_encoders.ipynb #c0bbd439
 def _body(shape, pooling, padding):
     "The chain of named modules; leaves the random numbers of others alone."
     body, n_in = nn.Sequential(), 3
     with torch.random.fork_rng([]):
         for l in layer_names(shape.depths):
-            kind, n_out = l[:4], shape.widths[int(l[4])-1]
-            body.add_module(l, convolution(n_in, n_out, padding) if kind == 'conv' else nn.ReLU() if kind == 'relu' else POOLINGS[pooling]())
-            if kind == 'conv': n_in = n_out
+            if l.startswith('conv'):
+                n_out = shape.widths[int(l[4])-1]
+                body.add_module(l, convolution(n_in, n_out, padding))
+                n_in = n_out
+            elif l.startswith('relu'): body.add_module(l, nn.ReLU())
+            else: body.add_module(l, POOLINGS[pooling]())
     return body
 
 # %% ../nbs/20_encoders.ipynb #358ea745
@@ -95,10 +73,14 @@ class Encoder(nn.Module):
         padding:str='zero',   # 'zero', 'reflect', 'replicate' or 'circular'
     ):
         super().__init__()
-        self.name, self.shape = name, shape
-        self.inputs, self.sha256 = 'auto', ''
-        self.pooling, self.padding = one_of(pooling, POOLINGS, 'pooling'), one_of(padding, PADDINGS, 'padding')
-        self.body, self.kept = _body(shape, pooling, padding), None
+        self.name = name
+        self.shape = shape
+        self.inputs = 'auto'
+        self.sha256 = ''
+        self.pooling = one_of(pooling, POOLINGS, 'pooling')
+        self.padding = one_of(padding, PADDINGS, 'padding')
+        self.body = _body(shape, pooling, padding)
+        self.kept = None
         self.requires_grad_(False).eval()
 
     @property
@@ -107,21 +89,31 @@ class Encoder(nn.Module):
     @property
     def digest(self)->str:
         "Which weights these are, 64 hexadecimal digits: worked out once, when first asked for."
-        if not self.sha256: self.sha256 = weights_digest({k: v.detach().cpu() for k, v in self.body.state_dict().items()})
+        if not self.sha256:
+            self.sha256 = weights_digest({k: v.detach().cpu() for k, v in self.body.state_dict().items()})
         return self.sha256
 
-    def __repr__(self): return f"Encoder({self.name!r}, pooling={self.pooling!r}, padding={self.padding!r}): {len(self.layers)} layers, {sum(p.numel() for p in self.parameters())/1e6:.1f} M weights"
+# %% ../nbs/20_encoders.ipynb #d0626436
+@patch
+def __repr__(self:Encoder):
+    millions = sum(p.numel() for p in self.parameters())/1e6
+    return (f"Encoder({self.name!r}, pooling={self.pooling!r}, padding={self.padding!r}): "
+            f"{len(self.layers)} layers, {millions:.1f} M weights")
 
-    def normalise(self, x):
-        "Picture (B, 3, H, W) in [0, 1] to what the first convolution expects, in its type."
-        mean, std = (x.new_tensor(o).view(1, 3, 1, 1) for o in (self.shape.mean, self.shape.std))
-        return _Normalise.apply(x, mean, std, self.body[0].weight.dtype)
+@patch
+def normalise(self:Encoder, x):
+    "Picture (B, 3, H, W) in [0, 1] to what the first convolution expects, in its type."
+    mean, std = (x.new_tensor(o).view(1, 3, 1, 1) for o in (self.shape.mean, self.shape.std))
+    return _Normalise.apply(x, mean, std, self.body[0].weight.dtype)
 
-    def check(self, layers):
-        "`layers` as a list, each one of this encoder's."
-        names, layers = self.layers, [layers] if isinstance(layers, str) else list(layers)
-        if not layers: raise ValueError(f"No layer was named: choose at least one layer of encoder {self.name!r}, e.g. 'relu3_1'.")
-        return [one_of(l, names, f'layer of encoder {self.name!r}:') for l in layers]
+@patch
+def check(self:Encoder, layers):
+    "`layers` as a list, each one of this encoder's."
+    layers = [layers] if isinstance(layers, str) else list(layers)
+    if not layers:
+        raise ValueError(
+            f"No layer was named: choose at least one layer of encoder {self.name!r}, e.g. 'relu3_1'.")
+    return [one_of(l, self.layers, f'layer of encoder {self.name!r}:') for l in layers]
 
 # %% ../nbs/20_encoders.ipynb #e93548fc
 @patch
@@ -140,17 +132,20 @@ def forward(self:Encoder, x, layers=None)->dict:
         chain(self.normalise(x))
         return dict(zip(layers, (h.stored for h in hooks)))
 
+# %% ../nbs/20_encoders.ipynb #faa99faf
+def _halvings(enc, layer):
+    "How often the side was halved at `layer`."
+    return sum(l.startswith('pool') for l in enc.layers[:enc.layers.index(layer)+1])
+
 @patch
 def min_side(self:Encoder, layers)->int:
     "Smallest picture side, px, that leaves 2 px at the deepest of `layers`."
-    names = self.layers
-    last = max(names.index(l) for l in self.check(layers))
-    return 2 * 2**sum(n.startswith('pool') for n in names[:last+1])
+    return 2 * 2**max(_halvings(self, l) for l in self.check(layers))
 
 @patch
 def places(self:Encoder, layer, hw)->int:
     "Height times width of the maps at `layer` for a picture of `hw`."
-    n = 2**sum(o.startswith('pool') for o in self.layers[:self.layers.index(layer)+1])
+    n = 2**_halvings(self, layer)
     return (hw[0]//n)*(hw[1]//n)
 
 # %% ../nbs/20_encoders.ipynb #030e328d
@@ -160,21 +155,26 @@ def calibrate(
     pictures,      # Picture tensors (1, 3, H, W)
 )->dict:           # Constants: '<layer>.mean' and '<layer>.std', one value a channel
     "Scale and shift each convolution so that its output has mean 0 and deviation 1 over `pictures`."
-    xs, consts = [enc.normalise(p) for p in pictures], {}
+    xs = [enc.normalise(p) for p in pictures]
+    consts = {}
     for name, m in enc.body.named_children():
         if isinstance(m, nn.Conv2d):
             m.bias.zero_()
             flat = torch.cat([m(x).permute(0, 2, 3, 1).reshape(-1, m.out_channels) for x in xs])
-            consts[name+'.mean'], consts[name+'.std'] = flat.mean(0), flat.std(0)
-            _apply_constants(m, consts[name+'.mean'], consts[name+'.std'])
+            consts[name+'.mean'] = flat.mean(0)
+            consts[name+'.std'] = flat.std(0)
+            _apply_constants(m, name, consts)
         xs = [m(x) for x in xs]
     return consts
 
-def _apply_constants(conv, mean, std):
-    "Fold 'subtract mean, divide by std' into a convolution without bias."
+@torch.no_grad()
+def _apply_constants(conv, name, consts):
+    "Fold 'subtract mean, divide by deviation' into a convolution without bias."
+    mean, std = consts[name+'.mean'], consts[name+'.std']
     conv.weight.div_(std.view(-1, 1, 1, 1))
     conv.bias.copy_(-mean/std)
 
+# %% ../nbs/20_encoders.ipynb #15dd88e6
 @torch.no_grad()
 def random_weights(
     enc:Encoder,   # Encoder whose weights are changed in place
@@ -190,7 +190,8 @@ def random_weights(
 
 # %% ../nbs/20_encoders.ipynb #c1296708
 DATA = Path(__file__).parent/'data' if '__file__' in globals() else Path('../style_nb/data')
-CALIBRATION = ('astronaut', 'cat', 'coffee', 'rocket', 'swirls', 'dots', 'woodcut')  # pictures behind the stored constants, 256 px
+# pictures behind the stored constants, 256 px
+CALIBRATION = ('astronaut', 'cat', 'coffee', 'rocket', 'swirls', 'dots', 'woodcut')
 
 def write_constants(
     path,            # File to write, .safetensors
@@ -202,17 +203,26 @@ def write_constants(
     save_file(consts, path, metadata={'seed': str(seed)})
     return consts
 
+def _read(path):
+    "Metadata and tensors of a .safetensors file."
+    with safe_open(path, 'pt') as f: return f.metadata(), {k: f.get_tensor(k) for k in f.keys()}
+
+# %% ../nbs/20_encoders.ipynb #b7c5a773
 def _random(shape, pooling, padding, weights=None):
-    "The encoder `random`. Its digest is that of seed and constants: the last bits of normal numbers are not the same on every machine."
+    "The encoder `random`, with the seed and the constants of its file."
     path = weights or DATA/'random.safetensors'
     try:
-        with safe_open(path, 'pt') as f: seed, consts = int((f.metadata() or {}).get('seed', 0)), {k: f.get_tensor(k) for k in f.keys()}
+        meta, consts = _read(path)
+        seed = int((meta or {}).get('seed', 0))
         enc = random_weights(Encoder('random', shape, pooling, padding), seed)
-        with torch.no_grad():
-            for n, m in enc.body.named_children():
-                if isinstance(m, nn.Conv2d): _apply_constants(m, consts[n+'.mean'], consts[n+'.std'])
+        for name, m in enc.body.named_children():
+            if isinstance(m, nn.Conv2d): _apply_constants(m, name, consts)
+        # not of the weights: the last bits of normal numbers are not the same on every machine
         enc.sha256 = weights_digest(consts | {'seed': torch.tensor([seed])})
-    except Exception as e: raise ValueError(f"{path} does not hold the constants of 'random' ({type(e).__name__}): give a file of `write_constants`, or leave weights out.") from None
+    except Exception as e:
+        raise ValueError(
+            f"{path} does not hold the constants of 'random' ({type(e).__name__}): "
+            "give a file of `write_constants`, or leave weights out.") from None
     return enc
 
 # %% ../nbs/20_encoders.ipynb #368713cb
@@ -221,9 +231,12 @@ def weights_digest(
 )->str:           # 64 hexadecimal digits
     "SHA-256 of names, shapes and numbers of tensors, in order of names."
     h = hashlib.sha256()
-    for k in sorted(state): h.update(f'{k} {tuple(state[k].shape)} {state[k].dtype}'.encode() + state[k].contiguous().view(torch.uint8).numpy().tobytes())
+    for name, t in sorted(state.items()):
+        h.update(f'{name} {tuple(t.shape)} {t.dtype}'.encode())
+        h.update(t.contiguous().view(torch.uint8).numpy().tobytes())
     return h.hexdigest()
 
+# %% ../nbs/20_encoders.ipynb #1af6a653
 def save_encoder(
     enc:Encoder,  # Encoder to write
     path,         # File to write, .safetensors
@@ -233,40 +246,49 @@ def save_encoder(
     p = check_output(path, ('.safetensors',))
     state = {k: v.detach().cpu().half().contiguous() for k, v in enc.body.state_dict().items()}
     plan = {k: getattr(enc.shape, k) for k in ('widths', 'depths', 'mean', 'std')}
-    with whole_file(p) as tmp: save_file(state, tmp, metadata=dict(plan=json.dumps(plan), card=json.dumps(card), sha256=weights_digest(state)))
+    meta = dict(plan=json.dumps(plan), card=json.dumps(card), sha256=weights_digest(state))
+    with whole_file(p) as tmp: save_file(state, tmp, metadata=meta)
     return p
 
+# %% ../nbs/20_encoders.ipynb #7e5e8989
 def read_encoder(
     path,         # File written by `save_encoder`
     sha256='',    # Digest it must have; '' takes the one in the file
 )->tuple:         # (state dict, plan, card)
     "Weights, plan and card of an encoder, checked against the digest."
     p = as_path(path)
-    if not p.is_file(): raise WeightsNotFound(f"There is no weights file {p}: check the path, or leave `weights` out.")
+    if not p.is_file():
+        raise WeightsNotFound(f"There is no weights file {p}: check the path, or leave `weights` out.")
     try:
-        with safe_open(p, 'pt') as f: meta, state = f.metadata(), {k: f.get_tensor(k) for k in f.keys()}
-        plan, card = json.loads(meta['plan']), json.loads(meta['card'])
-    except Exception as e: raise ValueError(f"{p} is not the file of an encoder ({type(e).__name__}): give a file written by `shrink` or `save_encoder`.") from None
-    if weights_digest(state) != (sha256 or meta.get('sha256')): raise ValueError(f"{p} is damaged: its numbers are not those that were written. Install the package again, or make the file again.")
+        meta, state = _read(p)
+        plan = json.loads(meta['plan'])
+        card = json.loads(meta['card'])
+    except Exception as e:
+        raise ValueError(
+            f"{p} is not the file of an encoder ({type(e).__name__}): "
+            "give a file written by `shrink` or `save_encoder`.") from None
+    if weights_digest(state) != (sha256 or meta.get('sha256')):
+        raise ValueError(
+            f"{p} is damaged: its numbers are not those that were written. "
+            "Install the package again, or make the file again.")
     return state, plan, card
 
 # %% ../nbs/20_encoders.ipynb #7a52aee5
-class WeightsNotFound(FileNotFoundError, ValueError): "The weights of an encoder are not at hand."
+def _load(enc, state, misfit):
+    "Put weights into an encoder; where they do not go in, the message begins with `misfit`."
+    try: enc.body.load_state_dict(state)
+    except RuntimeError as e: raise ValueError(f"{misfit}: {str(e).splitlines()[1].strip()}") from None
 
 def _packaged(name, shape, pooling, padding, weights=None):
     "An encoder whose file is in the package, or another file of that form."
     state, plan, card = read_encoder(weights or DATA/f'{name}.safetensors', '' if weights else shape.sha256)
-    shape = Shape(shape.about, **{k: tuple(v) for k, v in plan.items()}, weights=shape.weights)
-    enc = Encoder(name, shape, pooling, padding)
-    try: enc.body.load_state_dict(state)
-    except RuntimeError as e: raise ValueError(f"{weights or name} does not fit its plan: {str(e).splitlines()[1].strip()}") from None
-    enc.sha256 = weights_digest(state) if weights else ENCODERS[name].sha256
+    own = Shape(shape.about, **{k: tuple(v) for k, v in plan.items()}, weights=shape.weights)
+    enc = Encoder(name, own, pooling, padding)
+    _load(enc, state, f"{weights or name} does not fit its plan")
+    enc.sha256 = weights_digest(state) if weights else shape.sha256
     return enc
 
-def packaged()->list:
-    "Names of the encoders whose files are in the package, the default first."
-    return [n for n, shape in ENCODERS.items() if shape.sha256]
-
+# %% ../nbs/20_encoders.ipynb #250f55a6
 def encoder_card(
     weights=None,        # File written by `shrink`, or a name; `None` is that of `name` in the package
     name:str='texnet',   # One of `packaged()`
@@ -275,108 +297,19 @@ def encoder_card(
     if weights in ENCODERS: weights, name = None, weights
     return read_encoder(weights or DATA/f"{one_of(name, packaged(), 'encoder with a card')}.safetensors")[2]
 
-# %% ../nbs/20_encoders.ipynb #a4335e63
-_SUFFIXES = ('.safetensors', '.pth', '.pt')  # of weights files, the first choice in front
-
-def _shrunk(path):
-    "Is it the file of a small encoder, written by `save_encoder`?"
-    try:
-        with safe_open(path, 'pt') as f: return 'plan' in (f.metadata() or {})
-    except Exception: return False
-
-def _own_file(name):
-    "The file of `name` in the folder that STYLE_NB_WEIGHTS names, or None; one called just so before one that starts so."
-    if not (said := os.environ.get('STYLE_NB_WEIGHTS')): return None
-    folder = as_path(said)
-    if not folder.is_dir():
-        raise WeightsNotFound(f"STYLE_NB_WEIGHTS names {folder}, which is no folder: correct it, or unset it to use torchvision's weights.")
-    kind = lambda p: p.suffix.lower()
-    files = [p for p in folder.iterdir() if p.is_file() and kind(p) in _SUFFIXES and p.name.lower().startswith(name)]
-    files = [p for p in files if not p.name.lower().startswith(f'{name}_bn')]  # batch normalisation: another network
-    files = [p for p in files if kind(p) != '.safetensors' or not _shrunk(p)]
-    return min(files, key=lambda p: (p.stem.lower() != name, _SUFFIXES.index(kind(p)), p.name), default=None)
-
-def _in_own_folder(path):
-    "A file by its bare name, which is all that a recipe keeps, is looked for in that folder too."
-    said = os.environ.get('STYLE_NB_WEIGHTS')
-    there = as_path(said)/path.name if said else path
-    return there if path.name == str(path) and not path.is_file() and there.is_file() else path
-
-# %% ../nbs/20_encoders.ipynb #2b972707
-def _vgg_state(name, weights):
-    "State dict of `name` from a file, or through torchvision's cache and download."
-    if weights is not None:
-        p = _in_own_folder(as_path(weights))
-        if not p.is_file(): raise WeightsNotFound(f"There is no weights file {p}, nor one of this name in the folder that STYLE_NB_WEIGHTS names: give its path as encoder weights, or leave them out to use torchvision's.")
-        if p.suffix.lower() == '.safetensors' and _shrunk(p): raise ValueError(f"{p} was made by `shrink`: say encoder 'texnet' with it, not {name!r}.")
-        try: return load_file(p) if p.suffix.lower() == '.safetensors' else torch.load(p, map_location='cpu', weights_only=True)
-        except Exception as e: raise ValueError(f"{p} is not a weights file that can be read ({type(e).__name__}): give a .pth state dict or a .safetensors file.") from None
-    from torchvision.models import get_weight
-    w = get_weight(f'{name.upper()}_Weights.IMAGENET1K_V1')
-    try: return w.get_state_dict(progress=True, map_location='cpu')
-    except Exception as e:
-        name_, folder = w.url.rsplit('/', 1)[-1], Path(torch.hub.get_dir())/'checkpoints'
-        if (folder/name_).exists(): raise ValueError(f"The cached weights of {name} cannot be read ({type(e).__name__}): delete {name_} in {folder} and try again.") from None
-        raise WeightsNotFound(f"The weights of {name} are neither in torchvision's cache ({folder}) nor could they be fetched ({e}). "
-            f"Connect once, or copy {name_} there, or name the folder of a file of your own in STYLE_NB_WEIGHTS, or give encoder weights a path; encoder={packaged()[0]!r} needs no file.") from None
-
-# %% ../nbs/20_encoders.ipynb #cb4e5b33
-_WRAPPERS = ('state_dict', 'model_state_dict', 'model')
-
-def _named_state(sd, name, what):
-    "Our names for the convolutions of a VGG's state dict, by whichever of the known names it has."
-    while isinstance(sd, dict) and (inner := next((k for k in _WRAPPERS if isinstance(sd.get(k), dict)), None)): sd = sd[inner]
-    sd = {k: v for k, v in sd.items() if isinstance(v, torch.Tensor)} if isinstance(sd, dict) else {}
-    advice = "give a VGG state dict with torchvision's names (features.0.weight), Gatys' (conv1_1.weight) or bare ones (0.weight)."
-    if not sd: raise ValueError(f"{what} holds no state dict of tensors: {advice}")
-    theirs = {n: _their_names(sd, n) for n in _vggs()}
-    lacks = {n: [f'{t}.{k}' for t in names.values() for k in ('weight', 'bias') if f'{t}.{k}' not in sd] for n, names in theirs.items()}
-    fits = max((n for n in theirs if not lacks[n]), key=lambda n: len(theirs[n]), default=None)
-    if fits and fits != name: raise ValueError(f"{what} is a {_titled(fits)}, not a {_titled(name)}: say encoder {fits!r} for this file, or give {name!r} another one.")
-    if not fits: raise ValueError(f"{what} has no {lacks[name][0]}: {advice}")
-    return {f'{ours}.{k}': sd[f'{t}.{k}'].float() for ours, t in theirs[name].items() for k in ('weight', 'bias')}
-
-def _vggs(): return [n for n in ENCODERS if n not in ('random', *packaged())]
-def _titled(name): return name.upper().replace('VGG', 'VGG-')
-
-def _their_names(sd, name):
-    "{our name of a convolution: its name in the file}, with the prefix that the first one has there."
-    places = {l: i for i, l in enumerate(layer_names(ENCODERS[name].depths)) if l.startswith('conv')}
-    for named in (lambda l: l, lambda l: f'features.{places[l]}', lambda l: f'{places[l]}'):
-        first = f"{named('conv1_1')}.weight"
-        for k in sd:
-            if k == first or k.endswith('.' + first) and 'classifier' not in k: return {l: k[:-len(first)] + named(l) for l in places}
-    return {l: f'features.{i}' for l, i in places.items()}
-
-# %% ../nbs/20_encoders.ipynb #c64e81f2
-INPUTS = ('auto', 'torchvision', 'caffe', 'caffe-rgb')
-_OXFORD = {5: (2.16, -1.86, -.58), 25: (1.01, 1.18, -1.49), 29: (-1.54, -.29, 1.53), 59: (-2.09, 1.35, 1.17)}  # filter of VGG-16's first layer: sums over blue, green, red
-
-def told_inputs(
-    weight:torch.Tensor,  # Weights of the first convolution, (64, 3, 3, 3)
-    bias:torch.Tensor,    # Its biases
-)->tuple:                 # (one of `INPUTS`, is it sure?)
-    "Which colours a VGG was made for, by its first layer."
-    sums, known = weight.sum((2, 3))[list(_OXFORD)], torch.tensor(list(_OXFORD.values()))
-    for kind, seen in (('caffe', sums), ('caffe-rgb', sums.flip(1))):
-        if F.cosine_similarity(seen, known).mean() > .95: return kind, True
-    size, strength = weight.abs().mean().item(), bias.abs().mean().item()
-    lean = bias.mean().item()/strength if strength else 0.  # 1: all are positive
-    if size < .01: return 'caffe', True
-    if size > .04 and lean > .8: return 'caffe', strength > .1
-    if size > .04 and lean < .4: return 'torchvision', True
-    return ('caffe' if size < .02 or lean > .6 else 'torchvision'), False
-
 # %% ../nbs/20_encoders.ipynb #a83d1f46
 def _vgg(name, shape, pooling, padding, weights=None, inputs='auto'):
-    weights = _own_file(name) if weights is None else weights
+    if weights is None: weights = own_file(name)
     what = weights or f"torchvision's {name}"
     enc = Encoder(name, shape, pooling, padding)
-    try: enc.body.load_state_dict(_named_state(_vgg_state(name, weights), name, what))
-    except RuntimeError as e: raise ValueError(f"{what} does not fit {name}: {str(e).splitlines()[1].strip()}") from None
+    _load(enc, vgg_state(name, weights), f"{what} does not fit {name}")
     first, sure = enc.body[0], True
-    if inputs == 'auto': inputs, sure = told_inputs(first.weight, first.bias) if weights else ('torchvision', True)
-    if not sure: warnings.warn(f"{what} is read as {inputs!r}, but its first layer leaves that open: say inputs (encoder_inputs in a recipe), one of {', '.join(INPUTS[1:])}.", stacklevel=3)
+    if inputs == 'auto':
+        inputs, sure = told_inputs(first.weight, first.bias) if weights else ('torchvision', True)
+    if not sure:
+        warnings.warn(
+            f"{what} is read as {inputs!r}, but its first layer leaves that open: "
+            f"say inputs (encoder_inputs in a recipe), one of {', '.join(INPUTS[1:])}.", stacklevel=3)
     if inputs == 'caffe': first.weight.copy_(first.weight.flip(1))
     if inputs != 'torchvision': enc.shape = replace(shape, **CAFFE, weights='Caffe file')
     enc.inputs = inputs
@@ -387,7 +320,7 @@ def encoder(
     name:str='texnet',    # One of `ENCODERS`
     pooling:str='avg',    # 'max', 'avg' or 'l2'
     padding:str='zero',   # 'zero', 'reflect', 'replicate' or 'circular'
-    weights=None,         # Path of a weights file; `None` takes the encoder's own; a VGG's may lie in the folder STYLE_NB_WEIGHTS
+    weights=None,         # Path of a weights file; `None` takes its own, a VGG's also from the folder STYLE_NB_WEIGHTS
     inputs:str='auto',    # Colours a VGG expects, one of `INPUTS`; 'auto' looks at a file's first layer
 )->Encoder:               # Frozen, on the CPU, float32
     "An encoder by name, ready to use."
@@ -396,19 +329,19 @@ def encoder(
     one_of(padding, PADDINGS, 'padding')
     one_of(inputs, INPUTS, 'inputs')
     how = shape, pooling, padding, weights
-    if name in _vggs(): enc = _vgg(name, *how, inputs)
-    elif inputs != 'auto': raise ValueError(f"inputs is {inputs!r}, but {name} knows its own: leave it 'auto', it is for {' and '.join(_vggs())}.")
-    else: enc = _random(*how) if name == 'random' else _packaged(name, *how)
+    if name in vggs(): enc = _vgg(name, *how, inputs)
+    elif inputs != 'auto':
+        raise ValueError(
+            f"inputs is {inputs!r}, but {name} knows its own: leave it 'auto', it is for {' and '.join(vggs())}.")
+    elif name == 'random': enc = _random(*how)
+    else: enc = _packaged(name, *how)
     return enc.to(memory_format=torch.channels_last)
 
 # %% ../nbs/20_encoders.ipynb #617c0ad5
 def at_hand(
     name:str,   # One of `ENCODERS`
 )->bool:        # Can `encoder(name)` do without the network?
-    "Are the weights of an encoder on this computer: in the package, in the folder STYLE_NB_WEIGHTS or in torchvision's cache?"
-    if one_of(name, ENCODERS, 'encoder') not in _vggs(): return True
-    try:
-        if _own_file(name): return True
+    "Are an encoder's weights on this computer: in the package, the folder STYLE_NB_WEIGHTS or torchvision's cache?"
+    if one_of(name, ENCODERS, 'encoder') not in vggs(): return True
+    try: return bool(own_file(name)) or cached_file(name).exists()
     except WeightsNotFound: return False
-    from torchvision.models import get_weight
-    return (Path(torch.hub.get_dir())/'checkpoints'/get_weight(f'{name.upper()}_Weights.IMAGENET1K_V1').url.rsplit('/', 1)[-1]).exists()

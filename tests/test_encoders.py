@@ -6,7 +6,7 @@ from safetensors.torch import load_file, save_file
 from torchvision.models.vgg import cfgs, make_layers
 from torchvision.transforms import Normalize
 from style_nb.encoders import *
-from style_nb import encoders, layers as layer_room
+from style_nb import encoders, layers as layer_room, vgg_files
 from style_nb.encoders import WeightsNotFound
 from style_nb.gallery import sample
 from style_nb.pictures import load_picture
@@ -385,7 +385,7 @@ def test_the_original_is_known_by_its_colours(turned, rescaled):
     "Four of its filters tell, also after fine-tuning or rescaling of each filter, and tell BGR from RGB"
     g = torch.Generator().manual_seed(0)
     w = torch.randn(64, 3, 3, 3, generator=g)*.2
-    for i, sums in encoders._OXFORD.items(): w[i] += (torch.tensor(sums) - w[i].sum((1, 2)) + .05*torch.randn(3, generator=g))[:, None, None]/9
+    for i, sums in vgg_files._OXFORD.items(): w[i] += (torch.tensor(sums) - w[i].sum((1, 2)) + .05*torch.randn(3, generator=g))[:, None, None]/9
     if turned: w = w.flip(1)
     if rescaled: w = w*torch.rand(64, 1, 1, 1, generator=g)/40
     assert told_inputs(w, torch.zeros(64)) == ('caffe-rgb' if turned else 'caffe', True)
