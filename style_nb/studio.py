@@ -6,7 +6,12 @@ Docs: https://style-nb.github.io/style_nb/studio.html.md"""
 
 # %% ../nbs/82_studio.ipynb #05c130c9
 from __future__ import annotations
-import gc, html, io, tempfile, threading, weakref
+import gc
+import html
+import io
+import tempfile
+import threading
+import weakref
 from contextlib import contextmanager
 from pathlib import Path
 try: import ipywidgets as w
@@ -20,11 +25,11 @@ from .encoders import ENCODERS, at_hand, layer_names
 from .callbacks import CONTROLS
 from .recipe import RECIPES, STARTS, rule_of
 from .session import Given, Session, differing, draw_curves, split_view
-from .widgets import _one_line, close_widgets, on_rerun
+from .widgets import close_widgets, on_rerun, one_line
 
 # %% auto #0
 __all__ = ['GREY', 'RED', 'SIZES', 'GRIDS', 'LOOK', 'ladder', 'wide', 'rungs', 'rung_slider', 'put', 'jpeg', 'png_of', 'swap',
-           'line', 'clock', 'title', 'bar', 'rows', 'table_of', 'Studio', 'upload_button', 'upload_look', 'nested',
+           'line', 'clock', 'title', 'bar', 'rows', 'table_of', 'Studio', 'nested', 'upload_button', 'upload_look',
            'around', 'typed']
 
 # %% ../nbs/82_studio.ipynb #13a0f116
@@ -34,30 +39,38 @@ def ladder(
     off:bool=True,          # Is 0 the lowest rung?
 )->list:                    # Values, rising
     "Values in equal factors."
-    k, out = 0, []
-    while (v := low*10**(k/n)) < high*1.0001: out.append(float(f'{v:.2g}')); k += 1
-    return [0.]*off + list(dict.fromkeys(out))
+    out = [0.] if off else []
+    value, k = low, 0
+    while value < high*1.0001:
+        out.append(float(f'{value:.2g}'))
+        k += 1
+        value = low*10**(k/n)
+    return list(dict.fromkeys(out))
 
 def wide(): return w.Layout(width='auto', min_width='0')
 def rungs(values): return [('off' if v == 0 else f'{v:g}', v) for v in values]
 
+# %% ../nbs/82_studio.ipynb #d4c10f90
 def rung_slider(
     values:list,     # As from `ladder`
     value:float,     # Where it stands
     name:str='',     # Class for styles and tests
 ):                   # An ipywidgets control
     "A slider over listed values; it speaks when let go."
-    s = w.SelectionSlider(options=rungs(sorted({*values, value})), value=value, continuous_update=False, layout=wide())
-    if name: s.add_class(name)
-    return s
+    options = rungs(sorted({*values, value}))
+    s = w.SelectionSlider(options=options, value=value, continuous_update=False, layout=wide())
+    return s.add_class(name) if name else s
 
+# %% ../nbs/82_studio.ipynb #5d36a8f3
 def put(
     control,   # A control
     value,     # Where it should stand
 ):
     "Set a control from code; a slider over listed values gets a new one when it must."
-    if isinstance(control, w.SelectionSlider) and value not in (known := [v for _, v in control.options]):
-        with control.hold_trait_notifications(): control.options = rungs(sorted({*known, value}))
+    known = [v for _, v in control.options] if isinstance(control, w.SelectionSlider) else [value]
+    if value not in known:
+        with control.hold_trait_notifications():
+            control.options = rungs(sorted({*known, value}))
     if control.value != value: control.value = value
 
 # %% ../nbs/82_studio.ipynb #c0e4fe30
@@ -66,7 +79,9 @@ def jpeg(
     width:int=512,   # Longest side, px
 )->bytes:            # A JPEG file
     "A picture for the page."
-    if max(im.size) > width: im = im.copy(); im.thumbnail((width, width))
+    if max(im.size) > width:
+        im = im.copy()
+        im.thumbnail((width, width))
     buf = io.BytesIO()
     im.convert('RGB').save(buf, 'JPEG', quality=88)
     return buf.getvalue()
@@ -79,34 +94,63 @@ def png_of(fig)->bytes:
 
 def swap(box, children):
     "Put other children into a box, and forget the old ones."
-    old, box.children = box.children, tuple(children)
+    old = box.children
+    box.children = tuple(children)
     for c in old: close_widgets(c)
 
 # %% ../nbs/82_studio.ipynb #72e494a7
-GREY, RED = '#666', '#b00020'
-def line(text, color=GREY): return f'<div style="color:{color};line-height:1.4;font-size:13px">{html.escape(text)}</div>' if text else ''
-def clock(s): return f'{s:.0f} s' if s < 120 else f'{s/60:.0f} min' if s < 7200 else f'{s/3600:.0f} h'
+GREY = '#666'
+RED = '#b00020'
+
+def line(text, color=GREY):
+    if not text: return ''
+    return f'<div style="color:{color};line-height:1.4;font-size:13px">{html.escape(text)}</div>'
+
+def clock(s):
+    if s < 120: return f'{s:.0f} s'
+    return f'{s/60:.0f} min' if s < 7200 else f'{s/3600:.0f} h'
+
 def title(text): return w.HTML(f'<b style="font-size:13px">{html.escape(text)}</b>')
-def bar(share): return f'<div style="height:5px;background:#e4e4e4;margin:2px 0 6px"><div style="height:5px;width:{100*min(1, share):.1f}%;background:#5b7a99"></div></div>'
+
+def bar(share):
+    done = f'<div style="height:5px;width:{100*min(1, share):.1f}%;background:#5b7a99"></div>'
+    return f'<div style="height:5px;background:#e4e4e4;margin:2px 0 6px">{done}</div>'
+
+# %% ../nbs/82_studio.ipynb #9fdc8ca7
 def rows(*pairs, label='88px'):
     "Controls below each other, each with its name to the left."
-    cells = [c for name, control in pairs for c in (w.HTML(f'<span style="font-size:13px">{html.escape(name)}</span>'), control)]
-    return w.GridBox(cells, layout=w.Layout(grid_template_columns=f'{label} minmax(0, 1fr)', grid_gap='2px 8px', align_items='center', width='100%'))
+    cells = []
+    for name, control in pairs:
+        cells += [w.HTML(f'<span style="font-size:13px">{html.escape(name)}</span>'), control]
+    look = dict(grid_gap='2px 8px', align_items='center', width='100%')
+    return w.GridBox(cells, layout=dict(grid_template_columns=f'{label} minmax(0, 1fr)', **look))
 
+# %% ../nbs/82_studio.ipynb #2ac05f9b
 def table_of(
     diff:dict,           # As from `differing`
     a:str, b:str,        # Names of the two
 )->str:                  # HTML
     "What differs, as a small table."
     if not diff: return line('The settings are the same.')
-    show = lambda v: 'off' if v == 0 else f'{v:g}' if isinstance(v, float) else html.escape(', '.join(map(str, v)) if isinstance(v, (list, tuple)) else str(v))
-    cell = lambda s, tag='td': f'<{tag} style="text-align:left;padding:1px 14px 1px 0">{s}</{tag}>'
-    body = ''.join(f"<tr>{cell(html.escape(k.replace('_', ' ')))}{cell(show(x))}{cell(show(y))}</tr>" for k, (x, y) in diff.items())
-    return f'<table style="font-size:13px;line-height:1.4"><tr>{cell("")}{cell(html.escape(a), "th")}{cell(html.escape(b), "th")}</tr>{body}</table>'
+    rows = [_cell('') + _cell(html.escape(a), 'th') + _cell(html.escape(b), 'th')]
+    for name, (x, y) in diff.items():
+        rows.append(_cell(html.escape(name.replace('_', ' '))) + _cell(_shown(x)) + _cell(_shown(y)))
+    body = ''.join(f'<tr>{r}</tr>' for r in rows)
+    return f'<table style="font-size:13px;line-height:1.4">{body}</table>'
+
+# %% ../nbs/82_studio.ipynb #66ad4d3c
+def _cell(text, tag='td'): return f'<{tag} style="text-align:left;padding:1px 14px 1px 0">{text}</{tag}>'
+
+def _shown(value):
+    "A setting as the table says it."
+    if value == 0: return 'off'
+    if isinstance(value, float): return f'{value:g}'
+    if isinstance(value, (list, tuple)): value = ', '.join(map(str, value))
+    return html.escape(str(value))
 
 # %% ../nbs/82_studio.ipynb #616521e8
 class Studio:
-    "Sliders over a run that is under way; shown by ending a cell with it. `.session`, `.result`, `.recipe`, `.as_code()`, `.close()`."
+    "Sliders over a run; end a cell with it. `.session`, `.result`, `.recipe`, `.as_code()`, `.close()`."
     @delegates(Session)
     def __init__(self,
         content,        # Content picture: a sample's name or anything `load_picture` reads; `None` for style alone
@@ -114,27 +158,53 @@ class Studio:
         recipe='default', # Name of a recipe, a `Recipe`, or a file that carries one
         **kwargs,       # As for `Session`: fields of `Recipe`, tiles, contrast, device, pictures
     ):
-        if w is None: raise ImportError("The Studio needs ipywidgets: pip install ipywidgets, then restart the kernel. A Session does the same without a page.")
+        if w is None:
+            raise ImportError("The Studio needs ipywidgets: pip install ipywidgets, then restart the kernel. "
+                              "A Session does the same without a page.")
         self.session = Session(content, style, recipe, **kwargs)
-        self.c, self.closed, self.filling, self.grid_thread, self.cells, self.lock, self.showing = {}, False, None, None, [], threading.RLock(), threading.Lock()
+        self._begin()
         self._build()
         me = weakref.WeakMethod(self._hear)
-        self.session.hearers.append(lambda s, what: (hear := me()) and hear(s, what))
+        def hear(session, what):
+            heard = me()
+            if heard: heard(session, what)
+        self.session.hearers.append(hear)
         self._unwatch = on_rerun(self)
         self.fill()
 
-    @property
-    def result(self): return self.session.result
-    @property
-    def recipe(self): return self.session.result.recipe if self.session.done else self.session.recipe
-    @property
-    def pins(self): return self.session.pins
-    def as_code(self)->str:
-        "Python that paints the present picture again."
-        return self.session.as_code()
-    def figure(self):
-        "The present state, standing still, for a page without a kernel."
-        return self.session.figure()
+
+# %% ../nbs/82_studio.ipynb #cdec68f8
+@patch
+def _begin(self:Studio):
+    "What there is before the page is built."
+    self.c = {}              # Controls by the field they set
+    self.closed = False
+    self.filling = None      # The thread in which code moves controls
+    self.grid_thread = None
+    self.cells = []          # What the grid painted
+    self.lock = threading.RLock()
+    self.showing = threading.Lock()
+
+# %% ../nbs/82_studio.ipynb #ad143f6d
+@patch(as_prop=True)
+def result(self:Studio): return self.session.result
+
+@patch(as_prop=True)
+def recipe(self:Studio): return self.result.recipe if self.session.done else self.session.recipe
+
+@patch(as_prop=True)
+def pins(self:Studio): return self.session.pins
+
+@patch
+def as_code(self:Studio)->str:
+    "Python that paints the present picture again."
+    return self.session.as_code()
+
+@patch
+def figure(self:Studio):
+    "The present state, standing still, for a page without a kernel."
+    return self.session.figure()
+
 
 # %% ../nbs/82_studio.ipynb #c3f4ce12
 @patch
@@ -147,13 +217,14 @@ def attempt(self:Studio,
     try:
         out = do()
         self.say(self.session.note)
-    except Exception as e: self.say(_one_line(e), RED)
+    except Exception as e: self.say(one_line(e), RED)
     if not self.closed: self.fill()
     return out
 
 @patch
 def say(self:Studio, text, color=GREY): self.message.value = line(text, color)
 
+# %% ../nbs/82_studio.ipynb #8147098c
 @contextmanager
 def _deaf(studio):
     "What this thread does to controls is not listened to."
@@ -162,79 +233,113 @@ def _deaf(studio):
         try: yield
         finally: studio.filling = None
 
-@patch
-def _move(self:Studio, field):
-    "What a control does when it is let go."
-    def moved(change): self.attempt(lambda: self.session.set(**{field: change['new']}))
-    return moved
+# %% ../nbs/82_studio.ipynb #a5db9c7e
+def nested(
+    pairs,       # (setting, value); a layer's weight is 'style_weights-relu3_1'
+)->dict:         # As `Session.set` takes them
+    "Settings from the names of controls."
+    out = {}
+    for field, value in pairs:
+        kind, _, layer = field.partition('-')
+        if layer: out.setdefault(kind, {})[layer] = value
+        else: out[field] = value
+    return out
 
+# %% ../nbs/82_studio.ipynb #2fa8c4c2
+@patch
+def _value(self:Studio, field):
+    "Where the control of a field should stand."
+    s = self.session
+    if field == 'recipe': return s.named or ''
+    if field == 'content': return s.extras['content'] or ''
+    if field == 'style': return tuple(s.extras['style'])
+    kind, _, layer = field.partition('-')
+    value = s.settings[kind]
+    if layer: return value.get(layer, 0.)
+    return value[0] if isinstance(value, (list, tuple)) else value
+
+# %% ../nbs/82_studio.ipynb #ac71d10e
 @patch
 def _control(self:Studio, field, control, how=None):
     "Name a control and let it set its field."
-    self.c[field], control.tooltip = control, field.replace('weights-', 'weight of ').replace('_', ' ', 1)
+    def moved(change): self.attempt(lambda: self.session.set(**nested([(field, change['new'])])))
+    self.c[field] = control
+    control.tooltip = field.replace('weights-', 'weight of ').replace('_', ' ', 1)
     control.add_class(f'sn-{field}')
-    control.observe(how or self._move(field), 'value')
+    control.observe(how or moved, 'value')
     return control
+
+# %% ../nbs/82_studio.ipynb #4b06967f
+@patch
+def _button(self:Studio, text, do, name='', **look):
+    "A button that does something for the page."
+    b = w.Button(description=text, **look)
+    b.on_click(lambda _: self.attempt(do))
+    return b.add_class('sn-' + (name or text.lower().replace(' ', '-')))
 
 # %% ../nbs/82_studio.ipynb #646746b1
 @patch
+def _run_buttons(self:Studio):
+    "What one does to a run, 6 or 3 buttons in a row."
+    s = self.session
+    looks = dict(
+        Start=('play', s.start, 'Paint on'),
+        Pause=('pause', s.pause, 'Wait after this step'),
+        Step=('step-forward', s.step, 'One step'),
+        Stop=('stop', s.stop, 'End the run and free its memory'),
+        Reset=('undo', s.reset, 'Back to the beginning; settings stay'),
+        Pin=('thumb-tack', self.pin, 'Keep this picture with its settings'),
+    )
+    self.buttons = {}
+    for name, (icon, do, tip) in looks.items():
+        look = dict(width='auto', margin='0')
+        self.buttons[name] = self._button(name, do, icon=icon, tooltip=tip, layout=look)
+    columns = 'repeat(auto-fit, minmax(max(14%, min(30%, (470px - 100%)*999)), 1fr))'
+    look = dict(width='100%', max_width='512px', grid_template_columns=columns, grid_gap='4px')
+    return w.GridBox(list(self.buttons.values()), layout=look)
+
+# %% ../nbs/82_studio.ipynb #1b7693b3
+@patch
 def _canvas_side(self:Studio):
     "Buttons, canvas, progress, message, curves."
-    def button(name, icon, do, tip):
-        b = w.Button(description=name, icon=icon, tooltip=tip, layout=w.Layout(width='auto', margin='0'))
-        b.on_click(lambda _: self.attempt(do))
-        b.add_class(f'sn-{name.lower()}')
-        return b
-    s = self.session
-    self.buttons = {n: button(n, *o) for n, o in dict(Start=('play', s.start, 'Paint on'), Pause=('pause', s.pause, 'Wait after this step'), Step=('step-forward', s.step, 'One step'),
-        Stop=('stop', s.stop, 'End the run and free its memory'), Reset=('undo', s.reset, 'Back to the beginning; settings stay'), Pin=('thumb-tack', self.pin, 'Keep this picture with its settings')).items()}
-    self.canvas = w.Image(format='jpeg', layout=w.Layout(width='100%', max_width='512px', margin='6px 0'))
-    self.canvas.add_class('sn-canvas')
-    self.status, self.message = w.HTML(layout=w.Layout(width='100%', max_width='512px')), w.HTML(layout=w.Layout(min_height='40px', max_width='512px'))
-    self.status.add_class('sn-status'); self.message.add_class('sn-message')
-    self.plot = w.Image(format='png', layout=w.Layout(width='100%', max_width='512px', display='none'))
-    self.plot.add_class('sn-plot')
-    buttons = w.GridBox(list(self.buttons.values()), layout=w.Layout(width='100%', max_width='512px', grid_template_columns='repeat(auto-fit, minmax(max(14%, min(30%, (470px - 100%)*999)), 1fr))', grid_gap='4px'))  # 6 or 3 in a row
-    return w.VBox([buttons, self.canvas, self.status, self.message, self.plot], layout=w.Layout(flex='1 1 300px', min_width='0', max_width='530px', overflow='hidden'))
+    buttons = self._run_buttons()
+    wide = dict(width='100%', max_width='512px')
+    self.canvas = w.Image(format='jpeg', layout=dict(margin='6px 0', **wide)).add_class('sn-canvas')
+    self.status = w.HTML(layout=wide).add_class('sn-status')
+    self.message = w.HTML(layout=dict(min_height='40px', max_width='512px')).add_class('sn-message')
+    self.plot = w.Image(format='png', layout=dict(display='none', **wide)).add_class('sn-plot')
+    parts = [buttons, self.canvas, self.status, self.message, self.plot]
+    look = dict(flex='1 1 300px', min_width='0', max_width='530px', overflow='hidden')
+    return w.VBox(parts, layout=look)
 
 # %% ../nbs/82_studio.ipynb #c86133be
 @patch
 def _layer_rows(self:Studio):
     "A row for each layer: its style weight and its content weight."
-    r, out = self.session.recipe, [w.HTML(), title('style'), title('content')]
-    self.shown_layers = [l for l in layer_names(ENCODERS[r.encoder].depths) if l.startswith('relu') or l in r.style_weights or l in r.content_weights]
+    r = self.session.recipe
+    weighted = {*r.style_weights, *r.content_weights}
+    layers = layer_names(ENCODERS[r.encoder].depths)
+    self.shown_layers = [l for l in layers if l.startswith('relu') or l in weighted]
+    out = [w.HTML(), title('style'), title('content')]
     for l in self.shown_layers:
         out.append(w.HTML(f'<span style="font-size:13px">{l}</span>'))
-        for kind in ('style_weights', 'content_weights'):
-            how = lambda change, kind=kind, l=l: self.attempt(lambda: self.session.set(**{kind: {l: change['new']}}))
-            out.append(self._control(f'{kind}-{l}', rung_slider(ladder(.01, 100.), getattr(r, kind).get(l, 0.)), how))
+        for field in (f'style_weights-{l}', f'content_weights-{l}'):
+            out.append(self._control(field, rung_slider(ladder(.01, 100.), self._value(field))))
     swap(self.layer_box, out)
 
+# %% ../nbs/82_studio.ipynb #7f4fadda
 @patch
 def _slider(self:Studio, field, steps=8):
     "A slider for a number of the recipe: its rule says from where to where."
     rule = rule_of(field)
-    value = _first(getattr(self.session.recipe, field))
-    return self._control(field, rung_slider(ladder(*rule.usual, steps, off=rule.low == 0), value))
+    values = ladder(*rule.usual, steps, off=rule.low == 0)
+    return self._control(field, rung_slider(values, self._value(field)))
 
-def _first(v): return v[0] if isinstance(v, (list, tuple)) else v
-
-@patch
-def _dropdown(self:Studio, field, options=None):
-    "A menu for a choice of the recipe: of all that its rule allows, or some."
-    options = list(options or rule_of(field).options)
-    return self._control(field, w.Dropdown(options=options, value=getattr(self.session.recipe, field), layout=wide()))
-
-@patch
-def _entry(self:Studio, field, most):
-    "A field for a whole number of the recipe."
-    low, value = rule_of(field).low, getattr(self.session.recipe, field)
-    return self._control(field, w.BoundedIntText(min=low, max=most, value=value, layout=w.Layout(width='100px')))
-
+# %% ../nbs/82_studio.ipynb #419211a4
 @patch
 def _weights_tab(self:Studio):
     columns = '52px minmax(0, 1fr) minmax(0, 1fr)'
-    look = w.Layout(grid_template_columns=columns, grid_gap='0 8px', align_items='center', width='100%')
+    look = dict(grid_template_columns=columns, grid_gap='0 8px', align_items='center', width='100%')
     self.layer_box = w.GridBox(layout=look)
     self._layer_rows()
     named = dict(style='style_weight', content='content_weight', smoothness='tv_weight') | {'step size': 'lr'}
@@ -242,42 +347,77 @@ def _weights_tab(self:Studio):
     return w.VBox([top, w.HTML('<div style="border-top:1px solid #ddd;margin:6px 0"></div>'), self.layer_box])
 
 # %% ../nbs/82_studio.ipynb #b4825d3d
-@patch
-def _names(self:Studio, kind): return list(dict.fromkeys([*self.session.pictures, *(s.name for s in samples(kind)), *(s.name for s in samples())]))
+def _menu(first, names): return [(first, '')] + [(n, n) for n in names]
 
+@patch
+def _names(self:Studio, kind):
+    "What there is to choose: pictures of the session, then samples, those of the kind first."
+    found = [s.name for s in samples(kind) + samples()]
+    return list(dict.fromkeys([*self.session.pictures, *found]))
+
+# %% ../nbs/82_studio.ipynb #54ad67ab
+@patch
+def _picture_lists(self:Studio):
+    "The menu of contents and the list of styles."
+    def pick_content(change): self.attempt(lambda: self.session.set(content=change['new'] or None))
+    def pick_styles(change):
+        if sorted(change['new']) != sorted(self.session.extras['style']):
+            self.attempt(lambda: self.session.set(style=list(change['new'])))
+    options = _menu('none', self._names('photo'))
+    contents = w.Dropdown(options=options, value=self._value('content'), layout=wide())
+    options = self._names('painting')
+    styles = w.SelectMultiple(options=options, value=self._value('style'), rows=6, layout=wide())
+    return self._control('content', contents, pick_content), self._control('style', styles, pick_styles)
+
+# %% ../nbs/82_studio.ipynb #ecd19ba6
 @patch
 def _pictures_tab(self:Studio):
-    s = self.session
-    drop = lambda options, value: w.Dropdown(options=options, value=value, layout=wide())
-    self._control('content', drop([('none', '')] + [(n, n) for n in self._names('photo')], s.extras['content'] or ''), lambda c: self.attempt(lambda: self.session.set(content=c['new'] or None)))
-    self._control('style', w.SelectMultiple(options=self._names('painting'), value=tuple(s.extras['style']), rows=6, layout=wide()), lambda c: self._pick_styles(c['new']))
-    self.blended = None
-    self.blends = w.VBox(layout=w.Layout(width='100%'))
+    content, style = self._picture_lists()
+    self.blended = None  # the styles that have blend sliders
+    self.blends = w.VBox(layout=dict(width='100%'))
     plain = dict(continuous_update=False, layout=wide())
-    self._slider('style_scale', 12)
-    self._control('contrast', w.FloatSlider(min=0, max=2, step=.05, value=s.extras['contrast'], readout_format='.2f', **plain))
-    self._control('tiles', w.IntSlider(min=1, max=16, value=s.extras['tiles'], **plain))
-    take = lambda what: lambda files: self.attempt(lambda: self._take_upload(what, files))
-    uploads = [upload_button(f'Upload {n}', f'sn-upload-{n}', take(n), multiple=n == 'style') for n in ('content', 'style')]
-    return w.VBox([rows(('content', self.c['content']), ('style', self.c['style']), ('', w.HTML(line('Several: Ctrl or Cmd and click.'))), ('blend', self.blends), ('style scale', self.c['style_scale']),
-        ('contrast', self.c['contrast']), ('tiles', self.c['tiles'])), w.HBox(uploads, layout=w.Layout(margin='8px 0 0 0', grid_gap='8px'))])
+    contrast = w.FloatSlider(
+        min=0, max=2, step=.05, value=self._value('contrast'), readout_format='.2f', **plain)
+    tiles = w.IntSlider(min=1, max=16, value=self._value('tiles'), **plain)
+    table = rows(
+        ('content', content),
+        ('style', style),
+        ('', w.HTML(line('Several: Ctrl or Cmd and click.'))),
+        ('blend', self.blends),
+        ('style scale', self._slider('style_scale', 12)),
+        ('contrast', self._control('contrast', contrast)),
+        ('tiles', self._control('tiles', tiles)),
+    )
+    uploads = [self._picture_upload('content'), self._picture_upload('style', multiple=True)]
+    return w.VBox([table, w.HBox(uploads, layout=dict(margin='8px 0 0 0', grid_gap='8px'))])
 
+# %% ../nbs/82_studio.ipynb #1729a1a0
 @patch
-def _pick_styles(self:Studio, names):
-    if sorted(names) != sorted(self.session.extras['style']): self.attempt(lambda: self.session.set(style=list(names)))
+def _blend_sliders(self:Studio, names):
+    "A slider for each style."
+    def blend(_): self.attempt(lambda: self.session.set(style_blend=[o.value for o in sliders]))
+    plain = dict(continuous_update=False, readout_format='.2f')
+    sliders = [w.FloatSlider(min=0, max=1, step=.05, value=1, layout=wide(), **plain) for _ in names]
+    for i, o in enumerate(sliders):
+        o.add_class(f'sn-blend-{i}')
+        o.observe(blend, 'value')
+    return sliders
 
+# %% ../nbs/82_studio.ipynb #6225c542
 @patch
 def _blend_rows(self:Studio):
-    "A slider for each of several styles."
-    names, blend = self.session.extras['style'], self.session.recipe.style_blend
-    if names == self.blended and len(names) < 2: return
-    if len(names) < 2: swap(self.blends, [w.HTML(line('with several styles'))]); self.blended = list(names); return
-    if self.blended != names:
-        sliders = [w.FloatSlider(min=0, max=1, step=.05, value=1, continuous_update=False, readout_format='.2f', layout=wide()) for _ in names]
-        for i, o in enumerate(sliders): o.add_class(f'sn-blend-{i}'); o.observe(lambda _, os=sliders: self.attempt(lambda: self.session.set(style_blend=[o.value for o in os])), 'value')
-        swap(self.blends, [rows(*zip(names, sliders), label='72px')]); self.blended = list(names)
-        self.blend_sliders = sliders
-    for o, v in zip(self.blend_sliders, blend or []): o.max = max(1., v, o.max); o.value = v
+    "Sliders for several styles, where their weights are."
+    names = self.session.extras['style']
+    if names != self.blended:
+        several = len(names) > 1
+        self.blend_sliders = self._blend_sliders(names) if several else []
+        table = rows(*zip(names, self.blend_sliders), label='72px') if several else None
+        swap(self.blends, [table or w.HTML(line('with several styles'))])
+        self.blended = list(names)
+    if len(names) < 2: return
+    for o, v in zip(self.blend_sliders, self.session.recipe.style_blend or []):
+        o.max = max(1., v, o.max)
+        o.value = v
 
 # %% ../nbs/82_studio.ipynb #5e81c0a2
 def upload_button(
@@ -288,8 +428,8 @@ def upload_button(
     multiple=False,      # Several at once?
 ):                       # An ipywidgets control
     "A button that takes files. The widget adds a count to its label, always 0 here; `upload_look` takes it away."
-    up = w.FileUpload(accept=accept, multiple=multiple, description=text, layout=w.Layout(width='auto'))
-    up.add_class('sn-upload'); up.add_class(name)
+    up = w.FileUpload(accept=accept, multiple=multiple, description=text, layout=dict(width='auto'))
+    up.add_class('sn-upload').add_class(name)
     def taken(change):
         if not change['new']: return
         up.value = ()
@@ -297,39 +437,66 @@ def upload_button(
     up.observe(taken, 'value')
     return up
 
+# %% ../nbs/82_studio.ipynb #f6730c36
 def upload_look(**texts)->str:
     "CSS for upload buttons: their labels by class, with `_` for `-`, without a count."
     own = ''.join(f'.{c.replace("_", "-")}::after {{content: "{t}"}}\n' for c, t in texts.items())
     return '.sn-upload {font-size: 0 !important}\n.sn-upload i, .sn-upload::after {font-size: 13px}\n' + own
 
-# %% ../nbs/82_studio.ipynb #033af52d
+# %% ../nbs/82_studio.ipynb #fbf10e49
+@patch
+def _picture_upload(self:Studio, what, **kwargs):
+    "A button that takes pictures for content or style."
+    def take(files): self.attempt(lambda: self._take_upload(what, files))
+    return upload_button(f'Upload {what}', f'sn-upload-{what}', take, **kwargs)
+
+# %% ../nbs/82_studio.ipynb #87da8df9
 @patch
 def _take_upload(self:Studio, what, files):
     "Read what came from the page and use it; all of it or nothing."
+    s = self.session
     names, ims = [], []
     for f in files:
         try: ims.append(open_picture(bytes(f['content'])))
         except Exception as e: raise ValueError(f"{f['name']}: {e}") from None
     for f, im in zip(files, ims):
-        names.append(name := self.session.free_name(f['name']))
-        self.session.pictures[name] = Given(im, repr(name), tuple(load_picture(im).shape[-2:]), 'uploaded; the file must be here under this name')
+        name = s.free_name(f['name'])
+        note = 'uploaded; the file must be here under this name'
+        s.pictures[name] = Given(im, repr(name), tuple(load_picture(im).shape[-2:]), note)
+        names.append(name)
     with _deaf(self):
-        self.c['content'].options = [('none', '')] + [(n, n) for n in self._names('photo')]
+        self.c['content'].options = _menu('none', self._names('photo'))
         self.c['style'].options = self._names('painting')
-    self.session.set(**{what: names[0] if what == 'content' else names})
+    s.set(**{what: names[0] if what == 'content' else names})
 
+# %% ../nbs/82_studio.ipynb #033af52d
 SIZES = [96, 128, 160, 192, 224, 256, 320, 384, 432, 512, 640, 768, 1024]  # px, rungs of the slider
 
 @patch
+def _dropdown(self:Studio, field, options=None, how=None):
+    "A menu for a choice of the recipe: of all that its rule allows, or some."
+    options = list(options or rule_of(field).options)
+    menu = w.Dropdown(options=options, value=self._value(field), layout=wide())
+    return self._control(field, menu, how)
+
+# %% ../nbs/82_studio.ipynb #5d1dc97c
+@patch
+def _entry(self:Studio, field, most):
+    "A field for a whole number of the recipe."
+    look = dict(width='100px')
+    entry = w.BoundedIntText(min=rule_of(field).low, max=most, value=self._value(field), layout=look)
+    return self._control(field, entry)
+
+# %% ../nbs/82_studio.ipynb #a9994609
+@patch
 def _run_tab(self:Studio):
     recipe = self.session.recipe
-    names = [('your own', '')] + [(n, n) for n in RECIPES]
-    menu = w.Dropdown(options=names, value=self.session.named or '', layout=wide())
-    pick = lambda change: change['new'] and self.attempt(lambda: self.session.set(recipe=change['new']))
+    def pick(change):
+        if change['new']: self.attempt(lambda: self.session.set(recipe=change['new']))
     encoders = [n for n in ENCODERS if at_hand(n) or n == recipe.encoder]
     starts = [o for o in STARTS if o != 'picture' or recipe.init == o]
     return rows(
-        ('recipe', self._control('recipe', menu, pick)),
+        ('recipe', self._dropdown('recipe', _menu('your own', RECIPES), pick)),
         ('encoder', self._dropdown('encoder', encoders)),
         ('style is', self._dropdown('style_kind')),
         ('content is', self._dropdown('content_kind')),
@@ -341,19 +508,17 @@ def _run_tab(self:Studio):
     )
 
 # %% ../nbs/82_studio.ipynb #95188c88
-GRIDS = {'style weight': 'style_weight', 'content weight': 'content_weight', 'smoothness': 'tv_weight', 'style scale': 'style_scale', 'contrast': 'contrast', 'tiles': 'tiles', 'seed': 'seed'}
+GRIDS = {
+    'style weight': 'style_weight',
+    'content weight': 'content_weight',
+    'smoothness': 'tv_weight',
+    'style scale': 'style_scale',
+    'contrast': 'contrast',
+    'tiles': 'tiles',
+    'seed': 'seed',
+}
 
-def nested(
-    pairs,       # (setting, value); a layer's weight is 'style_weights-relu3_1'
-)->dict:         # As `Session.set` takes them
-    "Settings from the names of controls."
-    out = {}
-    for f, v in pairs:
-        kind, _, l = f.partition('-')
-        if l: out.setdefault(kind, {})[l] = v
-        else: out[f] = v
-    return out
-
+# %% ../nbs/82_studio.ipynb #3671ea28
 def around(
     field:str,   # One of the grid's settings
     value,       # Where it is
@@ -362,92 +527,135 @@ def around(
     if field == 'tiles': return '1, 2, 4'
     if field == 'seed': return '0, 1, 2'
     if field == 'contrast': return '0.4, 0.7, 1'
-    f = 1.6 if field == 'style_scale' else 5
-    return ', '.join(f'{v:.3g}' for v in ((value/f, value, value*f) if value else (0, 1, 10)))
+    factor = 1.6 if field == 'style_scale' else 5
+    values = (value/factor, value, value*factor) if value else (0, 1, 10)
+    return ', '.join(f'{v:.3g}' for v in values)
 
+# %% ../nbs/82_studio.ipynb #e4db1725
 def typed(
     text:str,    # Numbers with commas between
     field:str,   # Setting they are for
 )->list:         # Numbers
     "The values a person typed."
-    try: return [int(o) if field in ('tiles', 'seed') else float(o) for o in text.split(',') if o.strip()]
-    except ValueError: raise ValueError(f"The values of {field} are {text!r}: give numbers with commas between.") from None
-
-# %% ../nbs/82_studio.ipynb #02135c1b
-@patch
-def _present(self:Studio, field):
-    kind, _, l = field.partition('-')
-    v = self.session.settings[kind]
-    return v.get(l, 0.) if l else _first(v)
-
-@patch
-def _grid_tab(self:Studio):
-    pair = []
-    for i, start in enumerate(('style weight', None)):
-        layers = [(f'{k} {l}', f'{k}_weights-{l}') for k in ('style', 'content') for l in self.shown_layers]
-        field = w.Dropdown(options=[*([('none', '')]*i), *GRIDS.items(), *layers], value=GRIDS.get(start, ''), layout=wide())
-        text = w.Text(layout=wide(), value=around('style_weight', self.session.recipe.style_weight) if start else '')
-        field.observe(lambda c, text=text: setattr(text, 'value', around(c['new'], self._present(c['new'])) if c['new'] else ''), 'value')
-        pair.append((field, text))
-    self.grid_fields, small = pair, w.Layout(width='90px')
-    self.grid_size, self.grid_steps = w.BoundedIntText(min=32, max=1024, value=min(160, self.session.recipe.size), layout=small), w.BoundedIntText(min=1, max=10000, value=60, layout=small)
-    self.grid_button, self.grid_box = w.Button(description='Paint grid', icon='th', layout=w.Layout(width='auto', align_self='flex-start', margin='6px 0')), w.GridBox(layout=w.Layout(width='100%', grid_gap='8px'))
-    self.grid_button.on_click(lambda _: self.attempt(self.paint_grid)); self.grid_button.add_class('sn-paint-grid')
-    self.grid_box.add_class('sn-cells')
-    out = w.VBox([rows(('across', pair[0][0]), ('values', pair[0][1]), ('down', pair[1][0]), ('values', pair[1][1]), ('size, px', self.grid_size), ('steps', self.grid_steps)), self.grid_button, self.grid_box])
-    out.add_class('sn-grid')
-    return out
+    number = int if field in ('tiles', 'seed') else float
+    try: return [number(o) for o in text.split(',') if o.strip()]
+    except ValueError:
+        raise ValueError(f"The values of {field} are {text!r}: give numbers with commas between.") from None
 
 # %% ../nbs/82_studio.ipynb #04834ceb
 @patch
+def _grid_cells(self:Studio):
+    "The settings of the cells, row by row, and how many are in a row."
+    (across, xs), (down, ys) = ((menu.value, values.value) for menu, values in self.grid_fields)
+    xs = typed(xs, across)
+    lines = [[(down, y)] for y in typed(ys, down)] if down else [[]]
+    if across == down:
+        raise ValueError(f"Across and down are both {across}: choose two settings, or none for down.")
+    combos = [nested([(across, x), *row]) for row in lines for x in xs]
+    if not combos: raise ValueError("There is no value: give some numbers with commas between.")
+    return combos, len(xs)
+
+# %% ../nbs/82_studio.ipynb #a823e0d1
+@patch
 def paint_grid(self:Studio):
     "Paint the grid that the tab describes, in a thread; its cells are in `.cells`."
-    if self.grid_thread and self.grid_thread.is_alive(): raise ValueError("A grid is being painted: wait until it is done.")
-    (fx, tx), (fy, ty) = self.grid_fields
-    xs, ys = typed(tx.value, fx.value), typed(ty.value, fy.value) if fy.value else [None]
-    if fx.value == fy.value: raise ValueError(f"Across and down are both {fx.value}: choose two settings, or none for down.")
-    combos = [nested([(fx.value, x)] + [(fy.value, y)]*bool(fy.value)) for y in ys for x in xs]
-    if not combos: raise ValueError("There is no value: give some numbers with commas between.")
+    if self.grid_thread and self.grid_thread.is_alive():
+        raise ValueError("A grid is being painted: wait until it is done.")
+    combos, columns = self._grid_cells()
     more = dict(size=self.grid_size.value, steps=self.grid_steps.value)
     for c in combos: self.session._changed(more | c)
     self.session.pause()
     swap(self.grid_box, ())
-    self.cells, self.grid_box.layout.grid_template_columns = [], f'repeat({len(xs)}, minmax(0, 1fr))'
-    def work():
-        try:
-            for item in self.session.sweep(combos, **more):
-                if self.closed: return
-                self._add_cell(item)
-                self.say(f'grid: {len(self.cells)} of {len(combos)}')
-        except Exception as e: self.say(_one_line(e), RED)
-    self.grid_thread = threading.Thread(target=work, daemon=True, name='style_nb grid')
-    self.grid_thread.start()
+    self.cells = []
+    self.grid_box.layout.grid_template_columns = f'repeat({columns}, minmax(0, 1fr))'
+    work = threading.Thread(target=self._paint_cells, args=(combos, more), daemon=True, name='style_nb grid')
+    self.grid_thread = work
+    work.start()
 
+# %% ../nbs/82_studio.ipynb #faae79f6
+@patch
+def _paint_cells(self:Studio, combos, more):
+    "What the grid's thread does."
+    try:
+        for item in self.session.sweep(combos, **more):
+            if self.closed: return
+            self._add_cell(item)
+            self.say(f'grid: {len(self.cells)} of {len(combos)}')
+    except Exception as e: self.say(one_line(e), RED)
+
+# %% ../nbs/82_studio.ipynb #1cdc0c4b
 @patch
 def _add_cell(self:Studio, item):
+    "A cell of the grid: its picture or error, its caption, a button."
     self.cells.append(item)
     if item.error: self.say(item.error, RED)
-    b = w.Button(description='Go on', tooltip='Take this picture and its settings', layout=w.Layout(width='auto'), disabled=item.image is None)
-    b.on_click(lambda _: self.attempt(lambda: self.session.go_on(item)))
-    b.add_class('sn-go-on')
-    im = w.Image(value=jpeg(item.image, 256), format='jpeg', layout=w.Layout(width='100%')) if item.image else w.HTML(line(item.error, RED))
-    self.grid_box.children += (w.VBox([im, w.HTML(line(item.caption.replace('_', ' ')), layout=w.Layout(flex='1 1 auto')), b], layout=w.Layout(min_width='0')),)
+    tip = 'Take this picture and its settings'
+    look = dict(tooltip=tip, disabled=item.image is None, layout=dict(width='auto'))
+    on = self._button('Go on', lambda: self.session.go_on(item), **look)
+    if item.image: im = w.Image(value=jpeg(item.image, 256), format='jpeg', layout=dict(width='100%'))
+    else: im = w.HTML(line(item.error, RED))
+    caption = w.HTML(line(item.caption.replace('_', ' ')), layout=dict(flex='1 1 auto'))
+    self.grid_box.children += (w.VBox([im, caption, on], layout=dict(min_width='0')),)
+
+# %% ../nbs/82_studio.ipynb #02135c1b
+@patch
+def _grid_field(self:Studio, options, field, text):
+    "A menu of settings, and the values to try, which follow it."
+    menu = w.Dropdown(options=options, value=field, layout=wide())
+    values = w.Text(value=text, layout=wide())
+    def suggest(change):
+        new = change['new']
+        values.value = around(new, self._value(new)) if new else ''
+    menu.observe(suggest, 'value')
+    return menu, values
+
+# %% ../nbs/82_studio.ipynb #1a937c8d
+@patch
+def _grid_tab(self:Studio):
+    layers = [(f'{k} {l}', f'{k}_weights-{l}') for k in ('style', 'content') for l in self.shown_layers]
+    options = [*GRIDS.items(), *layers]
+    text = around('style_weight', self._value('style_weight'))
+    across = self._grid_field(options, 'style_weight', text)
+    down = self._grid_field([('none', ''), *options], '', '')
+    self.grid_fields = [across, down]
+    size = min(160, self.session.recipe.size)
+    small = w.Layout(width='90px')
+    self.grid_size = w.BoundedIntText(min=32, max=1024, value=size, layout=small)
+    self.grid_steps = w.BoundedIntText(min=1, max=10000, value=60, layout=small)
+    look = dict(width='auto', align_self='flex-start', margin='6px 0')
+    self.grid_button = self._button('Paint grid', self.paint_grid, icon='th', layout=look)
+    self.grid_box = w.GridBox(layout=dict(width='100%', grid_gap='8px')).add_class('sn-cells')
+    table = rows(
+        ('across', across[0]),
+        ('values', across[1]),
+        ('down', down[0]),
+        ('values', down[1]),
+        ('size, px', self.grid_size),
+        ('steps', self.grid_steps),
+    )
+    return w.VBox([table, self.grid_button, self.grid_box]).add_class('sn-grid')
 
 # %% ../nbs/82_studio.ipynb #082d75a2
 @patch
 def _code_tab(self:Studio):
-    self.code = w.Textarea(layout=w.Layout(width='100%', height='220px'), placeholder='The calls that paint the present picture again', disabled=False)
-    self.code.add_class('sn-code-text')
-    self.path = w.Text(value='studio.png', layout=w.Layout(flex='1 1 120px', width='auto', min_width='0'))
     def button(name, icon, do):
-        b = w.Button(description=name, icon=icon, layout=w.Layout(width='auto', align_self='flex-start', margin='2px 0'))
-        b.on_click(lambda _: self.attempt(do)); b.add_class('sn-' + name.lower().replace(' ', '-'))
-        return b
+        look = dict(width='auto', align_self='flex-start', margin='2px 0')
+        return self._button(name, do, icon=icon, layout=look)
     def save(): self.session.note = f'saved as {self.session.save(self.path.value)}'
-    up = upload_button('Settings of a file', 'sn-upload-settings', lambda files: self.attempt(lambda: self._take_settings(files)), '.png,.json')
-    up.layout.align_self, up.layout.margin = 'flex-start', '6px 0 0 0'
-    return w.VBox([button('Copy as code', 'code', self.show_code), self.code, w.HBox([self.path, button('Save', 'save', save), button('Load', 'folder-open', lambda: self.session.load(self.path.value))], layout=w.Layout(width='100%', grid_gap='4px')), up])
+    def load(): self.session.load(self.path.value)
+    def take(files): self.attempt(lambda: self._take_settings(files))
+    hint = 'The calls that paint the present picture again'
+    self.code = w.Textarea(layout=dict(width='100%', height='220px'), placeholder=hint, disabled=False)
+    self.code.add_class('sn-code-text')
+    self.path = w.Text(value='studio.png', layout=dict(flex='1 1 120px', width='auto', min_width='0'))
+    files = [self.path, button('Save', 'save', save), button('Load', 'folder-open', load)]
+    up = upload_button('Settings of a file', 'sn-upload-settings', take, '.png,.json')
+    up.layout.align_self = 'flex-start'
+    up.layout.margin = '6px 0 0 0'
+    row = w.HBox(files, layout=dict(width='100%', grid_gap='4px'))
+    return w.VBox([button('Copy as code', 'code', self.show_code), self.code, row, up])
 
+# %% ../nbs/82_studio.ipynb #3159a146
 @patch
 def show_code(self:Studio):
     "Put the code of the present picture in its field."
@@ -455,6 +663,7 @@ def show_code(self:Studio):
 
 @patch
 def _take_settings(self:Studio, files):
+    "Load the settings in a file from the page."
     f, = files
     with tempfile.TemporaryDirectory() as d:
         p = Path(d)/Path(f['name']).name
@@ -463,120 +672,194 @@ def _take_settings(self:Studio, files):
 
 # %% ../nbs/82_studio.ipynb #b873b1ac
 @patch
+def _choosers(self:Studio):
+    "The two pictures to compare, and how."
+    look = dict(width='150px', min_width='0')
+    self.left = w.Dropdown(options=['now'], layout=look).add_class('sn-left')
+    self.right = w.Dropdown(options=['now'], layout=look).add_class('sn-right')
+    style = dict(button_width='auto')
+    self.how = w.ToggleButtons(
+        options=['before / after', 'side by side'], style=style, layout=dict(margin='0 0 0 12px'))
+    self.how.add_class('sn-how')
+    against = w.HTML('<span style="margin:0 6px">against</span>')
+    look = dict(flex_flow='row wrap', align_items='center', margin='8px 0')
+    return w.HBox([self.left, against, self.right, self.how], layout=look)
+
+# %% ../nbs/82_studio.ipynb #033ae9f4
+@patch
 def _compare_side(self:Studio):
     "The strip of pins, and two pictures against each other."
-    self.strip = w.HBox(layout=w.Layout(flex_flow='row wrap', width='100%', margin='8px 0 0 0'))
+    self.strip = w.HBox(layout=dict(flex_flow='row wrap', width='100%', margin='8px 0 0 0'))
     self.strip.add_class('sn-strip')
-    drop = lambda name: w.Dropdown(options=['now'], layout=w.Layout(width='150px', min_width='0'))
-    self.left, self.right = drop('left'), drop('right')
-    self.how = w.ToggleButtons(options=['before / after', 'side by side'], style=dict(button_width='auto'), layout=w.Layout(margin='0 0 0 12px'))
-    self.at = w.FloatSlider(min=0, max=1, step=.01, value=.5, readout=False, layout=w.Layout(width='100%'))
-    self.at.add_class('sn-at'); self.left.add_class('sn-left'); self.right.add_class('sn-right'); self.how.add_class('sn-how')
-    self.both, self.diff = w.Image(format='jpeg', layout=w.Layout(width='100%')), w.HTML()
-    self.both.add_class('sn-both'); self.diff.add_class('sn-diff')
-    for o in (self.left, self.right, self.how, self.at): o.observe(lambda _: self.attempt(self.compare), 'value')
-    choose = w.HBox([self.left, w.HTML('<span style="margin:0 6px">against</span>'), self.right, self.how], layout=w.Layout(flex_flow='row wrap', align_items='center', margin='8px 0'))
-    self.facing = w.VBox([self.both, self.at], layout=w.Layout(flex='3 1 300px', min_width='0', max_width='512px', overflow='hidden'))
-    self.compared = w.VBox([choose, w.HBox([self.facing, w.VBox([self.diff], layout=w.Layout(flex='1 1 300px', min_width='0'))], layout=w.Layout(flex_flow='row wrap', width='100%', grid_gap='16px'))], layout=w.Layout(display='none', width='100%'))
-    return w.VBox([self.strip, self.compared], layout=w.Layout(width='100%'))
+    choose = self._choosers()
+    self.at = w.FloatSlider(min=0, max=1, step=.01, value=.5, readout=False, layout=dict(width='100%'))
+    self.at.add_class('sn-at')
+    self.both = w.Image(format='jpeg', layout=dict(width='100%')).add_class('sn-both')
+    self.diff = w.HTML().add_class('sn-diff')
+    for o in (self.left, self.right, self.how, self.at):
+        o.observe(lambda _: self.attempt(self.compare), 'value')
+    look = dict(flex='3 1 300px', min_width='0', max_width='512px', overflow='hidden')
+    self.facing = w.VBox([self.both, self.at], layout=look)
+    beside = w.VBox([self.diff], layout=dict(flex='1 1 300px', min_width='0'))
+    look = dict(flex_flow='row wrap', width='100%', grid_gap='16px')
+    pair = w.HBox([self.facing, beside], layout=look)
+    self.compared = w.VBox([choose, pair], layout=dict(display='none', width='100%'))
+    return w.VBox([self.strip, self.compared], layout=dict(width='100%'))
 
+# %% ../nbs/82_studio.ipynb #1903a374
 @patch
 def pin(self:Studio):
     "Keep the present picture with its settings, in the strip below."
     p = self.session.pin()
-    whole = dict(grid_area='1 / 1', width='100%', margin='0')
-    restore = w.Button(description='Restore', tooltip=f'{p.name}: bring its settings back', style=dict(button_color='transparent'), layout=w.Layout(height='100%', **whole))
-    restore.on_click(lambda _: self.attempt(lambda: self.session.restore(p)))
-    restore.add_class('sn-restore')
-    on = w.Button(description='Go on', tooltip='Take this picture and its settings', layout=w.Layout(width='100%', margin='0'))
-    on.on_click(lambda _: self.attempt(lambda: self.session.go_on(p)))
-    on.add_class('sn-go-on-pin')
-    im = w.Image(value=jpeg(p.image, 288), format='jpeg', layout=w.Layout(**whole))
-    picture = w.GridBox([im, restore], layout=w.Layout(width='100%', grid_template_columns='minmax(0, 1fr)'))
-    self.strip.children += (w.VBox([picture, w.HTML(line(f'{p.name}, step {p.steps}')), on], layout=w.Layout(width='144px', margin='0 12px 8px 0', overflow='hidden')),)
+    self.strip.children += (self._pin_box(p),)
     names = ['now', 'content', *(o.name for o in self.pins)]
-    for o, v in ((self.left, p.name), (self.right, 'now' if len(self.pins) == 1 else self.pins[-2].name)): o.options = names; o.value = v
+    other = 'now' if len(self.pins) == 1 else self.pins[-2].name
+    for menu, name in ((self.left, p.name), (self.right, other)):
+        menu.options = names
+        menu.value = name
     self.compared.layout.display = 'flex'
     return p
+
+# %% ../nbs/82_studio.ipynb #647d4474
+@patch
+def _pin_box(self:Studio, p):
+    "The picture of a pin with its two buttons."
+    whole = dict(grid_area='1 / 1', width='100%', margin='0')
+    restore = self._button(
+        'Restore', lambda: self.session.restore(p), tooltip=f'{p.name}: bring its settings back',
+        style=dict(button_color='transparent'), layout=dict(height='100%', **whole))
+    on = self._button(
+        'Go on', lambda: self.session.go_on(p), 'go-on-pin', tooltip='Take this picture and its settings',
+        layout=dict(width='100%', margin='0'))
+    im = w.Image(value=jpeg(p.image, 288), format='jpeg', layout=whole)
+    look = dict(width='100%', grid_template_columns='minmax(0, 1fr)')
+    picture = w.GridBox([im, restore], layout=look)
+    look = dict(width='144px', margin='0 12px 8px 0', overflow='hidden')
+    return w.VBox([picture, w.HTML(line(f'{p.name}, step {p.steps}')), on], layout=look)
 
 # %% ../nbs/82_studio.ipynb #08ec2029
 @patch
 def _named(self:Studio, name):
     "A picture and settings by their name in the compare row."
-    pins, s = {p.name: p for p in self.pins}, self.session
-    if name in pins: return pins[name].image, pins[name].settings
+    for p in self.pins:
+        if p.name == name: return p.image, p.settings
+    s = self.session
     im = s.picture if name == 'now' else None
     return im or s.before(), s.settings
 
+# %% ../nbs/82_studio.ipynb #df6cb4c6
 @patch
 def compare(self:Studio):
     "Show the two chosen pictures and what differs."
     if not self.pins: return
-    (a, x), (b, y) = self._named(self.left.value), self._named(self.right.value)
+    a, x = self._named(self.left.value)
+    b, y = self._named(self.right.value)
     side = self.how.value == 'side by side'
-    self.at.layout.display, self.facing.layout.max_width = 'none' if side else '', '780px' if side else '512px'
+    self.at.layout.display = 'none' if side else ''
+    self.facing.layout.max_width = '780px' if side else '512px'
     self.both.value = jpeg(split_view(a, b, self.at.value, side), 1024 if side else 512)
     self.diff.value = table_of(differing(x, y), self.left.value, self.right.value)
 
 # %% ../nbs/82_studio.ipynb #3f0a5e2c
 LOOK = '''
-.sn-studio .widget-readout {flex: 0 0 38px; width: 38px; min-width: 38px; max-width: 38px; margin: 0; padding: 0; text-align: left; overflow: hidden}
+.sn-studio .widget-readout {flex: 0 0 38px; width: 38px; min-width: 38px; max-width: 38px; \
+margin: 0; padding: 0; text-align: left; overflow: hidden}
 .sn-studio .slider-container {margin: 0 10px 0 8px}
 .sn-studio .jupyter-widgets {margin-left: 0; margin-right: 0}
 .sn-studio .widget-tab-contents {padding: 6px}
 .sn-studio .sn-restore {color: transparent; cursor: pointer}
-.sn-studio .sn-restore:hover, .sn-studio .sn-restore:focus-visible {color: white; background-color: rgba(0, 0, 0, .45) !important; outline: 2px solid #5b7a99; outline-offset: -2px; box-shadow: none}
-''' + upload_look(sn_upload_content='Upload content', sn_upload_style='Upload style', sn_upload_settings='Settings of a file')
+.sn-studio .sn-restore:hover, .sn-studio .sn-restore:focus-visible \
+{color: white; background-color: rgba(0, 0, 0, .45) !important; \
+outline: 2px solid #5b7a99; outline-offset: -2px; box-shadow: none}
+''' + upload_look(
+    sn_upload_content='Upload content',
+    sn_upload_style='Upload style',
+    sn_upload_settings='Settings of a file',
+)
 
+# %% ../nbs/82_studio.ipynb #f860f931
+@patch
+def _tabs(self:Studio):
+    parts = [self._weights_tab(), self._pictures_tab(), self._run_tab(), self._grid_tab(), self._code_tab()]
+    look = dict(width='100%', padding='8px', overflow='hidden auto', max_height='640px')
+    for p in parts: p.layout.width = '100%'
+    titles = ('Weights', 'Pictures', 'Run', 'Grid', 'Code')
+    pages = [w.Box([p], layout=look) for p in parts]
+    return w.Tab(pages, titles=titles, layout=dict(flex='1 1 340px', min_width='0', max_width='640px'))
+
+# %% ../nbs/82_studio.ipynb #c58e0dad
 @patch
 def _build(self:Studio):
+    "The page: canvas and tabs beside each other, the strip below."
     left = self._canvas_side()
-    tabs = w.Tab([w.Box([t], layout=w.Layout(width='100%', padding='8px', overflow='hidden auto', max_height='640px')) for t in (self._weights_tab(), self._pictures_tab(), self._run_tab(), self._grid_tab(), self._code_tab())],
-        titles=('Weights', 'Pictures', 'Run', 'Grid', 'Code'), layout=w.Layout(flex='1 1 340px', min_width='0', max_width='640px'))
-    self.tabs = tabs
-    for t in tabs.children: t.children[0].layout.width = '100%'
-    top = w.HBox([left, tabs], layout=w.Layout(flex_flow='row wrap', width='100%', grid_gap='16px', align_items='flex-start'))
-    self.widget = w.VBox([w.HTML(f'<style>{LOOK}</style>', layout=w.Layout(display='none')), top, self._compare_side()], layout=w.Layout(width='100%', max_width='1200px'))
+    self.tabs = self._tabs()
+    look = dict(flex_flow='row wrap', width='100%', grid_gap='16px', align_items='flex-start')
+    top = w.HBox([left, self.tabs], layout=look)
+    style = w.HTML(f'<style>{LOOK}</style>', layout=dict(display='none'))
+    self.widget = w.VBox([style, top, self._compare_side()], layout=dict(width='100%', max_width='1200px'))
     self.widget.add_class('sn-studio')
 
+# %% ../nbs/82_studio.ipynb #5bfc0eb0
+@patch
+def _rows_fit(self:Studio):
+    "Has every layer with a weight its row, and are they this encoder's?"
+    r = self.session.recipe
+    relus = [l for l in layer_names(ENCODERS[r.encoder].depths) if l.startswith('relu')]
+    if self.shown_layers[-1] != relus[-1]: return False
+    return all(f'style_weights-{l}' in self.c for l in (*r.style_weights, *r.content_weights))
+
+# %% ../nbs/82_studio.ipynb #0eab5b94
 @patch
 def fill(self:Studio):
     "Put every control where the session's settings are."
+    s = self.session
     with _deaf(self):
-        s, r = self.session, self.session.recipe
-        if any(f'style_weights-{l}' not in self.c for l in (*r.style_weights, *r.content_weights)) or self.shown_layers[-1] != [l for l in layer_names(ENCODERS[r.encoder].depths) if l.startswith('relu')][-1]: self._layer_rows()
-        for k, control in self.c.items():
-            if '-' in k:
-                kind, l = k.split('-')
-                if l in self.shown_layers: put(control, getattr(r, kind).get(l, 0.))
-            elif k == 'content': put(control, s.extras['content'] or '')
-            elif k == 'style': sorted(control.value) == sorted(s.extras['style']) or put(control, tuple(s.extras['style']))
-            elif k == 'style_scale': put(control, _first(r.style_scale))
-            elif k in s.extras: put(control, s.extras[k])
-            else: put(control, s.named or '' if k == 'recipe' else getattr(r, k))
+        if not self._rows_fit(): self._layer_rows()
+        for field, control in self.c.items():
+            _, _, layer = field.partition('-')
+            value = self._value(field)
+            if layer and layer not in self.shown_layers: continue
+            if field == 'style' and sorted(control.value) == sorted(value): continue
+            put(control, value)
         self._blend_rows()
     self._show_state()
     if s.picture is None: self.canvas.value = jpeg(s.before())
 
 # %% ../nbs/82_studio.ipynb #a277fc3c
 @patch
+def _progress(self:Studio, state):
+    "How far the run is, and while it paints how fast."
+    s = self.session
+    run = s.run
+    parts = [state, f'step {s.done} of {s.until}']
+    rate = run.rate if run and not run.over else 0.
+    if state == 'painting' and rate:
+        parts += [f'{rate:.1f} steps/s', f'{clock(max(0, s.until - s.done)/rate)} left']
+    moves = f'<span data-moves="{s.heeded}"></span>'
+    return bar(s.done/max(1, s.until)) + moves + line(' · '.join(parts))
+
+# %% ../nbs/82_studio.ipynb #0139adc5
+@patch
 def _show_state(self:Studio):
     "From any thread; who comes last says what is so."
     with self.showing:
         s = self.session
-        state, rate = s.state, s.run.rate if s.run and not s.run.over else 0.
-        left = max(0, s.until - s.done)
-        parts = [state, f'step {s.done} of {s.until}'] + ([f'{rate:.1f} steps/s', f'{clock(left/rate)} left'] if state == 'painting' and rate else [])
-        self.status.value = bar(s.done/max(1, s.until)) + f'<span data-moves="{s.heeded}"></span>' + line(' · '.join(parts))
+        state = s.state
+        self.status.value = self._progress(state)
         going = state == 'painting'
-        for n, off in dict(Start=going, Pause=not going, Step=going, Stop=s.run is None or s.run.over, Reset=s.done == 0, Pin=s.done == 0).items(): self.buttons[n].disabled = off
-        if s.error is not None: self.say(_one_line(s.error), RED)
+        fresh = s.done == 0
+        ended = s.run is None or s.run.over
+        off = dict(Start=going, Pause=not going, Step=going, Stop=ended, Reset=fresh, Pin=fresh)
+        for name, disabled in off.items(): self.buttons[name].disabled = disabled
+        if s.error is not None: self.say(one_line(s.error), RED)
 
+# %% ../nbs/82_studio.ipynb #af3ebfb0
 @patch
 def _hear(self:Studio, session, what):
     "What the run says, in its thread."
     if self.closed: return
-    if what == 'frame': self.canvas.value = jpeg(session.picture or session.before())  # before the status, which says what it shows
+    if what == 'frame':  # before the status, which says what it shows
+        self.canvas.value = jpeg(session.picture or session.before())
     if what == 'losses' or (what == 'state' and not session.curves):
         self.plot.layout.display = '' if session.curves else 'none'
         if session.curves: self.plot.value = png_of(draw_curves(dict(session.curves), list(session.moves)))
@@ -591,7 +874,10 @@ def close(self:Studio):
     self._unwatch()
     self.session.close()
     close_widgets(self.widget)
-    self.c, self.cells, self.buttons, self.grid_fields = {}, [], {}, []
+    self.c = {}
+    self.cells = []
+    self.buttons = {}
+    self.grid_fields = []
     for k, v in list(vars(self).items()):  # a cell's output may be kept, and its controls with it
         if isinstance(v, w.Widget) and k != 'message': setattr(self, k, None)
     gc.collect()
@@ -600,7 +886,11 @@ def close(self:Studio):
 @patch
 def _ipython_display_(self:Studio):
     from IPython.display import display
-    print(repr(self)) if self.closed else display(self.widget)
+    if self.closed: print(repr(self))
+    else: display(self.widget)
 
 @patch
-def __repr__(self:Studio): return f"Studio: {'closed' if self.closed else f'{self.session.state}, step {self.session.done} of {self.session.until}'}"
+def __repr__(self:Studio):
+    s = self.session
+    return 'Studio: closed' if self.closed else f'Studio: {s.state}, step {s.done} of {s.until}'
+

@@ -359,8 +359,6 @@ def one_line(e):
     if len(line) > 300: line = line[:299] + '…'
     return f'{type(e).__name__}: {line}'
 
-_one_line = one_line  # as `studio` calls it
-
 # %% ../nbs/80_widgets.ipynb #c7880329
 @patch
 def _ipython_display_(self:Explorer):
