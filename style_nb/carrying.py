@@ -106,7 +106,7 @@ def check_encoder(
     if was in ('', enc.digest): return enc
     whose = f"other weights of {name} (digest {was[:12]})"
     if was == FIRST_TEXNET:
-        whose = "the texnet of version 0.1.0 (digest 16acc8a996f1), which is no longer in the package"
+        whose = f"the texnet of version 0.1.0 (digest {was[:12]}), which is no longer in the package"
     raise ValueError(
         f"This recipe was painted with {whose}; at hand is digest {enc.digest[:12]}: say {which} {name!r} "
         f"to run it on that one, or name its own file as {which} weights.")

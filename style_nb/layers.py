@@ -135,7 +135,7 @@ def _laid_out(weight, pad, stride, like):
     return torch.ops.mkldnn._reorder_convolution_weight(weight, pad, stride, [1, 1], 1, like)
 
 def _packed(conv, shape, pooled):
-    "Weights of a convolution, and of its way back, laid out for `shape`; after a pool the way back has its quarter in it."
+    "Weights of a convolution and of its way back, laid out for `shape`; after a pool, the way back with its quarter."
     b, n, h, w = shape
     mirror = isinstance(conv, MirrorConv)
     down = _laid_out(conv.weight, [1 - mirror]*2, [1, 1], [b, n, h + 2*mirror, w + 2*mirror])
@@ -252,7 +252,7 @@ def _plan(layers, taps):
 
 # %% ../nbs/18_layers.ipynb #44ab3bed
 class Chain(nn.Module):
-    "The layers of an encoder down to the last of `taps`; calling it gives that one's map, and hooks on a tap get the tap's."
+    "The layers down to the last of `taps`; calling it gives that one's map, and hooks on a tap get the tap's."
     def __init__(self,
         layers:dict,  # {name: module}, from the picture down
         taps,         # Names, in that order; each is a module of the chain

@@ -100,7 +100,8 @@ def load_state(
     except Exception as e:
         raise ValueError(
             f"{p} is not the state of a run ({type(e).__name__}): "
-            "give a .safetensors file written by `Result.save_state`. A PNG alone cannot be continued exactly; use it as `init`.") from None
+            "give a .safetensors file written by `Result.save_state`. "
+            "A PNG alone cannot be continued exactly; use it as `init`.") from None
     if not is_state(state):
         raise ValueError(f"{p} is not the state of a run: give a file written by `Result.save_state`.")
     return state

@@ -160,8 +160,8 @@ def stylize(
 )->Result:                # The picture and all about it
     "Repaint a picture in the style of another."
     plan = settle(
-        content, style, recipe, masks=masks, style_masks=style_masks, content_mask=content_mask, change_mask=change_mask,
-        resume=resume, device=device, shared=shared, **settings)
+        content, style, recipe, masks=masks, style_masks=style_masks, content_mask=content_mask,
+        change_mask=change_mask, resume=resume, device=device, shared=shared, **settings)
     learn = transfer_learner(plan).add_cbs(cbs)
     if progress: learn.add_cb(Progress(plan.recipe.steps, 'stylize', plan.first_step))
     return run_transfer(learn, plan)
@@ -179,5 +179,6 @@ def reconstruct(
     "A picture from noise that looks the same to one layer."
     one_of(kind, ('content', 'style'), 'kind')
     settings = dict(levels=1, init='noise' if kind == 'content' else 'recoloured', size=256, tv_weight=0.) | settings
-    if kind == 'content': return stylize(picture, None, content_weights=layer, style_weights={}, progress=progress, **settings)
-    return stylize(None, picture, content_weights={}, style_weights=layer, style_weight=1., progress=progress, **settings)
+    settings['progress'] = progress
+    if kind == 'content': return stylize(picture, None, content_weights=layer, style_weights={}, **settings)
+    return stylize(None, picture, content_weights={}, style_weights=layer, style_weight=1., **settings)
