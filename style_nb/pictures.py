@@ -6,14 +6,16 @@ Docs: https://style-nb.github.io/style_nb/pictures.html.md"""
 
 # %% ../nbs/00_pictures.ipynb #30da54d2
 from __future__ import annotations
-import difflib, http.client, io, math, os, tempfile, urllib.request
+import difflib, http.client, io, math, os, urllib.request
 from contextlib import contextmanager
-from numbers import Number
+from itertools import accumulate, zip_longest
+from numbers import Real
 from pathlib import Path
+from uuid import uuid4
 import numpy as np, torch, torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from matplotlib.figure import Figure
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from fastcore.basics import listify
 
 # %% auto #0
 __all__ = ['MIN_SIDE', 'MAX_ASPECT', 'PICTURE_FORMATS', 'one_of', 'in_range', 'PictureNotFound', 'upright_rgb', 'as_path',
@@ -43,17 +45,18 @@ def in_range(
 ):                      # `value`, as int or float
     "Return `value` as a number between `low` and `high`, else say what is allowed."
     kind = 'a whole number' if whole else 'a number'
-    if isinstance(value, bool) or not isinstance(value, (Number, np.number)) or isinstance(value, complex):
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{what} is {value!r}, a {type(value).__name__}: give {kind}, at least {low}.")
     upto = '' if high == math.inf else f' and at most {high}'
-    if not (low <= value <= high) or math.isinf(value) or (whole and value != int(value)):
+    if not low <= value <= high or math.isinf(value) or (whole and value != int(value)):
         raise ValueError(f"{what} is {value!r}: give {kind}, at least {low}{upto}.")
     return int(value) if whole else float(value)
 
 # %% ../nbs/00_pictures.ipynb #3a8a9543
 class PictureNotFound(FileNotFoundError, ValueError): "There is no such picture file."
 
-MIN_SIDE, MAX_ASPECT = 4, 20  # px; longer side over shorter side
+MIN_SIDE = 4     # px
+MAX_ASPECT = 20  # longer side over shorter side
 
 def upright_rgb(
     im:Image.Image,  # Any PIL picture: grey, palette, transparent, CMYK, 16-bit, animated, rotated by EXIF
@@ -61,21 +64,19 @@ def upright_rgb(
     "Turn any PIL picture into an upright RGB one."
     if getattr(im, 'n_frames', 1) > 1: im.seek(0)
     im = ImageOps.exif_transpose(im)
-    if im.mode in ('I', 'F') or im.mode.startswith('I;16'): return Image.fromarray(np.stack([_eight_bits(im)]*3, -1))
+    if im.mode.startswith(('I', 'F')): im = Image.fromarray(_eight_bits(im))
     if im.mode == 'La': im = im.convert('LA')
-    if im.mode in ('RGBA', 'LA', 'PA', 'RGBa') or 'transparency' in im.info:
-        im = im.convert('RGBA')
-        return Image.alpha_composite(Image.new('RGBA', im.size, 'white'), im).convert('RGB')
+    if im.has_transparency_data: im = Image.alpha_composite(Image.new('RGBA', im.size, 'white'), im.convert('RGBA'))
     return im.convert('RGB')
 
 def _eight_bits(im):
     "The grey values of a 16-bit, 32-bit or float picture as uint8."
-    a = np.asarray(im).astype(np.float64)
-    if not np.isfinite(a).all() or a.min() < 0:
-        raise ValueError(
-            f"The picture's values run from {a.min():.4g} to {a.max():.4g}: "
-            "they must be finite and at least 0.")
-    top = 1 if im.mode == 'F' and a.max() <= 1 else 255 if im.mode == 'F' and a.max() <= 255 else 65535
+    a = np.asarray(im, np.float64)
+    low, high = a.min(), a.max()
+    if not 0 <= low <= high < math.inf:
+        raise ValueError(f"The picture's values run from {low:.4g} to {high:.4g}: they must be finite and at least 0.")
+    top = 65535
+    if im.mode == 'F' and high <= 255: top = 1 if high <= 1 else 255
     return (np.clip(a/top, 0, 1)*255).round().astype(np.uint8)
 
 # %% ../nbs/00_pictures.ipynb #bdace15a
@@ -105,7 +106,7 @@ def _bytes_of(src, timeout=20):
     p = as_path(src)
     if p.is_dir(): raise ValueError(f"{p} is a folder: give one picture file.")
     if not p.exists():
-        near = difflib.get_close_matches(p.name, [o.name for o in p.parent.iterdir()], 1) if p.parent.is_dir() else []
+        near = difflib.get_close_matches(p.name, [o.name for o in p.parent.glob('*')], 1)
         raise PictureNotFound(
             f"There is no file {p}. " + (f"Did you mean {p.parent/near[0]}?" if near else "Check the path."))
     try: return p.read_bytes(), str(p)
@@ -132,39 +133,37 @@ def _from_array(a):
     if a.ndim == 2: a = a[..., None]
     if a.ndim != 3 or a.shape[-1] not in (1, 3, 4):
         raise ValueError(f"The array has shape {a.shape}: give (H, W), (H, W, 3) or (H, W, 4).")
-    if 0 in a.shape:
-        raise ValueError(f"The array has shape {a.shape}, no pixel at all: give at least {MIN_SIDE}x{MIN_SIDE} px.")
-    if a.dtype == bool: a = a.astype(np.float32)
-    top = 255 if a.dtype.kind in 'iu' and a.dtype != np.uint16 else 65535 if a.dtype == np.uint16 else 1
-    if a.dtype.kind not in 'iuf':
+    if a.dtype.kind not in 'buif':
         raise TypeError(f"The array holds {a.dtype}: give uint8 from 0 to 255 or float from 0 to 1.")
-    x = torch.from_numpy(np.ascontiguousarray(a, dtype=np.float32)/top).permute(2, 0, 1)[None]
-    _check_values(x, 'array')
+    top = 1
+    if a.dtype.kind in 'ui': top = 65535 if a.dtype == np.uint16 else 255
+    x = torch.from_numpy(a.astype(np.float32)/top).permute(2, 0, 1)[None]
+    _check_values(x, 'array', a)
     if x.shape[1] == 4: x = x[:, :3]*x[:, 3:] + 1 - x[:, 3:]
     return x.expand(1, 3, -1, -1)
 
 def _from_tensor(t):
     "A tensor (1|3, H, W) or (1, 1|3, H, W) as a float tensor (1, 3, H, W) in [0, 1]."
     if t.ndim == 3: t = t[None]
-    if t.ndim != 4 or t.shape[0] != 1 or t.shape[1] not in (1, 3):
+    if t.shape[:-2] not in ((1, 1), (1, 3)):
         raise ValueError(f"The tensor has shape {tuple(t.shape)}: give one picture, (3, H, W) or (1, 3, H, W).")
-    if 0 in t.shape:
-        raise ValueError(
-            f"The tensor has shape {tuple(t.shape)}, no pixel at all: "
-            f"give at least {MIN_SIDE}x{MIN_SIDE} px.")
     if t.is_complex():
         raise TypeError(f"The tensor holds {t.dtype}: give uint8 from 0 to 255 or float from 0 to 1.")
     x = t.detach().float()
     if not t.is_floating_point() and t.dtype != torch.bool: x = x/255
-    _check_values(x, 'tensor')
+    _check_values(x, 'tensor', t)
     return x.expand(1, 3, -1, -1)
 
-def _check_values(x, what):
-    if not torch.isfinite(x).all(): raise ValueError(f"The {what} holds NaN or infinity: give finite values.")
-    lo, hi = x.min().item(), x.max().item()
-    if lo < -1e-4 or hi > 1 + 1e-4:
+def _check_values(x, what, given):
+    "Refuse a picture without pixels, or with values that are no colours."
+    if not x.numel():
         raise ValueError(
-            f"The {what}'s values run from {lo:.4g} to {hi:.4g}: "
+            f"The {what} has shape {tuple(given.shape)}, no pixel at all: give at least {MIN_SIDE}x{MIN_SIDE} px.")
+    if not torch.isfinite(x).all(): raise ValueError(f"The {what} holds NaN or infinity: give finite values.")
+    low, high = x.min().item(), x.max().item()
+    if low < -1e-4 or high > 1 + 1e-4:
+        raise ValueError(
+            f"The {what}'s values run from {low:.4g} to {high:.4g}: "
             "give floats from 0 to 1, or whole numbers from 0 to 255.")
 
 # %% ../nbs/00_pictures.ipynb #6bcee6dc
@@ -173,8 +172,7 @@ def fit_size(
     size:int,  # Longer side wanted, px
 ):             # Height and width with the same aspect, px, at least 1
     "Height and width whose longer side is `size`."
-    h, w = hw
-    return max(1, round(h*size/max(h, w))), max(1, round(w*size/max(h, w)))
+    return tuple(max(1, round(side*size/max(hw))) for side in hw)
 
 def resize(
     x:torch.Tensor,  # Picture, (1, 3, H, W) in [0, 1]
@@ -183,7 +181,7 @@ def resize(
     "Resize a picture, anti-aliased."
     hw = tuple(size) if isinstance(size, (tuple, list)) else fit_size(x.shape[-2:], size)
     if hw == tuple(x.shape[-2:]): return x
-    return F.interpolate(x, hw, mode='bicubic', antialias=True, align_corners=False).clamp(0, 1)
+    return F.interpolate(x, hw, mode='bicubic', antialias=True).clamp(0, 1)
 
 # %% ../nbs/00_pictures.ipynb #41fcf983
 def middle(
@@ -191,9 +189,11 @@ def middle(
     hw,              # Height and width whose proportions are wanted
 )->torch.Tensor:     # As much of it as has these proportions
     "The middle of a picture, in other proportions."
-    (h, w), (th, tw), least = x.shape[-2:], hw, min(max(x.shape[-2:]), max(hw))
-    if all(abs(a - b) <= 1 for a, b in zip(fit_size((h, w), least), fit_size(hw, least))):
-        return x  # the same, but for rounding
+    h, w = x.shape[-2:]
+    th, tw = hw
+    least = min(max(h, w), max(hw))
+    sides = zip(fit_size((h, w), least), fit_size(hw, least))
+    if all(abs(a - b) <= 1 for a, b in sides): return x  # the same, but for rounding
     ch, cw = max(1, min(h, round(w*th/tw))), max(1, min(w, round(h*tw/th)))
     return x[..., (h - ch)//2:(h + ch)//2, (w - cw)//2:(w + cw)//2]
 
@@ -204,11 +204,10 @@ def load_picture(
 )->torch.Tensor:    # (1, 3, H, W), float32, RGB, in [0, 1], on the CPU unless a tensor came from elsewhere
     "Read anything a person has into the one form pictures have here."
     if isinstance(getattr(anything, 'image', None), Image.Image): anything = anything.image
-    if isinstance(anything, (str, os.PathLike, bytes, bytearray, memoryview)):
-        x = _from_array(np.asarray(open_picture(anything)))
-    elif isinstance(anything, Image.Image):  x = _from_array(np.asarray(upright_rgb(anything)))
-    elif isinstance(anything, torch.Tensor): x = _from_tensor(anything)
-    elif isinstance(anything, np.ndarray):   x = _from_array(anything)
+    if isinstance(anything, (str, os.PathLike, bytes, bytearray, memoryview)): anything = open_picture(anything)
+    elif isinstance(anything, Image.Image): anything = upright_rgb(anything)
+    if isinstance(anything, torch.Tensor): x = _from_tensor(anything)
+    elif isinstance(anything, (Image.Image, np.ndarray)): x = _from_array(np.asarray(anything))
     else:
         raise TypeError(
             f"A {type(anything).__name__} is not a picture: give a path, web address, bytes, PIL picture, "
@@ -233,10 +232,10 @@ def to_pil(
     if not isinstance(x, torch.Tensor):
         raise TypeError(f"to_pil was given a {type(x).__name__}: give a tensor (1, 3, H, W).")
     x = x.detach().float().cpu()
-    x = x[0] if x.ndim == 4 and x.shape[0] == 1 else x
-    if x.ndim != 3 or x.shape[0] != 3:
+    if x.shape[:-2] == (1, 3): x = x[0]
+    if x.shape[:-2] != (3,):
         raise ValueError(f"The tensor has shape {tuple(x.shape)}: give (1, 3, H, W) or (3, H, W).")
-    return Image.fromarray((x.clamp(0, 1)*255).round().to(torch.uint8).permute(1, 2, 0).numpy())
+    return Image.fromarray((x.clamp(0, 1)*255).round().byte().permute(1, 2, 0).numpy())
 
 # %% ../nbs/00_pictures.ipynb #21130a18
 PICTURE_FORMATS = ('.png', '.jpg', '.jpeg', '.webp', '.tif', '.tiff', '.bmp')
@@ -261,18 +260,16 @@ def whole_file(
 ):         # Yields a temporary path beside it, with the same extension
     "Write a file whole or not at all: fill the temporary path, it is moved into place at the end."
     p = Path(path)
-    try: fd, tmp = tempfile.mkstemp(suffix=p.suffix, prefix='.part-', dir=p.parent)
+    tmp = p.with_name(f'.part-{uuid4().hex}{p.suffix}')
+    try: tmp.touch()
     except OSError as e:
         raise ValueError(f"{p} cannot be written: {e.strerror}. Choose another folder.") from None
-    os.close(fd)
-    umask = os.umask(0)
-    os.umask(umask)
+    mode = tmp.stat().st_mode  # that of any new file; some writers leave another
     try:
-        yield Path(tmp)
-        os.chmod(tmp, 0o666 & ~umask)
-        os.replace(tmp, p)
-    finally:
-        if os.path.exists(tmp): os.unlink(tmp)
+        yield tmp
+        tmp.chmod(mode)
+        tmp.replace(p)
+    finally: tmp.unlink(missing_ok=True)
 
 def save_picture(
     x,              # Picture tensor or PIL picture
@@ -289,9 +286,6 @@ def save_picture(
 # %% ../nbs/00_pictures.ipynb #4a61ba33
 class Plate(Figure):
     "A matplotlib figure that shows itself in a notebook, with or without `pyplot`."
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        FigureCanvasAgg(self)
 
     def _repr_png_(self):
         buf = io.BytesIO()
@@ -307,7 +301,7 @@ def show_pictures(
     "Show pictures side by side with titles."
     pictures = list(pictures) if isinstance(pictures, (list, tuple)) else [pictures]
     if not pictures: raise ValueError("show_pictures was given no picture: give at least one.")
-    titles = [None]*len(pictures) if titles is None else [titles] if isinstance(titles, str) else list(titles)
+    titles = listify(titles) or ['']*len(pictures)
     if len(titles) != len(pictures):
         raise ValueError(f"There are {len(pictures)} pictures and {len(titles)} titles: give one title for each.")
     ims = [to_pil(o if isinstance(o, torch.Tensor) else load_picture(o)) for o in pictures]
@@ -316,11 +310,11 @@ def show_pictures(
     aspect = np.median([im.width/im.height for im in ims])
     extra = .3 if any(titles) else .05
     fig = Plate(figsize=(ncols*height*aspect + .1*ncols, nrows*(height + extra)), layout='constrained', dpi=100)
-    axs = np.atleast_1d(fig.subplots(nrows, ncols)).ravel()
+    axs = fig.subplots(nrows, ncols, squeeze=False).ravel()
     for ax in axs: ax.axis('off')
-    for ax, im, t in zip(axs, ims, titles):
+    for ax, im, title in zip(axs, ims, titles):
         ax.imshow(im)
-        if t: ax.set_title(t, fontsize=10)
+        ax.set_title(title, fontsize=10)
     return fig
 
 # %% ../nbs/00_pictures.ipynb #96347416
@@ -331,34 +325,35 @@ def contact_sheet(
     height:int=216,       # Height of each picture, px
 )->Image.Image:           # All of them on white
     "Pictures in rows on one sheet, each scaled to the same height."
-    rows = [[None if o is None else to_pil(load_picture(o)) for o in r] for r in rows]
-    if not any(o for r in rows for o in r):
-        raise ValueError("contact_sheet was given no picture: give at least one.")
     height = in_range(height, 'height', 8, whole=True)
-    n = max(map(len, rows))
-    gap = 6
-    font = ImageFont.load_default(12)
-    captions = [[] for _ in rows] if captions is None else captions
+    rows = [[None if o is None else _as_high(to_pil(load_picture(o)), height) for o in row] for row in rows]
+    if not any(map(any, rows)): raise ValueError("contact_sheet was given no picture: give at least one.")
+    captions = [()]*len(rows) if captions is None else captions
     if len(captions) != len(rows):
         raise ValueError(
             f"There are {len(rows)} rows and {len(captions)} lists of captions: give one list for each row.")
-    rows = [[o and o.resize((max(1, round(o.width*height/o.height)), height), Image.LANCZOS) for o in r] for r in rows]
-    widths = [max([o.width for r in rows for o in r[i:i+1] if o] + [24]) for i in range(n)]
-    at, line = [gap + sum(widths[:i]) + i*gap for i in range(n)], 18
-    top, pitch = gap + (line if titles else 0), height + gap + (line if any(captions) else 0)
-    page = Image.new('RGB', (at[-1] + widths[-1] + gap, top + len(rows)*pitch), 'white')
-    draw = ImageDraw.Draw(page)
-    for i, t in enumerate(titles or []): draw.text((at[i], 3), _fitting(t, font, widths[i]), 'black', font)
-    for j, (r, texts) in enumerate(zip(rows, captions)):
-        for i, o in enumerate(r):
-            if o: page.paste(o, (at[i], top + j*pitch))
-        for i, t in enumerate(texts):
-            draw.text((at[i], top + j*pitch + height + 1), _fitting(t, font, widths[i]), 'black', font)
+    gap, line = 6, 18
+    widths = [max([24, *(o.width for o in column if o)]) for column in zip_longest(*rows)]
+    lefts = list(accumulate((width + gap for width in widths), initial=gap))
+    top = gap + (line if titles else 0)
+    pitch = height + gap + (line if any(captions) else 0)
+    page = Image.new('RGB', (lefts[-1], top + len(rows)*pitch), 'white')
+    _write(page, titles or (), lefts, widths, 3)
+    for i, (row, texts) in enumerate(zip(rows, captions)):
+        y = top + i*pitch
+        for o, left in zip(row, lefts):
+            if o: page.paste(o, (left, y))
+        _write(page, texts, lefts, widths, y + height + 1)
     return page
 
-def _fitting(text, font, width):
-    "`text`, cut so that it fits into `width` pixels."
-    text = str(text or '')
-    if font.getlength(text) <= width: return text
-    while text and font.getlength(text + '…') > width: text = text[:-1]
-    return text + '…'
+def _as_high(im, height): return im.resize((max(1, round(im.width*height/im.height)), height), Image.LANCZOS)
+
+def _write(page, texts, lefts, widths, y):
+    "A line of texts, each cut so that it fits into its width."
+    draw, font = ImageDraw.Draw(page), ImageFont.load_default(12)
+    for text, left, width in zip(texts, lefts, widths):
+        short = text = str(text or '')
+        while font.getlength(short) > width:
+            text = text[:-1]
+            short = text + '…'
+        draw.text((left, y), short, 'black', font)

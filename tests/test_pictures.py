@@ -355,7 +355,7 @@ def test_read_only_folder(tmp_path, monkeypatch, photo, refused):
 
 def test_folder_that_turns_read_only_later(tmp_path, monkeypatch, photo, refused):
     def no(*a, **k): raise PermissionError(13, 'Permission denied')
-    monkeypatch.setattr('tempfile.mkstemp', no)
+    monkeypatch.setattr('pathlib.Path.touch', no)
     refused(lambda: save_picture(photo, tmp_path/'a.png'), 'a.png cannot be written', 'Permission denied')
     assert not list(tmp_path.iterdir())
 
