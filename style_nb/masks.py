@@ -10,8 +10,9 @@ import base64, hashlib, io, math
 import numpy as np, torch, torch.nn.functional as F
 from PIL import Image, ImageColor, ImageDraw
 from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.ndimage import distance_transform_edt, gaussian_filter
-from .pictures import MIN_SIDE, Plate, in_range, load_picture, one_of, resize, show_pictures
+from scipy.ndimage import distance_transform_edt, gaussian_filter, mean
+from fastcore.basics import listify
+from .pictures import MIN_SIDE, Plate, in_range, load_picture, one_of, resize, show_pictures, to_pil
 
 # %% auto #0
 __all__ = ['STROKE', 'MASK_BYTES', 'load_mask', 'feather', 'layer_mask', 'as_masks', 'show_masks', 'colour_masks', 'segment',
@@ -36,8 +37,7 @@ def feather(
     "A mask with soft edges."
     m = load_mask(mask)
     sigma = in_range(radius, 'radius', 0, 1)*max(m.shape[-2:])
-    blurred = gaussian_filter(m[0, 0].double().numpy(), sigma, mode='nearest')
-    return load_mask(torch.from_numpy(blurred).float().clamp(0, 1))
+    return load_mask(gaussian_filter(m[0, 0].double().numpy(), sigma, mode='nearest'))
 
 # %% ../nbs/34_masks.ipynb #7a5eca78
 def layer_mask(
@@ -46,23 +46,19 @@ def layer_mask(
     reach:int=0,        # How far in a place must lie to count as in, px of the mask
 )->torch.Tensor:        # (1, 1, *hw)
     "A mask at the size of a layer's maps: the mean over what each place covers."
-    if reach:
-        mask = -F.max_pool2d(-mask, (2*reach + 1, 1), 1, (reach, 0))
-        mask = -F.max_pool2d(-mask, (1, 2*reach + 1), 1, (0, reach))
-    height, width = mask.shape[-2:]
+    for _ in range(2 if reach else 0):  # along columns, then along rows
+        mask = -F.max_pool2d(-mask, (2*reach + 1, 1), 1, (reach, 0)).mT
     hw = tuple(hw)
-    if hw == (height, width): return mask
-    if hw[0] <= height and hw[1] <= width: return F.interpolate(mask, hw, mode='area')
-    return F.interpolate(mask, hw, mode='bilinear', align_corners=False)
+    if hw == mask.shape[-2:]: return mask
+    smaller = all(new <= old for new, old in zip(hw, mask.shape[-2:]))
+    return F.interpolate(mask, hw, mode='area' if smaller else 'bilinear')
 
 # %% ../nbs/34_masks.ipynb #c379bb43
 def as_masks(
     masks,      # A mask, a list of them or a dict {name: mask}
 )->dict:        # {name: mask}, a list being numbered from 1
     "Masks with names."
-    if not isinstance(masks, dict):
-        several = masks if isinstance(masks, (list, tuple)) else [masks]
-        masks = {f'mask {i}': m for i, m in enumerate(several, 1)}
+    if not isinstance(masks, dict): masks = {f'mask {i}': m for i, m in enumerate(listify(masks), 1)}
     return {str(k): load_mask(v) for k, v in masks.items()}
 
 def show_masks(
@@ -82,12 +78,11 @@ def show_masks(
 def _main_colours(a, least):
     "The colours that cover at least `least` of an 8-bit map, the most frequent first, none near another."
     pixels = a.reshape(-1, 3)
-    coarse = pixels//8
-    kinds, counts = np.unique(coarse, axis=0, return_counts=True)
+    _, kinds, counts = np.unique(pixels//8, axis=0, return_inverse=True, return_counts=True)
     found = []
     for i in np.argsort(-counts, kind='stable'):
-        if counts[i] < least*counts.sum(): break
-        colour = pixels[(coarse == kinds[i]).all(1)].mean(0).round()
+        if counts[i] < least*len(pixels): break
+        colour = pixels[kinds.ravel() == i].mean(0).round()
         if all(np.abs(colour - other).max() > 40 for other in found): found.append(colour)
     return found
 
@@ -108,7 +103,7 @@ def colour_masks(
     least:float=.005,     # Least share of the map that makes a colour count, where they are to be found
 )->dict:                  # {name: mask}; a found colour's name is '#rrggbb', the largest region first
     "A mask for each colour of a colour-coded map."
-    a = (load_picture(picture)[0].permute(1, 2, 0)*255).round().numpy().astype(np.int64)
+    a = np.asarray(to_pil(load_picture(picture)), int)
     if colours is None:
         found = _main_colours(a, in_range(least, 'least', 0, 1))
         colours = {'#%02x%02x%02x' % tuple(c.astype(int)): c for c in found}
@@ -116,24 +111,23 @@ def colour_masks(
         raise ValueError(
             f"No colour covers {least:.1%} of the map: draw regions of one colour each, or lower least.")
     values = [ImageColor.getrgb(c)[:3] if isinstance(c, str) else c for c in colours.values()]
-    nearest = _nearest(np.stack([((a - np.asarray(v))**2).sum(-1) for v in values]))
+    nearest = _nearest(np.stack([((a - v)**2).sum(-1) for v in values]))
     return {n: load_mask(nearest == i) for i, n in enumerate(colours)}
 
 # %% ../nbs/34_masks.ipynb #946f4765
 def _merged(rgb, patch, n, place):
     "Which of `n` groups each pixel is in, from 1: its patch is merged with those near in colour and place."
     from skimage.color import rgb2lab
-    yx = np.mgrid[:rgb.shape[0], :rgb.shape[1]]*(100*place/max(rgb.shape))
+    yx = np.mgrid[:len(rgb), :rgb.shape[1]]*(100*place/max(rgb.shape))
     values = [*np.moveaxis(rgb2lab(rgb), -1, 0), *yx]
-    count = np.bincount(patch.ravel())
-    means = np.stack([np.bincount(patch.ravel(), v.ravel())/count for v in values], 1)
+    means = np.stack([mean(v, patch, np.unique(patch)) for v in values], 1)
     if len(means) == 1: return np.ones_like(patch)
     return fcluster(linkage(means, 'ward'), n, 'maxclust')[patch]
 
 def _middle_row(mask):
     "How far down a mask lies, 0 to 1."
-    rows = torch.linspace(0, 1, mask.shape[-2]).view(-1, 1)
-    return float((mask[0, 0]*rows).sum()/mask.sum().clamp_min(1))
+    rows = torch.linspace(0, 1, mask.shape[-2])
+    return float(rows @ mask[0, 0].sum(1)/mask.sum().clamp_min(1))
 
 # %% ../nbs/34_masks.ipynb #15b4d527
 def segment(
@@ -151,8 +145,8 @@ def segment(
     rgb = resize(x, min(size, max(x.shape[-2:])))[0].permute(1, 2, 0).cpu().numpy()
     patch = slic(rgb, n_segments=patches, compactness=10, sigma=1, start_label=0)
     group = _merged(rgb, patch, n, place)
-    hard = torch.stack([torch.from_numpy(group == g).float() for g in range(1, group.max() + 1)])[None]
-    winner = F.interpolate(hard, tuple(x.shape[-2:]), mode='bilinear', align_corners=False).argmax(1)
+    hard = torch.stack([torch.from_numpy(group == g).float() for g in np.unique(group)])[None]
+    winner = F.interpolate(hard, x.shape[-2:], mode='bilinear').argmax(1)
     return sorted((load_mask(winner == g) for g in range(hard.shape[1])), key=_middle_row)
 
 # %% ../nbs/34_masks.ipynb #1207fa14
@@ -166,7 +160,7 @@ def _stroke_points(points, number):
         raise ValueError(
             f"Stroke {number} has the points {str(points)[:60]}: "
             "give pairs (x, y), each a share of the picture's width and height.")
-    return [tuple(p) for p in found.tolist()]
+    return list(map(tuple, found.tolist()))
 
 # %% ../nbs/34_masks.ipynb #8555390c
 def as_strokes(
@@ -177,21 +171,21 @@ def as_strokes(
         raise TypeError(
             f"strokes is a {type(strokes).__name__}: "
             "give a list, each like dict(points=[(.2, .3), (.6, .4)], radius=.05).")
-    given = [s if isinstance(s, dict) else dict(points=s) for s in strokes]
-    for s in given:
-        for name in s: one_of(name, STROKE, 'field of a stroke')
-    found = [STROKE | s for s in given]
-    for i, s in enumerate(found, 1):
-        s['points'] = _stroke_points(s['points'], i)
-        s['radius'] = in_range(s['radius'], 'radius of a stroke', 0, 1)
-        s['erase'] = bool(s['erase'])
-        s['fill'] = bool(s['fill'])
-    return found
+    return [_stroke(s if isinstance(s, dict) else dict(points=s), i) for i, s in enumerate(strokes, 1)]
+
+def _stroke(given, number):
+    "One stroke with all its fields, checked."
+    for name in given: one_of(name, STROKE, 'field of a stroke')
+    s = STROKE | given
+    s['points'] = _stroke_points(s['points'], number)
+    s['radius'] = in_range(s['radius'], 'radius of a stroke', 0, 1)
+    for name in ('erase', 'fill'): s[name] = bool(s[name])
+    return s
 
 # %% ../nbs/34_masks.ipynb #7248b853
 def _levels(mask):
     "The levels of a mask, 0 to 255, as an array."
-    return (mask[0, 0].cpu()*255).round().to(torch.uint8).numpy()
+    return (mask[0, 0].cpu()*255).round().byte().numpy()
 
 def _draw_stroke(draw, stroke, width, height):
     "One stroke on a page of that size."
@@ -213,14 +207,11 @@ def mask_from_strokes(
 )->torch.Tensor:        # (1, 1, *hw)
     "A mask drawn with a brush."
     h, w = (in_range(n, 'hw', MIN_SIDE, whole=True) for n in hw)
-    page = Image.new('L', (4*w, 4*h))
-    if on is not None:
-        ground = Image.fromarray(_levels(layer_mask(load_mask(on), (h, w))))
-        page.paste(ground.resize(page.size, Image.NEAREST))
+    ground = torch.zeros(1, 1, h, w) if on is None else layer_mask(load_mask(on), (h, w))
+    page = Image.fromarray(_levels(ground)).resize((4*w, 4*h), Image.NEAREST)
     draw = ImageDraw.Draw(page)
     for stroke in as_strokes(strokes): _draw_stroke(draw, stroke, *page.size)
-    m = load_mask(page.resize((w, h), Image.BOX))
-    return feather(m, soft) if soft else m
+    return feather(page.resize((w, h), Image.BOX), soft)
 
 # %% ../nbs/34_masks.ipynb #101b60c4
 def masks_from_strokes(
