@@ -13,12 +13,17 @@ from torch.autograd.function import once_differentiable
 from .pictures import one_of
 
 # %% auto #0
-__all__ = ['EPS', 'STYLE_NORMS', 'CONTENT_NORMS', 'TV_KINDS', 'gram', 'style_scale', 'content_scale', 'squared_distance',
+__all__ = ['EPS', 'STYLE_NORMS', 'CONTENT_NORMS', 'TV_KINDS', 'wide', 'gram', 'style_scale', 'content_scale', 'squared_distance',
            'gram_distance', 'content_loss', 'style_loss', 'tv_loss', 'blend_grams']
 
 # %% ../nbs/30_losses.ipynb #623e5f46
-def _is_half(x): return x.dtype in (torch.bfloat16, torch.float16)
-def _wide(x): return x.float() if _is_half(x) else x
+def wide(
+    x:torch.Tensor,  # Real numbers of any type
+)->torch.Tensor:     # The same; 16-bit ones as float32
+    "A tensor in at least 32 bits."
+    return x.float() if _is_half(x) else x
+
+def _is_half(x): return x.dtype.itemsize == 2
 def _rows(f): return f.permute(0, 2, 3, 1).flatten(1, 2)  # maps (B, C, H, W) to places (B, H W, C)
 def _maps(x, hw): return x.view(len(x), *hw, -1).permute(0, 3, 1, 2)  # and back
 
@@ -26,27 +31,11 @@ def _maps(x, hw): return x.view(len(x), *hw, -1).permute(0, 3, 1, 2)  # and back
 def _products(x):
     "Sum over places of outer products: x (B, N, C) to (B, C, C), in at least float32."
     B, N, C = x.shape
-    if N < 2**14 or x.dtype == torch.float64: return torch.bmm(_wide(x).mT, _wide(x))
+    if N < 2**14 or x.dtype == torch.float64: return torch.bmm(wide(x).mT, wide(x))
     n = N//(768 if _is_half(x) else 64)  # places in a block
-    rest = _wide(x[:, N//n*n:])
+    rest = wide(x[:, N//n*n:])
     blocks = x[:, :N//n*n].reshape(-1, n, C)
-    return torch.bmm(rest.mT, rest) + _wide(torch.bmm(blocks.mT, blocks)).view(B, -1, C, C).sum(1)
-
-# %% ../nbs/30_losses.ipynb #9f94d401
-class _Gram(Function):
-    @staticmethod
-    def forward(ctx, f):
-        x = _rows(f)
-        ctx.save_for_backward(x)
-        ctx.hw = f.shape[-2:]
-        return _products(x)/x.shape[1]
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, dg):
-        x, = ctx.saved_tensors
-        s = (dg + dg.mT)/x.shape[1]
-        return _maps(torch.bmm(x, s.to(x.dtype)), ctx.hw)
+    return torch.bmm(rest.mT, rest) + wide(torch.bmm(blocks.mT, blocks)).view(B, -1, C, C).sum(1)
 
 # %% ../nbs/30_losses.ipynb #35492413
 def gram(
@@ -54,7 +43,8 @@ def gram(
 )->torch.Tensor:         # (B, C, C): mean over places of products of channels; float32 (float64 for float64)
     "Gram matrices `F Fᵀ / (H W)` of feature maps."
     if feats.ndim != 4: raise ValueError(f"gram was given shape {tuple(feats.shape)}: give feature maps (B, C, H, W).")
-    return _Gram.apply(feats)
+    x = _rows(feats)
+    return _products(x)/x.shape[1]
 
 # %% ../nbs/30_losses.ipynb #ffd4c3bf
 EPS = 1e-8

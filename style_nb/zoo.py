@@ -13,7 +13,7 @@ import numpy as np, torch, torch.nn.functional as F
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from .losses import EPS, STYLE_NORMS, CONTENT_NORMS
-from .losses import blend_grams, gram, gram_distance, squared_distance
+from .losses import blend_grams, gram, gram_distance, squared_distance, wide
 
 # %% auto #0
 __all__ = ['MOST', 'FLOOR', 'SIDE', 'PATCHES', 'STYLE_KINDS', 'KIND_NORMS', 'SEEN', 'FROM', 'CONTENT_KINDS', 'StyleKind',
@@ -24,7 +24,7 @@ class _Kind:
     def check(self, norm):
         "Refuse a normalisation this kind does not know."
         if norm not in self.norms:
-            raise ValueError(f"{self.about[0].upper()}{self.about[1:]}: this kind does not know the norm {norm!r}, "
+            raise ValueError(f"{self.about.capitalize()}: this kind does not know the norm {norm!r}, "
                              f"give one of {', '.join(self.norms)}.")
 
     def scale(self, target, norm='unit', *places):
@@ -74,9 +74,7 @@ FLOOR = 1e-3    # of the energy of the mean: the least spread a style is taken t
 def _rows(f):
     "Places of feature maps as points, (N, C), in at least float32."
     if f.ndim != 4: raise ValueError(f"Feature maps of shape {tuple(f.shape)}: give (1, C, H, W).")
-    return _wide(f).permute(0, 2, 3, 1).reshape(-1, f.shape[1])
-
-def _wide(f): return f.float() if f.dtype in (torch.bfloat16, torch.float16) else f
+    return wide(f).permute(0, 2, 3, 1).reshape(-1, f.shape[1])
 
 def _shares(n, weights): return blend_grams([*torch.eye(n, dtype=torch.float64)], weights).tolist()
 
@@ -230,7 +228,7 @@ def _nearest(x, y):
 
 def _step(feats, most):
     "Distance of the places that are looked at: 1 for up to `most`, else 2 or 3, so that each pixel is still seen."
-    n = feats.shape[-2]*feats.shape[-1]
+    n = feats[0, 0].numel()
     if n <= most: return 1
     return 2 if n <= 4*most else 3
 
@@ -279,7 +277,7 @@ def patches(
     if min(h, w) < SIDE:
         raise ValueError(f"Feature maps of {w}x{h} places have no patch of {SIDE}x{SIDE}: "
                          "raise size, or use shallower layers.")
-    return F.unfold(_wide(feats), SIDE, stride=_step(feats, most))[0].mT
+    return F.unfold(wide(feats), SIDE, stride=_step(feats, most))[0].mT
 
 # %% ../nbs/32_zoo.ipynb #f036ebdc
 def _patch_measure(f): return _some(patches(f, 2**30), PATCHES)
