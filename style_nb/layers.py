@@ -91,10 +91,13 @@ def convolution(
 
 # %% ../nbs/18_layers.ipynb #3bc9db8c
 def _one_pass(x):
-    "Torch's convolution with ReLU for `x`, where there is one."
-    if x.dtype != torch.bfloat16 or x.device.type != 'cpu': return None
-    try: return torch.ops.mkldnn._convolution_pointwise if torch.ops.mkldnn._is_mkldnn_bf16_supported() else None
-    except (AttributeError, RuntimeError): return None
+    "Has torch a convolution with ReLU for `x`?"
+    if x.dtype != torch.bfloat16 or x.device.type != 'cpu': return False
+    try: return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    except (AttributeError, RuntimeError): return False
+
+def _fused(x, weight, bias, pads, stride=(1, 1), clip='none'):
+    return torch.ops.mkldnn._convolution_pointwise(x, weight, bias, pads, stride, (1, 1), 1, clip, (), '')
 
 def _clip_back(g, y, own):
     "The way back over a ReLU that gave `y`; in place where `g` is `own` and lies in one piece."
@@ -113,7 +116,7 @@ def _mirrored(x):
     b, n, h, w = x.shape
     if n > 32 or min(h, w) < 4 or not x.is_contiguous(memory_format=torch.channels_last):
         return F.pad(x, (1, 1, 1, 1), 'reflect')
-    y = torch.empty((b, n, h + 2, w + 2), dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+    y = x.new_empty(b, h + 2, w + 2, n).permute(0, 3, 1, 2)
     y[..., 1:-1, 1:-1] = x
     y[..., ::h+1, 1:-1] = x[..., 1:h-1:h-3, :]  # both border rows; h - 3 steps from the second to the last but one
     y[..., ::w+1] = y[..., 2:w:w-3]
@@ -129,6 +132,12 @@ _LINE = 4  # Neighbours that a convolution to few channels works out at once
 
 def _narrow(conv): return conv.in_channels*_LINE <= 16
 
+def _way_back(conv):
+    "Padding and stride of a convolution's way back; to few channels, `_LINE` places are one step."
+    border = 1 + isinstance(conv, MirrorConv)
+    line = _LINE if _narrow(conv) else 1
+    return [border, border + line - 1], [1, line]
+
 def _laid_out(weight, pad, stride, like):
     "Weights of a convolution as the processor wants them for maps of the shape `like`."
     weight = weight.contiguous(memory_format=torch.channels_last)
@@ -141,21 +150,14 @@ def _packed(conv, shape, pooled):
     down = _laid_out(conv.weight, [1 - mirror]*2, [1, 1], [b, n, h + 2*mirror, w + 2*mirror])
     weight = conv.weight/4 if pooled else conv.weight
     back = weight.flip(2, 3).transpose(0, 1)
-    pads = [1 + mirror]*2
-    stride = [1, 1]
-    if _narrow(conv):
-        back = torch.cat([F.pad(back, (i, _LINE - 1 - i)) for i in range(_LINE)])
-        pads = [1 + mirror, mirror + _LINE]
-        stride = [1, _LINE]
-    return down, _laid_out(back, pads, stride, [b, len(conv.weight), h, w])
+    if _narrow(conv): back = torch.cat([F.pad(back, (i, _LINE - 1 - i)) for i in range(_LINE)])
+    return down, _laid_out(back, *_way_back(conv), [b, len(weight), h, w])
 
-def _lines_back(g, conv, fused, weight):
-    "The way back to few channels: four places share a line, since three channels fill 3 of a processor's 16 lanes."
-    mirror = isinstance(conv, MirrorConv)
-    b, _, h, w = g.shape
-    y = fused(g, weight, None, [1 + mirror, mirror + _LINE], [1, _LINE], [1, 1], 1, 'none', [], '')
-    y = y.permute(0, 2, 3, 1).reshape(b, h + 2*mirror, -1, conv.in_channels)
-    return y[:, :, _LINE - 1:_LINE - 1 + w + 2*mirror].permute(0, 3, 1, 2)
+def _lines_apart(g, conv, w):
+    "The map of a way back to few channels: four places shared a line, as 3 channels fill 3 of a processor's 16 lanes."
+    b, _, h, _ = g.shape
+    places = g.permute(0, 2, 3, 1).reshape(b, h, -1, conv.in_channels)
+    return places[:, :, _LINE - 1:_LINE - 1 + w].permute(0, 3, 1, 2)
 
 # %% ../nbs/18_layers.ipynb #5a898e3d
 def _convolve(x, conv, relu, fused, weight=None):
@@ -164,27 +166,23 @@ def _convolve(x, conv, relu, fused, weight=None):
     if mirror: x = _mirrored(x)
     if fused:
         if weight is None: weight = conv.weight
-        return fused(x, weight, conv.bias, [pad]*2, [1, 1], [1, 1], 1, 'relu' if relu else 'none', [], '')
+        return _fused(x, weight, conv.bias, [pad, pad], clip='relu' if relu else 'none')
     y = F.conv2d(x, conv.weight, conv.bias, padding=pad)
     return y.relu_() if relu else y
 
 def _convolve_back(g, conv, shape, fused, weight=None):
     mirror = isinstance(conv, MirrorConv)
-    if fused and _narrow(conv):  # without packs too: a run that goes on has none at first, and must add up alike
-        if weight is None: weight = _packed(conv, shape, False)[1]
-        g = _lines_back(g, conv, fused, weight)
-    elif weight is None:
-        g = _torchs_way_back(g, conv, shape, mirror)
-    else:
-        g = fused(g, weight, None, [1 + mirror]*2, [1, 1], [1, 1], 1, 'none', [], '')
+    b, n, h, w = shape
+    narrow = fused and _narrow(conv)  # without packs too: a run that goes on has none at first, and must add up alike
+    if narrow and weight is None: weight = _packed(conv, shape, False)[1]
+    if weight is None:
+        like = g.new_empty(b, h + 2*mirror, w + 2*mirror, n).permute(0, 3, 1, 2)  # only its shape is used
+        wanted = [True, False, False]  # of the map, not of weights and bias
+        back = torch.ops.aten.convolution_backward
+        g = back(g, like, conv.weight, None, [1, 1], [1 - mirror]*2, [1, 1], False, [0, 0], 1, wanted)[0]
+    else: g = _fused(g, weight, None, *_way_back(conv))
+    if narrow: g = _lines_apart(g, conv, w + 2*mirror)
     return _fold(g) if mirror else g
-
-def _torchs_way_back(g, conv, shape, mirror):
-    hw = [side + 2*mirror for side in shape[2:]]
-    like = torch.empty((*shape[:2], *hw), dtype=g.dtype, device=g.device, memory_format=torch.channels_last)
-    wanted = [True, False, False]  # of the map, not of weights and bias; of `like` only the shape is used
-    back = torch.ops.aten.convolution_backward
-    return back(g, like, conv.weight, None, [1, 1], [1 - mirror]*2, [1, 1], False, [0, 0], 1, wanted)[0]
 
 # %% ../nbs/18_layers.ipynb #0300f908
 class _Pass(Function):
@@ -192,15 +190,14 @@ class _Pass(Function):
     @staticmethod
     def forward(ctx, x, plan, taps, packs):
         ctx.set_materialize_grads(False)
-        ctx.plan = plan
         ctx.taps = taps
         ctx.packs = packs
         ctx.fused = _one_pass(x)
-        ctx.shapes = []
+        ctx.steps = []
         maps, clipped = {}, []
         pooled = False
         for name, conv, relu in plan:
-            ctx.shapes.append(x.shape)
+            ctx.steps.append((name, conv, relu, x.shape))
             if conv:
                 if packs is not None and name not in packs: packs[name] = _packed(conv, x.shape, pooled)
                 x = _convolve(x, conv, relu, ctx.fused, packs and packs[name][0])
@@ -210,7 +207,7 @@ class _Pass(Function):
             if name in taps: maps[name] = x
             if relu and ctx.needs_input_grad[0]: clipped.append(x)
         ctx.save_for_backward(*clipped)
-        return tuple(maps[tap] for tap in taps)
+        return tuple(maps.values())
 
     @staticmethod
     @once_differentiable
@@ -220,7 +217,7 @@ class _Pass(Function):
         packed = ctx.packs is not None
         g = None
         del grads
-        for (name, conv, relu), shape in zip(reversed(ctx.plan), reversed(ctx.shapes)):
+        for name, conv, relu, shape in reversed(ctx.steps):
             y = clipped.pop() if relu else None
             pool = not (conv or relu)
             more = of_taps.pop(name, None)
@@ -231,7 +228,7 @@ class _Pass(Function):
             if g is None: continue
             if relu: g = _clip_back(g, y, own)
             if conv: g = _convolve_back(g, conv, shape, ctx.fused, ctx.packs and ctx.packs[name][1])
-            elif pool: g = _spread(g if packed else g/4, shape[-2:])
+            if pool: g = _spread(g if packed else g/4, shape[-2:])
         return g, None, None, None
 
 # %% ../nbs/18_layers.ipynb #5cf735c1
@@ -268,7 +265,7 @@ class Chain(nn.Module):
         "Room for packed weights, from the second map of a kind on: a single one is not worth the packing."
         kind = None
         if _one_pass(x):
-            kind = x.shape, x.dtype, [(id(conv.weight), conv.weight._version) for _, conv, _ in self.plan if conv]
+            kind = x.shape, [(id(conv.weight), conv.weight._version) for _, conv, _ in self.plan if conv]
         if kind != self.kind:
             self.packs = None
             self.kind = kind
@@ -278,12 +275,11 @@ class Chain(nn.Module):
 
     def forward(self, x):
         taps = tuple(self._modules)
-        if self.plan:
-            maps = dict(zip(taps, _Pass.apply(x, self.plan, taps, self._packs(x))))
+        maps = {}
+        if self.plan: maps = dict(zip(taps, _Pass.apply(x, self.plan, taps, self._packs(x))))
         else:
-            maps = {}
             for name, m in self.run:
                 x = m.forward(x)  # without the hooks of others
                 if name in taps: maps[name] = x
-        for name in taps: x = self._modules[name](maps.pop(name))
+        for name, tap in self._modules.items(): x = tap(maps.pop(name))
         return x
