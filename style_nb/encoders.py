@@ -10,6 +10,7 @@ import hashlib
 import json
 import warnings
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 import torch
 import torch.nn as nn
@@ -52,15 +53,16 @@ class _Normalise(Function):
 # %% ../nbs/20_encoders.ipynb #c0bbd439
 def _body(shape, pooling, padding):
     "The chain of named modules; leaves the random numbers of others alone."
-    body, n_in = nn.Sequential(), 3
+    body = nn.Sequential()
+    n_in = 3
     with torch.random.fork_rng([]):
-        for l in layer_names(shape.depths):
-            if l.startswith('conv'):
-                n_out = shape.widths[int(l[4])-1]
-                body.add_module(l, convolution(n_in, n_out, padding))
-                n_in = n_out
-            elif l.startswith('relu'): body.add_module(l, nn.ReLU())
-            else: body.add_module(l, POOLINGS[pooling]())
+        for name in layer_names(shape.depths):
+            if name.startswith('pool'): m = POOLINGS[pooling]()
+            elif name.startswith('relu'): m = nn.ReLU()
+            else:
+                m = convolution(n_in, shape.widths[int(name[4]) - 1], padding)
+                n_in = m.out_channels
+            body.add_module(name, m)
     return body
 
 # %% ../nbs/20_encoders.ipynb #358ea745
@@ -76,7 +78,6 @@ class Encoder(nn.Module):
         self.name = name
         self.shape = shape
         self.inputs = 'auto'
-        self.sha256 = ''
         self.pooling = one_of(pooling, POOLINGS, 'pooling')
         self.padding = one_of(padding, PADDINGS, 'padding')
         self.body = _body(shape, pooling, padding)
@@ -86,12 +87,10 @@ class Encoder(nn.Module):
     @property
     def layers(self)->list: return list(self.body._modules)
 
-    @property
+    @cached_property
     def digest(self)->str:
         "Which weights these are, 64 hexadecimal digits: worked out once, when first asked for."
-        if not self.sha256:
-            self.sha256 = weights_digest({k: v.detach().cpu() for k, v in self.body.state_dict().items()})
-        return self.sha256
+        return weights_digest({k: v.detach().cpu() for k, v in self.body.state_dict().items()})
 
 # %% ../nbs/20_encoders.ipynb #d0626436
 @patch
@@ -119,8 +118,8 @@ def check(self:Encoder, layers):
 @patch
 def slice(self:Encoder, layers)->Chain:
     "The chain down to the deepest of `layers`: same weights, hooks of its own."
-    wanted, names = self.check(layers), self.layers
-    names = names[:max(map(names.index, wanted)) + 1]
+    wanted = self.check(layers)
+    names = self.layers[:max(map(self.layers.index, wanted)) + 1]
     return Chain({n: self.body.get_submodule(n) for n in names}, [n for n in names if n in wanted])
 
 @patch
@@ -211,14 +210,14 @@ def _read(path):
 def _random(shape, pooling, padding, weights=None):
     "The encoder `random`, with the seed and the constants of its file."
     path = weights or DATA/'random.safetensors'
+    enc = Encoder('random', shape, pooling, padding)
     try:
         meta, consts = _read(path)
         seed = int((meta or {}).get('seed', 0))
-        enc = random_weights(Encoder('random', shape, pooling, padding), seed)
-        for name, m in enc.body.named_children():
+        for name, m in random_weights(enc, seed).body.named_children():
             if isinstance(m, nn.Conv2d): _apply_constants(m, name, consts)
         # not of the weights: the last bits of normal numbers are not the same on every machine
-        enc.sha256 = weights_digest(consts | {'seed': torch.tensor([seed])})
+        enc.digest = weights_digest(consts | {'seed': torch.tensor([seed])})
     except Exception as e:
         raise ValueError(
             f"{path} does not hold the constants of 'random' ({type(e).__name__}): "
@@ -282,10 +281,9 @@ def _load(enc, state, misfit):
 def _packaged(name, shape, pooling, padding, weights=None):
     "An encoder whose file is in the package, or another file of that form."
     state, plan, card = read_encoder(weights or DATA/f'{name}.safetensors', '' if weights else shape.sha256)
-    own = Shape(shape.about, **{k: tuple(v) for k, v in plan.items()}, weights=shape.weights)
-    enc = Encoder(name, own, pooling, padding)
+    enc = Encoder(name, replace(shape, **{k: tuple(v) for k, v in plan.items()}), pooling, padding)
     _load(enc, state, f"{weights or name} does not fit its plan")
-    enc.sha256 = weights_digest(state) if weights else shape.sha256
+    enc.digest = weights_digest(state) if weights else shape.sha256
     return enc
 
 # %% ../nbs/20_encoders.ipynb #250f55a6
@@ -325,8 +323,6 @@ def encoder(
 )->Encoder:               # Frozen, on the CPU, float32
     "An encoder by name, ready to use."
     shape = ENCODERS[one_of(name, ENCODERS, 'encoder')]
-    one_of(pooling, POOLINGS, 'pooling')
-    one_of(padding, PADDINGS, 'padding')
     one_of(inputs, INPUTS, 'inputs')
     how = shape, pooling, padding, weights
     if name in vggs(): enc = _vgg(name, *how, inputs)
