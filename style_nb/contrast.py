@@ -8,6 +8,7 @@ Docs: https://style-nb.github.io/style_nb/contrast.html.md"""
 from __future__ import annotations
 import numpy as np, torch, torch.nn.functional as F
 from skimage import exposure
+from fastcore.basics import listify
 from .pictures import Plate, in_range, load_picture, one_of, resize, to_pil
 from .colour import luminance
 
@@ -82,8 +83,7 @@ def show_contrast(
     "Pictures with the histograms of their luminance."
     xs = [_open(p)[0] for p in (pictures if isinstance(pictures, (list, tuple)) else [pictures])]
     if not xs: raise ValueError("show_contrast was given no picture: give at least one.")
-    if titles is None: titles = ['']*len(xs)
-    if not isinstance(titles, (list, tuple)): titles = [titles]
+    titles = listify(titles) or ['']*len(xs)
     height = in_range(height, 'height', .1, 100)
     if len(titles) != len(xs):
         raise ValueError(f"There are {len(xs)} pictures and {len(titles)} titles: give one title for each.")
@@ -96,11 +96,11 @@ def show_contrast(
     axs = fig.subplots(2*rows, len(xs), squeeze=False, height_ratios=(1, .45)*rows)
     for x, title, column in zip(xs, titles, axs.T):
         column[0].set_title(title, fontsize=10)
-        for k in range(rows): _show_tones(x[k:k + 1], *column[2*k:2*k + 2])
+        for picture, axes in zip(x.split(1), column.reshape(rows, 2)): _show_tones(picture, *axes)
     return fig
 
 # %% ../nbs/17_contrast.ipynb #d36e05df
-def _enlarged(y, like): return F.interpolate(y, like.shape[-2:], mode='bilinear', align_corners=False)
+def _enlarged(y, like): return F.interpolate(y, like.shape[-2:], mode='bilinear')
 
 def _pyramid(y, bands):
     "Octaves of a map, finest first, then what is left; upsampling and adding gives the map back."
