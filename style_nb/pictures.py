@@ -58,6 +58,7 @@ class PictureNotFound(FileNotFoundError, ValueError): "There is no such picture 
 MIN_SIDE = 4     # px
 MAX_ASPECT = 20  # longer side over shorter side
 
+# %% ../nbs/00_pictures.ipynb #e5d7b7ab
 def upright_rgb(
     im:Image.Image,  # Any PIL picture: grey, palette, transparent, CMYK, 16-bit, animated, rotated by EXIF
 )->Image.Image:      # Mode RGB, first frame, turned upright, transparent parts over white
@@ -69,6 +70,7 @@ def upright_rgb(
     if im.has_transparency_data: im = Image.alpha_composite(Image.new('RGBA', im.size, 'white'), im.convert('RGBA'))
     return im.convert('RGB')
 
+# %% ../nbs/00_pictures.ipynb #f0a536a8
 def _eight_bits(im):
     "The grey values of a 16-bit, 32-bit or float picture as uint8."
     a = np.asarray(im, np.float64)
@@ -92,6 +94,7 @@ def as_path(
         raise ValueError(
             f"{str(path)[:80]!r} cannot be a path: {getattr(e, 'strerror', None) or e}. Check the path.") from None
 
+# %% ../nbs/00_pictures.ipynb #aa7920bb
 def _bytes_of(src, timeout=20):
     "The bytes behind a path, a web address or bytes, and a name for messages."
     if isinstance(src, (bytes, bytearray, memoryview)): return bytes(src), f'{len(src)} bytes of data'
@@ -112,6 +115,7 @@ def _bytes_of(src, timeout=20):
     try: return p.read_bytes(), str(p)
     except OSError as e: raise ValueError(f"Cannot read {p}: {e.strerror}. Check its permissions.") from None
 
+# %% ../nbs/00_pictures.ipynb #6b4a2296
 def open_picture(
     src:str|Path|bytes,  # Path, web address (http or https) or the bytes of a picture file
 )->Image.Image:          # RGB, upright
@@ -142,6 +146,7 @@ def _from_array(a):
     if x.shape[1] == 4: x = x[:, :3]*x[:, 3:] + 1 - x[:, 3:]
     return x.expand(1, 3, -1, -1)
 
+# %% ../nbs/00_pictures.ipynb #093a867e
 def _from_tensor(t):
     "A tensor (1|3, H, W) or (1, 1|3, H, W) as a float tensor (1, 3, H, W) in [0, 1]."
     if t.ndim == 3: t = t[None]
@@ -154,6 +159,7 @@ def _from_tensor(t):
     _check_values(x, 'tensor', t)
     return x.expand(1, 3, -1, -1)
 
+# %% ../nbs/00_pictures.ipynb #90edaccb
 def _check_values(x, what, given):
     "Refuse a picture without pixels, or with values that are no colours."
     if not x.numel():
@@ -174,6 +180,7 @@ def fit_size(
     "Height and width whose longer side is `size`."
     return tuple(max(1, round(side*size/max(hw))) for side in hw)
 
+# %% ../nbs/00_pictures.ipynb #52bc16ef
 def resize(
     x:torch.Tensor,  # Picture, (1, 3, H, W) in [0, 1]
     size,            # Longer side, px, or a pair (height, width)
@@ -216,6 +223,7 @@ def load_picture(
     if size is not None: x = resize(x, in_range(size, 'size', MIN_SIDE, whole=True))
     return x.clamp(0, 1).contiguous()
 
+# %% ../nbs/00_pictures.ipynb #cebc9993
 def _check_shape(h, w):
     if min(h, w) < MIN_SIDE:
         raise ValueError(f"The picture is {w}x{h} px: both sides must be at least {MIN_SIDE} px.")
@@ -271,6 +279,7 @@ def whole_file(
         tmp.replace(p)
     finally: tmp.unlink(missing_ok=True)
 
+# %% ../nbs/00_pictures.ipynb #4fa94a67
 def save_picture(
     x,              # Picture tensor or PIL picture
     path,           # File to write; the extension chooses the format
@@ -292,6 +301,7 @@ class Plate(Figure):
         self.savefig(buf, format='png', bbox_inches='tight', facecolor='white')
         return buf.getvalue()
 
+# %% ../nbs/00_pictures.ipynb #2ba9ec9c
 def show_pictures(
     pictures,           # A picture or a list of them, each anything `load_picture` reads; tensors are clipped to [0, 1]
     titles=None,        # A title for each, or `None`
@@ -326,27 +336,32 @@ def contact_sheet(
 )->Image.Image:           # All of them on white
     "Pictures in rows on one sheet, each scaled to the same height."
     height = in_range(height, 'height', 8, whole=True)
-    rows = [[None if o is None else _as_high(to_pil(load_picture(o)), height) for o in row] for row in rows]
+    rows = [[_as_high(o, height) for o in row] for row in rows]
     if not any(map(any, rows)): raise ValueError("contact_sheet was given no picture: give at least one.")
-    captions = [()]*len(rows) if captions is None else captions
+    captions = captions or [()]*len(rows)
     if len(captions) != len(rows):
         raise ValueError(
             f"There are {len(rows)} rows and {len(captions)} lists of captions: give one list for each row.")
     gap, line = 6, 18
     widths = [max([24, *(o.width for o in column if o)]) for column in zip_longest(*rows)]
-    lefts = list(accumulate((width + gap for width in widths), initial=gap))
-    top = gap + (line if titles else 0)
+    lefts = list(accumulate((w + gap for w in widths), initial=gap))
+    y = gap + (line if titles else 0)
     pitch = height + gap + (line if any(captions) else 0)
-    page = Image.new('RGB', (lefts[-1], top + len(rows)*pitch), 'white')
+    page = Image.new('RGB', (lefts[-1], y + len(rows)*pitch), 'white')
     _write(page, titles or (), lefts, widths, 3)
-    for i, (row, texts) in enumerate(zip(rows, captions)):
-        y = top + i*pitch
+    for row, texts in zip(rows, captions):
         for o, left in zip(row, lefts):
             if o: page.paste(o, (left, y))
         _write(page, texts, lefts, widths, y + height + 1)
+        y += pitch
     return page
 
-def _as_high(im, height): return im.resize((max(1, round(im.width*height/im.height)), height), Image.LANCZOS)
+# %% ../nbs/00_pictures.ipynb #82eca6fc
+def _as_high(picture, height):
+    "A picture scaled to a height; a gap stays one."
+    if picture is None: return None
+    im = to_pil(load_picture(picture))
+    return im.resize((max(1, round(im.width*height/im.height)), height), Image.LANCZOS)
 
 def _write(page, texts, lefts, widths, y):
     "A line of texts, each cut so that it fits into its width."
