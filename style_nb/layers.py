@@ -34,6 +34,7 @@ class _MeanPool(Function):
     @once_differentiable
     def backward(ctx, g): return _spread(g/4, ctx.hw)
 
+# %% ../nbs/18_layers.ipynb #e9e9ff3a
 def _spread(g, hw):
     "The way back of pooling by sums, to a map of `hw`."
     g = _doubled(g)
@@ -61,17 +62,11 @@ class _Mirror(Function):
 
 def _fold(g):
     "The way back over a mirrored border: nobody but the convolution has this gradient, so it may be folded in place."
-    h, w = g.shape[-2:]
-    if min(h, w) < 6:  # the lines that take them in are the same, or cross
-        g[..., 2, :].add_(g[..., 0, :])
-        g[..., -3, :].add_(g[..., -1, :])
-        g[..., 2].add_(g[..., 0])
-        g[..., -3].add_(g[..., -1])
-    else:  # likewise, two lines at once
-        g[..., 2:h-2:h-5, :].add_(g[..., ::h-1, :])
-        g[..., 2:w-2:w-5].add_(g[..., ::w-1])
+    for line, border in ((2, 0), (-3, -1)): g[..., line, :].add_(g[..., border, :])
+    for line, border in ((2, 0), (-3, -1)): g[..., line].add_(g[..., border])
     return g[..., 1:-1, 1:-1]
 
+# %% ../nbs/18_layers.ipynb #2c7ecaf0
 class MirrorConv(nn.Conv2d):
     "A 3x3 convolution that sees the picture mirrored beyond its border; torch's own takes four times as long back."
     def __init__(self, n_in, n_out): super().__init__(n_in, n_out, 3, padding=1, padding_mode='reflect')
@@ -99,6 +94,7 @@ def _one_pass(x):
 def _fused(x, weight, bias, pads, stride=(1, 1), clip='none'):
     return torch.ops.mkldnn._convolution_pointwise(x, weight, bias, pads, stride, (1, 1), 1, clip, (), '')
 
+# %% ../nbs/18_layers.ipynb #80bb40da
 def _clip_back(g, y, own):
     "The way back over a ReLU that gave `y`; in place where `g` is `own` and lies in one piece."
     back = torch.ops.aten.threshold_backward
@@ -122,6 +118,7 @@ def _mirrored(x):
     y[..., ::w+1] = y[..., 2:w:w-3]
     return y
 
+# %% ../nbs/18_layers.ipynb #c5922991
 def _halve(x, fused):
     "The mean of each 2x2 block; where there is a fast convolution, by one of each channel, in a third of the time."
     if not fused: return F.avg_pool2d(x, 2)
@@ -143,6 +140,7 @@ def _laid_out(weight, pad, stride, like):
     weight = weight.contiguous(memory_format=torch.channels_last)
     return torch.ops.mkldnn._reorder_convolution_weight(weight, pad, stride, [1, 1], 1, like)
 
+# %% ../nbs/18_layers.ipynb #b05d5d21
 def _packed(conv, shape, pooled):
     "Weights of a convolution and of its way back, laid out for `shape`; after a pool, the way back with its quarter."
     b, n, h, w = shape
@@ -170,6 +168,7 @@ def _convolve(x, conv, relu, fused, weight=None):
     y = F.conv2d(x, conv.weight, conv.bias, padding=pad)
     return y.relu_() if relu else y
 
+# %% ../nbs/18_layers.ipynb #6e6c66f8
 def _convolve_back(g, conv, shape, fused, weight=None):
     mirror = isinstance(conv, MirrorConv)
     b, n, h, w = shape
@@ -213,23 +212,27 @@ class _Pass(Function):
     @once_differentiable
     def backward(ctx, *grads):
         of_taps = dict(zip(ctx.taps, grads))
-        clipped = list(ctx.saved_tensors)
-        packed = ctx.packs is not None
-        g = None
         del grads
-        for name, conv, relu, shape in reversed(ctx.steps):
-            y = clipped.pop() if relu else None
-            pool = not (conv or relu)
-            more = of_taps.pop(name, None)
-            if pool and packed and more is not None: more = more/4
-            own = g is not None
-            if g is None: g = more
-            elif more is not None: g = g + more
-            if g is None: continue
-            if relu: g = _clip_back(g, y, own)
-            if conv: g = _convolve_back(g, conv, shape, ctx.fused, ctx.packs and ctx.packs[name][1])
-            if pool: g = _spread(g if packed else g/4, shape[-2:])
-        return g, None, None, None
+        return _back(ctx, of_taps, list(ctx.saved_tensors)), None, None, None
+
+# %% ../nbs/18_layers.ipynb #016e6864
+def _back(ctx, of_taps, clipped):
+    "The way back through the steps of a pass; the gradients of taps join in, and are let go."
+    g = None
+    packed = ctx.packs is not None
+    for name, conv, relu, shape in reversed(ctx.steps):
+        y = clipped.pop() if relu else None
+        pool = not (conv or relu)
+        more = of_taps.pop(name, None)
+        if pool and packed and more is not None: more = more/4
+        own = g is not None
+        if g is None: g = more
+        elif more is not None: g = g + more
+        if g is None: continue
+        if relu: g = _clip_back(g, y, own)
+        if conv: g = _convolve_back(g, conv, shape, ctx.fused, ctx.packs and ctx.packs[name][1])
+        if pool: g = _spread(g if packed else g/4, shape[-2:])
+    return g
 
 # %% ../nbs/18_layers.ipynb #5cf735c1
 def _plan(layers, taps):
