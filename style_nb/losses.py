@@ -182,14 +182,13 @@ class _TV(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, g):
-        dy, dx = ctx.saved_tensors
         _, slope, factor = _TV_STEPS[ctx.kind]
-        grad = dy.new_zeros(ctx.shape)
-        for d, late, early in ((dy, grad[..., 1:, :], grad[..., :-1, :]), (dx, grad[..., 1:], grad[..., :-1])):
+        grad = g.new_zeros(ctx.shape)
+        for axis, d in zip((-2, -1), ctx.saved_tensors):
             pull = slope(d)
             k = g/max(d.numel(), 1)
-            late.addcmul_(pull, k, value=factor)
-            early.addcmul_(pull, k, value=-factor)
+            for start, sign in ((1, 1), (0, -1)):
+                grad.narrow(axis, start, d.shape[axis]).addcmul_(pull, k, value=sign*factor)
         return grad, None
 
 # %% ../nbs/30_losses.ipynb #ff2f4777

@@ -71,7 +71,7 @@ def show_masks(
     named = {n: layer_mask(m, x.shape[-2:]) for n, m in as_masks(masks).items()}
     faded = .9 + .1*x.mean(1, keepdim=True)
     parts = [faded.lerp(x, m) for m in named.values()]
-    titles = [f'{n}, {float(m.mean()):.0%}' for n, m in named.items()]
+    titles = [f'{n}, {m.mean():.0%}' for n, m in named.items()]
     return show_pictures([x, *parts], ['picture', *titles], height=height)
 
 # %% ../nbs/34_masks.ipynb #8724fa1a
@@ -145,7 +145,7 @@ def segment(
     rgb = resize(x, min(size, max(x.shape[-2:])))[0].permute(1, 2, 0).cpu().numpy()
     patch = slic(rgb, n_segments=patches, compactness=10, sigma=1, start_label=0)
     group = _merged(rgb, patch, n, place)
-    hard = torch.stack([torch.from_numpy(group == g).float() for g in np.unique(group)])[None]
+    hard = torch.from_numpy(group == np.unique(group)[:, None, None]).float()[None]
     winner = F.interpolate(hard, x.shape[-2:], mode='bilinear').argmax(1)
     return sorted((load_mask(winner == g) for g in range(hard.shape[1])), key=_middle_row)
 

@@ -284,7 +284,7 @@ def _patch_measure(f): return _some(patches(f, 2**30), PATCHES)
 
 def _patch_target(parts, weights=None):
     kept = pool_places(parts, weights)
-    return kept, kept/kept.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    return kept, F.normalize(kept)
 
 def _patch_distance(f, target):
     kept, directions = target
@@ -304,6 +304,10 @@ STYLE_KINDS = {
         'mean and width of each channel',
         mean_var, pool_moments, _moment_distance, _unit(lambda t: _spread(*t)), 6.,
         'Li, Wang, Liu, Hou 2017 (batch norm statistics); Huang, Belongie 2017, equation 13'),
+}
+
+# %% ../nbs/32_zoo.ipynb #33d62aba
+STYLE_KINDS |= {
     'histogram': StyleKind(
         'all values of each channel', places, _sorted, _line_distance, _unit(_line_spread), 1.5,
         'Risser, Wilmot, Barnes 2017 (histogram loss)'),
