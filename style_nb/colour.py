@@ -7,6 +7,7 @@ Docs: https://style-nb.github.io/style_nb/colour.html.md"""
 # %% ../nbs/15_colour.ipynb #3ccf22e6
 from __future__ import annotations
 import numpy as np, torch
+from scipy.stats import rankdata
 from .pictures import in_range, load_picture, one_of, resize
 
 # %% auto #0
@@ -27,6 +28,7 @@ def _points(picture):
     "The colours of a picture (1, 3, H, W) as points: (3, H*W), float64, on the CPU."
     return picture[0].flatten(1).double().cpu()
 
+# %% ../nbs/15_colour.ipynb #f8c971df
 def colour_statistics(
     pictures:list,     # Picture tensors (1, 3, H, W)
     weights=None,      # Weight of each; `None` is equal
@@ -57,6 +59,7 @@ def _cholesky(a, b): return torch.linalg.cholesky(b) @ torch.linalg.inv(torch.li
 _MAPS = dict(symmetric=_symmetric, pca=_pca, cholesky=_cholesky)  # each from the covariance a to b
 COLOUR_METHODS = (*_MAPS, 'histogram')
 
+# %% ../nbs/15_colour.ipynb #ab9ab30f
 def _moved(x, T, mean, to):
     "A picture whose colours go through the map `T`, from about one mean to about another; clipped."
     return (T @ (_points(x) - mean) + to).view_as(x).clamp(0, 1).to(x)
@@ -65,12 +68,11 @@ def _moved(x, T, mean, to):
 def _with_levels(channel, values, shares):
     "A channel (H, W) with the distribution of `values`, each of which counts by its share."
     order = values.argsort()
-    _, which, count = np.unique(channel.cpu().numpy(), return_inverse=True, return_counts=True)
-    rank = (count.cumsum() - count/2)/count.sum()
+    rank = (rankdata(channel.cpu().numpy()) - .5)/channel.numel()
     ranks = (shares[order].cumsum() - shares[order]/2)/shares.sum()
-    level = np.interp(rank, ranks, values[order])
-    return torch.from_numpy(level[which.ravel()].reshape(channel.shape)).to(channel)
+    return torch.from_numpy(np.interp(rank, ranks, values[order])).view_as(channel).to(channel)
 
+# %% ../nbs/15_colour.ipynb #ad2d3642
 def _match_channels(x, likes, weights=None):
     "Each channel of `x` with the distribution of that channel in `likes`."
     points = [_points(o).numpy() for o in likes]
@@ -116,6 +118,7 @@ _TO_LAB = torch.tensor([
 
 def _mix(m, x): return torch.einsum('ij,bjhw->bihw', m.to(x), x)
 
+# %% ../nbs/15_colour.ipynb #33d3a56e
 def to_oklab(
     x:torch.Tensor,   # Picture, (B, 3, H, W), sRGB in [0, 1]
 )->torch.Tensor:      # (B, 3, H, W): lightness in [0, 1], then green to red and blue to yellow
