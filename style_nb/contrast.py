@@ -24,6 +24,7 @@ def _open(picture):
     x = torch.cat([load_picture(p) for p in picture]) if several else load_picture(picture)
     return x, lambda y: y
 
+# %% ../nbs/17_contrast.ipynb #76a2017e
 def _mean(x): return x.mean((-2, -1), keepdim=True)
 def _deviation(x): return x.std((-2, -1), keepdim=True, correction=0)
 
@@ -122,6 +123,7 @@ def _gain(y, z, most):
     "The factor that gives `y` the deviation of `z`, at most `most` up or down."
     return (_deviation(z)/_deviation(y).clamp_min(1e-4)).clamp(1/most, most)
 
+# %% ../nbs/17_contrast.ipynb #3fc417a5
 def match_contrast(
     picture,              # Anything `load_picture` reads, or a batch of tensors
     like,                 # Picture whose contrast is wanted
@@ -150,7 +152,7 @@ def _on_luminance(picture, f):
     "Apply `f`, of an array (H, W) in [0, 1], to each picture's luminance."
     x, back = _open(picture)
     made = [f(np.clip(y.double().cpu().numpy(), 0, 1)) for y in luminance(x)[:, 0]]
-    return back(_brightened(x, torch.from_numpy(np.stack(made)[:, None].astype(np.float32)).to(x)))
+    return back(_brightened(x, torch.from_numpy(np.stack(made)[:, None]).to(x)))
 
 # %% ../nbs/17_contrast.ipynb #abcfee04
 def match_histogram(
@@ -176,6 +178,7 @@ def local_contrast(
     limit = in_range(limit, 'limit', 0, 1)
     return _on_luminance(picture, lambda y: exposure.equalize_adapthist(y, clip_limit=limit))
 
+# %% ../nbs/17_contrast.ipynb #7681f909
 def sigmoid_contrast(
     picture,              # Anything `load_picture` reads, or a batch of tensors
     gain:float=5.,        # Steepness of the S-curve

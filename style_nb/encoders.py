@@ -99,12 +99,14 @@ def __repr__(self:Encoder):
     return (f"Encoder({self.name!r}, pooling={self.pooling!r}, padding={self.padding!r}): "
             f"{len(self.layers)} layers, {millions:.1f} M weights")
 
+# %% ../nbs/20_encoders.ipynb #817a0025
 @patch
 def normalise(self:Encoder, x):
     "Picture (B, 3, H, W) in [0, 1] to what the first convolution expects, in its type."
     mean, std = (x.new_tensor(o).view(1, 3, 1, 1) for o in (self.shape.mean, self.shape.std))
     return _Normalise.apply(x, mean, std, self.body[0].weight.dtype)
 
+# %% ../nbs/20_encoders.ipynb #cf34906f
 @patch
 def check(self:Encoder, layers):
     "`layers` as a list, each one of this encoder's."
@@ -166,6 +168,7 @@ def calibrate(
         xs = [m(x) for x in xs]
     return consts
 
+# %% ../nbs/20_encoders.ipynb #d87e50c7
 @torch.no_grad()
 def _apply_constants(conv, name, consts):
     "Fold 'subtract mean, divide by deviation' into a convolution without bias."
@@ -278,6 +281,7 @@ def _load(enc, state, misfit):
     try: enc.body.load_state_dict(state)
     except RuntimeError as e: raise ValueError(f"{misfit}: {str(e).splitlines()[1].strip()}") from None
 
+# %% ../nbs/20_encoders.ipynb #b8267e21
 def _packaged(name, shape, pooling, padding, weights=None):
     "An encoder whose file is in the package, or another file of that form."
     state, plan, card = read_encoder(weights or DATA/f'{name}.safetensors', '' if weights else shape.sha256)
@@ -301,13 +305,14 @@ def _vgg(name, shape, pooling, padding, weights=None, inputs='auto'):
     what = weights or f"torchvision's {name}"
     enc = Encoder(name, shape, pooling, padding)
     _load(enc, vgg_state(name, weights), f"{what} does not fit {name}")
-    first, sure = enc.body[0], True
+    first = enc.body[0]
+    if inputs == 'auto' and not weights: inputs = 'torchvision'
     if inputs == 'auto':
-        inputs, sure = told_inputs(first.weight, first.bias) if weights else ('torchvision', True)
-    if not sure:
-        warnings.warn(
-            f"{what} is read as {inputs!r}, but its first layer leaves that open: "
-            f"say inputs (encoder_inputs in a recipe), one of {', '.join(INPUTS[1:])}.", stacklevel=3)
+        inputs, sure = told_inputs(first.weight, first.bias)
+        if not sure:
+            warnings.warn(
+                f"{what} is read as {inputs!r}, but its first layer leaves that open: "
+                f"say inputs (encoder_inputs in a recipe), one of {', '.join(INPUTS[1:])}.", stacklevel=3)
     if inputs == 'caffe': first.weight.copy_(first.weight.flip(1))
     if inputs != 'torchvision': enc.shape = replace(shape, **CAFFE, weights='Caffe file')
     enc.inputs = inputs
