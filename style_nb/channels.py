@@ -6,6 +6,7 @@ Docs: https://style-nb.github.io/style_nb/channels.html.md"""
 
 # %% ../nbs/67_channels.ipynb #e4c5b46b
 from __future__ import annotations
+from collections import Counter
 from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
@@ -32,6 +33,7 @@ def norm_one(
     "Gram matrices without their loudness."
     return grams/grams.norm(dim=(1, 2), keepdim=True).clamp_min(1e-12)
 
+# %% ../nbs/67_channels.ipynb #283f5b27
 @dataclass(repr=False)
 class Look:
     "What a teacher's channels did on some pictures."
@@ -49,15 +51,15 @@ def look_at(
 )->Look:                 # Moments and Gram matrices
     "Moments of all ReLU layers, and Gram matrices of the style layers, over pictures."
     layers = [l for l in teacher.layers if l.startswith('relu')]
-    moments = dict.fromkeys(layers, 0.)
-    power = dict.fromkeys(layers, 0.)
+    moments = Counter()
+    power = Counter()
     grams = {l: [] for l in style_layers(teacher)}
     for x in tqdm(pictures, 'looking', unit='batch', disable=not progress, mininterval=.5):
         for l, maps in teacher(x, layers).items():
             g = gram(maps)
             one = norm_one(g)
-            moments[l] = moments[l] + one.double().sum(0)
-            power[l] = power[l] + g.diagonal(dim1=1, dim2=2).sum(0)
+            moments[l] += one.double().sum(0)
+            power[l] += g.diagonal(dim1=1, dim2=2).sum(0)
             if l in grams: grams[l].append(one)
     n = sum(len(x) for x in pictures)
     return Look(

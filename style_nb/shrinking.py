@@ -133,7 +133,7 @@ def _can_be_written(about):
 def _not_its_own(path, *sources):
     "A file is not written over the one it is made of."
     for source in sources:
-        if isinstance(source, (str, Path)) and Path(source).is_file() and path.exists() and path.samefile(source):
+        if source and path.exists() and Path(source).exists() and path.samefile(source):
             raise ValueError(f"{path} is the teacher's own file: choose another name for the small one.")
 
 # %% ../nbs/69_shrinking.ipynb #73f1154d
@@ -141,12 +141,11 @@ def _wholes(pictures, n=300, side=192):
     "Some whole pictures, as many of each folder, (1, 3, H, W); a style is a whole picture's."
     folders = {}
     for name, picture in pictures.items():
-        folder = name.split('/')[0] if '/' in name else ''
-        folders.setdefault(folder, []).append(picture)
+        folders.setdefault(name[:name.find('/') + 1], []).append(picture)
     each = max(1, n//len(folders))
     some = [p for many in folders.values() for p in many[::max(1, len(many)//each)][:each]]
-    longest = lambda p: max(side, round(32*max(p.shape)/min(p.shape[1:])))  # a strip keeps 32 px across
-    return [resize(p[None].float()/255, longest(p)) for p in some]
+    # a strip keeps 32 px across
+    return [resize(p[None].float()/255, max(side, round(32*max(p.shape)/min(p.shape[1:])))) for p in some]
 
 # %% ../nbs/69_shrinking.ipynb #898779c7
 def _solve(path, large, fitted, note, progress):

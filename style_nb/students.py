@@ -12,7 +12,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from .pictures import in_range
-from fastcore.basics import patch
+from fastcore.basics import patch, store_attr
 from fastai.callback.core import Callback, TrainEvalCallback
 from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
@@ -36,7 +36,7 @@ def small_encoder(
     "The frame of a small encoder: the teacher's layers, fewer channels."
     depths = list(teacher.shape.depths)
     if last in teacher.layers:
-        stage, place = (int(n) for n in last[4:].split('_'))
+        stage, place = map(int, last[4:].split('_'))
         depths = depths[:stage-1] + [place]
     widths = tuple(widths)[:len(depths)]
     shape = Shape('a part of a larger encoder', widths, tuple(depths), mean=teacher.shape.mean, std=teacher.shape.std)
@@ -46,8 +46,7 @@ def small_encoder(
 def _patches(x, step, down, right):
     "Every `step`th place's 3x3 neighbours and a 1: (places, 9 C + 1)."
     around = F.unfold(F.pad(x, (1, 1, 1, 1), 'reflect')[..., down:, right:], 3, stride=step)
-    rows = around.transpose(1, 2).reshape(-1, around.shape[1])
-    return torch.cat([rows, rows.new_ones(len(rows), 1)], 1)
+    return F.pad(around.mT.flatten(0, 1), (0, 1), value=1.)
 
 # %% ../nbs/68_students.ipynb #5ec533a6
 class LeastSquares:
@@ -58,9 +57,7 @@ class LeastSquares:
         places:int=24,     # At most so many rows and columns of a map are used
         seed:int=0,        # Seed of which
     ):
-        self.n_in = n_in
-        self.places = places
-        self.seed = seed
+        store_attr()
         self.batch = 0
         self.factor = None
         self.xx = torch.zeros(9*n_in + 1, 9*n_in + 1, dtype=torch.float64)
@@ -86,7 +83,7 @@ def add(self:LeastSquares,
     chance = torch.Generator('cpu').manual_seed(1_000_003*self.seed + self.batch)
     down, right = torch.randint(step, (2,), generator=chance, device='cpu').tolist()
     rows = _patches(x, step, down, right)
-    wanted = y[..., down::step, right::step].permute(0, 2, 3, 1).reshape(-1, y.shape[1])
+    wanted = y[..., down::step, right::step].movedim(1, -1).flatten(0, 2)
     made = rows @ self.found.float()
     missed = wanted - made
     if self.factor is None:
@@ -97,33 +94,32 @@ def add(self:LeastSquares,
     self.batch += 1
 
 # %% ../nbs/68_students.ipynb #b2860e1a
+def _raised(products, share):
+    "Products of inputs, and what was added to their diagonal: a share of the inputs' mean square."
+    pull = share*products.diagonal()[:-1].mean()
+    return products + pull*torch.eye(len(products), dtype=torch.float64), pull
+
+# %% ../nbs/68_students.ipynb #d36fbf77
 @patch
 def solve(self:LeastSquares,
     ridge:float=1e-3,     # How close to the first weights, a share of the inputs' mean square; the first call's
 )->tuple:                 # (weights, biases)
     "The weights, after all batches."
     if self.factor is None:
-        self.pull = ridge*self.xx.diagonal()[:-1].mean()
-        self.factor = torch.linalg.cholesky(self.xx + self.pull*torch.eye(len(self.xx), dtype=torch.float64))
+        raised, self.pull = _raised(self.xx, ridge)
+        self.factor = torch.linalg.cholesky(raised)
     change = torch.cholesky_solve(self.missed + self.pull*(self.own - self.found), self.factor)
     self.found = self.found + change
     self.missed.zero_()
     self.batch = 0
-    return self.found[:-1].T.reshape(-1, self.n_in, 3, 3).float(), self.found[-1].float()
+    return self.found[:-1].T.unflatten(1, (-1, 3, 3)).float(), self.found[-1].float()
 
 # %% ../nbs/68_students.ipynb #32bbf790
 PART = {1: .1, 2: .1, 3: .2, 4: .6, 5: 1.}  # of the pictures, by stage: maps get smaller, so it takes more of them
 
-def _for_stage(pictures, stage):
-    "As many of the pictures as a stage needs."
-    return pictures[:max(min(25, len(pictures)), round(PART[stage]*len(pictures)))]
-
-def _maps_at(encoder, x, stage):
-    "The maps that enter a stage, layer by layer from the pixels."
-    x = encoder.normalise(x)
-    for name, module in encoder.body.named_children():
-        if name == f'conv{stage}_1': return x
-        x = module(x)
+def _maps_before(encoder, x, layer):
+    "The maps that enter a layer, given by its number."
+    return encoder.body[:layer](encoder.normalise(x))
 
 # %% ../nbs/68_students.ipynb #43e24c0f
 def _through(module, maps):
@@ -132,7 +128,7 @@ def _through(module, maps):
 
 def _wanted(maps, kept, factor):
     "Of a teacher's maps the channels that are kept, each times its factor."
-    return maps[:, kept]*factor.view(1, -1, 1, 1)
+    return maps[:, kept]*factor[:, None, None]
 
 # %% ../nbs/68_students.ipynb #ad75caa2
 def _solve_layer(large, small, heard, given, theirs, ours, seed, passes):
@@ -150,9 +146,9 @@ def _solve_layer(large, small, heard, given, theirs, ours, seed, passes):
 
 # %% ../nbs/68_students.ipynb #9fb44633
 def _missed(made, wanted):
-    "Squared error over squared size, of lists of maps before the ReLU."
-    off = sum(float((y.relu() - t.relu()).square().sum()) for y, t in zip(made, wanted))
-    return off/sum(float(t.relu().square().sum()) for t in wanted)
+    "Squared error over squared size, of lists of maps."
+    off = sum(float((y - t).square().sum()) for y, t in zip(made, wanted))
+    return off/sum(float(t.square().sum()) for t in wanted)
 
 # %% ../nbs/68_students.ipynb #51b6eb40
 @torch.no_grad()
@@ -168,22 +164,19 @@ def solve_weights(
     "Fill a small encoder, layer by layer, by least squares."
     heard = [0, 1, 2], torch.ones(3)
     hit = {}
-    for name in tqdm(student.layers, 'solving', unit='layer', disable=not progress, mininterval=.5):
-        large, small = (e.body.get_submodule(name) for e in (teacher, student))
-        stage = int(name[4])
-        if name == f'conv{stage}_1':
-            used = _for_stage(pictures, stage)
-            theirs, ours = ([_maps_at(e, x, stage) for x in used] for e in (teacher, student))
+    for i, name in enumerate(tqdm(student.layers, 'solving', unit='layer', disable=not progress, mininterval=.5)):
+        large, small = teacher.body[i], student.body[i]
+        if name.startswith('conv') and name.endswith('_1'):
+            used = pictures[:max(25, round(PART[int(name[4])]*len(pictures)))]
+            theirs, ours = ([_maps_before(e, x, i) for x in used] for e in (teacher, student))
         _through(large, theirs)
-        if not name.startswith('conv'):
-            _through(small, ours)
-            continue
-        layer = name.replace('conv', 'relu')
-        given = plan.kept[layer], plan.gains[layer]
-        _solve_layer(large, small, heard, given, theirs, ours, seed, passes)
+        if name.startswith('conv'):
+            layer = name.replace('conv', 'relu')
+            given = plan.kept[layer], plan.gains[layer]
+            _solve_layer(large, small, heard, given, theirs, ours, seed, passes)
+            heard = given
         _through(small, ours)
-        hit[layer] = 1 - _missed(ours, [_wanted(t, *given) for t in theirs])
-        heard = given
+        if name.startswith('relu'): hit[name] = 1 - _missed(ours, [_wanted(t, *heard) for t in theirs])
     return hit
 
 # %% ../nbs/68_students.ipynb #1ce3e615
@@ -193,12 +186,12 @@ def make_loud(
     loud:dict,    # {ReLU layer: factor of each channel}
 )->Encoder:       # The same
     "Make channels louder and have the next layer listen less."
-    before = None
+    before = torch.ones(3)
     for name, conv in enc.body.named_children():
         if not name.startswith('conv'): continue
         factor = loud[name.replace('conv', 'relu')]
-        if before is not None: conv.weight.div_(before.view(1, -1, 1, 1))
-        conv.weight.mul_(factor.view(-1, 1, 1, 1))
+        conv.weight.div_(before[:, None, None])
+        conv.weight.mul_(factor[:, None, None, None])
         conv.bias.mul_(factor)
         before = factor
     return enc
@@ -287,7 +280,7 @@ class FollowMaps(Callback):
 
     def after_loss(self):
         which = self.yb[0].cpu()
-        last = list(self.pred)[-1]
+        *_, last = self.pred
         for l, maps in self.pred.items():
             wanted = self.examples.maps[l][which].to(maps)
             power = wanted.square().mean().clamp_min(.01)  # 1 over all examples, by the plan's factors
@@ -322,12 +315,8 @@ class WhiteSGD(torch.optim.Optimizer):
         momentum:float=.9, # Share of the past in a step
     ):
         super().__init__(params, dict(lr=lr, momentum=momentum, damp=damp))
-        self.moments = [m.float() for m in moments]
-        self.inverses = []
-        for m in moments:
-            m = m.double()
-            eye = torch.eye(len(m), dtype=torch.float64)
-            self.inverses.append(torch.linalg.inv(m + damp*m.diagonal()[:-1].mean()*eye).float())
+        self.moments = moments
+        self.inverses = [torch.linalg.inv(_raised(m.double(), damp)[0]).float() for m in moments]
 
 # %% ../nbs/68_students.ipynb #8473ebdc
 @patch
@@ -338,9 +327,7 @@ def step(self:WhiteSGD, closure=None):
     for (weight, bias), moments, inverse in zip(pairs, self.moments, self.inverses, strict=True):
         gradient = torch.cat([weight.grad.flatten(1), bias.grad[:, None]], 1)
         white = gradient @ inverse.to(gradient)
-        state = self.state[weight]
-        step = state.get('step', torch.zeros_like(white)).lerp(white, 1 - group['momentum'])
-        state['step'] = step
+        step = self.state[weight].setdefault('step', torch.zeros_like(white)).lerp_(white, 1 - group['momentum'])
         outputs = ((step @ moments.to(step))*step).sum()/len(bias)  # mean square of their change
         step = step*(group['lr']/outputs.clamp_min(1e-20).sqrt())
         weight.sub_(step[:, :-1].view_as(weight))
