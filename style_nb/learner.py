@@ -39,6 +39,7 @@ def check_weights(
                 "or a list of layers.") from None
     return {l: in_range(w, f"{what}[{l!r}]") for l, w in weights.items()}
 
+# %% ../nbs/40_learner.ipynb #c519c19c
 def digest(
     x:torch.Tensor,  # Picture
 )->str:              # 64 hexadecimal digits
@@ -55,7 +56,7 @@ class WeightedLayers(LossTerm):
         self.targets = {}
 
     @property
-    def layers(self): return [l for l, w in self.weights.items() if w > 0 and self.weight > 0]
+    def layers(self): return [l for l, w in self.weights.items() if w*self.weight > 0]
 
     @property
     def hw(self): return tuple(self.model.canvas.shape[-2:])
@@ -64,20 +65,15 @@ class WeightedLayers(LossTerm):
     def before_epoch(self): self.targets = {}
 
     def target(self, layer):
-        "Target and scale at `layer`, made at first use."
+        "Target and scale at `layer`: an earlier run left them with the encoder, see `Shared`, or they are made now."
         if layer not in self.targets:
-            self.targets.update(self.remembered([l for l in self.layers if l not in self.targets]))
+            kept = self.learn.encoder.kept
+            if kept is not None:
+                self.targets = kept.setdefault((self.term, self.norm, *self.key()), {})
+                if len(kept) > 64: del kept[next(iter(kept))]
+            missing = [l for l in self.layers if l not in self.targets]
+            if missing: self.targets.update(self.make_targets(missing))
         return self.targets[layer]
-
-    def remembered(self, layers):
-        "Targets that an earlier run left with the encoder, else made now; see `Shared`."
-        kept = self.learn.encoder.kept
-        if kept is None: return self.make_targets(layers)
-        known = kept.setdefault((self.term, self.norm, *self.key()), {})
-        missing = [l for l in layers if l not in known]
-        if missing: known.update(self.make_targets(missing))
-        while len(kept) > 64: del kept[next(iter(kept))]
-        return known
 
     def after_loss(self):
         for l in self.layers:
@@ -246,7 +242,7 @@ def blended(self:StyleLoss, layer, measures, mine):
 @patch
 def make_targets(self:StyleLoss, layers):
     names = self.learn.encoder.layers
-    last = max(names.index(l) for l in layers)
+    last = max(map(names.index, layers))
     layers = [l for l in names[:last + 1] if l in layers or l.startswith('relu')]
     measures = self.measured(layers)
     made = {l: [self.blended(l, measures, mine) for _, mine in self.regions] for l in layers if l not in self.targets}
@@ -266,6 +262,7 @@ def before_fit(self:StyleLoss):
     WeightedLayers.before_fit(self)
     check_masks(self.masks, [self.hw]*len(self.styles), 'masks')
 
+# %% ../nbs/40_learner.ipynb #ebd08bae
 @patch
 def part(self:StyleLoss, f, i):
     "What region `i` takes of feature maps."
@@ -285,6 +282,7 @@ def distance(self:StyleLoss, f, target):
 # %% ../nbs/40_learner.ipynb #9b33b8c5
 class TVLoss(LossTerm):
     "Total variation: prefer smooth pictures."
+    term = 'tv'
     def __init__(self,
         weight:float=1.,       # Weight; the loss is a mean, so it means the same at any size
         kind:str='squared',    # One of `TV_KINDS`

@@ -93,7 +93,7 @@ class FeatureHooks(StepCallback):
     "Run the encoder on the canvas and leave the wanted maps in `learn.features`."
     order = 0
     def __init__(self):
-        self._hooks = None
+        self._hooks = hook_outputs(())
         self.close()
 
     def before_batch(self):
@@ -102,7 +102,6 @@ class FeatureHooks(StepCallback):
         if wanted != self._wanted or self.chain is None: self._tap(wanted)
         self.learn.terms = {}
         self.learn.weighted_terms = {}
-        self.learn.features = {}
 
     def _tap(self, wanted):
         self.close()
@@ -121,8 +120,7 @@ class FeatureHooks(StepCallback):
 
     def close(self):
         "Remove the hooks."
-        if self._hooks is not None: self._hooks.remove()
-        self._hooks = None
+        self._hooks.remove()
         self.chain = None
         self._wanted = ()
 
@@ -155,4 +153,5 @@ def picture_learner(
     learn.terms = {}
     learn.weighted_terms = {}
     learn.features = {}
+    learn.objective = 0  # goes up whenever something else is minimised
     return learn.add_cbs(cbs)

@@ -10,7 +10,6 @@ import math
 from functools import partial
 import torch
 from fastai.callback.core import CancelStepException
-from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
 from fastcore.basics import patch
 from .learner import StepCallback
@@ -101,16 +100,16 @@ def direction(self:LBFGS, state, p, eager=1.):
 def radius(self:LBFGS, state, longest, lr):
     "The longest step allowed now. After one too far: at most back to where the slope along it would vanish."
     begin, end = state.get('begin', -1.), state.get('end', 0.)
-    if end > -begin:
-        size = math.sqrt(state['dd']/len(state['g']))
-        return min(longest, end/(end - begin)*size/lr)
-    return min(longest, 1.5*state.get('radius', longest))
+    most = 1.5*state.get('radius', longest)
+    if end > -begin: most = end/(end - begin)*math.sqrt(state['dd']/len(state['g']))/lr
+    return min(longest, most)
 
 # %% ../nbs/48_lbfgs.ipynb #4024dfda
 def _size(square, n):
     "The root mean square of `n` numbers whose squares sum up to `square`."
     return math.sqrt(max(square, 1e-40)/n)
 
+# %% ../nbs/48_lbfgs.ipynb #8872dffd
 @patch
 def next_step(self:LBFGS, state, g):
     "The step after gradient `g`, both in the stretched space."
@@ -131,8 +130,6 @@ def next_step(self:LBFGS, state, g):
     return d
 
 # %% ../nbs/48_lbfgs.ipynb #ae4c8659
-Learner.objective = 0  # goes up whenever something else is minimised
-
 def lbfgs(
     history:int=20,             # Remembered steps
     line_search:bool=False,     # Torch's L-BFGS with a strong Wolfe line search, about 2.2 evaluations a step
