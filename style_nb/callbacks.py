@@ -39,8 +39,8 @@ class History(StepCallback):
     "Keep a row for each step."
     order = 40
     def __init__(self, first_step=0):
+        store_attr()
         self.rows = []
-        self.first_step = first_step
 
     def before_fit(self): self.start = time.perf_counter()
     def before_batch(self): self.evals = 0
@@ -48,11 +48,15 @@ class History(StepCallback):
 
     def after_step(self):
         height, width = self.model.canvas.shape[-2:]
-        kept = dict(loss=self.learn.loss.detach(), **self.terms)
-        if self.model.canvas.device.type == 'cpu':  # elsewhere asking makes the device wait
-            kept = {k: v.item() for k, v in kept.items()}
-        now = dict(step=self.first_step + len(self.rows) + 1, level=self.epoch, height=height, width=width)
-        self.rows.append(now | dict(evals=self.evals, seconds=time.perf_counter() - self.start) | kept)
+        self.rows.append(dict(
+            step=self.first_step + len(self.rows) + 1,
+            level=self.epoch,
+            height=height,
+            width=width,
+            evals=self.evals,
+            seconds=time.perf_counter() - self.start,
+            loss=self.learn.loss.detach(),  # as they are: to ask for a number makes a GPU wait
+            **self.terms))
 
 # %% ../nbs/50_callbacks.ipynb #bcb64106
 @patch(as_prop=True)
@@ -70,17 +74,13 @@ class CosineStep(StepCallback):
         total:int,         # Steps of the whole run
         end:float=.01,     # Last step size over the first
         first_step:int=0,  # Steps done before, when a run is resumed
-    ):
-        self.total = total
-        self.end = end
-        self.done = first_step
+    ): store_attr()
 
     def before_batch(self):
-        share = min(1, self.done/max(1, self.total - 1))
+        done = self.first_step + self.learn.train_iter
+        share = min(1, done/max(1, self.total - 1))
         left = (1 + math.cos(math.pi*share))/2
         self.opt.set_hypers(lr=self.learn.lr*(self.end + (1 - self.end)*left))
-
-    def after_step(self): self.done += 1
 
 # %% ../nbs/50_callbacks.ipynb #34e954d1
 def level_sizes(
@@ -126,7 +126,7 @@ class Pyramid(StepCallback):
         self.dls.train.n = self.steps[self.epoch]
         if self.epoch == level: self.dls.train.n -= done
         shape = self.shapes[self.epoch]
-        if tuple(self.model.canvas.shape[-2:]) != shape: self.resize_canvas(shape)
+        if self.model.canvas.shape[-2:] != shape: self.resize_canvas(shape)
 
 # %% ../nbs/50_callbacks.ipynb #963a3e6c
 @patch
@@ -139,6 +139,7 @@ def resize_canvas(self:Pyramid, shape):
     if 'exp_avg' in state:  # Adam's
         self.opt.opt.state[canvas] = {k: _resize_moment(v, shape, k) for k, v in state.items()}
 
+# %% ../nbs/50_callbacks.ipynb #0a99522b
 def _resize_moment(value, shape, kind):
     "A running mean of Adam at another size; its count of steps as it is."
     if not kind.startswith('exp_avg'): return value
@@ -152,12 +153,9 @@ def best_precision(
     device='cpu',  # Torch device
 )->str:            # 'bf16' where the device computes it fast, else 'fp32'
     "The faster precision on this machine."
-    kind = torch.device(device).type
-    if kind == 'cpu':
-        fast = hasattr(torch.cpu, '_is_avx512_bf16_supported') and torch.cpu._is_avx512_bf16_supported()
-    else:
-        fast = kind == 'cuda' and torch.cuda.is_bf16_supported()
-    return 'bf16' if fast else 'fp32'
+    known = dict(cpu=getattr(torch.cpu, '_is_avx512_bf16_supported', bool), cuda=torch.cuda.is_bf16_supported)
+    fast = known.get(torch.device(device).type, bool)  # bool() is False
+    return 'bf16' if fast() else 'fp32'
 
 # %% ../nbs/50_callbacks.ipynb #6a4cab2a
 def _cast(encoder, dtype, device):
@@ -166,6 +164,7 @@ def _cast(encoder, dtype, device):
     if (own.dtype, own.device) == (dtype, device): return encoder
     return copy.deepcopy(encoder).to(device, dtype, memory_format=torch.channels_last)
 
+# %% ../nbs/50_callbacks.ipynb #46864911
 class EncoderPrecision(StepCallback):
     "Run the encoder in another precision."
     order = -5
@@ -174,7 +173,6 @@ class EncoderPrecision(StepCallback):
     ): self.precision = one_of(precision, PRECISIONS, 'precision')
 
     def before_fit(self):
-        if self.precision == 'fp32': return
         self.learn.encoder = _cast(self.learn.encoder, PRECISIONS[self.precision], self.model.canvas.device)
 
 # %% ../nbs/50_callbacks.ipynb #7b140fac
@@ -224,7 +222,7 @@ class Within(StepCallback):
 
     def before_epoch(self):
         canvas = self.model.canvas
-        shape = tuple(canvas.shape[-2:])
+        shape = canvas.shape[-2:]
         mask = layer_mask(self.mask, shape).to(canvas)
         if not self.begun: canvas.data = resize(self.picture, shape).to(canvas).lerp(canvas.data, mask)
         self.begun = False
@@ -332,16 +330,9 @@ def apply(self:Controls, step, field, value):
     if field == 'lr':
         self.learn.lr = value
         self.opt.set_hypers(lr=value)
-    elif field == 'tv_weight':
-        for cb in self.learn.cbs:
-            if isinstance(cb, TVLoss): cb.weight = value
-    else: self.weigh(*field.split('_'), value)
-
-@patch
-def weigh(self:Controls, term, what, value):
-    "Set the weight of a term, or the weights of some of its layers."
+    term, _, what = field.partition('_')
     for cb in self.learn.cbs:
-        if not isinstance(cb, WeightedLayers) or cb.term != term: continue
+        if not isinstance(cb, (TVLoss, WeightedLayers)) or cb.term != term: continue
         if what == 'weight':
             cb.weight = value
         else:
