@@ -32,9 +32,8 @@ def split_pictures(
 # %% ../nbs/65_batches.ipynb #4b4648a8
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff')
 
-def _is_picture(file, inside):
-    "Has it a picture's ending, and is nothing on its way from the folder hidden, and no link?"
-    if any(part.startswith('.') for part in inside.parts): return False
+def _is_picture(file):
+    "Has it a picture's ending, and is it no link?"
     return file.suffix.lower() in SUFFIXES and file.is_file() and not file.is_symlink()
 
 # %% ../nbs/65_batches.ipynb #28c433bf
@@ -44,10 +43,10 @@ def _picture_files(folder):
     files = {}
     for place in map(as_path, folders):
         if not place.is_dir(): raise ValueError(f"There is no folder {place}: give a folder of pictures.")
-        for file in sorted(place.rglob('*')):
-            inside = file.relative_to(place)
-            if not _is_picture(file, inside): continue
-            name = inside.as_posix()
+        for file in place.rglob('*'):
+            name = file.relative_to(place).as_posix()
+            hidden = '/.' in f'/{name}'
+            if hidden or not _is_picture(file): continue
             if len(folders) > 1: name = f'{place.resolve().name}/{name}'
             if name in files:
                 raise ValueError(f"Two pictures are called {name}: give folders with different names.")
@@ -106,6 +105,7 @@ class Batches:
     def __len__(self): return self.n
     def __iter__(self): return (self.at(self.first + i) for i in range(self.n))
 
+# %% ../nbs/65_batches.ipynb #3726ff05
 def loaders(
     batches:Batches,  # What to fit to
     device='cpu',     # Torch device
@@ -163,6 +163,6 @@ def square(self:Crops, picture, scale, down, right, mirror):
     side = round(self.size*(min(h, w)/self.size)**scale)
     top = int(down*(h - side + 1))
     left = int(right*(w - side + 1))
-    x = picture[None, :, top:top+side, left:left+side].to(torch.float32)/255
+    x = picture[None, :, top:top+side, left:left+side].float()/255
     x = resize(x, (self.size, self.size))[0]
     return x.flip(-1) if mirror < .5 else x

@@ -18,8 +18,8 @@ from .learner import each_scale
 from .recipe import STARTS, Recipe
 
 # %% auto #0
-__all__ = ['read_pictures_of', 'short_name', 'start_given', 'prepare_style', 'tiled', 'check_styles', 'read_masks',
-           'place_styles', 'check_same']
+__all__ = ['read_pictures_of', 'style_titles', 'short_name', 'start_given', 'prepare_style', 'tiled', 'check_styles',
+           'read_masks', 'place_styles', 'check_same']
 
 # %% ../nbs/63_inputs.ipynb #078a181a
 def read_pictures_of(
@@ -30,9 +30,15 @@ def read_pictures_of(
     styles = [] if style is None else list(style) if isinstance(style, (list, tuple)) else [style]
     if content is None and not styles:
         raise ValueError("There is neither a content nor a style picture: give at least one.")
-    spare = ['style'] if len(styles) == 1 else [f'style {i}' for i in range(1, len(styles) + 1)]
-    names = [short_name(content, 'content')] + [short_name(s, n) for s, n in zip(styles, spare)]
+    names = [short_name(x, n) for x, n in zip([content, *styles], ['content', *style_titles(styles)])]
     return None if content is None else load_picture(content), [load_picture(s) for s in styles], names
+
+# %% ../nbs/63_inputs.ipynb #9cc8913e
+def style_titles(
+    styles:list,  # Style pictures
+)->list:          # As many names
+    "What to call style pictures that have no names: 'style', or 'style 1', 'style 2' ..."
+    return ['style'] if len(styles) == 1 else [f'style {i}' for i in range(1, len(styles) + 1)]
 
 def short_name(
     x,            # What the user gave for a picture
@@ -41,6 +47,7 @@ def short_name(
     "What to call a picture."
     return Path(str(x)).name if isinstance(x, (str, Path)) else default
 
+# %% ../nbs/63_inputs.ipynb #9b50019e
 def start_given(
     init,  # A way to start, one of `STARTS`, or a picture
 ):         # Its tensor, or `None` for a way to start
@@ -61,6 +68,7 @@ def prepare_style(
     if r.colours != 'content-before' or content is None: return style
     return match_colours(style, content, method=r.colour_method)
 
+# %% ../nbs/63_inputs.ipynb #2331aa6d
 def tiled(
     x:torch.Tensor,  # Picture or mask
     n:int,           # Times along each side
@@ -70,6 +78,7 @@ def tiled(
     if n == 1: return x
     return resize(x, tuple(max(MIN_SIDE, round(side/n)) for side in hw)).repeat(1, 1, n, n)
 
+# %% ../nbs/63_inputs.ipynb #e97fb0ec
 def check_styles(
     recipe:Recipe,   # The recipe
     styles:list,     # Style tensors
@@ -100,18 +109,15 @@ def read_masks(
     styles:list,    # Style tensors
 )->tuple:           # ({field: mask or list of masks}, the recipe that refers to them)
     "Masks as tensors, given or kept in the recipe."
-    masks, refs = {}, {}
+    masks, refs = {}, dict.fromkeys(given)
     for key, value in given.items():
         many = key.endswith('s')
-        if value is None: value = getattr(recipe, key)
-        if value is None or (isinstance(value, (list, tuple, dict)) and not value):
-            refs[key] = None
-            continue
+        names, values = _mask_list(getattr(recipe, key) if value is None else value)
+        if not values: continue
         if key == 'change_mask' and content is None:
             raise ValueError(
                 "There is a change_mask but no content picture that could stay: give one, or leave the mask out.")
-        names, values = _mask_list(value, many)
-        found = [None if v is None else mask_of(v) if isinstance(v, dict) else load_mask(v) for v in values]
+        found = [_as_mask(v) for v in values]
         sizes = [s.shape[-2:] for s in styles] if key == 'style_masks' else [hw]*(len(styles) if many else 1)
         check_masks(found, sizes, key)
         made = [None if m is None else mask_ref(m, str(n)) for m, n in zip(found, names)]
@@ -119,12 +125,20 @@ def read_masks(
         masks[key], refs[key] = (found, made) if many else (found[0], made[0])
     return masks, replace(recipe, **refs)
 
-def _mask_list(value, many):
+# %% ../nbs/63_inputs.ipynb #f2af258d
+def _as_mask(value):
+    "A mask as it was given, or as a recipe keeps it; or `None`."
+    if isinstance(value, dict): return mask_of(value)
+    return value if value is None else load_mask(value)
+
+def _mask_list(value):
     "(names, masks) of one mask, a list or a dict of them; a dict with a hash is a mask kept in a recipe."
+    if value is None: return [], []
     if isinstance(value, dict) and 'sha256' not in value: return list(value), list(value.values())
-    values = list(value) if many and isinstance(value, (list, tuple)) else [value]
+    values = value if isinstance(value, (list, tuple)) else [value]
     return [v['name'] if isinstance(v, dict) else short_name(v, '') for v in values], values
 
+# %% ../nbs/63_inputs.ipynb #1d8e43fd
 def place_styles(
     masks:dict,        # {field: mask or list of masks}, of `read_masks`
     styles:list,       # Style tensors
@@ -150,6 +164,7 @@ def check_same(
     for i, (a, b) in enumerate(zip_longest(before.styles, now.styles), 1):
         _check_same_picture(a, b, f'style picture {i}')
 
+# %% ../nbs/63_inputs.ipynb #e9cb12f4
 def _check_same_encoder(before, now, key, what):
     (a, a_digest), (b, b_digest) = [(getattr(r, key), getattr(r, f'{key}_digest')) for r in (before, now)]
     if a is None or (a == b and a_digest in ('', b_digest)): return
@@ -158,6 +173,7 @@ def _check_same_encoder(before, now, key, what):
         f"The {what} is not the one this run began with (that was {was}, at hand is {at_hand}): "
         "give that one, or start a new run with init=result.image.")
 
+# %% ../nbs/63_inputs.ipynb #99e19bc2
 def _check_same_picture(a, b, what):
     if (a and a['sha256']) == (b and b['sha256']): return
     raise ValueError(

@@ -37,11 +37,11 @@ class Number:
     usual: tuple = ()       # Where a slider begins and ends
 
     def check(self, value, name):
-        if self.many and isinstance(value, (list, tuple, range)):
-            return [in_range(v, name, self.low, self.high, self.whole) for v in value]
+        def one(v): return in_range(v, name, self.low, self.high, self.whole)
+        if self.many and isinstance(value, (list, tuple, range)): return [one(v) for v in value]
         if self.many == 'list':
             raise TypeError(f"{name} is {value!r}: give a list of numbers, {self.allowed}.")
-        return in_range(value, name, self.low, self.high, self.whole)
+        return one(value)
 
     @property
     def allowed(self):
@@ -59,6 +59,7 @@ class Choice:
     @property
     def allowed(self): return ', '.join(self.options)
 
+# %% ../nbs/58_settings.ipynb #0aff4f69
 class Switch:
     "On or off."
     allowed = 'True or False'
@@ -88,6 +89,7 @@ class Reference(Words):
     "What stands for a picture."
     allowed = 'what `picture_ref` gives'
 
+# %% ../nbs/58_settings.ipynb #54dca062
 class MaskReference:
     "What stands for a mask, or for each of several."
     allowed = 'what `mask_ref` gives'
@@ -122,6 +124,7 @@ CLAMPS = ('auto', 'step', 'end')
 # Digest of the `texnet` of version 0.1.0, which wrote schema 1
 FIRST_TEXNET = '16acc8a996f14d5b3a2e5f49fab0ad0df0b80c15b2573e611fc76c79cb2db635'
 
+# %% ../nbs/58_settings.ipynb #6caa520d
 def setting(
     default,  # Its default
     rule,     # What it may be
@@ -153,6 +156,7 @@ def _check_together(r):
         raise ValueError(f"finish_weights is {str(r.finish_weights)!r} without finish: "
                          "name its encoder as finish, or leave it out.")
 
+# %% ../nbs/58_settings.ipynb #66a52e00
 def _check_layers(r):
     "The encoder has every layer that is named."
     layers = layer_names(ENCODERS[r.encoder].depths)
@@ -162,6 +166,7 @@ def _check_layers(r):
         if isinstance(value, dict):
             for layer in value: one_of(layer, layers, 'layer in schedule:')
 
+# %% ../nbs/58_settings.ipynb #81185bf0
 def _check_finish(r):
     "The last steps have enough steps, and an optimiser that still moves."
     if r.finish_steps >= r.steps:
@@ -271,14 +276,17 @@ def takes_settings(
         return function
     return decorate
 
+# %% ../nbs/58_settings.ipynb #c9b5aa58
 def recipe_table()->pd.DataFrame:
     "Every field of a recipe that can be set: its default, what is allowed, what it means."
     texts = docments(Recipe)
     usual = vars(Recipe())
-    choices = [f for f in fields(Recipe) if f.compare]
-    rows = {f.name: (usual[f.name], f.metadata['rule'].allowed, texts[f.name]) for f in choices}
+    rows = {
+        f.name: (usual[f.name], f.metadata['rule'].allowed, texts[f.name])
+        for f in fields(Recipe) if f.compare}
     return pd.DataFrame.from_dict(rows, 'index', columns=['default', 'allowed', 'meaning'])
 
+# %% ../nbs/58_settings.ipynb #7b979579
 def rule_of(
     name:str,  # A field of `Recipe`
 ):             # A `Number`, `Choice`, ...

@@ -18,7 +18,7 @@ from .callbacks import (
     Average, Clamp, Controls, CosineStep, EncoderPrecision, Finish, Guard, History, LBFGSStep, Progress, Pyramid,
     Snapshots, Stop, Within, lbfgs)
 from .shares import Balance
-from .recipe import takes_settings
+from .recipe import Recipe, takes_settings
 from .results import Result, Resume, run_state
 from .planning import Plan, Shared, first_canvas, settle
 # for those who imported them from here in 0.1.0:
@@ -27,9 +27,9 @@ from .inputs import prepare_style
 from .planning import best_device, check_device, settle_levels
 
 # %% auto #0
-__all__ = ['objective_of', 'way_of', 'transfer_learner', 'run_transfer', 'stylize', 'reconstruct', 'settle_levels', 'run_state',
-           'save_state', 'load_state', 'Resume', 'Result', 'plot_losses', 'animate', 'check_device', 'best_device',
-           'Shared', 'prepare_style']
+__all__ = ['style_loss', 'objective_of', 'way_of', 'transfer_learner', 'run_transfer', 'stylize', 'reconstruct', 'settle_levels',
+           'run_state', 'save_state', 'load_state', 'Resume', 'Result', 'plot_losses', 'animate', 'check_device',
+           'best_device', 'Shared', 'prepare_style']
 
 # %% ../nbs/70_transfer.ipynb #ee140114
 _all_ = [  # names of notebooks 62 to 64, at home here too
@@ -37,6 +37,17 @@ _all_ = [  # names of notebooks 62 to 64, at home here too
     'animate', 'check_device', 'best_device', 'Shared', 'prepare_style']
 
 # %% ../nbs/70_transfer.ipynb #a2b2a796
+def style_loss(
+    styles:list,  # Style pictures as the run sees them, (1, 3, H, W)
+    r:Recipe,     # A recipe
+    masks:dict,   # Mask tensors by field of the recipe
+)->StyleLoss:     # What it asks of these pictures
+    "The style loss of a recipe."
+    return StyleLoss(
+        styles, r.style_weights, r.style_weight, r.style_blend, r.style_norm, r.style_scale, r.style_kind,
+        r.style_mix, masks.get('masks'), masks.get('style_masks'))
+
+# %% ../nbs/70_transfer.ipynb #c547ea14
 def objective_of(
     plan:Plan,  # A plan
 )->list:        # Callbacks: the losses it has
@@ -46,10 +57,7 @@ def objective_of(
         cbs.append(ContentLoss(
             plan.content, r.content_weights, r.content_weight, r.content_norm, r.content_kind,
             masks.get('content_mask')))
-    if r.style_weights and plan.styles:
-        cbs.append(StyleLoss(
-            plan.styles, r.style_weights, r.style_weight, r.style_blend, r.style_norm, r.style_scale, r.style_kind,
-            r.style_mix, masks.get('masks'), masks.get('style_masks')))
+    if r.style_weights and plan.styles: cbs.append(style_loss(plan.styles, r, masks))
     if plan.last: cbs.append(Finish(plan.last, len(plan.levels) - 1))
     if masks.get('change_mask') is not None:
         cbs.append(Within(plan.content, masks['change_mask'], plan.place[1] > 0))
@@ -67,7 +75,7 @@ def way_of(
     r, first = plan.recipe, plan.first_step
     cbs = [CosineStep(r.steps, r.lr_end, first), History(first), Guard(), Stop()]
     if r.optimizer == 'lbfgs': cbs.append(LBFGSStep())
-    if r.clamp == 'step' or (r.clamp == 'auto' and r.optimizer == 'adam'): cbs.append(Clamp())
+    if r.clamp == 'step': cbs.append(Clamp())
     if r.average: cbs.append(Average(r.average))
     if r.snapshots: cbs.append(Snapshots(r.snapshots, first))
     return cbs
@@ -120,6 +128,7 @@ def run_transfer(
             if hasattr(learn, 'progress'): learn.progress.close()
     return learn.pack(learn)
 
+# %% ../nbs/70_transfer.ipynb #cbe8fe18
 def _pack(learn, plan):
     "The `Result` of a run as far as it has come, between two steps; `learn.pack(learn)` from a callback."
     recipe = replace(plan.recipe, schedule=[list(move) for move in learn.controls.noted + learn.controls.todo])
@@ -134,6 +143,7 @@ def _pack(learn, plan):
         inputs=plan.inputs,
         stopped=getattr(learn, 'stopped', ''))
 
+# %% ../nbs/70_transfer.ipynb #45e3e80e
 def _shown(learn, x, plan):
     "A picture of a run in the colours asked for, where it may change."
     y = finish_colours(x, plan.content, plan.recipe.colours, plan.recipe.colour_method)

@@ -11,10 +11,11 @@ import torch
 from .pictures import one_of, resize
 from .encoders import Encoder
 from .zoo import CONTENT_KINDS, KIND_NORMS, STYLE_KINDS
-from .learner import StyleLoss, picture_learner
+from .learner import picture_learner
 from .recipe import Recipe, named_recipe, recipe_encoder
 from .inputs import place_styles, prepare_style, read_masks, read_pictures_of
 from .planning import settle_levels
+from .transfer import style_loss
 
 # %% auto #0
 __all__ = ['in_units', 'to_unit', 'from_unit']
@@ -44,10 +45,8 @@ def _style_factors(r, styles, x, enc, norm, masks):
     "{layer: what its style weight is to be multiplied by}: the same for every region, or an error."
     if not r.style_weights: return {}
     kind, found = STYLE_KINDS[r.style_kind], {}
-    kind.check(one_of(norm, KIND_NORMS, 'style normalisation'))
-    loss = StyleLoss(
-        styles, r.style_weights, 1., r.style_blend, r.style_norm, r.style_scale, r.style_kind, r.style_mix,
-        masks.get('masks'), masks.get('style_masks'))
+    one_of(norm, KIND_NORMS, 'style normalisation')
+    loss = style_loss(styles, r, masks)
     picture_learner(x, enc, loss)
     targets = loss.make_targets(list(r.style_weights))
     for layer in r.style_weights:
@@ -56,6 +55,7 @@ def _style_factors(r, styles, x, enc, norm, masks):
         found[layer] = _one_factor([float(scale/kind.scale(t, norm, *places)) for t, scale in regions], r, norm)
     return found
 
+# %% ../nbs/71_units.ipynb #d99c3a44
 def _one_factor(factors, r, norm):
     if max(factors) <= min(factors)*(1 + 1e-6): return factors[0]
     raise ValueError(
