@@ -43,7 +43,7 @@ def _picture_files(folder):
     files = {}
     for place in map(as_path, folders):
         if not place.is_dir(): raise ValueError(f"There is no folder {place}: give a folder of pictures.")
-        for file in place.rglob('*'):
+        for file in sorted(place.rglob('*')):
             name = file.relative_to(place).as_posix()
             hidden = '/.' in f'/{name}'
             if hidden or not _is_picture(file): continue
