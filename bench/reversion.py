@@ -15,9 +15,13 @@ from skimage.filters import median
 from skimage.restoration import denoise_bilateral
 from style_nb.all import *
 from heldout import heldout_distance
-from style_nb.pictures import Plate, whole_file
+from style_nb.comparing import band_distances, colour_distance
+from style_nb.contrast import match_histogram
 from style_nb.encoders import DATA
-from style_nb.reversion import BARE, OCTAVES, picture_statistics
+from style_nb.palettes import gram_errors
+from style_nb.pictures import Plate, open_picture, whole_file
+from style_nb.planning import Shared
+from style_nb.reversion import BARE, OCTAVES, new_dark, picture_statistics, under_paint
 
 HERE, RANDOM = Path(__file__).parent, encoder('random', padding='reflect')
 HOPPER = open_picture(cbook.get_sample_data('grace_hopper.jpg', asfileobj=False))

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from style_nb.all import *
 from style_nb.scenes import Scene, draw_guitar
+from style_nb.tiling import granularity_sweep, presence
 
 HERE = Path(__file__).parent
 

@@ -5,7 +5,7 @@ from test_browser import CHROMIUM, SHOTS, at, chromium, open_notebook, server, u
 
 pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason='apt-get install chromium'), pytest.mark.slow]
 
-CELLS = ["from style_nb.all import *", "board = explore_masks(sample('astronaut'), {'coat': sample('woodcut'), 'rest': sample('swirls')}, size=128, steps=4, levels=1)\nboard",
+CELLS = ["from style_nb.all import *\nfrom style_nb.explorers import explore_contrast, explore_gram", "board = explore_masks(sample('astronaut'), {'coat': sample('woodcut'), 'rest': sample('swirls')}, size=128, steps=4, levels=1)\nboard",
     "gram = explore_gram(sample('swirls'))\ngram", "contrast = explore_contrast(sample('astronaut'))\ncontrast",
     "names = {}; exec(board.as_code(), names)\nprint('the same masks:', all((names['masks'][n] == m).all().item() for n, m in board.masks.items()))"]
 

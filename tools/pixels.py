@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 from style_nb.all import *
 from style_nb.learner import StepCallback
+from style_nb.zoo import CONTENT_KINDS, STYLE_KINDS
 
 PHOTO, PAINTING, OTHER = sample('astronaut'), sample('swirls'), sample('mosaic')
 SMALL = dict(size=96, steps=12, progress=False)
