@@ -11,7 +11,8 @@ name = s['lib_name']
 
 setup(
     name=name, version=s['version'], description=s['description'], author=s['author'],
-    license_expression=s['license_expression'], license_files=s['license_files'].split(), keywords=s['keywords'].split(),
+    license_expression=s['license_expression'], license_files=s['license_files'].split(),
+    keywords=s['keywords'].split(),
     classifiers=s['classifiers'].strip().splitlines(),
     long_description=(here/'README.md').read_text(encoding='utf-8'), long_description_content_type='text/markdown',
     install_requires=s['requirements'].split(), extras_require={'dev': s['dev_requirements'].split()},

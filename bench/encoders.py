@@ -46,11 +46,13 @@ def seconds(encoders, hw, repeats):
 def cost(args):
     "Forward and backward at 432x324, in the machine's best precision"
     kind = PRECISIONS[best_precision()]
-    made = {n: encoder(n, padding='reflect') for n in packaged()} | {'vgg16': encoder('vgg16', padding='reflect', weights=args.vgg)}
+    made = ({n: encoder(n, padding='reflect') for n in packaged()} | {'vgg16': encoder('vgg16', padding='reflect',
+        weights=args.vgg)})
     made = {n: e.to(kind, memory_format=torch.channels_last) for n, e in made.items()}
     got = seconds(made, (324, 432), args.repeats)
     for name in packaged():
-        print(f"{name:13} to {DEEPEST}, {best_precision()}: {got[name]*1e3:.0f} ms, VGG-16 {got['vgg16']*1e3:.0f} ms: 1/{got['vgg16']/got[name]:.2f}")
+        print(f"{name:13} to {DEEPEST}, {best_precision()}: {got[name]*1e3:.0f} ms, VGG-16 {got['vgg16']*1e3:.0f} ms: "
+              f"1/{got['vgg16']/got[name]:.2f}")
 
 
 def test_likeness(args):
@@ -72,7 +74,8 @@ def test_retrieval(args):
     for name in ('random', *packaged()):
         for grey in (True, False):
             got = retrieval(encoder(name), photos, grey=grey)
-            print(f"{name:13} {'grey' if grey else 'colour':7} " + '  '.join(f'{l} {v:.3f}' for l, v in got.items()), flush=True)
+            print(f"{name:13} {'grey' if grey else 'colour':7} " + '  '.join(f'{l} {v:.3f}' for l, v in got.items()),
+                flush=True)
 
 
 CONTENTS = ('astronaut', 'chelsea', 'coffee', 'rocket', 'metmuseum_437879', 'nga_61379')
@@ -93,7 +96,8 @@ def test_sheet(args):
     rows = [[None, *styles]]
     for name in CONTENTS:
         content, start = named(name, args.works), time.perf_counter()
-        rows.append([content, *(stylize(content, s, encoder=args.encoder, size=args.size, progress=False).image for s in styles)])
+        rows.append([content, *(stylize(content, s, encoder=args.encoder, size=args.size, progress=False).image
+            for s in styles)])
         print(name, f'{time.perf_counter() - start:.0f} s', flush=True)
         save_picture(contact_sheet(rows, height=324), args.out/'sheet.png')
 

@@ -38,11 +38,14 @@ def make_encoder(kind):
 def recipe_for(kind, **settings):
     "The default recipe; for VGG-19 Gatys' five layers and content layer, unit-free"
     if kind in packaged(): return named_recipe('default', **dict(encoder=kind) | settings)
-    return named_recipe('default', encoder='vgg19', style_weights={f'relu{i}_1': 1. for i in range(1, 6)}, content_weights={'relu4_2': 1.}, **settings)
+    return named_recipe('default', encoder='vgg19', style_weights={f'relu{i}_1': 1. for i in range(1, 6)},
+        content_weights={'relu4_2': 1.}, **settings)
 
 def machine():
-    name = next((l.split(':')[1].strip() for l in open('/proc/cpuinfo') if l.startswith('model name')), platform.processor()) if Path('/proc/cpuinfo').exists() else platform.processor()
-    return dict(processor=name, threads=torch.get_num_threads(), torch=torch.__version__, precision=best_precision(), date=time.strftime('%Y-%m-%d'))
+    name = (next((l.split(':')[1].strip() for l in open('/proc/cpuinfo') if l.startswith('model name')),
+        platform.processor()) if Path('/proc/cpuinfo').exists() else platform.processor())
+    return dict(processor=name, threads=torch.get_num_threads(), torch=torch.__version__, precision=best_precision(),
+        date=time.strftime('%Y-%m-%d'))
 
 def pictures(pair, hw):
     "Content at (height, width), style as the pair has it"
@@ -94,29 +97,40 @@ def step_task(args):
             fl = floor(kind, hw, layers)
             for _ in range(2): fl()
             floors, books = [], []
-            objective = reference.Objective(make_encoder(kind), engine.plan.recipe, content, resize(style, min(max(style.shape[-2:]), round(max(hw)*engine.plan.recipe.style_scale))))
+            objective = reference.Objective(make_encoder(kind), engine.plan.recipe, content,
+                resize(style, min(max(style.shape[-2:]), round(max(hw)*engine.plan.recipe.style_scale))))
             book = TextBook(objective, content)
-            def other(): floors.append(fl()); books.append(book.step())
+            def other():
+                floors.append(fl())
+                books.append(book.step())
             inter = Interleave(other, 1)
             engine.run(inter)
             ours, floors, books = inter.seconds[5:], floors[5:], books[5:]
-            rows.append(dict(encoder=kind, size=f'{hw[1]}x{hw[0]}', floor=min(floors), engine=min(ours), textbook=min(books), floor_median=statistics.median(floors),
-                             engine_median=statistics.median(ours), textbook_median=statistics.median(books), ratio=min(ours)/min(floors), n=len(ours)))
+            rows.append(dict(encoder=kind, size=f'{hw[1]}x{hw[0]}', floor=min(floors), engine=min(ours),
+                             textbook=min(books), floor_median=statistics.median(floors),
+                             engine_median=statistics.median(ours), textbook_median=statistics.median(books),
+                             ratio=min(ours)/min(floors), n=len(ours)))
             print(rows[-1], flush=True)
     write('step', rows)
     table(['encoder', 'size', 'floor ms', 'engine ms', 'engine / floor', 'textbook ms', 'textbook / engine'],
-          [[r['encoder'], r['size'], ms(r['floor'], r['floor_median']), ms(r['engine'], r['engine_median']), f"{r['ratio']:.2f}", ms(r['textbook'], r['textbook_median']), f"{r['textbook']/r['engine']:.1f}"] for r in rows])
+          [[r['encoder'], r['size'], ms(r['floor'], r['floor_median']), ms(r['engine'], r['engine_median']),
+              f"{r['ratio']:.2f}", ms(r['textbook'], r['textbook_median']), f"{r['textbook']/r['engine']:.1f}"]
+              for r in rows])
     labels = [f"{r['encoder']} {r['size']}" for r in rows]
     def draw(ax):
-        for i, k in enumerate(('floor', 'engine', 'textbook')): ax.barh([j + .27*(1 - i) for j in range(len(rows))], [r[k+'_median']/r['floor_median'] for r in rows], .25, label=k)
-        ax.set(yticks=range(len(rows)), yticklabels=labels, xlabel='a step over its floor, medians'); ax.legend(frameon=False)
+        for i, k in enumerate(('floor', 'engine', 'textbook')):
+            ax.barh([j + .27*(1 - i) for j in range(len(rows))], [r[k+'_median']/r['floor_median'] for r in rows], .25,
+                label=k)
+        ax.set(yticks=range(len(rows)), yticklabels=labels, xlabel='a step over its floor, medians')
+        ax.legend(frameon=False)
     plot('step', draw)
 
 class TextBook:
     "The textbook loop, a step at a time"
     def __init__(self, objective, content):
         self.x, self.objective = content.clone().contiguous().requires_grad_(), objective
-        self.opt = torch.optim.LBFGS([self.x], lr=1, max_iter=1, max_eval=1, history_size=100, tolerance_grad=0, tolerance_change=0)
+        self.opt = torch.optim.LBFGS([self.x], lr=1, max_iter=1, max_eval=1, history_size=100, tolerance_grad=0,
+            tolerance_change=0)
     def step(self):
         t = time.perf_counter()
         def closure():
@@ -130,7 +144,9 @@ class TextBook:
 class Reach(Callback):
     "Evaluates the full-resolution objective in fp32 at the last level, outside the clock, and ends the run when it is low enough"
     order = 91
-    def __init__(self, objective, goals, every=4): self.objective, self.goals, self.every, self.out, self.best, self.n = objective, list(goals), every, 0., float('inf'), 0
+    def __init__(self, objective, goals, every=4):
+        self.objective, self.goals, self.every, self.out, self.best, self.n = (objective, list(goals), every, 0.,
+            float('inf'), 0)
     def before_fit(self): self.t0, self.seconds, self.trace = time.perf_counter(), {}, []
     def after_step(self):
         self.n += 1
@@ -152,28 +168,37 @@ def target_task(args):
         for pair in PAIRS[:2] if args.quick else PAIRS:
             content, style = pictures(pair, hw)
             r = recipe_for(kind)
-            objective = reference.Objective(make_encoder(kind), r, content, resize(style, min(max(style.shape[-2:]), round(max(hw)*r.style_scale))))
+            objective = reference.Objective(make_encoder(kind), r, content,
+                resize(style, min(max(style.shape[-2:]), round(max(hw)*r.style_scale))))
             objective.hw = tuple(hw)
             goal, seconds, losses = book_result(args, objective, content, kind, pair, hw)
             reach, usual = Reach(objective, [1.05*goal, goal]), Reach(objective, [0.])
             Engine(kind, content, style, steps=args.steps, levels=1).run(reach)
             Engine(kind, content, style).run(usual)
             near, exact = (reach.seconds.get(g) for g in (1.05*goal, goal))
-            rows.append(dict(encoder=kind, pair='+'.join(pair), size=f'{hw[1]}x{hw[0]}', textbook=seconds, objective=goal, start=losses[0], near=near, exact=exact, best=reach.best,
+            rows.append(dict(encoder=kind, pair='+'.join(pair), size=f'{hw[1]}x{hw[0]}', textbook=seconds,
+                             objective=goal, start=losses[0], near=near, exact=exact, best=reach.best,
                              default=usual.best, default_seconds=usual.trace[-1][0], trace=reach.trace, curve=losses))
             print({k: v for k, v in rows[-1].items() if k not in ('trace', 'curve')}, flush=True)
             write('target', rows)
     show = lambda t, base: '-' if t is None else f'{t:.1f} s, 1/{base/t:.1f}'
-    table(['encoder', 'pair', 'textbook, 500 evaluations', 'its objective', 'engine, one level, to within 5%', 'to the same value', "its best", 'default recipe: seconds, objective'],
-          [[r['encoder'], f"{r['pair']}, {r['size']}", f"{r['textbook']:.0f} s", f"{r['objective']:.3f}", show(r['near'], r['textbook']), show(r['exact'], r['textbook']), f"{r['best']:.3f}", f"{r['default_seconds']:.0f} s, {r['default']:.3f}"] for r in rows])
+    table(['encoder', 'pair', 'textbook, 500 evaluations', 'its objective', 'engine, one level, to within 5%',
+        'to the same value', "its best", 'default recipe: seconds, objective'],
+          [[r['encoder'], f"{r['pair']}, {r['size']}", f"{r['textbook']:.0f} s", f"{r['objective']:.3f}",
+              show(r['near'], r['textbook']), show(r['exact'], r['textbook']), f"{r['best']:.3f}",
+              f"{r['default_seconds']:.0f} s, {r['default']:.3f}"] for r in rows])
     for kind in args.kinds.split(','):
         got = [r['textbook']/r['near'] if r['near'] else 0 for r in rows if r['encoder'] == kind]
         print(f'{kind}: within 5% at the median in 1/{statistics.median(got):.2f} of its time')
     def draw(ax):
         for i, r in enumerate(rows):
-            ax.plot([r['textbook']*(j + 1)/len(r['curve']) for j in range(len(r['curve']))], [v/r['objective'] for v in r['curve']], f'C{i % 10}:', lw=1)
-            ax.plot([t for t, _, _ in r['trace']], [v/r['objective'] for _, v, _ in r['trace']], f'C{i % 10}', label=f"{r['encoder']} {r['pair']}")
-        ax.set(xscale='log', ylim=(.8, 3), xlabel="seconds; dotted: textbook, solid: engine's last level", ylabel='objective over the textbook\'s at 500'); ax.legend(frameon=False, fontsize=7)
+            ax.plot([r['textbook']*(j + 1)/len(r['curve']) for j in range(len(r['curve']))],
+                [v/r['objective'] for v in r['curve']], f'C{i % 10}:', lw=1)
+            ax.plot([t for t, _, _ in r['trace']], [v/r['objective'] for _, v, _ in r['trace']], f'C{i % 10}',
+                label=f"{r['encoder']} {r['pair']}")
+        ax.set(xscale='log', ylim=(.8, 3), xlabel="seconds; dotted: textbook, solid: engine's last level",
+            ylabel='objective over the textbook\'s at 500')
+        ax.legend(frameon=False, fontsize=7)
     plot('target', draw)
 
 def book_result(args, objective, content, kind, pair, hw):
@@ -197,7 +222,8 @@ imported = time.perf_counter() - t
 '''
 def child(body):
     "Run `body` in a fresh interpreter; it prints one line of JSON"
-    out = subprocess.run([sys.executable, '-c', CHILD.format(here=str(Path(__file__).parent), body=body)], capture_output=True, text=True)
+    out = subprocess.run([sys.executable, '-c', CHILD.format(here=str(Path(__file__).parent), body=body)],
+        capture_output=True, text=True)
     if out.returncode: sys.exit(out.stderr)
     return json.loads(out.stdout.strip().splitlines()[-1])
 
@@ -215,10 +241,15 @@ print(json.dumps(dict(before=before, peak=resource.getrusage(resource.RUSAGE_SEL
             rows.append(dict(encoder=kind, size=f'{w}x{h}', pixels=h*w, **got))
             print(rows[-1], flush=True)
     write('memory', rows)
-    table(['encoder', 'size', 'before the run MB', 'peak MB', 'bytes a pixel'], [[r['encoder'], r['size'], f"{r['before']:.0f}", f"{r['peak']:.0f}", f"{(r['peak'] - r['before'])*2**20/r['pixels']:.0f}"] for r in rows])
+    table(['encoder', 'size', 'before the run MB', 'peak MB', 'bytes a pixel'],
+        [[r['encoder'], r['size'], f"{r['before']:.0f}", f"{r['peak']:.0f}",
+            f"{(r['peak'] - r['before'])*2**20/r['pixels']:.0f}"] for r in rows])
     def draw(ax):
-        for k in args.kinds.split(','): ax.loglog([r['pixels'] for r in rows if r['encoder'] == k], [r['peak'] - r['before'] for r in rows if r['encoder'] == k], 'o-', label=k)
-        ax.set(xlabel='pixels', ylabel='peak above the start, MB'); ax.legend(frameon=False)
+        for k in args.kinds.split(','):
+            ax.loglog([r['pixels'] for r in rows if r['encoder'] == k],
+                [r['peak'] - r['before'] for r in rows if r['encoder'] == k], 'o-', label=k)
+        ax.set(xlabel='pixels', ylabel='peak above the start, MB')
+        ax.legend(frameon=False)
     plot('memory', draw)
 
 def scaling_task(args):
@@ -227,21 +258,28 @@ def scaling_task(args):
     for _ in range(2):  # once through all sizes, then again: a slow moment of the machine hits all alike
         for side in sides:
             content, style = pictures(PAIRS[0], (side, side))
-            Engine('texnet', content, style, steps=8 if side > 1000 else 14, levels=1).run(one := Interleave(lambda: None, 1))
+            Engine('texnet', content, style, steps=8 if side > 1000 else 14,
+                levels=1).run(one := Interleave(lambda: None, 1))
             times[side] += one.seconds[3:]
-    for side, t in times.items(): rows.append(dict(size=f'{side}x{side}', pixels=side*side, best=min(t), median=statistics.median(t)))
+    for side, t in times.items():
+        rows.append(dict(size=f'{side}x{side}', pixels=side*side, best=min(t), median=statistics.median(t)))
     layers = []
     content, style = pictures(PAIRS[0], (324, 432))
     for n in range(1, 6):
-        engine = Engine('texnet', content, style, steps=12, levels=1, content_weights={'relu1_2': 1.}, style_weights={f'relu{i}_1': 1. for i in range(1, n + 1)})
+        engine = Engine('texnet', content, style, steps=12, levels=1, content_weights={'relu1_2': 1.},
+            style_weights={f'relu{i}_1': 1. for i in range(1, n + 1)})
         engine.run(one := Interleave(lambda: None, 1))
-        layers.append(dict(layers=f'relu1_1 .. relu{n}_1', best=min(one.seconds[3:]), median=statistics.median(one.seconds[3:])))
+        layers.append(dict(layers=f'relu1_1 .. relu{n}_1', best=min(one.seconds[3:]),
+            median=statistics.median(one.seconds[3:])))
     write('scaling', dict(pixels=rows, layers=layers))
-    table(['size', 'ms a step', 'ns a pixel'], [[r['size'], ms(r['best'], r['median']), f"{r['best']/r['pixels']*1e9:.0f}"] for r in rows])
+    table(['size', 'ms a step', 'ns a pixel'], [[r['size'], ms(r['best'], r['median']),
+        f"{r['best']/r['pixels']*1e9:.0f}"] for r in rows])
     table(['style layers, 432x324', 'ms a step'], [[r['layers'], ms(r['best'], r['median'])] for r in layers])
     per = [r['best']/r['pixels'] for r in rows]
     print(f'dearest pixel over cheapest: {max(per)/min(per):.2f}')
-    def draw(ax): ax.semilogx([r['pixels'] for r in rows], [r['best']/r['pixels']*1e9 for r in rows], 'o-'); ax.set(xlabel='pixels', ylabel='ns a pixel and step', ylim=(0, None))
+    def draw(ax):
+        ax.semilogx([r['pixels'] for r in rows], [r['best']/r['pixels']*1e9 for r in rows], 'o-')
+        ax.set(xlabel='pixels', ylabel='ns a pixel and step', ylim=(0, None))
     plot('scaling', draw)
 
 def look_task(args):
@@ -252,17 +290,24 @@ def look_task(args):
     for c, s in [*PAIRS, ('astronaut', 'dots')][:2 if args.quick else 5]:
         content, style = (load_picture(sample(o)) for o in (c, s))
         small = stylize(content, style, size=small_side, progress=False)
-        made = {'tied': enlarge(small, content, style, side, progress=False), 'untied': stylize(content, style, size=side, progress=False)}
+        made = {'tied': enlarge(small, content, style, side, progress=False),
+            'untied': stylize(content, style, size=side, progress=False)}
         row = dict(pair=f'{c}+{s}')
-        for n, r in made.items(): row |= {f'{n} {k}': v for k, v in look_drift(r, small).items()} | {f'{n} fine': fine_energy(r, small_side), f'{n} seconds': float(r.history.seconds.iloc[-1])}
+        for n, r in made.items():
+            row |= ({f'{n} {k}': v for k, v in look_drift(r, small).items()} | {f'{n} fine': fine_energy(r, small_side),
+                f'{n} seconds': float(r.history.seconds.iloc[-1])})
         rows.append(row)
         print({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}, flush=True)
         for n, r in made.items(): r.save(here/f'look_{c}_{s}_{n}.png')
         write('look', rows)
     pair = lambda r, k, f: f"{r[f'tied {k}']*f:.3g} / {r[f'untied {k}']*f:.3g}"
     table(['pair, tied / untied', 'palette', 'structure', 'fine energy, thousandths', 'seconds'],
-          [[r['pair'], pair(r, 'palette', 1), pair(r, 'structure', 1), pair(r, 'fine', 1e3), pair(r, 'seconds', 1)] for r in rows])
-    for k in ('palette', 'structure', 'fine'): print(f'{k}: tied over untied, mean {statistics.mean(r[f"tied {k}"] for r in rows)/statistics.mean(r[f"untied {k}"] for r in rows):.2f}, worst {(min if k == "fine" else max)(r[f"tied {k}"]/r[f"untied {k}"] for r in rows):.2f}')
+          [[r['pair'], pair(r, 'palette', 1), pair(r, 'structure', 1), pair(r, 'fine', 1e3), pair(r, 'seconds', 1)]
+              for r in rows])
+    for k in ('palette', 'structure', 'fine'):
+        print(f'{k}: tied over untied, mean '
+              f'{statistics.mean(r[f"tied {k}"] for r in rows)/statistics.mean(r[f"untied {k}"] for r in rows):.2f}, '
+              f'worst {(min if k == "fine" else max)(r[f"tied {k}"]/r[f"untied {k}"] for r in rows):.2f}')
 
 def start_task(args):
     body = '''
@@ -270,9 +315,11 @@ t = time.perf_counter()
 r = stylize(*[engine.load_picture(engine.sample(n)) for n in ('astronaut', 'swirls')], steps=1, levels=1, progress=False)
 print(json.dumps(dict(imported=imported, first=time.perf_counter() - t)))'''
     got = [child(body) for _ in range(3)]
-    rows = [dict(what='import style_nb.all, s', **spread([g['imported'] for g in got])), dict(what='pictures, encoder, targets and one step at 432 px, s', **spread([g['first'] for g in got]))]
+    rows = [dict(what='import style_nb.all, s', **spread([g['imported'] for g in got])),
+        dict(what='pictures, encoder, targets and one step at 432 px, s', **spread([g['first'] for g in got]))]
     write('start', rows)
-    table(['', 'median', 'least', 'most'], [[r['what'], f"{r['median']:.2f}", f"{r['least']:.2f}", f"{r['most']:.2f}"] for r in rows])
+    table(['', 'median', 'least', 'most'], [[r['what'], f"{r['median']:.2f}", f"{r['least']:.2f}", f"{r['most']:.2f}"]
+        for r in rows])
 
 def spread(xs): return dict(median=statistics.median(xs), least=min(xs), most=max(xs))
 def ms(best, median): return f'{best*1e3:.0f} ({median*1e3:.0f})'
@@ -282,7 +329,8 @@ def table(head, rows):
     print()
 def write(name, rows):
     here.mkdir(exist_ok=True)
-    with whole_file(here/f'{name}.json') as tmp: tmp.write_text(json.dumps(dict(machine=machine(), rows=rows), indent=1))
+    with whole_file(here/f'{name}.json') as tmp:
+        tmp.write_text(json.dumps(dict(machine=machine(), rows=rows), indent=1))
 def plot(name, draw):
     fig = Plate(figsize=(6.4, 3.6), layout='constrained', dpi=100)
     ax = fig.subplots()
@@ -290,12 +338,16 @@ def plot(name, draw):
     ax.spines[['top', 'right']].set_visible(False)
     fig.savefig(here/f'{name}.jpg', facecolor='white')
 
-TASKS = dict(step=step_task, target=target_task, memory=memory_task, scaling=scaling_task, start=start_task, look=look_task)
+TASKS = dict(step=step_task, target=target_task, memory=memory_task, scaling=scaling_task, start=start_task,
+    look=look_task)
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('task', choices=[*TASKS, 'all'])
-    p.add_argument('--quick', action='store_true'); p.add_argument('--cached', action='store_true', help='take the textbook runs of an earlier call')
-    p.add_argument('--kinds', default='texnet,vgg19'); p.add_argument('--size', type=int, default=432, help='of target, px'); p.add_argument('--steps', type=int, default=500, help='most steps of the engine')
+    p.add_argument('--quick', action='store_true')
+    p.add_argument('--cached', action='store_true', help='take the textbook runs of an earlier call')
+    p.add_argument('--kinds', default='texnet,vgg19')
+    p.add_argument('--size', type=int, default=432, help='of target, px')
+    p.add_argument('--steps', type=int, default=500, help='most steps of the engine')
     args = p.parse_args()
     print(machine())
     for name in TASKS if args.task == 'all' else [args.task]: TASKS[name](args)

@@ -48,10 +48,12 @@ def pyramid_statistics(picture):
     peaked = [np.log2((b**4).mean()/max((b**2).mean()**2, 1e-20) + 1e-3) for b in real]
     beside = [np.corrcoef([b.ravel() for b in row])[np.triu_indices(ANGLES, 1)] for row in sizes]
     above = [[np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(one, two)] for one, two in zip(sizes, sizes[1:])]
-    return dict(strength=np.array(strength), peaked=np.array(peaked), beside=np.nan_to_num(np.concatenate(beside)), above=np.nan_to_num(np.concatenate(above)))
+    return dict(strength=np.array(strength), peaked=np.array(peaked), beside=np.nan_to_num(np.concatenate(beside)),
+        above=np.nan_to_num(np.concatenate(above)))
 
 
-TYPICAL = dict(strength=1., peaked=1., beside=.2, above=.2)  # a difference that is worth 1: an octave, an octave, .2 of correlation
+# a difference that is worth 1: an octave, an octave, .2 of correlation
+TYPICAL = dict(strength=1., peaked=1., beside=.2, above=.2)
 
 
 def pyramid_distance(a, b):
@@ -66,7 +68,8 @@ def hog_distance(a, b):
     for cell in (8, 16):
         parts = []
         for x in (grey(a), grey(b)):
-            cells = hog(x, orientations=9, pixels_per_cell=(cell, cell), cells_per_block=(1, 1), feature_vector=False, block_norm='L2')
+            cells = hog(x, orientations=9, pixels_per_cell=(cell, cell), cells_per_block=(1, 1), feature_vector=False,
+                block_norm='L2')
             cells = np.sort(cells.reshape(-1, 9), axis=1)       # how peaked a cell is, whichever way it points
             parts.append(np.sort(cells, axis=0)[np.linspace(0, len(cells) - 1, 64).astype(int)])
         far.append(np.abs(parts[0] - parts[1]).mean())

@@ -28,13 +28,15 @@ STYLE_SCALE = 1.5
 MEAN_BGR = (103.939, 116.779, 123.68)
 CONVOLUTIONS = ('conv1_1', 'conv1_2', 'conv2_1', 'conv2_2', 'conv3_1', 'conv3_2', 'conv3_3', 'conv4_1')
 
-# (photo or portrait, painting): a name of scikit-image's, a sample of ours, or the file of a CC0 work without its suffix
+# (photo or portrait, painting): a name of scikit-image's, a sample of ours, or the file of a CC0 work without its
+# suffix
 TUNING = [
     ('astronaut', 'metmuseum_436535'),               # Van Gogh, Wheat Field with Cypresses
     ('chelsea', 'artic_24645'),                      # Hokusai, Under the Wave off Kanagawa
     ('coffee', 'swirls'),
     ('rocket', 'nga_46523'),                         # Monet, The Houses of Parliament, Sunset
-    ('nga_50724', 'artic_8980'),                     # Leonardo, Ginevra de' Benci; Kandinsky, Landscape with Two Poplars
+    # Leonardo, Ginevra de' Benci; Kandinsky, Landscape with Two Poplars
+    ('nga_50724', 'artic_8980'),
     ('metmuseum_437879', 'mosaic'),                  # Vermeer, Study of a Young Woman
 ]
 # never looked at while anything was tuned; their CC0 works are every 4th by name, which no fit has seen
@@ -50,9 +52,12 @@ PAIRS = {'tuning': TUNING, 'kept': KEPT, 'all': TUNING + KEPT}
 
 # how `paint` makes a picture: the objective of the judge, every other choice said too, so that no default matters
 SETTINGS = dict(
-    content_weights={CONTENT_LAYER: 1.}, style_weights=STYLE_LAYERS, content_weight=1., style_weight=STYLE_WEIGHT, tv_weight=0.,
-    style_scale=STYLE_SCALE, steps=300, levels=4, optimizer='lbfgs', lr=1., history=20, init='recoloured', colours='style',
-    style_kind='gram', content_kind='features', style_norm='unit', content_norm='unit', pooling='avg', padding='reflect', seed=0)
+    content_weights={CONTENT_LAYER: 1.}, style_weights=STYLE_LAYERS, content_weight=1., style_weight=STYLE_WEIGHT,
+    tv_weight=0.,
+    style_scale=STYLE_SCALE, steps=300, levels=4, optimizer='lbfgs', lr=1., history=20, init='recoloured',
+    colours='style',
+    style_kind='gram', content_kind='features', style_norm='unit', content_norm='unit', pooling='avg',
+    padding='reflect', seed=0)
 
 
 def open_named(name, works):
@@ -124,7 +129,8 @@ class Judge:
             g, t = gram(f[layer]), gram(a[layer])
             apart[layer] = float((g - t).square().sum()/t.square().sum())
         target = p[CONTENT_LAYER]
-        c = float((f[CONTENT_LAYER] - target).square().sum()/(target - target.mean((2, 3), keepdim=True)).square().sum())
+        c = float((f[CONTENT_LAYER] - target).square().sum()/(target -
+            target.mean((2, 3), keepdim=True)).square().sum())
         s = STYLE_WEIGHT*sum(w*apart[layer] for layer, w in STYLE_LAYERS.items())
         light = torch.tensor([.299, .587, .114]).view(1, 3, 1, 1)
         similar = ssim((x*light).sum(1, keepdim=True), (content*light).sum(1, keepdim=True))
@@ -134,7 +140,8 @@ class Judge:
 def row(pair, who, figures, seconds=None):
     "One line of the table"
     took = '' if seconds is None else f'{seconds:6.1f} s'
-    print(f"{' x '.join(pair):44} {who:14} J {figures['J']:7.2f}  style {figures['style']:7.2f}  content {figures['content']:5.2f}  "
+    print(f"{' x '.join(pair):44} {who:14} J {figures['J']:7.2f}  style {figures['style']:7.2f}  content "
+          f"{figures['content']:5.2f}  "
           f"SSIM {figures['ssim']:.3f} {took}", flush=True)
     return dict(pair=pair, who=who, seconds=seconds, **figures)
 
@@ -165,7 +172,8 @@ def paint(args):
             if name == 'vgg16' and not weights:
                 weights = args.vgg
             start = time.perf_counter()
-            result = stylize(photo, painting, encoder=name, encoder_weights=weights or None, size=args.size, progress=False, **SETTINGS)
+            result = stylize(photo, painting, encoder=name, encoder_weights=weights or None, size=args.size,
+                progress=False, **SETTINGS)
             seconds = time.perf_counter() - start
             rows.append(row(pair, who, judge(result.image, photo, painting), seconds))
             if args.out:

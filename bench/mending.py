@@ -13,7 +13,8 @@ def run_lesson(path):
     names = {}
     for c in json.loads(path.read_text(encoding='utf-8'))['cells']:
         source = ''.join(c['source'])
-        if c['cell_type'] == 'code' and not c['metadata'].get('tags') and 'panel' not in source: exec(compile(ast.parse(source), path.name, 'exec'), names)
+        if c['cell_type'] == 'code' and not c['metadata'].get('tags') and 'panel' not in source:
+            exec(compile(ast.parse(source), path.name, 'exec'), names)
         if len(names.get('pairs', ())) == 8: return names
 
 if __name__ == '__main__':
@@ -22,13 +23,16 @@ if __name__ == '__main__':
     fig = Plate(figsize=(9.6, 9.2), layout='constrained', dpi=100)
     axs = fig.subplots(4, 4).ravel()
     for ax, (p, t, colour) in zip(axs, [o for n, (b, a, k) in pairs.items() for o in ((b, n, 'C3'), (a, k, 'C2'))]):
-        ax.imshow(p if isinstance(p, Image.Image) else p[0].permute(1, 2, 0)); ax.axis('off'); ax.set_title(t, fontsize=11, color=colour, fontweight='bold')
+        ax.imshow(p if isinstance(p, Image.Image) else p[0].permute(1, 2, 0))
+        ax.axis('off')
+        ax.set_title(t, fontsize=11, color=colour, fontweight='bold')
     f = io.BytesIO()
     fig.savefig(f, format='png')
     im = Image.open(f).convert('RGB')
     quality = 85
     while True:
-        f = io.BytesIO(); im.save(f, 'JPEG', quality=quality, optimize=True)
+        f = io.BytesIO()
+        im.save(f, 'JPEG', quality=quality, optimize=True)
         if len(f.getvalue()) < 148_000: break
         quality -= 5
     (ROOT/'nbs/images/mending.jpg').write_bytes(f.getvalue())

@@ -15,7 +15,8 @@ def plain_chain(enc, layers):
     "The encoder's slice as an ordinary fp32 nn.Sequential with torch's own pooling"
     names = enc.layers
     mods = [m for n, m in enc.body.named_children() if names.index(n) <= max(map(names.index, layers))]
-    return nn.Sequential(*(nn.AvgPool2d(2) if 'Pool' in type(m).__name__ else nn.ReLU() if isinstance(m, nn.ReLU) else copy_conv(m) for m in mods)), {names.index(l): l for l in layers}
+    return (nn.Sequential(*(nn.AvgPool2d(2) if 'Pool' in type(m).__name__ else nn.ReLU() if isinstance(m, nn.ReLU)
+        else copy_conv(m) for m in mods)), {names.index(l): l for l in layers})
 
 def copy_conv(m):
     conv = nn.Conv2d(m.in_channels, m.out_channels, 3, padding=1, padding_mode=m.padding_mode)
@@ -31,7 +32,8 @@ class Objective:
         self.mean, self.std = (torch.tensor(o).view(1, 3, 1, 1) for o in (shape.mean, shape.std))
         with torch.no_grad():
             f, g = self.features(content), self.features(style)
-            self.content = {l: (f[l], 1/((f[l] - f[l].mean((2, 3), keepdim=True)).square().sum() + 1e-8)) for l in recipe.content_weights}
+            self.content = {l: (f[l], 1/((f[l] - f[l].mean((2, 3), keepdim=True)).square().sum() + 1e-8))
+                for l in recipe.content_weights}
             grams = {l: gram(g[l]) for l in recipe.style_weights}
             self.style = {l: (a, 1/(a.square().sum() + 1e-8)) for l, a in grams.items()}
 
@@ -44,8 +46,10 @@ class Objective:
 
     def __call__(self, x):
         r, f = self.recipe, self.features(x)
-        loss = sum(r.content_weight*r.content_weights[l]*k*(f[l] - t).square().sum() for l, (t, k) in self.content.items())
-        loss = loss + sum(r.style_weight*r.style_weights[l]*k*(gram(f[l]) - t).square().sum() for l, (t, k) in self.style.items())
+        loss = sum(r.content_weight*r.content_weights[l]*k*(f[l] - t).square().sum()
+            for l, (t, k) in self.content.items())
+        loss = (loss + sum(r.style_weight*r.style_weights[l]*k*(gram(f[l]) - t).square().sum()
+            for l, (t, k) in self.style.items()))
         tv = (x[..., 1:, :] - x[..., :-1, :]).square().mean() + (x[..., 1:] - x[..., :-1]).square().mean()
         return loss + r.tv_weight*tv
 

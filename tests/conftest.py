@@ -6,14 +6,17 @@ from PIL import Image
 
 settings.register_profile('house', database=None, deadline=None, derandomize=True)
 settings.load_profile('house')
-torch.set_num_threads(1)  # the pictures are tiny: a second thread gains nothing here and, on a busy machine, waits for the first
+# the pictures are tiny: a second thread gains nothing here and, on a busy machine, waits for the first
+torch.set_num_threads(1)
 
 from style_nb.encoders import Encoder, Shape, encoder, random_weights
 from style_nb.gallery import sample
 from style_nb.pictures import load_picture, to_pil
 import style_nb.all
 
-gc.collect(); gc.freeze()  # what is imported stays: a Session that closes collects garbage, and this way looks at its own objects only
+# what is imported stays: a Session that closes collects garbage, and this way looks at its own objects only
+gc.collect()
+gc.freeze()
 
 def pytest_collection_modifyitems(items):
     "The slow ones first, so that at the end no worker is left alone with one"
@@ -23,8 +26,10 @@ def pytest_collection_modifyitems(items):
 def clean_env(monkeypatch, tmp_path):
     "No proxy, no folder of weights, and caches of our own that are empty"
     for k in ('http_proxy', 'https_proxy', 'all_proxy'):
-        monkeypatch.delenv(k, raising=False); monkeypatch.delenv(k.upper(), raising=False)
-    monkeypatch.setenv('no_proxy', '127.0.0.1'); monkeypatch.setenv('TORCH_HOME', str(tmp_path/'torch_home'))
+        monkeypatch.delenv(k, raising=False)
+        monkeypatch.delenv(k.upper(), raising=False)
+    monkeypatch.setenv('no_proxy', '127.0.0.1')
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path/'torch_home'))
     monkeypatch.delenv('STYLE_NB_WEIGHTS', raising=False)
     return monkeypatch
 
@@ -67,10 +72,13 @@ def bad_files(tmp_path_factory):
     d = tmp_path_factory.mktemp('bad')
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
     def cut(name, keep, **kwargs):
-        b = io.BytesIO(); noise.save(b, **kwargs)
+        b = io.BytesIO()
+        noise.save(b, **kwargs)
         (d/name).write_bytes(b.getvalue()[:int(len(b.getvalue())*keep)])
         return d/name
-    (d/'folder').mkdir(); (d/'empty.jpg').touch(); (d/'text.png').write_text('Not a picture.\n'*20)
+    (d/'folder').mkdir()
+    (d/'empty.jpg').touch()
+    (d/'text.png').write_text('Not a picture.\n'*20)
     return {
         'missing':   (d/'holiday 2019.webp', ['There is no file', 'holiday 2019.webp', 'Check the path']),
         'nearly':    (d/'emty.jpg', ['There is no file', 'Did you mean', 'empty.jpg']),

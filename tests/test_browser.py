@@ -7,25 +7,37 @@ from pathlib import Path
 import pytest
 
 playwright = pytest.importorskip('playwright.sync_api', reason='pip install playwright')
-CHROMIUM = os.environ.get('CHROMIUM') or next((p for n in ('chromium', 'chromium-browser', 'google-chrome', '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome') if (p := shutil.which(n))), None)
+CHROMIUM = (os.environ.get('CHROMIUM') or next((p
+    for n in ('chromium', 'chromium-browser', 'google-chrome',
+        '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome') if (p := shutil.which(n))), None))
 pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason='apt-get install chromium'), pytest.mark.slow]
 root = Path(__file__).resolve().parent.parent
 lesson = root/'nbs/lessons/10_studio.ipynb'
-SHOTS, BARS, SERVER = os.environ.get('STUDIO_SHOTS'), bool(os.environ.get('STUDIO_BARS')), os.environ.get('STUDIO_SERVER') or sys.executable
+SHOTS, BARS, SERVER = (os.environ.get('STUDIO_SHOTS'), bool(os.environ.get('STUDIO_BARS')),
+    os.environ.get('STUDIO_SERVER') or sys.executable)
 MOVES, STUDIOS = (20, 13) if BARS else (6, 6)  # how often a slider is moved, a Studio opened
 
-OVERRIDES = {'@jupyterlab/apputils-extension:notification': {'fetchNews': 'false', 'checkForUpdates': False, 'doNotDisturbMode': True},
-    '@jupyterlab/docmanager-extension:plugin': {'autosave': False}, '@jupyterlab/notebook-extension:tracker': {'windowingMode': 'none'}}
+OVERRIDES = {'@jupyterlab/apputils-extension:notification': {'fetchNews': 'false', 'checkForUpdates': False,
+    'doNotDisturbMode': True},
+    '@jupyterlab/docmanager-extension:plugin': {'autosave': False},
+    '@jupyterlab/notebook-extension:tracker': {'windowingMode': 'none'}}
 
 def free_port():
-    with socket.socket() as s: s.bind(('127.0.0.1', 0)); return s.getsockname()[1]
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        return s.getsockname()[1]
 
-SPEC = dict(argv=[sys.executable, '-m', 'ipykernel_launcher', '-f', '{connection_file}'], display_name='Python 3 (ipykernel)', language='python', metadata=dict(debugger=False))
+SPEC = dict(argv=[sys.executable, '-m', 'ipykernel_launcher', '-f', '{connection_file}'],
+    display_name='Python 3 (ipykernel)', language='python', metadata=dict(debugger=False))
 
 def server_command(kind, folder, port, token):
-    if kind == 'voila': return [SERVER, '-m', kind, str(folder), '--no-browser', '--Voila.ip=127.0.0.1', f'--port={port}', f'--token={token}', '--show_tracebacks=True']
+    if kind == 'voila':
+        return [SERVER, '-m', kind, str(folder), '--no-browser', '--Voila.ip=127.0.0.1', f'--port={port}',
+            f'--token={token}', '--show_tracebacks=True']
     root = ['--allow-root'] if hasattr(os, 'geteuid') and os.geteuid() == 0 else []
-    return [SERVER, '-m', dict(lab='jupyterlab', notebook='notebook')[kind], '--no-browser', '--ip=127.0.0.1', f'--port={port}', '--ServerApp.port_retries=0', f'--IdentityProvider.token={token}', f'--ServerApp.root_dir={folder}',
+    return [SERVER, '-m', dict(lab='jupyterlab', notebook='notebook')[kind], '--no-browser', '--ip=127.0.0.1',
+        f'--port={port}', '--ServerApp.port_retries=0', f'--IdentityProvider.token={token}',
+        f'--ServerApp.root_dir={folder}',
         '--LabApp.extension_manager=readonly', '--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate', *root]
 
 @contextlib.contextmanager
@@ -35,8 +47,10 @@ def server(kind, folder, home, timeout=120):
     (home/'cfg/labconfig/default_setting_overrides.json').write_text(json.dumps(OVERRIDES))
     (home/'data/kernels/python3/kernel.json').write_text(json.dumps(SPEC))
     port, token = free_port(), secrets.token_hex(16)
-    cmd, ready = server_command(kind, folder, port, token), f'http://127.0.0.1:{port}/' + ('voila/ping' if kind == 'voila' else f'api/status?token={token}')
-    env = dict(os.environ, JUPYTER_CONFIG_DIR=f'{home}/cfg', JUPYTER_DATA_DIR=f'{home}/data', JUPYTER_PATH=f'{home}/data', JUPYTER_RUNTIME_DIR=f'{home}/run', IPYTHONDIR=f'{home}/ipython',
+    cmd, ready = (server_command(kind, folder, port, token),
+        f'http://127.0.0.1:{port}/' + ('voila/ping' if kind == 'voila' else f'api/status?token={token}'))
+    env = dict(os.environ, JUPYTER_CONFIG_DIR=f'{home}/cfg', JUPYTER_DATA_DIR=f'{home}/data',
+        JUPYTER_PATH=f'{home}/data', JUPYTER_RUNTIME_DIR=f'{home}/run', IPYTHONDIR=f'{home}/ipython',
         PYTHONPATH=os.pathsep.join([str(root), os.environ.get('PYTHONPATH', '')]))
     with open(home/'server.log', 'w') as log:
         p = subprocess.Popen(cmd, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -46,14 +60,19 @@ def server(kind, folder, home, timeout=120):
                 try:
                     with urllib.request.urlopen(ready, timeout=60): break
                 except (urllib.error.URLError, OSError) as e:
-                    if kind == 'voila' and isinstance(e, urllib.error.HTTPError): break  # it answers, if only that one may not
-                    if p.poll() is not None or time.monotonic() > end: pytest.fail(f'server: {e}\n' + (home/'server.log').read_text()[-3000:])
+                    # it answers, if only that one may not
+                    if kind == 'voila' and isinstance(e, urllib.error.HTTPError):
+                        break
+                    if p.poll() is not None or time.monotonic() > end:
+                        pytest.fail(f'server: {e}\n' + (home/'server.log').read_text()[-3000:])
                     time.sleep(.1)
             yield f'http://127.0.0.1:{port}', token
         finally:
             p.send_signal(signal.SIGTERM)
             try: p.wait(20)
-            except subprocess.TimeoutExpired: p.kill(); p.wait()
+            except subprocess.TimeoutExpired:
+                p.kill()
+                p.wait()
 
 def watched(context):
     "A page that may reach nothing but this machine; `page.bad` lists what went wrong in it."
@@ -63,13 +82,15 @@ def watched(context):
     page.on('console', lambda m: m.type in ('error', 'warning') and page.bad.append(f'{m.type}: {m.text}'))
     page.on('pageerror', lambda e: page.bad.append(f'pageerror: {e}'))
     page.on('response', lambda r: r.status >= 400 and page.bad.append(f'http {r.status}: {r.url}'))
-    page.route(re.compile(r'^https?://(?!127\.0\.0\.1:)'), lambda route: (page.bad.append(f'external: {route.request.url}'), route.abort()))
+    page.route(re.compile(r'^https?://(?!127\.0\.0\.1:)'),
+        lambda route: (page.bad.append(f'external: {route.request.url}'), route.abort()))
     return page
 
 @contextlib.contextmanager
 def chromium(width=1280, height=1400):
     with playwright.sync_playwright() as pw:
-        b = pw.chromium.launch(executable_path=CHROMIUM, args=['--no-sandbox', '--disable-gpu', '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1'])
+        b = pw.chromium.launch(executable_path=CHROMIUM, args=['--no-sandbox', '--disable-gpu',
+            '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1'])
         try: yield watched(b.new_context(viewport=dict(width=width, height=height)))
         finally: b.close()
 
@@ -80,9 +101,11 @@ def open_notebook(page, base, token, name, page_of='lab/tree'):
     "Show a notebook, wait for its kernel, run all of it."
     page.goto(f'{base}/{page_of}/{name}?reset&token={token}')
     page.locator('.jp-Notebook .jp-Cell').first.wait_for()
-    if page_of == 'lab/tree': page.locator('#jp-main-statusbar').get_by_text('Python 3 (ipykernel) | Idle').wait_for(timeout=120_000)
+    if page_of == 'lab/tree':
+        page.locator('#jp-main-statusbar').get_by_text('Python 3 (ipykernel) | Idle').wait_for(timeout=120_000)
     else:
-        until(lambda: any(s['path'] == name and s['kernel']['execution_state'] == 'idle' and s['kernel']['connections'] for s in sessions(base, token)), 120)
+        until(lambda: any(s['path'] == name and s['kernel']['execution_state'] == 'idle' and s['kernel']['connections']
+            for s in sessions(base, token)), 120)
         page.wait_for_timeout(1000)
         page.bad.clear()  # what the page says of itself while it opens
     page.get_by_role('menuitem', name='Run', exact=True).click()
@@ -94,7 +117,8 @@ names = {}
 exec(studio.code.value, names)
 same = bool(studio.code.value) and np.array_equal(np.asarray(names['result'].image), np.asarray(studio.result.image))
 print(f"process {os.getpid()}; the same bytes: {same if studio.code.value else 'no code yet'}")'''
-SMALL = ["from style_nb.all import *", "one = Studio('astronaut', 'swirls', size=96, steps=100000)\none", "two = Studio('cat', 'dots', size=96, steps=100000, optimizer='adam')\ntwo"]
+SMALL = ["from style_nb.all import *", "one = Studio('astronaut', 'swirls', size=96, steps=100000)\none",
+    "two = Studio('cat', 'dots', size=96, steps=100000, optimizer='adam')\ntwo"]
 PIXELS = '''async el => {
   for (;;) { try { await el.decode() } catch {} if (el.complete && el.naturalWidth) break; await new Promise(r => setTimeout(r, 20)) }  // a picture may just be on its way
   const c = document.createElement('canvas'); c.width = el.naturalWidth; c.height = el.naturalHeight;
@@ -112,11 +136,14 @@ def page(tmp_path_factory):
     "The lesson's copy in JupyterLab, all cells run, and the Studio of its last cell but one in view"
     import nbformat
     from style_nb.all import sample
-    d = tmp_path_factory.mktemp('lab'); (d/'nb').mkdir(); (d/'home').mkdir()
+    d = tmp_path_factory.mktemp('lab')
+    (d/'nb').mkdir()
+    (d/'home').mkdir()
     write(d/'nb/lesson.ipynb', [BIG, SAME], nbformat.read(lesson, 4))
     write(d/'nb/small.ipynb', SMALL)
     (d/'broken.jpg').write_bytes(b'not a picture')
-    sample('coffee').save(d/'mine.png') if hasattr(sample('coffee'), 'save') else shutil.copy(sample('coffee'), d/'mine.png')
+    sample('coffee').save(d/'mine.png') if hasattr(sample('coffee'), 'save') else shutil.copy(sample('coffee'),
+        d/'mine.png')
     with pytest.MonkeyPatch.context() as m:
         m.setenv('IN_TEST', '1')  # small pictures in the lesson's own cells
         with server('lab', d/'nb', d/'home') as (base, token), chromium() as page:
@@ -134,10 +161,14 @@ def heeded(page): return int(at(page, 'status').locator('[data-moves]').get_attr
 def shot(page, name, *widths):
     if not SHOTS: return
     for width in widths or (1280, 900):
-        page.set_viewport_size(dict(width=width, height=1900)); page.wait_for_timeout(500)
-        page.locator('.sn-studio').last.evaluate('el => { el.style.scrollMarginTop = "16px"; el.scrollIntoView({block: "start"}) }'); page.wait_for_timeout(500)
+        page.set_viewport_size(dict(width=width, height=1900))
+        page.wait_for_timeout(500)
+        page.locator('.sn-studio').last.evaluate(
+            'el => { el.style.scrollMarginTop = "16px"; el.scrollIntoView({block: "start"}) }')
+        page.wait_for_timeout(500)
         page.screenshot(path=f'{SHOTS}/{name}_{width}.png')
-    page.set_viewport_size(dict(width=1280, height=1400)); page.wait_for_timeout(500)
+    page.set_viewport_size(dict(width=1280, height=1400))
+    page.wait_for_timeout(500)
 
 def drag(page, name, share, mouse=None):
     "Drag a slider's handle to a share of its track, and let go."
@@ -145,7 +176,8 @@ def drag(page, name, share, mouse=None):
     handle, track = at(page, name).locator('.noUi-handle'), at(page, name).locator('.noUi-target')
     handle.scroll_into_view_if_needed()
     h, t = handle.bounding_box(), track.bounding_box()
-    mouse.move(h['x'] + h['width']/2, h['y'] + h['height']/2); mouse.down()
+    mouse.move(h['x'] + h['width']/2, h['y'] + h['height']/2)
+    mouse.down()
     mouse.move(t['x'] + t['width']*share, h['y'] + h['height']/2, steps=8)
     mouse.up()
 
@@ -155,14 +187,17 @@ def until(check, seconds=30, what=''):
         assert time.monotonic() < end, what or 'it did not happen in time'
         time.sleep(.01)
 
-def tab(page, name): page.locator('.sn-studio').last.locator('.lm-TabBar-tabLabel').get_by_text(name, exact=True).click()
+def tab(page, name):
+    page.locator('.sn-studio').last.locator('.lm-TabBar-tabLabel').get_by_text(name, exact=True).click()
 def run_cell(page, text):
     "Run the cell that starts with `text`."
-    page.locator('.jp-CodeCell', has=page.locator('.jp-InputArea-editor', has_text=text)).last.locator('.jp-InputPrompt').click()
+    page.locator('.jp-CodeCell', has=page.locator('.jp-InputArea-editor',
+        has_text=text)).last.locator('.jp-InputPrompt').click()
     page.keyboard.press('Control+Enter')
 
 def the_lesson_ran_without_an_error(page):
-    assert page.locator('.jp-RenderedText[data-mime-type="application/vnd.jupyter.stderr"]', has_text='Traceback').count() == 0
+    assert (page.locator('.jp-RenderedText[data-mime-type="application/vnd.jupyter.stderr"]',
+        has_text='Traceback').count() == 0)
     assert page.locator('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"]').count() == 0
     assert page.locator('.jp-CodeCell .jp-InputPrompt').last.inner_text() != '[ ]:'
 
@@ -188,13 +223,18 @@ def fast_enough(page):
     rate = (steps_done(page) - n)/(time.perf_counter() - start)
     for i in range(MOVES):
         moved, src = heeded(page), at(page, 'canvas').get_attribute('src')
-        page.mouse.move(track['x'] + track['width']*(.3 + .4*(i % 2)), track['y'] + track['height']/2); page.mouse.down()
-        page.mouse.up(); start = time.perf_counter()
-        page.wait_for_function('([n, src]) => { const all = c => [...document.querySelectorAll(c)].pop(); return +all(".sn-status [data-moves]").dataset.moves > n && all("img.sn-canvas").src != src && all("img.sn-canvas").complete }',
+        page.mouse.move(track['x'] + track['width']*(.3 + .4*(i % 2)), track['y'] + track['height']/2)
+        page.mouse.down()
+        page.mouse.up()
+        start = time.perf_counter()
+        page.wait_for_function('([n, src]) => { const all = c => [...document.querySelectorAll(c)].pop(); return '
+                               '+all(".sn-status [data-moves]").dataset.moves > n && all("img.sn-canvas").src != src '
+                               '&& all("img.sn-canvas").complete }',
             arg=[moved, src], polling=10)
         waits.append(time.perf_counter() - start)
         time.sleep(.4)  # while its handle glides, a slider takes no click
-    print(f'{rate:.1f} steps/s live; slider to canvas: median {sorted(waits)[MOVES//2]*1000:.0f} ms, longest {max(waits)*1000:.0f} ms')
+    print(f'{rate:.1f} steps/s live; slider to canvas: median {sorted(waits)[MOVES//2]*1000:.0f} ms, longest '
+          f'{max(waits)*1000:.0f} ms')
     assert sorted(waits)[MOVES//2] <= (.5 if BARS else 4) and rate >= (10 if BARS else .5)
 
 def pause_pin_compare(page):
@@ -225,12 +265,14 @@ def a_click_on_a_pinned_picture_brings_its_settings_back(page, readout):
     picture, button = strip.locator('img').first, strip.locator('.sn-restore').first
     picture.scroll_into_view_if_needed()
     box, over = picture.bounding_box(), button.bounding_box()
-    assert all(abs(box[k] - over[k]) <= 1 for k in box) and button.evaluate('el => getComputedStyle(el).color') == 'rgba(0, 0, 0, 0)', 'the button is the picture'
+    assert (all(abs(box[k] - over[k]) <= 1 for k in box)
+        and button.evaluate('el => getComputedStyle(el).color') == 'rgba(0, 0, 0, 0)'), 'the button is the picture'
     assert button.get_attribute('title') == 'pin 1: bring its settings back'
     page.mouse.click(box['x'] + box['width']/3, box['y'] + box['height']/3)
     until(lambda: readout.inner_text() == '12')
     shot(page, 'restoring')
-    strip.locator('.sn-restore').last.focus(); page.keyboard.press('Enter')
+    strip.locator('.sn-restore').last.focus()
+    page.keyboard.press('Enter')
     until(lambda: readout.inner_text() == was)
 
 def copy_as_code_and_run_it(page):
@@ -238,7 +280,8 @@ def copy_as_code_and_run_it(page):
     at(page, 'copy-as-code').click()
     text = at(page, 'code-text').locator('textarea')
     until(lambda: 'schedule=' in text.input_value())
-    assert text.input_value().count('stylize(') == 1 and text.input_value().count("'tv_weight'") >= MOVES, 'the run began anew when a weight or a layer moved'
+    assert (text.input_value().count('stylize(') == 1
+        and text.input_value().count("'tv_weight'") >= MOVES), 'the run began anew when a weight or a layer moved'
     shot(page, 'code')
     run_cell(page, 'exec(studio.code.value')
     out = page.locator('.jp-OutputArea-output', has_text=re.compile('the same bytes: (True|False)'))
@@ -255,11 +298,14 @@ def a_broken_upload_says_so(page):
 
 def as_it_is(page):
     "Are the proportions of the canvas on the page those of its picture?"
-    return at(page, 'canvas').evaluate('el => Math.abs(el.clientHeight/el.clientWidth - el.naturalHeight/el.naturalWidth) < .01')
+    return at(page, 'canvas').evaluate(
+        'el => Math.abs(el.clientHeight/el.clientWidth - el.naturalHeight/el.naturalWidth) < .01')
 
 def a_good_one_is_used(page):
     n, shape = steps_done(page), lambda: at(page, 'canvas').evaluate('el => el.naturalHeight/el.naturalWidth')
-    assert at(page, 'upload-content').evaluate('el => [getComputedStyle(el).fontSize, getComputedStyle(el, "::after").content]') == ['0px', '"Upload content"'], 'no count in the label'
+    assert (at(page, 'upload-content').evaluate(
+        'el => [getComputedStyle(el).fontSize, getComputedStyle(el, "::after").content]') == ['0px',
+        '"Upload content"']), 'no count in the label'
     with page.expect_file_chooser() as chooser: at(page, 'upload-content').click()
     chooser.value.set_files(page.folder/'mine.png')
     until(lambda: 'a new run goes on from the middle of this picture' in at(page, 'message').inner_text())
@@ -273,11 +319,13 @@ def a_good_one_is_used(page):
     until(lambda: shape() < .8)
     assert as_it_is(page)
     shot(page, 'pictures')
-    tab(page, 'Run'); shot(page, 'run')
+    tab(page, 'Run')
+    shot(page, 'run')
 
 def a_grid_and_on_from_a_cell(page):
     tab(page, 'Grid')
-    for box, value in zip((2, 3), (64, 6)): page.locator('.sn-grid').last.locator('input[type=number]').nth(box - 2).fill(str(value))
+    for box, value in zip((2, 3), (64, 6)):
+        page.locator('.sn-grid').last.locator('input[type=number]').nth(box - 2).fill(str(value))
     page.keyboard.press('Tab')
     at(page, 'paint-grid').click()
     until(lambda: page.locator('.sn-grid').last.locator('.sn-go-on').count() == 3, 120)
@@ -312,7 +360,8 @@ def nothing_went_wrong_unseen(page):
     no_error_in_page_or_log(page)
     page.get_by_role('menuitem', name='View', exact=True).click()
     page.get_by_role('menuitem', name='Show Log Console').click()
-    log = page.locator('.jp-LogConsolePanel'); log.wait_for()
+    log = page.locator('.jp-LogConsolePanel')
+    log.wait_for()
     assert not re.search('Traceback|Error', log.inner_text()), log.inner_text()
 
 def no_error_in_page_or_log(page, *but):
@@ -325,7 +374,8 @@ def no_error_in_page_or_log(page, *but):
 def without_subshells_and_two_at_once(page):
     "The other way for messages, as in older Labs: all handlers in the kernel's main thread. Two Studios, each heeds its own sliders."
     url = f'{page.base}/lab/api/settings/@jupyterlab/apputils-extension:kernels-settings'
-    request = urllib.request.Request(url, json.dumps(dict(raw='{"commsOverSubshells": "disabled"}')).encode(), {'Authorization': f'token {page.token}', 'Content-Type': 'application/json'}, method='PUT')
+    request = urllib.request.Request(url, json.dumps(dict(raw='{"commsOverSubshells": "disabled"}')).encode(),
+        {'Authorization': f'token {page.token}', 'Content-Type': 'application/json'}, method='PUT')
     with urllib.request.urlopen(request, timeout=60) as r: assert r.status < 300
     other = watched(page.context)
     other.home = page.home
@@ -340,16 +390,23 @@ def without_subshells_and_two_at_once(page):
     assert at(one, 'canvas').evaluate(PIXELS) != pixels and heeded(two) == moves[1]
     read = lambda studio: at(studio, 'style_weights-relu3_2').locator('.widget-readout').inner_text()
     assert read(one) != 'off' and read(two) == 'off'
-    at(one, 'pause').click(); until(lambda: 'paused' in status(one))
-    n = steps_done(two); until(lambda: steps_done(two) > n, 60)
-    at(two, 'stop').click(); until(lambda: 'stopped' in status(two))
-    at(one, 'step').click(); until(lambda: 'paused' in status(one))
+    at(one, 'pause').click()
+    until(lambda: 'paused' in status(one))
+    n = steps_done(two)
+    until(lambda: steps_done(two) > n, 60)
+    at(two, 'stop').click()
+    until(lambda: 'stopped' in status(two))
+    at(one, 'step').click()
+    until(lambda: 'paused' in status(one))
     nothing_went_wrong_unseen(other)
 
 def test_the_studio_in_a_browser(page):
     "One test, since each step goes on where the one before left the page, and so that one worker has it all."
-    for step in (the_lesson_ran_without_an_error, a_layer_slider_moves_a_run_that_paints, fast_enough, pause_pin_compare, copy_as_code_and_run_it, a_broken_upload_says_so, a_good_one_is_used, a_grid_and_on_from_a_cell,
-        running_the_cell_again_closes_the_first_and_frees_its_memory, nothing_went_wrong_unseen, without_subshells_and_two_at_once):
+    for step in (the_lesson_ran_without_an_error, a_layer_slider_moves_a_run_that_paints, fast_enough,
+            pause_pin_compare, copy_as_code_and_run_it, a_broken_upload_says_so, a_good_one_is_used,
+            a_grid_and_on_from_a_cell,
+        running_the_cell_again_closes_the_first_and_frees_its_memory, nothing_went_wrong_unseen,
+        without_subshells_and_two_at_once):
         start = time.perf_counter()
         step(page)
         print(f'{time.perf_counter() - start:5.1f} s  {step.__name__.replace("_", " ")}', flush=True)

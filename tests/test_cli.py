@@ -18,7 +18,8 @@ SMALL = '--size 48 --steps 3 --levels 1'.split()
 @pytest.fixture
 def files(tmp_path, photo, painting, painting2):
     "A folder with pictures and an empty folder for results"
-    for name, x in dict(photo=photo, painting=painting, other=painting2).items(): save_picture(x, tmp_path/f'{name}.png')
+    for name, x in dict(photo=photo, painting=painting, other=painting2).items():
+        save_picture(x, tmp_path/f'{name}.png')
     (tmp_path/'out').mkdir()
     return tmp_path
 
@@ -33,7 +34,8 @@ def run(capsys):
     return run
 
 def stylize(files, *words, content=None, style=None, out='out.png'):
-    return ['stylize', content or files/'photo.png', *([files/'painting.png'] if style is None else style), '-o', files/'out'/out,
+    return ['stylize', content or files/'photo.png', *([files/'painting.png'] if style is None else style), '-o',
+        files/'out'/out,
         *SMALL, *words]
 
 def left(files): return sorted(p.name for p in (files/'out').iterdir())
@@ -63,7 +65,8 @@ def test_stylize_twice_is_byte_equal_and_the_recipe_comes_back(run, files, photo
 
 def test_a_picture_is_painted_again_from_its_own_recipe(run, files):
     assert run(*stylize(files, '--optimizer', 'adam', '--style-weight', 7, '--tv-weight', .5, out='a.png'))[0] == 0
-    assert run('stylize', files/'photo.png', files/'painting.png', '-o', files/'out/b.png', '--recipe', files/'out/a.png')[0] == 0
+    assert (run('stylize', files/'photo.png', files/'painting.png', '-o', files/'out/b.png', '--recipe',
+        files/'out/a.png')[0] == 0)
     assert pixels(files/'out/a.png') == pixels(files/'out/b.png')
     assert Recipe.load(files/'out/a.png') == Recipe.load(files/'out/b.png')
     assert Recipe.load(files/'out/b.png').style_weight == 7
@@ -73,12 +76,16 @@ def test_another_seed_is_another_picture(run, files):
     assert pixels(files/'out/0.png') != pixels(files/'out/1.png')
 
 def test_kinds_of_noise_and_of_smoothness(run, files):
-    for i, words in enumerate((['--init', 'noise'], ['--init', 'noise', '--noise', 'clouds'], ['--noise-share', .5, '--noise', 'pink', '--tv-kind', 'isotropic'])): assert run(*stylize(files, *words, out=f'{i}.png'))[0] == 0
+    for i, words in enumerate((['--init', 'noise'], ['--init', 'noise', '--noise', 'clouds'],
+            ['--noise-share', .5, '--noise', 'pink', '--tv-kind', 'isotropic'])):
+        assert run(*stylize(files, *words, out=f'{i}.png'))[0] == 0
     r, s, t = (Recipe.load(files/f'out/{i}.png') for i in range(3))
-    assert [o.noise for o in (r, s, t)] == ['uniform', 'clouds', 'pink'] and (t.noise_share, t.tv_kind, t.init) == (.5, 'isotropic', 'recoloured')
+    assert ([o.noise for o in (r, s, t)] == ['uniform', 'clouds', 'pink']
+        and (t.noise_share, t.tv_kind, t.init) == (.5, 'isotropic', 'recoloured'))
     assert len({pixels(files/f'out/{i}.png') for i in range(3)}) == 3
 
-SAID = {'Layers': (['relu1_1=3', 'relu2_1'], {'relu1_1': 3., 'relu2_1': 1.}), 'Switch': ([], True), 'Moves': (['2:style_weights=relu1_1=0,relu2_1=2'], [[2, 'style_weights', {'relu1_1': 0., 'relu2_1': 2.}]])}
+SAID = {'Layers': (['relu1_1=3', 'relu2_1'], {'relu1_1': 3., 'relu2_1': 1.}), 'Switch': ([], True),
+    'Moves': (['2:style_weights=relu1_1=0,relu2_1=2'], [[2, 'style_weights', {'relu1_1': 0., 'relu2_1': 2.}]])}
 
 def in_words(rule, name):
     "Words for a field, and the value they mean"
@@ -92,14 +99,16 @@ def test_every_field_of_a_recipe_can_be_said():
     for f in fields(Recipe):
         if not f.compare: continue
         words, value = in_words(f.metadata['rule'], f.name)
-        args = build_parser('stylize').parse_args(['stylize', 'a.png', 'b.png', '-o', 'c.png', '--' + f.name.replace('_', '-'), *map(str, words)])
+        args = build_parser('stylize').parse_args(['stylize', 'a.png', 'b.png', '-o', 'c.png',
+            '--' + f.name.replace('_', '-'), *map(str, words)])
         said = recipe_of(args)
         assert set(said) == {'recipe', f.name}, said
         more = dict(finish='texnet') if f.name == 'finish_weights' else {}
         assert getattr(Recipe(**{f.name: said[f.name]}, **more), f.name) == value, f.name
 
 def test_words_that_are_no_move_and_no_weight(run, files):
-    for words in (['--schedule', 'soon'], ['--style-weights', 'relu1_1=much']): fails(run, files, stylize(files, *words), words[1], code=2)
+    for words in (['--schedule', 'soon'], ['--style-weights', 'relu1_1=much']):
+        fails(run, files, stylize(files, *words), words[1], code=2)
     fails(run, files, stylize(files, '--style-weights', 'relu9_1'), 'relu9_1')
 
 def test_several_styles(run, files):
@@ -124,9 +133,11 @@ def own(files):
 def test_weights_of_ones_own(run, files, own):
     few = '--size 32 --steps 2 --levels 1 --encoder random --finish random --finish-steps 1'.split()
     for name, words in dict(none=[], both=['--encoder-weights', own], last=['--finish-weights', own]).items():
-        assert run('stylize', files/'photo.png', files/'painting.png', '-o', files/f'out/{name}.png', *few, *words)[0] == 0
+        assert (run('stylize', files/'photo.png', files/'painting.png', '-o', files/f'out/{name}.png', *few,
+            *words)[0] == 0)
     of = {n: Recipe.load(files/f'out/{n}.png') for n in ('none', 'both', 'last')}
-    assert {n: (r.encoder_weights, r.finish_weights) for n, r in of.items()} == dict(none=(None, None), both=(own.name, None), last=(None, own.name))
+    assert ({n: (r.encoder_weights, r.finish_weights) for n, r in of.items()} == dict(none=(None, None),
+        both=(own.name, None), last=(None, own.name)))
     assert len({pixels(files/f'out/{n}.png') for n in of}) == 3
 
 def test_a_recipe_of_other_weights(run, files):
@@ -134,7 +145,8 @@ def test_a_recipe_of_other_weights(run, files):
     (files/'old.json').write_text(to_json(Recipe(encoder='random', encoder_digest='0'*64)))
     words = stylize(files, '--recipe', files/'old.json')
     code, out, err = run(*words)
-    assert code == 1 and "say encoder 'random' to run it on that one, or name its own file as encoder weights." in err and '=' not in err, err
+    assert (code == 1 and "say encoder 'random' to run it on that one, or name its own file as encoder weights." in err
+        and '=' not in err), err
     assert run(*words, '--encoder', 'random')[0] == 0 and left(files) == ['out.png']
 
 def test_an_existing_file_is_replaced(run, files):
@@ -143,7 +155,8 @@ def test_an_existing_file_is_replaced(run, files):
 
 @pytest.mark.parametrize('name', ['run.gif', 'run.mp4'])
 def test_animate(run, files, name):
-    code, out, err = run('stylize', files/'photo.png', files/'painting.png', '-o', files/'out/a.png', '--size', 48, '--levels', 1,
+    code, out, err = run('stylize', files/'photo.png', files/'painting.png', '-o', files/'out/a.png', '--size', 48,
+        '--levels', 1,
         '--steps', 20, '--animate', files/'out'/name)
     assert code == 0 and left(files) == ['a.png', name] and (files/'out'/name).stat().st_size > 500
 
@@ -160,85 +173,120 @@ def test_demo(tmp_path, capsys):
     names = sorted(p.name for p in (tmp_path/'new/demo').iterdir())
     assert names == ['contact_sheet.png', 'content.png', 'loss.png', 'result.png', 'style.png']
     for n in names:
-        with Image.open(tmp_path/'new/demo'/n) as im: assert min(im.size) >= 48 and np.asarray(im.convert('L')).std() > 5
+        with Image.open(tmp_path/'new/demo'/n) as im:
+            assert min(im.size) >= 48 and np.asarray(im.convert('L')).std() > 5
     assert Recipe.load(tmp_path/'new/demo/result.png').steps == 3 and ' s' in capsys.readouterr().out
 
 def test_palette(run, files):
-    code, out, err = run('palette', files/'painting.png', '-o', files/'out/p.png', '--size', 48, '--steps', 3, '--levels', 1, '--aspect', 2, '--layers', 'relu1_1', 'relu2_1')
+    code, out, err = run('palette', files/'painting.png', '-o', files/'out/p.png', '--size', 48, '--steps', 3,
+        '--levels', 1, '--aspect', 2, '--layers', 'relu1_1', 'relu2_1')
     r = Recipe.load(files/'out/p.png')
-    assert code == 0 and out == '' and pixels(files/'out/p.png')[0] == (48, 24) and list(r.style_weights) == ['relu1_1', 'relu2_1'] and not r.content_weights
-    assert run('palette', files/'painting.png', '-o', files/'out/s.png', '--size', 50, '--steps', 3, '--seamless')[0] == 0 and Recipe.load(files/'out/s.png').padding == 'circular'
+    assert (code == 0 and out == '' and pixels(files/'out/p.png')[0] == (48, 24)
+        and list(r.style_weights) == ['relu1_1', 'relu2_1'] and not r.content_weights)
+    assert (run('palette', files/'painting.png', '-o', files/'out/s.png', '--size', 50, '--steps', 3,
+        '--seamless')[0] == 0 and Recipe.load(files/'out/s.png').padding == 'circular')
 
 def test_tile(run, files, photo):
-    code, out, err = run('tile', files/'photo.png', '-n', 3, '-o', files/'out/t.png', '--seams', 'mirror', '--turn', 10, '--seed', 1)
+    code, out, err = run('tile', files/'photo.png', '-n', 3, '-o', files/'out/t.png', '--seams', 'mirror', '--turn', 10,
+        '--seed', 1)
     assert code == 0 and out == '' and '3 tiles along each side' in err
     from style_nb.tiling import tile
-    assert pixels(files/'out/t.png')[1] == to_pil(tile(load_picture(files/'photo.png'), 3, seams='mirror', turn=10., seed=1)).tobytes()
+    assert (pixels(files/'out/t.png')[1] == to_pil(tile(load_picture(files/'photo.png'), 3, seams='mirror', turn=10.,
+        seed=1)).tobytes())
 
 def test_revert(run, files):
-    code, out, err = run('revert', files/'painting.png', files/'photo.png', '-o', files/'out/r.png', '--size', 48, '--steps', 3, '--contrast', .6)
+    code, out, err = run('revert', files/'painting.png', files/'photo.png', '-o', files/'out/r.png', '--size', 48,
+        '--steps', 3, '--contrast', .6)
     r = Recipe.load(files/'out/r.png')
-    assert code == 0 and out == '' and 'new dark' in err and r.style_weight == 4 and list(r.content_weights) == ['relu2_1'] and r.size == 48
-    code, out, err = run('revert', files/'painting.png', files/'photo.png', files/'painting.png', '-o', files/'out/s.png', '--size', 48, '--steps', 3, '--own-masses')
+    assert (code == 0 and out == '' and 'new dark' in err and r.style_weight == 4
+        and list(r.content_weights) == ['relu2_1'] and r.size == 48)
+    code, out, err = run('revert', files/'painting.png', files/'photo.png', files/'painting.png', '-o',
+        files/'out/s.png', '--size', 48, '--steps', 3, '--own-masses')
     scores = {Path(p).name: float(n) for p, n in re.findall(r'(\S+\.png): ([\d.]+) ', err)}
-    assert code == 0 and set(scores) == {'painting.png', 'photo.png'} and list(scores.values()) == sorted(scores.values())
+    assert (code == 0 and set(scores) == {'painting.png', 'photo.png'}
+        and list(scores.values()) == sorted(scores.values()))
 
 def test_contrast(run, files):
     from style_nb.contrast import lower_contrast, match_contrast, match_histogram
     x, like = load_picture(files/'photo.png'), load_picture(files/'painting.png')
-    wanted = {(): lower_contrast(x), ('--contrast', .25, '--channels', 'luminance'): lower_contrast(x, .25, 'luminance'), ('--like', files/'painting.png', '--by', 'scale'): match_contrast(x, like, 'scale'),
-        ('--like', files/'painting.png', '--by', 'histogram', '--contrast', .5): lower_contrast(match_histogram(x, like))}
+    wanted = {(): lower_contrast(x), ('--contrast', .25, '--channels', 'luminance'): lower_contrast(x, .25,
+        'luminance'), ('--like', files/'painting.png', '--by', 'scale'): match_contrast(x, like, 'scale'),
+        ('--like', files/'painting.png', '--by', 'histogram', '--contrast',
+            .5): lower_contrast(match_histogram(x, like))}
     for words, y in wanted.items():
         code, out, err = run('contrast', files/'photo.png', '-o', files/'out/c.png', *words)
-        assert code == 0 and out == '' and 'became' in err and pixels(files/'out/c.png')[1] == to_pil(y).tobytes(), words
+        assert (code == 0 and out == '' and 'became' in err
+            and pixels(files/'out/c.png')[1] == to_pil(y).tobytes()), words
 
 def test_rank(run, files):
     code, out, err = run('rank', files/'painting.png', files/'photo.png', files/'painting.png', '-o', files/'out/r.png')
     head, first, second = out.splitlines()
-    assert code == 0 and head.split() == ['photo', 'score', 'contrast', 'masses', 'hue', 'scale', 'detail', 'gram', 'words']
+    assert (code == 0 and head.split() == ['photo', 'score', 'contrast', 'masses', 'hue', 'scale', 'detail', 'gram',
+        'words'])
     rows = [o.split() for o in (first, second)]
-    assert {r[0] for r in rows} == {str(files/'painting.png'), str(files/'photo.png')} and float(rows[0][1]) <= float(rows[1][1]) and left(files) == ['r.png']
+    assert ({r[0] for r in rows} == {str(files/'painting.png'), str(files/'photo.png')}
+        and float(rows[0][1]) <= float(rows[1][1]) and left(files) == ['r.png'])
 
 def test_ablate(run, files):
-    code, out, err = run('ablate', files/'painting.png', files/'photo.png', '-o', files/'out/a.png', '--variants', 'reverted', 'full contrast', '--size', 48, '--steps', 2, '--levels', 1)
-    assert code == 0 and 'new dark' in out and out.count('\n') == 3 and 'full contrast' in out and left(files) == ['a.png']
+    code, out, err = run('ablate', files/'painting.png', files/'photo.png', '-o', files/'out/a.png', '--variants',
+        'reverted', 'full contrast', '--size', 48, '--steps', 2, '--levels', 1)
+    assert (code == 0 and 'new dark' in out and out.count('\n') == 3 and 'full contrast' in out
+        and left(files) == ['a.png'])
 
 def test_ingredients_of_a_reversion(run, files):
     def recipe(*words):
-        assert run('revert', files/'painting.png', files/'photo.png', '-o', files/'out/r.png', '--size', 48, '--steps', 2, '--levels', 1, *words)[0] == 0
+        assert (run('revert', files/'painting.png', files/'photo.png', '-o', files/'out/r.png', '--size', 48, '--steps',
+            2, '--levels', 1, *words)[0] == 0)
         return Recipe.load(files/'out/r.png')
-    a, b = recipe('--keep', 5, '--content-layers', 'relu1_1', 'relu3_1'), recipe('--keep', 5, '--no-masses', '--content-layers', 'relu1_1')
-    assert a.keep == 5 and list(a.content_weights) == ['relu1_1', 'relu3_1'] and a.styles != b.styles  # without masses another photo is used
+    a, b = (recipe('--keep', 5, '--content-layers', 'relu1_1', 'relu3_1'),
+        recipe('--keep', 5, '--no-masses', '--content-layers', 'relu1_1'))
+    # without masses another photo is used
+    assert a.keep == 5 and list(a.content_weights) == ['relu1_1', 'relu3_1'] and a.styles != b.styles
     bare = recipe('--own-masses')
     assert bare.keep == 0 and bare.revert['match'] == 0 and 'relu4_1' in bare.style_weights and bare.styles != a.styles
     assert recipe('--keep', 0).init == 'content' and recipe('--match', 3).revert['match'] == 3
 
 def test_grid_of_palettes(run, files):
-    code, out, err = run('palette', files/'painting.png', files/'other.png', '-o', files/'out/g.png', '--grid', '--layers', 'all', 'relu1_1', *SMALL)
+    code, out, err = run('palette', files/'painting.png', files/'other.png', '-o', files/'out/g.png', '--grid',
+        '--layers', 'all', 'relu1_1', *SMALL)
     assert code == 0 and '4 palettes' in err and left(files) == ['g.png']
 
 def test_sweep_of_tiles(run, files):
-    code, out, err = run('tile', files/'photo.png', '-o', files/'out/s.png', '--sweep', 1, 3, '--unrelated', files/'painting.png', '--content', files/'other.png', '--size', 48, '--steps', 2, '--seams', 'mirror')
+    code, out, err = run('tile', files/'photo.png', '-o', files/'out/s.png', '--sweep', 1, 3, '--unrelated',
+        files/'painting.png', '--content', files/'other.png', '--size', 48, '--steps', 2, '--seams', 'mirror')
     assert code == 0 and 'n=1 presence' in err and 'n=3 presence' in err and left(files) == ['s.png']
 
 def test_matrix(run, files):
-    words = ['matrix', files/'photo.png', files/'other.png', '--styles', files/'painting.png', '-o', files/'out/m.png', '--folder', files/'each', *SMALL]
+    words = ['matrix', files/'photo.png', files/'other.png', '--styles', files/'painting.png', '-o', files/'out/m.png',
+        '--folder', files/'each', *SMALL]
     code, out, err = run(*words)
-    assert code == 0 and '2 of 2 pictures' in err and left(files) == ['m.png'] and len(list((files/'each').glob('*.png'))) == 2
+    assert (code == 0 and '2 of 2 pictures' in err and left(files) == ['m.png']
+        and len(list((files/'each').glob('*.png'))) == 2)
 
 # ---- it refuses
 
-@pytest.mark.parametrize('words,want', [(['contrast', 'none.png'], ['There is no file']), (['contrast', 'photo.png', '--contrast', '-1'], ['amount is -1']), (['contrast', 'photo.png', '--by', 'scale'], ['goes with --like']),
-    (['rank', 'painting.png', 'none.png'], ['There is no file']), (['ablate', 'painting.png', 'photo.png', '--variants', 'reverte'], ["Did you mean 'reverted'?"]),
-    (['tile', 'photo.png', '--steps', '3'], ['--steps goes with --sweep']), (['tile', 'photo.png', '--sweep', '0'], ['ns is 0']), (['palette', 'painting.png', '--grid', '--layers', 'relu9_1'], ['relu9_1'])], ids=' '.join)
+@pytest.mark.parametrize('words,want', [(['contrast', 'none.png'], ['There is no file']),
+    (['contrast', 'photo.png', '--contrast', '-1'], ['amount is -1']),
+    (['contrast', 'photo.png', '--by', 'scale'], ['goes with --like']),
+    (['rank', 'painting.png', 'none.png'], ['There is no file']),
+    (['ablate', 'painting.png', 'photo.png', '--variants', 'reverte'], ["Did you mean 'reverted'?"]),
+    (['tile', 'photo.png', '--steps', '3'], ['--steps goes with --sweep']),
+    (['tile', 'photo.png', '--sweep', '0'], ['ns is 0']), (['palette', 'painting.png', '--grid', '--layers', 'relu9_1'],
+        ['relu9_1'])], ids=' '.join)
 def test_bad_ideas(run, files, words, want):
-    fails(run, files, [words[0], *(files/w if w.endswith('.png') else w for w in words[1:]), '-o', files/'out/a.png'], *want)
+    fails(run, files, [words[0], *(files/w if w.endswith('.png') else w for w in words[1:]), '-o', files/'out/a.png'],
+        *want)
 
-@pytest.mark.parametrize('words,want', [(['revert', 'painting.png', 'none.png'], ['There is no file']), (['revert', 'painting.png', 'photo.png', '--contrast', '0'], ['contrast is 0']), (['tile', 'photo.png', '-n', '0'], ['n is 0']), (['tile', 'photo.png', '-n', '99'], ['use fewer tiles']), (['tile', 'photo.png', '--seams', 'blends'], ["Did you mean 'blend'?"]),
-    (['tile', 'none.png'], ['There is no file']), (['palette', 'none.png'], ['There is no file']), (['palette', 'painting.png', '--aspect', '0'], ['aspect is 0']),
+@pytest.mark.parametrize('words,want', [(['revert', 'painting.png', 'none.png'], ['There is no file']),
+    (['revert', 'painting.png', 'photo.png', '--contrast', '0'], ['contrast is 0']),
+    (['tile', 'photo.png', '-n', '0'], ['n is 0']), (['tile', 'photo.png', '-n', '99'], ['use fewer tiles']),
+    (['tile', 'photo.png', '--seams', 'blends'], ["Did you mean 'blend'?"]),
+    (['tile', 'none.png'], ['There is no file']), (['palette', 'none.png'], ['There is no file']),
+    (['palette', 'painting.png', '--aspect', '0'], ['aspect is 0']),
     (['palette', 'painting.png', '--layers', 'relu9_1'], ['relu9_1'])], ids=' '.join)
 def test_bad_tiles_and_palettes(run, files, words, want):
-    fails(run, files, [words[0], *(files/w if w.endswith('.png') else w for w in words[1:]), '-o', files/'out/a.png'], *want)
+    fails(run, files, [words[0], *(files/w if w.endswith('.png') else w for w in words[1:]), '-o', files/'out/a.png'],
+        *want)
 
 BAD = 'missing', 'nearly', 'folder', 'cut_jpeg', 'cut_end', 'cut_png', 'text', 'empty', 'one_pixel', 'strip'
 
@@ -253,18 +301,25 @@ def test_bad_style(run, files, bad_files, kind):
 @pytest.mark.parametrize('words,want', [
     (['--encoder', 'vgg'], ["Unknown encoder 'vgg'", ', '.join(ENCODERS)]),
     (['--recipe', 'gatis'], ["Unknown recipe 'gatis'", 'default, gatys', "Did you mean 'gatys'?"]),
-    (['--recipe', 'none.png'], ['There is no file none.png']), (['--recipe', 'none.json'], ['There is no file none.json']),
-    (['--encoder', 'random', '--encoder-weights', 'none.pth'], ['none.pth', 'random']), (['--finish', 'vgg16', '--finish-steps', '1', '--finish-weights', 'none.pth'], ['There is no weights file none.pth']),
+    (['--recipe', 'none.png'], ['There is no file none.png']),
+    (['--recipe', 'none.json'], ['There is no file none.json']),
+    (['--encoder', 'random', '--encoder-weights', 'none.pth'], ['none.pth', 'random']),
+    (['--finish', 'vgg16', '--finish-steps', '1', '--finish-weights', 'none.pth'],
+        ['There is no weights file none.pth']),
     (['--finish-weights', 'own.pth'], ["finish_weights is 'own.pth' without finish"]),
     (['--optimizer', 'lbgfs'], ['lbfgs, adam', "Did you mean 'lbfgs'?"]),
-    (['--init', 'nois'], ["Unknown init 'nois'", "Did you mean 'noise'?"]), (['--init', 'none.png'], ['There is no file none.png']),
-    (['--noise', 'cloud'], ["Unknown noise 'cloud'", "Did you mean 'clouds'?"]), (['--noise-share', '2'], ['noise_share is 2']), (['--tv-kind', 'isotropc'], ["Did you mean 'isotropic'?"]),
-    (['--steps', '0'], ['steps is 0', 'at least 1']), (['--steps', '-3'], ['steps is -3']), (['--levels', '0'], ['levels is 0']),
+    (['--init', 'nois'], ["Unknown init 'nois'", "Did you mean 'noise'?"]),
+    (['--init', 'none.png'], ['There is no file none.png']),
+    (['--noise', 'cloud'], ["Unknown noise 'cloud'", "Did you mean 'clouds'?"]),
+    (['--noise-share', '2'], ['noise_share is 2']), (['--tv-kind', 'isotropc'], ["Did you mean 'isotropic'?"]),
+    (['--steps', '0'], ['steps is 0', 'at least 1']), (['--steps', '-3'], ['steps is -3']),
+    (['--levels', '0'], ['levels is 0']),
     (['--steps', '2', '--levels', '3', '--size', '96'], ['steps is 2 for 3 levels']),
     (['--size', '0'], ['size is 0', 'at least 4']), (['--size', '9999999'], ['at most 20000']),
     (['--size', '12'], ['size 12', '12x12', 'raise size']), (['--seed', '-1'], ['seed is -1']),
     (['--style-weight', '-1'], ['style_weight is -1']), (['--tv-weight', 'nan'], ['tv_weight is nan']),
-    (['--blend', '1', '2'], ['1 styles and 2 blend weights']), (['--blend', '-1'], ['style_blend is -1'])], ids=' '.join)
+    (['--blend', '1', '2'], ['1 styles and 2 blend weights']), (['--blend', '-1'], ['style_blend is -1'])],
+    ids=' '.join)
 def test_bad_option(run, files, words, want): fails(run, files, stylize(files, *words), *want)
 
 @pytest.mark.parametrize('words,want', [([], 'TASK'), (['paint'], 'stylize'), (['stylize'], 'content'),
@@ -341,17 +396,20 @@ def test_a_process_of_its_own_paints_the_same(run, files):
     p = subprocess.run(command(*words), capture_output=True, text=True, env=env(), timeout=120)
     assert p.returncode == 0 and p.stdout == '' and 'Warning' not in p.stderr, p.stderr
     here = stylize(files, '--seed', 0, '--init', 'noise', '--optimizer', 'adam', out='b.png')
-    assert run(*here)[0] == 0 and pixels(files/'out/a.png') == pixels(files/'out/b.png') and left(files) == ['a.png', 'b.png']
+    assert (run(*here)[0] == 0 and pixels(files/'out/a.png') == pixels(files/'out/b.png')
+        and left(files) == ['a.png', 'b.png'])
 
 def test_a_failing_process(files):
-    words = ['recolour', files/'none.jpg', files/'painting.png', '-o', files/'out/out.png']  # the task that imports least
+    # the task that imports least
+    words = ['recolour', files/'none.jpg', files/'painting.png', '-o', files/'out/out.png']
     p = subprocess.run(command(*words), capture_output=True, text=True, env=env(), timeout=120)
     assert p.returncode == 1 and p.stdout == '' and p.stderr.count('\n') == 1
     assert p.stderr.startswith('style_nb: There is no file') and left(files) == []
 
 @pytest.mark.slow
 def test_ctrl_c_keeps_the_picture_so_far(files):
-    p = subprocess.Popen(command(*stylize(files, '--steps', 1_000_000)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env(),
+    p = subprocess.Popen(command(*stylize(files, '--steps', 1_000_000)), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env=env(),
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
     try:
         seen = b''
@@ -371,14 +429,20 @@ def test_colours_and_balance(run, files):
     assert run(*stylize(files, '--colours', 'content-luma', '--balance', '--style-weight', 3, out='a.png'))[0] == 0
     r = Recipe.load(files/'out/a.png')
     assert r.colours == 'content-luma' and r.balance and r.schedule[0][1] == 'content_weights'
-    assert run('stylize', files/'photo.png', files/'painting.png', '-o', files/'out/b.png', '--recipe', files/'out/a.png')[0] == 0
+    assert (run('stylize', files/'photo.png', files/'painting.png', '-o', files/'out/b.png', '--recipe',
+        files/'out/a.png')[0] == 0)
     assert pixels(files/'out/a.png') == pixels(files/'out/b.png')
 
-def test_unknown_colours(run, files): fails(run, files, stylize(files, '--colours', 'mine'), 'Unknown colours', 'content-luma')
+def test_unknown_colours(run, files):
+    fails(run, files, stylize(files, '--colours', 'mine'), 'Unknown colours', 'content-luma')
 
 def test_recolour(run, files):
-    code, out, err = run('recolour', files/'photo.png', files/'painting.png', '-o', files/'out/a.png', '--method', 'cholesky')
+    code, out, err = run('recolour', files/'photo.png', files/'painting.png', '-o', files/'out/a.png', '--method',
+        'cholesky')
     assert code == 0 and out == err == '' and left(files) == ['a.png']
-    assert pixels(files/'out/a.png')[0] == pixels(files/'photo.png')[0] and pixels(files/'out/a.png') != pixels(files/'photo.png')
+    assert (pixels(files/'out/a.png')[0] == pixels(files/'photo.png')[0]
+        and pixels(files/'out/a.png') != pixels(files/'photo.png'))
 
-def test_recolour_refuses_a_method(run, files): fails(run, files, ['recolour', files/'photo.png', files/'painting.png', '-o', files/'out/a.png', '--method', 'chol'], 'colour method')
+def test_recolour_refuses_a_method(run, files):
+    fails(run, files, ['recolour', files/'photo.png', files/'painting.png', '-o', files/'out/a.png', '--method',
+        'chol'], 'colour method')

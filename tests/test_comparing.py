@@ -15,7 +15,8 @@ def swirls(): return load_picture(sample('swirls'), 160)
 
 def noise(like, s): return (like + s*torch.randn(like.shape, generator=torch.Generator().manual_seed(0))).clamp(0, 1)
 
-def test_luminance(): assert torch.allclose(luminance(torch.tensor([1., .5, 0]).view(1, 3, 1, 1)).flatten(), torch.tensor([.299 + .2935]))
+def test_luminance():
+    assert torch.allclose(luminance(torch.tensor([1., .5, 0]).view(1, 3, 1, 1)).flatten(), torch.tensor([.299 + .2935]))
 
 def test_fidelity(cat):
     assert fidelity(cat, cat) == pytest.approx(1, abs=1e-9)
@@ -37,7 +38,8 @@ def test_bands_add_up(cat):
     e = [float(o.square().mean()) for o in laplacian_bands(stripes, 3)[:3]]
     assert e[0] > .2 and max(e[1:]) < 1e-3, 'stripes of one pixel are all in the finest band'
 
-def test_too_small_for_its_bands(refused): refused(lambda: laplacian_bands(torch.rand(1, 1, 40, 40), 5), '40x40', 'at least 96 px')
+def test_too_small_for_its_bands(refused):
+    refused(lambda: laplacian_bands(torch.rand(1, 1, 40, 40), 5), '40x40', 'at least 96 px')
 
 def test_sliced_wasserstein(cat):
     y = luminance(cat)
@@ -45,7 +47,8 @@ def test_sliced_wasserstein(cat):
     g = torch.Generator().manual_seed(0)
     shuffled = y.flatten()[torch.randperm(y.numel(), generator=g)].view_as(y)
     assert sliced_wasserstein(y, shuffled, patch=1) < 1e-6 < 1e-2 < sliced_wasserstein(y, shuffled, patch=5)
-    assert sliced_wasserstein(y, y + .25, patch=1) == pytest.approx(.25, abs=1e-5), 'one dimension: the mean distance of sorted values'
+    assert (sliced_wasserstein(y, y + .25, patch=1) == pytest.approx(.25,
+        abs=1e-5)), 'one dimension: the mean distance of sorted values'
     a, b = y, luminance(noise(cat, .1))
     assert sliced_wasserstein(a, b) == pytest.approx(sliced_wasserstein(b, a), rel=1e-5)
 
@@ -76,7 +79,8 @@ def test_at_fidelity(cat):
 def test_retrieval(refused):
     xs = [load_picture(sample(s.name), 160) for s in samples('photo')]
     got = {n: retrieval(encoder(n), xs) for n in ('random', 'texnet')}
-    assert set(got['texnet']) == {*(f'relu{i}_1' for i in range(1, 6)), 'all'} and got['texnet']['all'] >= got['random']['all']
+    assert (set(got['texnet']) == {*(f'relu{i}_1' for i in range(1, 6)), 'all'}
+        and got['texnet']['all'] >= got['random']['all'])
     one = retrieval(encoder('random'), xs, ['relu1_1'], grey=False)
     assert one['all'] == one['relu1_1']
     as_bytes = [(x[0]*255).round().byte() for x in xs]

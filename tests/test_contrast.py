@@ -27,7 +27,8 @@ def test_luminance_leaves_colour_differences(photo):
     y = lower_contrast(photo, .3, 'luminance')
     for a, b in ((0, 1), (1, 2)): assert torch.allclose(y[:, a] - y[:, b], photo[:, a] - photo[:, b], atol=1e-5)
 
-def test_an_amount_of_one_changes_nothing(photo): assert torch.equal(lower_contrast(photo, 1.), photo) or torch.allclose(lower_contrast(photo, 1.), photo, atol=1e-6)
+def test_an_amount_of_one_changes_nothing(photo):
+    assert torch.equal(lower_contrast(photo, 1.), photo) or torch.allclose(lower_contrast(photo, 1.), photo, atol=1e-6)
 
 @pytest.mark.parametrize('mean', [False, True])
 def test_global_match(photo, other, mean):
@@ -53,17 +54,23 @@ def test_histograms(photo, other):
     at = lambda x: torch.quantile(luminance(x).flatten(), q)
     assert (at(match_histogram(photo, other)) - at(other)).abs().max() < .02
     y = match_histogram(photo, other, 'all')
-    for c in range(3): assert (torch.quantile(y[0, c].flatten(), q) - torch.quantile(other[0, c].flatten(), q)).abs().max() < .02
+    for c in range(3):
+        assert (torch.quantile(y[0, c].flatten(), q) - torch.quantile(other[0, c].flatten(), q)).abs().max() < .02
 
-FUNCTIONS = dict(lower=lambda x, o: lower_contrast(x), light=lambda x, o: lower_contrast(x, .5, 'luminance'), match=lambda x, o: match_contrast(x, o), scale=lambda x, o: match_contrast(x, o, 'scale'),
-    histogram=lambda x, o: match_histogram(x, o), local=lambda x, o: local_contrast(x), sigmoid=lambda x, o: sigmoid_contrast(x))
+FUNCTIONS = dict(lower=lambda x, o: lower_contrast(x), light=lambda x, o: lower_contrast(x, .5, 'luminance'),
+    match=lambda x, o: match_contrast(x, o), scale=lambda x, o: match_contrast(x, o, 'scale'),
+    histogram=lambda x, o: match_histogram(x, o), local=lambda x, o: local_contrast(x),
+    sigmoid=lambda x, o: sigmoid_contrast(x))
 
 @pytest.mark.parametrize('name', FUNCTIONS)
 def test_what_comes_goes(photo, other, name):
-    f, batch = FUNCTIONS[name], torch.cat([photo, photo.flip(-1), other[..., :64, :64].expand(1, 3, -1, -1) if other.shape == photo.shape else photo])
+    f, batch = (FUNCTIONS[name], torch.cat([photo, photo.flip(-1), other[..., :64, :64].expand(1, 3, -1, -1)
+        if other.shape == photo.shape else photo]))
     one, many, im = f(photo, other), f(batch, other), f(to_pil(photo), other)
-    assert many.shape == batch.shape and torch.allclose(many[:1], one, atol=1e-5) and 0 <= float(many.min()) and float(many.max()) <= 1
-    assert isinstance(im, Image.Image) and im.size == to_pil(photo).size and np.abs(np.asarray(im)/255. - np.asarray(to_pil(one))/255.).mean() < .02
+    assert (many.shape == batch.shape and torch.allclose(many[:1], one, atol=1e-5) and 0 <= float(many.min())
+        and float(many.max()) <= 1)
+    assert (isinstance(im, Image.Image) and im.size == to_pil(photo).size
+        and np.abs(np.asarray(im)/255. - np.asarray(to_pil(one))/255.).mean() < .02)
     assert f(photo.double(), other).dtype == torch.float32
 
 def test_what_raises(photo):
@@ -75,7 +82,8 @@ def test_tones():
     assert t == dict(mean=.75, deviation=pytest.approx(.433, abs=1e-3), dark=.25, light=.75)
 
 def test_tones_of_a_batch(photo):
-    assert tones(torch.cat([photo, 1 - photo, photo*0])) == [tones(photo), tones(1 - photo), tones(photo*0)] and tones(photo[0]) == tones(photo)
+    assert (tones(torch.cat([photo, 1 - photo, photo*0])) == [tones(photo), tones(1 - photo), tones(photo*0)]
+        and tones(photo[0]) == tones(photo))
 
 def test_figure(photo, other):
     fig = show_contrast([photo, other], ['a', 'b'])
@@ -93,7 +101,10 @@ def test_figure_of_batches(photo, refused):
     refused(lambda: show_contrast(photo, 3, height=0), 'height is 0')
     assert show_contrast(photo, 'one').axes[0].get_title() == 'one'
 
-@pytest.mark.parametrize('f,words', [(lambda x: lower_contrast(x, -.1), ['amount is -0.1']), (lambda x: lower_contrast(x, .5, 'luma'), ['all, luminance', "Did you mean 'luminance'?"]),
-    (lambda x: match_contrast(x, x, 'octaves'), ['global, scale']), (lambda x: match_contrast(x, x, most=0), ['most is 0']), (lambda x: local_contrast(x, 2), ['limit is 2']),
-    (lambda x: show_contrast([x], ['a', 'b']), ['one title for each']), (lambda x: lower_contrast('nothing.png'), ['There is no file'])])
+@pytest.mark.parametrize('f,words', [(lambda x: lower_contrast(x, -.1), ['amount is -0.1']),
+    (lambda x: lower_contrast(x, .5, 'luma'), ['all, luminance', "Did you mean 'luminance'?"]),
+    (lambda x: match_contrast(x, x, 'octaves'), ['global, scale']),
+    (lambda x: match_contrast(x, x, most=0), ['most is 0']), (lambda x: local_contrast(x, 2), ['limit is 2']),
+    (lambda x: show_contrast([x], ['a', 'b']), ['one title for each']),
+    (lambda x: lower_contrast('nothing.png'), ['There is no file'])])
 def test_mistakes(photo, refused, f, words): refused(lambda: f(photo), *words)

@@ -33,7 +33,8 @@ def test_the_readme_lists_the_names(readme):
 @pytest.mark.parametrize('name', LEFT_OUT + CONSTANTS)
 def test_a_name_left_out_is_found(name):
     "It says in one line where it is, and it is there"
-    with pytest.warns(DeprecationWarning, match=rf'from style_nb\.\w+ import {name}$') as said: value = getattr(public, name)
+    with pytest.warns(DeprecationWarning, match=rf'from style_nb\.\w+ import {name}$') as said:
+        value = getattr(public, name)
     found = {}
     exec(str(said[0].message).partition(': ')[2], found)
     assert found[name] is value and said[0].filename == __file__

@@ -5,16 +5,23 @@ from test_browser import CHROMIUM, SHOTS, at, chromium, open_notebook, server, u
 
 pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason='apt-get install chromium'), pytest.mark.slow]
 
-CELLS = ["from style_nb.all import *\nfrom style_nb.explorers import explore_contrast, explore_gram", "board = explore_masks(sample('astronaut'), {'coat': sample('woodcut'), 'rest': sample('swirls')}, size=128, steps=4, levels=1)\nboard",
+CELLS = ["from style_nb.all import *\nfrom style_nb.explorers import explore_contrast, explore_gram",
+    "board = explore_masks(sample('astronaut'), {'coat': sample('woodcut'), 'rest': sample('swirls')}, size=128, "
+    "steps=4, levels=1)\nboard",
     "gram = explore_gram(sample('swirls'))\ngram", "contrast = explore_contrast(sample('astronaut'))\ncontrast",
-    "names = {}; exec(board.as_code(), names)\nprint('the same masks:', all((names['masks'][n] == m).all().item() for n, m in board.masks.items()))"]
+    "names = {}; exec(board.as_code(), names)\nprint('the same masks:', all((names['masks'][n] == m).all().item() for "
+    "n, m in board.masks.items()))"]
 
 @pytest.fixture(scope='module')
 def page(tmp_path_factory):
     import nbformat
     from nbformat.v4 import new_code_cell, new_notebook
-    d = tmp_path_factory.mktemp('lab'); (d/'nb').mkdir(); (d/'home').mkdir()
-    nbformat.write(new_notebook(cells=[new_code_cell(c) for c in CELLS], metadata=dict(kernelspec=dict(name='python3', display_name='Python 3 (ipykernel)', language='python'))), d/'nb/masks.ipynb')
+    d = tmp_path_factory.mktemp('lab')
+    (d/'nb').mkdir()
+    (d/'home').mkdir()
+    nbformat.write(new_notebook(cells=[new_code_cell(c) for c in CELLS],
+        metadata=dict(kernelspec=dict(name='python3', display_name='Python 3 (ipykernel)', language='python'))),
+        d/'nb/masks.ipynb')
     with server('lab', d/'nb', d/'home') as (base, token), chromium() as page:
         page.home = d/'home'
         open_notebook(page, base, token, 'masks.ipynb')
@@ -27,16 +34,20 @@ def stroke(page, *points):
     "Draw with the mouse through shares of the picture's sides."
     box = at(page, 'pad').locator('canvas').bounding_box()
     xy = [(box['x'] + x*box['width'], box['y'] + y*box['height']) for x, y in points]
-    page.mouse.move(*xy[0]); page.mouse.down()
+    page.mouse.move(*xy[0])
+    page.mouse.down()
     for p in xy[1:]: page.mouse.move(*p, steps=6)
     page.mouse.up()
 
 def shot(page, name):
     if not SHOTS: return
     for width in (1280, 900):
-        page.set_viewport_size(dict(width=width, height=1300)); page.mouse.move(5, 5); page.wait_for_timeout(700)
+        page.set_viewport_size(dict(width=width, height=1300))
+        page.mouse.move(5, 5)
+        page.wait_for_timeout(700)
         page.screenshot(path=f'{SHOTS}/masks_{name}_{width}.png')
-    page.set_viewport_size(dict(width=1280, height=1400)); page.wait_for_timeout(500)
+    page.set_viewport_size(dict(width=1280, height=1400))
+    page.wait_for_timeout(500)
 
 def share(page, name): return int(re.search(rf'{name} (\d+)%', at(page, 'shares').inner_text())[1])
 def strokes(page): return at(page, 'strokes').locator('textarea').input_value()
@@ -71,7 +82,8 @@ def test_paint_and_code(page):
     at(page, 'paint').click()
     until(lambda: at(page, 'painted').is_visible(), 60)
     shot(page, 'painted')
-    page.locator('.jp-CodeCell').last.locator('.jp-InputPrompt').click(); page.keyboard.press('Control+Enter')
+    page.locator('.jp-CodeCell').last.locator('.jp-InputPrompt').click()
+    page.keyboard.press('Control+Enter')
     until(lambda: 'the same masks: True' in page.locator('.jp-CodeCell').last.inner_text(), 30)
 
 def test_fast_strokes_are_all_heard(page):
@@ -89,15 +101,19 @@ def test_an_explorer_follows_its_slider_and_closes_with_its_cell(page, name):
     picture.scroll_into_view_if_needed()
     until(lambda: picture.is_visible())
     src = picture.get_attribute('src')
-    cell.locator('.noUi-handle').first.focus(); page.keyboard.press('ArrowRight')
+    cell.locator('.noUi-handle').first.focus()
+    page.keyboard.press('ArrowRight')
     until(lambda: picture.get_attribute('src') != src)
-    cell.locator('.jp-InputPrompt').click(); page.keyboard.press('Control+Enter')
-    until(lambda: picture.count() == 1 and cell.locator('.noUi-handle').count() and cell.locator('.jp-InputPrompt').inner_text() != '[*]:')
+    cell.locator('.jp-InputPrompt').click()
+    page.keyboard.press('Control+Enter')
+    until(lambda: picture.count() == 1 and cell.locator('.noUi-handle').count()
+        and cell.locator('.jp-InputPrompt').inner_text() != '[*]:')
 
 def test_an_error_is_seen(page):
     page.locator('.sn-board').last.get_by_text('Strokes as text').click()
     text = at(page, 'strokes').locator('textarea')
-    text.fill('{"sea": []}'); text.blur()
+    text.fill('{"sea": []}')
+    text.blur()
     until(lambda: 'choose one of coat, rest' in at(page, 'said').inner_text())
     shot(page, 'error')
 
@@ -105,7 +121,8 @@ def test_nothing_went_wrong_unseen(page):
     assert not page.bad, page.bad
     page.get_by_role('menuitem', name='View', exact=True).click()
     page.get_by_role('menuitem', name='Show Log Console').click()
-    log = page.locator('.jp-LogConsolePanel'); log.wait_for()
+    log = page.locator('.jp-LogConsolePanel')
+    log.wait_for()
     assert 'Traceback' not in log.inner_text() and page.locator('.jp-Dialog').count() == 0
     lines = (page.home/'server.log').read_text().splitlines()
     assert not [l for l in lines if l.startswith('[E ') or 'Traceback' in l], lines

@@ -53,15 +53,18 @@ def test_unknown_layer(enc, refused, layers):
         refused(f, "Unknown layer of encoder 'random'", 'choose one of', 'relu5_4')
 
 def test_no_layer(enc, refused):
-    for f in (lambda: enc(torch.rand(1, 3, 32, 32), []), lambda: enc.slice([]), lambda: enc.min_side([])): refused(f, 'layer')
+    for f in (lambda: enc(torch.rand(1, 3, 32, 32), []), lambda: enc.slice([]), lambda: enc.min_side([])):
+        refused(f, 'layer')
 
 def test_min_side(enc):
     assert [enc.min_side(l) for l in ('relu1_2', 'pool1', 'relu2_1', 'relu4_4', 'relu5_1')] == [2, 4, 4, 16, 32]
-    assert enc(torch.rand(1, 3, 32, 32), 'relu5_1')['relu5_1'].shape[-2:] == (2, 2) and enc.min_side(['relu5_1', 'relu1_1']) == 32
+    assert (enc(torch.rand(1, 3, 32, 32), 'relu5_1')['relu5_1'].shape[-2:] == (2, 2)
+        and enc.min_side(['relu5_1', 'relu1_1']) == 32)
 
 # ---- stops, hooks, threads
 
-@pytest.mark.parametrize('layers,n', [('relu1_1', 1), ('pool1', 2), (['relu2_1', 'relu1_1'], 3), ('conv3_1', 5), ('relu4_1', 9),
+@pytest.mark.parametrize('layers,n', [('relu1_1', 1), ('pool1', 2), (['relu2_1', 'relu1_1'], 3), ('conv3_1', 5),
+    ('relu4_1', 9),
     (None, 16)])
 def test_no_convolution_below_the_deepest_layer(enc, monkeypatch, layers, n):
     ran, one = [], layer_room._convolve
@@ -79,7 +82,8 @@ def test_one_pass_is_the_modules_one_by_one(x, padding, dtype):
     maps, grads = [], []
     for chain in (plain, got):
         z = e.normalise(x).detach().requires_grad_()
-        maps.append(chain(z)); maps[-1].float().square().sum().backward()
+        maps.append(chain(z))
+        maps[-1].float().square().sum().backward()
         grads.append(z.grad.float())
     tol = 1e-5 if dtype == torch.float32 else 2e-2
     for a, b in (maps, grads): assert float((a.float() - b.float()).norm()/a.float().norm()) < tol
@@ -106,7 +110,8 @@ def test_the_way_back_to_few_channels(padding, w):
     x, g = torch.rand(2, 3, 5, w), torch.rand(2, 8, 5, w).contiguous(memory_format=torch.channels_last)
     z = x.clone().requires_grad_()
     conv(z).backward(g)
-    back = layer_room._convolve_back(g, conv, x.shape, torch.ops.mkldnn._convolution_pointwise, layer_room._packed(conv, x.shape, False)[1])
+    back = layer_room._convolve_back(g, conv, x.shape, torch.ops.mkldnn._convolution_pointwise,
+        layer_room._packed(conv, x.shape, False)[1])
     assert back.shape == x.shape and torch.allclose(back, z.grad, atol=1e-5)
 
 @pytest.mark.parametrize('h', range(2, 9))
@@ -122,8 +127,10 @@ def test_a_mirrored_border_and_its_way_back(h, w):
         assert torch.equal(layer_room._mirrored(x.contiguous(memory_format=kind)), want)
         assert torch.allclose(layer_room._fold(g.clone(memory_format=kind)), z.grad)
 
-@pytest.mark.parametrize('padding,pooling', [('zero', 'avg'), ('reflect', 'avg'), ('circular', 'avg'), ('reflect', 'max')])
-@pytest.mark.parametrize('layers', [['relu1_1', 'relu1_2', 'pool1', 'relu3_1'], ['conv1_1', 'conv2_2', 'relu2_2', 'conv3_1'], ['conv1_1']])
+@pytest.mark.parametrize('padding,pooling', [('zero', 'avg'), ('reflect', 'avg'), ('circular', 'avg'), ('reflect',
+    'max')])
+@pytest.mark.parametrize('layers', [['relu1_1', 'relu1_2', 'pool1', 'relu3_1'], ['conv1_1', 'conv2_2', 'relu2_2',
+    'conv3_1'], ['conv1_1']])
 def test_gradients_of_all_taps_together(padding, pooling, layers):
     "At odd sizes, from convolutions, ReLUs and pools, with a tap that the loss leaves out"
     e = encoder('texnet', pooling=pooling, padding=padding)
@@ -140,7 +147,8 @@ def test_gradients_of_all_taps_together(padding, pooling, layers):
             grads.append(x.grad)
         assert torch.allclose(*grads, rtol=1e-4, atol=1e-7) and float(grads[0].abs().max()) > 0
 
-def hooks(enc): return sum(len(m._forward_hooks) + len(m._forward_pre_hooks) + len(m._backward_hooks) for m in enc.modules())
+def hooks(enc):
+    return sum(len(m._forward_hooks) + len(m._forward_pre_hooks) + len(m._backward_hooks) for m in enc.modules())
 
 def test_hooks_are_gone_after_use(enc, x):
     enc(x)
@@ -170,7 +178,8 @@ def test_two_threads_on_one_encoder(enc):
 def test_frozen_but_the_picture_has_a_gradient(enc):
     z = torch.rand(1, 3, 32, 32, requires_grad=True)
     enc(z, 'relu3_1')['relu3_1'].sum().backward()
-    assert z.grad.abs().sum() > 0 and not any(p.requires_grad or p.grad is not None for p in enc.parameters()) and not enc.training
+    assert (z.grad.abs().sum() > 0 and not any(p.requires_grad or p.grad is not None for p in enc.parameters())
+        and not enc.training)
 
 # ---- pooling and padding
 
@@ -189,7 +198,8 @@ def test_padding(padding, mode):
     x = torch.rand(1, 3, 6, 7)
     z, w, b = (o.double().numpy() for o in (e.normalise(x)[0], e.body[0].weight, e.body[0].bias))
     z = np.pad(z, ((0, 0), (1, 1), (1, 1)), mode)
-    want = np.array([[(w*z[:, i:i+3, j:j+3]).sum((1, 2, 3)) + b for j in range(7)] for i in range(6)]).transpose(2, 0, 1)
+    want = np.array([[(w*z[:, i:i+3, j:j+3]).sum((1, 2, 3)) + b for j in range(7)] for i in range(6)]).transpose(2, 0,
+        1)
     assert np.allclose(e(x, 'conv1_1')['conv1_1'][0].numpy(), want, rtol=1e-4, atol=1e-5)
 
 def test_circular_padding_moves_with_the_picture():
@@ -197,7 +207,8 @@ def test_circular_padding_moves_with_the_picture():
     moved, still = (e(o, 'relu3_1')['relu3_1'] for o in (x.roll((8, 16), (2, 3)), x))
     assert torch.allclose(moved, still.roll((2, 4), (2, 3)), atol=1e-4)
 
-@pytest.mark.parametrize('kw,words', [(dict(name='vgg18'), ["Unknown encoder 'vgg18'", ', '.join(ENCODERS), 'Did you mean']),
+@pytest.mark.parametrize('kw,words', [(dict(name='vgg18'),
+    ["Unknown encoder 'vgg18'", ', '.join(ENCODERS), 'Did you mean']),
     (dict(name=None), [', '.join(ENCODERS)]),
     (dict(pooling='mean'), ["Unknown pooling 'mean'", 'max, avg, l2']),
     (dict(padding='same'), ["Unknown padding 'same'", 'zero, reflect, replicate, circular'])])
@@ -210,8 +221,10 @@ def test_random_is_the_same_each_time(enc):
     assert all(torch.equal(v, again[k]) for k, v in enc.state_dict().items())
 
 def test_random_leaves_the_random_numbers_of_others_alone():
-    torch.manual_seed(3); want = torch.rand(4)
-    torch.manual_seed(3); encoder('random')
+    torch.manual_seed(3)
+    want = torch.rand(4)
+    torch.manual_seed(3)
+    encoder('random')
     assert torch.equal(torch.rand(4), want)
 
 CHECKSUMS = dict(conv1_1=(.1630023, .04598833, -.3761276), conv2_1=(.09872308, .01585141, -.05529489),
@@ -221,7 +234,8 @@ CHECKSUMS = dict(conv1_1=(.1630023, .04598833, -.3761276), conv2_1=(.09872308, .
 @pytest.mark.parametrize('layer', CHECKSUMS)
 def test_random_weights_are_these(enc, layer):
     w = enc.body.get_submodule(layer).weight.double()
-    assert [w.abs().mean().item(), w.square().mean().item(), w.flatten()[7].item()] == pytest.approx(CHECKSUMS[layer], rel=1e-4)
+    assert ([w.abs().mean().item(), w.square().mean().item(), w.flatten()[7].item()] == pytest.approx(CHECKSUMS[layer],
+        rel=1e-4))
 
 MAPS = dict(relu1_1=(.442605, .684445), relu3_1=(.574554, 1.019179), relu5_1=(.394656, .558075))  # mean, deviation
 
@@ -241,7 +255,8 @@ def test_calibrate_gives_mean_0_and_deviation_1(x):
     consts = calibrate(e, [x, x.flip(1)])
     for l in ('conv1_1', 'conv1_2', 'conv2_1'):
         m = torch.cat([e(x, l)[l], e(x.flip(1), l)[l]]).transpose(0, 1).flatten(1)
-        assert m.mean(1).abs().max() < 1e-4 and (m.std(1) - 1).abs().max() < 1e-3 and consts[l+'.mean'].shape == m[:, 0].shape
+        assert (m.mean(1).abs().max() < 1e-4 and (m.std(1) - 1).abs().max() < 1e-3
+            and consts[l+'.mean'].shape == m[:, 0].shape)
 
 def test_random_of_another_seed(tmp_path, x):
     "The file of constants says which weights they are for, and the digest knows the seed"
@@ -253,7 +268,8 @@ def test_random_of_another_seed(tmp_path, x):
     m = e(x, 'conv4_1')['conv4_1'][0].flatten(1)
     assert m.mean(1).abs().max() < 1e-3 and (m.std(1) - 1).abs().max() < 1e-2
     save_file(load_file(tmp_path/'a.safetensors'), tmp_path/'b.safetensors', metadata=dict(seed='4'))
-    assert encoder('random', weights=tmp_path/'b.safetensors').digest != e.digest == encoder('random', weights=tmp_path/'a.safetensors').digest
+    assert (encoder('random', weights=tmp_path/'b.safetensors').digest != e.digest == encoder('random',
+        weights=tmp_path/'a.safetensors').digest)
 
 @pytest.mark.parametrize('make', [lambda p: None, lambda p: p.write_text('no weights'),
     lambda p: save_file({'a': torch.ones(2)}, p),
@@ -276,7 +292,9 @@ def cache(tmp_path_factory):
         torch.manual_seed(len(name) + ord(cfg))
         nets[name] = make_layers(cfgs[cfg]).eval().requires_grad_(False)
         for m in nets[name]:
-            if isinstance(m, nn.Conv2d): nn.init.kaiming_normal_(m.weight); nn.init.normal_(m.bias, std=.1)
+            if isinstance(m, nn.Conv2d):
+                nn.init.kaiming_normal_(m.weight)
+                nn.init.normal_(m.bias, std=.1)
         sd = {f'features.{k}': v for k, v in nets[name].state_dict().items()}
         if name == 'vgg16': sd |= {f'classifier.{i}.{k}': torch.zeros(2) for i in (0, 3, 6) for k in ('weight', 'bias')}
         torch.save(sd, home/'hub/checkpoints'/file)
@@ -305,7 +323,8 @@ NORM = Normalize([.485, .456, .406], [.229, .224, .225])
 @pytest.mark.parametrize('name', FILES)
 def test_vgg_is_torchvisions(cached, monkeypatch, x, name):
     monkeypatch.setattr(torch.hub, 'urlopen', no_net)
-    e, layers = encoder(name, pooling='max', padding='zero'), ['conv1_1', 'relu1_2', 'pool1', 'relu2_1', 'relu3_1', 'relu4_2',
+    e, layers = encoder(name, pooling='max', padding='zero'), ['conv1_1', 'relu1_2', 'pool1', 'relu2_1', 'relu3_1',
+        'relu4_2',
         'relu5_1', 'relu5_3']
     assert e.layers == LAYERS[name]
     got, want = e(x, layers), reference(cached[name], NORM(x), LAYERS[name], layers)
@@ -326,13 +345,15 @@ def test_a_safetensors_file_does_as_well(cached, tmp_path, x):
 
 def bgr(x): return x.flip(1)*255 - torch.tensor([103.939, 116.779, 123.68]).view(1, 3, 1, 1)
 
-SCHEMES = dict(torchvision=lambda i, l: f'features.{i}', gatys=lambda i, l: l, bare=lambda i, l: str(i), parallel=lambda i, l: f'module.features.{i}',
+SCHEMES = dict(torchvision=lambda i, l: f'features.{i}', gatys=lambda i, l: l, bare=lambda i, l: str(i),
+    parallel=lambda i, l: f'module.features.{i}',
     within=lambda i, l: f'module.vgg.{l}')
 
 def renamed(net, name, scheme):
     "The state dict of a torchvision network under other names"
     ours = dict(zip([str(i) for i in range(len(net))], LAYERS[name]))
-    return {f"{SCHEMES[scheme](k.split('.')[0], ours[k.split('.')[0]])}.{k.split('.')[1]}": v for k, v in net.state_dict().items()}
+    return {f"{SCHEMES[scheme](k.split('.')[0], ours[k.split('.')[0]])}.{k.split('.')[1]}": v
+        for k, v in net.state_dict().items()}
 
 def as_caffe(net, kind, size=1.):
     "The same network as if made for Caffe's colours: tiny as Gatys' is, or with positive biases as the original"
@@ -354,12 +375,14 @@ def test_names_in_a_file(cached, tmp_path, x, name, scheme):
 @pytest.mark.parametrize('suffix', ['.pth', '.pt'])
 def test_a_wrapped_state(cached, tmp_path, x, wrap, suffix):
     torch.save(wrap(renamed(cached['vgg16'], 'vgg16', 'parallel')), tmp_path/f'own{suffix}')
-    assert close(encoder('vgg16', weights=tmp_path/f'own{suffix}')(x, 'relu1_2')['relu1_2'], cached['vgg16'][:4](NORM(x)))
+    assert close(encoder('vgg16', weights=tmp_path/f'own{suffix}')(x, 'relu1_2')['relu1_2'],
+        cached['vgg16'][:4](NORM(x)))
 
 def test_16_bits(cached, tmp_path, x):
     save_file({k: v.half() for k, v in renamed(cached['vgg16'], 'vgg16', 'gatys').items()}, tmp_path/'half.safetensors')
     e = encoder('vgg16', weights=tmp_path/'half.safetensors')
-    assert e.body[0].weight.dtype == torch.float32 and close(e(x, 'relu1_2')['relu1_2'], cached['vgg16'][:4](NORM(x)), 1e-2)
+    assert (e.body[0].weight.dtype == torch.float32 and close(e(x, 'relu1_2')['relu1_2'], cached['vgg16'][:4](NORM(x)),
+        1e-2))
 
 @pytest.mark.parametrize('kind', ['tiny', 'positive'])
 @pytest.mark.parametrize('name,scheme', [('vgg19', 'gatys'), ('vgg19', 'torchvision'), ('vgg16', 'bare')])
@@ -385,7 +408,8 @@ def test_the_original_is_known_by_its_colours(turned, rescaled):
     "Four of its filters tell, also after fine-tuning or rescaling of each filter, and tell BGR from RGB"
     g = torch.Generator().manual_seed(0)
     w = torch.randn(64, 3, 3, 3, generator=g)*.2
-    for i, sums in vgg_files._OXFORD.items(): w[i] += (torch.tensor(sums) - w[i].sum((1, 2)) + .05*torch.randn(3, generator=g))[:, None, None]/9
+    for i, sums in vgg_files._OXFORD.items():
+        w[i] += (torch.tensor(sums) - w[i].sum((1, 2)) + .05*torch.randn(3, generator=g))[:, None, None]/9
     if turned: w = w.flip(1)
     if rescaled: w = w*torch.rand(64, 1, 1, 1, generator=g)/40
     assert told_inputs(w, torch.zeros(64)) == ('caffe-rgb' if turned else 'caffe', True)
@@ -404,7 +428,8 @@ def test_biases_of_the_two_families(cached):
 @pytest.mark.parametrize('size', [58/7, 58/16])
 def test_a_first_layer_between_the_families(cached, tmp_path, refused, size):
     torch.save(renamed(as_caffe(cached['vgg16'], 'tiny', size), 'vgg16', 'gatys'), tmp_path/'own.pth')
-    with pytest.warns(UserWarning, match="own.pth is read as .*one of torchvision, caffe, caffe-rgb") as seen: encoder('vgg16', weights=tmp_path/'own.pth')
+    with pytest.warns(UserWarning, match="own.pth is read as .*one of torchvision, caffe, caffe-rgb") as seen:
+        encoder('vgg16', weights=tmp_path/'own.pth')
     assert len(seen) == 1 and '\n' not in str(seen[0].message)
 
 def test_inputs_said_are_not_guessed(cached, tmp_path, x, recwarn, refused):
@@ -416,8 +441,10 @@ def test_inputs_said_are_not_guessed(cached, tmp_path, x, recwarn, refused):
         e = encoder('vgg16', weights=tmp_path/'own.pth', inputs=inputs)
         assert e.inputs == inputs and close(e(x, 'relu1_2')['relu1_2'], net[:4](z))
     assert not recwarn.list
-    refused(lambda: encoder('vgg16', weights=tmp_path/'own.pth', inputs='bgr'), "Unknown inputs 'bgr'", ', '.join(INPUTS))
-    for n in ('random', *packaged()): refused(lambda: encoder(n, inputs='caffe'), f'{n} knows its own', 'vgg16 and vgg19')
+    refused(lambda: encoder('vgg16', weights=tmp_path/'own.pth', inputs='bgr'), "Unknown inputs 'bgr'",
+        ', '.join(INPUTS))
+    for n in ('random', *packaged()):
+        refused(lambda: encoder(n, inputs='caffe'), f'{n} knows its own', 'vgg16 and vgg19')
 
 # ---- trained weights that are not there, or not right
 
@@ -431,18 +458,22 @@ def test_neither_cache_nor_network(clean_env, refused, name):
 
 def test_closed_port(clean_env, refused):
     "The real loader, sent to a port where nobody listens"
-    clean_env.setenv('https_proxy', 'http://127.0.0.1:9'); clean_env.delenv('no_proxy')
+    clean_env.setenv('https_proxy', 'http://127.0.0.1:9')
+    clean_env.delenv('no_proxy')
     refused(lambda: encoder('vgg19'), "encoder='texnet' needs no file")
 
 @pytest.mark.parametrize('data', [b'', b'not a checkpoint', None], ids=['empty', 'text', 'cut'])
 def test_corrupt_cache(clean_env, tmp_path, refused, data):
     p = tmp_path/'torch_home/hub/checkpoints'/FILES['vgg19'][1]
     p.parent.mkdir(parents=True)
-    if data is None: torch.save({'features.0.weight': torch.rand(64, 3, 3, 3)}, p); data = p.read_bytes()[:-200]
+    if data is None:
+        torch.save({'features.0.weight': torch.rand(64, 3, 3, 3)}, p)
+        data = p.read_bytes()[:-200]
     p.write_bytes(data)
     refused(lambda: encoder('vgg19'), 'vgg19', 'cannot be read', 'delete', p.name)
 
-@pytest.mark.parametrize('obj,words', [({'a': torch.ones(2)}, ['no features.0.weight', 'features.0.weight', 'conv1_1.weight']),
+@pytest.mark.parametrize('obj,words', [({'a': torch.ones(2)},
+    ['no features.0.weight', 'features.0.weight', 'conv1_1.weight']),
     ({'state_dict': {}}, ['features.0.weight']),
     ([1, 2], ['own.pth']), (torch.ones(3), ['own.pth']), (None, ['own.pth']), ({'features.0.weight': 3}, ['own.pth'])])
 def test_wrong_object(tmp_path, refused, obj, words):
@@ -454,7 +485,9 @@ def test_whole_module_instead_of_a_state_dict(tmp_path, refused):
     refused(lambda: encoder('vgg16', weights=tmp_path/'own.pth'), 'own.pth', 'state dict')
 
 def test_wrong_files(tmp_path, refused):
-    (tmp_path/'text.pth').write_text('hello'); (tmp_path/'text.safetensors').write_text('hello'); (tmp_path/'folder.pth').mkdir()
+    (tmp_path/'text.pth').write_text('hello')
+    (tmp_path/'text.safetensors').write_text('hello')
+    (tmp_path/'folder.pth').mkdir()
     for f in ('text.pth', 'text.safetensors', 'folder.pth', 'none.pth'):
         refused(lambda: encoder('vgg16', weights=tmp_path/f), f, 'weights')
 
@@ -467,7 +500,8 @@ def test_the_other_vgg(cache, refused):
 def test_the_other_vgg_by_any_name(cached, tmp_path, refused, scheme):
     "With names such as conv1_1 a VGG-19 has all a VGG-16 needs, and more"
     torch.save(renamed(cached['vgg19'], 'vgg19', scheme), tmp_path/'own.pth')
-    refused(lambda: encoder('vgg16', weights=tmp_path/'own.pth'), 'own.pth is a VGG-19, not a VGG-16', "say encoder 'vgg19'")
+    refused(lambda: encoder('vgg16', weights=tmp_path/'own.pth'), 'own.pth is a VGG-19, not a VGG-16',
+        "say encoder 'vgg19'")
 
 def test_wrong_shape_and_missing_bias(cached, tmp_path, refused):
     sd = {f'features.{k}': v for k, v in cached['vgg16'].state_dict().items()}
@@ -478,7 +512,8 @@ def test_wrong_shape_and_missing_bias(cached, tmp_path, refused):
 
 def test_wrong_shape_in_the_cache_is_named(clean_env, cached, tmp_path, refused):
     clean_env.setenv('TORCH_HOME', str(tmp_path))
-    p = tmp_path/'hub/checkpoints'/FILES['vgg16'][1]; p.parent.mkdir(parents=True)
+    p = tmp_path/'hub/checkpoints'/FILES['vgg16'][1]
+    p.parent.mkdir(parents=True)
     torch.save({f'features.{k}': v[:1] for k, v in cached['vgg16'].state_dict().items()}, p)
     refused(lambda: encoder('vgg16'), "torchvision's vgg16", 'conv1_1.weight')
 
@@ -496,7 +531,9 @@ def test_avg_pool_is_torchs(hw):
 @pytest.mark.parametrize('hw', [(8, 6), (7, 9), (2, 3)])
 def test_halving_by_a_convolution_is_the_mean_pool(dtype, hw):
     x = torch.randn(2, 24, *hw, dtype=dtype).contiguous(memory_format=torch.channels_last)
-    for fused in (True, None): assert torch.allclose(layer_room._halve(x, fused), F.avg_pool2d(x, 2), rtol=1e-2 if dtype == torch.bfloat16 else 1e-6, atol=1e-6)
+    for fused in (True, None):
+        assert torch.allclose(layer_room._halve(x, fused), F.avg_pool2d(x, 2),
+            rtol=1e-2 if dtype == torch.bfloat16 else 1e-6, atol=1e-6)
 
 def test_what_is_at_hand(clean_env, tmp_path):
     assert all(map(at_hand, packaged())) and at_hand('random') and not at_hand('vgg19')
@@ -527,7 +564,8 @@ def test_a_file_by_its_bare_name_is_found_in_the_folder(cache, folder, refused):
     "A recipe keeps no more of a weights file than its name"
     torch.save(next(states(cache[1]['vgg16'], 'vgg16', 1)), folder/'painted_with.pth')
     assert encoder('vgg16', weights='painted_with.pth').body[-2].bias[0] == 1
-    refused(lambda: encoder('vgg16', weights='other.pth'), 'There is no weights file other.pth', 'STYLE_NB_WEIGHTS', 'encoder weights')
+    refused(lambda: encoder('vgg16', weights='other.pth'), 'There is no weights file other.pth', 'STYLE_NB_WEIGHTS',
+        'encoder weights')
 
 @pytest.mark.parametrize('name', FILES)
 def test_a_folder_of_own_files(cache, folder, x, name):
@@ -545,7 +583,8 @@ def test_a_folder_of_own_files(cache, folder, x, name):
 
 def test_own_files_come_before_the_cache_and_after_weights(cache, folder, clean_env):
     clean_env.setenv('TORCH_HOME', str(cache[0]))
-    assert at_hand('vgg16') and encoder('vgg16').digest == encoder('vgg16', weights=cache[0]/'hub/checkpoints'/FILES['vgg16'][1]).digest
+    assert (at_hand('vgg16') and encoder('vgg16').digest == encoder('vgg16',
+        weights=cache[0]/'hub/checkpoints'/FILES['vgg16'][1]).digest)
     kept = encoder('vgg16').digest
     torch.save(next(states(cache[1]['vgg16'], 'vgg16', 1)), folder/'VGG16.pth')
     assert encoder('vgg16').digest != kept
@@ -579,7 +618,8 @@ def test_no_such_folder_of_own_files(folder, clean_env, refused):
 def test_digests(cached, tmp_path):
     "Each names the weights: the package's own, those of a file, and another once one number is another"
     for n in packaged(): assert encoder(n).digest == ENCODERS[n].sha256
-    assert len(encoder('random').digest) == 64 and encoder('random', padding='reflect', pooling='max').digest == encoder('random').digest
+    assert (len(encoder('random').digest) == 64 and encoder('random', padding='reflect',
+        pooling='max').digest == encoder('random').digest)
     sd = renamed(cached['vgg16'], 'vgg16', 'gatys')
     found = []
     for i in (0, 0, 1):
@@ -601,7 +641,8 @@ def another(tmp_path, monkeypatch):
     save_encoder(e, tmp_path/'texnet-small.safetensors', dict(objective='none'))
     state = read_encoder(tmp_path/'texnet-small.safetensors')[0]
     monkeypatch.setattr(encoders, 'DATA', tmp_path)
-    monkeypatch.setitem(ENCODERS, 'texnet-small', Shape('a second one', (4, 6, 8), (1, 2, 1), weights='in the package', sha256=weights_digest(state)))
+    monkeypatch.setitem(ENCODERS, 'texnet-small', Shape('a second one', (4, 6, 8), (1, 2, 1), weights='in the package',
+        sha256=weights_digest(state)))
     return e
 
 def test_a_second_encoder_is_a_line_in_the_table(another, x, refused):
@@ -610,7 +651,8 @@ def test_a_second_encoder_is_a_line_in_the_table(another, x, refused):
     e = encoder('texnet-small')
     assert (e.name, e.shape.widths, e.digest) == ('texnet-small', (4, 6, 8), ENCODERS['texnet-small'].sha256)
     assert close(e(x, 'relu2_2')['relu2_2'], another(x, 'relu2_2')['relu2_2'], 1e-2)
-    assert 'texnet-small' in packaged() and at_hand('texnet-small') and encoder_card(name='texnet-small') == dict(objective='none')
+    assert ('texnet-small' in packaged() and at_hand('texnet-small')
+        and encoder_card(name='texnet-small') == dict(objective='none'))
     assert 'texnet-small' in list_encoders() and nearest_layers({'relu2_9': 1.}, 'texnet-small') == {'relu2_2': 1.}
     refused(lambda: encoder('texnet-smal'), ', '.join(ENCODERS), "Did you mean 'texnet-small'?")
     refused(lambda: Recipe(encoder='texnet-small', content_weights='relu4_1'), "encoder 'texnet-small'", 'relu3_1')
@@ -619,4 +661,5 @@ def test_a_second_encoder_is_a_line_in_the_table(another, x, refused):
 def test_a_packaged_file_that_was_swapped(another, tmp_path, monkeypatch, refused):
     save_encoder(random_weights(another, seed=1), tmp_path/'texnet-small.safetensors', {})
     refused(lambda: encoder('texnet-small'), 'texnet-small.safetensors is damaged')
-    assert encoder('texnet-small', weights=tmp_path/'texnet-small.safetensors').digest != ENCODERS['texnet-small'].sha256
+    assert (encoder('texnet-small',
+        weights=tmp_path/'texnet-small.safetensors').digest != ENCODERS['texnet-small'].sha256)

@@ -19,7 +19,8 @@ def test_start_term_formula(photo):
     learn.fit(1)
     seen = F.interpolate(x.double(), (16, 24), mode='bicubic', antialias=True, align_corners=False)
     want = (seen - s).square().sum()/(s.double() - s.double().mean((2, 3), keepdim=True)).square().sum()
-    assert float(learn.terms['start']) == pytest.approx(float(want), rel=1e-4) and learn.history.table.loss[0] == pytest.approx(3*float(want), rel=1e-4)
+    assert (float(learn.terms['start']) == pytest.approx(float(want), rel=1e-4)
+        and learn.history.table.loss[0] == pytest.approx(3*float(want), rel=1e-4))
 
 @pytest.mark.parametrize('hw', [(16, 24), (32, 48), (40, 56)])
 def test_start_term_has_the_gradient_of_interpolate_without_its_way_back(hw):
@@ -50,7 +51,8 @@ def test_start_term_leaves_fine_detail_free():
     terms = []
     for y in (x, x + board, x + .2, x + 9, torch.ones_like(x)):
         learn = picture_learner(y, encoder('random'), [StartLoss(s)], steps=1, lr=1e-9)
-        learn.fit(1); terms.append(float(learn.terms['start']))
+        learn.fit(1)
+        terms.append(float(learn.terms['start']))
     assert abs(terms[1] - terms[0]) < .02*terms[2] and terms[3] == pytest.approx(terms[4], rel=1e-5)
 
 @pytest.fixture(scope='module')
@@ -59,7 +61,8 @@ def runs(request):
     photo, painting = load_picture(sample('cat'), 200), load_picture(sample('woodcut'), 300)
     how = dict(progress=False, steps=30)
     small = stylize(photo, painting, size=64, **how)
-    return photo, painting, small, enlarge(small, photo, painting, 192, steps=24, progress=False), stylize(photo, painting, size=192, **how)
+    return (photo, painting, small, enlarge(small, photo, painting, 192, steps=24, progress=False),
+        stylize(photo, painting, size=192, **how))
 
 def test_the_look_is_kept(runs):
     _, _, small, large, untied = runs
@@ -76,7 +79,8 @@ def test_enlarged_run_is_a_run_like_any_other(runs, tmp_path):
     "Its PNG carries the recipe, and the recipe with the small picture gives the same picture again"
     photo, painting, small, large, _ = runs
     r = Recipe.load(large.save(tmp_path/'large.png'))
-    assert r.keep > 0 and r.init == 'picture' and r.start['size'] == list(small.image.size) and min(large.history.width) > small.image.width
+    assert (r.keep > 0 and r.init == 'picture' and r.start['size'] == list(small.image.size)
+        and min(large.history.width) > small.image.width)
     again = stylize(photo, painting, r, init=small.image, progress=False)
     assert again.image.tobytes() == large.image.tobytes()
 

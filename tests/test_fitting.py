@@ -147,15 +147,20 @@ class At(Callback):
 def learner(pictures, *cbs, **kw):
     torch.manual_seed(1)
     net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(.1), nn.Conv2d(4, 3, 1))
-    return Learner(loaders(Crops(pictures, 4, 16)), net, **dict(dict(loss_func=no_loss, lr=.02, wd=.05), **kw), cbs=[Darker(), *cbs])
+    return Learner(loaders(Crops(pictures, 4, 16)), net, **dict(dict(loss_func=no_loss, lr=.02, wd=.05), **kw),
+        cbs=[Darker(), *cbs])
 
-def same(a, b): return all(torch.equal(x, y) for x, y in zip(a.model.state_dict().values(), b.model.state_dict().values(), strict=True))
-def equal_curves(a, b): pd.testing.assert_frame_equal(a.drop(columns='seconds'), b.drop(columns='seconds'), check_exact=True)
+def same(a, b):
+    return all(torch.equal(x, y) for x, y in zip(a.model.state_dict().values(), b.model.state_dict().values(),
+        strict=True))
+def equal_curves(a, b):
+    pd.testing.assert_frame_equal(a.drop(columns='seconds'), b.drop(columns='seconds'), check_exact=True)
 
 def test_a_fit_learns(pictures):
     learn = learner(pictures)
     table = fit(learn, 150, progress=False)
-    assert list(table.columns) == ['step', 'seconds', 'lr', 'loss', 'half', 'size'] and list(table.step) == [*range(1, 151)]
+    assert (list(table.columns) == ['step', 'seconds', 'lr', 'loss', 'half', 'size']
+        and list(table.step) == [*range(1, 151)])
     assert np.allclose(table.loss, 2*table.half + .1*table['size'], rtol=1e-5)
     assert table.half[-10:].mean() < .2*table.half[0] and not learn.model.training
     assert table.lr.max() == pytest.approx(.02, rel=1e-2) and table.lr[149] < .001
@@ -194,9 +199,11 @@ def test_ctrl_c_ends_after_the_step(pictures, tmp_path, interruptible):
 
 def test_nobody_elses_random_numbers(pictures):
     learn = learner(pictures)
-    torch.manual_seed(5); np.random.seed(5)
+    torch.manual_seed(5)
+    np.random.seed(5)
     want = torch.rand(2), np.random.rand(2)
-    torch.manual_seed(5); np.random.seed(5)
+    torch.manual_seed(5)
+    np.random.seed(5)
     fit(learn, 3, progress=False)
     assert torch.equal(torch.rand(2), want[0]) and np.array_equal(np.random.rand(2), want[1])
 
@@ -212,9 +219,11 @@ def test_a_plain_loss_and_fastai_s_defaults(pictures):
     learn = Learner(loaders(Crops(pictures, 4, 16)), net, loss_func=lambda pred, y: pred.square().mean(), lr=.01)
     before = [cb.name for cb in learn.cbs]
     table = fit(learn, 5, progress=False)
-    assert list(table.columns) == ['step', 'seconds', 'lr', 'loss'] and sorted(cb.name for cb in learn.cbs) == sorted(before)
+    assert (list(table.columns) == ['step', 'seconds', 'lr', 'loss']
+        and sorted(cb.name for cb in learn.cbs) == sorted(before))
     net2 = nn.Conv2d(3, 3, 1)
-    bare = Learner(loaders(Crops(pictures, 4, 16)), net2, loss_func=lambda pred, y: pred.square().mean(), lr=.01, default_cbs=False)
+    bare = Learner(loaders(Crops(pictures, 4, 16)), net2, loss_func=lambda pred, y: pred.square().mean(), lr=.01,
+        default_cbs=False)
     assert len(fit(bare, 2, progress=False)) == 2
 
 script = '''
@@ -231,7 +240,8 @@ def test_a_killed_fit_goes_on(folder, tmp_path):
     "kill -9 in the middle, the same again in another process: the loss curve and the weights of an unbroken fit"
     from pathlib import Path
     here = str(Path(__file__).parent)
-    p = subprocess.Popen([sys.executable, '-W', 'ignore', '-c', script, str(folder), str(tmp_path/'killed.checkpoint'), here])
+    p = subprocess.Popen([sys.executable, '-W', 'ignore', '-c', script, str(folder), str(tmp_path/'killed.checkpoint'),
+        here])
     csv, until = tmp_path/'killed.csv', time.time() + 120
     while time.time() < until and (not csv.exists() or len(csv.read_text().splitlines()) < 10): time.sleep(.01)
     p.send_signal(signal.SIGKILL)
@@ -266,8 +276,10 @@ def test_another_plan_is_refused(pictures, written, refused):
     refused(lambda: again(pictures, written, learn=learner(pictures, wd=.1)), 'its hypers', *advice)
     refused(lambda: again(dict(list(pictures.items())[1:]), written), 'its pictures', *advice)
     refused(lambda: fit(learner(pictures), 3, written, progress=False), 'its weight is 2.0, not None', *advice)
-    refused(lambda: again(pictures, written, learn=learner(pictures, Average())), "its callbacks is [], not ['average']", *advice)
-    other = Learner(loaders(Crops(pictures, 4, 16)), nn.Conv2d(3, 3, 1), loss_func=no_loss, lr=.02, wd=.05, cbs=[Darker()])
+    refused(lambda: again(pictures, written, learn=learner(pictures, Average())),
+        "its callbacks is [], not ['average']", *advice)
+    other = Learner(loaders(Crops(pictures, 4, 16)), nn.Conv2d(3, 3, 1), loss_func=no_loss, lr=.02, wd=.05,
+        cbs=[Darker()])
     refused(lambda: again(pictures, written, learn=other), 'its model', *advice)
     assert written.read_bytes()[:100] == before[:100]
 
@@ -298,14 +310,16 @@ def test_bad_input(pictures, tmp_path, refused):
     refused(lambda: fit(learn, 3, plan=dict(net=nn.ReLU()), progress=False), 'cannot be kept', 'numbers and text')
     from fastai.data.core import DataLoaders
     from style_nb.learner import Steps
-    refused(lambda: fit(Learner(DataLoaders(Steps(3), Steps(0)), nn.Conv2d(3, 3, 1), loss_func=no_loss), 3, progress=False), 'Steps', 'loaders(')
+    refused(lambda: fit(Learner(DataLoaders(Steps(3), Steps(0)), nn.Conv2d(3, 3, 1), loss_func=no_loss), 3,
+        progress=False), 'Steps', 'loaders(')
 
 def test_a_full_disk_is_one_line(pictures, tmp_path, refused, monkeypatch):
     from pathlib import Path
     def full(*_): raise OSError(28, 'No space left on device')
     monkeypatch.setattr(Path, 'write_bytes', full)
     path = tmp_path/'x.checkpoint'
-    refused(lambda: fit(learner(pictures), 3, path, seconds=0, progress=False), 'x.checkpoint cannot be written', 'No space left')
+    refused(lambda: fit(learner(pictures), 3, path, seconds=0, progress=False), 'x.checkpoint cannot be written',
+        'No space left')
     assert not list(tmp_path.iterdir())
 
 # ---- what is not finite
@@ -324,14 +338,16 @@ class Spoil(Callback):
 def test_what_is_not_finite_ends_the_fit(pictures, tmp_path, refused, what):
     "In one line; the last good checkpoint stays, and goes on from there"
     path, said = tmp_path/'x.checkpoint', 'The loss is nan' if what == 'loss' else 'The weights are no longer finite'
-    refused(lambda: fit(learner(pictures, Spoil(what)), 9, path, seconds=0, progress=False), said, 'at step 5', 'smaller lr than 0.02')
+    refused(lambda: fit(learner(pictures, Spoil(what)), 9, path, seconds=0, progress=False), said, 'at step 5',
+        'smaller lr than 0.02')
     assert len(pd.read_csv(path.with_suffix('.csv'))) == 4
     whole, b = learner(pictures), learner(pictures)
     equal_curves(fit(b, 9, path, progress=False), fit(whole, 9, progress=False))
     assert same(b, whole)
 
 def test_a_wild_step_size(pictures, tmp_path, refused):
-    refused(lambda: fit(learner(pictures), 40, tmp_path/'x.checkpoint', lr=1e30, progress=False), 'at step', 'smaller lr than 1e+30')
+    refused(lambda: fit(learner(pictures), 40, tmp_path/'x.checkpoint', lr=1e30, progress=False), 'at step',
+        'smaller lr than 1e+30')
     assert not list(tmp_path.iterdir())
 
 # ---- batches of one's own

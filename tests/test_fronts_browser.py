@@ -12,7 +12,8 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def folder(tmp_path):
-    (tmp_path/'nb').mkdir(); (tmp_path/'home').mkdir()
+    (tmp_path/'nb').mkdir()
+    (tmp_path/'home').mkdir()
     (tmp_path/'broken.jpg').write_bytes(b'not a picture')
     return tmp_path
 
@@ -22,7 +23,8 @@ def it_works_without_its_style(page):
     "Where no CSS is let through, the button over a pinned picture shows its label."
     assert page.locator('.sn-studio style').evaluate_all('els => els.map(el => el.remove()).length') == 1
     button, readout = page.locator('.sn-restore').first, at(page, 'style_weight').locator('.widget-readout')
-    assert button.evaluate('el => getComputedStyle(el).color') != 'rgba(0, 0, 0, 0)' and button.inner_text() == 'Restore'
+    assert (button.evaluate('el => getComputedStyle(el).color') != 'rgba(0, 0, 0, 0)'
+        and button.inner_text() == 'Restore')
     if SHOTS: page.screenshot(path=f'{SHOTS}/plain.png', full_page=True)
     page.get_by_role('tab', name='Weights').click()
     was = readout.inner_text()
@@ -38,7 +40,9 @@ def test_notebook_7(folder, monkeypatch):
         ready(page, folder)
         open_notebook(page, base, token, 'lesson.ipynb', 'notebooks')
         page.locator('.jp-CodeCell').last.locator('.sn-studio').wait_for(timeout=400_000)
-        for step in (the_lesson_ran_without_an_error, a_layer_slider_moves_a_run_that_paints, pause_pin_compare, a_broken_upload_says_so): step(page)
+        for step in (the_lesson_ran_without_an_error, a_layer_slider_moves_a_run_that_paints, pause_pin_compare,
+                a_broken_upload_says_so):
+            step(page)
         if SHOTS: page.screenshot(path=f'{SHOTS}/notebook7.png')
         no_error_in_page_or_log(page, 'warning')
 
@@ -47,11 +51,14 @@ def test_voila(folder):
     write(folder/'nb/page.ipynb', ["from style_nb.all import *\nStudio('astronaut', 'swirls', size=160, steps=100000)"])
     with server('voila', folder/'nb/page.ipynb', folder/'home') as (base, token), chromium() as page:
         ready(page, folder)
-        page.route(re.compile('fontawesome'), lambda route: route.fulfill(body='', content_type='text/css'))  # Voila links its icons on the web
+        # Voila links its icons on the web
+        page.route(re.compile('fontawesome'), lambda route: route.fulfill(body='', content_type='text/css'))
         page.goto(f'{base}/?token={token}')
         page.locator('.sn-studio').wait_for(timeout=120_000)
         for step in (a_layer_slider_moves_a_run_that_paints, pause_pin_compare, a_broken_upload_says_so): step(page)
-        at(page, 'stop').click(); until(lambda: 'stopped' in status(page))
+        at(page, 'stop').click()
+        until(lambda: 'stopped' in status(page))
         if SHOTS: page.screenshot(path=f'{SHOTS}/voila.png')
         it_works_without_its_style(page)
-        no_error_in_page_or_log(page, 'warning', 'error: Error: The getter for the shared module')  # Voila's core is older than the extensions of Lab that it finds
+        # Voila's core is older than the extensions of Lab that it finds
+        no_error_in_page_or_log(page, 'warning', 'error: Error: The getter for the shared module')

@@ -42,7 +42,8 @@ def test_same_seed_same_bytes_in_another_process():
 
 @pytest.mark.parametrize('name', painters)
 def test_any_photo(name):
-    for im in (Image.new('L', (80, 50), 90), np.random.default_rng(0).uniform(size=(40, 60)), sample('cat').resize((64, 43))):
+    for im in (Image.new('L', (80, 50), 90), np.random.default_rng(0).uniform(size=(40, 60)),
+            sample('cat').resize((64, 43))):
         assert max(paint(name, im, size=96).size) == 96
 
 def test_a_flat_photo_still_has_directions(): assert np.isfinite(scene_of(np.full((40, 60, 3), .5)).angle).all()
@@ -52,9 +53,12 @@ def test_unknown_name(name):
     with pytest.raises(ValueError, match='astronaut') as e: sample(name)
     assert '\n' not in str(e.value) and repr(name) in str(e.value)
 
-@pytest.mark.parametrize('kw, error', [(dict(kind='oil'), ValueError), (dict(kind='dots', size=0), ValueError), (dict(kind='dots', size=True), TypeError),
-    (dict(kind='dots', size=(64.5, 64)), TypeError), (dict(kind='dots', brush=float('nan')), ValueError), (dict(kind='dots', source='f.txt'), FileNotFoundError),
-    (dict(kind='dots', source=np.full((64, 64, 3), np.nan)), ValueError), (dict(kind='dots', source=np.zeros((0, 0, 3))), ValueError),
+@pytest.mark.parametrize('kw, error', [(dict(kind='oil'), ValueError), (dict(kind='dots', size=0), ValueError),
+    (dict(kind='dots', size=True), TypeError),
+    (dict(kind='dots', size=(64.5, 64)), TypeError), (dict(kind='dots', brush=float('nan')), ValueError),
+    (dict(kind='dots', source='f.txt'), FileNotFoundError),
+    (dict(kind='dots', source=np.full((64, 64, 3), np.nan)), ValueError),
+    (dict(kind='dots', source=np.zeros((0, 0, 3))), ValueError),
     (dict(kind='dots', seed=-1), ValueError), (dict(kind='dots', seed='a'), TypeError)])
 def test_refused(kw, error):
     with pytest.raises(error, match='choose one of|: give |allowed are |There is no file') as e: paint(**kw)
@@ -62,6 +66,8 @@ def test_refused(kw, error):
 
 def test_paint_takes_what_load_picture_reads(tmp_path):
     "A path and a tensor give the same painting as the picture"
-    im = sample('cat').resize((64, 48)); im.save(tmp_path/'cat.png')
+    im = sample('cat').resize((64, 48))
+    im.save(tmp_path/'cat.png')
     want = np.asarray(paint('dots', im, size=64))
-    for source in (tmp_path/'cat.png', np.asarray(im), load_picture(im)): assert (np.asarray(paint('dots', source, size=64)) == want).all()
+    for source in (tmp_path/'cat.png', np.asarray(im), load_picture(im)):
+        assert (np.asarray(paint('dots', source, size=64)) == want).all()

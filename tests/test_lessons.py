@@ -9,7 +9,9 @@ books = {p.stem: json.loads(p.read_text(encoding='utf-8'))['cells'] for p in sor
 lessons, solutions = [n for n in books if 'solutions' not in n], [n for n in books if 'solutions' in n]
 
 def text(c): return ''.join(c['source'])
-def cells(name, kind=None, tag=None): return [c for c in books[name] if kind in (None, c['cell_type']) and (tag is None or tag in c['metadata'].get('tags', []))]
+def cells(name, kind=None, tag=None):
+    return [c for c in books[name] if kind in (None, c['cell_type'])
+        and (tag is None or tag in c['metadata'].get('tags', []))]
 def words(name): return '\n'.join(text(c) for c in cells(name, 'markdown'))
 def checks(name): return [re.search(r'^def (check_\w+)', text(c), re.M)[1] for c in cells(name, tag='checker')]
 
@@ -17,15 +19,21 @@ def missing(name):
     "The parts a lesson lacks."
     md, code = words(name), '\n'.join(text(c) for c in cells(name, 'code'))
     first = text(books[name][0])
-    need = {'a title and a line below it': re.match(r'# .+\n\n> .+', first), 'a time': re.search(r'\*\*Time\*\*: .*minutes', md), 'what you will be able to do': 'You will be able to' in md,
-        'a guess': '**Guess**' in md, 'a slider': 'explore(' in code, 'a strip of the slider': '.strip(' in code, 'something going wrong': re.search(r'^## .*wrong', md, re.M),
+    need = {'a title and a line below it': re.match(r'# .+\n\n> .+', first),
+        'a time': re.search(r'\*\*Time\*\*: .*minutes', md), 'what you will be able to do': 'You will be able to' in md,
+        'a guess': '**Guess**' in md, 'a slider': 'explore(' in code, 'a strip of the slider': '.strip(' in code,
+        'something going wrong': re.search(r'^## .*wrong', md, re.M),
         'a recap': '## Recap' in md, 'exercises': '## Exercises' in md and 2 <= len(cells(name, tag='exercise')) <= 5,
-        'a hint, a level and minutes for each exercise': len(re.findall(r'^### \d.*\((?:one|two|three) stars?, \d+ minutes\)[\s\S]*?<details><summary>Hint</summary>', md, re.M)) == len(cells(name, tag='exercise')),
+        'a hint, a level and minutes for each exercise': len(
+            re.findall(r'^### \d.*\((?:one|two|three) stars?, \d+ minutes\)[\s\S]*?<details><summary>Hint</summary>',
+                md, re.M)) == len(cells(name, tag='exercise')),
         'a checker for each exercise': len(cells(name, tag='checker')) == len(cells(name, tag='exercise')),
         'solutions': f'{name[:2]}_solutions' in books and f'{name[:2]}_solutions' in md}
     return [k for k, v in need.items() if not v]
 
-def test_there_are_lessons(): assert lessons[:3] == ['00_first_picture', '01_style_transfer', '02_trained_or_not'] and len(lessons) == len(solutions)
+def test_there_are_lessons():
+    assert (lessons[:3] == ['00_first_picture', '01_style_transfer', '02_trained_or_not']
+        and len(lessons) == len(solutions))
 
 @pytest.mark.parametrize('name', lessons)
 def test_a_lesson_has_its_parts(name): assert missing(name) == []
@@ -43,14 +51,16 @@ def test_nothing_is_exported_and_cells_are_short(name):
     for c in cells(name, 'code'):
         assert not re.search(r'^#\|\s*(default_exp|exporti?s?)\b', text(c), re.M), text(c)
         assert len(text(c).splitlines()) <= 20, text(c)
-        for word in ('IN_TEST', 'environ'): assert word not in text(c), f'a lesson shrinks through quick only: {text(c)}'
+        for word in ('IN_TEST', 'environ'):
+            assert word not in text(c), f'a lesson shrinks through quick only: {text(c)}'
 
 @pytest.mark.parametrize('name', lessons)
 def test_a_figure_is_followed_by_words(name):
     "No two figures without prose between, except the two strips of one slider."
     book = books[name]
     for a, b in zip(book, book[1:]):
-        if all(c['cell_type'] == 'code' and text(c).splitlines()[-1].startswith('show_pictures(') for c in (a, b)): pytest.fail(text(b))
+        if all(c['cell_type'] == 'code' and text(c).splitlines()[-1].startswith('show_pictures(') for c in (a, b)):
+            pytest.fail(text(b))
 
 def is_figure(c): return any(k.startswith('image/') for o in c.get('outputs', []) for k in o.get('data', {}))
 def unsaid(book):
@@ -60,11 +70,14 @@ def unsaid(book):
     return [i for i, j in after.items() if j is None or not re.match(r'(?!#)(\S+\s+){4}', text(book[j]))]
 
 @pytest.mark.parametrize('name', lessons)
-def test_every_figure_is_spoken_of(name): assert not unsaid(books[name]), [text(books[name][i]) for i in unsaid(books[name])]
+def test_every_figure_is_spoken_of(name):
+    assert not unsaid(books[name]), [text(books[name][i]) for i in unsaid(books[name])]
 
 def test_a_silent_figure_is_found():
-    figure, table, say = dict(cell_type='code', source='', outputs=[dict(data={'image/jpeg': ''})]), dict(cell_type='code', source='', outputs=[]), lambda s: dict(cell_type='markdown', source=s)
-    assert unsaid([figure, say('## A heading')]) == [0] and unsaid([say('Words before it do not count.'), figure, table]) == [1]
+    figure, table, say = (dict(cell_type='code', source='', outputs=[dict(data={'image/jpeg': ''})]),
+        dict(cell_type='code', source='', outputs=[]), lambda s: dict(cell_type='markdown', source=s))
+    assert (unsaid([figure, say('## A heading')]) == [0] and unsaid([say('Words before it do not count.'), figure,
+        table]) == [1])
     assert unsaid([figure, table, say('The left one is darker than the right.')]) == []
 
 @pytest.mark.parametrize('name', lessons)

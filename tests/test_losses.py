@@ -18,11 +18,13 @@ def gram64(f):
     return np.einsum('chw,dhw->cd', f, f)/(f.shape[1]*f.shape[2])
 
 def style64(f, a, norm):
-    F = f64(f)[0].reshape(f.shape[1], -1); N, M = F.shape
+    F = f64(f)[0].reshape(f.shape[1], -1)
+    N, M = F.shape
     A = f64(a)[0]
     D = F@F.T/M - A
     return dict(unit=lambda: (D**2).sum()/(A**2).sum(), chw=lambda: ((D/N)**2).mean(), hw=lambda: (D**2).mean(),
-                gatys=lambda: ((F@F.T - M*A)**2).sum()/(4*N**2*M**2), udacity=lambda: ((F@F.T - M*A)**2).mean()/(N*M))[norm]()
+                gatys=lambda: ((F@F.T - M*A)**2).sum()/(4*N**2*M**2),
+                udacity=lambda: ((F@F.T - M*A)**2).mean()/(N*M))[norm]()
 
 def content64(f, p, norm):
     F, P = f64(f), f64(p)
@@ -32,17 +34,25 @@ def content64(f, p, norm):
 def tv64(x, kind):
     x = f64(x)
     if kind == 'nine-point':
-        y = np.pad(x[0], ((0, 0), (1, 1), (1, 1)), 'edge'); (_, H, W), sq = y.shape, lambda a, b: np.mean([(u - v)**2 for u, v in zip(a.ravel(), b.ravel())])
-        return 2*(sq(y[:, 1:H-1, 1:], y[:, 1:H-1, :W-1])/3 + sq(y[:, 1:, 1:W-1], y[:, :H-1, 1:W-1])/3 + (sq(y[:, 1:, 1:], y[:, :H-1, :W-1]) + sq(y[:, 1:, :W-1], y[:, :H-1, 1:]))/12)
-    if kind == 'isotropic': return np.mean([np.sqrt((x[0, c, i+1, j] - x[0, c, i, j])**2 + (x[0, c, i, j+1] - x[0, c, i, j])**2 + 1e-6) - 1e-3 for c in range(3) for i in range(x.shape[2]-1) for j in range(x.shape[3]-1)])
-    f, mean = dict(squared=np.square, absolute=np.abs)[kind.removesuffix('-sum')], np.sum if kind.endswith('-sum') else np.mean
-    down = [f(x[0, c, i+1, j] - x[0, c, i, j]) for c in range(3) for i in range(x.shape[2]-1) for j in range(x.shape[3])]
-    right = [f(x[0, c, i, j+1] - x[0, c, i, j]) for c in range(3) for i in range(x.shape[2]) for j in range(x.shape[3]-1)]
+        y = np.pad(x[0], ((0, 0), (1, 1), (1, 1)), 'edge')
+        (_, H, W), sq = y.shape, lambda a, b: np.mean([(u - v)**2 for u, v in zip(a.ravel(), b.ravel())])
+        return 2*(sq(y[:, 1:H-1, 1:], y[:, 1:H-1, :W-1])/3 + sq(y[:, 1:, 1:W-1], y[:, :H-1, 1:W-1])/3 +
+            (sq(y[:, 1:, 1:], y[:, :H-1, :W-1]) + sq(y[:, 1:, :W-1], y[:, :H-1, 1:]))/12)
+    if kind == 'isotropic':
+        return np.mean([np.sqrt((x[0, c, i+1, j] - x[0, c, i, j])**2 + (x[0, c, i, j+1] - x[0, c, i, j])**2 +
+            1e-6) - 1e-3 for c in range(3) for i in range(x.shape[2]-1) for j in range(x.shape[3]-1)])
+    f, mean = (dict(squared=np.square, absolute=np.abs)[kind.removesuffix('-sum')],
+        np.sum if kind.endswith('-sum') else np.mean)
+    down = [f(x[0, c, i+1, j] - x[0, c, i, j]) for c in range(3) for i in range(x.shape[2]-1)
+        for j in range(x.shape[3])]
+    right = [f(x[0, c, i, j+1] - x[0, c, i, j]) for c in range(3) for i in range(x.shape[2])
+        for j in range(x.shape[3]-1)]
     return mean(down) + mean(right)
 
 # ---- Gram
 
-SHAPES = [(1, 1, 1), (3, 4, 5), (64, 7, 9), (32, 131, 127), (16, 160, 120), (8, 200, 321)]  # small; no divisor; in blocks
+# small; no divisor; in blocks
+SHAPES = [(1, 1, 1), (3, 4, 5), (64, 7, 9), (32, 131, 127), (16, 160, 120), (8, 200, 321)]
 
 @pytest.mark.parametrize('shape', SHAPES)
 @pytest.mark.parametrize('memory', [torch.contiguous_format, torch.channels_last])
@@ -79,7 +89,8 @@ def test_gram_forgets_places_but_not_channels():
     each = torch.stack([m.flatten()[o] for m, o in zip(f[0], orders)]).view_as(f)
     assert rel(gram(each), f64(gram(f))) > .01
 
-@given(st.integers(1, 2), st.integers(1, 40), st.integers(2, 60), st.integers(2, 60), st.floats(0, 2), st.integers(0, 99))
+@given(st.integers(1, 2), st.integers(1, 40), st.integers(2, 60), st.integers(2, 60), st.floats(0, 2),
+    st.integers(0, 99))
 @settings(max_examples=40, deadline=None)
 def test_gram_distance(b, c, h, w, away, seed):
     "Against float64, in fp32 and bf16, however near the target is: a 16-bit Gram matrix would be off by its own thousandth"
@@ -132,13 +143,16 @@ def test_losses_on_maps_of_an_encoder(enc, photo, painting, dtype, tol):
     fs, ps = (e(o, ['relu1_1', 'relu3_1']) for o in (photo[..., :48, :], painting))
     for l in fs:
         a = torch.from_numpy(gram64(ps[l])[None])
-        for n in STYLE_NORMS: assert style_loss(fs[l], gram(ps[l]), n).item() == pytest.approx(style64(fs[l], a, n), rel=tol)
-        for n in CONTENT_NORMS: assert content_loss(fs[l], ps[l], n).item() == pytest.approx(content64(fs[l], ps[l], n), rel=tol)
+        for n in STYLE_NORMS:
+            assert style_loss(fs[l], gram(ps[l]), n).item() == pytest.approx(style64(fs[l], a, n), rel=tol)
+        for n in CONTENT_NORMS:
+            assert content_loss(fs[l], ps[l], n).item() == pytest.approx(content64(fs[l], ps[l], n), rel=tol)
 
 @pytest.mark.parametrize('kind', TV_KINDS)
 def test_tv(kind):
     x = torch.rand(1, 3, 9, 13)
-    assert tv_loss(x, kind).item() == pytest.approx(tv64(x, kind), rel=1e-5) and tv_loss(torch.full((1, 3, 5, 5), .3), kind) == 0
+    assert (tv_loss(x, kind).item() == pytest.approx(tv64(x, kind), rel=1e-5)
+        and tv_loss(torch.full((1, 3, 5, 5), .3), kind) == 0)
 
 @pytest.mark.parametrize('kind', ['squared', 'absolute', 'isotropic'])
 def test_tv_is_a_mean(kind):
@@ -153,21 +167,25 @@ def test_isotropic_tv_does_not_ask_for_the_direction(turn, seed):
     y, x = (torch.arange(24.)[:, None] - 12)*.02, (torch.arange(24.) - 12)*.02
     slope = (np.cos(turn)*y + np.sin(turn)*x + .5).expand(1, 3, 24, 24).double()
     iso, ab = (tv_loss(slope, k).item() for k in ('isotropic', 'absolute'))
-    assert iso == pytest.approx(np.sqrt(.02**2 + 1e-6) - 1e-3, rel=1e-4) and ab == pytest.approx(.02*(np.cos(turn) + np.sin(turn)), rel=1e-4)
+    assert (iso == pytest.approx(np.sqrt(.02**2 + 1e-6) - 1e-3, rel=1e-4)
+        and ab == pytest.approx(.02*(np.cos(turn) + np.sin(turn)), rel=1e-4))
     rows = maps(1, 3, 1, 16, seed=seed).expand(1, 3, 16, 16).double()
-    assert tv_loss(rows, 'isotropic').item() == pytest.approx(tv_loss(rows, 'absolute').item(), rel=2e-2) and tv_loss(rows.mT, 'isotropic') == tv_loss(rows, 'isotropic')
+    assert (tv_loss(rows, 'isotropic').item() == pytest.approx(tv_loss(rows, 'absolute').item(), rel=2e-2)
+        and tv_loss(rows.mT, 'isotropic') == tv_loss(rows, 'isotropic'))
 
 @pytest.mark.parametrize('kind', TV_KINDS)
 def test_tv_has_a_finite_slope_everywhere(kind):
     for x in (torch.full((1, 3, 6, 7), .5), torch.zeros(1, 3, 6, 7), (maps(1, 3, 6, 7) > 0).float()):
-        x.requires_grad_(); tv_loss(x, kind).backward()
+        x.requires_grad_()
+        tv_loss(x, kind).backward()
         assert x.grad.isfinite().all()
 
 def test_units_at_their_ends():
     p = maps(1, 8, 10, 10)
     assert content_loss(p, p).item() == 0
     assert content_loss(p.mean((2, 3), keepdim=True).expand_as(p), p).item() == pytest.approx(1, rel=1e-5)
-    assert style_loss(p, gram(p)).item() == 0 and style_loss(torch.zeros_like(p), gram(p)).item() == pytest.approx(1, rel=1e-5)
+    assert (style_loss(p, gram(p)).item() == 0 and style_loss(torch.zeros_like(p), gram(p)).item() == pytest.approx(1,
+        rel=1e-5))
 
 @pytest.mark.parametrize('call,words', [
     (lambda: style_loss(FEATS, gram(OTHER), 'units'),
@@ -236,7 +254,9 @@ class Slopes(Callback):
     def before_step(self):
         canvas = self.model.canvas
         self.grad, x = canvas.grad.clone(), canvas.data.clone()
-        def f(v): canvas.data = v; return self.learn.evaluate()
+        def f(v):
+            canvas.data = v
+            return self.learn.evaluate()
         self.ds, self.slopes = finite(f, x)
         canvas.data = x
 
@@ -256,7 +276,9 @@ def test_gradient_of_the_whole_learner(toy):
 def times_7(enc, conv):
     e = copy.deepcopy(enc)
     m = e.body.get_submodule(conv)
-    with torch.no_grad(): m.weight.mul_(7); m.bias.mul_(7)
+    with torch.no_grad():
+        m.weight.mul_(7)
+        m.bias.mul_(7)
     return e
 
 def loss_and_gradient(enc, x, target, layer, kind):

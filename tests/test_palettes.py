@@ -13,8 +13,11 @@ FEW = dict(size=48, steps=2, progress=False)
 def test_gram_errors(photo, painting):
     e = encoder('texnet', padding='reflect')
     got, layers = gram_errors(photo, painting, ['relu1_1', 'relu3_1']), ['relu1_1', 'relu3_1']
-    g, a = e(load_picture(photo), layers), e(resize(load_picture(painting), 48) if max(photo.shape[-2:]) == 48 else resize(load_picture(painting), min(max(photo.shape[-2:]), 64)), layers)
-    for l in layers: assert got[l] == pytest.approx(float((gram(g[l]) - gram(a[l])).square().sum()/gram(a[l]).square().sum()), rel=1e-4)
+    g, a = (e(load_picture(photo), layers), e(resize(load_picture(painting), 48) if max(photo.shape[-2:]) == 48
+        else resize(load_picture(painting), min(max(photo.shape[-2:]), 64)), layers))
+    for l in layers:
+        assert (got[l] == pytest.approx(float((gram(g[l]) - gram(a[l])).square().sum()/gram(a[l]).square().sum()),
+            rel=1e-4))
     assert gram_errors(painting, painting) == {f'relu{i}_1': 0. for i in (1, 2, 3, 4)}
 
 @pytest.mark.parametrize('aspect,wh', [(1., (48, 48)), (2., (48, 24)), (.5, (24, 48)), (None, (48, 36))])
@@ -24,10 +27,12 @@ def test_any_shape(aspect, wh):
 
 def test_seamless_sides_are_whole_cells():
     for size, aspect, wh in ((50, 1., (48, 48)), (100, 1.5, (96, 64)), (100, .7, (64, 96))):
-        assert palette(sample('dots'), 'relu1_1', seamless=True, aspect=aspect, **FEW | dict(size=size)).image.size == wh
+        assert (palette(sample('dots'), 'relu1_1', seamless=True, aspect=aspect,
+            **FEW | dict(size=size)).image.size == wh)
 
 def test_seamless_has_no_border():
-    x = load_picture(palette(sample('dots'), ['relu1_1', 'relu2_1', 'relu3_1'], seamless=True, aspect=1., size=96, steps=80, progress=False))
+    x = load_picture(palette(sample('dots'), ['relu1_1', 'relu2_1', 'relu3_1'], seamless=True, aspect=1., size=96,
+        steps=80, progress=False))
     step = lambda a, b: float((a - b).abs().mean())
     for d in (-2, -1):
         inner = (x.narrow(d, 1, 95) - x.narrow(d, 0, 95)).abs().transpose(d, 0).flatten(1).mean(1).median()
@@ -50,27 +55,38 @@ def test_grid():
     assert list(g) == [('a', 'all'), ('a', 'relu1_1'), ('b', 'all'), ('b', 'relu1_1')] and len(g.show().axes) == 6
     assert list(g['a', 'relu1_1'].recipe.style_weights) == ['relu1_1']
 
-@pytest.mark.parametrize('kw,words', [(dict(aspect=0), ['aspect is 0']), (dict(layers='relu9_1'), ['relu9_1']), (dict(size=2), ['size is 2']),
-    (dict(layers=[]), ['at least one style layer']), (dict(layers={}), ['at least one style layer']), (dict(layers={'relu1_1': 0}), ['at least one style layer']), (dict(seamless=True, padding='reflect'), ["needs 'circular'"]), (dict(stylewt=1), ["Unknown setting 'stylewt'"])])
+@pytest.mark.parametrize('kw,words', [(dict(aspect=0), ['aspect is 0']), (dict(layers='relu9_1'), ['relu9_1']),
+    (dict(size=2), ['size is 2']),
+    (dict(layers=[]), ['at least one style layer']), (dict(layers={}), ['at least one style layer']),
+    (dict(layers={'relu1_1': 0}), ['at least one style layer']),
+    (dict(seamless=True, padding='reflect'), ["needs 'circular'"]), (dict(stylewt=1), ["Unknown setting 'stylewt'"])])
 def test_mistakes(refused, kw, words): refused(lambda: palette(sample('dots'), **FEW | kw), *words)
 
-@pytest.mark.parametrize('scale,words', [(-1, ['scale is -1']), (0, ['scale is 0']), (.05, ['style picture is', 'need 16 px'])])
-def test_mistakes_in_gram_errors(refused, painting, scale, words): refused(lambda: gram_errors(painting, painting, scale=scale), *words)
+@pytest.mark.parametrize('scale,words', [(-1, ['scale is -1']), (0, ['scale is 0']), (.05,
+    ['style picture is', 'need 16 px'])])
+def test_mistakes_in_gram_errors(refused, painting, scale, words):
+    refused(lambda: gram_errors(painting, painting, scale=scale), *words)
 
 @pytest.mark.parametrize('layers', [3, None])
-def test_layers_that_are_none(refused, painting, layers): refused(lambda: gram_errors(painting, painting, layers), 'layers is a', 'list of layers')
+def test_layers_that_are_none(refused, painting, layers):
+    refused(lambda: gram_errors(painting, painting, layers), 'layers is a', 'list of layers')
 
-@pytest.mark.parametrize('f,words', [(lambda s: palettes(s, 3, **FEW), ['layers is 3']), (lambda s: palettes(s, None, **FEW), ['layers is None']), (lambda s: palettes(s, ['all', 3], **FEW), ['layers is a int']),
+@pytest.mark.parametrize('f,words', [(lambda s: palettes(s, 3, **FEW), ['layers is 3']),
+    (lambda s: palettes(s, None, **FEW), ['layers is None']),
+    (lambda s: palettes(s, ['all', 3], **FEW), ['layers is a int']),
     (lambda s: palette([], seamless=True, **FEW), ['no style picture'])])
 def test_mistakes_in_palettes(refused, painting, f, words): refused(lambda: f(painting), *words)
 
 def test_weighted_layers_are_a_column():
     g = palettes(sample('dots'), ['relu1_1', {'relu1_1': 3, 'relu2_1': 1}, ['relu1_1', 'relu2_1']], **FEW)
-    assert [l for _, l in g] == ['relu1_1', 'relu1_1:3 relu2_1:1', 'relu1_1 relu2_1'] and g['style 1', 'relu1_1:3 relu2_1:1'].recipe.style_weights == {'relu1_1': 3., 'relu2_1': 1.}
+    assert ([l for _, l in g] == ['relu1_1', 'relu1_1:3 relu2_1:1', 'relu1_1 relu2_1']
+        and g['style 1', 'relu1_1:3 relu2_1:1'].recipe.style_weights == {'relu1_1': 3., 'relu2_1': 1.})
     assert list(palettes(sample('dots'), {'relu1_1': 3}, **FEW)) == [('style 1', 'relu1_1:3')]
 
 @pytest.mark.parametrize('f', [palette, palettes])
 def test_the_signature_tells_the_defaults(f):
     import inspect
-    shown, r = {k: p.default for k, p in inspect.signature(f).parameters.items()}, palette(sample('dots'), **FEW | dict(size=48)).recipe
-    assert {k: shown[k] for k in ('style_weight', 'tv_weight', 'style_scale', 'padding', 'init')} == {k: getattr(r, k) for k in ('style_weight', 'tv_weight', 'style_scale', 'padding', 'init')}
+    shown, r = ({k: p.default for k, p in inspect.signature(f).parameters.items()},
+        palette(sample('dots'), **FEW | dict(size=48)).recipe)
+    assert ({k: shown[k] for k in ('style_weight', 'tv_weight', 'style_scale', 'padding', 'init')} == {k: getattr(r, k)
+        for k in ('style_weight', 'tv_weight', 'style_scale', 'padding', 'init')})

@@ -29,7 +29,8 @@ def test_bad_file(bad_files, refused, kind, form):
     refused(lambda: load_picture(form(path)), *words)
 
 @pytest.mark.parametrize('kind', ['cut_jpeg', 'cut_png', 'text', 'empty', 'one_pixel', 'strip'])
-def test_bad_bytes(bad_files, refused, kind): refused(lambda: load_picture(bad_files[kind][0].read_bytes()), bad_files[kind][1][-1])
+def test_bad_bytes(bad_files, refused, kind):
+    refused(lambda: load_picture(bad_files[kind][0].read_bytes()), bad_files[kind][1][-1])
 
 def test_missing_file_is_also_a_file_not_found_error(tmp_path):
     with pytest.raises(FileNotFoundError): load_picture(tmp_path/'no.png')
@@ -40,13 +41,17 @@ def test_a_name_with_a_zero_byte(refused): refused(lambda: load_picture('a\0b.pn
 def test_a_home_that_is_not_there(refused): refused(lambda: load_picture('~no_such_user_here/a.png'))
 
 def test_unreadable_file(tmp_path, monkeypatch, refused):
-    p = tmp_path/'a.png'; Image.new('RGB', (8, 8)).save(p)
+    p = tmp_path/'a.png'
+    Image.new('RGB', (8, 8)).save(p)
     def no(self): raise PermissionError(13, 'Permission denied')
     monkeypatch.setattr(type(p), 'read_bytes', no)
     refused(lambda: load_picture(p), str(p), 'Permission denied', 'Check its permissions')
 
 half = np.full((8, 8, 3), .5)
-def put(a, v, at=(3, 3, 1)): a = a.copy(); a[at] = v; return a
+def put(a, v, at=(3, 3, 1)):
+    a = a.copy()
+    a[at] = v
+    return a
 
 @pytest.mark.parametrize('a,words', [
     (put(half, np.nan), ['NaN']), (put(half, np.inf), ['infinity']), (put(half, -np.inf), ['infinity']),
@@ -73,12 +78,14 @@ def test_bad_tensor(refused, t, words): refused(lambda: load_picture(t), *words)
 
 def test_complex_tensor(refused): refused(lambda: load_picture(torch.ones(3, 8, 8, dtype=torch.complex64)), 'complex64')
 
-@pytest.mark.parametrize('what', [42, None, 3.5, object(), {'image': 1}, [1, 2], SimpleNamespace(image='not a picture')])
+@pytest.mark.parametrize('what', [42, None, 3.5, object(), {'image': 1}, [1, 2],
+    SimpleNamespace(image='not a picture')])
 def test_no_picture_at_all(what):
     with pytest.raises(TypeError, match=f'A {type(what).__name__} is not a picture: give a path'): load_picture(what)
 
 @pytest.mark.parametrize('size', [0, -1, 3, 2.5, float('nan'), float('inf'), '64', True, 1j])
-def test_bad_size(refused, size): refused(lambda: load_picture(half, size), 'size is', 'give a whole number, at least 4')
+def test_bad_size(refused, size):
+    refused(lambda: load_picture(half, size), 'size is', 'give a whole number, at least 4')
 
 # ---- converted
 
@@ -117,12 +124,15 @@ def test_palette(tmp_path):
     assert np.array_equal(pixels(written(tmp_path/'a.png', im)), np.asarray(im.convert('RGB')))
 
 def test_palette_with_a_transparent_colour(tmp_path):
-    im = Image.new('P', (8, 8)); im.putpalette([255, 0, 0, 0, 255, 0]); im.putpixel((2, 5), 1)
+    im = Image.new('P', (8, 8))
+    im.putpalette([255, 0, 0, 0, 255, 0])
+    im.putpixel((2, 5), 1)
     got = pixels(written(tmp_path/'a.png', im, transparency=0))
     assert got[5, 2].tolist() == [0, 255, 0] and got[0, 0].tolist() == [255, 255, 255]
 
 def test_cmyk(tmp_path):
-    im = Image.new('CMYK', (16, 16), (255, 0, 0, 0)); im.paste((0, 0, 0, 0), (8, 0, 16, 16))
+    im = Image.new('CMYK', (16, 16), (255, 0, 0, 0))
+    im.paste((0, 0, 0, 0), (8, 0, 16, 16))
     got = pixels(written(tmp_path/'a.jpg', im, quality=100)).astype(int)
     assert abs(got[8, 3] - [0, 255, 255]).max() <= 3 and abs(got[8, 12] - 255).max() <= 3
 
@@ -130,14 +140,16 @@ def test_cmyk(tmp_path):
 def test_16_bit(tmp_path, ext):
     a = np.linspace(0, 65535, 256).astype(np.uint16).reshape(8, 32)
     got = pixels(written(tmp_path/f'a.{ext}', Image.fromarray(a)))
-    assert abs(got[..., 0] - a/257).max() <= .51 and (got[..., 0] == got[..., 2]).all() and got.min() == 0 and got.max() == 255
+    assert (abs(got[..., 0] - a/257).max() <= .51 and (got[..., 0] == got[..., 2]).all() and got.min() == 0
+        and got.max() == 255)
 
 @pytest.mark.parametrize('values,want', [((0, .5, 1), (0, 128, 255)), ((0, 128, 255), (0, 128, 255))])
 def test_float_tiff(tmp_path, values, want):
     a = np.repeat(np.float32(values), 8)[None].repeat(8, 0)
     assert pixels(written(tmp_path/'a.tif', Image.fromarray(a)))[0, ::8, 0].tolist() == list(want)
 
-@pytest.mark.parametrize('mode', ['1', 'L', 'P', 'LA', 'PA', 'La', 'RGBA', 'RGBa', 'RGBX', 'CMYK', 'YCbCr', 'HSV', 'LAB', 'I',
+@pytest.mark.parametrize('mode', ['1', 'L', 'P', 'LA', 'PA', 'La', 'RGBA', 'RGBa', 'RGBX', 'CMYK', 'YCbCr', 'HSV',
+    'LAB', 'I',
     'F', 'I;16', 'I;16B'])
 def test_every_mode_of_pil(mode): assert load_picture(Image.new(mode, (8, 6))).shape == (1, 3, 6, 8)
 
@@ -149,19 +161,22 @@ def test_first_frame_of_an_animation(tmp_path, ext):
     assert abs(got.astype(int) - [255, 0, 0]).max() <= 2
 
 def test_first_frame_of_an_open_animation(tmp_path):
-    Image.new('RGB', (8, 8), 'red').save(tmp_path/'a.gif', save_all=True, append_images=[Image.new('RGB', (8, 8), 'blue')])
+    Image.new('RGB', (8, 8), 'red').save(tmp_path/'a.gif', save_all=True,
+        append_images=[Image.new('RGB', (8, 8), 'blue')])
     with Image.open(tmp_path/'a.gif') as im:
         im.seek(1)
         assert pixels(load_picture(im))[0, 0].tolist() == [255, 0, 0]
 
 # how each EXIF orientation stores an upright picture
-LYING = {1: lambda a: a, 2: lambda a: a[:, ::-1], 3: lambda a: a[::-1, ::-1], 4: lambda a: a[::-1], 5: lambda a: a.swapaxes(0, 1),
+LYING = {1: lambda a: a, 2: lambda a: a[:, ::-1], 3: lambda a: a[::-1, ::-1], 4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1),
     6: lambda a: np.rot90(a, 1), 7: lambda a: a[::-1, ::-1].swapaxes(0, 1), 8: lambda a: np.rot90(a, -1)}
 
 @pytest.mark.parametrize('orientation', LYING)
 @pytest.mark.parametrize('ext', ['png', 'jpg', 'tif', 'webp'])
 def test_exif_orientation(tmp_path, orientation, ext):
-    blocks = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[255, 255, 255], [0, 0, 0], [128, 128, 128]]], np.uint8)
+    blocks = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[255, 255, 255], [0, 0, 0], [128, 128, 128]]],
+        np.uint8)
     up, exif = blocks.repeat(16, 0).repeat(16, 1), Image.Exif()
     exif[274] = orientation
     stored = Image.fromarray(np.ascontiguousarray(LYING[orientation](up)))
@@ -183,7 +198,8 @@ def test_what_tensors_mean():
     grey = torch.rand(1, 8, 9)
     assert torch.equal(load_picture(x[0]), x) and torch.equal(load_picture(x.double()), x)
     assert load_picture(x.half()).dtype == torch.float32
-    assert torch.equal(load_picture(grey), grey.expand(1, 3, -1, -1)) and not load_picture(x.clone().requires_grad_()).requires_grad
+    assert (torch.equal(load_picture(grey), grey.expand(1, 3, -1, -1))
+        and not load_picture(x.clone().requires_grad_()).requires_grad)
     assert torch.equal(load_picture((x*255).to(torch.uint8)), (x*255).to(torch.uint8)/255)
 
 def test_a_mask_means_the_same_as_array_and_as_tensor():
@@ -191,7 +207,8 @@ def test_a_mask_means_the_same_as_array_and_as_tensor():
     assert torch.equal(load_picture(torch.from_numpy(m)[None]), load_picture(m))
 
 def test_loading_never_touches_the_source():
-    x = torch.rand(1, 3, 8, 8); keep = x.clone()
+    x = torch.rand(1, 3, 8, 8)
+    keep = x.clone()
     load_picture(x).mul_(0)
     assert torch.equal(x, keep)
 
@@ -207,7 +224,8 @@ def test_bytes(form):
 
 # ---- sizes
 
-@pytest.mark.parametrize('hw,size,want', [((100, 50), 50, (50, 25)), ((50, 100), 200, (100, 200)), ((30, 40), 40, (30, 40)),
+@pytest.mark.parametrize('hw,size,want', [((100, 50), 50, (50, 25)), ((50, 100), 200, (100, 200)), ((30, 40), 40,
+    (30, 40)),
     ((80, 4), 20, (20, 1))])
 def test_fit_size(hw, size, want): assert fit_size(hw, size) == want
 
@@ -218,9 +236,11 @@ def test_middle(h, w, th, tw):
     y = middle(x, (th, tw))
     mh, mw = y.shape[-2:]
     top, left = divmod(y[0, 0, 0, 0].item(), w)
-    assert (y == x[..., top:top + mh, left:left + mw]).all() and abs(2*top + mh - h) <= 1 and abs(2*left + mw - w) <= 1 and (mh == h or mw == w)
+    assert ((y == x[..., top:top + mh, left:left + mw]).all() and abs(2*top + mh - h) <= 1 and abs(2*left + mw - w) <= 1
+        and (mh == h or mw == w))
     s = min(max(h, w), max(th, tw))
-    assert all(abs(a - b) <= 1 for a, b in zip(fit_size((h, w), s), fit_size((th, tw), s))) or abs(mh*tw - mw*th) <= max(th, tw)/2 or 1 in (mh, mw)
+    assert (all(abs(a - b) <= 1 for a, b in zip(fit_size((h, w), s), fit_size((th, tw), s)))
+        or abs(mh*tw - mw*th) <= max(th, tw)/2 or 1 in (mh, mw))
     assert middle(y, (th, tw)).shape[-2:] == (mh, mw) or min(mh, mw) < 4
 
 def test_resize_is_antialiased_and_stays_in_range():
@@ -265,20 +285,27 @@ def test_to_pil_refuses(refused, x): refused(lambda: to_pil(x), 'give')
 @pytest.fixture
 def site(tmp_path, clean_env):
     "The address of a small web server, with a picture and some trouble"
-    Image.fromarray(colours()).save(tmp_path/'a.png'); (tmp_path/'page.html').write_text('<p>no picture</p>')
+    Image.fromarray(colours()).save(tmp_path/'a.png')
+    (tmp_path/'page.html').write_text('<p>no picture</p>')
     class Handler(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_): pass
         def do_GET(self):
             if self.path != '/cut.png': return super().do_GET()
-            self.send_response(200); self.send_header('Content-Length', '5000'); self.end_headers()
+            self.send_response(200)
+            self.send_header('Content-Length', '5000')
+            self.end_headers()
             self.wfile.write(b'half')
     server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), functools.partial(Handler, directory=tmp_path))
-    thread = threading.Thread(target=server.serve_forever, args=(.02,), daemon=True); thread.start()
+    thread = threading.Thread(target=server.serve_forever, args=(.02,), daemon=True)
+    thread.start()
     yield f'http://127.0.0.1:{server.server_port}'
-    server.shutdown(); server.server_close(); thread.join()
+    server.shutdown()
+    server.server_close()
+    thread.join()
 
 def test_web_address(site, tmp_path): assert torch.equal(load_picture(f'{site}/a.png'), load_picture(tmp_path/'a.png'))
-def test_web_404(site, refused): refused(lambda: load_picture(f'{site}/none.png'), f'{site}/none.png', '404', 'Check the address')
+def test_web_404(site, refused):
+    refused(lambda: load_picture(f'{site}/none.png'), f'{site}/none.png', '404', 'Check the address')
 def test_web_page_that_is_no_picture(site, refused):
     refused(lambda: load_picture(f'{site}/page.html'), 'page.html', 'not a picture')
 def test_web_transfer_cut_short(site, refused):
@@ -310,7 +337,8 @@ def test_save_any_pil_picture(tmp_path, mode, ext):
     assert (load_picture(p) - 200/255).abs().max() < .02
 
 
-@pytest.mark.parametrize('error', [OSError(28, 'No space left on device'), KeyboardInterrupt()], ids=['disk full', 'Ctrl-C'])
+@pytest.mark.parametrize('error', [OSError(28, 'No space left on device'), KeyboardInterrupt()],
+    ids=['disk full', 'Ctrl-C'])
 @pytest.mark.parametrize('there', [False, True], ids=['new file', 'existing file'])
 def test_failure_in_the_middle_leaves_nothing(tmp_path, monkeypatch, photo, there, error):
     p = tmp_path/'a.png'

@@ -17,7 +17,9 @@ from style_nb.units import from_unit, in_units, to_unit
 SIDE = 64
 pictures = {n: resize(load_picture(sample(n)), (SIDE, SIDE)) for n in ('astronaut', 'swirls', 'cat')}
 
-def narrow(name): return random_weights(Encoder(name, Shape('narrow', (4, 6, 8, 10, 12), ENCODERS[name].depths), 'max', 'zero')).double()
+def narrow(name):
+    return random_weights(Encoder(name, Shape('narrow', (4, 6, 8, 10, 12), ENCODERS[name].depths), 'max',
+        'zero')).double()
 nets = {n: narrow(n) for n in ('vgg16', 'vgg19')}
 
 class Seen(Callback):
@@ -61,24 +63,36 @@ def w2(F, S):
 def nine_points(x):
     y = np.pad(x, ((0, 0), (1, 1), (1, 1)), 'edge')
     sq = lambda a, b: ((a - b)**2).mean()
-    return 2*(sq(y[:, 1:-1, 1:], y[:, 1:-1, :-1])/3 + sq(y[:, 1:, 1:-1], y[:, :-1, 1:-1])/3 + sq(y[:, 1:, 1:], y[:, :-1, :-1])/12 + sq(y[:, 1:, :-1], y[:, :-1, 1:])/12)
+    return 2*(sq(y[:, 1:-1, 1:], y[:, 1:-1, :-1])/3 + sq(y[:, 1:, 1:-1], y[:, :-1, 1:-1])/3 +
+        sq(y[:, 1:, 1:], y[:, :-1, :-1])/12 + sq(y[:, 1:, :-1], y[:, :-1, 1:])/12)
 
 FORMULAS = {
-    'gatys': lambda F, P, S, x, c, s: mse(F['relu4_2'], P['relu4_2']) + sum(1e3/F[l].shape[0]**2*mse(hw(F[l]), hw(S[l])) for l in s),
+    'gatys': lambda F, P, S, x, c, s: mse(F['relu4_2'], P['relu4_2']) + sum(1e3/F[l].shape[0]**2*mse(hw(F[l]), hw(S[l]))
+        for l in s),
     'gatys-2015': paper,
-    'johnson': lambda F, P, S, x, c, s: 5*mse(F['relu4_2'], P['relu4_2']) + 100*sum(mse(chw(F[l]), chw(S[l])) for l in s) + 1e-3*.5*sum((d**2).sum() for d in steps(255*x)),
+    'johnson': lambda F, P, S, x, c, s: 5*mse(F['relu4_2'], P['relu4_2']) + 100*
+    sum(mse(chw(F[l]), chw(S[l])) for l in s) + 1e-3*.5*sum((d**2).sum() for d in steps(255*x)),
     'athalye': athalye,
-    'gordic': lambda F, P, S, x, c, s: 1e5*mse(F['conv4_2'], P['conv4_2']) + 3e4*sum(((chw(F[l]) - chw(S[l]))**2).sum() for l in s)/5 + sum(np.abs(d).sum() for d in steps(255*x)),
-    'pytorch-tutorial': lambda F, P, S, x, c, s: mse(F['conv2_2'], P['conv2_2']) + 1e6*sum(mse(chw(F[l]), chw(S[l])) for l in ('conv1_1', 'conv1_2', 'conv2_1', 'conv2_2', 'conv3_1')),
-    'fastai-2018': lambda F, P, S, x, c, s: mse(F['relu4_3'], P['relu4_3'])*1e6 + sum(mse(chw(F[l])*1e6, chw(S[l])*1e6) for l in ('relu1_2', 'relu2_2', 'relu3_3', 'relu4_3', 'relu5_3')),
-    'fastai-16a': lambda F, P, S, x, c, s: sum(mse(F[l], P[l]) for l in ('relu4_1', 'relu5_1')) + sum(mse(hw(F[l]), hw(S[l])) for l in s),
-    'pystiche': lambda F, P, S, x, c, s: mse(F['relu4_2'], P['relu4_2']) + 1e3*np.mean([mse(hw(F[l]), hw(S[l])) for l in s]),
-    'crowson': lambda F, P, S, x, c, s: .015*mse(F['relu4_2'], P['relu4_2']) + sum(w/341*w2(F[l], S[l]) for l, w in zip([f'relu{i}_1' for i in range(1, 6)], (256, 64, 16, 4, 1))) + 2*nine_points(x),
-    'michaus': lambda F, P, S, x, c, s: mse(F['relu3_3'], P['relu3_3'])*1e6 + 10*sum(mse(chw(F[l])*1e6, chw(S[l])*1e6) for l in s),
+    'gordic': lambda F, P, S, x, c, s: 1e5*mse(F['conv4_2'], P['conv4_2']) + 3e4*
+    sum(((chw(F[l]) - chw(S[l]))**2).sum() for l in s)/5 + sum(np.abs(d).sum() for d in steps(255*x)),
+    'pytorch-tutorial': lambda F, P, S, x, c, s: mse(F['conv2_2'], P['conv2_2']) + 1e6*
+    sum(mse(chw(F[l]), chw(S[l])) for l in ('conv1_1', 'conv1_2', 'conv2_1', 'conv2_2', 'conv3_1')),
+    'fastai-2018': lambda F, P, S, x, c, s: mse(F['relu4_3'], P['relu4_3'])*1e6 +
+    sum(mse(chw(F[l])*1e6, chw(S[l])*1e6) for l in ('relu1_2', 'relu2_2', 'relu3_3', 'relu4_3', 'relu5_3')),
+    'fastai-16a': lambda F, P, S, x, c, s: sum(mse(F[l], P[l])
+        for l in ('relu4_1', 'relu5_1')) + sum(mse(hw(F[l]), hw(S[l])) for l in s),
+    'pystiche': lambda F, P, S, x, c, s: mse(F['relu4_2'], P['relu4_2']) + 1e3*
+    np.mean([mse(hw(F[l]), hw(S[l])) for l in s]),
+    'crowson': lambda F, P, S, x, c, s: .015*mse(F['relu4_2'], P['relu4_2']) + sum(w/341*w2(F[l], S[l])
+        for l, w in zip([f'relu{i}_1' for i in range(1, 6)], (256, 64, 16, 4, 1))) + 2*nine_points(x),
+    'michaus': lambda F, P, S, x, c, s: mse(F['relu3_3'], P['relu3_3'])*1e6 + 10*
+    sum(mse(chw(F[l])*1e6, chw(S[l])*1e6) for l in s),
     'avelar': lambda F, P, S, x, c, s: mse(F['relu4_2'], P['relu4_2']) + sum(mse(hw(F[l]), hw(S[l])) for l in s),
-    'ahmed': lambda F, P, S, x, c, s: mse(F['relu4_2'], P['relu4_2']) + 1e6*sum(w*mse(raw(F[l]), raw(S[l]))/F[l].size for l, w in zip(s, (1, .75, .2, .2, .2))),
+    'ahmed': lambda F, P, S, x, c, s: mse(F['relu4_2'], P['relu4_2']) + 1e6*
+    sum(w*mse(raw(F[l]), raw(S[l]))/F[l].size for l, w in zip(s, (1, .75, .2, .2, .2))),
     'haslam': paper,
-    'kenstler-palette': lambda F, P, S, x, c, s: 500*sum(1/5*2*l2_loss(chw(F[l]) - chw(S[l]))/chw(S[l]).size for l in s) + 100*2*sum(l2_loss(d)/d.size for d in steps(255*x)),
+    'kenstler-palette': lambda F, P, S, x, c, s: 500*sum(1/5*2*l2_loss(chw(F[l]) - chw(S[l]))/chw(S[l]).size
+        for l in s) + 100*2*sum(l2_loss(d)/d.size for d in steps(255*x)),
 }
 
 def test_every_recipe_with_a_formula_is_there():
@@ -86,30 +100,37 @@ def test_every_recipe_with_a_formula_is_there():
 
 @pytest.mark.parametrize('name', FORMULAS)
 def test_loss_is_what_the_program_computes(name):
-    r = RECIPES[name]; enc = nets[r.encoder]
+    r = RECIPES[name]
+    enc = nets[r.encoder]
     layers = sorted({*r.content_weights, *r.style_weights})
-    F, P, S = ({l: m[0].flatten(1).numpy() for l, m in enc(pictures[n].double(), layers).items()} for n in ('cat', 'astronaut', 'swirls'))
+    F, P, S = ({l: m[0].flatten(1).numpy() for l, m in enc(pictures[n].double(), layers).items()}
+        for n in ('cat', 'astronaut', 'swirls'))
     want = FORMULAS[name](F, P, S, pictures['cat'][0].double().numpy(), list(r.content_weights), list(r.style_weights))
     assert first_step(r, enc)[0] == pytest.approx(want, rel=1e-5)
 
 def test_tiles_are_athalye_on_tiles():
     r = RECIPES['kenstler-tiles']
     assert replace(r, style_tiles=1) == RECIPES['athalye'] and r.style_tiles > 1
-    a = stylize(sample('cat'), sample('dots'), size=48, steps=2, levels=1, style_tiles=3, progress=False, style_weights='relu1_1', content_weights='relu1_1')
+    a = stylize(sample('cat'), sample('dots'), size=48, steps=2, levels=1, style_tiles=3, progress=False,
+        style_weights='relu1_1', content_weights='relu1_1')
     small = resize(load_picture(sample('dots')), tuple(round(n/3) for n in load_picture(sample('dots')).shape[-2:]))
-    b = stylize(sample('cat'), small.repeat(1, 1, 3, 3), size=48, steps=2, levels=1, progress=False, style_weights='relu1_1', content_weights='relu1_1')
+    b = stylize(sample('cat'), small.repeat(1, 1, 3, 3), size=48, steps=2, levels=1, progress=False,
+        style_weights='relu1_1', content_weights='relu1_1')
     assert torch.equal(a.state['canvas'], b.state['canvas'])
 
 # ---- units
 
 @pytest.mark.parametrize('name', [n for n in FORMULAS if n != 'kenstler-palette'])
 def test_the_same_gradient_in_other_units(name):
-    r = replace(RECIPES[name], size=SIDE); enc = nets[r.encoder]
+    r = replace(RECIPES[name], size=SIDE)
+    enc = nets[r.encoder]
     free = to_unit(r, pictures['astronaut'], pictures['swirls'], enc)
-    assert (free.style_norm, free.content_norm) == ('unit', 'unit') and free.strength == pytest.approx(free.style_weight/free.content_weight)
+    assert ((free.style_norm, free.content_norm) == ('unit', 'unit')
+        and free.strength == pytest.approx(free.style_weight/free.content_weight))
     g = first_step(r, enc)[1]
     back, w2 = from_unit(free, r, pictures['astronaut'], pictures['swirls'], enc), r.style_kind == 'w2'
-    third = in_units(r, pictures['astronaut'], pictures['swirls'], r.style_norm if w2 else 'hw', 'gatys' if w2 else 'mse', enc)
+    third = in_units(r, pictures['astronaut'], pictures['swirls'], r.style_norm if w2 else 'hw',
+        'gatys' if w2 else 'mse', enc)
     for other in (free, back, third):
         tol = 3e-4 if w2 and other is free else 1e-4  # crowson's own width, 1e-4, is absolute; the unit's is relative
         assert (first_step(other, enc)[1] - g).norm() <= tol*g.norm()
@@ -117,7 +138,8 @@ def test_the_same_gradient_in_other_units(name):
 LEFT = (torch.arange(SIDE) < SIDE//2).float().expand(1, 1, SIDE, SIDE).contiguous()
 
 @pytest.mark.parametrize('name', ['gatys', 'crowson'])
-@pytest.mark.parametrize('masks', [dict(style_masks=[LEFT]), dict(masks=[LEFT]), dict(masks=[LEFT], style_masks=[1 - LEFT]), dict(change_mask=LEFT)], ids=str)
+@pytest.mark.parametrize('masks', [dict(style_masks=[LEFT]), dict(masks=[LEFT]), dict(masks=[LEFT],
+    style_masks=[1 - LEFT]), dict(change_mask=LEFT)], ids=str)
 def test_units_know_of_masks(name, masks):
     "The style's target is that of its part, so the factors are others than without masks"
     r, enc, pair = replace(RECIPES[name], size=SIDE), nets['vgg19'], (pictures['astronaut'], pictures['swirls'])
@@ -130,7 +152,8 @@ def test_units_know_of_masks(name, masks):
     assert to_unit(replace(r, **refs), *pair, enc).style_weight == free.style_weight, 'masks that the recipe keeps'
 
 def test_units_of_several_regions(refused):
-    r, pair, masks = replace(RECIPES['gatys'], size=SIDE), (pictures['astronaut'], [pictures['swirls'], pictures['cat']]), dict(masks=[LEFT, 1 - LEFT])
+    r, pair, masks = (replace(RECIPES['gatys'], size=SIDE), (pictures['astronaut'], [pictures['swirls'],
+        pictures['cat']]), dict(masks=[LEFT, 1 - LEFT]))
     refused(lambda: to_unit(r, *pair, nets['vgg19'], **masks), 'Each region has its own factor', "'chw'")
     other = in_units(r, *pair, 'hw', 'mse', nets['vgg19'], **masks)
     g, h = (first_step(o, nets['vgg19'], style=['swirls', 'cat'], at='swirls', **masks)[1] for o in (r, other))
@@ -139,7 +162,8 @@ def test_units_of_several_regions(refused):
 def test_units_of_a_barycentre():
     r, styles = replace(RECIPES['gatys'], size=SIDE, style_mix='barycentre'), ['swirls', 'cat']
     free = to_unit(r, pictures['astronaut'], [pictures[s] for s in styles], nets['vgg19'])
-    g, h = (first_step(o, nets['vgg19'], style=styles, at='astronaut', content='cat')[1] for o in (r, replace(free, content_weights=r.content_weights, content_weight=0.)))
+    g, h = (first_step(o, nets['vgg19'], style=styles, at='astronaut', content='cat')[1]
+        for o in (r, replace(free, content_weights=r.content_weights, content_weight=0.)))
     g = first_step(replace(r, content_weight=0.), nets['vgg19'], style=styles, at='astronaut', content='cat')[1]
     assert (h - g).norm() <= 1e-4*g.norm()
 
@@ -147,24 +171,31 @@ def test_other_units_are_another_objective_when_weights_stay():
     a, b = (first_step(replace(RECIPES['gatys'], style_norm=n), nets['vgg19'])[1] for n in ('chw', 'hw'))
     assert (a - b).norm() > .1*a.norm()
 
-@given(st.sampled_from(['unit', 'chw', 'hw', 'gatys', 'udacity']), st.sampled_from(['unit', 'mse', 'gatys']), st.floats(.01, 100), st.floats(.01, 100))
+@given(st.sampled_from(['unit', 'chw', 'hw', 'gatys', 'udacity']), st.sampled_from(['unit', 'mse', 'gatys']),
+    st.floats(.01, 100), st.floats(.01, 100))
 @settings(max_examples=12)
 def test_units_there_and_back(style, content, a, b):
-    r = Recipe(size=SIDE, levels=1, style_norm=style, content_norm=content, style_weights=dict(relu1_1=a, relu2_1=b), content_weights='relu2_2', style_weight=b)
+    r = Recipe(size=SIDE, levels=1, style_norm=style, content_norm=content, style_weights=dict(relu1_1=a, relu2_1=b),
+        content_weights='relu2_2', style_weight=b)
     pair = pictures['astronaut'], pictures['swirls'], nets['vgg19']
     back = in_units(to_unit(r, *pair), *pair[:2], style, content, pair[2])
-    assert back.style_weight == pytest.approx(r.style_weight, rel=1e-4) and back.style_weights['relu1_1'] == pytest.approx(a, rel=1e-4)
+    assert (back.style_weight == pytest.approx(r.style_weight, rel=1e-4)
+        and back.style_weights['relu1_1'] == pytest.approx(a, rel=1e-4))
 
 def test_units_refuse_what_they_do_not_know(refused):
-    refused(lambda: from_unit('gatys', 'crowson', pictures['cat'], pictures['swirls'], nets['vgg19']), "does not know the norm 'crowson'", 'chw')
-    refused(lambda: from_unit('crowson', 'gatys', pictures['cat'], pictures['swirls'], nets['vgg19']), "does not know the norm 'chw'", 'crowson')
-    refused(lambda: in_units('gatys', pictures['cat'], pictures['swirls'], 'chv', 'mse', nets['vgg19']), "Did you mean 'chw'?")
+    refused(lambda: from_unit('gatys', 'crowson', pictures['cat'], pictures['swirls'], nets['vgg19']),
+        "does not know the norm 'crowson'", 'chw')
+    refused(lambda: from_unit('crowson', 'gatys', pictures['cat'], pictures['swirls'], nets['vgg19']),
+        "does not know the norm 'chw'", 'crowson')
+    refused(lambda: in_units('gatys', pictures['cat'], pictures['swirls'], 'chv', 'mse', nets['vgg19']),
+        "Did you mean 'chw'?")
 
 # ---- on another encoder
 
 @pytest.mark.parametrize('name', RECIPES)
 def test_on_texnet_what_stays_and_what_goes(name):
-    r = RECIPES[name]; t = on_encoder(named_recipe(r, encoder='texnet'), 'texnet')
+    r = RECIPES[name]
+    t = on_encoder(named_recipe(r, encoder='texnet'), 'texnet')
     assert (t.optimizer, t.init, t.lr, t.style_tiles) == (r.optimizer, r.init, r.lr, r.style_tiles)
     assert t.style_norm == 'unit' and sum(t.style_weights.values()) == pytest.approx(sum(r.style_weights.values()))
     assert t.style_weight == (r.style_weight if name == 'default' else r.strength)
@@ -175,24 +206,30 @@ def test_a_weight_that_is_asked_for_counts_on_another_encoder_too():
     plain, base = to(), RECIPES['gatys']
     assert to(style_weight=10*base.style_weight).style_weight == pytest.approx(10*plain.style_weight)
     assert to(content_weight=4*base.content_weight).style_weight == pytest.approx(plain.style_weight/4)
-    assert to(style_weight=0).style_weight == 0 and to(content_weight=0).content_weight == 0 and to(content_weight=0).style_weight == plain.style_weight
-    assert to(strength=3., style_weight=10*base.style_weight).style_weight == 3 and named_recipe('gatys', size=64).strength == base.strength
+    assert (to(style_weight=0).style_weight == 0 and to(content_weight=0).content_weight == 0
+        and to(content_weight=0).style_weight == plain.style_weight)
+    assert (to(strength=3., style_weight=10*base.style_weight).style_weight == 3
+        and named_recipe('gatys', size=64).strength == base.strength)
 
 def test_compare(tmp_path, refused):
     few = dict(size=48, steps=2, levels=1, progress=False)
-    c = compare(['gatys', replace(RECIPES['johnson'], name='mine', init='content')], pictures['cat'], pictures['swirls'], tmp_path, **few)
-    assert [o.caption for o in c] == ['gatys', 'mine'] and [len(o.losses) for o in c] == [2, 2] and not any(o.error for o in c)
+    c = compare(['gatys', replace(RECIPES['johnson'], name='mine', init='content')], pictures['cat'],
+        pictures['swirls'], tmp_path, **few)
+    assert ([o.caption for o in c] == ['gatys', 'mine'] and [len(o.losses) for o in c] == [2, 2]
+        and not any(o.error for o in c))
     again = compare(['gatys'], pictures['cat'], pictures['swirls'], tmp_path, **few)
     assert again[0].losses == c[0].losses and len(list(tmp_path.iterdir())) == 2
     lines = c.plot_losses().axes[0].lines
-    assert [l.get_ydata()[0] for l in lines] == [1, 1] and c[0].recipe.encoder == 'texnet' and c[0].recipe.style_weight == RECIPES['gatys'].strength
+    assert ([l.get_ydata()[0] for l in lines] == [1, 1] and c[0].recipe.encoder == 'texnet'
+        and c[0].recipe.style_weight == RECIPES['gatys'].strength)
     refused(lambda: compare(['gatis'], pictures['cat'], pictures['swirls']), "Did you mean 'gatys'?")
 
 # ---- the table
 
 def test_cards(refused):
     text = str(show_recipes())
-    assert max(map(len, text.splitlines())) <= 100 and [l.split()[0] for l in text.splitlines() if not l.startswith(' ')] == list(RECIPES)
+    assert (max(map(len, text.splitlines())) <= 100 and [l.split()[0] for l in text.splitlines()
+        if not l.startswith(' ')] == list(RECIPES))
     assert 'relu4_2' in recipe_card('gatys') and 'strength 64' in recipe_card('gatys')
     refused(lambda: show_recipes('gatis'), "Did you mean 'gatys'?")
 

@@ -29,14 +29,18 @@ def test_masses_become_the_paintings_and_texture_stays():
 
 def test_finest_counts_octaves(pair):
     painting, photo = pair
-    assert torch.equal(match_contrast(photo, painting, by='scale'), match_contrast(photo, painting, by='scale', finest=0))
-    assert not torch.equal(match_contrast(photo, painting, by='scale'), match_contrast(photo, painting, by='scale', finest=2))
+    assert torch.equal(match_contrast(photo, painting, by='scale'),
+        match_contrast(photo, painting, by='scale', finest=0))
+    assert not torch.equal(match_contrast(photo, painting, by='scale'),
+        match_contrast(photo, painting, by='scale', finest=2))
     with pytest.raises(ValueError, match='finest'): match_contrast(photo, painting, by='scale', finest=-1)
 
 def test_new_dark_by_hand():
     before = torch.full((1, 3, 200, 200), .6)
     before[..., :20] = .1                                         # dark already
-    after = before.clone(); after[..., 50:60, 100:200] = .05; after[..., 150:155, 100:120] = .05
+    after = before.clone()
+    after[..., 50:60, 100:200] = .05
+    after[..., 150:155, 100:120] = .05
     got = new_dark(after, before)
     assert got['share'] == pytest.approx(1100/40000, rel=.02) and got['largest'] == pytest.approx(1000/40000, rel=.02)
     assert new_dark(before, before) == dict(share=0., largest=0.)
@@ -50,13 +54,17 @@ def test_a_veil_does_not_please_new_dark(pair):
 @pytest.mark.parametrize('flat', [0., .5, 1.])
 def test_flat_pictures(flat, pair):
     x = torch.full((1, 3, 64, 64), flat)
-    assert np.isfinite(new_dark(x, x)['share']) and np.isfinite(compatibility(pair[0], x).score) and np.isfinite(compatibility(x, pair[1]).score)
+    assert (np.isfinite(new_dark(x, x)['share']) and np.isfinite(compatibility(pair[0], x).score)
+        and np.isfinite(compatibility(x, pair[1]).score))
 
 def test_revert_has_the_articles_choices(pair):
     r = revert(*pair, size=48, steps=3, progress=False)
-    assert (r.recipe.style_weight, list(r.recipe.content_weights), r.recipe.keep, r.recipe.size) == (4., ['relu2_1'], 12., 48)
-    assert r.recipe.init == 'picture' and max(r.recipe.start['size']) == round(AFAR*48) and revert(*pair, size=48, steps=1, progress=False, keep=0).recipe.init == 'content'
-    assert revert(*pair, size=48, steps=3, progress=False, style_weight=3., content_weights='relu1_1').recipe.style_weight == 3.
+    assert ((r.recipe.style_weight, list(r.recipe.content_weights), r.recipe.keep, r.recipe.size) == (4., ['relu2_1'],
+        12., 48))
+    assert (r.recipe.init == 'picture' and max(r.recipe.start['size']) == round(AFAR*48)
+        and revert(*pair, size=48, steps=1, progress=False, keep=0).recipe.init == 'content')
+    assert (revert(*pair, size=48, steps=3, progress=False, style_weight=3.,
+        content_weights='relu1_1').recipe.style_weight == 3.)
 
 def test_from_afar_takes_lines_and_leaves_edges():
     x = torch.zeros(1, 3, 432, 324)
@@ -111,7 +119,8 @@ def test_too_coarse_and_too_noisy_come_later():
     assert rank_photos(paint('swirls', x, size=224), [noisy, x]).index[0] == 1
 
 def test_contrast_is_said(pair):
-    assert 'more contrast' in repr(compatibility(lower_contrast(pair[0], .4), pair[0])) and 'less contrast' in repr(compatibility(pair[0], lower_contrast(pair[0], .4)))
+    assert ('more contrast' in repr(compatibility(lower_contrast(pair[0], .4), pair[0]))
+        and 'less contrast' in repr(compatibility(pair[0], lower_contrast(pair[0], .4))))
 
 def test_the_results_own_colours(photo, painting):
     "`colours` is taken; the recipe's field of that name comes by a recipe"

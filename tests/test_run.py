@@ -55,7 +55,8 @@ def test_same_seed_same_bytes(go, kw):
     if kw.get('init') == 'noise': assert not same(a, go(seed=1, **kw))
 
 def test_a_saved_picture_gives_its_recipe_and_itself_back(go, tmp_path):
-    r = go(init='noise', seed=5, levels=2, style_weights={'relu1_1': 1, 'relu2_1': .5}, optimizer='adam', average=.5, tv_weight=.1)
+    r = go(init='noise', seed=5, levels=2, style_weights={'relu1_1': 1, 'relu2_1': .5}, optimizer='adam', average=.5,
+        tv_weight=.1)
     got = Recipe.load(r.save(tmp_path/'out.png'))
     assert got == r.recipe and asdict(got) == asdict(r.recipe) and got.seed == 5
     assert got.style_weights == {'relu1_1': 1., 'relu2_1': .5}
@@ -64,7 +65,8 @@ def test_a_saved_picture_gives_its_recipe_and_itself_back(go, tmp_path):
 
 def test_a_recipe_leaves_nothing_open(go):
     r = go(levels=None).recipe
-    assert (r.levels, r.lr, r.lr_end, r.precision) == (1, 1., 1., 'fp32') and go(optimizer='adam', steps=1).recipe.lr == .03
+    assert ((r.levels, r.lr, r.lr_end, r.precision) == (1, 1., 1., 'fp32')
+        and go(optimizer='adam', steps=1).recipe.lr == .03)
 
 @pytest.fixture(scope='module')
 def rebuilt(photo):
@@ -84,7 +86,8 @@ def test_deeper_layers_know_less(rebuilt, optimizer):
     assert len(db) == 4 and all(a > b for a, b in zip(db, db[1:])), rebuilt
 
 def test_style_alone_forgets_places(photo):
-    r = reconstruct(photo, ['relu1_1', 'relu2_1'], 'style', size=64, steps=25, optimizer='adam', precision='fp32', progress=False)
+    r = reconstruct(photo, ['relu1_1', 'relu2_1'], 'style', size=64, steps=25, optimizer='adam', precision='fp32',
+        progress=False)
     h = r.history
     assert h['style/relu1_1'].iloc[-1] < .5*h['style/relu1_1'].iloc[0] and psnr(r.state['canvas'], photo) < 20
     assert not any('content' in c for c in h)
@@ -92,7 +95,8 @@ def test_style_alone_forgets_places(photo):
 @pytest.mark.parametrize('optimizer', ['lbfgs', 'adam'])
 def test_from_less_contrast_than_the_style_has(photo, optimizer):
     "Where the loss is concave L-BFGS learns no curvature: it must neither crawl nor leap"
-    r = reconstruct(photo, ['relu1_1', 'relu2_1'], 'style', size=64, steps=21, optimizer=optimizer, precision='fp32', progress=False)
+    r = reconstruct(photo, ['relu1_1', 'relu2_1'], 'style', size=64, steps=21, optimizer=optimizer, precision='fp32',
+        progress=False)
     loss = r.history.loss
     assert loss.iloc[-1] < .5*loss.iloc[0] and loss.max() < 2*loss.iloc[0], loss.iloc[::5].tolist()
 
@@ -122,7 +126,8 @@ def test_starts(go, photo, painting, tmp_path):
     other.save(tmp_path/'start.png')
     at = lambda x: to_pil(resize(middle(load_picture(x), hw), hw)).tobytes()  # nothing is stretched
     assert begin(go, init='content') == at(photo)
-    assert begin(go) == begin(go, init='recoloured') == to_pil(match_colours(resize(photo, hw), painting, rounds=1)).tobytes()
+    assert (begin(go) == begin(go, init='recoloured') == to_pil(match_colours(resize(photo, hw), painting,
+        rounds=1)).tobytes())
     assert begin(go, init='noise', seed=3) == to_pil(noise).tobytes()
     assert begin(go, init='style') == at(painting)
     p = tmp_path/'start.png'
@@ -139,7 +144,8 @@ def test_without_content_the_start_is_noise(go):
     style = dict(content_weights={}, steps=2)
     r, plain = go(None, **style), go(None, init='noise', **style)
     assert r.recipe.init == 'recoloured' and r.recipe.content is None and not same(r, plain)
-    noise = torch.rand(1, 3, *plain.state['canvas'].shape[-2:], generator=torch.Generator().manual_seed(r.recipe.seed))*.5 + .25
+    noise = (torch.rand(1, 3, *plain.state['canvas'].shape[-2:],
+        generator=torch.Generator().manual_seed(r.recipe.seed))*.5 + .25)
     assert same(plain, go(None, init=noise, **style)) and same(plain, go(None, init='content', **style))
 
 def test_result_goes_in_as_a_picture(go):
@@ -151,7 +157,8 @@ def test_result_goes_in_as_a_picture(go):
 def test_blends(go, painting, painting2):
     alone, both = go(), go(style=[painting, painting2])
     assert same(go(style=[painting, painting2], style_blend=[1, 0]), alone) and same(go(style=[painting]), alone)
-    assert same(go(style=[painting, painting2], style_blend=[3, 3]), both) and same(go(style=[painting, painting]), alone)
+    assert (same(go(style=[painting, painting2], style_blend=[3, 3]), both)
+        and same(go(style=[painting, painting]), alone))
     assert same(go(style=[painting, painting2], style_blend=[0, 2]), go(style=painting2)) and not same(both, alone)
     assert len(both.recipe.styles) == 2 and [t for t, _ in both.inputs] == ['content', 'style 1', 'style 2']
 
@@ -165,7 +172,8 @@ class Look(Callback):
 
 def test_only_layers_with_weight_are_evaluated(go):
     look = Look()
-    r = go(content_weights={'relu2_1': 0, 'relu1_2': 1}, style_weights={'relu1_1': 1, 'relu3_1': 0}, steps=2, cbs=[look])
+    r = go(content_weights={'relu2_1': 0, 'relu1_2': 1}, style_weights={'relu1_1': 1, 'relu3_1': 0}, steps=2,
+        cbs=[look])
     assert look.features == [['relu1_1', 'relu1_2']]*2 and look.chains == [['relu1_1', 'relu1_2']]*2
     assert list(r.history.columns[7:]) == ['content/relu1_2', 'style/relu1_1']
 
@@ -173,7 +181,8 @@ def test_weight_zero_over_all_layers(go):
     look = Look()
     r = go(content_weight=0, style_weights='relu1_1', steps=2, cbs=[look])
     assert look.features == [['relu1_1']]*2 and list(r.history.columns[7:]) == ['style/relu1_1']
-    assert go(style=None, style_weight=0, tv_weight=1, content_weight=0, steps=2, cbs=[look]).history.columns[-1] == 'tv'
+    assert (go(style=None, style_weight=0, tv_weight=1, content_weight=0, steps=2,
+        cbs=[look]).history.columns[-1] == 'tv')
     assert look.chains == [[], []]
 
 def test_weight_zero_is_the_same_as_leaving_out(go, photo):
@@ -183,7 +192,8 @@ def test_weight_zero_is_the_same_as_leaving_out(go, photo):
 def test_the_loss_is_the_weighted_sum_of_its_terms(go):
     w = dict(content_weights={'relu1_1': .5, 'relu2_1': 2}, style_weights={'relu1_1': 3, 'relu2_2': .25})
     h = go(content_weight=1.5, style_weight=7, tv_weight=.3, init='noise', **w).history
-    want = .3*h.tv + sum(f*v*h[f'{k}/{l}'] for k, f in (('content', 1.5), ('style', 7)) for l, v in w[f'{k}_weights'].items())
+    want = (.3*h.tv + sum(f*v*h[f'{k}/{l}'] for k, f in (('content', 1.5), ('style', 7))
+        for l, v in w[f'{k}_weights'].items()))
     assert np.allclose(h.loss, want, rtol=1e-5)
 
 def test_only_relative_layer_weights_matter_to_the_picture(go):
@@ -238,7 +248,8 @@ def test_levels_are_chosen_by_size(photo, enc):
     assert len(settle_levels(replace(r, size=432, steps=2), (300, 400), enc)) == 2
 
 def test_aspect_of_the_content(go, photo):
-    assert go(photo[..., :32, :], steps=1).image.size == (48, 24) and go(photo[..., :32], steps=1).image.size == (24, 48)
+    assert (go(photo[..., :32, :], steps=1).image.size == (48, 24)
+        and go(photo[..., :32], steps=1).image.size == (24, 48))
 
 # ---- snapshots and animations
 
@@ -260,7 +271,8 @@ def film(photo, painting): return stylize(photo[..., :37], painting, **QUICK | d
 def test_gif(film, tmp_path):
     with Image.open(film.animate(tmp_path/'a.gif', fps=10)) as im:
         shown = [im.info['duration'] for i in range(im.n_frames) if im.seek(i) is None]
-        assert im.format == 'GIF' and im.size == film.image.size and im.n_frames in (len(film.frames), len(film.frames) + 1)
+        assert (im.format == 'GIF' and im.size == film.image.size
+            and im.n_frames in (len(film.frames), len(film.frames) + 1))
         assert sum(shown) == 100*(len(film.frames) + 10)
 
 def test_mp4(film, tmp_path):
@@ -311,32 +323,38 @@ def test_guard_against_a_step_far_too_large(go, optimizer, lr):
 
 def test_a_run_lost_at_its_first_step_still_shows_itself(go, tmp_path, refused):
     r = go(steps=15, optimizer='lbfgs', lr=1e30, init='noise')
-    assert 'step 1' in r.stopped and len(r.history) == 0 and r.stopped in repr(r) and r._repr_png_() and r.show()._repr_png_()
+    assert ('step 1' in r.stopped and len(r.history) == 0 and r.stopped in repr(r) and r._repr_png_()
+        and r.show()._repr_png_())
     refused(lambda: r.plot_losses(), 'took no step')
     assert Recipe.load(r.save(tmp_path/'a.png')) == r.recipe
 
 def test_guard_against_collapse(go):
-    r = go(steps=30, optimizer='adam', cbs=[At(n, lambda learn: learn.model.canvas.data.fill_(.5)) for n in range(3, 31)])
+    r = go(steps=30, optimizer='adam', cbs=[At(n, lambda learn: learn.model.canvas.data.fill_(.5)) for n in range(3,
+        31)])
     assert 'collapsed' in r.stopped and np.asarray(r.image).std() > 5 and len(r.history) <= 20
 
 def test_guard_names_a_step_that_is_too_long(go):
     "A callback throws the pixels about from step 80 on, as a step does that is far too long."
-    r = go(recipe='haslam', encoder='random', size=32, steps=250, cbs=[At(n, lambda learn: learn.model.canvas.data.uniform_()) for n in range(80, 251)])
-    assert 'come to rest for 100 steps' in r.stopped and 'smaller step size (lr)' in r.stopped and 'black to white being 1' in r.stopped and len(r.history) <= 190
+    r = go(recipe='haslam', encoder='random', size=32, steps=250,
+        cbs=[At(n, lambda learn: learn.model.canvas.data.uniform_()) for n in range(80, 251)])
+    assert ('come to rest for 100 steps' in r.stopped and 'smaller step size (lr)' in r.stopped
+        and 'black to white being 1' in r.stopped and len(r.history) <= 190)
     last = int(re.search(r'picture of step (\d+)', r.stopped)[1])
     assert 60 <= last <= 80  # the last one before they were thrown
 
 def test_guard_names_the_term_that_swamps_the_others(go):
     fade = lambda learn: learn.model.canvas.data.lerp_(learn.model.canvas.data.mean((-2, -1), keepdim=True), .2)
     r = go(steps=60, tv_weight=1e9, cbs=[At(n, fade) for n in range(1, 61)])
-    assert 'collapsed' in r.stopped and re.search(r'tv was (9\d|100)[\d.]*% of the loss', r.stopped) and 'smaller tv_weight' in r.stopped and '(lr)' not in r.stopped
+    assert ('collapsed' in r.stopped and re.search(r'tv was (9\d|100)[\d.]*% of the loss', r.stopped)
+        and 'smaller tv_weight' in r.stopped and '(lr)' not in r.stopped)
 
 def test_guard_names_a_term_that_is_infinite(go):
     r = go(steps=12, style_weight=1e300, optimizer='adam')
     assert 'NaN' in r.stopped and 'style/' in r.stopped and 'smaller style_weight' in r.stopped
 
 @pytest.mark.parametrize('optimizer', ['lbfgs', 'adam'])
-def test_guard_leaves_a_healthy_run_alone(go, optimizer): assert go(steps=140, optimizer=optimizer, **(dict(lr=.3, lr_end=1.) if optimizer == 'adam' else {})).stopped == ''
+def test_guard_leaves_a_healthy_run_alone(go, optimizer):
+    assert go(steps=140, optimizer=optimizer, **(dict(lr=.3, lr_end=1.) if optimizer == 'adam' else {})).stopped == ''
 
 def test_a_flat_picture_is_no_collapse(go):
     r = go(torch.full((1, 3, 48, 48), .4), style=None, style_weights={}, steps=12)
@@ -352,7 +370,10 @@ def test_a_run_saved_by_the_guard_can_go_on(go, photo, painting, kw, n):
 # ---- stop
 
 def test_stop_from_another_thread(go):
-    def press(learn): t = threading.Thread(target=learn.stop.now); t.start(); t.join()
+    def press(learn):
+        t = threading.Thread(target=learn.stop.now)
+        t.start()
+        t.join()
     r = go(steps=10_000, cbs=[At(4, press)])
     assert len(r.history) == 4 and r.stopped == 'stopped by hand' and r.image.size == (48, 48)
 
@@ -366,7 +387,9 @@ def test_ctrl_c_in_this_process(go):
     assert len(r.history) == 3 and r.stopped == 'stopped by hand'
 
 def test_second_ctrl_c_interrupts_at_once(go):
-    def twice(learn): signal.raise_signal(signal.SIGINT); signal.raise_signal(signal.SIGINT)
+    def twice(learn):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
     old = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt): go(steps=10_000, cbs=[At(3, twice)])
@@ -375,7 +398,9 @@ def test_second_ctrl_c_interrupts_at_once(go):
 
 def test_an_error_in_a_callback_leaves_no_hook_and_no_handler(go):
     kept, before = [], signal.getsignal(signal.SIGINT)
-    def fail(learn): kept.append(learn); raise RuntimeError('my own')
+    def fail(learn):
+        kept.append(learn)
+        raise RuntimeError('my own')
     with pytest.raises(RuntimeError, match='my own'): go(cbs=[At(2, fail)])
     assert kept[0].feature_hooks.chain is None and signal.getsignal(signal.SIGINT) is before
     assert not any(m._forward_hooks for m in kept[0].encoder.modules())
@@ -384,11 +409,13 @@ def test_an_error_in_a_callback_leaves_no_hook_and_no_handler(go):
 
 SCHEDULE = [(2, 'style_weight', 3.), (5, 'lr', .1), (8, 'style_weights', {'relu1_1': 0., 'relu2_2': 1.})]
 KINDS = dict(lbfgs=dict(optimizer='lbfgs'), wolfe=dict(line_search=True), adam=dict(optimizer='adam', init='noise'),
-    average=dict(optimizer='adam', average=.8), bf16=dict(precision='bf16'), moves=dict(optimizer='adam', average=.5, schedule=SCHEDULE),
+    average=dict(optimizer='adam', average=.8), bf16=dict(precision='bf16'),
+    moves=dict(optimizer='adam', average=.5, schedule=SCHEDULE),
     lbfgs_moves=dict(schedule=[(4, 'tv_weight', .3), (8, 'content_weight', .1)]))
 LONG = dict(size=64, levels=2, steps=12)  # 7 steps, then 5
 
-@pytest.mark.parametrize('optimizer,away,stay', [('lbfgs', ['W', 'g', 'd'], ['M', 'p', 'q']), ('adam', ['exp_avg'], ['step'])])
+@pytest.mark.parametrize('optimizer,away,stay', [('lbfgs', ['W', 'g', 'd'], ['M', 'p', 'q']), ('adam', ['exp_avg'],
+    ['step'])])
 def test_small_products_and_counts_stay_on_the_cpu(go, optimizer, away, stay):
     "What is as large as the picture goes to its device; L-BFGS's products, and counts, stay where its sums are made"
     state = {k.removeprefix('opt/'): v for k, v in go(optimizer=optimizer).state.items()}
@@ -425,7 +452,8 @@ def test_resume_is_exact(go, tmp_path, kind):
         state = half.save_state(tmp_path/'half.safetensors')
         rest = stylize(*(x for _, x in half.inputs), resume=state, progress=False)
         assert same(rest, whole), n
-        assert half.history.step.tolist() + rest.history.step.tolist() == list(range(1, 13)) and rest.recipe == whole.recipe
+        assert (half.history.step.tolist() + rest.history.step.tolist() == list(range(1, 13))
+            and rest.recipe == whole.recipe)
         assert np.array_equal(np.concatenate([half.history.loss, rest.history.loss]), whole.history.loss)
 
 def test_resume_twice_and_by_every_door(go, photo, painting, tmp_path):
@@ -456,15 +484,19 @@ def test_a_finished_run_is_not_resumed(go, refused):
     refused(lambda: go(resume=r), 'all its 6 steps', 'larger number of steps')
 
 def bad_states(d):
-    (d/'text.safetensors').write_text('hello'); (d/'empty.safetensors').touch(); (d/'folder.safetensors').mkdir()
+    (d/'text.safetensors').write_text('hello')
+    (d/'empty.safetensors').touch()
+    (d/'folder.safetensors').mkdir()
     Image.new('RGB', (8, 8)).save(d/'a.png')
     save_file({'a': torch.ones(2)}, d/'other.safetensors')
-    return 'text.safetensors', 'empty.safetensors', 'folder.safetensors', 'a.png', 'other.safetensors', 'none.safetensors'
+    return ('text.safetensors', 'empty.safetensors', 'folder.safetensors', 'a.png', 'other.safetensors',
+        'none.safetensors')
 
 def test_bad_state(go, tmp_path, refused):
     for f in bad_states(tmp_path): refused(lambda: go(resume=tmp_path/f), f)
     refused(lambda: go(resume=tmp_path/'a.png'), 'PNG alone cannot be continued exactly')
-    for odd in (3, [1], {}, {'canvas': 1}, {'canvas': torch.rand(1, 3, 8, 8)}): refused(lambda: go(resume=odd), 'resume')
+    for odd in (3, [1], {}, {'canvas': 1}, {'canvas': torch.rand(1, 3, 8, 8)}):
+        refused(lambda: go(resume=odd), 'resume')
 
 def test_a_state_cut_short(go, tmp_path, refused):
     p = go(steps=2).save_state(tmp_path/'s.safetensors')
@@ -473,8 +505,10 @@ def test_a_state_cut_short(go, tmp_path, refused):
 
 def test_resume_with_other_pictures(go, photo, painting, painting2, refused):
     half = go(cbs=[stop_at(3)])
-    for other in (photo[..., :32, :], photo.flip(-1), None): refused(lambda: go(other, resume=half), 'content', 'same pictures')
-    for other in (painting2, [painting, painting2], None): refused(lambda: go(style=other, resume=half), 'style', 'same pictures')
+    for other in (photo[..., :32, :], photo.flip(-1), None):
+        refused(lambda: go(other, resume=half), 'content', 'same pictures')
+    for other in (painting2, [painting, painting2], None):
+        refused(lambda: go(style=other, resume=half), 'style', 'same pictures')
 
 def test_bad_state_path(go, tmp_path, refused):
     r = go(steps=1)
@@ -483,16 +517,20 @@ def test_bad_state_path(go, tmp_path, refused):
 
 # ---- sliders from another thread, and their replay
 
-MOVES = {2: [('style_weight', 30.)], 4: [('content_weights', {'relu2_1': 0., 'relu1_2': 2.}), ('style_weights', {'relu1_1': 0., 'relu3_1': 1.})],
+MOVES = {2: [('style_weight', 30.)], 4: [('content_weights', {'relu2_1': 0., 'relu1_2': 2.}), ('style_weights',
+    {'relu1_1': 0., 'relu3_1': 1.})],
     5: [('tv_weight', .5)], 7: [('lr', .05), ('content_weight', 0.)]}
 
 class Hand(Callback):
     "After step n, another thread moves sliders"
     def after_step(self):
         todo = MOVES.get(self.learn.controls.step, [])
-        t = threading.Thread(target=lambda: [self.learn.controls.put(*m) for m in todo]); t.start(); t.join()
+        t = threading.Thread(target=lambda: [self.learn.controls.put(*m) for m in todo])
+        t.start()
+        t.join()
 
-@pytest.mark.parametrize('kw', [dict(optimizer='lbfgs'), dict(optimizer='adam', average=.6), dict(levels=2, size=64)], ids=str)
+@pytest.mark.parametrize('kw', [dict(optimizer='lbfgs'), dict(optimizer='adam', average=.6), dict(levels=2, size=64)],
+    ids=str)
 def test_replay(go, tmp_path, kw):
     kw = dict(steps=10) | kw
     first = go(**kw, cbs=[Hand()])
@@ -517,13 +555,16 @@ def test_a_move_takes_effect_with_the_next_step(go):
     (('style_weights', 3), ['style_weights']), (('style_weights', {'relu1_1': None}), ['relu1_1'])])
 def test_a_bad_move_is_refused_where_it_is_made_and_the_run_goes_on(go, refused, move, words):
     asked = []
-    def slide(learn): refused(lambda: learn.controls.put(*move), *words); asked.append(1)
+    def slide(learn):
+        refused(lambda: learn.controls.put(*move), *words)
+        asked.append(1)
     r = go(cbs=[At(2, slide)])
     assert asked and len(r.history) == 6 and r.recipe.schedule == []
 
 BAD_SCHEDULES = [([(1, 'size', 3)], "Unknown control 'size'"), ([(-1, 'lr', 1)], 'schedule is -1'),
     ([(1.5, 'lr', 1)], 'schedule is 1.5'), ([(1, 'lr')], 'schedule'), ([1], 'schedule'), (5, 'schedule'),
-    ('lr', 'schedule'), ([(1, 'style_weight', -1)], 'style_weight'), ([(1, 'tv_weight', float('nan'))], 'tv_weight'), ([(1, 'style_weights', 3)], 'style_weights'),
+    ('lr', 'schedule'), ([(1, 'style_weight', -1)], 'style_weight'), ([(1, 'tv_weight', float('nan'))], 'tv_weight'),
+    ([(1, 'style_weights', 3)], 'style_weights'),
     ([(1, 'style_weights', {'relu9_1': 1})], 'relu9_1'), ([(1, 'style_weights', {'relu1_1': -1})], 'relu1_1'),
     ([(1, 'lr', 'fast')], 'lr')]
 
@@ -533,7 +574,9 @@ def test_two_runs_at_once(go):
     kws = [dict(init='noise', seed=1, optimizer='lbfgs', levels=2, size=64),
         dict(init='noise', seed=2, optimizer='adam', average=.5, precision='bf16')]
     alone, out, start = [go(**kw) for kw in kws], [None]*2, threading.Barrier(2)
-    def work(i): start.wait(); out[i] = go(**kws[i])
+    def work(i):
+        start.wait()
+        out[i] = go(**kws[i])
     threads = [threading.Thread(target=work, args=(i,)) for i in (0, 1)]
     for t in threads: t.start()
     for t in threads: t.join()
@@ -542,13 +585,17 @@ def test_two_runs_at_once(go):
 def test_a_run_in_another_thread_leaves_ctrl_c_to_the_main_one(go):
     out, before = [], signal.getsignal(signal.SIGINT)
     def work(): out.append(go(cbs=[At(2, lambda learn: out.append(signal.getsignal(signal.SIGINT)))]))
-    t = threading.Thread(target=work, daemon=True); t.start(); t.join()
+    t = threading.Thread(target=work, daemon=True)
+    t.start()
+    t.join()
     assert out[0] is before and len(out[1].history) == 6
 
 def test_random_numbers_of_others_are_left_alone(go):
-    torch.manual_seed(3); np.random.seed(3)
+    torch.manual_seed(3)
+    np.random.seed(3)
     want = torch.rand(3), np.random.rand(3)
-    torch.manual_seed(3); np.random.seed(3)
+    torch.manual_seed(3)
+    np.random.seed(3)
     go(init='noise')
     assert torch.equal(torch.rand(3), want[0]) and np.array_equal(np.random.rand(3), want[1])
 
@@ -594,15 +641,18 @@ OTHER, SCHEMA_1 = '0'*64, '{"schema": 1, "size": 48, "steps": 2, "levels": 1, "s
 
 def test_a_run_notes_its_weights(go, tmp_path):
     r = go(steps=1)
-    assert r.recipe.encoder_digest == encoder('texnet').digest == ENCODERS['texnet'].sha256 and r.recipe.encoder_inputs == 'auto'
+    assert (r.recipe.encoder_digest == encoder('texnet').digest == ENCODERS['texnet'].sha256
+        and r.recipe.encoder_inputs == 'auto')
     assert go(steps=1, encoder='random').recipe.encoder_digest == encoder('random').digest
-    assert asdict(from_json(to_json(r.recipe))) == asdict(r.recipe) and json.loads(to_json(r.recipe))['schema'] == SCHEMA == 2
+    assert (asdict(from_json(to_json(r.recipe))) == asdict(r.recipe)
+        and json.loads(to_json(r.recipe))['schema'] == SCHEMA == 2)
     assert Recipe.load(r.save(tmp_path/'a.png')).encoder_digest == r.recipe.encoder_digest
     assert replace(r.recipe, encoder_digest='') == r.recipe, 'the same choices'
     assert Recipe().encoder_digest == '' and not any(o.encoder_digest for o in RECIPES.values())
 
 def test_shared_encoders_note_their_weights_before_they_lose_bits(go):
-    assert go(steps=1, encoder='random', precision='bf16', shared=Shared()).recipe.encoder_digest == encoder('random').digest
+    assert (go(steps=1, encoder='random', precision='bf16',
+        shared=Shared()).recipe.encoder_digest == encoder('random').digest)
 
 def test_a_recipe_runs_on_the_weights_that_painted_it(go, photo, painting, tmp_path, refused):
     r = go(steps=2)
@@ -610,7 +660,8 @@ def test_a_recipe_runs_on_the_weights_that_painted_it(go, photo, painting, tmp_p
     assert same(again(str(r.save(tmp_path/'a.png'))), r)
     save_picture(photo, tmp_path/'b.png', pnginfo=png_info(replace(r.recipe, encoder_digest=OTHER)))
     (tmp_path/'b.json').write_text(to_json(replace(r.recipe, encoder_digest=OTHER)))
-    words = 'other weights of texnet', OTHER[:12], ENCODERS['texnet'].sha256[:12], "say encoder 'texnet'", 'as encoder weights'
+    words = ('other weights of texnet', OTHER[:12], ENCODERS['texnet'].sha256[:12], "say encoder 'texnet'",
+        'as encoder weights')
     for f in (tmp_path/'b.png', str(tmp_path/'b.json'), named_recipe(tmp_path/'b.png')):
         refused(lambda: again(f), *words)
         refused(lambda: again(f, shared=Shared()), *words)
@@ -619,11 +670,13 @@ def test_a_recipe_runs_on_the_weights_that_painted_it(go, photo, painting, tmp_p
     again(r.recipe, shared=shared)
     refused(lambda: again(tmp_path/'b.png', shared=shared), *words)
     refused(lambda: to_unit(tmp_path/'b.png', photo, painting), *words)
-    assert 'other weights' in sweep(photo, painting, dict(seed=[1]), recipe=named_recipe(tmp_path/'b.png'), progress=False)[0].error
+    assert 'other weights' in sweep(photo, painting, dict(seed=[1]), recipe=named_recipe(tmp_path/'b.png'),
+        progress=False)[0].error
 
 @pytest.mark.parametrize('field', ['encoder', 'encoder_weights', 'encoder_inputs'])
 def test_who_says_an_encoder_has_chosen(field):
-    old = Recipe(encoder='vgg16', content_weights='relu2_1', encoder_weights='a.pth', encoder_inputs='caffe', encoder_digest=OTHER)
+    old = Recipe(encoder='vgg16', content_weights='relu2_1', encoder_weights='a.pth', encoder_inputs='caffe',
+        encoder_digest=OTHER)
     assert named_recipe(old, size=64).encoder_digest == OTHER
     assert named_recipe(old, **{field: getattr(old, field)}).encoder_digest == ''
     same_name, new = named_recipe(old, encoder='vgg16'), named_recipe(old, encoder='texnet')
@@ -638,11 +691,14 @@ def test_a_recipe_of_the_first_version(photo, painting, tmp_path, monkeypatch, r
     (tmp_path/'old.json').write_text(SCHEMA_1)
     old = named_recipe(tmp_path/'old.json')
     assert old == Recipe(size=48, steps=2, levels=1, seed=4) and old.encoder_digest == FIRST_TEXNET
-    if here != FIRST_TEXNET: refused(lambda: stylize(photo, painting, tmp_path/'old.json', progress=False), 'texnet of version 0.1.0', FIRST_TEXNET[:12], here[:12], 'no longer in the package', "say encoder 'texnet'")
+    if here != FIRST_TEXNET:
+        refused(lambda: stylize(photo, painting, tmp_path/'old.json', progress=False), 'texnet of version 0.1.0',
+            FIRST_TEXNET[:12], here[:12], 'no longer in the package', "say encoder 'texnet'")
     r = stylize(photo, painting, tmp_path/'old.json', encoder='texnet', progress=False)
     assert r.recipe.encoder_digest == here and len(r.history) == 2
 
-@pytest.mark.parametrize('more', ['"encoder": "random"', '"encoder": "vgg16"', '"encoder": "texnet", "encoder_weights": "own.safetensors"'])
+@pytest.mark.parametrize('more', ['"encoder": "random"', '"encoder": "vgg16"',
+    '"encoder": "texnet", "encoder_weights": "own.safetensors"'])
 def test_other_recipes_of_the_first_version_say_nothing_of_weights(more):
     assert from_json(SCHEMA_1[:-1] + f', {more}}}').encoder_digest == ''
 
@@ -662,19 +718,25 @@ def test_a_run_goes_on_with_its_own_encoder(go, refused, tmp_path):
 def test_colours_of_a_file_are_kept(photo, painting, tmp_path, refused):
     "encoder_inputs reaches the encoder, is noted as found, and counts when the recipe runs again"
     torch.save(random_weights(Encoder('vgg16', ENCODERS['vgg16'])).body.state_dict(), tmp_path/'own.pth')
-    few = dict(size=32, steps=1, levels=1, encoder='vgg16', encoder_weights=tmp_path/'own.pth', content_weights='relu1_1', style_weights='relu1_1', progress=False, precision='fp32')
+    few = dict(size=32, steps=1, levels=1, encoder='vgg16', encoder_weights=tmp_path/'own.pth',
+        content_weights='relu1_1', style_weights='relu1_1', progress=False, precision='fp32')
     found, caffe = stylize(photo, painting, **few), stylize(photo, painting, **few, encoder_inputs='caffe')
-    assert found.recipe.encoder_inputs == 'torchvision' and caffe.recipe.encoder_inputs == 'caffe' and found.image.tobytes() != caffe.image.tobytes()
+    assert (found.recipe.encoder_inputs == 'torchvision' and caffe.recipe.encoder_inputs == 'caffe'
+        and found.image.tobytes() != caffe.image.tobytes())
     assert from_json(to_json(caffe.recipe)).encoder_inputs == 'caffe' and caffe.recipe.encoder_weights == 'own.pth'
     again = stylize(photo, painting, caffe.recipe, encoder_weights=tmp_path/'own.pth', progress=False)
     assert same(again, caffe)
     shared = Shared()
-    for inputs, want in (('caffe', caffe), ('auto', found)): assert stylize(photo, painting, **few, encoder_inputs=inputs, shared=shared).recipe.encoder_digest == want.recipe.encoder_digest
+    for inputs, want in (('caffe', caffe), ('auto', found)):
+        assert (stylize(photo, painting, **few, encoder_inputs=inputs,
+            shared=shared).recipe.encoder_digest == want.recipe.encoder_digest)
     refused(lambda: Recipe(encoder_inputs='bgr'), "Unknown encoder_inputs 'bgr'", 'caffe-rgb')
 
 def test_bad_recipe_file(tmp_path, refused):
-    Image.new('RGB', (8, 8)).save(tmp_path/'bare.png'); Image.new('RGB', (8, 8)).save(tmp_path/'a.jpg')
-    (tmp_path/'bad.json').write_text('{'); (tmp_path/'text.png').write_text('hello')
+    Image.new('RGB', (8, 8)).save(tmp_path/'bare.png')
+    Image.new('RGB', (8, 8)).save(tmp_path/'a.jpg')
+    (tmp_path/'bad.json').write_text('{')
+    (tmp_path/'text.png').write_text('hello')
     (tmp_path/'bytes.json').write_bytes(b'\xff\xfe\x00\x81')
     words = {'bare.png': 'carries no recipe', 'a.jpg': 'carries no recipe', 'text.png': 'carries no recipe',
         'bad.json': 'not the JSON', 'bytes.json': 'recipe', 'none.png': 'There is no file'}
@@ -689,12 +751,15 @@ def test_a_jpeg_has_no_recipe_but_is_written(go, tmp_path, refused):
 # ---- a Result
 
 def test_result_shows_itself(film):
-    assert film._repr_png_()[:4] == b'\x89PNG' and len(film.show().axes) == 3 and repr(film).startswith('Result: 38x65 px, 6 steps')
+    assert (film._repr_png_()[:4] == b'\x89PNG' and len(film.show().axes) == 3
+        and repr(film).startswith('Result: 38x65 px, 6 steps'))
     log, linear = film.plot_losses().axes[0], film.plot_losses(log=False).axes[0]
     assert (log.get_yscale(), linear.get_yscale()) == ('log', 'linear')
-    assert {l.get_label() for l in log.lines} >= {'content/relu2_1', 'style/relu1_1', 'style/relu2_1', 'loss (weighted sum)'}
+    assert ({l.get_label() for l in log.lines} >= {'content/relu2_1', 'style/relu1_1', 'style/relu2_1',
+        'loss (weighted sum)'})
 
-@pytest.mark.parametrize('name,words', [('a.docx', ['a.docx', '.png']), ('none/a.png', ['does not exist', 'create it first'])])
+@pytest.mark.parametrize('name,words', [('a.docx', ['a.docx', '.png']), ('none/a.png',
+    ['does not exist', 'create it first'])])
 def test_result_is_not_saved(go, tmp_path, refused, name, words):
     refused(lambda: go(steps=1).save(tmp_path/name), *words)
     assert not list(tmp_path.iterdir())
@@ -744,23 +809,30 @@ nan = float('nan')
     (dict(content_weights='relu3'), ["'relu3'", 'relu3_1']),
     (dict(style_weights={'relu1_1': -1}), ["style_weights['relu1_1'] is -1", 'at least 0']),
     (dict(content_weights={'relu1_1': nan}), ["content_weights['relu1_1'] is nan"]),
-    (dict(style_weights=3), ['style_weights is a int', 'give a dict']), (dict(style_weights={'relu1_1': '1'}), ['style_weights']),
+    (dict(style_weights=3), ['style_weights is a int', 'give a dict']),
+    (dict(style_weights={'relu1_1': '1'}), ['style_weights']),
     (dict(style_weights=None), ['style_weights']),
     (dict(content_weight=-1), ['content_weight is -1']), (dict(style_weight=-.1), ['style_weight is -0.1']),
     (dict(tv_weight=nan), ['tv_weight is nan']), (dict(tv_weight='a'), ['tv_weight']),
     (dict(steps=0), ['steps is 0', 'at least 1']), (dict(steps=-5), ['steps is -5']),
-    (dict(steps=2.5), ['steps is 2.5', 'whole number']), (dict(steps='ten'), ["'ten'"]), (dict(steps=True), ['steps is True']),
+    (dict(steps=2.5), ['steps is 2.5', 'whole number']), (dict(steps='ten'), ["'ten'"]),
+    (dict(steps=True), ['steps is True']),
     (dict(steps=2, levels=3, size=64), ['steps is 2 for 3 levels']), (dict(size=0), ['size is 0']),
-    (dict(size=-8), ['size is -8']), (dict(size=10**6), ['size is 1000000', 'at most 20000']), (dict(size=nan), ['size is nan']),
+    (dict(size=-8), ['size is -8']), (dict(size=10**6), ['size is 1000000', 'at most 20000']),
+    (dict(size=nan), ['size is nan']),
     (dict(size=12, style_weights='relu4_1'), ['size 12', '12x12', 'relu4_1', '16 px', 'raise size']),
-    (dict(size=48, levels=9), ['9 levels', 'lower levels']), (dict(levels=0), ['levels is 0']), (dict(levels=99), ['levels is 99']),
+    (dict(size=48, levels=9), ['9 levels', 'lower levels']), (dict(levels=0), ['levels is 0']),
+    (dict(levels=99), ['levels is 99']),
     (dict(style_blend=[1, 2]), ['1 styles and 2 blend weights']), (dict(style_blend=[-1]), ['style_blend is -1']),
-    (dict(style_blend=[0]), ['sum more than 0']), (dict(style_blend=2), ['style_blend']), (dict(style_blend='a'), ['style_blend']),
+    (dict(style_blend=[0]), ['sum more than 0']), (dict(style_blend=2), ['style_blend']),
+    (dict(style_blend='a'), ['style_blend']),
     (dict(style_scale=0), ['style_scale is 0']), (dict(style_scale=.02), ['style picture', 'style_scale']),
     (dict(average=1), ['average is 1']), (dict(average=-.1), ['average is -0.1']),
-    (dict(lr=0), ['lr is 0']), (dict(lr=-1), ['lr is -1']), (dict(lr=nan), ['lr is nan']), (dict(lr_end=0), ['lr_end is 0']),
+    (dict(lr=0), ['lr is 0']), (dict(lr=-1), ['lr is -1']), (dict(lr=nan), ['lr is nan']),
+    (dict(lr_end=0), ['lr_end is 0']),
     (dict(seed=-1), ['seed is -1']), (dict(seed=1.5), ['seed is 1.5']), (dict(seed=None), ['seed']),
-    (dict(history=0), ['history is 0']), (dict(snapshots=-1), ['snapshots is -1']), (dict(snapshots=[0]), ['snapshots is 0']),
+    (dict(history=0), ['history is 0']), (dict(snapshots=-1), ['snapshots is -1']),
+    (dict(snapshots=[0]), ['snapshots is 0']),
     (dict(snapshots='all'), ['snapshots']), (dict(snapshots=None), ['snapshots']),
     (dict(encoder_weights='none.safetensors'), ['none.safetensors']), (dict(device='gpu'), ["'gpu'"]),
     *[(dict(schedule=s), [w]) for s, w in BAD_SCHEDULES]], ids=str)
@@ -780,7 +852,8 @@ def test_refused_before_any_work(go, refused, kw, words):
     (lambda p, e: TVLoss(-1), ['tv_weight is -1']), (lambda p, e: TVLoss(1, 'cubic'), ['squared, absolute']),
     (lambda p, e: Average(1.), ['average']), (lambda p, e: EncoderPrecision('fp8'), ['fp32, bf16']),
     (lambda p, e: level_steps(2, [1, 2, 3]), ['at least 3 steps']),
-    (lambda p, e: Recipe(size='big'), ['size']), (lambda p, e: named_recipe('default', sise=3), ["Did you mean 'size'?"])])
+    (lambda p, e: Recipe(size='big'), ['size']), (lambda p, e: named_recipe('default', sise=3),
+        ["Did you mean 'size'?"])])
 def test_refused_by_the_parts(photo, enc, refused, call, words): refused(lambda: call(photo, enc), *words)
 
 # ---- the Learner by hand
@@ -800,9 +873,11 @@ def test_canvas_stays_contiguous_float32_and_apart_from_the_input(photo, enc):
 
 def test_targets_are_made_once_for_each_level_and_layer(photo, painting, enc, monkeypatch):
     made, make = [], ContentLoss.make_targets
-    monkeypatch.setattr(ContentLoss, 'make_targets', lambda self, layers: (made.append(list(layers)), make(self, layers))[1])
+    monkeypatch.setattr(ContentLoss, 'make_targets', lambda self, layers: (made.append(list(layers)), make(self,
+        layers))[1])
     stylize(photo, painting, **QUICK | dict(size=64, levels=2, schedule=[(1, 'content_weights', {'relu1_1': 1.})]))
-    assert made == [['relu2_1'], ['relu1_1'], ['relu1_1', 'relu2_1']] or made == [['relu2_1'], ['relu1_1'], ['relu2_1', 'relu1_1']]
+    assert (made == [['relu2_1'], ['relu1_1'], ['relu1_1', 'relu2_1']]
+        or made == [['relu2_1'], ['relu1_1'], ['relu2_1', 'relu1_1']])
 
 def test_one_evaluation_a_step(go):
     for optimizer in ('lbfgs', 'adam'): assert go(optimizer=optimizer).history.evals.tolist() == [1]*6
@@ -823,7 +898,9 @@ def test_moments_of_adam_grow_with_the_canvas(go):
     class Keep(Callback):
         def keep(self): moments.append({k: v.clone() for k, v in self.opt.opt.state[self.model.canvas].items()})
         def before_step(self):
-            if self.epoch == 1: self.keep(); self.learn.stop.now()
+            if self.epoch == 1:
+                self.keep()
+                self.learn.stop.now()
         def after_step(self):
             if self.epoch == 0: self.keep()
     go(size=64, levels=2, optimizer='adam', cbs=[Keep()])
@@ -849,7 +926,8 @@ def two_loops(S, Y, g, guess):
     q, alphas = g.double().clone(), []
     for s, y in zip(reversed(S), reversed(Y)):
         s, y = s.double(), y.double()
-        alphas.append((s @ q)/(s @ y)); q -= alphas[-1]*y
+        alphas.append((s @ q)/(s @ y))
+        q -= alphas[-1]*y
     r = guess(q)
     for s, y, a in zip(S, Y, reversed(alphas)):
         s, y = s.double(), y.double()
@@ -861,7 +939,8 @@ def test_lbfgs_steps_are_the_textbooks(steps, history, chroma, eager, seed):
     "Every step down a bowl, against two loops over vectors in float64; where the bowl is hollow, the step is not remembered"
     gen = torch.Generator().manual_seed(seed)
     n, a = 45, torch.randn(45, 45, generator=gen)
-    hessian, x, slope = a @ a.T/n + .1*torch.eye(n), torch.randn(1, 3, 3, 5, generator=gen).requires_grad_(), torch.randn(n, generator=gen)
+    hessian, x, slope = (a @ a.T/n + .1*torch.eye(n), torch.randn(1, 3, 3, 5, generator=gen).requires_grad_(),
+        torch.randn(n, generator=gen))
     opt = LBFGS([x], history=history, chroma=chroma, eager=eager)
     opt.radius = lambda state, longest, lr: 1e9
     root = lambda v, p: (v.view(3, -1).mean(0) + chroma**p*(v.view(3, -1) - v.view(3, -1).mean(0))).reshape(-1)
@@ -872,7 +951,9 @@ def test_lbfgs_steps_are_the_textbooks(steps, history, chroma, eager, seed):
         g = x.grad.flatten().clone()
         if last is not None:
             s, y = before.double() - last[0].double(), g.double() - last[1].double()
-            if float(s @ y) > 0: S.append(s); Y.append(y)
+            if float(s @ y) > 0:
+                S.append(s)
+                Y.append(y)
         opt.step()
         if S:
             s, y = S[-1], Y[-1]
@@ -952,7 +1033,8 @@ def test_a_run_with_two_encoders_goes_on_exactly(photo, painting):
         for more, want in (({}, whole), (dict(average=.9), average)):
             part = stylize(photo, painting, cbs=[stop_at(n)], **how, **more)
             rest = stylize(photo, painting, resume=part.state, **how, **more)
-            assert torch.equal(rest.state['canvas'], want.state['canvas']) and rest.image.tobytes() == want.image.tobytes(), (n, more)
+            assert (torch.equal(rest.state['canvas'], want.state['canvas'])
+                and rest.image.tobytes() == want.image.tobytes()), (n, more)
 
 FINISHED = dict(encoder='texnet', size=48, levels=1, progress=False, finish='random', finish_steps=2, steps=4)
 
@@ -961,12 +1043,14 @@ def test_the_weights_of_the_last_steps_are_noted_and_asked_for(photo, painting, 
     assert (r.recipe.encoder_digest, r.recipe.finish_digest) == (encoder('texnet').digest, encoder('random').digest)
     assert stylize(photo, painting, **FINISHED | dict(finish=None)).recipe.finish_digest == ''
     assert Recipe.load(r.save(tmp_path/'a.png')).finish_digest == r.recipe.finish_digest
-    assert stylize(photo, painting, **FINISHED, precision='bf16', shared=Shared()).recipe.finish_digest == r.recipe.finish_digest
+    assert (stylize(photo, painting, **FINISHED, precision='bf16',
+        shared=Shared()).recipe.finish_digest == r.recipe.finish_digest)
     again = lambda recipe, **kw: stylize(photo, painting, recipe, progress=False, **kw)
     assert same(again(tmp_path/'a.png'), r)
     save_picture(photo, tmp_path/'b.png', pnginfo=png_info(replace(r.recipe, finish_digest=OTHER)))
     for shared in (None, Shared()):
-        refused(lambda: again(tmp_path/'b.png', shared=shared), 'other weights of random', OTHER[:12], encoder('random').digest[:12], "say finish 'random'", 'as finish weights')
+        refused(lambda: again(tmp_path/'b.png', shared=shared), 'other weights of random', OTHER[:12],
+            encoder('random').digest[:12], "say finish 'random'", 'as finish weights')
         refused(lambda: again(tmp_path/'b.png', encoder='texnet', shared=shared), 'other weights of random')
         assert same(again(tmp_path/'b.png', finish='random', shared=shared), r)
     refused(lambda: Recipe(finish_digest='x'), 'finish_digest is', '64 digits')
@@ -975,28 +1059,33 @@ def test_who_says_what_finishes_has_chosen():
     old = Recipe(finish='vgg16', finish_weights='a.pth', finish_digest=OTHER)
     assert named_recipe(old, size=64, encoder='texnet').finish_digest == OTHER
     same_name, new = named_recipe(old, finish='vgg16'), named_recipe(old, finish='random')
-    assert (same_name.finish_weights, same_name.finish_digest, new.finish_weights, new.finish_digest) == ('a.pth', '', None, '')
+    assert ((same_name.finish_weights, same_name.finish_digest, new.finish_weights, new.finish_digest) == ('a.pth', '',
+        None, ''))
     assert named_recipe(old, finish_weights='a.pth').finish_digest == ''
 
 def test_a_run_goes_on_with_what_finishes_it(photo, painting, refused):
     half = stylize(photo, painting, cbs=[stop_at(1)], **FINISHED)
     words = 'encoder of the last steps is not the one this run began with', 'init=result.image'
     other = half.state | dict(recipe=to_json(replace(half.recipe, finish_digest=OTHER)))
-    refused(lambda: stylize(photo, painting, resume=other, progress=False), *words, OTHER[:12], half.recipe.finish_digest[:12])
+    refused(lambda: stylize(photo, painting, resume=other, progress=False), *words, OTHER[:12],
+        half.recipe.finish_digest[:12])
     refused(lambda: stylize(photo, painting, resume=half, progress=False, finish='texnet'), *words, 'random', 'texnet')
     assert len(stylize(photo, painting, resume=half, progress=False).history) == 3
 
 def test_no_callback_hides_what_the_learner_has(photo, painting, recwarn):
     "fastai warns a reader when an attribute of a callback has the name of one of the Learner's"
-    every = dict(finish='random', finish_steps=1, balance=True, average=.9, snapshots=1, noise_share=.1, change_mask=torch.ones(1, 1, 8, 8)/2)
+    every = dict(finish='random', finish_steps=1, balance=True, average=.9, snapshots=1, noise_share=.1,
+        change_mask=torch.ones(1, 1, 8, 8)/2)
     stylize(photo, painting, init=photo, keep=1., size=48, steps=4, encoder='random', progress=False, **every)
     assert not [str(o.message) for o in recwarn if 'shadowing' in str(o.message)]
 
 def test_what_finishes_is_checked(photo, painting, refused):
     refused(lambda: stylize(photo, painting, finish='vgg', progress=False), 'Unknown finish', 'vgg16')
     refused(lambda: stylize(photo, painting, finish='random', steps=20, progress=False), 'finish_steps is 20 of 20')
-    refused(lambda: stylize(photo, painting, finish='random', optimizer='adam', progress=False), 'finish', "optimizer='lbfgs'")
+    refused(lambda: stylize(photo, painting, finish='random', optimizer='adam', progress=False), 'finish',
+        "optimizer='lbfgs'")
 
 def test_two_encoders_speak_in_units_both_understand(photo, painting):
-    r = stylize(photo, painting, 'fastai-16a', encoder='random', finish='texnet', optimizer='lbfgs', size=64, steps=3, finish_steps=1, progress=False)
+    r = stylize(photo, painting, 'fastai-16a', encoder='random', finish='texnet', optimizer='lbfgs', size=64, steps=3,
+        finish_steps=1, progress=False)
     assert (r.recipe.style_norm, r.recipe.content_norm, r.recipe.written_for) == ('unit', 'unit', '')

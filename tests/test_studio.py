@@ -19,59 +19,73 @@ def said(studio): return studio.message.value
 def click(studio, name):
     assert not studio.buttons[name].disabled, name
     studio.buttons[name].click()
-    studio.session.settle(); time.sleep(.02)
+    studio.session.settle()
+    time.sleep(.02)
 
 def test_a_ladder_has_off_below_it():
     assert ladder(.01, 100., 1) == [0., .01, .1, 1., 10., 100.] and ladder(.01, 1., 1, off=False) == [.01, .1, 1.]
     s = rung_slider(ladder(1., 10., 1), 3.)
     assert [l for l, _ in s.options] == ['off', '1', '3', '10'] and s.value == 3. and s.continuous_update is False
-    put(s, 7.); assert s.value == 7. and [l for l, _ in s.options] == ['off', '1', '3', '7', '10']
+    put(s, 7.)
+    assert s.value == 7. and [l for l, _ in s.options] == ['off', '1', '3', '7', '10']
 
 def test_every_layer_has_two_sliders_where_its_weights_are(make):
     s = make()
     for kind in ('style_weights', 'content_weights'):
-        assert {k.split('-')[1]: c.value for k, c in s.c.items() if k.startswith(kind)} == {l: getattr(s.session.recipe, kind).get(l, 0.) for l in s.shown_layers}
+        assert ({k.split('-')[1]: c.value for k, c in s.c.items()
+            if k.startswith(kind)} == {l: getattr(s.session.recipe, kind).get(l, 0.) for l in s.shown_layers})
     assert len(s.shown_layers) == 11
 
 def test_buttons(make):
     s = make()
     assert [n for n, b in s.buttons.items() if b.disabled] == ['Pause', 'Stop', 'Reset', 'Pin']
-    click(s, 'Step'); assert 'step 1 of 12' in s.status.value
-    click(s, 'Start'); assert s.session.done == 12 and 'done' in s.status.value
+    click(s, 'Step')
+    assert 'step 1 of 12' in s.status.value
+    click(s, 'Start')
+    assert s.session.done == 12 and 'done' in s.status.value
     assert s.plot.value[:4] == b'\x89PNG' and s.plot.layout.display == ''
-    click(s, 'Stop'); assert s.session.run is None
-    click(s, 'Reset'); assert s.session.done == 0 and 'ready' in s.status.value
+    click(s, 'Stop')
+    assert s.session.run is None
+    click(s, 'Reset')
+    assert s.session.done == 0 and 'ready' in s.status.value
 
 def test_a_slider_moves_the_run_and_the_canvas(make):
     s = make()
     click(s, 'Step')
     run, before = s.session.run, s.canvas.value
-    for field, v in [('style_weights-relu4_2', 10.), ('content_weights-relu3_1', 1.), ('style_weight', 0.), ('tv_weight', .01), ('lr', 1.3)]:
+    for field, v in [('style_weights-relu4_2', 10.), ('content_weights-relu3_1', 1.), ('style_weight', 0.),
+            ('tv_weight', .01), ('lr', 1.3)]:
         s.c[field].value = v
         click(s, 'Step')
     assert s.session.run is run and s.canvas.value != before and len(s.recipe.schedule) == 5 and s.session.error is None
     assert np.asarray(Image.open(io.BytesIO(s.canvas.value))).shape[:2] == (48, 48)
 
-@pytest.mark.parametrize('field,value', [('content', 'cat'), ('style', ('dots', 'ink')), ('contrast', .5), ('tiles', 3), ('style_scale', 1.2), ('encoder', 'random'), ('style_kind', 'moments'), ('content_kind', 'self-similarity'),
+@pytest.mark.parametrize('field,value', [('content', 'cat'), ('style', ('dots', 'ink')), ('contrast', .5), ('tiles', 3),
+    ('style_scale', 1.2), ('encoder', 'random'), ('style_kind', 'moments'), ('content_kind', 'self-similarity'),
     ('optimizer', 'adam'), ('size', 96), ('recipe', 'gatys'), ('init', 'noise'), ('seed', 7)])
 def test_what_needs_a_new_run_goes_on_and_says_so(make, field, value):
     s = make()
     click(s, 'Step')
     s.c[field].value = value
-    assert f"a new run goes on from {'the middle of '*(value == 'cat')}this picture" in said(s) and len(s.session.chain) == 1, said(s)
+    assert (f"a new run goes on from {'the middle of '*(value == 'cat')}this picture" in said(s)
+        and len(s.session.chain) == 1), said(s)
     click(s, 'Step')
     assert s.session.error is None and s.session.done == 2
-    assert all(c.value == s.session.settings[k] for k, c in s.c.items() if k in ('contrast', 'tiles', 'encoder', 'style_kind', 'optimizer', 'size', 'content', 'seed', 'lr'))
+    assert all(c.value == s.session.settings[k] for k, c in s.c.items()
+        if k in ('contrast', 'tiles', 'encoder', 'style_kind', 'optimizer', 'size', 'content', 'seed', 'lr'))
 
 def test_no_content_and_a_recipe_of_your_own(make):
     s = make()
     click(s, 'Step')
     assert s.c['recipe'].value == 'default'
-    s.c['style_weight'].value = 1.; assert s.c['recipe'].value == ''
-    s.c['recipe'].value = 'default'; assert s.c['style_weight'].value == 12.
+    s.c['style_weight'].value = 1.
+    assert s.c['recipe'].value == ''
+    s.c['recipe'].value = 'default'
+    assert s.c['style_weight'].value == 12.
     s.c['content'].value = ''
     assert s.session.extras['content'] is None and s.c['content'].value == '' and 'Reset begins anew' in said(s)
-    click(s, 'Step'); assert s.session.error is None and s.session.done == 2
+    click(s, 'Step')
+    assert s.session.error is None and s.session.done == 2
 
 def test_blends(make):
     s = make(style=['swirls', 'dots'])
@@ -86,7 +100,8 @@ def test_an_error_stays_in_sight_and_the_control_goes_back(make):
     click(s, 'Step')
     s.c['size'].options = [('8', 8), *s.c['size'].options]
     s.c['size'].value = 8
-    assert 'needs a shorter side' in said(s) and 'ValueError' in said(s) and s.c['size'].value == 48 and s.session.state != 'failed'
+    assert ('needs a shorter side' in said(s) and 'ValueError' in said(s) and s.c['size'].value == 48
+        and s.session.state != 'failed')
     s.blend_sliders = None
     s.c['tv_weight'].value = 1.
     assert 'ValueError' not in said(s)
@@ -96,16 +111,22 @@ def test_an_error_in_the_run_is_shown(make, monkeypatch):
     click(s, 'Step')
     monkeypatch.setattr('style_nb.learner.StyleLoss.make_targets', lambda self, layers: 1/0)
     s.c['style_weights-relu5_1'].value = 1.
-    s.buttons['Step'].click(); s.session.thread.join(20); time.sleep(.05)
+    s.buttons['Step'].click()
+    s.session.thread.join(20)
+    time.sleep(.05)
     assert 'ZeroDivisionError' in said(s) and 'failed' in s.status.value
 
 def upload(studio, what, *files):
     box = dict(content=0, style=1)
     up = studio.tabs.children[1].children[0].children[1].children[box[what]]
     assert up.description == f'Upload {what}' and up.value == ()
-    up.value = tuple(dict(name=n, type='image/png', size=len(b), content=memoryview(b), last_modified=__import__('datetime').datetime.now()) for n, b in files)
+    up.value = tuple(dict(name=n, type='image/png', size=len(b), content=memoryview(b),
+        last_modified=__import__('datetime').datetime.now()) for n, b in files)
 
-def png(im): b = io.BytesIO(); im.save(b, 'PNG'); return b.getvalue()
+def png(im):
+    b = io.BytesIO()
+    im.save(b, 'PNG')
+    return b.getvalue()
 
 def test_uploads(make, photo, painting2):
     s = make()
@@ -116,12 +137,15 @@ def test_uploads(make, photo, painting2):
     click(s, 'Step')
     assert s.session.error is None
     upload(s, 'content', ('broken.jpg', b'not a picture'))
-    assert 'broken.jpg' in said(s) and 'not a picture that can be read' in said(s) and s.session.extras['content'] == 'mine.png'
+    assert ('broken.jpg' in said(s) and 'not a picture that can be read' in said(s)
+        and s.session.extras['content'] == 'mine.png')
     upload(s, 'content', ('mine.png', png(to_pil(photo))), )
-    assert s.c['content'].value == 'mine (2).png' == s.session.extras['content'] and s.session.pictures['mine.png'].picture.tobytes() != s.session.pictures['mine (2).png'].picture.tobytes()
+    assert (s.c['content'].value == 'mine (2).png' == s.session.extras['content']
+        and s.session.pictures['mine.png'].picture.tobytes() != s.session.pictures['mine (2).png'].picture.tobytes())
     upload(s, 'style', ('new.png', png(to_pil(photo))), ('broken.jpg', b'not a picture'))
     assert 'new.png' not in s.session.pictures and s.session.extras['style'] == ['a.png', 'b.png']
-    s.show_code(); assert "# 'a.png': uploaded; the file must be here under this name" in s.code.value
+    s.show_code()
+    assert "# 'a.png': uploaded; the file must be here under this name" in s.code.value
 
 def test_no_style_is_refused_and_the_list_goes_back(make):
     s = make()
@@ -130,74 +154,105 @@ def test_no_style_is_refused_and_the_list_goes_back(make):
 
 def test_pins(make):
     s = make()
-    click(s, 'Step'); click(s, 'Pin')
+    click(s, 'Step')
+    click(s, 'Pin')
     s.c['style_weight'].value = 1.
-    click(s, 'Step'); click(s, 'Pin')
-    assert len(s.strip.children) == 2 and s.compared.layout.display == 'flex' and 'style weight' in s.diff.value and '12' in s.diff.value
+    click(s, 'Step')
+    click(s, 'Pin')
+    assert (len(s.strip.children) == 2 and s.compared.layout.display == 'flex' and 'style weight' in s.diff.value
+        and '12' in s.diff.value)
     first = s.both.value
-    s.at.value = .9; assert s.both.value != first
-    s.how.value = 'side by side'; assert Image.open(io.BytesIO(s.both.value)).width > 90
-    s.left.value = 'now'; s.right.value = 'content'
+    s.at.value = .9
+    assert s.both.value != first
+    s.how.value = 'side by side'
+    assert Image.open(io.BytesIO(s.both.value)).width > 90
+    s.left.value = 'now'
+    s.right.value = 'content'
     (picture, restore), on = s.strip.children[0].children[0].children, s.strip.children[0].children[2]
-    assert picture.layout.grid_area == restore.layout.grid_area and restore.tooltip == 'pin 1: bring its settings back', 'the button lies on the picture'
+    assert (picture.layout.grid_area == restore.layout.grid_area
+        and restore.tooltip == 'pin 1: bring its settings back'), 'the button lies on the picture'
     restore.click()
     assert s.c['style_weight'].value == 12. == s.session.recipe.style_weight and s.session.done == 2
     s.c['style_weight'].value = 1.
     on.click()
-    assert s.c['style_weight'].value == 12. and s.session.done == 1 and s.session.picture.tobytes() == s.pins[0].image.tobytes() and 'goes on from this picture' in said(s)
+    assert (s.c['style_weight'].value == 12. and s.session.done == 1
+        and s.session.picture.tobytes() == s.pins[0].image.tobytes() and 'goes on from this picture' in said(s))
 
 def test_content_of_another_shape(make):
     size = lambda im: Image.open(io.BytesIO(im.value)).size
     s = make(pictures=dict(wide=np.random.default_rng(0).random((30, 60, 3), dtype=np.float32)))
-    s.c['content'].value = 'wide'; assert size(s.canvas) == (48, 24), 'before the first step'
+    s.c['content'].value = 'wide'
+    assert size(s.canvas) == (48, 24), 'before the first step'
     s.c['content'].value = 'content'
-    click(s, 'Step'); click(s, 'Pin'); s.c['content'].value = 'wide'
+    click(s, 'Step')
+    click(s, 'Pin')
+    s.c['content'].value = 'wide'
     assert size(s.canvas) == s.result.image.size == (48, 48)
     click(s, 'Step')
     assert size(s.canvas) == s.result.image.size == (48, 24) and s.session.error is None
-    s.compare(); assert size(s.both) == (48, 48)
-    s.how.value = 'side by side'; assert size(s.both) == (48 + 4 + 96, 48)
+    s.compare()
+    assert size(s.both) == (48, 48)
+    s.how.value = 'side by side'
+    assert size(s.both) == (48 + 4 + 96, 48)
 
 def test_grid_and_going_on(make):
     s = make()
     click(s, 'Step')
     (fx, tx), (fy, ty) = s.grid_fields
     tx.value, fy.value, ty.value, s.grid_steps.value = '4, 40', 'tiles', '1, 2', 2
-    s.grid_button.click(); s.grid_thread.join(60)
-    assert [o.settings for o in s.cells] == [dict(style_weight=a, tiles=b) for b in (1, 2) for a in (4., 40.)] and 'grid: 4 of 4' in said(s)
+    s.grid_button.click()
+    s.grid_thread.join(60)
+    assert ([o.settings for o in s.cells] == [dict(style_weight=a, tiles=b) for b in (1, 2) for a in (4., 40.)]
+        and 'grid: 4 of 4' in said(s))
     s.grid_box.children[2].children[2].click()
-    assert s.session.settings['tiles'] == 2 == s.c['tiles'].value and s.session.settings['style_weight'] == 4. == s.c['style_weight'].value
+    assert (s.session.settings['tiles'] == 2 == s.c['tiles'].value
+        and s.session.settings['style_weight'] == 4. == s.c['style_weight'].value)
     fx.value, tx.value, fy.value, ty.value = 'style_weights-relu3_1', '0, 5', 'style_weights-relu1_1', '1'
-    s.grid_button.click(); s.grid_thread.join(60)
-    assert [o.settings for o in s.cells] == [dict(style_weights={'relu3_1': v, 'relu1_1': 1.}) for v in (0., 5.)] and s.cells[0].image.tobytes() != s.cells[1].image.tobytes()
+    s.grid_button.click()
+    s.grid_thread.join(60)
+    assert ([o.settings for o in s.cells] == [dict(style_weights={'relu3_1': v, 'relu1_1': 1.}) for v in (0., 5.)]
+        and s.cells[0].image.tobytes() != s.cells[1].image.tobytes())
     fy.value = fx.value
-    s.grid_button.click(); assert 'choose two settings' in said(s)
+    s.grid_button.click()
+    assert 'choose two settings' in said(s)
     fx.value, fy.value = 'style_weight', ''
     tx.value = '4, x'
-    s.grid_button.click(); assert 'give numbers with commas' in said(s)
+    s.grid_button.click()
+    assert 'give numbers with commas' in said(s)
     assert typed('1, 2,', 'tiles') == [1, 2]
 
 def test_code_save_load(make, photo, painting, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     s = make()
-    click(s, 'Step'); s.c['tv_weight'].value = 1.; click(s, 'Step')
+    click(s, 'Step')
+    s.c['tv_weight'].value = 1.
+    click(s, 'Step')
     s.show_code()
     names = dict(content=photo, style=painting)
     exec(s.code.value, names)
     assert (np.asarray(names['result'].image) == np.asarray(s.result.image)).all()
     want, buttons = s.session.settings, s.tabs.children[4].children[0].children[2].children
-    buttons[1].click(); assert 'saved as' in said(s) and (tmp_path/'studio.png').exists()
-    s.c['tv_weight'].value = 10.; s.c['style_weights-relu1_1'].value = 0.
+    buttons[1].click()
+    assert 'saved as' in said(s) and (tmp_path/'studio.png').exists()
+    s.c['tv_weight'].value = 10.
+    s.c['style_weights-relu1_1'].value = 0.
     buttons[2].click()
-    assert differing(s.session.settings, want) == {} and s.c['tv_weight'].value == 1. and s.c['style_weights-relu1_1'].value == 3.
-    s.path.value = 'nothing.png'; buttons[2].click(); assert 'There is no file' in said(s)
+    assert (differing(s.session.settings, want) == {} and s.c['tv_weight'].value == 1.
+        and s.c['style_weights-relu1_1'].value == 3.)
+    s.path.value = 'nothing.png'
+    buttons[2].click()
+    assert 'There is no file' in said(s)
 
 def test_closing_ends_everything(make):
     import ipywidgets as w
     before = set(w.widgets.widget._instances)
     s = make(style=['swirls', 'dots'], steps=10**6)
-    s.buttons['Start'].click(); s.session.step(2).settle()
-    s.pin(); s.c['style'].value = ('ink',); s.c['recipe'].value = 'gatys'; s.c['encoder'].value = 'random'
+    s.buttons['Start'].click()
+    s.session.step(2).settle()
+    s.pin()
+    s.c['style'].value = ('ink',)
+    s.c['recipe'].value = 'gatys'
+    s.c['encoder'].value = 'random'
     s.buttons['Start'].click()
     thread = s.session.thread
     s.close()
@@ -208,23 +263,31 @@ def test_closing_ends_everything(make):
 @pytest.mark.parametrize('named', [True, False])
 def test_running_its_cell_again_closes_it(make, monkeypatch, named):
     heard = []
-    events = types.SimpleNamespace(callbacks=dict(pre_run_cell=heard), register=lambda _, f: heard.append(f), unregister=lambda _, f: heard.remove(f))
+    events = types.SimpleNamespace(callbacks=dict(pre_run_cell=heard), register=lambda _, f: heard.append(f),
+        unregister=lambda _, f: heard.remove(f))
     parent = dict(metadata=dict(cellId='a') if named else {}, content=dict(code='Studio()'))
-    monkeypatch.setattr('IPython.get_ipython', lambda: types.SimpleNamespace(kernel=1, events=events, get_parent=lambda: parent))
+    monkeypatch.setattr('IPython.get_ipython', lambda: types.SimpleNamespace(kernel=1, events=events,
+        get_parent=lambda: parent))
     s = make()
     run = lambda i, code: [f(types.SimpleNamespace(cell_id=i if named else None, raw_cell=code)) for f in list(heard)]
-    run('b', 'other'); assert not s.closed
-    run('a', 'Studio(1)' if named else 'Studio()'); assert s.closed and heard == []
+    run('b', 'other')
+    assert not s.closed
+    run('a', 'Studio(1)' if named else 'Studio()')
+    assert s.closed and heard == []
 
 def test_two_studios(make):
     a, b = make(steps=6), make(steps=6, optimizer='adam')
-    a.buttons['Start'].click(); b.buttons['Start'].click()
+    a.buttons['Start'].click()
+    b.buttons['Start'].click()
     a.c['style_weight'].value = 1.
-    a.session.settle(); b.session.settle(); a.close()
+    a.session.settle()
+    b.session.settle()
+    a.close()
     click(b, 'Step')
     assert b.session.settings['style_weight'] == 12. and b.session.done == 7 and b.session.error is None
 
-def test_table_escapes(): assert '&lt;b&gt;' in table_of({'style': (['<b>'], 'x')}, 'a', 'b') and table_of({}, 'a', 'b').count('same') == 1
+def test_table_escapes():
+    assert '&lt;b&gt;' in table_of({'style': (['<b>'], 'x')}, 'a', 'b') and table_of({}, 'a', 'b').count('same') == 1
 
 CYCLE = '''
 import gc, sys, time, torch
@@ -254,11 +317,13 @@ print(rss() - before)
 @pytest.mark.skipif(not sys.platform.startswith('linux'), reason='reads /proc')
 @pytest.mark.slow
 def test_ten_studios_leave_less_than_50_mb():
-    grown = float(subprocess.run([sys.executable, '-c', CYCLE], capture_output=True, text=True, check=True, timeout=300).stdout.split()[-1])
+    grown = float(subprocess.run([sys.executable, '-c', CYCLE], capture_output=True, text=True, check=True,
+        timeout=300).stdout.split()[-1])
     assert grown < 50, f'{grown:.0f} MB'
 
 @pytest.mark.slow
 def test_all_imports_without_ipywidgets():
     code = "import sys; sys.modules['ipywidgets'] = None\nfrom style_nb.all import *\ntry: Studio('cat', 'swirls', size=48)\nexcept ImportError as e: print(e)\nb = explore_masks(sample('cat'), size=48, strokes={'mask': [dict(points=[[.2, .5], [.8, .5]], radius=.1)]}); b._ipython_display_(); print(b, b.masks['mask'].shape)\nprint(Session('cat', 'swirls', size=48).state)"
     out = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=300)
-    assert out.returncode == 0 and 'pip install ipywidgets' in out.stdout and 'To draw: pip install' in out.stdout and 'DrawnMasks: mask' in out.stdout and out.stdout.endswith('ready\n'), out
+    assert (out.returncode == 0 and 'pip install ipywidgets' in out.stdout and 'To draw: pip install' in out.stdout
+        and 'DrawnMasks: mask' in out.stdout and out.stdout.endswith('ready\n')), out

@@ -66,14 +66,17 @@ def test_found_again(photo, painting, tmp_path):
     files = {f: f.stat().st_mtime_ns for f in tmp_path.iterdir()}
     back = sweep(photo, painting, dict(seed=[1, 0]), tmp_path, **FEW)
     assert {f: f.stat().st_mtime_ns for f in tmp_path.iterdir()} == files
-    assert same(back[0], first[1]) and (back[0].loss, back[0].seconds) == (first[1].loss, first[1].seconds) and back[0].recipe == first[1].recipe
+    assert (same(back[0], first[1]) and (back[0].loss, back[0].seconds) == (first[1].loss, first[1].seconds)
+        and back[0].recipe == first[1].recipe)
     f = next(iter(files))
     f.write_bytes(f.read_bytes()[:200])
-    assert not any(o.error for o in sweep(photo, painting, dict(seed=[0, 1]), tmp_path, **FEW)) and load_picture(f) is not None, 'a damaged file is painted again'
+    assert (not any(o.error for o in sweep(photo, painting, dict(seed=[0, 1]), tmp_path, **FEW))
+        and load_picture(f) is not None), 'a damaged file is painted again'
     other = sweep(painting, painting, dict(seed=[0, 1]), tmp_path, **FEW)
     assert len(list(tmp_path.iterdir())) == 4 and not same(other[0], first[0]), 'other pictures are other items'
 
-TWELVE = dict(grid=dict(seed=list(range(6)), style_weight=[1., 9.]), size=64, steps=12, levels=1, progress=False, init='noise')
+TWELVE = dict(grid=dict(seed=list(range(6)), style_weight=[1., 9.]), size=64, steps=12, levels=1, progress=False,
+    init='noise')
 SCRIPT = f'''
 import sys
 from style_nb.sweeping import sweep
@@ -89,13 +92,16 @@ def workers_alive():
 def test_killed_and_continued(photo, painting, tmp_path, workers):
     "kill -9 in the middle of twelve, continued by another process: nothing lost, nothing done twice, and its workers end with it"
     (tmp_path/'go.py').write_text(SCRIPT)
-    to_pil(photo).save(tmp_path/'a.png'); to_pil(painting).save(tmp_path/'b.png')
+    to_pil(photo).save(tmp_path/'a.png')
+    to_pil(painting).save(tmp_path/'b.png')
     out = tmp_path/'out'
-    p = subprocess.Popen([sys.executable, 'go.py', str(workers)], cwd=tmp_path, start_new_session=True, env=os.environ | {'OMP_NUM_THREADS': '1'})
+    p = subprocess.Popen([sys.executable, 'go.py', str(workers)], cwd=tmp_path, start_new_session=True,
+        env=os.environ | {'OMP_NUM_THREADS': '1'})
     done = lambda: sorted(f for f in out.glob('*.png') if f.name[0] != '.') if out.exists() else []
     end = time.time() + 120
     while len(done()) < 3 and p.poll() is None and time.time() < end: time.sleep(.02)
-    os.killpg(p.pid, signal.SIGKILL); p.wait()
+    os.killpg(p.pid, signal.SIGKILL)
+    p.wait()
     time.sleep(.5)
     before = {f: f.stat().st_mtime_ns for f in done()}
     assert 3 <= len(before) < 12
@@ -119,7 +125,8 @@ def test_contact_sheet(photo, refused):
 def test_matrix(photo, painting, painting2, tmp_path, refused):
     few = dict(size=32, steps=2, levels=1, progress=False)
     m = matrix(dict(face=photo, night=painting), dict(night=painting, harbour=painting2), tmp_path, **few)
-    assert same(m['face', 'harbour'], stylize(photo, painting2, **few)) and m['night', 'night'] is m[2] and len(list(tmp_path.glob('*.png'))) == 4
+    assert (same(m['face', 'harbour'], stylize(photo, painting2, **few)) and m['night', 'night'] is m[2]
+        and len(list(tmp_path.glob('*.png'))) == 4)
     assert m.sheet(40).height > 3*40 and len(m.table) == 4
     again = matrix([photo], painting, **few)
     assert list(again.contents) == ['content 1'] and same(again[0], m['face', 'night'])
@@ -142,4 +149,5 @@ def test_pictures_by_other_weights_are_painted_again(tmp_path, which, more):
     Image.new('RGB', picture.size).save(path, pnginfo=info)
     again = sweep(sample('cat'), sample('swirls'), dict(style_weight=[3.]), tmp_path, **how)
     assert again[0].image.tobytes() == picture.tobytes()
-    assert (again[0].recipe.encoder_digest, again[0].recipe.finish_digest) == (first[0].recipe.encoder_digest, first[0].recipe.finish_digest)
+    assert ((again[0].recipe.encoder_digest, again[0].recipe.finish_digest) == (first[0].recipe.encoder_digest,
+        first[0].recipe.finish_digest))

@@ -14,8 +14,10 @@ def shown(fn, **ranges):
     ex.show()
     return ex
 
-@pytest.mark.parametrize('what,kind,start', [((0, 10), w.IntSlider, 5), ((0, 1, .05), w.FloatSlider, .5), ((-.5, .5), w.FloatSlider, 0.), (log_range(1, 100), w.FloatLogSlider, 10.),
-    (['a', 'b'], w.ToggleButtons, 'a'), ([f'choice number {i}' for i in range(9)], w.Dropdown, 'choice number 0'), ({'few': 3, 'many': 9}, w.ToggleButtons, 3), (True, w.Checkbox, True)])
+@pytest.mark.parametrize('what,kind,start', [((0, 10), w.IntSlider, 5), ((0, 1, .05), w.FloatSlider, .5), ((-.5, .5),
+    w.FloatSlider, 0.), (log_range(1, 100), w.FloatLogSlider, 10.),
+    (['a', 'b'], w.ToggleButtons, 'a'), ([f'choice number {i}' for i in range(9)], w.Dropdown, 'choice number 0'),
+    ({'few': 3, 'many': 9}, w.ToggleButtons, 3), (True, w.Checkbox, True)])
 def test_a_range_becomes_a_control(what, kind, start):
     ex = shown(lambda x: x, x=what)
     assert type(ex.controls['x']) is kind and ex.kwargs == {'x': start} and ex.result == start
@@ -35,17 +37,22 @@ def test_tensors_as_choices():
     ex.controls['x'].value = 'x 2'
     assert ex.result is b and ex.set(x=a).result is a
 
-@pytest.mark.parametrize('what,says', [((3, 1), 'runs from 3 to 1'), ((1, 1), 'smaller'), ((0, 1, -1), 'step of level is -1'), (5, 'give (low, high)'), ('abc', 'give (low, high)'), ([], 'give (low, high)'),
-    ({}, 'give (low, high)'), ((0, 'x'), 'give (low, high)'), ((0, float('nan')), 'give (low, high)'), ((0, 1, 2, 3), 'give (low, high)'), (log_range(0, 1), 'above 0'), (log_range(9, 1), 'smaller'), (['a', 'a'], 'once')])
+@pytest.mark.parametrize('what,says', [((3, 1), 'runs from 3 to 1'), ((1, 1), 'smaller'), ((0, 1, -1),
+    'step of level is -1'), (5, 'give (low, high)'), ('abc', 'give (low, high)'), ([], 'give (low, high)'),
+    ({}, 'give (low, high)'), ((0, 'x'), 'give (low, high)'), ((0, float('nan')), 'give (low, high)'),
+    ((0, 1, 2, 3), 'give (low, high)'), (log_range(0, 1), 'above 0'), (log_range(9, 1), 'smaller'),
+    (['a', 'a'], 'once')])
 def test_bad_ranges(what, says):
     with pytest.raises(ValueError) as e: explore(grey, level=what)
     assert says in str(e.value) and 'level' in str(e.value) and '\n' not in str(e.value)
 
 def test_bad_calls():
-    for fn, ranges, says in [(grey, {}, 'no range'), (grey, dict(levle=(0, 1)), "Did you mean 'level'?"), (lambda a, b: a, dict(a=(0, 1)), 'needs b')]:
+    for fn, ranges, says in [(grey, {}, 'no range'), (grey, dict(levle=(0, 1)), "Did you mean 'level'?"),
+            (lambda a, b: a, dict(a=(0, 1)), 'needs b')]:
         with pytest.raises(ValueError, match=says.replace('?', r'\?')): explore(fn, **ranges)
     ex = explore(grey, level=(0., 1.))
-    for values, says in [(dict(level=2), 'from 0 to 1'), (dict(level='x'), 'give a number'), (dict(size=3), 'Unknown argument')]:
+    for values, says in [(dict(level=2), 'from 0 to 1'), (dict(level='x'), 'give a number'),
+            (dict(size=3), 'Unknown argument')]:
         with pytest.raises(ValueError, match=says): ex.set(**values)
 
 @settings(max_examples=60, deadline=None)
@@ -63,7 +70,9 @@ def test_log_values_survive_their_slider(low, factor):
 
 def test_moving_a_slider_paints_and_remembers():
     calls = []
-    def fn(level=.5): calls.append(level); return grey(level)
+    def fn(level=.5):
+        calls.append(level)
+        return grey(level)
     ex = shown(fn, level=(0., 1.))
     first = ex.picture.value
     ex.controls['level'].value = .25
@@ -96,9 +105,12 @@ def test_text(value, text):
     assert ex.text.value == text and ex.picture.layout.display == 'none'
 
 def test_pictures_and_figures():
-    fig = Plate(figsize=(2, 1)); fig.subplots()
+    fig = Plate(figsize=(2, 1))
+    fig.subplots()
     class HasImage: image = Image.new('RGB', (6, 4))
-    for o, size in [(Image.new('L', (6, 4)), (6, 4)), (HasImage(), (6, 4)), (torch.rand(3, 4, 6), (6, 4)), (torch.rand(1, 1, 4, 6)*3, (6, 4))]: assert as_picture(o).size == size
+    for o, size in [(Image.new('L', (6, 4)), (6, 4)), (HasImage(), (6, 4)), (torch.rand(3, 4, 6), (6, 4)),
+            (torch.rand(1, 1, 4, 6)*3, (6, 4))]:
+        assert as_picture(o).size == size
     assert as_picture(fig).mode == 'RGB' and as_picture(torch.rand(4, 6)) is None and as_picture('x') is None
     assert shown(lambda x: fig, x=(0, 1)).picture.value[:4] == b'\x89PNG'
 
@@ -112,8 +124,11 @@ def test_a_strip_is_a_static_figure():
 def test_one_call_at_a_time_and_the_last_move_wins():
     inside, most, calls = [0], [0], []
     def fn(n=0):
-        inside[0] += 1; most[0] = max(most[0], inside[0])
-        time.sleep(.03); calls.append(n); inside[0] -= 1
+        inside[0] += 1
+        most[0] = max(most[0], inside[0])
+        time.sleep(.03)
+        calls.append(n)
+        inside[0] -= 1
         return n
     ex = shown(fn, n=(0, 100))
     threads = [threading.Thread(target=ex.move, args=('n', i)) for i in range(1, 21)]
@@ -126,10 +141,14 @@ def test_one_call_at_a_time_and_the_last_move_wins():
 def test_a_move_while_a_cell_computes():
     "A cell holds the function; a slider's message from another thread waits, and nothing hangs."
     started = threading.Event()
-    def fn(n=0): started.set(); time.sleep(.1); return n
+    def fn(n=0):
+        started.set()
+        time.sleep(.1)
+        return n
     ex = explore(fn, n=(0, 9))
     ex.widget
-    cell = threading.Thread(target=lambda: ex.at(n=1)); cell.start()
+    cell = threading.Thread(target=lambda: ex.at(n=1))
+    cell.start()
     started.wait(5)
     ex.controls['n'].value = 7
     cell.join(5)
@@ -149,23 +168,31 @@ def test_without_ipywidgets(monkeypatch, capsys):
 def cells(monkeypatch):
     "A kernel that runs cell 'a'; gives what runs a cell, and who listens."
     heard = []
-    events = types.SimpleNamespace(callbacks=dict(pre_run_cell=heard), register=lambda _, f: heard.append(f), unregister=lambda _, f: heard.remove(f))
-    monkeypatch.setattr('IPython.get_ipython', lambda: types.SimpleNamespace(kernel=1, events=events, get_parent=lambda: dict(metadata=dict(cellId='a'), content=dict(code='x'))))
+    events = types.SimpleNamespace(callbacks=dict(pre_run_cell=heard), register=lambda _, f: heard.append(f),
+        unregister=lambda _, f: heard.remove(f))
+    monkeypatch.setattr('IPython.get_ipython', lambda: types.SimpleNamespace(kernel=1, events=events,
+        get_parent=lambda: dict(metadata=dict(cellId='a'), content=dict(code='x'))))
     return lambda i: [f(types.SimpleNamespace(cell_id=i, raw_cell='x')) for f in list(heard)], heard
 
-@pytest.mark.parametrize('make', [lambda: explore(grey, level=(0., 1.)), lambda: explore_masks(torch.rand(1, 3, 32, 32), size=32)], ids=['explorer', 'brush'])
+@pytest.mark.parametrize('make', [lambda: explore(grey, level=(0., 1.)), lambda: explore_masks(torch.rand(1, 3, 32, 32),
+    size=32)], ids=['explorer', 'brush'])
 def test_running_its_cell_again_closes_a_panel(monkeypatch, make):
     run, heard = cells(monkeypatch)
     before = set(w.widgets.widget._instances)
     made = make()
     made.widget
     assert len(w.widgets.widget._instances) > len(before) + 5
-    run('b'); assert len(w.widgets.widget._instances) > len(before) + 5
+    run('b')
+    assert len(w.widgets.widget._instances) > len(before) + 5
     run('a')
     assert set(w.widgets.widget._instances) <= before and heard == []
-    made.widget; assert len(w.widgets.widget._instances) > len(before) + 5, 'it may be shown again'
-    made.close(); assert set(w.widgets.widget._instances) <= before
-    ref = weakref.ref(made := make()); del made; gc.collect()
+    made.widget
+    assert len(w.widgets.widget._instances) > len(before) + 5, 'it may be shown again'
+    made.close()
+    assert set(w.widgets.widget._instances) <= before
+    ref = weakref.ref(made := make())
+    del made
+    gc.collect()
     assert ref() is None, 'nothing holds what was never shown'
 
 def test_a_closed_explorer_is_the_function_still():

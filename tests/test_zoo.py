@@ -12,7 +12,8 @@ from style_nb.transfer import Shared, stylize
 from style_nb.zoo import *
 from style_nb.zoo import _axes
 
-def maps(*shape, seed=0, dtype=torch.float64): return torch.randn((1, *shape), generator=torch.Generator().manual_seed(seed), dtype=dtype).add(.3).relu().add(.01)
+def maps(*shape, seed=0, dtype=torch.float64):
+    return torch.randn((1, *shape), generator=torch.Generator().manual_seed(seed), dtype=dtype).add(.3).relu().add(.01)
 def points(m): return m[0].flatten(1).T.numpy()
 def rel(a, b): return float((a - b).norm()/(b.norm() + 1e-30))
 def loss(kind, x, *ys, **kw): return float(STYLE_KINDS[kind](x, STYLE_KINDS[kind].target(*ys, **kw)).detach())
@@ -25,7 +26,8 @@ few = settings(max_examples=8, deadline=None)
 shapes = st.tuples(st.integers(2, 6), st.integers(4, 9), st.integers(4, 9))
 
 def test_the_table():
-    assert list(STYLE_KINDS) == ['gram', 'covariance', 'moments', 'histogram', 'wasserstein', 'w2', 'patch', 'remd'] and list(CONTENT_KINDS) == ['features', 'self-similarity']
+    assert (list(STYLE_KINDS) == ['gram', 'covariance', 'moments', 'histogram', 'wasserstein', 'w2', 'patch', 'remd']
+        and list(CONTENT_KINDS) == ['features', 'self-similarity'])
     assert all(k.about and k.source and k.strength > 0 for k in (*STYLE_KINDS.values(), *CONTENT_KINDS.values()))
 
 # ---- properties
@@ -63,7 +65,8 @@ def test_places_are_forgotten(kind, shape, seed):
     order = torch.randperm(shape[1]*shape[2], generator=torch.Generator().manual_seed(seed))
     mix = lambda m: m.flatten(2)[..., order].view_as(m)
     want = pytest.approx(loss(kind, x, y), rel=1e-6)
-    assert loss(kind, mix(x), y) == want and loss(kind, x, mix(y)) == want and loss(kind, x.roll((2, 1), (2, 3)), y) == want
+    assert (loss(kind, mix(x), y) == want and loss(kind, x, mix(y)) == want
+        and loss(kind, x.roll((2, 1), (2, 3)), y) == want)
 
 def test_patches_remember_their_places():
     x, y = maps(3, 8, 8), maps(3, 8, 8, seed=1)
@@ -79,7 +82,8 @@ def test_a_picture_moved_in_a_circle_has_the_same_style(kind, photo, painting):
 
 def value_and_slope(kind, x, target):
     x = x.clone().requires_grad_()
-    v = kind(x, target); v.backward()
+    v = kind(x, target)
+    v.backward()
     return float(v.detach()), x.grad
 
 @pytest.mark.parametrize('kind', [*STYLE_KINDS, *CONTENT_KINDS])
@@ -116,12 +120,15 @@ def test_a_blend_is_places_pooled(kind, seed):
     assert loss(kind, x, a, b, blend=[2, 1]) == pytest.approx(loss(kind, x, torch.cat([a, a, b], 3)), rel=1e-6)
 
 @few
-@given(st.lists(st.tuples(st.integers(1, 400), st.sampled_from([0., .25, 1., 3.])), min_size=1, max_size=4).filter(lambda l: any(w for _, w in l)))
+@given(st.lists(st.tuples(st.integers(1, 400), st.sampled_from([0., .25, 1., 3.])), min_size=1,
+    max_size=4).filter(lambda l: any(w for _, w in l)))
 def test_pooled_places_are_in_proportion(parts):
     got = pool_places([torch.full((n, 1), float(i)) for i, (n, _) in enumerate(parts)], [w for _, w in parts])
     total = sum(w for _, w in parts)
-    for i, (n, w) in enumerate(parts): assert abs(int((got == i).sum()) - len(got)*w/total) <= 1 + len(parts)/2 and (w > 0 or not (got == i).any())
-    assert len(got) >= min(n*total/w for n, w in parts if w)*.99 - len(parts) or len(got) >= max(n for n, _ in parts) - len(parts)
+    for i, (n, w) in enumerate(parts):
+        assert abs(int((got == i).sum()) - len(got)*w/total) <= 1 + len(parts)/2 and (w > 0 or not (got == i).any())
+    assert (len(got) >= min(n*total/w for n, w in parts if w)*.99 - len(parts)
+        or len(got) >= max(n for n, _ in parts) - len(parts))
 
 # ---- formulas of our own
 
@@ -132,7 +139,8 @@ def test_moments_against_numpy(shape, seed):
     p, q = points(x), points(y)
     C, D = (np.atleast_2d(np.cov(o.T, bias=True)) for o in (p, q))
     assert raw('covariance', x, y) == pytest.approx(((C - D)**2).sum(), rel=1e-9)
-    assert loss('covariance', x, y)/STYLE_KINDS['covariance'].strength == pytest.approx(((C - D)**2).sum()/(D**2).sum(), rel=1e-2)
+    assert (loss('covariance', x, y)/STYLE_KINDS['covariance'].strength == pytest.approx(((C -
+        D)**2).sum()/(D**2).sum(), rel=1e-2))
     e = 1e-4*q.var(0).mean()
     want = ((p.mean(0) - q.mean(0))**2).sum() + ((np.sqrt(p.var(0) + e) - np.sqrt(q.var(0) + e))**2).sum()
     assert raw('moments', x, y) == pytest.approx(want, rel=1e-6)
@@ -161,7 +169,8 @@ def test_lines_against_assignment(shape, seed):
     assert np.allclose(axes@axes.T, np.eye(shape[0]))
     for kind, (a, b) in dict(histogram=(p, q), wasserstein=(p@axes.T, q@axes.T)).items():
         assert raw(kind, x, y) == pytest.approx(sum(transport(a[:, [i]], b[:, [i]]) for i in range(shape[0])), rel=1e-9)
-        assert raw(kind, x, y) >= sum(scipy.stats.wasserstein_distance(a[:, i], b[:, i])**2 for i in range(shape[0]))*(1 - 1e-9)
+        assert (raw(kind, x, y) >= sum(scipy.stats.wasserstein_distance(a[:, i], b[:, i])**2
+            for i in range(shape[0]))*(1 - 1e-9))
 
 @few
 @given(st.tuples(st.integers(2, 4), st.integers(3, 6), st.integers(3, 6)), seeds)
@@ -184,14 +193,17 @@ def test_remd_against_cosines(shape, seed):
     e = 1e-4*(q**2).sum(1).mean()
     P, Q = (o/np.sqrt((o**2).sum(1, keepdims=True) + e) for o in (p, q))
     d, C, D = cdist(P, Q, 'sqeuclidean')/2, np.cov(p.T, bias=True), np.cov(q.T, bias=True)
-    want = max(d.min(0).mean(), d.min(1).mean())/(Q.var(0).sum()/2) + np.abs(p.mean(0) - q.mean(0)).sum()/q.std(0).sum() + np.abs(C - D).sum()/np.abs(D).sum()
+    want = (max(d.min(0).mean(),
+        d.min(1).mean())/(Q.var(0).sum()/2) + np.abs(p.mean(0) - q.mean(0)).sum()/q.std(0).sum() + np.abs(C -
+        D).sum()/np.abs(D).sum())
     assert loss('remd', x, y)/STYLE_KINDS['remd'].strength == pytest.approx(want, rel=2e-2)
 
 @few
 @given(st.tuples(st.integers(1, 4), st.integers(3, 7), st.integers(3, 7)), seeds)
 def test_patch_against_loops(shape, seed):
     x, y = maps(*shape, seed=seed), maps(*shape, seed=seed + 1)
-    cut = lambda m: np.lib.stride_tricks.sliding_window_view(m[0].numpy(), (3, 3), (1, 2)).transpose(1, 2, 0, 3, 4).reshape(-1, shape[0]*9)
+    cut = lambda m: np.lib.stride_tricks.sliding_window_view(m[0].numpy(), (3, 3), (1, 2)).transpose(1, 2, 0, 3,
+        4).reshape(-1, shape[0]*9)
     p, q = cut(x), cut(y)
     near = [max(range(len(q)), key=lambda j: o@q[j]/np.linalg.norm(o)/np.linalg.norm(q[j])) for o in p]
     assert raw('patch', x, y) == pytest.approx(((p - q[near])**2).sum(1).mean(), rel=1e-6)
@@ -213,7 +225,8 @@ def test_self_similarity_against_cosines(shape, seed):
 @pytest.mark.parametrize('seed', range(3))
 def test_gradients_against_finite_differences(kind, seed):
     "On maps without equal values, where ranks and neighbours do not change on the way"
-    maps = lambda *shape, seed: torch.rand(1, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    maps = (lambda *shape, seed: torch.rand(1, *shape, dtype=torch.float64,
+        generator=torch.Generator().manual_seed(seed)))
     k, x = STYLE_KINDS[kind], maps(3, 4, 5, seed=seed).requires_grad_()
     t = k.target(maps(3, 5, 4, seed=seed + 10), maps(3, 4, 4, seed=seed + 20), blend=[2, 1])
     assert torch.autograd.gradcheck(lambda f: k(f, t), x, eps=1e-7, atol=1e-5, rtol=1e-4)
@@ -222,9 +235,11 @@ def test_gradients_against_finite_differences(kind, seed):
 def test_content_gradients_against_finite_differences(seed):
     for k in CONTENT_KINDS.values():
         t = k.target(maps(3, 4, 5, seed=seed + 10))
-        assert torch.autograd.gradcheck(lambda f: k(f, t), maps(3, 4, 5, seed=seed).requires_grad_(), eps=1e-7, atol=1e-5, rtol=1e-4)
+        assert torch.autograd.gradcheck(lambda f: k(f, t), maps(3, 4, 5, seed=seed).requires_grad_(), eps=1e-7,
+            atol=1e-5, rtol=1e-4)
 
-HARD = dict(flat=lambda x: torch.full_like(x, .5), black=torch.zeros_like, white=torch.ones_like, red=lambda x: torch.tensor([1., 0, 0]).view(1, 3, 1, 1).expand_as(x).contiguous(),
+HARD = dict(flat=lambda x: torch.full_like(x, .5), black=torch.zeros_like, white=torch.ones_like,
+    red=lambda x: torch.tensor([1., 0, 0]).view(1, 3, 1, 1).expand_as(x).contiguous(),
     saturated=lambda x: (x > .5).float(), photo=lambda x: x)
 
 @pytest.mark.parametrize('net', ['texnet', 'random'])
@@ -232,7 +247,8 @@ HARD = dict(flat=lambda x: torch.full_like(x, .5), black=torch.zeros_like, white
 def test_gradients_are_finite(kind, net, photo, painting):
     enc, k = encoder(net), STYLE_KINDS.get(kind) or CONTENT_KINDS[kind]
     photo, painting = photo[..., :32, :32], painting[..., :32, :32]
-    styles = [enc(o, ['relu1_1', 'relu3_1']) for o in (painting, *(HARD[n](photo) for n in ('flat', 'black', 'saturated')))]
+    styles = [enc(o, ['relu1_1', 'relu3_1']) for o in (painting, *(HARD[n](photo)
+        for n in ('flat', 'black', 'saturated')))]
     for name, canvas in HARD.items():
         x = canvas(photo).clone().requires_grad_()
         maps = enc(x, ['relu1_1', 'relu3_1'])
@@ -246,11 +262,13 @@ def test_16_bit_maps(kind):
     k, x, y = STYLE_KINDS[kind], maps(8, 12, 12, dtype=torch.float32), maps(8, 12, 12, seed=1, dtype=torch.float32)
     full, half = float(k(x, k.target(y))), k(z := x.bfloat16().requires_grad_(), k.target(y.bfloat16()))
     half.backward()
-    assert half.dtype == torch.float32 and float(half.detach()) == pytest.approx(full, rel=.05) and z.grad.dtype == torch.bfloat16 and z.grad.isfinite().all()
+    assert (half.dtype == torch.float32 and float(half.detach()) == pytest.approx(full, rel=.05)
+        and z.grad.dtype == torch.bfloat16 and z.grad.isfinite().all())
 
 def test_large_maps_are_sampled():
     x = maps(3, 160, 160, dtype=torch.float32)
-    assert places(x).shape == (2**14, 3) and torch.equal(places(x), places(x)) and not torch.equal(places(x), places(x, seed=1))
+    assert (places(x).shape == (2**14, 3) and torch.equal(places(x), places(x))
+        and not torch.equal(places(x), places(x, seed=1)))
     assert patches(x).shape[1] == 27 and len(patches(x)) <= 4096 and len(patches(x[..., :60, :60])) == 58*58
     for kind in FORGET: assert loss(kind, x, maps(3, 150, 170, seed=1, dtype=torch.float32)) < .3, 'drawn alike'
 
@@ -261,7 +279,8 @@ def test_a_run_comes_nearer(kind, photo, painting, enc):
     style = StyleLoss([painting, photo.flip(2)], ['relu1_1', 'relu2_1'], 1., [3, 1], kind=kind)
     losses = []
     for steps in (1, 25):
-        learn = picture_learner(torch.rand(1, 3, 40, 40, generator=torch.Generator().manual_seed(0)), enc, style, lr=.03, steps=steps)
+        learn = picture_learner(torch.rand(1, 3, 40, 40, generator=torch.Generator().manual_seed(0)), enc, style,
+            lr=.03, steps=steps)
         learn.fit(1)
         losses.append(sum(float(v) for v in learn.terms.values()))
     assert set(learn.terms) == {'style/relu1_1', 'style/relu2_1'} and losses[1] < .7*losses[0]
@@ -269,8 +288,10 @@ def test_a_run_comes_nearer(kind, photo, painting, enc):
 def test_kinds_do_not_share_targets(photo, painting):
     shared, how = Shared(), dict(size=64, steps=2, progress=False)
     for kw in (dict(style_kind='w2'), dict(content_kind='self-similarity'), {}):
-        assert stylize(photo, painting, shared=shared, **how, **kw).image.tobytes() == stylize(photo, painting, **how, **kw).image.tobytes()
-    assert stylize(photo, painting, **how).image.tobytes() == stylize(photo, painting, style_kind='gram', content_kind='features', **how).image.tobytes()
+        assert (stylize(photo, painting, shared=shared, **how, **kw).image.tobytes() == stylize(photo, painting, **how,
+            **kw).image.tobytes())
+    assert (stylize(photo, painting, **how).image.tobytes() == stylize(photo, painting, style_kind='gram',
+        content_kind='features', **how).image.tobytes())
 
 def test_recipes_carry_their_kinds(refused, photo, painting):
     r = Recipe(style_kind='w2', content_kind='self-similarity')
@@ -280,7 +301,8 @@ def test_recipes_carry_their_kinds(refused, photo, painting):
     refused(lambda: Recipe(content_kind='maps'), 'content_kind', 'features, self-similarity')
     refused(lambda: Recipe(style_kind='w2', style_norm='chw'), "'chw'", 'give one of unit')
     refused(lambda: Recipe(content_kind='self-similarity', content_norm='mse'), "'mse'", 'give one of unit')
-    refused(lambda: StyleLoss(painting, kind='grm'), 'style kind', 'gram'), refused(lambda: ContentLoss(photo, kind='maps'), 'content kind')
+    refused(lambda: StyleLoss(painting, kind='grm'), 'style kind',
+        'gram'), refused(lambda: ContentLoss(photo, kind='maps'), 'content kind')
     refused(lambda: StyleLoss(painting, kind='remd', norm='hw'), "'hw'")
 
 def test_refusals(refused):
@@ -288,7 +310,8 @@ def test_refusals(refused):
     refused(lambda: patches(torch.zeros(1, 3, 2, 9)), '9x2', '3x3')
     k = CONTENT_KINDS['self-similarity']
     refused(lambda: k(maps(3, 5, 5), k.target(maps(3, 4, 4))), '25', '16')
-    for k in STYLE_KINDS.values(): refused(lambda: k.target(maps(3, 4, 4), maps(3, 4, 4), blend=[1]), '2 styles and 1 blend weights')
+    for k in STYLE_KINDS.values():
+        refused(lambda: k.target(maps(3, 4, 4), maps(3, 4, 4), blend=[1]), '2 styles and 1 blend weights')
 
 @pytest.mark.parametrize('norm', STYLE_NORMS)
 def test_gram_is_what_it_was(norm):

@@ -1,7 +1,8 @@
 "What `make` runs: sets up .venv once, then does the task. Needs only Python; without make: python3 tools/dev.py TASK"
 import sys
 if sys.version_info < (3, 10):
-    sys.exit('style_nb needs Python 3.10 or newer and this is %d.%d. Name a newer one, for example: make PYTHON=python3.12'
+    sys.exit('style_nb needs Python 3.10 or newer and this is %d.%d. Name a newer one, for example: make '
+             'PYTHON=python3.12'
         % sys.version_info[:2])
 import hashlib, os, shutil, subprocess, time
 from pathlib import Path
@@ -13,14 +14,16 @@ stamp = venv/'.installed'
 
 def sh(*cmd, **env):
     "Run `cmd` at the top of the checkout; its exit code"
-    env = {k: v for k, v in {**os.environ, **env}.items() if k != 'PYTHONDONTWRITEBYTECODE'}  # without bytecode each start takes 17 s, not 7
+    # without bytecode each start takes 17 s, not 7
+    env = {k: v for k, v in {**os.environ, **env}.items() if k != 'PYTHONDONTWRITEBYTECODE'}
     return subprocess.run([str(o) for o in cmd], cwd=root, env=env).returncode
 
 def tool(name): return scripts/(name + ('.exe' if os.name == 'nt' else ''))
 
 def wanted():
     "What the stamp of a finished installation holds: it changes with the files that say what to install"
-    parts = [str(root).encode(), *(root.joinpath(o).read_bytes() for o in ('settings.ini', 'setup.py', 'pyproject.toml'))]
+    parts = [str(root).encode(), *(root.joinpath(o).read_bytes() for o in ('settings.ini', 'setup.py',
+        'pyproject.toml'))]
     return hashlib.sha256(b'\0'.join(parts)).hexdigest()
 
 def runs(python):
@@ -35,10 +38,12 @@ def install():
     print('Setting up .venv and installing: once, a few minutes, mostly for PyTorch.', flush=True)
     if not runs(python) and sh(sys.executable, '-m', 'venv', '--clear', venv):
         shutil.rmtree(venv, ignore_errors=True)
-        sys.exit(f'{sys.executable} cannot create a virtual environment; on Debian or Ubuntu: apt-get install python3-venv')
+        sys.exit(f'{sys.executable} cannot create a virtual environment; on Debian or Ubuntu: apt-get install '
+                 f'python3-venv')
     quiet = [] if sys.stdout.isatty() else ['-q']
     if sh(python, '-m', 'pip', 'install', *quiet, '--no-compile', '--disable-pip-version-check', '-e', '.[dev]'):
-        sys.exit('Installing failed, see the lines above. Is the package registry reachable? The same command tries again.')
+        sys.exit('Installing failed, see the lines above. Is the package registry reachable? The same command tries '
+                 'again.')
     sh(python, '-W', 'ignore', '-c', 'import style_nb.transfer, style_nb.gallery')  # writes the bytecode once
     stamp.write_text(wanted())
     print(f'Installed in {time.time()-start:.0f} s.', flush=True)
@@ -49,8 +54,10 @@ def demo(*args):
 
 def test(*args):
     "run every notebook and every test"
-    steps = {'notebooks': lambda: sh(tool('nbdev-test'), '--n-workers', '2', '--do-print', '--timing', OMP_NUM_THREADS='1'),
-        'pytest': lambda: sh(tool('python'), '-m', 'pytest', '-q', '-n', '2', '--dist', 'worksteal', '--durations=5', *args, OMP_NUM_THREADS='1')}
+    steps = {'notebooks': lambda: sh(tool('nbdev-test'), '--n-workers', '2', '--do-print', '--timing',
+        OMP_NUM_THREADS='1'),
+        'pytest': lambda: sh(tool('python'), '-m', 'pytest', '-q', '-n', '2', '--dist', 'worksteal', '--durations=5',
+            *args, OMP_NUM_THREADS='1')}
     failed = []
     for name, step in steps.items():
         print(f'== {name}', flush=True)

@@ -32,20 +32,23 @@ def without_docstrings(tree):
     "A syntax tree whose docstrings are gone"
     for node in ast.walk(tree):
         if isinstance(node, BLOCKS) and node.body and isinstance(node.body[0], ast.Expr):
-            if isinstance(getattr(node.body[0], 'value', None), ast.Constant) and isinstance(node.body[0].value.value, str):
+            if isinstance(getattr(node.body[0], 'value', None), ast.Constant) and isinstance(node.body[0].value.value,
+                    str):
                 node.body = node.body[1:]
     return tree
 
 
 def single_letters(tree):
     "Names of one letter, and all names: arguments, and whatever is read or set"
-    names = [n.id for n in ast.walk(tree) if isinstance(n, ast.Name)] + [a.arg for a in ast.walk(tree) if isinstance(a, ast.arg)]
+    names = ([n.id for n in ast.walk(tree) if isinstance(n, ast.Name)] + [a.arg for a in ast.walk(tree)
+        if isinstance(a, ast.arg)])
     return sum(len(n) == 1 for n in names), len(names)
 
 
 def private_imports(source):
     "Names with an underscore that a room takes from another"
-    found = [n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.ImportFrom) and (n.level or (n.module or '').startswith('style_nb'))]
+    found = [n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.ImportFrom)
+        and (n.level or (n.module or '').startswith('style_nb'))]
     return [a.name for n in found for a in n.names if a.name.startswith('_') and not a.name.startswith('__')]
 
 
@@ -65,7 +68,8 @@ def figures(root=ROOT):
     "Every figure by its name"
     sources = rooms(root)
     lines = [line for s in sources.values() for line in s.splitlines() if line.strip()]
-    functions = [ast.get_source_segment(s, n) for s in sources.values() for n in ast.walk(ast.parse(s)) if isinstance(n, FUNCTIONS)]
+    functions = [ast.get_source_segment(s, n) for s in sources.values() for n in ast.walk(ast.parse(s))
+        if isinstance(n, FUNCTIONS)]
     letters = [single_letters(ast.parse(s)) for s in sources.values()]
     notebooks = cells(root)
     exported = [s for nb in notebooks.values() for s, out in nb if out]
@@ -80,7 +84,8 @@ def figures(root=ROOT):
         'names of one letter, %': (100*sum(a for a, _ in letters)/sum(b for _, b in letters), 'at most 28'),
         'exported cell, mean characters': (statistics.mean(map(len, exported)), 'at most 700'),
         'longest exported stretch, lines': (max(stretches.values()), 'at most 100'),
-        'nodes of the syntax trees': (sum(sum(1 for _ in ast.walk(without_docstrings(ast.parse(s)))) for s in sources.values()), ''),
+        'nodes of the syntax trees': (sum(sum(1 for _ in ast.walk(without_docstrings(ast.parse(s))))
+            for s in sources.values()), ''),
         'largest room, lines': (max(sizes.values()), 'at most 350'),
         'rooms over 350 lines': (sum(v > 350 for v in sizes.values()), '0'),
         'private names imported': (sum(len(private_imports(s)) for s in sources.values()), '0'),

@@ -97,8 +97,10 @@ def execute(path, timeout):
     tags = [c.metadata.get('tags') for c in nb.cells]
     for c in nb.cells:
         if re.search(r'^#\|\s*eval:\s*false', c.source, re.M): c.metadata['tags'] = ['skip-execution']
-    nbclient.NotebookClient(nb, timeout=timeout, kernel_name='python3', extra_arguments=['--log-level=ERROR'], force_raise_errors=True,
-        skip_cells_with_tag='skip-execution', resources={'metadata': {'path': str(Path(path).resolve().parent)}}).execute()
+    nbclient.NotebookClient(nb, timeout=timeout, kernel_name='python3', extra_arguments=['--log-level=ERROR'],
+        force_raise_errors=True,
+        skip_cells_with_tag='skip-execution',
+        resources={'metadata': {'path': str(Path(path).resolve().parent)}}).execute()
     for c, o in zip(nb.cells, tags): c.metadata.pop('tags', None) if o is None else c.metadata.update(tags=o)
     return json.loads(nbformat.writes(nb))
 
@@ -107,7 +109,8 @@ def store(nb, path):
     from fastcore.nbio import write_nb
     write_nb(scrub(nb), path)
     size, found = Path(path).stat().st_size, problems(path)
-    print(f'{show(path)}: {size/1e3:.0f} KB' + (f', more than {max_bytes/1e3:.0f} KB' if size > max_bytes else ''), flush=True)
+    print(f'{show(path)}: {size/1e3:.0f} KB' + (f', more than {max_bytes/1e3:.0f} KB' if size > max_bytes else ''),
+        flush=True)
     for o in found: print(f'  {o}', flush=True)
     return len(found)
 
@@ -240,7 +243,8 @@ def sync(top=root):
             cwd=tmp, env=env, capture_output=True, text=True)
         if r.returncode: return [f'nbdev-export fails: {r.stderr.strip().splitlines()[-1]}']
         have, want = exported(top), exported(tmp)
-    return ([f'{o} differs from its notebook: run nbdev-export' for o in sorted(have.keys() & want.keys()) if have[o] != want[o]] +
+    return ([f'{o} differs from its notebook: run nbdev-export' for o in sorted(have.keys() & want.keys())
+        if have[o] != want[o]] +
         [f'{o} is exported by a notebook but missing: run nbdev-export' for o in sorted(want.keys() - have.keys())] +
         [f'{o} has no notebook any more: remove it' for o in sorted(have.keys() - want.keys())])
 
@@ -250,9 +254,11 @@ def main(argv=None):
     def add(name, help): return sub.add_parser(name, help=help, description=help)
     r = add('run', 'execute notebooks and store their outputs, scrubbed')
     r.add_argument('--timeout', type=int, default=600, help='seconds a cell may take')
-    for o in (r, add('clean', 'scrub the stored outputs without running'), add('check', 'list what keeps notebooks from being committed')):
+    for o in (r, add('clean', 'scrub the stored outputs without running'),
+            add('check', 'list what keeps notebooks from being committed')):
         o.add_argument('nb', nargs='*', type=Path, help='default: every notebook under nbs/')
-    add('readme', 'write README.md from nbs/index.ipynb').add_argument('--check', action='store_true', help='compare only')
+    add('readme', 'write README.md from nbs/index.ipynb').add_argument('--check', action='store_true',
+        help='compare only')
     add('sync', 'compare the package with what the notebooks export')
     a = p.parse_args(argv)
     paths = getattr(a, 'nb', None) or notebooks()
@@ -260,7 +266,8 @@ def main(argv=None):
     if a.task == 'run': return bool(run(paths, a.timeout))
     if a.task == 'clean': return bool(sum(store(load(o), o) for o in paths))
     index = root/'nbs/index.ipynb'
-    if a.task == 'readme' and not a.check and index.exists(): (root/'README.md').write_text(readme(load(index)), encoding='utf-8')
+    if a.task == 'readme' and not a.check and index.exists():
+        (root/'README.md').write_text(readme(load(index)), encoding='utf-8')
     found = check(paths) if a.task == 'check' else check_readme() if a.task == 'readme' else sync()
     for o in found: print(o, file=sys.stderr)
     return bool(found)

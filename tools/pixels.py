@@ -27,8 +27,10 @@ def kinds():
 def masks():
     half = Image.fromarray(np.tile(np.linspace(0, 255, 64).astype('uint8'), (64, 1)))
     upside = Image.fromarray(255 - np.asarray(half))
-    both = stylize(PHOTO, [PAINTING, OTHER], masks=[half, upside], style_masks=[upside.resize(PAINTING.size), None], **SMALL)
-    return {'two regions': both.image, 'within': stylize(PHOTO, PAINTING, change_mask=half, content_mask=upside, **SMALL).image}
+    both = stylize(PHOTO, [PAINTING, OTHER], masks=[half, upside], style_masks=[upside.resize(PAINTING.size), None],
+        **SMALL)
+    return {'two regions': both.image, 'within': stylize(PHOTO, PAINTING, change_mask=half, content_mask=upside,
+        **SMALL).image}
 
 
 def colours():
@@ -82,7 +84,8 @@ def resume():
     with tempfile.TemporaryDirectory() as folder:
         first = stylize(PHOTO, PAINTING, snapshots=4, cbs=[StopAfter(7)], **SMALL)
         first.save_state(Path(folder)/'state.safetensors')
-        return {'stopped': first.image, 'gone on': stylize(PHOTO, PAINTING, resume=Path(folder)/'state.safetensors', progress=False).image}
+        return {'stopped': first.image, 'gone on': stylize(PHOTO, PAINTING, resume=Path(folder)/'state.safetensors',
+            progress=False).image}
 
 
 class StopAfter(StepCallback):
@@ -118,7 +121,8 @@ def digests():
     found = {}
     for task in TASKS:
         for name, image in task().items():
-            found[f'{task.__name__}: {name}'] = hashlib.sha256(np.asarray(to_pil(load_picture(image))).tobytes()).hexdigest()
+            found[f'{task.__name__}: {name}'] = hashlib.sha256(
+                np.asarray(to_pil(load_picture(image))).tobytes()).hexdigest()
             print(task.__name__, name, found[f'{task.__name__}: {name}'][:12], flush=True)
     return found
 
