@@ -1,14 +1,15 @@
 """The encoders in the package beside VGG-16 and `random`: the figures of bench/README.md.
 
-    python bench/encoders.py cost     --vgg FILE                               seconds, forward and backward, beside VGG-16
-    python bench/encoders.py likeness --vgg FILE --photos DIR --works DIR      do they find the same pictures alike in style?
-    python bench/encoders.py retrieval --photos DIR                            half photos find their other half
-    python bench/encoders.py sheet    --works DIR --out DIR [--encoder NAME]   six photos in eight styles, the default recipe
+    python bench/encoders.py cost     --vgg FILE                        seconds, forward and backward, by VGG-16
+    python bench/encoders.py likeness --vgg FILE --photos DIR --works DIR   do they find the same pictures alike?
+    python bench/encoders.py retrieval --photos DIR                         half photos find their other half
+    python bench/encoders.py sheet    --works DIR --out DIR [--encoder NAME]   six photos in eight styles
     python bench/encoders.py recipes  --vgg FILE --works DIR --out DIR         every named recipe on the real VGG-16
-    python bench/encoders.py load                                              seconds until an encoder is ready
+    python bench/encoders.py load                                       seconds until an encoder is ready
 
-`--photos` and `--works`: folders of pictures. `likeness` takes every 33rd photo and every 4th work by name, which no fit has seen, and
-`retrieval` every 5th photo. `--works` for `sheet` and `recipes`: the CC0 works of bench/judge.py. `--vgg`: VGG-16's weights file.
+`--photos` and `--works`: folders of pictures. `likeness` takes every 33rd photo and every 4th work by name, which no
+fit has seen, and `retrieval` every 5th photo. `--works` for `sheet` and `recipes`: the CC0 works of bench/judge.py.
+`--vgg`: VGG-16's weights file.
 """
 import argparse
 import sys

@@ -8,9 +8,10 @@
     python bench/engine.py look       how far a look drifts from 192 to 1024 px, enlarged and from scratch
     python bench/engine.py all        all of it; `--quick` does less of each
 
-Each writes bench/results/TASK.json, prints its table, and draws bench/results/TASK.jpg. The floor is a forward and backward pass of the
-encoder's slice (convolutions, ReLU, pooling, each a module; bf16 where the machine has it, channels_last), from the sum of the deepest map. VGG-19 has
-seeded random weights, normalised: its shape is what costs. Run it on an idle machine.
+Each writes bench/results/TASK.json, prints its table, and draws bench/results/TASK.jpg. The floor is a forward and
+backward pass of the encoder's slice (convolutions, ReLU, pooling, each a module; bf16 where the machine has it,
+channels_last), from the sum of the deepest map. VGG-19 has seeded random weights, normalised: its shape is what
+costs. Run it on an idle machine.
 """
 import argparse, copy, functools, json, platform, statistics, subprocess, sys, time
 from pathlib import Path
@@ -142,7 +143,8 @@ class TextBook:
         return time.perf_counter() - t
 
 class Reach(Callback):
-    "Evaluates the full-resolution objective in fp32 at the last level, outside the clock, and ends the run when it is low enough"
+    """Evaluates the full-resolution objective in fp32 at the last level, outside the clock, and ends the run when
+    it is low enough"""
     order = 91
     def __init__(self, objective, goals, every=4):
         self.objective, self.goals, self.every, self.out, self.best, self.n = (objective, list(goals), every, 0.,
@@ -312,7 +314,8 @@ def look_task(args):
 def start_task(args):
     body = '''
 t = time.perf_counter()
-r = stylize(*[engine.load_picture(engine.sample(n)) for n in ('astronaut', 'swirls')], steps=1, levels=1, progress=False)
+pictures = [engine.load_picture(engine.sample(n)) for n in ('astronaut', 'swirls')]
+r = stylize(*pictures, steps=1, levels=1, progress=False)
 print(json.dumps(dict(imported=imported, first=time.perf_counter() - t)))'''
     got = [child(body) for _ in range(3)]
     rows = [dict(what='import style_nb.all, s', **spread([g['imported'] for g in got])),

@@ -1,6 +1,8 @@
-"""Does a very long run end in "grey goo"? As in Haslam's article: Adam, steps of 2/255 that do not shrink, from noise, 25,000 of them, at 64 px. Run from the repository's root:
+"""Does a very long run end in "grey goo"? As in Haslam's article: Adam, steps of 2/255 that do not shrink, from
+noise, 25,000 of them, at 64 px. Run from the repository's root:
 
-    python bench/goo.py                        all of it, hours on one core; "library", "mosaic", "no eps" and "damped" have not been run yet
+    python bench/goo.py                        all of it, hours on one core; "library", "mosaic", "no eps" and
+                                               "damped" have not been run yet
     python bench/goo.py --only article damped  some of it; the others' figures in results/goo.json stay
 """
 import argparse, json, time

@@ -1,8 +1,10 @@
-"""Statistics of pictures that took no part in any fit or tuning, to tell how near two pictures are in texture. Frozen, as bench/judge.py is.
+"""Statistics of pictures that took no part in any fit or tuning, to tell how near two pictures are in texture.
+Frozen, as bench/judge.py is.
 
-Two of them, neither a relative of the encoders: a steerable pyramid (Simoncelli and Freeman 1995; the statistics are a choice of those
-of Portilla and Simoncelli 2000) and histograms of oriented gradients (Dalal and Triggs 2005). Both see luminance, at its own mean and
-contrast; a distance is a mean of differences, each over what is typical of that figure among photos, and 0 for the same picture.
+Two of them, neither a relative of the encoders: a steerable pyramid (Simoncelli and Freeman 1995; the statistics are
+a choice of those of Portilla and Simoncelli 2000) and histograms of oriented gradients (Dalal and Triggs 2005). Both
+see luminance, at its own mean and contrast; a distance is a mean of differences, each over what is typical of that
+figure among photos, and 0 for the same picture.
 """
 import numpy as np
 from skimage.feature import hog

@@ -1,14 +1,20 @@
-"""The judge: how near a painted picture comes to its photo and its painting, seen by the real VGG-16. Frozen: never changed to flatter a picture.
+"""The judge: how near a painted picture comes to its photo and its painting, seen by the real VGG-16. Frozen: never
+changed to flatter a picture.
 
-    python bench/judge.py paint  --vgg FILE --works DIR [--encoders texnet vgg16] [--pairs kept] [--size 384] [--out DIR]
-    python bench/judge.py score  --vgg FILE --works DIR --made DIR [--pairs kept] [--size 384]   DIR holds PAIR.png, made by any program
-    python bench/judge.py inputs --works DIR --out DIR [--size 384]                              photos and paintings, for other programs
+    python bench/judge.py paint  --vgg FILE --works DIR [--encoders texnet vgg16] [--pairs kept] [--size 384]
+                                 [--out DIR]
+    python bench/judge.py score  --vgg FILE --works DIR --made DIR [--pairs kept] [--size 384]
+                                 DIR holds PAIR.png, made by any program
+    python bench/judge.py inputs --works DIR --out DIR [--size 384]
+                                 photos and paintings, for other programs
 
-J = 40 x (3 s(relu1_1) + s(relu2_1) + s(relu3_1) + 2 s(relu4_1)) + c(relu2_2), with s = |G-A|^2/|A|^2 and c = |F-P|^2/|P - mean P|^2.
-VGG-16 with average pooling and reflected borders, in fp32; the style picture at 1.5 times the canvas, never enlarged; no total variation.
+J = 40 x (3 s(relu1_1) + s(relu2_1) + s(relu3_1) + 2 s(relu4_1)) + c(relu2_2), with s = |G-A|^2/|A|^2 and c =
+|F-P|^2/|P - mean P|^2. VGG-16 with average pooling and reflected borders, in fp32; the style picture at 1.5 times the
+canvas, never enlarged; no total variation.
 
-`--vgg`: VGG-16's convolutions as .safetensors, names conv1_1.weight and so on, for BGR of 0 to 255 minus the mean (the Caffe file).
-`--works`: a folder with the CC0 works named in PAIRS. An encoder is a name, or a name and a file: texnet=half.safetensors.
+`--vgg`: VGG-16's convolutions as .safetensors, names conv1_1.weight and so on, for BGR of 0 to 255 minus the mean
+(the Caffe file). `--works`: a folder with the CC0 works named in PAIRS. An encoder is a name, or a name and a file:
+texnet=half.safetensors.
 """
 import argparse
 import json
@@ -119,7 +125,8 @@ class Judge:
         return maps
 
     def __call__(self, made, photo, painting):
-        "Figures of a picture, `made`, of a photo in the manner of a painting; PIL pictures. The photo is brought to the size of the picture."
+        """Figures of a picture, `made`, of a photo in the manner of a painting; PIL pictures. The photo is
+        brought to the size of the picture."""
         x = tensor(made)
         content = tensor(photo.convert('RGB').resize(made.size, Image.LANCZOS))
         style = tensor(fit(painting.convert('RGB'), min(max(painting.size), round(STYLE_SCALE*max(made.size)))))

@@ -1,4 +1,5 @@
-"""The figure of "what you see, which knob mends it": runs lesson 11 as a reader would and writes its pairs. Run from the repository's root:
+"""The figure of "what you see, which knob mends it": runs lesson 11 as a reader would and writes its pairs. Run from
+the repository's root:
 
     python bench/mending.py     nbs/images/mending.jpg, about three minutes
 """

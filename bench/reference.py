@@ -1,7 +1,7 @@
 """The textbook loop of neural style transfer, as the tutorials write it: what the engine is measured against.
 
-fp32, contiguous tensors, torch's L-BFGS (lr 1, history 100, no line search), from the content picture, one size, torch's own autograd
-for everything. The objective is that of the recipe, so that both sides minimise the same number.
+fp32, contiguous tensors, torch's L-BFGS (lr 1, history 100, no line search), from the content picture, one size,
+torch's own autograd for everything. The objective is that of the recipe, so that both sides minimise the same number.
 """
 import time
 import torch, torch.nn as nn

@@ -1,9 +1,9 @@
 """How well a reversion finds what was under a painting. Run from the repository's root:
 
-    python bench/reversion.py dark [--paintings DIR]    new dark with full contrast, at six settings, and with revert's defaults
-    python bench/reversion.py truth                     36 paintings whose photo is known, against the painting, filters and histogram matching
-    python bench/reversion.py calibrate --photos DIR    what a painting tells of its photo: fits the line of `under_paint`, and writes it
-    python bench/reversion.py rank --photos DIR         does the first of 20 ranked photos end nearer to the truth than the median one?
+    python bench/reversion.py dark [--paintings DIR]    new dark: full contrast, six settings, and revert's defaults
+    python bench/reversion.py truth                     36 paintings whose photo is known, against filters
+    python bench/reversion.py calibrate --photos DIR    what a painting tells of its photo: fits `under_paint`
+    python bench/reversion.py rank --photos DIR         is the first of 20 ranked photos nearer to the truth than most?
     python bench/reversion.py sheet --paintings DIR     twelve works in the public domain, each with a photo, to look at
 """
 import argparse, json
@@ -19,9 +19,9 @@ from style_nb.comparing import band_distances, colour_distance
 from style_nb.contrast import match_histogram
 from style_nb.encoders import DATA
 from style_nb.palettes import gram_errors
-from style_nb.pictures import Plate, open_picture, whole_file
+from style_nb.pictures import open_picture, whole_file
 from style_nb.planning import Shared
-from style_nb.reversion import BARE, OCTAVES, new_dark, picture_statistics, under_paint
+from style_nb.reversion import BARE, OCTAVES, new_dark, picture_statistics
 
 HERE, RANDOM = Path(__file__).parent, encoder('random', padding='reflect')
 HOPPER = open_picture(cbook.get_sample_data('grace_hopper.jpg', asfileobj=False))
@@ -180,7 +180,8 @@ def drawn(photos, seed):
     return [files[i] for i in np.random.default_rng(seed).choice(len(files), 32, replace=False)]
 
 def calibrate(args):
-    "Photos painted by any hand in any size, those of `rank` with seeds 0, 3 and 21 left out: ten figures of the painting to nine of its photo"
+    """Photos painted by any hand in any size, those of `rank` with seeds 0, 3 and 21 left out: ten figures of the
+    painting to nine of its photo"""
     out = {f for seed in (0, 3, 21) for f in drawn(args.photos, seed)}
     rng, x, y = np.random.default_rng(0), [], []
     for i, f in enumerate(rng.permutation([f for f in sorted(args.photos.glob('*.jpg')) if f not in out])[:900]):

@@ -83,6 +83,7 @@ def __getattr__(name):
     "What a star import brought once, from the room where it is now."
     for room in [import_module(f'style_nb.{room}') for room in _rooms]:
         if name in room.__all__:
-            warnings.warn(f'{name} is left out of style_nb.all: from {room.__name__} import {name}', DeprecationWarning, stacklevel=2)
+            where = f'{name} is left out of style_nb.all: from {room.__name__} import {name}'
+            warnings.warn(where, DeprecationWarning, stacklevel=2)
             return getattr(room, name)
     raise AttributeError(f"module 'style_nb.all' has no attribute {name!r}")

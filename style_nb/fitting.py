@@ -24,7 +24,7 @@ from fastai.learner import Learner, Recorder
 from fastai.optimizer import OptimWrapper
 from fastai.torch_core import to_device
 from tqdm.auto import tqdm
-import style_nb.learner
+import style_nb.learner  # noqa: F401, gives a Learner its `add_term`
 from .callbacks import Stop
 from .batches import Batches
 # for those who import them from here:

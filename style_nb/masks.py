@@ -6,7 +6,7 @@ Docs: https://style-nb.github.io/style_nb/masks.html.md"""
 
 # %% ../nbs/34_masks.ipynb #554835c3
 from __future__ import annotations
-import base64, hashlib, io, math
+import base64, hashlib, io
 import numpy as np, torch, torch.nn.functional as F
 from PIL import Image, ImageColor, ImageDraw
 from scipy.cluster.hierarchy import fcluster, linkage
@@ -218,9 +218,10 @@ def masks_from_strokes(
     regions:dict,       # {name: strokes}; a name without any takes what the others leave
     hw=(192, 256),      # Height and width of the masks, px
     soft:float=.01,     # Deviation of the blur of their edges over the longer side
-    on:dict={},         # {name: mask to draw on}
+    on:dict=None,       # {name: mask to draw on}
 )->dict:                # {name: mask (1, 1, *hw)}, in the same order
     "A mask for each region of a drawing."
+    on = on or {}
     drawn = {n: mask_from_strokes(s, hw, soft, on.get(n)) for n, s in regions.items() if s or n in on}
     rest = load_mask((1 - sum(drawn.values(), torch.zeros(1, 1, *hw))).clamp(0, 1))
     return {n: drawn.get(n, rest) for n in regions}

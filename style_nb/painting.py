@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 from .pictures import in_range, load_picture, one_of, to_pil
-from .scenes import Scene, _noise, _rgb, _turned, _u8, fishes, harbour, night, scene_of, table, waves
+from .scenes import _noise, _rgb, _turned, _u8, fishes, harbour, night, scene_of, table, waves
 
 # %% ../nbs/05_painting.ipynb #6479021f
 def _look(im, pts):

@@ -1,5 +1,5 @@
 "Shared by all tests: threads, small pictures, bad files, and what a good refusal looks like"
-import gc, io, os
+import gc, io
 import numpy as np, pytest, torch
 from hypothesis import settings
 from PIL import Image
@@ -12,7 +12,7 @@ torch.set_num_threads(1)
 from style_nb.encoders import Encoder, Shape, encoder, random_weights
 from style_nb.gallery import sample
 from style_nb.pictures import load_picture, to_pil
-import style_nb.all
+import style_nb.all  # noqa: F401, all of it is loaded before what is alive is frozen
 
 # what is imported stays: a Session that closes collects garbage, and this way looks at its own objects only
 gc.collect()

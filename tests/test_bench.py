@@ -1,7 +1,7 @@
 "The benchmark measures what it says: both sides minimise the same, the clock runs for the engine alone"
 import sys
 from pathlib import Path
-import pytest, torch
+import pytest
 from style_nb.encoders import encoder
 from style_nb.pictures import load_picture, resize
 from style_nb.recipe import named_recipe

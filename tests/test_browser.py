@@ -1,7 +1,8 @@
 """The Studio in a real JupyterLab, in headless Chromium driven by Playwright. Needs both; see CONTRIBUTING.
 
-STUDIO_BARS=1: the bars of speed count in full, for a machine that does nothing else; STUDIO_SHOTS=folder: screenshots; CHROMIUM=path: which browser;
-STUDIO_SERVER=path: the Python whose Lab, Notebook or Voila serves, if not this one; the kernel is always this one's."""
+STUDIO_BARS=1: the bars of speed count in full, for a machine that does nothing else; STUDIO_SHOTS=folder:
+screenshots; CHROMIUM=path: which browser; STUDIO_SERVER=path: the Python whose Lab, Notebook or Voila serves, if not
+this one; the kernel is always this one's."""
 import contextlib, json, os, re, secrets, shutil, signal, socket, subprocess, sys, time, urllib.error, urllib.request
 from pathlib import Path
 import pytest
@@ -42,7 +43,8 @@ def server_command(kind, folder, port, token):
 
 @contextlib.contextmanager
 def server(kind, folder, home, timeout=120):
-    "JupyterLab or Notebook over a folder, or Voila over a notebook; gives its address and token, and ends it by its own pid."
+    """JupyterLab or Notebook over a folder, or Voila over a notebook; gives its address and token, and ends it by
+    its own pid."""
     for d in ('cfg/labconfig', 'data/kernels/python3'): (home/d).mkdir(parents=True)
     (home/'cfg/labconfig/default_setting_overrides.json').write_text(json.dumps(OVERRIDES))
     (home/'data/kernels/python3/kernel.json').write_text(json.dumps(SPEC))
@@ -120,9 +122,13 @@ print(f"process {os.getpid()}; the same bytes: {same if studio.code.value else '
 SMALL = ["from style_nb.all import *", "one = Studio('astronaut', 'swirls', size=96, steps=100000)\none",
     "two = Studio('cat', 'dots', size=96, steps=100000, optimizer='adam')\ntwo"]
 PIXELS = '''async el => {
-  for (;;) { try { await el.decode() } catch {} if (el.complete && el.naturalWidth) break; await new Promise(r => setTimeout(r, 20)) }  // a picture may just be on its way
+  for (;;) {  // a picture may just be on its way
+    try { await el.decode() } catch {}
+    if (el.complete && el.naturalWidth) break;
+    await new Promise(r => setTimeout(r, 20)) }
   const c = document.createElement('canvas'); c.width = el.naturalWidth; c.height = el.naturalHeight;
-  const g = c.getContext('2d'); g.drawImage(el, 0, 0); return Array.from(g.getImageData(0, 0, c.width, c.height).data.filter((v, i) => i % 101 == 0)); }'''
+  const g = c.getContext('2d'); g.drawImage(el, 0, 0);
+  return Array.from(g.getImageData(0, 0, c.width, c.height).data.filter((v, i) => i % 101 == 0)); }'''
 
 def write(path, cells, nb=None):
     import nbformat
@@ -215,7 +221,8 @@ def a_layer_slider_moves_a_run_that_paints(page):
     shot(page, 'painting')
 
 def fast_enough(page):
-    "Bars of issue 7: 10 steps/s while the page is live, half a second from the slider's release to a canvas that shows it."
+    """Bars of issue 7: 10 steps/s while the page is live, half a second from the slider's release to a canvas
+    that shows it."""
     at(page, 'tv_weight').scroll_into_view_if_needed()
     track, waits = at(page, 'tv_weight').locator('.noUi-target').bounding_box(), []
     n, start = steps_done(page), time.perf_counter()
@@ -343,9 +350,10 @@ def memory(page):
     return int(Path(f'/proc/{pid}/statm').read_text().split()[1])*os.sysconf('SC_PAGE_SIZE')/2**20
 
 def running_the_cell_again_closes_the_first_and_frees_its_memory(page):
-    "Bar of issue 7: ten times open, paint and close leave less than 50 MB; without STUDIO_BARS three times, as one left open holds twice that."
+    """Bar of issue 7: ten times open, paint and close leave less than 50 MB; without STUDIO_BARS three times, as
+    one left open holds twice that."""
     linux, held = sys.platform.startswith('linux'), []
-    for i in range(STUDIOS):
+    for _ in range(STUDIOS):
         run_cell(page, 'steps=100000')
         until(lambda: 'ready' in status(page), 60)
         assert page.locator('.sn-studio').count() == 1
@@ -372,7 +380,8 @@ def no_error_in_page_or_log(page, *but):
     assert not [l for l in lines if re.match(r'\[(E |\w+\] (ERROR|CRITICAL))', l) or 'Traceback' in l], lines
 
 def without_subshells_and_two_at_once(page):
-    "The other way for messages, as in older Labs: all handlers in the kernel's main thread. Two Studios, each heeds its own sliders."
+    """The other way for messages, as in older Labs: all handlers in the kernel's main thread. Two Studios, each
+    heeds its own sliders."""
     url = f'{page.base}/lab/api/settings/@jupyterlab/apputils-extension:kernels-settings'
     request = urllib.request.Request(url, json.dumps(dict(raw='{"commsOverSubshells": "disabled"}')).encode(),
         {'Authorization': f'token {page.token}', 'Content-Type': 'application/json'}, method='PUT')

@@ -44,7 +44,8 @@ def pixels(path):
     with Image.open(path) as im: return im.size, im.convert('RGB').tobytes()
 
 def fails(run, files, words, *want, code=None, said=''):
-    "The command fails in one line on stderr that holds all of `want` and leaves no file; stdout is empty or begins with `said`"
+    """The command fails in one line on stderr that holds all of `want` and leaves no file; stdout is empty or
+    begins with `said`"""
     got, out, err = run(*words)
     assert got == code if code else got not in (0, None), (got, out, err)
     assert out == '' or said and out.startswith(said) and out.count('\n') == 1, out

@@ -2,7 +2,8 @@
 import pytest, torch
 from fastai.callback.core import Callback
 from hypothesis import given, settings, strategies as st
-from style_nb.colour import COLOUR_METHODS, colour_statistics, finish_colours, from_oklab, lend_colours, luminance, match_colours, to_oklab
+from style_nb.colour import (COLOUR_METHODS, colour_statistics, finish_colours, from_oklab, lend_colours, luminance,
+    match_colours, to_oklab)
 from style_nb.gallery import sample
 from style_nb.pictures import load_picture, resize
 from style_nb.transfer import stylize
@@ -130,7 +131,7 @@ def test_oklab_of_known_colours():
 @pytest.mark.parametrize('space', ['luma', 'oklab'])
 def test_odd_pictures_lend_and_borrow(pics, space):
     photo = pics[0]
-    for name, x in odd(photo).items():
+    for x in odd(photo).values():
         assert torch.isfinite(lend_colours(x, photo, space)).all()
         y = lend_colours(photo, x, space)
         assert (y.amax(1) - y.amin(1)).max() < 5e-3, 'grey has no colour to lend'

@@ -1,11 +1,11 @@
 "Comparing: figures with known answers"
-import numpy as np, pytest, torch
-from skimage.metrics import structural_similarity
-from style_nb.comparing import at_fidelity, band_distances, colour_distance, fidelity, laplacian_bands, retrieval, sliced_wasserstein
+import pytest, torch
+from style_nb.comparing import (at_fidelity, band_distances, colour_distance, fidelity, laplacian_bands, retrieval,
+    sliced_wasserstein)
 from style_nb.colour import luminance
 from style_nb.encoders import encoder
 from style_nb.gallery import sample, samples
-from style_nb.pictures import load_picture, resize, to_pil
+from style_nb.pictures import load_picture, to_pil
 
 @pytest.fixture(scope='module')
 def cat(): return load_picture(sample('cat'), 160)

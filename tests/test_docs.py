@@ -10,11 +10,13 @@ import style_nb.all as public
 from style_nb.recipe import Recipe, recipe_table
 
 # a name of the star import has to be documented, and so has one that it brought in 0.1.0
-LEFT_OUT = """Average Controls ContentLoss Encoder EncoderPrecision FeatureHooks Guard LiveView LossTerm Picture Pyramid Result Shared Shares
-    Snapshots StartLoss StyleLoss Sweep TVLoss Within at_fidelity band_distances barycentre best_match colour_distance colour_masks
-    compatibility contact_sheet content_loss explore_contrast explore_gram explore_layers explore_reversion explore_tiles from_afar from_unit
-    gradient_maps gram_errors granularity_sweep local_contrast mask_from_strokes masks_from_strokes match_histogram new_dark open_picture
-    picture_learner plot_shares presence retrieval show_contrast sigmoid_contrast style_loss to_unit tones tv_loss under_paint""".split()
+LEFT_OUT = """Average Controls ContentLoss Encoder EncoderPrecision FeatureHooks Guard LiveView LossTerm Picture
+    Pyramid Result Shared Shares Snapshots StartLoss StyleLoss Sweep TVLoss Within at_fidelity band_distances
+    barycentre best_match colour_distance colour_masks compatibility contact_sheet content_loss explore_contrast
+    explore_gram explore_layers explore_reversion explore_tiles from_afar from_unit gradient_maps gram_errors
+    granularity_sweep local_contrast mask_from_strokes masks_from_strokes match_histogram new_dark open_picture
+    picture_learner plot_shares presence retrieval show_contrast sigmoid_contrast style_loss to_unit tones tv_loss
+    under_paint""".split()
 CONSTANTS = ['CONTENT_KINDS', 'ENCODERS', 'NOISES', 'STYLE_KINDS']
 
 

@@ -1,11 +1,11 @@
 "Enlarging: the start term, and the look at other sizes"
-import numpy as np, pytest, torch, torch.nn.functional as F
+import pytest, torch, torch.nn.functional as F
 from fastai.callback.core import Callback
 from style_nb.enlarging import enlarge, fine_energy, look_drift
 from style_nb.callbacks import History
 from style_nb.encoders import encoder
 from style_nb.learner import StartLoss, picture_learner
-from style_nb.pictures import load_picture, resize, to_pil
+from style_nb.pictures import load_picture, resize
 from style_nb.recipe import Recipe
 from style_nb.transfer import stylize
 

@@ -1,8 +1,10 @@
-"The Studio in Notebook 7 and as a Voila page, in headless Chromium; servers, browser and steps are those of test_browser"
-import os, re, subprocess
+"""The Studio in Notebook 7 and as a Voila page, in headless Chromium; servers, browser and steps are those of
+test_browser"""
+import re, subprocess
 import pytest
-from test_browser import BIG, CHROMIUM, SERVER, SHOTS, a_broken_upload_says_so, a_layer_slider_moves_a_run_that_paints, at, chromium, lesson, no_error_in_page_or_log, open_notebook, pause_pin_compare, \
-    server, status, steps_done, the_lesson_ran_without_an_error, until, write
+from test_browser import (BIG, CHROMIUM, SERVER, SHOTS, a_broken_upload_says_so,
+    a_layer_slider_moves_a_run_that_paints, at, chromium, lesson, no_error_in_page_or_log, open_notebook,
+    pause_pin_compare, server, status, the_lesson_ran_without_an_error, until, write)
 
 def missing(module):
     find = f'import importlib.util, sys; sys.exit(importlib.util.find_spec({module!r}) is None)'

@@ -36,7 +36,8 @@ def test_rich_everywhere(name, n=32): # a Gram matrix is an average over space
     assert np.percentile(g[:h*n, :w*n].reshape(h, n, w, n).std((1, 3)), 2) > .03
 
 def test_same_seed_same_bytes_in_another_process():
-    code = "import hashlib; from style_nb.painting import paint; print(hashlib.sha256(paint('swirls', size=160).tobytes()).hexdigest())"
+    code = ("import hashlib; from style_nb.painting import paint; "
+        "print(hashlib.sha256(paint('swirls', size=160).tobytes()).hexdigest())")
     there = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout.strip()
     assert hashlib.sha256(paint('swirls', size=160).tobytes()).hexdigest() == there
 

@@ -1,5 +1,6 @@
-"Every lesson has its parts; every checker accepts its solution and refuses wrong answers. Parts are found by cell tags: exercise, checker, solution, wrong."
-import ast, json, os, re
+"""Every lesson has its parts; every checker accepts its solution and refuses wrong answers. Parts are found by cell
+tags: exercise, checker, solution, wrong."""
+import ast, json, re
 from pathlib import Path
 import pytest
 from style_nb.teaching import Verdict, checkers
@@ -64,7 +65,8 @@ def test_a_figure_is_followed_by_words(name):
 
 def is_figure(c): return any(k.startswith('image/') for o in c.get('outputs', []) for k in o.get('data', {}))
 def unsaid(book):
-    "Indices of figures with a heading, or nothing, where a sentence about them should be; figures in neighbouring cells, or with a table between, share one."
+    """Indices of figures with a heading, or nothing, where a sentence about them should be; figures in
+    neighbouring cells, or with a table between, share one."""
     md = [i for i, c in enumerate(book) if c['cell_type'] == 'markdown'] + [None]
     after = {i: next(j for j in md if j is None or j > i) for i, c in enumerate(book) if is_figure(c)}
     return [i for i, j in after.items() if j is None or not re.match(r'(?!#)(\S+\s+){4}', text(book[j]))]

@@ -1,4 +1,5 @@
-"Losses against formulas written again in float64 NumPy, gradients against finite differences, and the promises of the units"
+"""Losses against formulas written again in float64 NumPy, gradients against finite differences, and the promises of
+the units"""
 import copy
 import numpy as np, pytest, torch
 from fastai.callback.core import Callback
@@ -93,7 +94,8 @@ def test_gram_forgets_places_but_not_channels():
     st.integers(0, 99))
 @settings(max_examples=40, deadline=None)
 def test_gram_distance(b, c, h, w, away, seed):
-    "Against float64, in fp32 and bf16, however near the target is: a 16-bit Gram matrix would be off by its own thousandth"
+    """Against float64, in fp32 and bf16, however near the target is: a 16-bit Gram matrix would be off by its own
+    thousandth"""
     g = torch.Generator().manual_seed(seed)
     f = torch.rand(b, c, h, w, generator=g)
     for dtype, tol in ((torch.float32, 1e-4), (torch.bfloat16, 2e-2)):
@@ -163,7 +165,8 @@ def test_tv_is_a_mean(kind):
 @settings(max_examples=30)
 @given(st.floats(0, 1.57), st.integers(0, 99))
 def test_isotropic_tv_does_not_ask_for_the_direction(turn, seed):
-    "A smooth slope of any direction scores its length; the absolute kind up to root 2 of it. Along one axis the two are one"
+    """A smooth slope of any direction scores its length; the absolute kind up to root 2 of it. Along one axis the
+    two are one"""
     y, x = (torch.arange(24.)[:, None] - 12)*.02, (torch.arange(24.) - 12)*.02
     slope = (np.cos(turn)*y + np.sin(turn)*x + .5).expand(1, 3, 24, 24).double()
     iso, ab = (tv_loss(slope, k).item() for k in ('isotropic', 'absolute'))

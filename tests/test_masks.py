@@ -224,7 +224,8 @@ def test_masks_on_the_command_line(photo, painting, painting2, tmp_path, monkeyp
     for n, x in dict(photo=photo, a=painting, b=painting2, left=halves(64, 64).expand(1, 3, -1, -1),
             right=1 - halves(64, 64).expand(1, 3, -1, -1)).items():
         save_picture(x, f'{n}.png')
-    words = 'stylize photo.png a.png b.png -o out.png --size 48 --steps 3 --mask left.png --mask right.png --content-mask left.png'
+    words = ('stylize photo.png a.png b.png -o out.png --size 48 --steps 3 '
+        '--mask left.png --mask right.png --content-mask left.png')
     assert main(words.split()) == 0
     r = Recipe.load('out.png')
     assert [m['name'] for m in r.masks] == ['left.png', 'right.png'] and r.content_mask['name'] == 'left.png'

@@ -121,7 +121,8 @@ def test_wheel(tmp_path):
         assert f'License-File: {o}' in lines
         assert (meta/'licenses'/o).read_bytes() == (root/o).read_bytes()
     assert 'style_nb = style_nb.cli:main' in (meta/'entry_points.txt').read_text()
-    code = 'import style_nb; from style_nb.all import *; assert all(sample(o.name) for o in samples()); print(style_nb.__file__)'
+    code = ('import style_nb; from style_nb.all import *; assert all(sample(o.name) for o in samples()); '
+        'print(style_nb.__file__)')
     r = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], cwd=empty, capture_output=True, text=True,
         env={**os.environ, 'PYTHONPATH': str(installed), 'OMP_NUM_THREADS': '1'})
     assert r.returncode == 0, r.stderr

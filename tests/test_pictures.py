@@ -231,7 +231,8 @@ def test_fit_size(hw, size, want): assert fit_size(hw, size) == want
 
 @given(*[st.integers(4, 60)]*4)
 def test_middle(h, w, th, tw):
-    "A window of the picture, in its middle, as large as can be, in the proportions asked for; itself, when only rounding differs."
+    """A window of the picture, in its middle, as large as can be, in the proportions asked for; itself, when only
+    rounding differs."""
     x = torch.arange(h*w).view(1, 1, h, w)
     y = middle(x, (th, tw))
     mh, mw = y.shape[-2:]

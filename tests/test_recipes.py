@@ -54,7 +54,8 @@ def athalye(F, P, S, x, content, style):
     return c + s + 100*2*sum(l2_loss(d)/d.size for d in steps(255*x))
 
 def w2(F, S):
-    "Means and covariances with 1e-4 added, the root by SciPy; peers.md writes A^½ B A^½, and either way round the trace is the same"
+    """Means and covariances with 1e-4 added, the root by SciPy; peers.md writes A^½ B A^½, and either way round
+    the trace is the same"""
     widened = lambda X: np.cov(X, bias=True) + 1e-4*np.eye(len(X))
     A, B = widened(F), widened(S)
     R = scipy.linalg.sqrtm(A).real

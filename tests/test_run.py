@@ -440,7 +440,7 @@ def test_gpu_convolutions_are_repeatable_while_any_run_goes_on(go, monkeypatch, 
     second.join()
     assert seen == [True] and torch.backends.cudnn.deterministic == before
     def fail(learn): raise KeyError('no')
-    with pytest.raises(Exception): go(cbs=[At(1, fail)])
+    with pytest.raises(KeyError): go(cbs=[At(1, fail)])
     assert torch.backends.cudnn.deterministic == before
 
 @pytest.mark.parametrize('kind', KINDS)
@@ -936,7 +936,8 @@ def two_loops(S, Y, g, guess):
 
 @given(st.integers(1, 12), st.integers(1, 5), st.sampled_from([1., 3.]), st.sampled_from([1., 1.8]), st.integers(0, 99))
 def test_lbfgs_steps_are_the_textbooks(steps, history, chroma, eager, seed):
-    "Every step down a bowl, against two loops over vectors in float64; where the bowl is hollow, the step is not remembered"
+    """Every step down a bowl, against two loops over vectors in float64; where the bowl is hollow, the step is
+    not remembered"""
     gen = torch.Generator().manual_seed(seed)
     n, a = 45, torch.randn(45, 45, generator=gen)
     hessian, x, slope = (a @ a.T/n + .1*torch.eye(n), torch.randn(1, 3, 3, 5, generator=gen).requires_grad_(),

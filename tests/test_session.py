@@ -11,7 +11,7 @@ from style_nb.transfer import stylize
 @pytest.fixture
 def make(photo, painting, painting2):
     "Sessions that are closed after the test, and leave no thread"
-    made, before = [], threading.active_count()
+    made = []
     def make(content=photo, style=painting, **kwargs):
         made.append(Session(content, style, **dict(size=48, steps=12, device='cpu') | kwargs))
         return made[-1]
@@ -179,7 +179,8 @@ def test_a_picture_by_other_weights(make, tmp_path, photo, painting, refused):
     assert 'other weights' not in s.note
 
 def test_a_session_has_no_last_steps(make, tmp_path, photo, painting, refused):
-    "Another encoder for them is refused, not dropped without a word; the settings of a picture that had one are taken with a word"
+    """Another encoder for them is refused, not dropped without a word; the settings of a picture that had one are
+    taken with a word"""
     words = "finish is 'random'", 'no last steps', 'finish=None', 'use stylize'
     refused(lambda: make(finish='random', finish_steps=1), *words)
     s = make()
@@ -297,7 +298,8 @@ def test_the_name_of_the_recipe(make):
 
 @pytest.mark.slow
 def test_python_may_end_while_a_run_paints():
-    code = "from style_nb.session import Session; s = Session('cat', 'dots', size=32, device='cpu'); s.step(2).settle(); s.start(); print(s.done > 0)"
+    code = ("from style_nb.session import Session; s = Session('cat', 'dots', size=32, device='cpu'); "
+        "s.step(2).settle(); s.start(); print(s.done > 0)")
     r = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=120)
     assert (r.returncode, r.stdout.split(), r.stderr) == (0, ['True'], '')
 

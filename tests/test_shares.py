@@ -1,5 +1,5 @@
 "Shares of the gradient against gradients taken one by one, and weights balanced by them"
-import numpy as np, pandas as pd, pytest, torch
+import numpy as np, pytest, torch
 from fastai.callback.core import Callback
 from hypothesis import given, settings, strategies as st
 from style_nb.callbacks import LBFGSStep, lbfgs
@@ -75,7 +75,8 @@ def test_styles_of_a_blend_add_up(photo, painting, painting2, enc):
 @pytest.mark.parametrize('kw', [dict(), dict(style_masks=True), dict(blend=[2, 1, 3]), dict(mix='barycentre',
     two=True)], ids=str)
 def test_styles_in_regions_add_up(photo, painting, painting2, enc, kw):
-    "Each region's styles together pull as the region does, and nobody pulls where its mask is black but by what layers see of it"
+    """Each region's styles together pull as the region does, and nobody pulls where its mask is black but by what
+    layers see of it"""
     left, kw = (torch.arange(64) < 32).float().expand(1, 1, 64, 64), dict(kw)
     styles, masks = (([painting, painting2], [left, 1 - left]) if kw.pop('two', False)
         else ([painting, painting2, photo.flip(2)], [left, 1 - left, left]))

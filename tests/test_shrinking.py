@@ -7,7 +7,8 @@ import time
 import pytest
 import torch
 from style_nb.cli import main
-from style_nb.encoders import DATA, ENCODERS, Encoder, Shape, at_hand, encoder, encoder_card, packaged, random_weights, read_encoder, weights_digest
+from style_nb.encoders import (DATA, ENCODERS, Encoder, Shape, at_hand, encoder, encoder_card, packaged,
+    random_weights, read_encoder, weights_digest)
 from style_nb.fitting import Halt
 from style_nb.gallery import samples
 from style_nb.pictures import load_picture, save_picture

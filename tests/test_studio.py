@@ -323,7 +323,16 @@ def test_ten_studios_leave_less_than_50_mb():
 
 @pytest.mark.slow
 def test_all_imports_without_ipywidgets():
-    code = "import sys; sys.modules['ipywidgets'] = None\nfrom style_nb.all import *\ntry: Studio('cat', 'swirls', size=48)\nexcept ImportError as e: print(e)\nb = explore_masks(sample('cat'), size=48, strokes={'mask': [dict(points=[[.2, .5], [.8, .5]], radius=.1)]}); b._ipython_display_(); print(b, b.masks['mask'].shape)\nprint(Session('cat', 'swirls', size=48).state)"
+    code = '''
+import sys
+sys.modules['ipywidgets'] = None
+from style_nb.all import *
+try: Studio('cat', 'swirls', size=48)
+except ImportError as e: print(e)
+b = explore_masks(sample('cat'), size=48, strokes={'mask': [dict(points=[[.2, .5], [.8, .5]], radius=.1)]})
+b._ipython_display_()
+print(b, b.masks['mask'].shape)
+print(Session('cat', 'swirls', size=48).state)'''
     out = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=300)
     assert (out.returncode == 0 and 'pip install ipywidgets' in out.stdout and 'To draw: pip install' in out.stdout
         and 'DrawnMasks: mask' in out.stdout and out.stdout.endswith('ready\n')), out

@@ -1,11 +1,10 @@
 "Sweeps: grids, files, kills, failures, processes"
-import json, os, signal, subprocess, sys, time
-from pathlib import Path
-import numpy as np, pytest, torch
+import os, signal, subprocess, sys, time
+import pytest, torch
 from PIL import Image
 from style_nb.pictures import contact_sheet, load_picture, to_pil
 from style_nb.recipe import Recipe
-from style_nb.sweeping import Sweep, combinations, matrix, paint_item, sweep
+from style_nb.sweeping import combinations, matrix, sweep
 from style_nb.transfer import Shared, stylize
 
 FEW = dict(size=48, steps=3, levels=1, content_weights='relu2_1', style_weights=['relu1_1', 'relu2_1'], progress=False)
@@ -90,7 +89,8 @@ def workers_alive():
 @pytest.mark.slow
 @pytest.mark.parametrize('workers', [1, 2])
 def test_killed_and_continued(photo, painting, tmp_path, workers):
-    "kill -9 in the middle of twelve, continued by another process: nothing lost, nothing done twice, and its workers end with it"
+    """kill -9 in the middle of twelve, continued by another process: nothing lost, nothing done twice, and its
+    workers end with it"""
     (tmp_path/'go.py').write_text(SCRIPT)
     to_pil(photo).save(tmp_path/'a.png')
     to_pil(painting).save(tmp_path/'b.png')

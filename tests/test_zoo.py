@@ -125,7 +125,7 @@ def test_a_blend_is_places_pooled(kind, seed):
 def test_pooled_places_are_in_proportion(parts):
     got = pool_places([torch.full((n, 1), float(i)) for i, (n, _) in enumerate(parts)], [w for _, w in parts])
     total = sum(w for _, w in parts)
-    for i, (n, w) in enumerate(parts):
+    for i, (_, w) in enumerate(parts):
         assert abs(int((got == i).sum()) - len(got)*w/total) <= 1 + len(parts)/2 and (w > 0 or not (got == i).any())
     assert (len(got) >= min(n*total/w for n, w in parts if w)*.99 - len(parts)
         or len(got) >= max(n for n, _ in parts) - len(parts))

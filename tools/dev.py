@@ -53,16 +53,17 @@ def demo(*args):
     return sh(tool('style_nb'), 'demo', '-o', 'demo', *args)
 
 def test(*args):
-    "run every notebook and every test"
-    steps = {'notebooks': lambda: sh(tool('nbdev-test'), '--n-workers', '2', '--do-print', '--timing',
-        OMP_NUM_THREADS='1'),
-        'pytest': lambda: sh(tool('python'), '-m', 'pytest', '-q', '-n', '2', '--dist', 'worksteal', '--durations=5',
-            *args, OMP_NUM_THREADS='1')}
+    "read the code with ruff, run every notebook and every test"
+    steps = dict(
+        ruff=[tool('ruff'), 'check', '--no-cache'],
+        notebooks=[tool('nbdev-test'), '--n-workers', '2', '--do-print', '--timing'],
+        pytest=[tool('python'), '-m', 'pytest', '-q', '-n', '2', '--dist', 'worksteal', '--durations=5', *args],
+    )
     failed = []
-    for name, step in steps.items():
+    for name, command in steps.items():
         print(f'== {name}', flush=True)
         start = time.time()
-        if step(): failed.append(name)
+        if sh(*command, OMP_NUM_THREADS='1'): failed.append(name)
         print(f'== {name}: {"FAILED" if name in failed else "passed"} in {time.time()-start:.0f} s', flush=True)
     if failed: print('Failed: ' + ' and '.join(failed), file=sys.stderr)
     return bool(failed)
