@@ -8,13 +8,7 @@ Docs: https://style-nb.github.io/style_nb/cli.html.md"""
 from __future__ import annotations
 import argparse
 import sys
-from .tasks import (
-    ablate_words, contrast_words, demo_words, list_encoders, list_recipes, list_samples, matrix_words,
-    palette_words, rank_words, recolour_words, revert_words, run_ablate, run_contrast, run_demo, run_matrix,
-    run_palette, run_rank, run_recolour, run_revert, run_shrink, run_stylize, run_tile, shrink_words,
-    stylize_words, tile_words)
-# for those who import them from here:
-from .tasks import FIGURES
+from .tasks import *
 from .words import recipe_of, recipe_words
 
 # %% auto #0

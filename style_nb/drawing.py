@@ -90,9 +90,9 @@ def put(self:DrawnMasks,
 )->DrawnMasks:
     "Draw all anew; `undo` goes back."
     new = self.read(strokes)
-    if new != self.strokes or files is not None: self.past.append((self.strokes, self.files))
-    self.strokes = new
-    if files is not None: self.files = files
+    files = self.files if files is None else files
+    if new != self.strokes or files is not self.files: self.past.append((self.strokes, self.files))
+    self.strokes, self.files = new, files
     return self
 
 @patch
@@ -219,16 +219,12 @@ def pad_html()->str:
     return f'<canvas style="{over}"></canvas>{wakes}'
 
 # %% ../nbs/83_drawing.ipynb #53df1c6d
-def _called(control, name):
-    control.add_class(name)
-    return control
-
 @patch
 def _pad(self:DrawnMasks):
     "The picture, and the canvas over it."
     whole = dict(grid_area='1 / 1', margin='0', width='100%')
-    self.view = _called(w.Image(format='jpeg', layout=dict(**whole)), 'sn-tinted')
-    over = _called(w.HTML(pad_html(), layout=dict(height='100%', **whole)), 'sn-pad')
+    self.view = w.Image(format='jpeg', layout=whole).add_class('sn-tinted')
+    over = w.HTML(pad_html(), layout=dict(height='100%', **whole)).add_class('sn-pad')
     height, width = self.hw
     most = f'{round(480*min(1, width/height))}px'
     layout = dict(width='100%', max_width=most, grid_template_columns='minmax(0, 1fr)')
@@ -236,13 +232,13 @@ def _pad(self:DrawnMasks):
 
 def _choice(options, name):
     look = dict(style=dict(button_width='auto'), layout=dict(width='auto', margin='0'))
-    return _called(w.ToggleButtons(options=options, **look), name)
+    return w.ToggleButtons(options=options, **look).add_class(name)
 
 @patch
 def _button(self:DrawnMasks, name, icon, do):
     button = w.Button(description=name, icon=icon, layout=dict(width='auto'))
     button.on_click(lambda _: self.attempt(do))
-    return _called(button, f'sn-{name.lower()}')
+    return button.add_class(f'sn-{name.lower()}')
 
 # %% ../nbs/83_drawing.ipynb #85dcd0be
 @patch
@@ -251,10 +247,9 @@ def _tools(self:DrawnMasks):
     self.region = _choice(list(self.strokes), 'sn-region')
     self.tool = _choice(['brush', 'outline', 'eraser'], 'sn-tool')
     slider = dict(step=.005, readout_format='.3f', layout=wide())
-    self.radius = w.FloatSlider(min=.005, max=.2, value=.04, **slider)
+    self.radius = w.FloatSlider(min=.005, max=.2, value=.04, **slider).add_class('sn-radius')
     self.softness = w.FloatSlider(min=0, max=.1, value=self.soft, continuous_update=False, **slider)
-    _called(self.radius, 'sn-radius')
-    _called(self.softness, 'sn-softness')
+    self.softness.add_class('sn-softness')
     self.buttons = dict(
         Undo=self._button('Undo', 'undo', self.undo),
         Clear=self._button('Clear', 'trash', lambda: self.clear(self.region.value)))
@@ -272,12 +267,12 @@ def _tools(self:DrawnMasks):
 def _texts(self:DrawnMasks):
     "What the page says and hears in words."
     self.state = w.HTML(layout=dict(display='none'))
-    self.wire = _called(w.Textarea(continuous_update=False, layout=dict(display='none')), 'sn-wire')
-    self.message = _called(w.HTML(layout=dict(min_height='24px')), 'sn-said')
-    self.shares = _called(w.HTML(), 'sn-shares')
+    self.wire = w.Textarea(continuous_update=False, layout=dict(display='none')).add_class('sn-wire')
+    self.message = w.HTML(layout=dict(min_height='24px')).add_class('sn-said')
+    self.shares = w.HTML().add_class('sn-shares')
     tall = lambda height: dict(width='100%', height=height)
-    self.text = _called(w.Textarea(continuous_update=False, layout=tall('110px')), 'sn-strokes')
-    self.code = _called(w.Textarea(layout=tall('160px')), 'sn-code')
+    self.text = w.Textarea(continuous_update=False, layout=tall('110px')).add_class('sn-strokes')
+    self.code = w.Textarea(layout=tall('160px')).add_class('sn-code')
     self.text.observe(lambda c: c['new'] == self.as_json() or self.attempt(lambda: self.put(c['new'])), 'value')
     self.wire.observe(lambda c: self.attempt(lambda: self._hear(c['new'])), 'value')
 
@@ -291,10 +286,10 @@ def _board(self:DrawnMasks):
     look = w.HTML(f"<style>{upload_look(sn_upload_mask='Mask file')}</style>", layout=dict(display='none'))
     top = w.HBox([left, right, self.state, self.wire, look], layout=dict(flex_flow='row wrap'))
     layout = dict(width='100%', max_width='480px', display='none', margin='4px 0')
-    self.painted = _called(w.Image(format='jpeg', layout=layout), 'sn-painted')
+    self.painted = w.Image(format='jpeg', layout=layout).add_class('sn-painted')
     more = w.Accordion([w.VBox([self.text]), w.VBox([self.code])],
                        titles=('Strokes as text', 'Copy as code'), selected_index=None)
-    return _called(w.VBox([top, self.painted, more], layout=dict(max_width='920px')), 'sn-board')
+    return w.VBox([top, self.painted, more], layout=dict(max_width='920px')).add_class('sn-board')
 
 # %% ../nbs/83_drawing.ipynb #b28da44a
 @patch

@@ -9,16 +9,14 @@ from __future__ import annotations
 from fastcore.meta import delegates
 from .pictures import load_picture, show_pictures, to_pil
 from .contrast import CHANNELS, lower_contrast
-from .encoders import encoder, layer_names, ENCODERS
+from .encoders import ENCODERS, encoder
 from .planning import Shared
 from .transfer import reconstruct
 from .palettes import palette
 from .reversion import revert
 from .tiling import tile
 from .widgets import Explorer, explore, log_range
-from .drawing import DrawnMasks
-# for those who import them from here:
-from .drawing import BRUSH, PIXEL, TINTS, pad_html
+from .drawing import BRUSH, PIXEL, TINTS, DrawnMasks, pad_html
 
 # %% auto #0
 __all__ = ['explore_gram', 'explore_contrast', 'explore_tiles', 'explore_layers', 'explore_reversion', 'explore_masks', 'TINTS',
@@ -35,7 +33,7 @@ def _grey(m):
 
 def _stages(kind):
     "The first ReLU of each stage of an encoder."
-    return [l for l in layer_names(ENCODERS[kind].depths) if l.startswith('relu') and l.endswith('_1')]
+    return [f'relu{stage}_1' for stage, _ in enumerate(ENCODERS[kind].depths, 1)]
 
 def explore_gram(
     picture,             # Anything `load_picture` reads
@@ -46,7 +44,7 @@ def explore_gram(
     x = load_picture(picture, size)
     enc = encoder(kind)
     layers = [l for l in _stages(kind) if min(x.shape[-2:]) >= enc.min_side([l])]
-    maps = {l: f.float()[0] for l, f in enc(x, layers).items()}
+    maps = {l: f[0].float() for l, f in enc(x, layers).items()}
     def cell(layer='relu2_1', first=0, second=1):
         a, b = maps[layer][first], maps[layer][second]
         titles = [layer, f'channel {first}', f'channel {second}', f'product, mean {(a*b).mean().item():.3g}']

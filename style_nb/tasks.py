@@ -10,7 +10,7 @@ import argparse
 import sys
 import time
 from pathlib import Path
-from .words import add_output, add_picture, given, recipe_of, recipe_words
+from .words import add_options, add_output, add_picture, given, recipe_of, recipe_words
 
 # %% auto #0
 __all__ = ['FIGURES', 'stylize_words', 'run_stylize', 'recolour_words', 'run_recolour', 'shrink_words', 'run_shrink',
@@ -24,13 +24,17 @@ def stylize_words(parser):
     add_picture(parser, 'style', 'painting; several are blended', nargs='+')
     add_output(parser)
     recipe_words(parser, also=dict(style_blend='--blend'))
-    parser.add_argument('--mask', action='append', metavar='FILE',
-        help='where a style goes, white on black; once a style, in their order')
-    parser.add_argument('--style-mask', action='append', metavar='FILE',
-        help='which part of a style picture is meant; once a style')
-    parser.add_argument('--content-mask', metavar='FILE', help='where the photo counts')
-    parser.add_argument('--change-mask', metavar='FILE', help='where the photo may change at all')
-    parser.add_argument('--animate', metavar='FILE', help='also write the run as .gif or .mp4')
+    masks = dict(
+        mask='where a style goes, white on black; once a style, in their order',
+        style_mask='which part of a style picture is meant; once a style')
+    add_options(parser, masks, action='append', metavar='FILE')
+    files = dict(
+        content_mask='where the photo counts',
+        change_mask='where the photo may change at all',
+        animate='also write the run as .gif or .mp4')
+    add_options(parser, files, metavar='FILE')
+
+def _say(args, made): print(f'{args.output}: {made}', file=sys.stderr)
 
 def run_stylize(args):
     "Repaint, and write the picture."
@@ -41,12 +45,11 @@ def run_stylize(args):
     if args.animate:
         check_output(args.animate, ('.gif', '.mp4'))
         settings.setdefault('snapshots', 10)
-    settings |= dict(masks=args.mask, style_masks=args.style_mask)
-    settings |= dict(content_mask=args.content_mask, change_mask=args.change_mask)
-    result = stylize(args.content, args.style, **settings)
+    result = stylize(args.content, args.style, masks=args.mask, style_masks=args.style_mask,
+        content_mask=args.content_mask, change_mask=args.change_mask, **settings)
     result.save(args.output)
     if args.animate: result.animate(args.animate)
-    print(f"{args.output}: {result!r}", file=sys.stderr)
+    _say(args, repr(result))
 
 # %% ../nbs/89_tasks.ipynb #2585fb2e
 def recolour_words(parser):
@@ -73,11 +76,12 @@ def shrink_words(parser):
         help="the teacher's weights file, where it is named by its encoder")
     parser.add_argument('--share', type=float, nargs='+', default=[.5], metavar='S',
         help='share of the channels to keep (default: .5), or five numbers of channels')
-    parser.add_argument('--steps', type=int,
-        help='steps of the training after the least squares; 0 is without (default: 800)')
     parser.add_argument('--hold-out', type=int, nargs='+', default=[33], metavar='N',
         help='every Nth picture is kept out and measured on (default: 33), or a number for each folder; 0 is none')
-    parser.add_argument('--seed', type=int, help='seed of the squares cut from the pictures')
+    numbers = dict(
+        steps='steps of the training after the least squares; 0 is without (default: 800)',
+        seed='seed of the squares cut from the pictures')
+    add_options(parser, numbers, type=int)
 
 # %% ../nbs/89_tasks.ipynb #14ebc231
 def run_shrink(args):
@@ -85,8 +89,8 @@ def run_shrink(args):
     from style_nb.shrinking import shrink
     share = args.share[0] if len(args.share) == 1 else args.share
     hold_out = args.hold_out*len(args.pictures) if len(args.hold_out) == 1 else args.hold_out
-    how = dict(weights=args.weights, hold_out=hold_out) | given(args, 'steps', 'seed')
-    made = shrink(args.teacher, args.output, args.pictures, share, **how)
+    how = given(args, 'weights', 'steps', 'seed')
+    made = shrink(args.teacher, args.output, args.pictures, share, hold_out=hold_out, **how)
     print(repr(made), file=sys.stderr)
     if not made.path: raise KeyboardInterrupt
     print(made.table.round(3).to_string())
@@ -123,11 +127,11 @@ def run_palette(args):
         check_output(args.output, FIGURES)
         made = palettes(_named(args.style), **settings)
         _save_figure(made.show(), args.output)
-        return print(f"{args.output}: {len(made)} palettes", file=sys.stderr)
+        return _say(args, f'{len(made)} palettes')
     check_output(args.output)
     result = palette(args.style, **settings)
     result.save(args.output)
-    print(f"{args.output}: {result!r}", file=sys.stderr)
+    _say(args, repr(result))
 
 # %% ../nbs/89_tasks.ipynb #3b10733b
 _JITTERS = dict(
@@ -138,56 +142,60 @@ _JITTERS = dict(
     grow='jitter of scale, as a logarithm',
     recolour='jitter of colour',
 )
+_SWEPT = dict(
+    content='with --sweep, photo to repaint with each',
+    unrelated='with --sweep, photo of another object: palettes are scored against it',
+)
 
 def tile_words(parser):
     add_picture(parser, 'photo', 'photo')
     parser.add_argument('-n', type=int, default=4, help='tiles along each side (default: 4)')
     add_output(parser, 'picture file to write')
-    parser.add_argument('--size', type=int, help="longer side of the result, px (default: the photo's)")
-    parser.add_argument('--seams', help='plain, mirror or blend')
-    for name, text in _JITTERS.items(): parser.add_argument(f'--{name}', type=float, help=text)
-    parser.add_argument('--seamless', action='store_true',
-        help='whole tiles only, so that the result can be tiled itself')
-    parser.add_argument('--seed', type=int, help='seed of the jitter')
-    parser.add_argument('--sweep', type=int, nargs='*', metavar='N',
-        help='a figure instead: tiles and their palettes for several numbers of tiles (default: 1 2 4 8 16)')
-    parser.add_argument('--content', metavar='FILE', help='with --sweep, photo to repaint with each')
-    parser.add_argument('--unrelated', metavar='FILE',
-        help='with --sweep, photo of another object: palettes are scored against it')
-    parser.add_argument('--steps', type=int, help='with --sweep, optimiser steps of each run (default: 200)')
+    add_options(parser, dict(seams='plain, mirror or blend'))
+    add_options(parser, _JITTERS, type=float)
+    seamless = 'whole tiles only, so that the result can be tiled itself'
+    add_options(parser, dict(seamless=seamless), action='store_true')
+    numbers = dict(
+        size="longer side of the result, px (default: the photo's)",
+        seed='seed of the jitter',
+        steps='with --sweep, optimiser steps of each run (default: 200)')
+    add_options(parser, numbers, type=int)
+    several = 'a figure instead: tiles and their palettes for several numbers of tiles (default: 1 2 4 8 16)'
+    add_options(parser, dict(sweep=several), type=int, nargs='*', metavar='N')
+    add_options(parser, _SWEPT, metavar='FILE')
 
 # %% ../nbs/89_tasks.ipynb #39e833e7
 def run_tile(args):
     "Lay tiles, and write them; with --sweep a figure of several numbers of tiles."
     from style_nb.pictures import check_output, load_picture, save_picture
     from style_nb.tiling import granularity_sweep, tile
-    how = dict(seamless=args.seamless) | given(args, 'seams', 'seed', *_JITTERS)
-    swept = given(args, 'content', 'unrelated', 'steps')
+    how = given(args, 'seams', 'seamless', 'seed', *_JITTERS)
+    swept = given(args, *_SWEPT, 'steps')
     if args.sweep is None:
         check_output(args.output)
         for name in swept: raise ValueError(f"--{name} goes with --sweep: add it.")
         tiles = tile(load_picture(args.photo), args.n, **how, **given(args, 'size'))
         save_picture(tiles, args.output)
         height, width = tiles.shape[-2:]
-        return print(f"{args.output}: {args.n} tiles along each side, {width}x{height} px", file=sys.stderr)
+        return _say(args, f'{args.n} tiles along each side, {width}x{height} px')
     check_output(args.output, FIGURES)
     if args.sweep: swept['ns'] = args.sweep
     made = granularity_sweep(args.photo, how=how, **swept, **given(args, 'size'))
     _save_figure(made.show(), args.output)
-    print(f"{args.output}: {made!r}", file=sys.stderr)
+    _say(args, repr(made))
 
 # %% ../nbs/89_tasks.ipynb #6866df00
+_REVERTING = dict(
+    contrast="what is left of the photo's contrast (default: .85)",
+    colours="how far its colours go towards the painting's, 0 to 1 (default: 1)",
+    keep='weight of staying the painting as seen from afar (default: 12); 0 is without',
+    match='weight of looking, at each place, as the photo does where it is most like it (default: 15); 0 is without',
+)
+
 def _reversion_words(parser):
     "What `revert` and `ablate` have in common."
     recipe_words(parser, but=['colours', 'keep'], also=dict(content_weights='--content-layers'))
-    parser.add_argument('--contrast', type=float, help="what is left of the photo's contrast (default: .85)")
-    parser.add_argument('--colours', type=float,
-        help="how far its colours go towards the painting's, 0 to 1 (default: 1)")
-    parser.add_argument('--keep', type=float,
-        help='weight of staying the painting as seen from afar (default: 12); 0 is without')
-    parser.add_argument('--match', type=float,
-        help='weight of looking, at each place, as the photo does where it is most like it (default: 15); '
-             '0 is without')
+    add_options(parser, _REVERTING, type=float)
     parser.add_argument('--masses', action=argparse.BooleanOptionalAction,
         help="give large areas of the photo the painting's contrast (default: yes)")
     parser.add_argument('--own-masses', action='store_true',
@@ -196,8 +204,7 @@ def _reversion_words(parser):
 def _reverting(args):
     "Settings of `revert` from the words given."
     from style_nb.reversion import BARE
-    bare = BARE if args.own_masses else {}
-    return recipe_of(args) | bare | given(args, 'contrast', 'colours', 'keep', 'match', 'masses')
+    return recipe_of(args) | (BARE if args.own_masses else {}) | given(args, *_REVERTING, 'masses')
 
 # %% ../nbs/89_tasks.ipynb #baf4c4e6
 def revert_words(parser):
@@ -228,7 +235,7 @@ def run_revert(args):
     result = revert(args.painting, photo, **_reverting(args))
     result.save(args.output)
     dark = new_dark(result.image, args.painting)['share']
-    print(f"{args.output}: {result!r}; new dark {dark:.1%}", file=sys.stderr)
+    _say(args, f'{result!r}; new dark {dark:.1%}')
 
 def run_ablate(args)->str:
     "Revert with one ingredient changed at a time; write the figure, give the table."
@@ -242,8 +249,8 @@ def run_ablate(args)->str:
 # %% ../nbs/89_tasks.ipynb #90de16ed
 def _lines(rows):
     "Rows of words as lines, the columns one under the other."
-    widths = [max(len(str(word)) for word in column) for column in zip(*rows)]
-    return '\n'.join('  '.join(str(word).ljust(w) for word, w in zip(row, widths)).rstrip() for row in rows)
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return '\n'.join('  '.join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 def rank_words(parser):
     add_picture(parser, 'painting', 'painting')
@@ -269,9 +276,11 @@ def contrast_words(parser):
     add_output(parser, 'picture file to write')
     parser.add_argument('--contrast', type=float,
         help='what is left of it: 1 changes nothing, 0 is one flat colour (default: .5, or 1 with --like)')
-    parser.add_argument('--channels', help='all (default) or luminance, which leaves the colours')
-    parser.add_argument('--like', metavar='PAINTING', help='picture whose contrast is wanted')
-    parser.add_argument('--by', help='with --like: global (default), scale, octave by octave, or histogram')
+    words = dict(
+        channels='all (default) or luminance, which leaves the colours',
+        like='picture whose contrast is wanted',
+        by='with --like: global (default), scale, octave by octave, or histogram')
+    add_options(parser, words)
 
 def run_contrast(args):
     "Lower or match a picture's contrast, write it, and say what became of its tones."
@@ -283,12 +292,11 @@ def run_contrast(args):
     before = after = load_picture(args.picture)
     if args.by == 'histogram': after = match_histogram(before, args.like)
     elif args.like: after = match_contrast(before, args.like, **given(args, 'by'))
-    amount = args.contrast
-    if amount is None and not args.like: amount = .5
-    if amount is not None: after = lower_contrast(after, amount, **given(args, 'channels'))
+    if args.contrast is None and not args.like: args.contrast = .5
+    if args.contrast is not None: after = lower_contrast(after, args.contrast, **given(args, 'channels'))
     save_picture(after, args.output)
     was, now = ['{mean:.2f} ± {deviation:.2f}'.format(**tones(p)) for p in (before, after)]
-    print(f"{args.output}: luminance {was} became {now}", file=sys.stderr)
+    _say(args, f'luminance {was} became {now}')
 
 # %% ../nbs/89_tasks.ipynb #547a2e12
 def matrix_words(parser):
@@ -309,7 +317,7 @@ def run_matrix(args):
     if not any(item.image for item in made.items):
         raise ValueError(made.items[0].error or 'stopped before the first picture')
     save_picture(made.sheet(), args.output)
-    print(f"{args.output}: {made!r}", file=sys.stderr)
+    _say(args, repr(made))
 
 # %% ../nbs/89_tasks.ipynb #a3265fc0
 def list_encoders(args=None)->str:

@@ -8,6 +8,7 @@ Docs: https://style-nb.github.io/style_nb/teaching.html.md"""
 from __future__ import annotations
 import json
 import os
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,18 +25,13 @@ def quick(
     return small if os.environ.get('IN_TEST') else full
 
 # %% ../nbs/85_teaching.ipynb #7c051d3a
+@dataclass(repr=False, eq=False)
 class Verdict:
     "What a checker says: true when the answer is right, else a hint."
-    def __init__(self,
-        name:str,           # Name of the checker
-        right:bool,         # Is the answer right?
-        text:str,           # One line
-        tried:bool=True,    # Was there an answer?
-    ):
-        self.name = name
-        self.right = right
-        self.text = text
-        self.tried = tried
+    name: str            # Name of the checker
+    right: bool          # Is the answer right?
+    text: str            # One line
+    tried: bool = True   # Was there an answer?
 
     def __bool__(self): return self.right
 
@@ -64,7 +60,7 @@ def checker(
         except NotTried as e:
             return Verdict(fn.__name__, False, f"Not tried yet: {e}", False)
         except AssertionError as e:
-            hint = str(e)
+            hint = e
         except Exception as e:
             hint = f"Your answer raised {type(e).__name__}: {' '.join(str(e).split())[:200]}"
         return Verdict(fn.__name__, False, f"Not yet. {hint}")
@@ -76,12 +72,8 @@ def checkers(
 )->SimpleNamespace:    # Its checkers, by name
     "The checkers of a lesson."
     book = json.loads(Path(lesson).read_text(encoding='utf-8'))
-    imports, *cells = [c for c in book['cells'] if c['cell_type'] == 'code']
+    first, *others = [c for c in book['cells'] if c['cell_type'] == 'code']
     names = {}
-    _run_cell(imports, lesson, names)
-    imported = set(names)
-    for c in cells:
-        if 'checker' in c['metadata'].get('tags', []): _run_cell(c, lesson, names)
-    return SimpleNamespace(**{k: names[k] for k in set(names) - imported if k.startswith('check_')})
-
-def _run_cell(cell, lesson, names): exec(compile(''.join(cell['source']), str(lesson), 'exec'), names)
+    for c in [first] + [c for c in others if 'checker' in c['metadata'].get('tags', [])]:
+        exec(compile(''.join(c['source']), str(lesson), 'exec'), names)
+    return SimpleNamespace(**{k: v for k, v in names.items() if k.startswith('check_')})

@@ -10,7 +10,7 @@ import argparse
 from dataclasses import fields
 
 # %% auto #0
-__all__ = ['add_output', 'add_picture', 'given', 'recipe_words', 'recipe_of']
+__all__ = ['add_output', 'add_picture', 'add_options', 'given', 'recipe_words', 'recipe_of']
 
 # %% ../nbs/88_words.ipynb #16c31733
 def add_output(
@@ -28,6 +28,14 @@ def add_picture(
 ):
     "A picture, or several, to read."
     parser.add_argument(name, help=f'{what}: a path or web address', **how)
+
+def add_options(
+    parser,      # The parser of a task
+    texts,       # {name: help}
+    **how,       # For `add_argument`
+):
+    "Options of one kind that may be left out."
+    for name, text in texts.items(): parser.add_argument('--' + name.replace('_', '-'), help=text, **how)
 
 def given(
     args,        # What was said
@@ -56,11 +64,14 @@ def _move(word):
 def _words_of(rule):
     "How a rule of the recipe's table is said."
     from style_nb.recipe import Layers, Moves, Number, Switch
-    if isinstance(rule, Switch): return dict(action=argparse.BooleanOptionalAction)
-    if isinstance(rule, Layers): return dict(nargs='*', type=_weight_of, metavar='LAYER')
-    if isinstance(rule, Moves): return dict(nargs='+', type=_move, metavar='MOVE')
-    if not isinstance(rule, Number): return dict(metavar='NAME')
-    return dict(type=int if rule.whole else float, metavar='N', nargs='+' if rule.many else None)
+    if isinstance(rule, Number):
+        return dict(type=int if rule.whole else float, metavar='N', nargs='+' if rule.many else None)
+    others = {
+        Switch: dict(action=argparse.BooleanOptionalAction),
+        Layers: dict(nargs='*', type=_weight_of, metavar='LAYER'),
+        Moves: dict(nargs='+', type=_move, metavar='MOVE'),
+    }
+    return others.get(type(rule), dict(metavar='NAME'))
 
 def recipe_words(
     parser,         # The parser of a task
@@ -70,16 +81,14 @@ def recipe_words(
     "An option for every field of a recipe; left out they keep the recipe's own value."
     from fastcore.docments import docments
     from style_nb.recipe import Recipe
-    text = 'a named recipe, or a .png or .json that carries one'
-    parser.add_argument('--recipe', default='default', help=text)
-    texts = docments(Recipe)
+    parser.add_argument('--recipe', default='default', help='a named recipe, or a .png or .json that carries one')
+    texts, also = docments(Recipe), also or {}
     for f in fields(Recipe):
         if not f.compare or f.name in but: continue
         rule = f.metadata['rule']
-        names = ['--' + f.name.replace('_', '-')]
-        if also and f.name in also: names.append(also[f.name])
+        names = ['--' + f.name.replace('_', '-'), also.get(f.name)]
         text = f'{texts[f.name]} ({rule.allowed})'.replace('%', '%%')
-        parser.add_argument(*names, dest=f.name, help=text, **_words_of(rule))
+        parser.add_argument(*filter(None, names), dest=f.name, help=text, **_words_of(rule))
 
 # %% ../nbs/88_words.ipynb #22db5e60
 def recipe_of(args)->dict:
