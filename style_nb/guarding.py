@@ -12,7 +12,6 @@ import torch
 from fastai.callback.core import CancelFitException
 from fastai.learner import Learner
 from fastcore.basics import patch, store_attr
-from . import optimising  # noqa: F401, gives a Learner its `objective`
 from .pictures import in_range
 from .learner import StepCallback
 

@@ -7,7 +7,7 @@ Docs: https://style-nb.github.io/style_nb/shares.html.md"""
 # %% ../nbs/52_shares.ipynb #fd10d112
 from __future__ import annotations
 import numpy as np, pandas as pd, torch
-from fastcore.basics import patch
+from fastcore.basics import patch, store_attr
 from fastai.learner import Learner
 from .pictures import Plate, in_range, load_picture, to_pil
 from .learner import StepCallback, LossTerm, StyleLoss, WeightedLayers
@@ -19,7 +19,7 @@ __all__ = ['term_gradients', 'gradient_shares', 'gradient_maps', 'Shares', 'plot
 # %% ../nbs/52_shares.ipynb #1ab3aaf2
 def _pulls(learn, losses, canvas):
     "{term: gradient of weight times term at a canvas} of some losses of a Learner, which is left as it was."
-    kept = {k: getattr(learn, k, None) for k in ('pred', 'features', 'loss', 'loss_grad')}
+    kept = dict(pred=getattr(learn, 'pred', None), features=learn.features)
     terms = {}
     x = canvas.detach().clone().requires_grad_()
     learn.add_term = lambda name, weight, value: terms.update({name: weight*value})
@@ -31,7 +31,7 @@ def _pulls(learn, losses, canvas):
                 for n, v in terms.items()}
     finally:
         del learn.add_term
-        for k, v in kept.items(): setattr(learn, k, v)
+        vars(learn).update(kept)
 
 # %% ../nbs/52_shares.ipynb #0efd3f7d
 def term_gradients(
@@ -42,6 +42,7 @@ def term_gradients(
     losses = [cb for cb in learn.cbs if isinstance(cb, LossTerm)]
     return _pulls(learn, losses, learn.model.canvas if canvas is None else canvas)
 
+# %% ../nbs/52_shares.ipynb #0e3c5c7d
 def _lengths(grads): return {n: float(g.double().norm()) for n, g in grads.items()}
 
 # %% ../nbs/52_shares.ipynb #70ee5a35
@@ -60,8 +61,8 @@ def gradient_maps(
 )->dict:               # {term: (H, W), at least 0}
     "How hard each term pulls at each place."
     from scipy.ndimage import gaussian_filter
-    lengths = {n: g[0].double().norm(dim=0).cpu().numpy() for n, g in grads.items()}
-    return {n: torch.from_numpy(gaussian_filter(v, blur)).float() for n, v in lengths.items()}
+    def calm(g): return torch.from_numpy(gaussian_filter(g[0].double().norm(dim=0).cpu().numpy(), blur)).float()
+    return {n: calm(g) for n, g in grads.items()}
 
 # %% ../nbs/52_shares.ipynb #1aef6be5
 class Shares(StepCallback):
@@ -115,13 +116,11 @@ def plot_shares(
     colours = _colours([c for c in table.columns if c not in ('step', 'level')])
     fig = Plate(figsize=(6.4, 2.8), layout='constrained', dpi=100)
     ax = fig.subplots()
-    shown = [table[n].fillna(0) for n in colours]
-    ax.stackplot(table.step, *shown, labels=list(colours), colors=list(colours.values()))
-    ax.set(xlabel='step', ylabel='share of the gradient', ylim=(0, 1))
-    ax.set_xlim(table.step.min(), max(table.step.max(), 1))
+    ax.stackplot(table.step, table[list(colours)].fillna(0).T, labels=colours, colors=list(colours.values()))
+    xlim = table.step.min(), max(table.step.max(), 1)
+    ax.set(xlabel='step', ylabel='share of the gradient', xlim=xlim, ylim=(0, 1))
     ax.spines[['top', 'right']].set_visible(False)
-    handles, labels = ax.get_legend_handles_labels()
-    ax.legend(handles[::-1], labels[::-1], fontsize=7, frameon=False, loc='upper left', bbox_to_anchor=(1, 1))
+    ax.legend(reverse=True, fontsize=7, frameon=False, loc='upper left', bbox_to_anchor=(1, 1))
     return fig
 
 # %% ../nbs/52_shares.ipynb #4f9b3d63
@@ -154,7 +153,7 @@ def show_why(
     ncols = min(4, len(panels))
     nrows = -(-len(panels)//ncols)
     fig = Plate(figsize=(ncols*height*(w/h), nrows*(height + .3)), layout='constrained', dpi=100)
-    axs = np.atleast_1d(fig.subplots(nrows, ncols)).ravel()
+    axs = fig.subplots(nrows, ncols, squeeze=False).ravel()
     for ax in axs: ax.axis('off')
     for ax, (name, im) in zip(axs, panels.items()):
         ax.imshow(im)
@@ -208,9 +207,7 @@ class Balance(StepCallback):
         noise:float=.1,    # Deviation of the noise where it is measured, in [0, 1]
         asked:dict=None,   # {'content' or 'style': {layer: share, of any sum}}; `None` takes the weights at the start
     ):
-        self.seed = seed
-        self.noise = noise
-        self.asked = asked
+        store_attr()
 
     @property
     def losses(self): return [cb for cb in self.learn.cbs if isinstance(cb, WeightedLayers)]
@@ -223,18 +220,17 @@ class Balance(StepCallback):
 
     def before_batch(self):
         controls = getattr(self.learn, 'controls', None)
-        due = self.due and not self.known(controls)
+        found = self.rescaled() if self.due and not self.known(controls) else {}
         self.due = False
-        if not due: return
-        for cb, weights in self.rescaled().items():
-            if controls is not None: controls.apply(controls.step, f'{cb.term}_weights', weights)
+        for cb, weights in found.items():
+            if controls: controls.apply(controls.step, f'{cb.term}_weights', weights)
             else: cb.weights.update(weights)
 
     def known(self, controls):
         "Did an earlier run find the weights of this level: one that is resumed within it, or replayed?"
-        pyramid = getattr(self.learn, 'pyramid', None)
-        if pyramid is not None and self.epoch == pyramid.start[0] and pyramid.start[1] > 0: return True
-        noted = [] if controls is None else controls.noted
+        level, done = getattr(getattr(self.learn, 'pyramid', None), 'start', (0, 0))
+        if self.epoch == level and done: return True
+        noted = getattr(controls, 'noted', ())
         return any(step == controls.step and field.endswith('_weights') for step, field, _ in noted)
 
 # %% ../nbs/52_shares.ipynb #f87066dd
@@ -244,15 +240,15 @@ def where(self:Balance):
     x = self.model.canvas.detach()
     return x + self.noise*torch.randn(x.shape, generator=torch.Generator().manual_seed(self.seed)).to(x)
 
+# %% ../nbs/52_shares.ipynb #aa856b98
 @patch
 def rescaled(self:Balance):
     "{loss callback: its new layer weights}."
     lengths = _lengths(term_gradients(self.learn, self.where()))
-    pulls = {(cb, l): lengths[f'{cb.term}/{l}'] for cb in self.losses for l in cb.layers}
-    pulls = {at: length for at, length in pulls.items() if length > 0}
-    asked = {(cb, l): self.asked[cb.term].get(l, 0.) for cb, l in pulls}
-    k = sum(pulls.values())/max(sum(asked.values()), 1e-30)
-    new = {cb: {} for cb, _ in asked}
-    for (cb, l), share in asked.items():
-        new[cb][l] = k*share*(cb.weight*cb.weights[l])/pulls[cb, l]/cb.weight
+    layers = [(cb, l, lengths[f'{cb.term}/{l}']) for cb in self.losses for l in cb.layers]
+    pulls = [(cb, l, length, self.asked[cb.term].get(l, 0.)) for cb, l, length in layers if length > 0]
+    k = sum(length for _, _, length, _ in pulls)/max(sum(share for *_, share in pulls), 1e-30)
+    new = {}
+    for cb, l, length, share in pulls:
+        new.setdefault(cb, {})[l] = k*share*(cb.weight*cb.weights[l])/length/cb.weight
     return new
