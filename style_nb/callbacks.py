@@ -24,15 +24,15 @@ from .pictures import in_range, load_picture, one_of, resize, to_pil
 from .masks import layer_mask, load_mask
 from .learner import StepCallback, TVLoss, WeightedLayers, check_weights
 from .optimising import LBFGS, LBFGSStep, lbfgs
-from .guarding import Average, Guard
+from .guarding import Average, Guard, Stopped
 
 # %% auto #0
 __all__ = ['PRECISIONS', 'CONTROLS', 'History', 'CosineStep', 'level_sizes', 'level_steps', 'Pyramid', 'best_precision',
            'EncoderPrecision', 'Finish', 'Clamp', 'Within', 'Snapshots', 'Stop', 'check_move', 'Controls', 'Progress',
-           'LiveView', 'LBFGS', 'lbfgs', 'LBFGSStep', 'Average', 'Guard']
+           'LiveView', 'LBFGS', 'lbfgs', 'LBFGSStep', 'Average', 'Guard', 'Stopped']
 
 # %% ../nbs/50_callbacks.ipynb #7b99c71d
-_all_ = ['LBFGS', 'lbfgs', 'LBFGSStep', 'Average', 'Guard']
+_all_ = ['LBFGS', 'lbfgs', 'LBFGSStep', 'Average', 'Guard', 'Stopped']
 
 # %% ../nbs/50_callbacks.ipynb #a1e73e37
 class History(StepCallback):
@@ -259,9 +259,12 @@ class Stop(StepCallback):
     def __init__(self): self.flag = threading.Event()
     def now(self, *_): self.flag.set()
     def after_step(self):
-        if self.flag.is_set():
-            self.learn.stopped = 'stopped by hand'
-            raise CancelFitException
+        if self.flag.is_set(): self.end()
+
+    def end(self):
+        "End the run here, between two steps."
+        self.learn.stopped = Stopped.BY_HAND
+        raise CancelFitException
 
     @contextmanager
     def on_interrupt(self):
@@ -269,11 +272,10 @@ class Stop(StepCallback):
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        old = signal.getsignal(signal.SIGINT)
         def handler(sig, frame):
             signal.signal(signal.SIGINT, old)
             self.now()
-        signal.signal(signal.SIGINT, handler)
+        old = signal.signal(signal.SIGINT, handler)
         try: yield
         finally: signal.signal(signal.SIGINT, old)
 
@@ -310,6 +312,9 @@ class Controls(StepCallback):
         check_move(field, value)
         if isinstance(value, dict) and self.learn is not None: self.learn.encoder.check(value)
         self.queue.put((field, value))
+
+    @property
+    def made(self): return [move for move in self.noted if move[0] < self.step]  # those that the picture shows
 
     def replay(self, step):
         "Make the moves that are due when `step` steps are done."

@@ -8,6 +8,7 @@ Docs: https://style-nb.github.io/style_nb/guarding.html.md"""
 from __future__ import annotations
 import math
 from collections import Counter
+from enum import Enum
 import torch
 from fastai.callback.core import CancelFitException
 from fastai.learner import Learner
@@ -16,7 +17,7 @@ from .pictures import in_range
 from .learner import StepCallback
 
 # %% auto #0
-__all__ = ['Average', 'Guard']
+__all__ = ['Average', 'Stopped', 'Guard']
 
 # %% ../nbs/49_guarding.ipynb #5a42aa8b
 class Average(StepCallback):
@@ -46,6 +47,13 @@ def picture_so_far(self:Learner)->torch.Tensor:
     "The average of iterates where one is kept, else the canvas; (1, 3, H, W), not clipped."
     averages = [cb.value for cb in self.cbs if isinstance(cb, Average) and cb.value is not None]
     return (averages or [self.model.canvas])[0].detach().clone()
+
+# %% ../nbs/49_guarding.ipynb #91a2ffee
+class Stopped(str, Enum):
+    "Why a run ended before its last step, when nothing went wrong; it reads as its text."
+    BY_HAND = 'stopped by hand'
+    __str__ = str.__str__
+    __repr__ = str.__repr__
 
 # %% ../nbs/49_guarding.ipynb #1f66f594
 class Guard(StepCallback):

@@ -19,6 +19,7 @@ from .pictures import (
 from .encoders import ENCODERS
 from .recipe import RECIPES, Recipe, png_info
 from .learner import digest
+from .callbacks import Stopped
 from .planning import Shared
 from .transfer import stylize
 
@@ -66,6 +67,7 @@ _SETTINGS = ['recipe', *(f.name for f in fields(Recipe))]
 
 def combinations(
     grid,    # {setting: list of values}, all combined; or a list of dicts, each one combination
+    known=_SETTINGS,  # Names of settings
 )->list:     # A dict of settings each
     "What a grid of settings spells out."
     if isinstance(grid, dict):
@@ -77,7 +79,7 @@ def combinations(
     if not grid: raise ValueError("The grid is empty: give at least one value for each setting.")
     for combo in grid:
         if not isinstance(combo, dict): raise TypeError(f"The grid holds {combo!r}: give dicts of settings.")
-        for name in combo: one_of(name, _SETTINGS, 'setting')
+        for name in combo: one_of(name, known, 'setting')
     return grid
 
 # %% ../nbs/74_sweeping.ipynb #946d5eb1
@@ -161,7 +163,7 @@ def paint_item(
     "Paint one item, and save it."
     try:
         result = stylize(content, styles or None, shared=shared, progress=False, **settings)
-        if result.stopped == 'stopped by hand': raise KeyboardInterrupt
+        if result.stopped == Stopped.BY_HAND: raise KeyboardInterrupt
         note = _note(result)
         _fill(item, result.image, result.recipe, note)
         if folder:
@@ -295,7 +297,7 @@ def sweep(
             bar.update()
             if item.error: tqdm.write(repr(item))
     except KeyboardInterrupt:
-        tqdm.write('stopped by hand' + ('; run it again to go on' if folder else ''))
+        tqdm.write(Stopped.BY_HAND + ('; run it again to go on' if folder else ''))
     finally: bar.close()
     return Sweep([items[item.key] for item, *_ in plan])
 

@@ -6,6 +6,7 @@ Docs: https://style-nb.github.io/style_nb/transfer.html.md"""
 
 # %% ../nbs/70_transfer.ipynb #07f7c687
 from __future__ import annotations
+import sys
 import threading
 from dataclasses import replace
 from functools import partial
@@ -87,6 +88,7 @@ def transfer_learner(
     "The Learner a plan describes."
     r = plan.recipe
     shapes, steps = zip(*plan.levels)
+    if plan.open_ended: steps = [*steps[:-1], sys.maxsize]
     cbs = [Pyramid(shapes, steps, plan.place), EncoderPrecision(r.precision), Controls(r.schedule, plan.first_step)]
     cbs += objective_of(plan) + way_of(plan)
     opt = lbfgs(r.history, r.line_search) if r.optimizer == 'lbfgs' else adam()
@@ -131,7 +133,12 @@ def run_transfer(
 # %% ../nbs/70_transfer.ipynb #cbe8fe18
 def _pack(learn, plan):
     "The `Result` of a run as far as it has come, between two steps; `learn.pack(learn)` from a callback."
-    recipe = replace(plan.recipe, schedule=[list(move) for move in learn.controls.noted + learn.controls.todo])
+    recipe, controls = plan.recipe, learn.controls
+    moves = controls.noted + controls.todo
+    if plan.open_ended:  # it took as many steps as it took
+        recipe = replace(recipe, steps=max(1, controls.step))
+        moves = controls.made
+    recipe = replace(recipe, schedule=[list(move) for move in moves])
     frames = learn.snapshots.frames if recipe.snapshots else []
     if recipe.colours != 'style': frames = [(step, _shown(learn, load_picture(im), plan)) for step, im in frames]
     return Result(
