@@ -69,13 +69,15 @@ def test_every_field_has_a_rule_and_a_text():
 
 # rooms that were divided, and a name of each part
 DIVIDED = {
-    'callbacks': ['lbfgs', 'LBFGS', 'Guard', 'Average'],
+    'callbacks': ['lbfgs', 'LBFGS', 'Guard', 'Average', 'Stopped'],
     'cli': ['FIGURES', 'recipe_of', 'recipe_words', 'run_stylize'],
     'encoders': ['AvgPool', 'Chain', 'MirrorConv', 'POOLINGS'],
     'explorers': ['BRUSH', 'DrawnMasks', 'pad_html'],
     'fitting': ['Crops', 'read_pictures', 'split_pictures'],
     'learner': ['Picture', 'FeatureHooks', 'picture_learner'],
     'recipe': ['Recipe', 'setting', 'to_json', 'load_recipe'],
+    'session': ['Remote', 'Given', 'given', 'FIELDS', 'EXTRAS', 'Leg', 'Session', 'give_back', 'leg_code', 'NOTE',
+                'settings_of', 'Pin', 'differing', 'split_view', 'draw_curves', 'plot_curves'],
     'shrinking': ['keep_channels', 'likeness', 'solve_weights', 'WhiteSGD'],
     'transfer': ['Result', 'Shared', 'animate', 'load_state', 'settle_levels'],
 }

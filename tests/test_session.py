@@ -346,6 +346,67 @@ def test_a_pause_that_comes_while_it_speaks_is_told(make):
     s.start().settle()
     assert s.done == 1 and states[0][1] == 'painting' and states[-1] == ('state', 'paused')
 
+def test_one_queue_keeps_the_order(make):
+    "Moves and questions are heeded in the order in which they were said, and a goal that is taken back holds the run"
+    s = make(steps=10**6).step(2).settle()
+    seen = []
+    for weight in (2., 3., 4.):
+        s.run.put('style_weight', weight)
+        seen.append(s.run.ask(lambda learn: learn.controls.noted[-1]))
+    assert seen == [(2, 'style_weight', weight) for weight in (2., 3., 4.)]
+    assert s.run.ask(lambda learn: learn.controls.made) == [] and s.result.recipe.schedule == [] and s.heeded == 0
+    for _ in range(50):
+        s.run.until(100)
+        s.pause().settle()
+        done = s.done
+        time.sleep(.001)
+        assert s.done == done and s.state == 'paused'
+
+def test_questions_from_many_threads_while_the_run_ends(make):
+    "Each gets an answer, from the run or from the thread that asks"
+    s = make(steps=10**6).start()
+    while s.done < 1: time.sleep(.002)
+    run, answers = s.run, []
+    def ask():
+        for _ in range(200): answers.append(run.ask(lambda learn: learn.controls.step))
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for t in threads: t.start()
+    s.stop()
+    for t in threads: t.join(20)
+    assert len(answers) == 800 and not any(t.is_alive() for t in threads) and max(answers) == s.done
+
+def test_a_run_that_fails_before_its_first_step(make, monkeypatch):
+    s = make()
+    monkeypatch.setattr('style_nb.live.settle', lambda *args, **kwargs: 1/0)
+    s.step()
+    s.thread.join(20)
+    assert s.state == 'failed' and isinstance(s.error, ZeroDivisionError) and s.legs() == [] and s.done == 0
+    with pytest.raises(ValueError, match='Nothing is painted'): s.result
+    monkeypatch.undo()
+    assert s.step().settle().done == 1 and s.error is None
+
+def test_code_of_a_run_that_the_guard_ended(make, photo, painting):
+    "The code takes the step that went wrong too, and comes to the same picture"
+    s = make(optimizer='adam').step(3).settle()
+    s.set(style_weight=3e38)
+    s.step(5).settle()
+    assert s.state == 'stopped' and 'NaN' in s.result.stopped, s.result.stopped
+    assert (replayed(s, photo, painting) == pixels(s.result.image)).all()
+    s.stop()
+    assert (replayed(s, photo, painting) == pixels(s.picture)).all()
+
+def test_an_open_ended_plan_has_a_recipe_of_its_steps(photo, painting):
+    from style_nb.callbacks import Stopped
+    from style_nb.learner import StepCallback
+    from style_nb.live import paint_on
+    class Enough(StepCallback):
+        order = 49
+        def after_step(self):
+            if self.learn.controls.step == 7: self.learn.stop.now()
+    r = paint_on(photo, painting, size=48, steps=3, levels=1, device='cpu', cbs=[Enough()])
+    assert (len(r.history), r.recipe.steps) == (7, 7) and r.stopped is Stopped.BY_HAND and r.stopped == 'stopped by hand'
+    assert (pixels(stylize(photo, painting, r.recipe, progress=False).image) == pixels(r.image)).all()
+
 def test_moves_from_many_threads(make, photo, painting):
     s = make(steps=10**6).start()
     threads = [threading.Thread(target=lambda i=i: [s.set(style_weight=float(10*i + j + 1)) for j in range(5)])
