@@ -61,7 +61,7 @@ class Choices:
         self.pictures = {}
         for name, picture in (pictures or {}).items(): self.add(picture, name)
 
-# %% ../nbs/73_choices.ipynb #61e6e468
+# %% ../nbs/73_choices.ipynb #d3645941
 @patch
 def add(self:Choices,
     x,               # A sample's name, a path, an address, or anything else `load_picture` reads
@@ -71,7 +71,7 @@ def add(self:Choices,
     name, p = given(x, name)
     if name in self.pictures:
         same = [n for n, other in self.pictures.items() if other.code == p.code]
-        name, *_ = *same, self.free_name(name)
+        name = same[0] if same else self.free_name(name)
     self.pictures[name] = p
     return name
 
@@ -126,15 +126,15 @@ def _check(self:Choices, r, extras):
 
 def _names(extras): return [*listify(extras['content']), *extras['style']]
 
-# %% ../nbs/73_choices.ipynb #546830cd
+# %% ../nbs/73_choices.ipynb #5d990be1
 @patch
 def choose(self:Choices,
-    content,              # As for `Session`, likewise the others
-    style=None,           # Likewise
-    recipe='default',     # Likewise
-    tiles:int=1,          # Likewise
-    contrast:float=1.,    # Likewise
-    **settings,           # Likewise
+    content,              # Content picture, or `None` for style alone
+    style=None,           # Style picture, or a list of them
+    recipe='default',     # Name of a recipe, a `Recipe`, or a file that carries one
+    tiles:int=1,          # Tiles along each side of the style pictures
+    contrast:float=1.,    # Contrast of the style pictures
+    **settings,           # Any field of `Recipe`
 ):
     "Choose everything anew."
     names = self._add_styles(style)
@@ -254,7 +254,7 @@ def restore(self:Choices,
     if encoder != self.recipe.encoder: self.set(encoder=encoder)
     return self.set(**settings)
 
-# %% ../nbs/73_choices.ipynb #b421c6c8
+# %% ../nbs/73_choices.ipynb #abaaa553
 @patch
 def load(self:Choices,
     path,       # A PNG saved by a session or by `Result.save`, or the .json of a recipe
@@ -263,7 +263,9 @@ def load(self:Choices,
     settings, here = settings_of(path), [*self.pictures, *sample_names()]
     lost = {k: [name for name in listify(settings.get(k)) if name not in here] for k in ('content', 'style')}
     drop = [k for k in lost if lost[k]]
-    if 'style' in drop: drop += ['style_blend'] + ['style_scale']*isinstance(settings.get('style_scale'), list)
+    if 'style' in drop:
+        drop.append('style_blend')
+        if isinstance(settings.get('style_scale'), list): drop.append('style_scale')
     missing = lost['content'] + lost['style']
     what = self.restore({k: v for k, v in settings.items() if k not in drop})
     notes = [f'settings of {Path(path).name}', *self._foreign(Recipe.load(path))]

@@ -110,7 +110,7 @@ def rate(self:Remote)->float:
     times = list(self.times)  # the run goes on meanwhile
     return (len(times) - 1)/(times[-1] - times[0]) if len(times) > 1 else 0.
 
-# %% ../nbs/73_live.ipynb #586d0c92
+# %% ../nbs/73_live.ipynb #4c302d5c
 @patch
 def paint(self:Remote,
     call,       # What starts the run: `stylize` with this callback among its own
@@ -119,7 +119,8 @@ def paint(self:Remote,
     try: self.result = call()
     except BaseException as e:
         self.error = e
-        if hasattr(self.learn, 'pack'): self.result = self.learn.pack(self.learn)  # else it failed before the first step
+        # without `pack` it failed before there was a picture
+        if hasattr(self.learn, 'pack'): self.result = self.learn.pack(self.learn)
     if self.learn is not None: self.step = self.learn.controls.step
     self.over = True
     self.heed()
@@ -144,13 +145,13 @@ def give_back():
     trim = getattr(ctypes.CDLL(None), 'malloc_trim', None) if sys.platform.startswith('linux') else None
     if trim: trim(0)
 
-# %% ../nbs/73_live.ipynb #369f1bc4
+# %% ../nbs/73_live.ipynb #34a7985d
 def paint_on(
-    content,       # As for `stylize`
-    style=None,    # Likewise
-    recipe='default',  # Likewise
+    content,       # Content picture, or `None` for style alone
+    style=None,    # Style picture, or a list of them
+    recipe='default',  # Name of a recipe, a `Recipe`, or a file that carries one
     cbs=(),        # More callbacks; one of them must end the run
-    **kwargs,      # More that `settle` takes
+    **kwargs,      # What else `settle` takes
 )->Result:         # The picture and all about it
     "Paint as `stylize` does, until someone ends it."
     plan = replace(settle(content, style, recipe, **kwargs), open_ended=True)

@@ -222,7 +222,7 @@ def _end(self:Session):
     self.leash()
     run.thread.join()
     self.run = None
-    result = run.result
+    result, run.result = run.result, None
     if result is None or not run.step: return
     self.chain.append(self.leg.took(result.recipe))
     self.last = replace(result, state={})
