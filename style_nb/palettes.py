@@ -8,6 +8,7 @@ Docs: https://style-nb.github.io/style_nb/palettes.html.md"""
 from __future__ import annotations
 from collections.abc import Mapping
 import torch
+from fastcore.basics import listify
 from fastcore.meta import delegates
 from .pictures import Plate, in_range, load_picture, resize, show_pictures
 from .encoders import Encoder, encoder
@@ -18,7 +19,7 @@ from .planning import Shared
 from .transfer import stylize
 
 # %% auto #0
-__all__ = ['palette', 'gram_errors', 'Palettes', 'palettes']
+__all__ = ['palette', 'no_larger', 'gram_errors', 'Palettes', 'by_name', 'in_short', 'palettes']
 
 # %% ../nbs/72_palettes.ipynb #e673cc69
 @takes_settings('content_weights', 'content_weight', 'keep')
@@ -54,16 +55,22 @@ def _whole_cells(style, size, aspect, padding):
     "Style pictures, size and aspect; both sides are multiples of 16 px, which four poolings make one of."
     if padding != 'circular':
         raise ValueError(f"padding is {padding!r}: seamless=True needs 'circular'. Leave one of them out.")
-    styles = [load_picture(s) for s in (style if isinstance(style, (list, tuple)) else [style])]
+    styles = [load_picture(s) for s in listify(style)]
     if not styles: raise ValueError("There is no style picture: give at least one.")
     h, w = styles[0].shape[-2:]
     size = in_range(size, 'size', 16, whole=True)
     aspect = w/h if aspect is None else in_range(aspect, 'aspect', 1/20, 20)
-    w, h = (size, size/aspect) if aspect >= 1 else (size*aspect, size)
-    w, h = (16*max(1, round(side/16)) for side in (w, h))
+    w, h = (16*max(1, round(side/16)) for side in (size*min(aspect, 1), size/max(aspect, 1)))
     return styles, max(w, h), w/h
 
 # %% ../nbs/72_palettes.ipynb #91f8f455
+def no_larger(
+    x:torch.Tensor,  # Picture
+    size:int,        # Longer side, px
+)->torch.Tensor:     # Brought to that size, unless it is smaller
+    "A picture whose longer side is at most `size`."
+    return resize(x, min(size, max(x.shape[-2:])))
+
 @torch.no_grad()
 def gram_errors(
     picture,           # Anything `load_picture` reads
@@ -74,19 +81,19 @@ def gram_errors(
 )->dict:               # {layer: |G - A|²/|A|²}, 0 where the palettes are equal
     "How far the palette of a picture is from that of a style picture, layer by layer, in fp32."
     enc = on if isinstance(on, Encoder) else encoder(on, padding='reflect')
-    layers = enc.check(list(check_weights(layers, 'layers')))
+    layers = enc.check(check_weights(layers, 'layers'))
     need = enc.min_side(layers)
-    x, s = load_picture(picture), load_picture(style)
-    side = round(max(x.shape[-2:])*in_range(scale, 'scale', .01))
-    s = resize(s, min(side, max(s.shape[-2:])))
-    for seen, what in ((x, 'picture'), (s, 'style picture')):
+    x = load_picture(picture)
+    s = no_larger(load_picture(style), round(max(x.shape[-2:])*in_range(scale, 'scale', .01)))
+    for seen, what in (x, 'picture'), (s, 'style picture'):
         h, w = seen.shape[-2:]
         if min(h, w) < need:
             raise ValueError(
                 f"The {what} is {w}x{h} px where it is compared, and {layers} need {need} px: "
                 "take a larger picture or shallower layers.")
-    g, a = picture_grams(enc, x, layers), picture_grams(enc, s, layers)
-    return {layer: float((g[layer] - a[layer]).square().sum()/a[layer].square().sum()) for layer in layers}
+    wanted = picture_grams(enc, s, layers)
+    grams = picture_grams(enc, x, layers)
+    return {l: float((g - wanted[l]).square().sum()/wanted[l].square().sum()) for l, g in grams.items()}
 
 # %% ../nbs/72_palettes.ipynb #a64ec9bf
 class Palettes(Mapping):
@@ -111,11 +118,22 @@ class Palettes(Mapping):
     def _repr_png_(self): return self.show()._repr_png_()
 
 # %% ../nbs/72_palettes.ipynb #d766b8dc
-def _column(layers):
-    "What a column is called."
-    if isinstance(layers, str): return layers
-    if isinstance(layers, dict): layers = [f'{layer}:{w:g}' for layer, w in layers.items()]
-    return ' '.join(layers)
+def by_name(
+    pictures,  # A dict {name: picture}, a list, or one
+    what:str,  # What they are
+)->dict:       # {name: picture}
+    "Pictures by name; without names they are counted."
+    if isinstance(pictures, dict): return pictures
+    return {f'{what} {i}': picture for i, picture in enumerate(listify(pictures), 1)}
+
+def in_short(
+    value,  # What a setting may be
+)->str:     # Pictures and recipes by their kind only
+    "A setting in a few characters."
+    if isinstance(value, dict): value = [f'{k}:{in_short(v)}' for k, v in value.items()]
+    if isinstance(value, (list, tuple)): return ' '.join(map(in_short, value)) or 'none'
+    if isinstance(value, float): return f'{value:g}'
+    return str(value) if isinstance(value, (str, int, type(None))) else type(value).__name__
 
 # %% ../nbs/72_palettes.ipynb #6a8d30be
 @delegates(palette, but=['layers', 'shared'])
@@ -126,16 +144,13 @@ def palettes(
     **settings,     # Anything else `palette` takes
 )->Palettes:        # {(name, layer): Result}; with weights it is 'relu1_1:3 relu4_1:1', a list 'relu1_1 relu4_1'
     "Palettes of several styles, layer by layer."
-    if not isinstance(styles, dict):
-        given = styles if isinstance(styles, (list, tuple)) else [styles]
-        styles = {f'style {i}': style for i, style in enumerate(given, 1)}
-    if isinstance(layers, (str, dict)): layers = [layers]
-    if not isinstance(layers, (list, tuple)):
+    if not isinstance(layers, (str, dict, list, tuple)):
         raise TypeError(f"layers is {layers!r}: give a list with a column each, e.g. ['all', 'relu3_1'].")
-    for column in layers: check_weights(column, 'layers')
+    styles, layers = by_name(styles, 'style'), listify(layers)
+    for own in layers: check_weights(own, 'layers')
     if not styles or not layers:
         raise ValueError("There is nothing to paint: give at least one style and one layer.")
     shared = Shared()
     return Palettes(styles, {
-        (name, _column(own)): palette(style, None if own == 'all' else own, shared=shared, **settings)
+        (name, in_short(own)): palette(style, None if own == 'all' else own, shared=shared, **settings)
         for name, style in styles.items() for own in layers})
