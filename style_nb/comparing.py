@@ -14,6 +14,7 @@ from .pictures import in_range, load_picture, resize
 from .colour import luminance
 from .encoders import Encoder
 from .learner import picture_grams
+from .palettes import no_larger
 
 # %% auto #0
 __all__ = ['fidelity', 'laplacian_bands', 'sliced_wasserstein', 'band_distances', 'colour_distance', 'at_fidelity', 'retrieval']
@@ -33,10 +34,10 @@ def fidelity(
 # %% ../nbs/76_comparing.ipynb #12e4d81e
 def _blur(x):
     "Binomial blur with 5 taps each way."
-    k = x.new_tensor([1, 4, 6, 4, 1])/16
-    x = F.conv2d(F.pad(x, (2, 2, 0, 0), 'reflect'), k.view(1, 1, 1, 5))
-    return F.conv2d(F.pad(x, (0, 0, 2, 2), 'reflect'), k.view(1, 1, 5, 1))
+    k = x.new_tensor([[1, 4, 6, 4, 1]])/16
+    return F.conv2d(F.pad(x, (2, 2, 2, 2), 'reflect'), (k.T @ k)[None, None])
 
+# %% ../nbs/76_comparing.ipynb #642734dd
 def laplacian_bands(
     x:torch.Tensor,   # One channel, (B, 1, H, W)
     n:int=5,          # Number of bands
@@ -63,9 +64,10 @@ def sliced_wasserstein(
 )->float:                 # Mean distance along a direction, in the units of the values
     "Distance of the patches of two maps, wherever they are."
     d = torch.randn(directions, a.shape[1]*patch**2, generator=torch.Generator().manual_seed(seed))
-    d = d/d.norm(dim=1, keepdim=True)
+    d = F.normalize(d)
     return float((_profile(a, patch, d) - _profile(b, patch, d)).abs().mean())
 
+# %% ../nbs/76_comparing.ipynb #6bbad5f0
 def _profile(x, patch, directions):
     "The patches of a map along each direction, in order, as 1024 values."
     points = F.unfold(x.float(), patch)[0]
@@ -83,6 +85,7 @@ def band_distances(
     pairs = zip(*(laplacian_bands(luminance(o), bands)[:bands] for o in (x, s)))
     return [sliced_wasserstein(a, b)/float(b.std().clamp_min(1e-6)) for a, b in pairs]
 
+# %% ../nbs/76_comparing.ipynb #a2742528
 def colour_distance(
     picture,              # Anything `load_picture` reads
     style,                # The style picture
@@ -90,10 +93,11 @@ def colour_distance(
     "Sliced Wasserstein distance of pixel colours."
     return sliced_wasserstein(*_like(picture, style), patch=1)
 
+# %% ../nbs/76_comparing.ipynb #b18e0df8
 def _like(picture, style):
     "Both as tensors, the style at the picture's longer side."
     x, s = load_picture(picture), load_picture(style)
-    return x, resize(s, min(max(x.shape[-2:]), max(s.shape[-2:])))
+    return x, no_larger(s, max(x.shape[-2:]))
 
 # %% ../nbs/76_comparing.ipynb #f4abdfdf
 def at_fidelity(
@@ -105,14 +109,18 @@ def at_fidelity(
     tries:int=12,         # Most runs
 )->tuple:                 # (result, style weight, fidelity) of the nearest run
     "Bisect the style weight until the result has the wanted fidelity to the photo."
-    low, high, best = None, None, None
+    low = high = best = None
+    nearest = math.inf
     weight = in_range(start, 'start', 1e-9)
     for _ in range(tries):
         result = run(weight)
         found = fidelity(result, photo)
-        if best is None or abs(found - target) < abs(best[2] - target): best = result, weight, found
-        if abs(found - target) <= tolerance: break
-        if found > target: low = weight
+        off = found - target
+        if abs(off) < nearest:
+            nearest = abs(off)
+            best = result, weight, found
+        if nearest <= tolerance: break
+        if off > 0: low = weight
         else: high = weight
         if low and high: weight = math.sqrt(low*high)
         else: weight = weight*4 if low else weight/4
@@ -124,6 +132,7 @@ def _grey_equal(x):
     y = luminance(x)
     return ((y - y.mean())/y.std().clamp_min(1e-3)*.2 + .5).expand(-1, 3, -1, -1)
 
+# %% ../nbs/76_comparing.ipynb #8d2ccd8f
 @torch.no_grad()
 def retrieval(
     enc:Encoder,         # Encoder to test
@@ -133,17 +142,21 @@ def retrieval(
 )->dict:                 # {layer: share}, and 'all' for the sum of their distances
     "Share of half photos whose other half has the nearest Gram matrices."
     layers = [f'relu{s}_1' for s in range(1, len(enc.shape.depths) + 1)] if layers is None else enc.check(layers)
-    left, right = {layer: [] for layer in layers}, {layer: [] for layer in layers}
+    halves = []  # Gram matrices of the left and the right half of each photo
     for photo in photos:
         x = photo[None]/255 if photo.dtype == torch.uint8 else photo
         if grey: x = _grey_equal(x)
         w = x.shape[-1]//2
-        for side, part in ((left, x[..., :w]), (right, x[..., -w:])):
-            for layer, g in picture_grams(enc, part, layers).items():
-                side[layer].append(F.normalize(g.flatten(), dim=0))
-    nearness = {layer: torch.stack(left[layer]) @ torch.stack(right[layer]).T for layer in layers}
+        halves.append([picture_grams(enc, part, layers) for part in (x[..., :w], x[..., -w:])])
+    nearness = {layer: _nearness(halves, layer) for layer in layers}
     nearness['all'] = sum(nearness.values())
     return {layer: (_found(k, 0) + _found(k, 1))/2 for layer, k in nearness.items()}
+
+# %% ../nbs/76_comparing.ipynb #66d470f4
+def _nearness(halves, layer):
+    "Cosines of each left half's Gram matrix (rows) with each right half's (columns)."
+    left, right = (F.normalize(torch.stack([g[layer].flatten() for g in side])) for side in zip(*halves))
+    return left @ right.T
 
 def _found(nearness, dim):
     "Share of halves to which their own other half is nearest."
