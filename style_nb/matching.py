@@ -6,11 +6,14 @@ Docs: https://style-nb.github.io/style_nb/matching.html.md"""
 
 # %% ../nbs/78_matching.ipynb #111102cd
 from __future__ import annotations
+from itertools import product
 import torch
 import torch.nn.functional as F
 from fastcore.basics import patch
 from .pictures import in_range, load_picture, resize
 from .learner import LossTerm, check_weights
+from . import optimising  # gives a Learner its `objective`
+from .palettes import no_larger
 
 # %% auto #0
 __all__ = ['directions', 'most_alike', 'put_together', 'trusted', 'MatchLoss']
@@ -18,13 +21,11 @@ __all__ = ['directions', 'most_alike', 'put_together', 'trusted', 'MatchLoss']
 # %% ../nbs/78_matching.ipynb #b90d7bfd
 def _at_size(maps, hw):
     "Maps brought to `hw` places; larger ones by whole squares where these fit, as pooling does."
-    maps = maps.float()
-    if maps.shape[-2] <= hw[0] and maps.shape[-1] <= hw[1]:
-        return F.interpolate(maps, tuple(hw), mode='bilinear', align_corners=False)
-    pooled = F.avg_pool2d(maps, max(1, min(maps.shape[-2]//hw[0], maps.shape[-1]//hw[1])))
-    if tuple(pooled.shape[-2:]) == tuple(hw):
-        return pooled
-    return F.interpolate(maps, tuple(hw), mode='area')
+    maps, (h, w), (rows, columns) = maps.float(), maps.shape[-2:], hw
+    if h <= rows and w <= columns: return F.interpolate(maps, hw, mode='bilinear', align_corners=False)
+    pooled = F.avg_pool2d(maps, max(1, min(h//rows, w//columns)))
+    if pooled.shape[-2:] == (rows, columns): return pooled
+    return F.interpolate(maps, hw, mode='area')
 
 # %% ../nbs/78_matching.ipynb #cf27e057
 def directions(
@@ -48,7 +49,8 @@ def most_alike(
     "For each place that asks, the place that is most like it."
     part = max(1, 2**24//len(answering))
     found = [(rows @ answering.T).max(1) for rows in asking.split(part)]
-    return torch.cat([f.indices for f in found]), torch.cat([f.values for f in found])
+    alike, places = map(torch.cat, zip(*found))
+    return places, alike
 
 # %% ../nbs/78_matching.ipynb #c441a7bf
 def put_together(
@@ -57,16 +59,15 @@ def put_together(
     hw,                   # Height and width of the result, places
 )->torch.Tensor:          # (1, C, H, W)
     "Maps put together from places of others; their 3x3 neighbours come along, and the mean counts where they overlap."
-    h, w = maps[0].shape[-2:]
+    (h, w), (rows, columns) = maps[0].shape[-2:], hw
     borders = [F.pad(f.float(), (1, 1, 1, 1), 'replicate') for f in maps]
-    total = maps[0].new_zeros(1, maps[0].shape[1], hw[0] + 2, hw[1] + 2, dtype=torch.float32)
+    total = borders[0].new_zeros(1, maps[0].shape[1], rows + 2, columns + 2)
     votes = total[:, :1].clone()
-    for down in range(3):
-        for right in range(3):
-            neighbours = torch.cat([f[..., down:down + h, right:right + w].flatten(2) for f in borders], 2)
-            rows, columns = slice(down, down + hw[0]), slice(right, right + hw[1])
-            total[..., rows, columns] += neighbours[..., places].view(1, -1, *hw)
-            votes[..., rows, columns] += 1
+    for down, right in product(range(3), range(3)):
+        neighbours = torch.cat([f[..., down:down + h, right:right + w].flatten(2) for f in borders], 2)
+        there = ..., slice(down, down + rows), slice(right, right + columns)
+        total[there] += neighbours[..., places].view(1, -1, rows, columns)
+        votes[there] += 1
     return (total/votes)[..., 1:-1, 1:-1]
 
 # %% ../nbs/78_matching.ipynb #ba7981d7
@@ -82,16 +83,16 @@ def trusted(
 class MatchLoss(LossTerm):
     "At each place, look to the encoder as the photo does where it is most like the content."
     def __init__(self,
-        content,               # The picture whose places ask
-        photo,                 # The picture whose places answer
+        content,              # The picture whose places ask
+        photo,                # The picture whose places answer
         weights=('relu2_1', 'relu3_1', 'relu4_1'),  # Layers that should be the photo's, and their weights
-        weight:float=1.,       # Weight over all
-        of_content:float=.7,   # Share of the content in what asks, 0 to 1; the rest is the picture so far
-        every:int=25,          # Steps of a level between two matchings
+        weight:float=1.,      # Weight over all
+        of_content:float=.7,  # Share of the content in what asks, 0 to 1; the rest is the picture so far
+        every:int=25,         # Steps of a level between two matchings
         by=('relu2_1', 'relu3_1', 'relu4_1'),  # Layers that places are compared by
-        trust:float=.05,       # Trust in the answers least alike, 0 to 1; 1 trusts all
-        scale:float=1.,        # Longer side of the photo over the canvas'; never enlarged
-        most:int=2**14,        # At most so many places of each picture
+        trust:float=.05,      # Trust in the answers least alike, 0 to 1; 1 trusts all
+        scale:float=1.,       # Longer side of the photo over the canvas'; never enlarged
+        most:int=2**14,       # At most so many places of each picture
     ):
         self.content = load_picture(content)
         self.photo = load_picture(photo)
@@ -124,35 +125,36 @@ def after_loss(self:MatchLoss):
 def before_epoch(self:MatchLoss):
     "Look at both pictures at the size of the canvas, and match."
     self.targets = {}
-    canvas = self.model.canvas
+    canvas, enc = self.model.canvas, self.learn.encoder
     size = canvas.shape[-2:]
-    photo = self.photo.to(canvas.device)
-    photo = resize(photo, min(max(1, round(self.scale*max(size))), max(photo.shape[-2:])))
+    photo = no_larger(self.photo.to(canvas.device), max(1, round(self.scale*max(size))))
     least = min(*size, *photo.shape[-2:])
-    fitting = [l for l in self.learn.encoder.layers if self.learn.encoder.min_side([l]) <= least]
+    fitting = [l for l in enc.layers if enc.min_side([l]) <= least]
     wanted = [l for l in fitting if self.weights.get(l, 0.)*self.weight > 0]
     self.compared = [l for l in fitting if l in self.by]
     if wanted and self.compared:
-        self._look(resize(self.content.to(canvas.device), tuple(size)), photo, wanted)
+        self._look(resize(self.content.to(canvas.device), size), photo, wanted)
         self.match()
 
 # %% ../nbs/78_matching.ipynb #af7d4475
 @patch
 def _look(self:MatchLoss, content, photo, wanted):
     "What is seen at each place of the content, of the photo and of its mirror image."
-    names = [*wanted, *self.compared]
-    seen = [self.learn.encoder(x, names) for x in (content, photo, photo.flip(-1))]
-    self.sizes = {l: seen[0][l].shape[-2:] for l in wanted}
+    seen = [self.learn.encoder(x, [*wanted, *self.compared]) for x in (content, photo, photo.flip(-1))]
     finest = [maps[wanted[0]].shape[-2:] for maps in seen]
     step = 1
-    while max(h*w for h, w in finest) > self.most*step**2:
-        step *= 2
-    grids = [[max(1, n//step) for n in hw] for hw in finest]
-    self.grid = grids[0]
-    rows = [directions({l: maps[l] for l in self.compared}, grid) for maps, grid in zip(seen, grids)]
-    self.asking = rows[0]
-    self.answering = torch.cat(rows[1:])
-    self.answers = {l: [_at_size(maps[l], grids[1]) for maps in seen[1:]] for l in wanted}
+    while max(h*w for h, w in finest) > self.most*step**2: step *= 2
+    self.grid, grid, _ = [[max(1, n//step) for n in hw] for hw in finest]
+    asks, *answers = seen
+    self.asking = self.rows(asks, self.grid)
+    self.answering = torch.cat([self.rows(maps, grid) for maps in answers])
+    self.answers = {l: [_at_size(maps[l], grid) for maps in answers] for l in wanted}
+
+# %% ../nbs/78_matching.ipynb #9bf929bf
+@patch
+def rows(self:MatchLoss, maps, grid):
+    "Directions by the layers that places are compared by."
+    return directions({l: maps[l] for l in self.compared}, grid)
 
 # %% ../nbs/78_matching.ipynb #a38f5622
 @patch
@@ -160,20 +162,19 @@ def _look(self:MatchLoss, content, photo, wanted):
 def match(self:MatchLoss):
     "Match places, and put the photo's maps together."
     canvas = self.model.canvas.detach().clamp(0, 1)
-    so_far = directions(self.learn.encoder(canvas, self.compared), self.grid)
-    asking = F.normalize(so_far.lerp(self.asking, self.of_content), dim=1)
+    seen = self.learn.encoder(canvas, [*self.answers, *self.compared])
+    asking = F.normalize(self.rows(seen, self.grid).lerp(self.asking, self.of_content), dim=1)
     places, alike = most_alike(asking, self.answering)
     counts = trusted(alike, self.trust).view(1, 1, *self.grid)
     for l, maps in self.answers.items():
-        mean = maps[0].mean((-2, -1), keepdim=True)
-        answer = _at_size(put_together(maps, places, self.grid), self.sizes[l])
-        self.targets[l] = answer, mean, _at_size(counts, self.sizes[l])[:, 0]
+        size = seen[l].shape[-2:]
+        answer = _at_size(put_together(maps, places, self.grid), size)
+        self.targets[l] = answer, maps[0].mean((-2, -1), keepdim=True), _at_size(counts, size)[:, 0]
 
 # %% ../nbs/78_matching.ipynb #efb6b7a4
 @patch
 def before_batch(self:MatchLoss):
-    done = self.learn.iter
-    if not self.targets or not done or done % self.every or self.learn.n_iter - done < self.every:
-        return
-    self.match()
-    self.learn.objective = getattr(self.learn, 'objective', 0) + 1  # L-BFGS forgets
+    done, left = self.iter, self.n_iter - self.iter
+    if self.targets and done and done % self.every == 0 and left >= self.every:
+        self.match()
+        self.learn.objective += 1  # L-BFGS forgets
