@@ -6,9 +6,9 @@ Docs: https://style-nb.github.io/style_nb/tiling.html.md"""
 
 # %% ../nbs/75_tiling.ipynb #710aad9d
 from __future__ import annotations
-import inspect
 from dataclasses import dataclass, field
 import torch, torch.nn.functional as F
+from fastcore.basics import listify
 from fastcore.meta import delegates
 from .pictures import Plate, fit_size, in_range, load_picture, one_of, resize, show_pictures, to_pil
 from .colour import luminance
@@ -23,25 +23,26 @@ __all__ = ['SEAMS', 'TILED', 'tile', 'best_match', 'presence', 'Granularity', 'g
 # %% ../nbs/75_tiling.ipynb #7e8cce73
 SEAMS = ('plain', 'mirror', 'blend')
 
-def _faded(x, h, w):
-    "The picture as a tile (h, w) that fits itself: its borders fade into each other."
-    for dim, side in ((-2, h), (-1, w)):
-        fade = max(1, side//5)
-        hw = list(x.shape[-2:])
-        hw[dim] = side + fade
-        t = resize(x, hw)
-        ramp = (torch.arange(fade).to(x) + .5)/fade
-        if dim == -2: ramp = ramp[:, None]
-        begin, end = t.narrow(dim, 0, fade), t.narrow(dim, side, fade)
-        x = torch.cat([end.lerp(begin, ramp), t.narrow(dim, fade, side - fade)], dim)
-    return _from_smooth(_from_smooth(x, -2), -1)
+def _joined(x, side):
+    "A picture with `side` columns, the rest of which has faded into the first."
+    fade = x.shape[-1] - side
+    ramp = (torch.arange(fade).to(x) + .5)/fade
+    return torch.cat([x[..., side:].lerp(x[..., :fade], ramp), x[..., fade:side]], -1)
 
+# %% ../nbs/75_tiling.ipynb #82cc027e
 def _from_smooth(x, dim):
     "The tile rolled so that it begins where its own gradient is small."
-    side = x.shape[dim]
     steps = (x - x.roll(1, dim)).abs().transpose(dim, 0).flatten(1).mean(1)
-    smooth = [k for k in range(side) if steps[k] <= steps.median()]
-    return x.roll(-min(smooth, key=lambda k: min(k, side - k)), dim)
+    smooth = (steps <= steps.median()).nonzero()
+    nearest = torch.minimum(smooth, len(steps) - smooth).argmin()
+    return x.roll(-int(smooth[nearest]), dim)
+
+# %% ../nbs/75_tiling.ipynb #e6aea5bc
+def _faded(x, h, w):
+    "The picture as a tile (h, w) that fits itself: its borders fade into each other."
+    x = _joined(resize(x, (h + max(1, h//5), x.shape[-1])).mT, h).mT
+    x = _joined(resize(x, (h, w + max(1, w//5))), w)
+    return _from_smooth(_from_smooth(x, -2), -1)
 
 # %% ../nbs/75_tiling.ipynb #b31ff594
 def _soft_edge(n):
@@ -49,6 +50,7 @@ def _soft_edge(n):
     at = torch.arange(n)
     return ((torch.minimum(at, at.flip(0)) + .5)/max(1, n//5)).clamp(max=1)
 
+# %% ../nbs/75_tiling.ipynb #04d0782d
 def _one_tile(x, h, w, seams, gap):
     "The tile, (1, 3, h, w)."
     if gap == 0: return _faded(x, h, w) if seams == 'blend' else resize(x, (h, w))
@@ -56,11 +58,11 @@ def _one_tile(x, h, w, seams, gap):
     if g >= min(h, w):
         raise ValueError(
             f"gap is {gap}: nothing is left of tiles of {w}x{h} px. Use a smaller gap, fewer tiles or a larger size.")
-    ground = x.mean((-2, -1), keepdim=True).expand(1, 3, h, w).clone()
-    inner = ground[..., g//2:h - (g + 1)//2, g//2:w - (g + 1)//2]
-    seen = (_soft_edge(h - g)[:, None]*_soft_edge(w - g)).to(x) if seams == 'blend' else 1
-    inner += seen*(resize(x, (h - g, w - g)) - inner)
-    return ground
+    ground = x.mean((-2, -1), keepdim=True)
+    inner = resize(x, (h - g, w - g)) - ground
+    if seams == 'blend': inner *= (_soft_edge(h - g)[:, None]*_soft_edge(w - g)).to(x)
+    before, after = g//2, g - g//2
+    return ground + F.pad(inner, (before, after, before, after))
 
 # %% ../nbs/75_tiling.ipynb #da73aa47
 def _jittered(t, v, u, chance, place, turn, grow, recolour):
@@ -74,19 +76,35 @@ def _jittered(t, v, u, chance, place, turn, grow, recolour):
     out = F.grid_sample(t, grid, mode='bilinear', padding_mode='reflection', align_corners=False)
     return (out + recolour*chance[4:].to(t)).clamp(0, 1)
 
+# %% ../nbs/75_tiling.ipynb #e84cd15a
 def _laid(t, H, W, n, seams, brick, seed, jitter):
     "A picture (1, 3, H, W) full of the tile."
     h, w = t.shape[-2:]
-    y, x = torch.arange(H)[:, None].expand(H, W), torch.arange(W)[None].expand(H, W)
+    y, x = torch.meshgrid(torch.arange(H), torch.arange(W), indexing='ij')
     row, v = y//h, y % h
     x = x + (row % 2)*round(brick*w)
     column, u = x//w, x % w
-    if seams == 'mirror':
-        v = torch.where(row % 2 == 1, h - 1 - v, v)
-        u = torch.where(column % 2 == 1, w - 1 - u, u)
+    if seams == 'mirror':  # every other one is turned over
+        v += (row % 2)*(h - 1 - 2*v)
+        u += (column % 2)*(w - 1 - 2*u)
     if not any(jitter.values()): return t[..., v, u]
     chance = torch.randn(7, n, n, generator=torch.Generator().manual_seed(seed))  # of n tiles, then again
     return _jittered(t, v, u, chance[:, row % n, column % n], **jitter)
+
+# %% ../nbs/75_tiling.ipynb #4d7357c5
+def _sides(x, n, size, seams, brick, seamless):
+    "Height and width of the result, and of a tile."
+    H, W = x.shape[-2:] if size is None else fit_size(x.shape[-2:], in_range(size, 'size', 4, whole=True))
+    h, w = round(H/n), round(W/n)
+    if min(h, w) < 4:
+        raise ValueError(
+            f"{n} tiles in a picture of {W}x{H} px are {w}x{h} px each, and must have 4 at least: "
+            "use fewer tiles or a larger size.")
+    if not seamless: return (H, W), (h, w)
+    if n % 2 and n > 1 and (seams == 'mirror' or brick % 1):
+        raise ValueError(
+            f"n is {n}: mirrored tiles and bricks come round again after two, so that seamless=True needs an even n.")
+    return (n*h, n*w), (h, w)
 
 # %% ../nbs/75_tiling.ipynb #ca0e2057
 def tile(
@@ -108,21 +126,10 @@ def tile(
     x, n = load_picture(photo), in_range(n, 'n', 1, whole=True)
     seams = one_of(seams or ('blend' if seamless and not gap else 'plain'), SEAMS, 'seams')
     gap, brick = in_range(gap, 'gap', 0, .9), in_range(brick, 'brick', 0, 1)
-    jitter = dict(place=place, turn=turn, grow=grow, recolour=recolour)
-    jitter = {name: in_range(v, name) for name, v in jitter.items()}
+    asked = dict(place=place, turn=turn, grow=grow, recolour=recolour)
+    jitter = {name: in_range(v, name) for name, v in asked.items()}
     seed = in_range(seed, 'seed', 0, 2**63 - 1, whole=True)
-    H, W = x.shape[-2:] if size is None else fit_size(x.shape[-2:], in_range(size, 'size', 4, whole=True))
-    h, w = round(H/n), round(W/n)
-    if min(h, w) < 4:
-        raise ValueError(
-            f"{n} tiles in a picture of {W}x{H} px are {w}x{h} px each, and must have 4 at least: "
-            "use fewer tiles or a larger size.")
-    if seamless:
-        if n % 2 and n > 1 and (seams == 'mirror' or brick % 1):
-            raise ValueError(
-                f"n is {n}: mirrored tiles and bricks come round again after two, "
-                "so that seamless=True needs an even n.")
-        H, W = n*h, n*w
+    (H, W), (h, w) = _sides(x, n, size, seams, brick, seamless)
     out = _laid(_one_tile(x, h, w, seams, gap), H, W, n, seams, brick, seed, jitter)
     return out if isinstance(photo, torch.Tensor) else to_pil(out)
 
@@ -138,26 +145,26 @@ def best_match(
     y, thing = luminance(load_picture(picture)), load_picture(object)
     patch, smallest = in_range(patch, 'patch', 2, 128, whole=True), in_range(smallest, 'smallest', 1)
     (H, W), aspect = y.shape[-2:], thing.shape[-1]/thing.shape[-2]
-    best, side = -1., float(min(H, W/aspect))
-    if min(side, side*aspect) < smallest:
+    best, side, least = -1., float(min(H, W/aspect)), smallest/min(1, aspect)
+    if side < least:
         raise ValueError(
             f"The object fits a picture of {W}x{H} px at {side*aspect:.0f}x{side:.0f} px only, and smallest is "
             f"{smallest:g}: take a larger picture or lower smallest.")
     t = luminance(resize(thing, (patch, patch)))
-    t = t - t.mean()
-    t = t/t.norm().clamp_min(1e-6)
-    while min(side, side*aspect) >= smallest:
+    t = F.normalize(t - t.mean(), dim=(-2, -1), eps=1e-6)
+    while side >= least:
         hw = max(patch, round(H*patch/side)), max(patch, round(W*patch/side/aspect))
         z = F.interpolate(y, hw, mode='bilinear', antialias=True, align_corners=False)
         best = max(best, _correlation(z, t, patch))
         side /= 2**.25
     return best
 
+# %% ../nbs/75_tiling.ipynb #19f9103c
 def _correlation(z, t, patch):
     "The largest of a picture's patches with one of mean 0 and length 1."
-    def box(v): return F.avg_pool2d(v, patch, 1)*patch*patch
-    spread = (box(z*z) - box(z).square()/patch**2).clamp_min(0).sqrt()
-    return float((F.conv2d(z, t)/spread.clamp_min(.01*patch)).max())
+    mean, square = F.avg_pool2d(z, patch, 1), F.avg_pool2d(z*z, patch, 1)
+    deviation = (square - mean.square()).clamp_min(0).sqrt()
+    return float((F.conv2d(z, t)/deviation.clamp_min(.01)).max()/patch)
 
 # %% ../nbs/75_tiling.ipynb #8259fc72
 def presence(
@@ -203,7 +210,7 @@ def _tile_settings(how):
     how = how or {}
     if not isinstance(how, dict):
         raise ValueError(f"how is {how!r}: give a dict of settings of `tile`, e.g. how=dict(seams='blend').")
-    known = [name for name in inspect.signature(tile).parameters if name not in ('photo', 'n', 'size')]
+    _, *known = tile.__kwdefaults__  # all but the size
     for name in how: one_of(name, known, 'setting in how')
     return how
 
@@ -223,7 +230,7 @@ def granularity_sweep(
     **settings,              # Any other field of `Recipe`, `recipe`, masks; they win over `TILED`; palettes take some
 )->Granularity:              # Tiles, palettes and results
     "What the number of tiles does to palette and result."
-    ns = [in_range(n, 'ns', 1, whole=True) for n in (ns if isinstance(ns, (list, tuple, range)) else [ns])]
+    ns = [in_range(n, 'ns', 1, whole=True) for n in listify(ns)]
     if not ns: raise ValueError("There is no number of tiles: give at least one, e.g. ns=(1, 4, 16).")
     if 'style' in settings:
         raise ValueError(
