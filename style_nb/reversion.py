@@ -10,13 +10,14 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from PIL import Image
+from fastcore.basics import listify
+from fastcore.foundation import L
 from fastcore.meta import delegates
 from scipy.ndimage import label, median_filter
+from scipy.special import erf
 from .pictures import Plate, fit_size, in_range, load_picture, one_of, resize, show_pictures
 from .colour import luminance, match_colours
 from .contrast import lower_contrast, match_contrast
@@ -27,7 +28,7 @@ from .recipe import Recipe, named_recipe, to_json, unless_said
 from .results import Result
 from .planning import Shared
 from .transfer import stylize
-from .palettes import gram_errors
+from .palettes import gram_errors, no_larger
 from .comparing import colour_distance, fidelity, laplacian_bands
 
 # %% auto #0
@@ -38,8 +39,6 @@ __all__ = ['FINEST', 'AFAR', 'NEAR', 'MATCHED', 'OWN', 'BARE', 'VARIANTS', 'OCTA
 # %% ../nbs/79_reversion.ipynb #f68f9e76
 FINEST = 3  # octaves of a photo that are its texture
 
-def _no_larger(x, size): return resize(x, min(size, max(x.shape[-2:])))
-
 def model_photo(
     painting,              # The painting
     photo,                 # The photo
@@ -49,7 +48,7 @@ def model_photo(
     size:int=432,          # Longer side, px; never enlarged
 )->torch.Tensor:           # Picture (1, 3, H, W) in [0, 1]
     "The photo as `revert` uses it."
-    x = _no_larger(load_picture(photo), in_range(size, 'size', 16, whole=True))
+    x = no_larger(load_picture(photo), in_range(size, 'size', 16, whole=True))
     p = load_picture(painting)
     contrast = in_range(contrast, 'contrast', .01, 4)
     colours = in_range(colours, 'colours', 0, 1)
@@ -110,10 +109,8 @@ def _check_matching(painting, photo, size, scale, settings):
             raise ValueError(f"The {what} is only {w}x{h} px, too small for relu4_1: raise size, or give match=0.")
 
 # %% ../nbs/79_reversion.ipynb #4d4d6d93
-def _can_be_written(settings):
-    "Those arguments of `revert` that a recipe can carry."
-    own = ('contrast', 'masses', 'match', 'recipe', *(f.name for f in fields(Recipe) if f.compare))
-    return {k: v for k, v in settings.items() if k in own and isinstance(v, (str, int, float, list, dict))}
+# Arguments of `revert` that a recipe can carry
+_WRITTEN = ('contrast', 'masses', 'match', 'recipe', *(f.name for f in fields(Recipe) if f.compare))
 
 # %% ../nbs/79_reversion.ipynb #51a82326
 @delegates(stylize, but=['content', 'style', 'resume'])
@@ -137,24 +134,26 @@ def revert(
 )->Result:                 # The picture; `result.recipe.revert` holds these arguments
     "Repaint a painting as a photo."
     by = named_recipe(recipe)
+    own = dict(OWN)
+    usual = own.pop('match')
+    if by.name != 'default': usual = (by.revert or {}).get('match', 0.)
     said = dict(size=size, steps=steps, content_weights=content_weights, style_scale=style_scale)
-    run = unless_said(by, {k: v for k, v in OWN.items() if k != 'match'}) | settings
-    run |= {k: v for k, v in said.items() if v is not None}
+    run = unless_said(by, own) | settings | {k: v for k, v in said.items() if v is not None}
     size = run.get('size', by.size)
     scale = each_scale(run.get('style_scale', by.style_scale), 1)[0]
     given = load_picture(painting)
     x = model_photo(painting, photo, contrast, masses, colours, size)
-    keep = in_range(keep, 'keep') if init is None else 0.
-    start = init
-    if init is None: start = from_afar(given, size) if keep else 'content'
-    if match is None: match = OWN['match'] if by.name == 'default' else (by.revert or {}).get('match', 0.)
-    match = in_range(match, 'match')
+    match = in_range(usual if match is None else match, 'match')
     if match: _check_matching(given, x, size, scale, settings)
-    matching = MatchLoss(given, x, MATCHED, match, scale=scale)
-    r = stylize(painting, x, recipe, init=start, keep=keep, cbs=[matching, *cbs], **run)
-    run |= {k: getattr(r.recipe, k) for k in said}
-    run |= dict(contrast=contrast, masses=masses, colours=colours, keep=keep, match=match, init=init, recipe=recipe)
-    r.recipe = replace(r.recipe, name='revert', revert=_can_be_written(run))
+    keep = in_range(keep, 'keep') if init is None else 0.
+    start = from_afar(given, size) if keep else 'content'
+    r = stylize(
+        painting, x, recipe, init=start if init is None else init, keep=keep,
+        cbs=[MatchLoss(given, x, MATCHED, match, scale=scale), *L(cbs)], **run)
+    run |= {k: getattr(r.recipe, k) for k in said} | dict(
+        contrast=contrast, masses=masses, colours=colours, keep=keep, match=match, init=init, recipe=recipe)
+    written = {k: v for k, v in run.items() if k in _WRITTEN and isinstance(v, (str, int, float, list, dict))}
+    r.recipe = replace(r.recipe, name='revert', revert=written)
     r.state['recipe'] = to_json(r.recipe)
     return r
 
@@ -164,6 +163,7 @@ def _brightness(x, size=200):
     y = luminance(resize(load_picture(x), size))[0, 0].double().cpu().numpy()
     return (y - y.mean())/max(y.std(), 1e-6)
 
+# %% ../nbs/79_reversion.ipynb #a92d2732
 def new_dark(
     picture,     # What was made
     painting,    # What it was made of
@@ -172,7 +172,7 @@ def new_dark(
     before = _brightness(painting)
     dark = (_brightness(picture, before.shape) < -1) & (before > -.5)
     patches, _ = label(dark)
-    sizes = np.bincount(patches.ravel())[1:]  # the first is what is not dark
+    sizes = np.bincount(patches[dark])
     return dict(share=float(dark.mean()), largest=float(sizes.max(initial=0)/dark.size))
 
 # %% ../nbs/79_reversion.ipynb #32b8cdcb
@@ -198,8 +198,7 @@ VARIANTS = {
 def _variants(asked):
     "{name: changes}, from names or itself."
     if asked is None: asked = VARIANTS
-    if isinstance(asked, str): asked = [asked]
-    if not isinstance(asked, dict): asked = {n: VARIANTS[one_of(n, VARIANTS, 'variant')] for n in asked}
+    if not isinstance(asked, dict): asked = {n: VARIANTS[one_of(n, VARIANTS, 'variant')] for n in listify(asked)}
     if not asked:
         raise ValueError("There is no variant: give at least one, e.g. variants=['reverted', 'full contrast'].")
     for n, c in asked.items():
@@ -240,15 +239,13 @@ def ablate(
         how = settings | changes
         how['size'] = round(how['size']*in_range(how.pop('scale', 1), 'scale', .05, 4))
         r = results[n] = revert(painting, photo, **how)
-        of_photo = [k for k in ('contrast', 'masses', 'colours', 'size') if k in how]
-        used = model_photo(painting, photo, **{k: how[k] for k in of_photo})
-        dark = new_dark(r.image, painting)
-        rows[n] = {
-            'new dark': dark['share'],
-            'largest': dark['largest'],
-            'gram error': float(np.mean(list(gram_errors(r.image, used).values()))),
+        of_photo = {k: how[k] for k in ('contrast', 'masses', 'colours', 'size') if k in how}
+        used = model_photo(painting, photo, **of_photo)
+        errors = gram_errors(r.image, used)
+        rows[n] = new_dark(r.image, painting) | {
+            'gram error': np.mean(list(errors.values())),
             'fidelity': fidelity(r.image, painting)}
-    return Ablation(results, pd.DataFrame(rows).T)
+    return Ablation(results, pd.DataFrame(rows).T.rename(columns={'share': 'new dark'}))
 
 # %% ../nbs/79_reversion.ipynb #24992075
 OCTAVES = 5
@@ -289,8 +286,8 @@ def picture_statistics(
     enlarge = 3*2**OCTAVES/min(x.shape[-2:])
     if enlarge > 1: x = resize(x, tuple(math.ceil(side*enlarge) for side in x.shape[-2:]))
     grams = picture_grams(encoder('random', padding='reflect'), x, RESPONSES)
-    bands = laplacian_bands(luminance(x), OCTAVES)[:OCTAVES]
-    figures = [b.std() for b in bands] + [grams[l].norm() for l in RESPONSES]
+    *bands, _ = laplacian_bands(luminance(x), OCTAVES)
+    figures = [b.std() for b in bands] + [g.norm() for g in grams.values()]
     return np.log2([max(float(v), 1e-4) for v in figures])
 
 # %% ../nbs/79_reversion.ipynb #7b41fd1b
@@ -307,31 +304,26 @@ def under_paint(
 def _expected(d, spread):
     "Relative error to be expected of what is `d` octaves too strong, give or take `spread`; 0 at best."
     m, s = d*math.log(2), spread*math.log(2)
-    return math.exp(m + s*s/2)*math.erf((m/s + s)/2**.5) - math.erf(m/s/2**.5) - math.erf(s/2**.5)
+    return np.exp(m + s*s/2)*erf((m/s + s)/2**.5) - erf(m/s/2**.5) - erf(s/2**.5)
 
 # %% ../nbs/79_reversion.ipynb #fb7c9867
 def _told(painting, size):
     "A painting at the size of its reversion, and what was under it."
-    p = _no_larger(load_picture(painting), in_range(size, 'size', 64, whole=True))
+    p = no_larger(load_picture(painting), in_range(size, 'size', 64, whole=True))
     return p, *under_paint(p)
 
+# %% ../nbs/79_reversion.ipynb #6998a8f2
 def _compatible(p, guess, spread, photo):
     "How a photo fits a painting `p`, by what is guessed of the sitter."
     size = max(p.shape[-2:])
-    x = _no_larger(load_picture(photo), size)
+    x = no_larger(load_picture(photo), size)
     ratio = math.log2(float(_deviation(x)/_deviation(p)))
     masses = float(np.abs(_shape_of_tones(x) - _shape_of_tones(p)).mean())
     hue = 10*colour_distance(match_contrast(x, p, mean=True), p)
     off = picture_statistics(model_photo(p, x, size=size)) - guess
-    errors = np.array([*map(_expected, off, spread)])
-    return Compatibility(
-        contrast=abs(ratio),
-        masses=masses,
-        hue=hue,
-        scale=float(errors[FINEST:OCTAVES].mean()),
-        detail=float(errors[:FINEST].mean()),
-        gram=float(errors[OCTAVES:].mean()),
-        words=_words(ratio, masses, hue, off[:FINEST].mean()))
+    detail, scale, gram = (float(part.mean()) for part in np.split(_expected(off, spread), (FINEST, OCTAVES)))
+    words = _words(ratio, masses, hue, off[:FINEST].mean())
+    return Compatibility(abs(ratio), masses, hue, scale, detail, gram, words)
 
 # %% ../nbs/79_reversion.ipynb #a2725dab
 def _words(ratio, masses, hue, fine):
@@ -361,8 +353,7 @@ def rank_photos(
     size:int=432,     # Longer side of the reversion, px
 )->pd.DataFrame:      # A row a photo, the best first
     "Which of several photos will serve best to revert a painting."
-    if isinstance(photos, (str, Path, Image.Image, torch.Tensor, np.ndarray)): photos = [photos]
-    photos = dict(photos if isinstance(photos, Mapping) else enumerate(photos))
+    if not isinstance(photos, Mapping): photos = dict(enumerate(listify(photos)))
     if not photos: raise ValueError("There is no photo: give at least one.")
     told = _told(painting, size)
     found = [_compatible(*told, photo) for photo in photos.values()]

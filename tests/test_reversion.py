@@ -131,3 +131,7 @@ def test_the_results_own_colours(photo, painting):
     assert b.recipe.colours == 'content-luma' and torch.equal(a.state['canvas'], b.state['canvas'])
     x, y = (luminance(load_picture(r.image)) for r in (a, b))
     assert a.image.tobytes() != b.image.tobytes() and (x - y).abs().max() < 2/255
+
+def test_no_callbacks_may_be_said(pair):
+    "As `stylize` takes it"
+    assert revert(*pair, size=48, steps=1, progress=False, cbs=None).recipe.steps == 1
