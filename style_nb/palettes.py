@@ -39,11 +39,7 @@ def palette(
 )->Result:                # The palette
     "A style alone, from noise."
     how = dict(content_weights={}, padding='circular' if seamless else 'reflect')
-    if layers is not None:
-        how['style_weights'] = check_weights(layers, 'layers')
-        if not any(how['style_weights'].values()):
-            raise ValueError(
-                f"layers is {layers!r}: a palette needs at least one style layer of a weight above 0, e.g. 'relu3_1'.")
+    if layers is not None: how['style_weights'] = _some_layers(layers)
     how |= settings
     if seamless: style, size, aspect = _whole_cells(style, size, aspect, how['padding'])
     return stylize(
@@ -51,6 +47,13 @@ def palette(
         style_scale=style_scale, progress=progress, shared=shared, **how)
 
 # %% ../nbs/72_palettes.ipynb #f9daa0f8
+def _some_layers(layers):
+    "Style layers, of which one counts at least."
+    weights = check_weights(layers, 'layers')
+    if any(weights.values()): return weights
+    raise ValueError(
+        f"layers is {layers!r}: a palette needs at least one style layer of a weight above 0, e.g. 'relu3_1'.")
+
 def _whole_cells(style, size, aspect, padding):
     "Style pictures, size and aspect; both sides are multiples of 16 px, which four poolings make one of."
     if padding != 'circular':
@@ -71,6 +74,7 @@ def no_larger(
     "A picture whose longer side is at most `size`."
     return resize(x, min(size, max(x.shape[-2:])))
 
+# %% ../nbs/72_palettes.ipynb #7b557a5f
 @torch.no_grad()
 def gram_errors(
     picture,           # Anything `load_picture` reads
@@ -126,6 +130,7 @@ def by_name(
     if isinstance(pictures, dict): return pictures
     return {f'{what} {i}': picture for i, picture in enumerate(listify(pictures), 1)}
 
+# %% ../nbs/72_palettes.ipynb #a5039fed
 def in_short(
     value,  # What a setting may be
 )->str:     # Pictures and recipes by their kind only

@@ -13,7 +13,7 @@ from pathlib import Path
 import joblib, pandas as pd, torch
 from joblib.externals.loky import get_reusable_executor
 from PIL import Image
-from fastcore.basics import chunked, listify
+from fastcore.basics import chunked, listify, patch
 from fastcore.meta import delegates
 from fastcore.xtras import mkdir
 from tqdm.auto import tqdm
@@ -83,6 +83,7 @@ def _plain(v):
     if isinstance(v, torch.Tensor) and v.ndim == 2: v = v[None]  # a mask
     return digest(load_picture(v))
 
+# %% ../nbs/74_sweeping.ipynb #d7752fa2
 def plan_sweep(
     contents:list,   # (name, tensor) of each content picture; a tensor of `None` for style alone
     styles:list,     # (name, list of tensors) of each style
@@ -122,6 +123,7 @@ def _by_these_weights(r):
     encoders = (r.encoder, r.encoder_weights, r.encoder_digest), (r.finish, r.finish_weights, r.finish_digest)
     return all(not then or own or ENCODERS[name].sha256 in ('', then) for name, own, then in encoders)
 
+# %% ../nbs/74_sweeping.ipynb #7be79b9d
 def read_item(
     item:Item,    # An item
     folder:Path,  # Where its file may be
@@ -180,21 +182,23 @@ class Sweep:
             content=item.pair[0], style=item.pair[1], **item.settings,
             seconds=item.seconds, loss=item.loss, error=item.error) for item in self.items])
 
-    def sheet(self,
-        height:int=200,    # Height of each picture, px
-        ncols:int=None,    # Pictures in a row; `None` gives each pair a row of its own
-    )->Image.Image:        # One picture of all
-        "All pictures with their captions."
-        pairs = len({item.pair for item in self.items})
-        ncols = ncols or (len(self)//pairs if pairs > 1 else min(len(self), 6))
-        rows = list(chunked(self.items, ncols))
-        captions = [[_under(item, pairs > 1) for item in row] for row in rows]
-        return contact_sheet([[item.image for item in row] for row in rows], captions, height=height)
-
+# %% ../nbs/74_sweeping.ipynb #c89fec50
 def _under(item, named):
     "What stands under a picture."
     text = item.error or item.caption
     return f"{' + '.join(item.pair)}: {text}" if named else text
+
+@patch
+def sheet(self:Sweep,
+    height:int=200,    # Height of each picture, px
+    ncols:int=None,    # Pictures in a row; `None` gives each pair a row of its own
+)->Image.Image:        # One picture of all
+    "All pictures with their captions."
+    pairs = len({item.pair for item in self.items})
+    ncols = ncols or (len(self)//pairs if pairs > 1 else min(len(self), 6))
+    rows = list(chunked(self.items, ncols))
+    captions = [[_under(item, pairs > 1) for item in row] for row in rows]
+    return contact_sheet([[item.image for item in row] for row in rows], captions, height=height)
 
 # %% ../nbs/74_sweeping.ipynb #9d9c5a2e
 def _name(picture, default):
@@ -211,6 +215,14 @@ def _titled(pictures, what):
         titled.append(('+'.join(_name(o, default) for o in listify(entry)) or default, entry))
     return titled
 
+# %% ../nbs/74_sweeping.ipynb #79788cca
+def _planned(content, style, grid, settings):
+    "The items of a sweep, from what was given."
+    for name in settings: one_of(name, [*_SETTINGS, 'device'], 'setting')
+    contents = [(name, None if x is None else load_picture(x)) for name, x in _titled(content, 'content')]
+    styles = [(name, [*map(load_picture, listify(s))]) for name, s in _titled(style, 'style')]
+    return plan_sweep(contents, styles, grid, settings)
+
 # %% ../nbs/74_sweeping.ipynb #3876b4a2
 def _paint_some(jobs, folder, threads):
     "Items in a process of its own."
@@ -218,6 +230,7 @@ def _paint_some(jobs, folder, threads):
     shared = Shared()
     return [paint_item(*job, folder, shared) for job in jobs]
 
+# %% ../nbs/74_sweeping.ipynb #08ece4ee
 def _painted(jobs, folder, workers):
     "Items as they come; the processes end with it."
     if workers == 1:
@@ -245,10 +258,7 @@ def sweep(
     **settings,           # Settings all runs share
 )->Sweep:                 # All pictures, in the order of the grid
     "Paint every pair of pictures with every combination of settings."
-    for name in settings: one_of(name, [*_SETTINGS, 'device'], 'setting')
-    contents = [(name, None if x is None else load_picture(x)) for name, x in _titled(content, 'content')]
-    styles = [(name, [*map(load_picture, listify(s))]) for name, s in _titled(style, 'style')]
-    plan = plan_sweep(contents, styles, grid, settings)
+    plan = _planned(content, style, grid, settings)
     workers = in_range(workers, 'workers', 1, whole=True)
     if folder is not None: folder = mkdir(as_path(folder), exist_ok=True, parents=True)
     items = {item.key: item for item, *_ in plan}  # the same twice is painted once
