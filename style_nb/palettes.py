@@ -31,7 +31,7 @@ def palette(
     aspect:float=None,    # Width over height; `None` is the style picture's
     seamless:bool=False,  # Shall the right border fit the left one, and the bottom the top?
     style_weight:float=1.,  # Weight over all style layers
-    tv_weight:float=.2,   # Weight of total variation, since no layer sees the single pixels of the noise it begins with
+    tv_weight:float=.2,   # Weight of total variation: no layer sees the single pixels of the first noise
     style_scale:float=1., # Longer side of the style picture over the palette's
     shared:Shared=None,   # What this run may take over from others
     progress:bool=True,   # Show a progress bar
@@ -44,7 +44,7 @@ def palette(
     if seamless: style, size, aspect = _whole_cells(style, size, aspect, how['padding'])
     return stylize(
         None, style, size=size, aspect=aspect, style_weight=style_weight, tv_weight=tv_weight,
-        style_scale=style_scale, progress=progress, shared=shared, **how)
+        style_scale=style_scale, progress=progress and 'palette', shared=shared, **how)
 
 # %% ../nbs/72_palettes.ipynb #f9daa0f8
 def _some_layers(layers):

@@ -129,6 +129,7 @@ def revert(
     style_scale:float=None,  # Photo's longer side over the picture's; `None` is the recipe's, 1 without one
     init=None,             # Start; `None` is the painting `from_afar`, or as it is without `keep`
     recipe='default',      # What it says wins over `OWN`; another's name is matched only by `match`
+    progress:bool=True,    # Show a progress bar
     cbs=(),                # More callbacks
     **settings,            # Any other field of `Recipe`; `OWN` has those whose default is another here
 )->Result:                 # The picture; `result.recipe.revert` holds these arguments
@@ -148,7 +149,7 @@ def revert(
     keep = in_range(keep, 'keep') if init is None else 0.
     start = from_afar(given, size) if keep else 'content'
     r = stylize(
-        painting, x, recipe, init=start if init is None else init, keep=keep,
+        painting, x, recipe, init=start if init is None else init, keep=keep, progress=progress and 'revert',
         cbs=[MatchLoss(given, x, MATCHED, match, scale=scale), *L(cbs)], **run)
     run |= {k: getattr(r.recipe, k) for k in said} | dict(
         contrast=contrast, masses=masses, colours=colours, keep=keep, match=match, init=init, recipe=recipe)

@@ -180,7 +180,8 @@ def stylize(
         content, style, recipe, masks=masks, style_masks=style_masks, content_mask=content_mask,
         change_mask=change_mask, resume=resume, device=device, shared=shared, **settings)
     learn = transfer_learner(plan).add_cbs(cbs)
-    if progress: learn.add_cb(Progress(plan.recipe.steps, 'stylize', plan.first_step))
+    what = progress if isinstance(progress, str) else 'stylize'  # the bar's word
+    if progress: learn.add_cb(Progress(plan.recipe.steps, what, plan.first_step))
     return run_transfer(learn, plan)
 
 # %% ../nbs/70_transfer.ipynb #2cd47b62

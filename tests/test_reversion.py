@@ -135,3 +135,15 @@ def test_the_results_own_colours(photo, painting):
 def test_no_callbacks_may_be_said(pair):
     "As `stylize` takes it"
     assert revert(*pair, size=48, steps=1, progress=False, cbs=None).recipe.steps == 1
+
+def test_the_bar_says_who_paints(pair, capsys):
+    from style_nb.palettes import palette
+    from style_nb.transfer import stylize
+    how = dict(size=48, steps=1)
+    for paint_one, word in (revert, 'revert:'), (stylize, 'stylize:'):
+        paint_one(*pair, **how)
+        assert word in capsys.readouterr().err
+    palette(pair[0], **how)
+    assert 'palette:' in capsys.readouterr().err
+    revert(*pair, progress=False, **how)
+    assert not capsys.readouterr().err
