@@ -6,18 +6,12 @@ Docs: https://style-nb.github.io/style_nb/fitting.html.md"""
 
 # %% ../nbs/66_fitting.ipynb #6f412481
 from __future__ import annotations
-import hashlib
-import io
-import json
-import math
-import time
+import hashlib, json, math, time
 from pathlib import Path
-import numpy as np
 import pandas as pd
 import torch
-from .pictures import as_path, check_output, in_range, whole_file
+from .pictures import as_path, check_output, in_range
 from fastcore.basics import patch
-from fastcore.foundation import L
 from fastai.callback.core import Callback, CancelFitException, TrainEvalCallback
 from fastai.callback.progress import ProgressCallback
 from fastai.learner import Learner, Recorder
@@ -27,6 +21,7 @@ from tqdm.auto import tqdm
 import style_nb.learner  # noqa: F401, gives a Learner its `add_term`
 from .callbacks import Stop
 from .batches import Batches
+from .keeping import moved_to, read_state, write_state, writing
 # for those who import them from here:
 from .batches import SUFFIXES, Crops, loaders, pictures_digest, read_pictures, split_pictures
 
@@ -136,12 +131,6 @@ class Finite(Callback):
         if sound and not torch.stack(sound).all(): self.stop("The weights are no longer finite")
 
 # %% ../nbs/66_fitting.ipynb #2acf34a7
-def _plain(o):
-    "Nested state without classes of numpy or fastai."
-    if isinstance(o, dict): return {k: _plain(v) for k, v in o.items()}
-    if isinstance(o, (list, tuple, L)): return [_plain(v) for v in o]
-    return o.item() if isinstance(o, np.generic) else o
-
 def _keepers(learn):
     "{name: callback} of those that remember something."
     return {cb.name: cb for cb in learn.cbs if hasattr(type(cb), 'load_state_dict')}
@@ -172,37 +161,17 @@ class Checkpoint(Callback):
 @patch
 def write(self:Checkpoint):
     learn = self.learn
-    kept = {name: cb.state_dict() for name, cb in _keepers(learn).items()}
-    state = dict(plan=self.plan, rows=learn.fit_log.rows, kept=kept, model=learn.model.state_dict(),
-                 memory=learn.opt.state_dict())
-    buffer = io.BytesIO()
-    torch.save(_plain(state), buffer)
-    data = buffer.getvalue()
-    try:
-        with whole_file(self.path) as tmp: tmp.write_bytes(data + hashlib.sha256(data).digest())
-        with whole_file(self.path.with_suffix('.csv')) as tmp: learn.fit_log.table.to_csv(tmp, index=False)
-    except OSError as e:
-        raise ValueError(f"{self.path} cannot be written: {e.strerror}. Make room or choose another folder.") from e
+    write_state(moved_to(dict(
+        plan=self.plan,
+        rows=learn.fit_log.rows,
+        model=learn.model.state_dict(),
+        memory=learn.opt.state_dict(),
+        kept={name: cb.state_dict() for name, cb in _keepers(learn).items()},
+    ), 'cpu'), self.path)
+    with writing(self.path.with_suffix('.csv')) as tmp: learn.fit_log.table.to_csv(tmp, index=False)
     self.last = time.perf_counter()
 
 # %% ../nbs/66_fitting.ipynb #684b7714
-def _unpack(path):
-    "The state in a file whose bytes are those that were written."
-    try:
-        data = path.read_bytes()
-    except OSError as e:
-        raise ValueError(f"{path} cannot be read: {e.strerror}. Choose another path.") from None
-    if not data.startswith(b'PK'): raise ValueError(f"{path} is not a checkpoint: delete it, or give another path.")
-    if hashlib.sha256(data[:-32]).digest() != data[-32:]:
-        raise ValueError(f"{path} is damaged, its bytes are not those that were written: delete it to start anew.")
-    try:
-        state = torch.load(io.BytesIO(data[:-32]), map_location='cpu', weights_only=True)
-        state['plan'].keys()
-    except Exception as e:
-        raise ValueError(f"{path} is not a checkpoint ({type(e).__name__}): delete it to start anew.") from None
-    return state
-
-# %% ../nbs/66_fitting.ipynb #75e1e49b
 def read_checkpoint(
     path,        # File written by a `Checkpoint`
     plan:dict,   # Plan of the fit that wants to go on from it
@@ -210,7 +179,8 @@ def read_checkpoint(
     "The state in a checkpoint of the same plan."
     path = as_path(path)
     if not path.exists(): return None
-    state = _unpack(path)
+    needs = {'plan', 'rows', 'model', 'memory', 'kept'}
+    state = read_state(path, 'a checkpoint', needs, "delete it to start anew, or give another path.")
     theirs = state['plan']
     for k in plan | theirs:
         if k in plan and k in theirs and plan[k] == theirs[k]: continue
@@ -226,7 +196,7 @@ def _whole_plan(learn, plan, **settings):
     rules = [type(getattr(opt, 'opt', opt)), *getattr(opt, 'cbs', ())]
     own = settings | dict(
         model=hashlib.sha256(str(shapes).encode()).hexdigest()[:16],
-        hypers=[{k: v for k, v in group.items() if k != 'lr'} for group in _plain(opt.hypers)],
+        hypers=[{k: v for k, v in group.items() if k != 'lr'} for group in opt.hypers],
         optimiser=[getattr(o, '__name__', type(o).__name__) for o in rules],
         callbacks=sorted(_keepers(learn)),
         batches=type(batches).__name__,
@@ -256,7 +226,8 @@ def _restore(learn, state):
     if state is None: return []
     learn.model.load_state_dict(state['model'])
     memory = state['memory']
-    if not isinstance(learn.opt, OptimWrapper): memory = to_device(memory, learn.dls.device)
+    if isinstance(learn.opt, OptimWrapper): memory['state'] = {int(i): v for i, v in memory['state'].items()}
+    else: memory = to_device(memory, learn.dls.device)
     learn.opt.load_state_dict(memory)
     for name, cb in _keepers(learn).items(): cb.load_state_dict(state['kept'][name])
     return state['rows']

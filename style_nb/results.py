@@ -6,86 +6,54 @@ Docs: https://style-nb.github.io/style_nb/results.html.md"""
 
 # %% ../nbs/62_results.ipynb #c9dca7c3
 from __future__ import annotations
-import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib import cycler, rcParams
 from PIL import Image
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 from .pictures import Plate, PictureNotFound, as_path, check_output, save_picture, show_pictures, whole_file
 from .learner import StartLoss, StepCallback
-from .callbacks import Average
+from .callbacks import Average, History
 from .recipe import Recipe, png_info, to_json
+from .keeping import moved_to, read_state, write_state
 
 # %% auto #0
-__all__ = ['MARKS', 'flatten', 'unflatten', 'run_state', 'save_state', 'load_state', 'is_state', 'Resume', 'moved_to', 'Result',
-           'plot_losses', 'animate']
+__all__ = ['MARKS', 'run_state', 'is_state', 'save_state', 'load_state', 'Resume', 'Result', 'plot_curves', 'draw_curves',
+           'plot_losses', 'animate', 'moved_to']
 
 # %% ../nbs/62_results.ipynb #baee165d
-def flatten(
-    values,      # Dict or list of tensors, numbers, dicts and lists
-    prefix:str,  # What every path begins with
-)->tuple:        # ({path: tensor}, {path: number, or the kind and length of a dict or list})
-    "Nested values by their paths."
-    tensors, numbers = {}, {}
-    for k, v in values.items() if isinstance(values, dict) else enumerate(values):
-        path = f'{prefix}/{k}'
-        if isinstance(v, torch.Tensor):
-            tensors[path] = v.detach().cpu().clone().contiguous()
-        elif isinstance(v, (dict, list)):
-            inner_tensors, inner_numbers = flatten(v, path)
-            tensors |= inner_tensors
-            numbers[path] = f'{type(v).__name__} {len(v)}'
-            numbers |= inner_numbers
-        else:
-            numbers[path] = v
-    return tensors, numbers
-
-def unflatten(
-    state:dict,  # {path: value}
-    prefix:str,  # The part that is wanted
-)->dict:         # Or a list: what `flatten` was given
-    "Nested values from their paths."
-    found = {}
-    for path, v in state.items():
-        name = path[len(prefix) + 1:]
-        if not path.startswith(prefix + '/') or '/' in name: continue
-        if isinstance(v, str) and v.split()[0] in ('list', 'dict'): v = unflatten(state, path)
-        found[name] = v
-    kind = state.get(prefix, 'dict 0').split()[0]
-    return [found[str(i)] for i in range(len(found))] if kind == 'list' else found
-
-# %% ../nbs/62_results.ipynb #baea5a6d
 def run_state(
     learn,          # A Learner that paints
     recipe:Recipe,  # Its recipe
-)->dict:            # Flat: tensors, numbers and text
+)->dict:            # Tensors, numbers, text, and dicts and lists of such
     "All a run needs to go on exactly where it is."
     canvas = learn.model.canvas
-    tensors, numbers = flatten(learn.opt.opt.state.get(canvas, {}), 'opt')
-    state = tensors | numbers
-    state |= dict(canvas=canvas.detach().cpu().clone(), step=learn.controls.step, recipe=to_json(recipe))
+    memory = learn.opt.opt.state.get(canvas, {})
+    state = dict(canvas=canvas, step=learn.controls.step, recipe=to_json(recipe), opt=memory)
     for cb in learn.cbs:
-        if isinstance(cb, StartLoss):
-            state['start'] = cb.small.cpu().clone()
-        if isinstance(cb, Average) and cb.value is not None:
-            state['average/total'] = cb.total.cpu().clone()
-            state['average/weight'] = cb.weight
-    return state
+        if isinstance(cb, StartLoss): state['start'] = cb.small
+        if isinstance(cb, Average) and cb.value is not None: state['average'] = dict(total=cb.total, weight=cb.weight)
+    return moved_to(state, 'cpu')
+
+# %% ../nbs/62_results.ipynb #baea5a6d
+_all_ = ['moved_to']  # of notebook 61, at home here too
+_NEEDS = {'canvas', 'recipe', 'step'}
+
+def is_state(
+    value,  # Anything
+)->bool:    # Is it the state of a run?
+    "A dict with a canvas, a recipe and a step."
+    return isinstance(value, dict) and _NEEDS <= value.keys()
 
 def save_state(
     state:dict,  # `Result.state`
     path,        # File to write, .safetensors
 )->Path:         # The path written
     "Write the state of a run, whole or not at all."
-    p = check_output(path, ('.safetensors',))
-    tensors = {k: v for k, v in state.items() if isinstance(v, torch.Tensor)}
-    words = {k: json.dumps(v) for k, v in state.items() if k not in tensors}
-    with whole_file(p) as tmp: save_file(tensors, tmp, metadata=words)
-    return p
+    return write_state(state, check_output(path, ('.safetensors',)))
 
 # %% ../nbs/62_results.ipynb #9210f64c
 def load_state(
@@ -94,23 +62,9 @@ def load_state(
     "Read the state of a run."
     p = as_path(path)
     if not p.is_file(): raise PictureNotFound(f"There is no file {p}. Check the path.")
-    try:
-        with safe_open(p, 'pt') as f: words = f.metadata() or {}
-        state = load_file(p) | {k: json.loads(v) for k, v in words.items()}
-    except Exception as e:
-        raise ValueError(
-            f"{p} is not the state of a run ({type(e).__name__}): "
-            "give a .safetensors file written by `Result.save_state`. "
-            "A PNG alone cannot be continued exactly; use it as `init`.") from None
-    if not is_state(state):
-        raise ValueError(f"{p} is not the state of a run: give a file written by `Result.save_state`.")
-    return state
-
-def is_state(
-    value,  # Anything
-)->bool:    # Is it the state of a run?
-    "A dict with a canvas, a recipe and a step."
-    return isinstance(value, dict) and {'canvas', 'recipe', 'step'} <= set(value)
+    return read_state(
+        p, 'the state of a run', _NEEDS, "give a .safetensors file written by `Result.save_state`. "
+        "A PNG alone cannot be continued exactly; use it as `init`.")
 
 # %% ../nbs/62_results.ipynb #b2d5ac11
 class Resume(StepCallback):
@@ -120,8 +74,8 @@ class Resume(StepCallback):
 
     def before_fit(self):
         canvas = self.model.canvas
-        saved = unflatten(self.state, 'opt')
-        if saved: self.opt.opt.state[canvas] = {k: moved_to(v, canvas.device) for k, v in saved.items()}
+        memory = self.state.get('opt')
+        if memory: self.opt.opt.state[canvas] = moved_to(memory, canvas.device)
         self.put_average()
 
     def before_epoch(self):
@@ -129,22 +83,12 @@ class Resume(StepCallback):
         if self.epoch == level and done: self.put_average()
 
     def put_average(self):
-        if 'average/total' not in self.state: return
+        average = self.state.get('average')
         for cb in self.learn.cbs:
-            if isinstance(cb, Average):
-                cb.total = self.state['average/total'].to(self.model.canvas.device)
-                cb.weight = self.state['average/weight']
+            if average and isinstance(cb, Average):
+                cb.total = average['total'].to(self.model.canvas.device)
+                cb.weight = average['weight']
                 cb.value = cb.total/cb.weight
-
-def moved_to(
-    value,   # A tensor, a list of such, or anything else
-    device,  # Torch device
-):           # The same there, in memory of its own
-    "What an optimiser remembers, on a device; the numbers it counts with stay on the CPU."
-    if isinstance(value, list): return [moved_to(v, device) for v in value]
-    if not isinstance(value, torch.Tensor): return value
-    counts = value.ndim == 0 or value.dtype == torch.float64  # steps of Adam, products of `LBFGS`
-    return value.to('cpu' if counts else device, copy=True)
 
 # %% ../nbs/62_results.ipynb #70014d04
 @dataclass(repr=False)
@@ -192,8 +136,44 @@ class Result:
         "Write the state, .safetensors; `stylize(..., resume=path)` goes on from it exactly."
         return save_state(self.state, path)
 
+# %% ../nbs/62_results.ipynb #62c0e001
+def _with_gaps(points):
+    "At most about 600 of the points, with a gap where the term was off."
+    every = max(1, len(points)//600)
+    points = points[::every]
+    gaps = [(step + every, math.nan) for (step, _), (after, _) in zip(points, points[1:]) if after - step > every]
+    return sorted(points + gaps)
+
+def plot_curves(
+    ax,              # Matplotlib axes
+    curves:dict,     # {term: [(step, value)]}
+    moves=(),        # Steps at which something was moved
+):
+    "What `draw_curves` draws, on axes that are there."
+    ax.set_prop_cycle(cycler(ls=['-', '--', ':'])*rcParams['axes.prop_cycle'])
+    for term, points in curves.items():
+        sum_of_all = dict(color='k', ls='-', lw=1.6, label='weighted sum') if term == 'loss' else {}
+        ax.plot(*zip(*_with_gaps(points)), **dict(lw=1., label=term) | sum_of_all)
+    for step in moves: ax.axvline(step, color='.85', lw=.8, zorder=0)
+    ax.set_yscale('log')
+    ax.set_xlabel('step', size=9)
+    ax.tick_params(labelsize=8.5)
+    ax.spines[['top', 'right']].set_visible(False)
+    if curves: ax.legend(
+        fontsize=8, frameon=False, loc='upper left', bbox_to_anchor=(1, 1.05), labelspacing=.25, handlelength=1.2)
+
+def draw_curves(
+    curves:dict,     # As for `plot_curves`
+    moves=(),        # Likewise
+    figsize=(4.2, 2.1),  # Inches
+)->Plate:            # Figure
+    "Losses over steps on a logarithmic axis; grey lines are moves."
+    fig = Plate(figsize=figsize, layout='constrained', dpi=120)
+    plot_curves(fig.subplots(), curves, moves)
+    return fig
+
 # %% ../nbs/62_results.ipynb #896c678e
-MARKS = ['step', 'level', 'height', 'width', 'evals', 'seconds', 'loss']  # columns of a history before its terms
+MARKS = list(History().table)  # columns of a history before its terms
 
 def plot_losses(
     result,            # A `Result`
@@ -202,19 +182,15 @@ def plot_losses(
     "Each term of a run, unweighted, over its steps; grey lines are changes of level."
     h = result.history
     if not len(h): raise ValueError("This run took no step: there is no loss to plot.")
-    terms = [c for c in h.columns if c not in MARKS]
-    fig = Plate(figsize=(6.4, 3.2), layout='constrained', dpi=100)
-    ax = fig.subplots()
-    for c in terms: ax.plot(h.step, h[c], lw=1.2, label=c)
-    ax.plot(h.step, h.loss, 'k', lw=1.6, label='loss (weighted sum)')
-    for s in h.step[h.level.diff() > 0]: ax.axvline(s, color='.8', lw=1, zorder=0)
+    terms = [c for c in h if c not in MARKS]
+    curves = {c: list(zip(h.step, h[c])) for c in [*terms, 'loss']}
+    fig = draw_curves(curves, h.step[h.level.diff() > 0], (6.4, 3.2))
     norm = result.recipe.style_norm
-    ax.set(xlabel='step', ylabel='unit-free, 0 is equal' if norm == 'unit' else norm, yscale='log' if log else 'linear')
+    ax = fig.axes[0]
+    ax.set(ylabel='unit-free, 0 is equal' if norm == 'unit' else norm, yscale='log' if log else 'linear')
     settled = h.iloc[len(h)//20 + 1:]  # the first steps fall from far above
-    if log: ax.set_ylim(bottom=.5*settled[terms].clip(lower=1e-12).min().min() if len(h) > 2 else None)
-    else: ax.set_ylim(0, min(h.loss.max(), 1.05*h.loss.iloc[len(h)//20])*1.05 + 1e-12)
-    ax.spines[['top', 'right']].set_visible(False)
-    ax.legend(fontsize=7, frameon=False, loc='upper left', bbox_to_anchor=(1, 1))
+    if not log: ax.set_ylim(0, min(h.loss.max(), 1.05*h.loss.iloc[len(h)//20])*1.05 + 1e-12)
+    elif len(h) > 2: ax.set_ylim(bottom=.5*settled[terms].clip(lower=1e-12).min().min())
     return fig
 
 # %% ../nbs/62_results.ipynb #072c47be

@@ -8,6 +8,7 @@ import style_nb.batches as batches
 from style_nb.fitting import (Batches, Crops, fit, loaders, no_loss, pictures_digest, read_checkpoint, read_pictures,
     split_pictures, step_size)
 from style_nb.gallery import sample
+from style_nb.keeping import read_state
 from style_nb.learner import adam
 from style_nb.pictures import load_picture, save_picture
 
@@ -285,7 +286,7 @@ def test_another_plan_is_refused(pictures, written, refused):
 
 def test_every_flipped_bit_is_noticed(written, tmp_path, refused):
     data, path = written.read_bytes(), tmp_path/'x.checkpoint'
-    plan = torch.load(written, weights_only=True)['plan']
+    plan = read_state(written, 'a checkpoint', {'plan'}, '')['plan']
     assert read_checkpoint(written, plan)['plan'] == plan and read_checkpoint(path, plan) is None
     g = np.random.default_rng(0)
     for at in [*range(0, 60), *g.integers(0, len(data), 60), *range(len(data) - 40, len(data))]:
@@ -314,9 +315,9 @@ def test_bad_input(pictures, tmp_path, refused):
         progress=False), 'Steps', 'loaders(')
 
 def test_a_full_disk_is_one_line(pictures, tmp_path, refused, monkeypatch):
-    from pathlib import Path
+    import style_nb.keeping as keeping
     def full(*_): raise OSError(28, 'No space left on device')
-    monkeypatch.setattr(Path, 'write_bytes', full)
+    monkeypatch.setattr(keeping, 'save_file', full)
     path = tmp_path/'x.checkpoint'
     refused(lambda: fit(learner(pictures), 3, path, seconds=0, progress=False), 'x.checkpoint cannot be written',
         'No space left')

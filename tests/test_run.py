@@ -418,7 +418,7 @@ LONG = dict(size=64, levels=2, steps=12)  # 7 steps, then 5
     ['step'])])
 def test_small_products_and_counts_stay_on_the_cpu(go, optimizer, away, stay):
     "What is as large as the picture goes to its device; L-BFGS's products, and counts, stay where its sums are made"
-    state = {k.removeprefix('opt/'): v for k, v in go(optimizer=optimizer).state.items()}
+    state = go(optimizer=optimizer).state['opt']
     assert {moved_to(state[k], 'meta').device.type for k in away} == {'meta'}
     assert {moved_to(torch.as_tensor(state[k]), 'meta').device.type for k in stay} == {'cpu'}
 
@@ -475,9 +475,47 @@ def test_state_survives_its_file(go, tmp_path):
     for kw in (dict(), dict(optimizer='adam', average=.5)):
         state = go(**kw, steps=3).state
         got = load_state(save_state(state, tmp_path/'s.safetensors'))
-        assert set(got) == set(state)
-        assert all(torch.equal(got[k], v) if isinstance(v, torch.Tensor) else got[k] == v for k, v in state.items())
+        assert flat(got).keys() == flat(state).keys()
+        assert all(torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b for a, b in zip(flat(got).values(), flat(state).values()))
         assert [p.name for p in tmp_path.iterdir()] == ['s.safetensors']
+
+def flat(tree, prefix=''):
+    "{path: value}, as 0.1.0 had a state in memory and in its file"
+    found = {}
+    for k, v in tree.items() if isinstance(tree, dict) else enumerate(tree):
+        branch = isinstance(v, (dict, list))
+        if branch and prefix: found[f'{prefix}{k}'] = f'{type(v).__name__} {len(v)}'
+        found |= flat(v, f'{prefix}{k}/') if branch else {f'{prefix}{k}': v}
+    return found
+
+def save_first_schema(state, path):
+    "What `save_state` of 0.1.0 did"
+    tensors = {k: v.contiguous() for k, v in flat(state).items() if isinstance(v, torch.Tensor)}
+    save_file(tensors, path, {k: json.dumps(v) for k, v in flat(state).items() if k not in tensors})
+    return path
+
+@pytest.mark.parametrize('kind', ['lbfgs', 'average'])
+def test_a_state_of_the_first_schema_goes_on(go, tmp_path, kind):
+    whole, half = go(**LONG, **KINDS[kind]), go(**LONG, **KINDS[kind], cbs=[stop_at(3)])
+    old = save_first_schema(half.state, tmp_path/'old.safetensors')
+    assert flat(load_state(old)).keys() == flat(half.state).keys()
+    assert same(stylize(*(x for _, x in half.inputs), resume=old, progress=False), whole)
+
+def test_a_damaged_state_is_not_gone_on_with(go, tmp_path, refused):
+    p = go(steps=2).save_state(tmp_path/'s.safetensors')
+    data = p.read_bytes()
+    for at in (len(data)//2, len(data) - 1, data.index(b'canvas')):
+        bad = bytearray(data)
+        bad[at] ^= 1
+        p.write_bytes(bad)
+        refused(lambda: go(resume=p), 's.safetensors is damaged, its bytes are not those that were written', 'Result.save_state')
+
+def test_a_state_of_a_later_version(go, tmp_path, refused, monkeypatch):
+    import style_nb.keeping as keeping
+    monkeypatch.setattr(keeping, 'STATE_SCHEMA', 3)
+    p = go(steps=2).save_state(tmp_path/'s.safetensors')
+    monkeypatch.setattr(keeping, 'STATE_SCHEMA', 2)
+    refused(lambda: go(resume=p), 'newer style_nb', 'pip install -U')
 
 def test_a_finished_run_is_not_resumed(go, refused):
     r = go()
@@ -755,8 +793,7 @@ def test_result_shows_itself(film):
         and repr(film).startswith('Result: 38x65 px, 6 steps'))
     log, linear = film.plot_losses().axes[0], film.plot_losses(log=False).axes[0]
     assert (log.get_yscale(), linear.get_yscale()) == ('log', 'linear')
-    assert ({l.get_label() for l in log.lines} >= {'content/relu2_1', 'style/relu1_1', 'style/relu2_1',
-        'loss (weighted sum)'})
+    assert {l.get_label() for l in log.lines} >= {'content/relu2_1', 'style/relu1_1', 'style/relu2_1', 'weighted sum'}
 
 @pytest.mark.parametrize('name,words', [('a.docx', ['a.docx', '.png']), ('none/a.png',
     ['does not exist', 'create it first'])])
