@@ -15,7 +15,7 @@ from .encoders import ENCODERS, Encoder, Shape, encoder, layer_names
 from .settings import FIRST_TEXNET, Recipe
 
 # %% auto #0
-__all__ = ['PNG_KEY', 'SCHEMA', 'picture_ref', 'to_json', 'from_json', 'png_info', 'load_recipe', 'check_encoder',
+__all__ = ['PNG_KEY', 'SCHEMA', 'picture_ref', 'to_json', 'from_json', 'png_info', 'png_note', 'load_recipe', 'check_encoder',
            'recipe_encoder', 'unit_weights', 'on_encoder', 'nearest_layers']
 
 # %% ../nbs/59_carrying.ipynb #fb427b7e
@@ -63,13 +63,31 @@ def _read_json(text):
 
 # %% ../nbs/59_carrying.ipynb #a644c104
 def png_info(
-    recipe:Recipe,  # A recipe
-)->PngInfo:         # For PIL's `save(pnginfo=...)`
-    "PNG text that carries a recipe."
+    recipe:Recipe,    # A recipe
+    notes:dict=None,  # {key: value} to carry beside it; a key begins with `PNG_KEY`, a value is as JSON knows it
+)->PngInfo:           # For PIL's `save(pnginfo=...)`
+    "PNG text that carries a recipe, and notes."
     info = PngInfo()
     info.add_itxt(PNG_KEY, to_json(recipe))
+    for key, value in (notes or {}).items(): info.add_itxt(key, json.dumps(value))
     return info
 
+def _png_text(path, key):
+    "What a picture says under a key, if anything."
+    try:
+        with Image.open(path) as im: return getattr(im, 'text', {}).get(key)
+    except OSError:
+        return None
+
+def png_note(
+    path,     # A file
+    key:str,  # The key of a note
+):            # Its value; `None` where there is none
+    "A note in a picture."
+    text = _png_text(path, key)
+    return text and json.loads(text)
+
+# %% ../nbs/59_carrying.ipynb #59a0e00e
 def load_recipe(
     path,       # A PNG saved by `Result.save`, or a .json file
 )->Recipe:      # The recipe in it
@@ -79,18 +97,9 @@ def load_recipe(
     if p.suffix.lower() == '.json':
         try: return from_json(p.read_text(encoding='utf-8'))
         except UnicodeDecodeError: raise ValueError(f"{p} is not text: give the JSON of a recipe.") from None
-    text = _png_text(p)
-    if text is None:
-        raise ValueError(f"{p} carries no recipe: "
-                         "give a PNG saved by `Result.save` or the command line, or a .json file.")
-    return from_json(text)
-
-def _png_text(path):
-    "The JSON in a picture, if there is any."
-    try:
-        with Image.open(path) as im: return getattr(im, 'text', {}).get(PNG_KEY)
-    except OSError:
-        return None
+    text = _png_text(p, PNG_KEY)
+    if text: return from_json(text)
+    raise ValueError(f"{p} carries no recipe: give a PNG saved by `Result.save` or the command line, or a .json file.")
 
 Recipe.load = staticmethod(load_recipe)
 

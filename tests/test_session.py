@@ -3,6 +3,7 @@ import gc, subprocess, sys, threading, time, weakref
 from dataclasses import replace
 import numpy as np, pytest, torch
 from hypothesis import given, settings, strategies as st
+from PIL.PngImagePlugin import PngInfo
 from style_nb.pictures import save_picture, to_pil
 from style_nb.recipe import Recipe, png_info
 from style_nb.session import Session, differing, draw_curves, settings_of, split_view
@@ -445,6 +446,15 @@ def test_two_shapes_side_by_side_and_split():
         and (side[0, 22:26] > 200).all())
     split = pixels(split_view(a, b, 0.))
     assert split.shape == (8, 16, 3) and (split[:, 5:11] < 30).all() and (split[:, 2:3] > 200).all()
+
+def test_settings_in_a_picture_of_the_first_version(photo, tmp_path):
+    "Its keys and its recipe are of 0.1.0"
+    info = PngInfo()
+    info.add_itxt('style_nb', '{"schema": 1, "size": 48, "seed": 4}')
+    plain = save_picture(photo, tmp_path/'plain.png', pnginfo=info)
+    assert settings_of(plain)['seed'] == 4 and Recipe.load(plain) == Recipe(size=48, seed=4)
+    info.add_itxt('style_nb.session', '{"seed": 5, "content": "cat"}')
+    assert settings_of(save_picture(photo, tmp_path/'noted.png', pnginfo=info)) == dict(seed=5, content='cat')
 
 def test_a_curve_has_a_gap_where_its_term_was_off():
     ax, = draw_curves({'loss': [(i, 1.) for i in range(1, 9)],
