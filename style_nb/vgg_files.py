@@ -6,7 +6,7 @@ Docs: https://style-nb.github.io/style_nb/vgg_files.html.md"""
 
 # %% ../nbs/19_vgg_files.ipynb #b97ec4bf
 from __future__ import annotations
-import os
+import os, re
 from dataclasses import dataclass
 from pathlib import Path
 import torch
@@ -47,27 +47,26 @@ def layer_names(
     return names[:-1]
 
 # %% ../nbs/19_vgg_files.ipynb #c02f8f45
+_OURS = dict(depths=(2, 2, 3, 3, 1), **CAFFE, weights='in the package')
+_THEIRS = "torchvision's download and cache"
+
 ENCODERS = {
     'texnet': Shape(
         'half of VGG-16, fitted anew by this project',
         (32, 64, 128, 288, 192),
-        (2, 2, 3, 3, 1),
-        **CAFFE,
-        weights='in the package',
+        **_OURS,
         sha256='013f93be17dab4b24225d3861a88799a8cb09a62b278f2b957bcc0487113dd0d'),
     'texnet-small': Shape(
         'a quarter of VGG-16, for speed and previews',
         (16, 32, 64, 192, 128),
-        (2, 2, 3, 3, 1),
-        **CAFFE,
-        weights='in the package',
+        **_OURS,
         sha256='a6d17a3864ecc3b511500a3c092cbb6d6eebf603b2227d9fe30951165ac8f3ef'),
     'random': Shape(
         'VGG-19 at half width, seeded random weights, normalised',
         (32, 64, 128, 256, 256),
         weights='constants in the package'),
-    'vgg16': Shape('VGG-16 trained on ImageNet', depths=(2, 2, 3, 3, 3), weights="torchvision's download and cache"),
-    'vgg19': Shape('VGG-19 trained on ImageNet', weights="torchvision's download and cache", checked='by formula'),
+    'vgg16': Shape('VGG-16 trained on ImageNet', depths=(2, 2, 3, 3, 3), weights=_THEIRS),
+    'vgg19': Shape('VGG-19 trained on ImageNet', weights=_THEIRS, checked='by formula'),
 }
 
 # %% ../nbs/19_vgg_files.ipynb #40484737
@@ -86,45 +85,36 @@ _SUFFIXES = ('.safetensors', '.pth', '.pt')  # of weights files, the first choic
 
 def _shrunk(path):
     "Is it the file of a small encoder, written by `save_encoder`?"
-    if path.suffix.lower() != '.safetensors': return False
     try:
         with safe_open(path, 'pt') as f: return 'plan' in (f.metadata() or {})
     except Exception: return False
 
-def _is_called(path, name):
-    "Does a weights file's name start with `name`? With batch normalisation it is another network."
-    called = path.name.lower()
-    if path.suffix.lower() not in _SUFFIXES or called.startswith(f'{name}_bn'): return False
-    return called.startswith(name) and path.is_file()
+def _own_folder():
+    "What STYLE_NB_WEIGHTS names, if anything."
+    said = os.environ.get('STYLE_NB_WEIGHTS')
+    return as_path(said) if said else None
 
 # %% ../nbs/19_vgg_files.ipynb #84544854
 def own_file(
     name:str,  # One of `vggs`
 )->Path:       # The file, or `None`
     "The file of a VGG in the folder that STYLE_NB_WEIGHTS names; one called just so before one that starts so."
-    said = os.environ.get('STYLE_NB_WEIGHTS')
-    if not said: return None
-    folder = as_path(said)
+    folder = _own_folder()
+    if not folder: return None
     if not folder.is_dir():
         raise WeightsNotFound(
             f"STYLE_NB_WEIGHTS names {folder}, which is no folder: "
             "correct it, or unset it to use torchvision's weights.")
+    called = re.compile(f'{name}(?!_bn)', re.I)  # with batch normalisation it is another network
+    files = [p for p in folder.iterdir() if p.suffix.lower() in _SUFFIXES and called.match(p.name)]
     def rank(p): return p.stem.lower() != name, _SUFFIXES.index(p.suffix.lower()), p.name
-    files = [p for p in folder.iterdir() if _is_called(p, name) and not _shrunk(p)]
-    return min(files, key=rank, default=None)
-
-# %% ../nbs/19_vgg_files.ipynb #2b972707
-def _in_own_folder(path):
-    "A file by its bare name, which is all that a recipe keeps, is looked for in that folder too."
-    said = os.environ.get('STYLE_NB_WEIGHTS')
-    if not said or path.name != str(path) or path.is_file(): return path
-    there = as_path(said)/path.name
-    return there if there.is_file() else path
+    return min((p for p in files if p.is_file() and not _shrunk(p)), key=rank, default=None)
 
 # %% ../nbs/19_vgg_files.ipynb #9ed805cc
 def _read(name, weights):
-    "What is in a weights file."
-    p = _in_own_folder(as_path(weights))
+    "What is in a weights file; by its bare name, which is all that a recipe keeps, it is looked for in our folder too."
+    p, folder = as_path(weights), _own_folder()
+    if folder and p.name == str(p) and not p.is_file() and (folder/p).is_file(): p = folder/p
     if not p.is_file():
         raise WeightsNotFound(
             f"There is no weights file {p}, nor one of this name in the folder that STYLE_NB_WEIGHTS names: "
@@ -165,29 +155,27 @@ def _fetch(name):
             f"or give encoder weights a path; encoder={packaged()[0]!r} needs no file.") from None
 
 # %% ../nbs/19_vgg_files.ipynb #cb4e5b33
-_WRAPPERS = ('state_dict', 'model_state_dict', 'model')
-
 def _tensors(sd):
     "The tensors of a state dict, out of whatever it is wrapped in."
-    while isinstance(sd, dict):
-        inner = [sd[k] for k in _WRAPPERS if isinstance(sd.get(k), dict)]
-        if not inner: return {k: v for k, v in sd.items() if isinstance(v, torch.Tensor)}
-        sd = inner[0]
-    return {}
+    if not isinstance(sd, dict): return {}
+    for wrapper in ('state_dict', 'model_state_dict', 'model'):
+        if isinstance(sd.get(wrapper), dict): return _tensors(sd[wrapper])
+    return {k: v for k, v in sd.items() if isinstance(v, torch.Tensor)}
 
 # %% ../nbs/19_vgg_files.ipynb #8b709108
+_SCHEMES = ('{layer}.{kind}', 'features.{number}.{kind}', '{number}.{kind}')  # Gatys', torchvision's, bare
+
 def _their_names(sd, name):
     "{our name of a tensor: its name in the file}, with the prefix that the first one has there."
-    convs = {i: l for i, l in enumerate(layer_names(ENCODERS[name].depths)) if l.startswith('conv')}
-    bare = {f'{l}.{k}': f'{i}.{k}' for i, l in convs.items() for k in ('weight', 'bias')}
-    gatys = {ours: ours for ours in bare}
-    torchvisions = {ours: f'features.{theirs}' for ours, theirs in bare.items()}
-    for scheme in (gatys, torchvisions, bare):
-        first = scheme['conv1_1.weight']
+    def named(scheme, prefix=''):
+        layers = [(i, l) for i, l in enumerate(layer_names(ENCODERS[name].depths)) if l.startswith('conv')]
+        return {f'{l}.{kind}': prefix + scheme.format(layer=l, number=i, kind=kind)
+                for i, l in layers for kind in ('weight', 'bias')}
+    for scheme in _SCHEMES:
+        first = named(scheme)['conv1_1.weight']
         for k in sd:
-            if k == first or k.endswith('.' + first) and 'classifier' not in k:
-                return {ours: k[:-len(first)] + theirs for ours, theirs in scheme.items()}
-    return torchvisions
+            if f'.{k}'.endswith(f'.{first}') and 'classifier' not in k: return named(scheme, k.removesuffix(first))
+    return named(_SCHEMES[1])
 
 # %% ../nbs/19_vgg_files.ipynb #ab74a533
 def _titled(name): return name.upper().replace('VGG', 'VGG-')
@@ -203,9 +191,11 @@ def vgg_state(
     sd = _tensors(_fetch(name) if weights is None else _read(name, weights))
     if not sd: raise ValueError(f"{what} holds no state dict of tensors: {advice}")
     theirs = {n: _their_names(sd, n) for n in vggs()}
-    lacks = {n: [t for t in names.values() if t not in sd] for n, names in theirs.items()}
-    fits = max((n for n in theirs if not lacks[n]), key=lambda n: len(theirs[n]), default=None)
-    if not fits: raise ValueError(f"{what} has no {lacks[name][0]}: {advice}")
+    whole = [n for n in theirs if sd.keys() >= {*theirs[n].values()}]
+    if not whole:
+        lacks = [t for t in theirs[name].values() if t not in sd]
+        raise ValueError(f"{what} has no {lacks[0]}: {advice}")
+    fits = whole[-1]  # the largest
     if fits != name:
         raise ValueError(
             f"{what} is a {_titled(fits)}, not a {_titled(name)}: say encoder {fits!r} for this file, "
@@ -232,8 +222,7 @@ def told_inputs(
         if F.cosine_similarity(seen, known).mean() > .95: return kind, True
     size = weight.abs().mean().item()
     strength = bias.abs().mean().item()
-    lean = bias.mean().item()/strength if strength else 0.  # 1: all are positive
-    if size < .01: return 'caffe', True
-    if size > .04 and lean > .8: return 'caffe', strength > .1
-    if size > .04 and lean < .4: return 'torchvision', True
-    return ('caffe' if size < .02 or lean > .6 else 'torchvision'), False
+    lean = bias.mean().item()/(strength or 1.)  # 1: all are positive
+    kind = 'caffe' if size < .02 or lean > .6 else 'torchvision'
+    sure = size < .01 or size > .04 and (lean < .4 or lean > .8 and strength > .1)
+    return kind, sure
