@@ -66,30 +66,33 @@ class Guard(StepCallback):
         patience:int=100,   # Steps without rest, in a row, that are too many
     ): store_attr()
 
+    @property
+    def canvas(self): return self.model.canvas.detach()
+
     def before_fit(self):
-        self.spread = self.model.canvas.detach().std((-2, -1)).max().item()
+        self.spread = self.canvas.std((-2, -1)).max().item()
         self.term_shares = Counter()  # shares of the loss, summed over looks
-        self.seen = self.looks = self.move = self.unrest = 0
+        self.seen = self.move = self.unrest = 0
 
     def before_train(self):
         self.unrest = 0
         self.keep()
 
     def before_batch(self):
-        if self.due(self.seen + 1): self.before = self.model.canvas.detach().clone()
+        if self.due(self.seen + 1): self.before = self.canvas.clone()
 
     def due(self, step): return step <= self.every or step % self.every == 0
 
     def keep(self):
-        self.good = self.model.canvas.detach().clone()
+        self.good = self.canvas.clone()
         self.good_step = self.seen
 
 # %% ../nbs/49_guarding.ipynb #bb9e3ceb
 @patch
 def trouble(self:Guard):
     "What is wrong with the canvas, or None."
-    x = self.model.canvas.detach()
-    if not torch.isfinite(x).all(): return 'the canvas turned to NaN or infinity'
+    x = self.canvas
+    if not x.isfinite().all(): return 'the canvas turned to NaN or infinity'
     if self.spread > 4*self.flat and x.clamp(0, 1).std((-2, -1)).max() < self.flat:
         return 'the picture collapsed to one flat colour'
     if (x.abs() > 50).float().mean() > .01: return 'pixel values ran far out of range'
@@ -99,12 +102,11 @@ def trouble(self:Guard):
 @patch
 def measure(self:Guard):
     "Note how far this step moved the average pixel, for how long that was too far, and each term's share of the loss."
-    self.move = float((self.model.canvas.detach() - self.before).abs().mean())
+    self.move = float((self.canvas - self.before).abs().mean())
     if self.move <= self.restless: self.unrest = 0
     else: self.unrest += 1 if self.seen <= self.every else self.every
     parts = {k: float(v) for k, v in self.learn.weighted_terms.items()}
     self.broken = [k for k, v in parts.items() if not math.isfinite(v)]
-    self.looks += 1
     total = sum(parts.values())
     if self.broken or total <= 0: return
     for name, value in parts.items(): self.term_shares[name.split('/')[0]] += value/total
@@ -112,8 +114,8 @@ def measure(self:Guard):
 # %% ../nbs/49_guarding.ipynb #710f793f
 def _knob(term):
     "The field that sets the weight of a term."
-    if term == 'start': return 'keep'
-    return term if term == 'match' else f'{term}_weight'
+    term = term.split('/')[0]
+    return dict(start='keep', match='match').get(term, f'{term}_weight')
 
 @patch
 def cause(self:Guard,
@@ -122,14 +124,13 @@ def cause(self:Guard,
     "What was measured, and which knob to turn."
     if self.broken:
         name = self.broken[0]
-        knob = _knob(name.split('/')[0])
-        return f"The term {name} was infinite or NaN while the canvas was not: try a smaller {knob}."
+        return f"The term {name} was infinite or NaN while the canvas was not: try a smaller {_knob(name)}."
     if self.move > self.restless:
-        moved = f"The last step looked at moved the average pixel by {self.move:.2g}, black to white being 1"
-        return f"{moved}: try a smaller step size (lr)."
+        return (f"The last step looked at moved the average pixel by {self.move:.2g}, black to white being 1: "
+                "try a smaller step size (lr).")
     if 'flat' in trouble and self.term_shares:
         term, share = self.term_shares.most_common(1)[0]
-        percent = 100*share/self.looks
+        percent = 100*share/self.term_shares.total()
         if percent > 90: return f"{term} was {percent:.4g}% of the loss on average: try a smaller {_knob(term)}."
     return "Try a smaller step size (lr)."
 
@@ -141,15 +142,15 @@ def give_up(self:Guard, trouble):
     self.model.canvas.data = self.good
     for cb in self.learn.cbs:
         if isinstance(cb, Average): cb.value = None
-    when = f"{trouble} at step {self.seen}; this is the picture of step {self.good_step}"
-    self.learn.stopped = f"{when}. {self.cause(trouble)}"
+    self.learn.stopped = (
+        f"{trouble} at step {self.seen}; this is the picture of step {self.good_step}. {self.cause(trouble)}")
     raise CancelFitException
 
 @patch
 def after_step(self:Guard):
     self.seen += 1
     if self.due(self.seen): self.measure()
-    elif torch.isfinite(self.model.canvas.detach().sum()): return
+    elif self.canvas.sum().isfinite(): return
     trouble = self.trouble()
     if trouble: self.give_up(trouble)
     elif not self.unrest: self.keep()
