@@ -7,6 +7,7 @@ Docs: https://style-nb.github.io/style_nb/carrying.html.md"""
 # %% ../nbs/59_carrying.ipynb #59a0e003
 from __future__ import annotations
 import hashlib, json
+from collections import Counter
 from dataclasses import asdict, replace
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -41,25 +42,19 @@ def from_json(
     text:str,   # JSON of a recipe
 )->Recipe:      # The recipe
     "A recipe from its JSON."
-    d = _read_json(text)
-    schema = in_range(d.pop('schema'), 'schema', 1, whole=True)
+    try:
+        d = json.loads(text)
+    except ValueError:
+        raise ValueError(f"This is not the JSON of a recipe: {text[:60]!r}. Give what `to_json` wrote.") from None
+    if not isinstance(d, dict) or 'schema' not in d:
+        raise ValueError("This JSON has no 'schema': give what `to_json` wrote.")
+    schema = in_range(d['schema'], 'schema', 1, whole=True)
     if schema > SCHEMA:
         raise ValueError("This recipe was written by a newer style_nb: upgrade with pip install -U style_nb.")
     if schema == 1:
         bundled = d.get('encoder', 'texnet') == 'texnet' and not d.get('encoder_weights')
         d['encoder_digest'] = FIRST_TEXNET if bundled else ''
-    return Recipe(**{k: v for k, v in d.items() if k in Recipe.__dataclass_fields__})
-
-def _read_json(text):
-    "What it says, a dict with a 'schema'."
-    try:
-        d = json.loads(text)
-    except ValueError:
-        raise ValueError(
-            f"This is not the JSON of a recipe: {text[:60]!r}. Give what `to_json` wrote.") from None
-    if not isinstance(d, dict) or 'schema' not in d:
-        raise ValueError("This JSON has no 'schema': give what `to_json` wrote.")
-    return d
+    return Recipe(**{k: d[k] for k in d.keys() & Recipe.__dataclass_fields__})
 
 # %% ../nbs/59_carrying.ipynb #a644c104
 def png_info(
@@ -84,8 +79,7 @@ def png_note(
     key:str,  # The key of a note
 ):            # Its value; `None` where there is none
     "A note in a picture."
-    text = _png_text(path, key)
-    return text and json.loads(text)
+    return json.loads(_png_text(path, key) or 'null')
 
 # %% ../nbs/59_carrying.ipynb #59a0e00e
 def load_recipe(
@@ -128,23 +122,17 @@ def recipe_encoder(
         recipe.encoder, recipe.pooling, recipe.padding, recipe.encoder_weights, recipe.encoder_inputs))
 
 # %% ../nbs/59_carrying.ipynb #15cc33a8
-# A style layer's pull over that of the unit-free loss; each stage has a quarter of the places before.
-_PULLS = {
-    'chw': lambda channels, stage: 1/channels**2,
-    'udacity': lambda channels, stage: 4.**-stage/channels,
-}
-
 def unit_weights(
     recipe:Recipe,  # A recipe
 )->dict:            # {style layer: weight}, of the same sum
     "A recipe's style weights as its own norm makes them pull."
     weights = recipe.style_weights
-    pull = _PULLS.get(recipe.style_norm)
-    if pull is None: return weights
-    pulls = {}
+    if recipe.style_norm not in ('chw', 'udacity'): return weights
+    pulls = {}  # over that of the unit-free loss; each stage has a quarter of the places before
     for layer, weight in weights.items():
         stage = int(layer[4])
-        pulls[layer] = weight*pull(Shape('').widths[stage - 1], stage)
+        channels = Shape('').widths[stage - 1]
+        pulls[layer] = weight*(1/channels**2 if recipe.style_norm == 'chw' else 4.**-stage/channels)
     share = sum(weights.values())/(sum(pulls.values()) or 1.)
     return {layer: p*share for layer, p in pulls.items()}
 
@@ -172,9 +160,9 @@ def nearest_layers(
 )->dict:            # {layer of that encoder: weight}
     "Layer weights for another encoder: a layer it lacks becomes the last of the same kind in the same stage."
     depths = ENCODERS[kind].depths
-    nearest = {}
+    nearest = Counter()
     for layer, weight in weights.items():
         if layer[:4] in ('conv', 'relu') and layer not in layer_names(depths):
             layer = f'{layer[:5]}_{depths[int(layer[4]) - 1]}'
-        nearest[layer] = nearest.get(layer, 0.) + weight
-    return nearest
+        nearest[layer] += weight
+    return dict(nearest)

@@ -258,11 +258,10 @@ _register(
 def _follows(old, settings):
     "Fields that settings change without saying so."
     follows = {}
-    if settings.get('encoder', old.encoder) != old.encoder:
-        follows = dict(encoder_weights=None, encoder_inputs='auto')
-    if settings.get('finish', old.finish) != old.finish: follows['finish_weights'] = None
-    if settings.keys() & {'encoder', 'encoder_weights', 'encoder_inputs'}: follows['encoder_digest'] = ''
-    if settings.keys() & {'finish', 'finish_weights'}: follows['finish_digest'] = ''
+    for which in ('encoder', 'finish'):
+        if settings.get(which, getattr(old, which)) != getattr(old, which): follows[f'{which}_weights'] = None
+        if settings.keys() & {which, f'{which}_weights', f'{which}_inputs'}: follows[f'{which}_digest'] = ''
+    if 'encoder_weights' in follows: follows['encoder_inputs'] = 'auto'
     if settings.get('encoder') in ENCODERS:
         for name in ('content_weights', 'style_weights'):
             follows[name] = nearest_layers(getattr(old, name), settings['encoder'])
