@@ -115,8 +115,7 @@ class Finite(Callback):
     "End the fit when its loss or its weights are not finite."
     order, run_valid = 85, False
     def before_fit(self):
-        trained = [p for p in self.model.parameters() if p.requires_grad]
-        self.watched = trained + [b for b in self.model.buffers() if b.is_floating_point()]
+        self.watched = [t for t in self.model.state_dict().values() if t.is_floating_point()]
 
     def stop(self, what):
         step, lr = self.learn.step + 1, self.learn.fit_log.lr
@@ -127,8 +126,8 @@ class Finite(Callback):
         if not math.isfinite(loss): self.stop(f"The loss is {loss}")
 
     def after_step(self):
-        sound = [w.isfinite().all() for w in self.watched]
-        if sound and not torch.stack(sound).all(): self.stop("The weights are no longer finite")
+        sound = torch.stack([w.isfinite().all() for w in self.watched])
+        if not sound.all(): self.stop("The weights are no longer finite")
 
 # %% ../nbs/66_fitting.ipynb #2acf34a7
 def _keepers(learn):

@@ -6,7 +6,6 @@ Docs: https://style-nb.github.io/style_nb/results.html.md"""
 
 # %% ../nbs/62_results.ipynb #c9dca7c3
 from __future__ import annotations
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 import numpy as np
@@ -128,38 +127,31 @@ class Result:
 
     def save(self, path)->Path:
         "Write the picture; a PNG carries the recipe."
-        p = check_output(path)
-        if p.suffix.lower() == '.png': return save_picture(self.image, p, pnginfo=png_info(self.recipe))
-        return save_picture(self.image, p)
+        return save_picture(self.image, path, pnginfo=png_info(self.recipe))
 
     def save_state(self, path)->Path:
         "Write the state, .safetensors; `stylize(..., resume=path)` goes on from it exactly."
         return save_state(self.state, path)
 
 # %% ../nbs/62_results.ipynb #62c0e001
-def _with_gaps(points):
-    "At most about 600 of the points, with a gap where the term was off."
-    every = max(1, len(points)//600)
-    points = points[::every]
-    gaps = [(step + every, math.nan) for (step, _), (after, _) in zip(points, points[1:]) if after - step > every]
-    return sorted(points + gaps)
-
 def plot_curves(
     ax,              # Matplotlib axes
-    curves:dict,     # {term: [(step, value)]}
+    curves:dict,     # {term: [(step, value)]}, or a table with steps as index
     moves=(),        # Steps at which something was moved
 ):
     "What `draw_curves` draws, on axes that are there."
     ax.set_prop_cycle(cycler(ls=['-', '--', ':'])*rcParams['axes.prop_cycle'])
     for term, points in curves.items():
-        sum_of_all = dict(color='k', ls='-', lw=1.6, label='weighted sum') if term == 'loss' else {}
-        ax.plot(*zip(*_with_gaps(points)), **dict(lw=1., label=term) | sum_of_all)
+        line = pd.Series(dict(points))
+        line = line.reindex(range(line.index[0], line.index[-1] + 1))  # a gap where the term was off
+        style = dict(color='k', ls='-', lw=1.6, label='weighted sum') if term == 'loss' else dict(lw=1., label=term)
+        ax.plot(line.iloc[::len(line)//600 + 1], **style)
     for step in moves: ax.axvline(step, color='.85', lw=.8, zorder=0)
     ax.set_yscale('log')
     ax.set_xlabel('step', size=9)
     ax.tick_params(labelsize=8.5)
     ax.spines[['top', 'right']].set_visible(False)
-    if curves: ax.legend(
+    if ax.lines: ax.legend(
         fontsize=8, frameon=False, loc='upper left', bbox_to_anchor=(1, 1.05), labelspacing=.25, handlelength=1.2)
 
 def draw_curves(
@@ -183,8 +175,7 @@ def plot_losses(
     h = result.history
     if not len(h): raise ValueError("This run took no step: there is no loss to plot.")
     terms = [c for c in h if c not in MARKS]
-    curves = {c: list(zip(h.step, h[c])) for c in [*terms, 'loss']}
-    fig = draw_curves(curves, h.step[h.level.diff() > 0], (6.4, 3.2))
+    fig = draw_curves(h.set_index('step')[[*terms, 'loss']], h.step[h.level.diff() > 0], (6.4, 3.2))
     norm = result.recipe.style_norm
     ax = fig.axes[0]
     ax.set(ylabel='unit-free, 0 is equal' if norm == 'unit' else norm, yscale='log' if log else 'linear')

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from fastai.callback.core import Callback, CancelFitException
 from fastcore.basics import patch
-from .pictures import Plate, check_output, fit_size, in_range, load_picture, middle, one_of, open_picture
+from .pictures import Plate, fit_size, in_range, load_picture, middle, one_of, open_picture
 from .pictures import resize, save_picture, to_pil
 from .gallery import sample, samples
 from .contrast import lower_contrast
@@ -663,8 +663,6 @@ def save(self:Session,
 )->Path:        # The path written
     "Write the present picture."
     r = self.result
-    path = check_output(path)
-    if path.suffix.lower() != '.png': return save_picture(r.image, path)
     return save_picture(r.image, path, pnginfo=png_info(r.recipe, {NOTE: self.settings}))
 
 # %% ../nbs/81_session.ipynb #3e027974
