@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from fastcore.basics import patch
 from matplotlib import cycler, rcParams
 from PIL import Image
 from .pictures import Plate, PictureNotFound, as_path, check_output, save_picture, show_pictures, whole_file
@@ -111,20 +112,6 @@ class Result:
         if self.stopped: done += f'; {self.stopped}'
         return f"Result: {self.image.width}x{self.image.height} px, {done}"
 
-    def show(self, height:float=2.6)->Plate:
-        "Content, style and result side by side."
-        titles = [t for t, _ in self.inputs] + ['result']
-        return show_pictures([x for _, x in self.inputs] + [self.image], titles, height=height)
-
-    def plot_losses(self, log:bool=True)->Plate:
-        "Each term, unweighted, over the steps; on a logarithmic or a linear axis."
-        return plot_losses(self, log)
-
-    def animate(self, path, fps:int=8)->Path:
-        "Write the snapshots as an animation, .gif or .mp4."
-        last = [self.image]*fps if self.frames else []  # stay on it for a second
-        return animate([im for _, im in self.frames] + last, path, fps)
-
     def save(self, path)->Path:
         "Write the picture; a PNG carries the recipe."
         return save_picture(self.image, path, pnginfo=png_info(self.recipe))
@@ -132,6 +119,15 @@ class Result:
     def save_state(self, path)->Path:
         "Write the state, .safetensors; `stylize(..., resume=path)` goes on from it exactly."
         return save_state(self.state, path)
+
+# %% ../nbs/62_results.ipynb #62c0e004
+@patch
+def show(self:Result,
+    height:float=2.6,  # Height of each picture, inches
+)->Plate:              # Figure
+    "Content, style and result side by side."
+    titles, pictures = zip(*self.inputs, ('result', self.image))
+    return show_pictures(list(pictures), list(titles), height=height)
 
 # %% ../nbs/62_results.ipynb #62c0e001
 def plot_curves(
@@ -184,6 +180,8 @@ def plot_losses(
     elif len(h) > 2: ax.set_ylim(bottom=.5*settled[terms].clip(lower=1e-12).min().min())
     return fig
 
+Result.plot_losses = plot_losses
+
 # %% ../nbs/62_results.ipynb #072c47be
 def animate(
     frames:list,     # PIL pictures
@@ -206,3 +204,13 @@ def _write_film(pictures, path, fps):
     import imageio.v2 as imageio  # starts slowly, and only films need it
     with imageio.get_writer(path, fps=fps, codec='libx264', quality=8, macro_block_size=2) as out:
         for im in pictures: out.append_data(np.asarray(im))
+
+# %% ../nbs/62_results.ipynb #62c0e006
+@patch
+def animate(self:Result,
+    path,       # File to write, .gif or .mp4
+    fps:int=8,  # Frames a second
+)->Path:        # The path written
+    "Write the snapshots as an animation, .gif or .mp4."
+    last = [self.image]*fps if self.frames else []  # stay on it for a second
+    return animate([im for _, im in self.frames] + last, path, fps)
