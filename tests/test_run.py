@@ -476,7 +476,8 @@ def test_state_survives_its_file(go, tmp_path):
         state = go(**kw, steps=3).state
         got = load_state(save_state(state, tmp_path/'s.safetensors'))
         assert flat(got).keys() == flat(state).keys()
-        assert all(torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b for a, b in zip(flat(got).values(), flat(state).values()))
+        for a, b in zip(flat(got).values(), flat(state).values()):
+            assert torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
         assert [p.name for p in tmp_path.iterdir()] == ['s.safetensors']
 
 def flat(tree, prefix=''):
@@ -508,7 +509,8 @@ def test_a_damaged_state_is_not_gone_on_with(go, tmp_path, refused):
         bad = bytearray(data)
         bad[at] ^= 1
         p.write_bytes(bad)
-        refused(lambda: go(resume=p), 's.safetensors is damaged, its bytes are not those that were written', 'Result.save_state')
+        said = 's.safetensors is damaged, its bytes are not those that were written', 'Result.save_state'
+        refused(lambda: go(resume=p), *said)
 
 def test_a_state_of_a_later_version(go, tmp_path, refused, monkeypatch):
     import style_nb.keeping as keeping
