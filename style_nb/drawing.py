@@ -15,8 +15,8 @@ from PIL import ImageColor
 from .pictures import fit_size, in_range, load_picture, one_of, open_picture, resize, to_pil
 from .masks import STROKE, as_strokes, check_masks, layer_mask, load_mask, masks_from_strokes
 from .transfer import stylize
-from .widgets import close_widgets, on_rerun, one_line
-from .studio import RED, jpeg, line, rows, upload_button, upload_look, w, wide
+from .parts import RED, close_widgets, jpeg, line, on_rerun, one_line, rows
+from .parts import upload_button, upload_look, w, wide
 
 # %% auto #0
 __all__ = ['TINTS', 'BRUSH', 'PIXEL', 'DrawnMasks', 'pad_html']

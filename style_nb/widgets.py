@@ -12,18 +12,23 @@ import io
 import math
 import threading
 import time
-import weakref
 from collections import OrderedDict
 from dataclasses import dataclass, replace
-from numbers import Number
+from numbers import Number, Real
 import torch
 from fastcore.basics import patch
 from PIL import Image
 from .pictures import Plate, one_of, show_pictures, to_pil
+from .parts import RED, close_widgets, on_rerun, one_line, png_of, written
+# for those who import it from here:
+from .parts import all_widgets
 
 # %% auto #0
-__all__ = ['log_range', 'Knob', 'knob', 'as_picture', 'as_html', 'on_rerun', 'all_widgets', 'close_widgets', 'Explorer',
-           'control', 'one_line', 'explore']
+__all__ = ['log_range', 'Knob', 'knob', 'as_picture', 'as_html', 'Explorer', 'control', 'explore', 'all_widgets', 'close_widgets',
+           'on_rerun', 'one_line']
+
+# %% ../nbs/80_widgets.ipynb #9e89af90
+_all_ = ['all_widgets', 'close_widgets', 'on_rerun', 'one_line']  # names of notebook 73, at home here too
 
 # %% ../nbs/80_widgets.ipynb #b5df3821
 @dataclass(frozen=True)
@@ -44,39 +49,43 @@ class Knob:
     start:object=None   # Value to start from
 
 # %% ../nbs/80_widgets.ipynb #bbf8057f
+def _is_number(x): return isinstance(x, Real) and not isinstance(x, bool) and math.isfinite(x)
+def _same(a, b): return a is b or type(a) == type(b) and isinstance(a, (str, Number)) and a == b
+
 @patch
 def snap(self:Knob, value):
     "`value` as this knob gives it, else say what it may be."
     if self.kind == 'fixed': raise ValueError(f"{self.name} is fixed: give it a range to change it.")
     if self.kind == 'switch': return bool(value)
     if self.kind == 'choice':
-        for _, v in self.options:
-            if _same(v, value): return v
-        return dict(self.options)[one_of(value, [l for l, _ in self.options], f'choice for {self.name}:')]
+        same = [v for _, v in self.options if _same(v, value)]
+        labels = dict(self.options)
+        return same[0] if same else labels[one_of(value, labels, f'choice for {self.name}:')]
     slack = 1e-9*(self.high - self.low)
     if not _is_number(value) or not self.low - slack <= value <= self.high + slack:
         raise ValueError(f"{self.name} is {value!r}: give a number from {self.low:g} to {self.high:g}.")
     if self.kind == 'int': return round(value)
     return float(f'{value:.3g}') if self.kind == 'log' else round(float(value), 10)
 
+# %% ../nbs/80_widgets.ipynb #65b05157
+@patch
+def along(self:Knob, share:float):
+    "The value at a share of the way along its slider."
+    if self.kind == 'log': return self.snap(self.low*(self.high/self.low)**share)
+    return self.snap(self.low + (self.high - self.low)*share)
+
 @patch
 def some(self:Knob, n:int=4)->list:
     "Up to `n` values spread over the knob."
     if self.kind == 'choice': return [v for _, v in self.options][:n]
     if self.kind == 'switch': return [False, True]
-    if self.kind == 'log': return [self.snap(self.low*(self.high/self.low)**(i/(n-1))) for i in range(n)]
-    return list(dict.fromkeys(self.snap(self.low + (self.high - self.low)*i/(n-1)) for i in range(n)))
+    return list(dict.fromkeys(self.along(i/(n-1)) for i in range(n)))
 
 @patch
 def label(self:Knob, value)->str:
     "`value` as a title says it."
-    if self.kind == 'choice': return next((l for l, v in self.options if _same(v, value)), str(value))
-    return f'{value:g}' if _is_number(value) else str(value)
-
-def _is_number(x): return isinstance(x, Number) and not isinstance(x, (bool, complex)) and math.isfinite(x)
-def _same(a, b):
-    if a is b: return True
-    return type(a) == type(b) and isinstance(a, (str, Number)) and a == b
+    said = f'{value:g}' if _is_number(value) else str(value)
+    return next((l for l, v in self.options if _same(v, value)), said)
 
 # %% ../nbs/80_widgets.ipynb #51a13561
 def knob(
@@ -88,12 +97,7 @@ def knob(
     k = _knob(name, what)
     if k.kind in ('fixed', 'switch'): return k
     try: return replace(k, start=k.snap(default))
-    except ValueError: return replace(k, start=_middle(k))
-
-def _middle(k):
-    "The value to start from where there is no default: a list's first, else the middle of the slider."
-    if k.kind == 'choice': return k.options[0][1]
-    return k.snap((k.low*k.high)**.5 if k.kind == 'log' else (k.low + k.high)/2)
+    except ValueError: return replace(k, start=k.options[0][1] if k.options else k.along(.5))
 
 # %% ../nbs/80_widgets.ipynb #a81d3e24
 def _knob(name, what):
@@ -111,6 +115,7 @@ def _knob(name, what):
         f"The range of {name} is {what!r}: give (low, high), (low, high, step), log_range(low, high), "
         "a list or dict of choices, True or False, or ipywidgets.fixed(value).")
 
+# %% ../nbs/80_widgets.ipynb #de74a8b5
 def _choices(name, what):
     "(label, value) of each choice in a list or a dict."
     if isinstance(what, dict): return tuple((str(l), v) for l, v in what.items())
@@ -137,14 +142,11 @@ def as_picture(
     value,              # Anything
 )->Image.Image:         # RGB, or `None` when it is no picture
     "What a function returned as a PIL picture, when it is a picture or a figure."
-    if isinstance(getattr(value, 'image', None), Image.Image): value = value.image
+    value = getattr(value, 'image', value)
+    if hasattr(value, 'savefig'): value = Image.open(io.BytesIO(png_of(value, bbox_inches='tight')))
     if isinstance(value, Image.Image): return value.convert('RGB')
     if isinstance(value, torch.Tensor) and value.shape[-3:-2] in ((1,), (3,)) and value.shape[:-3] in ((), (1,)):
         return to_pil(value.expand(*value.shape[:-3], 3, -1, -1))
-    if hasattr(value, 'savefig'):
-        buf = io.BytesIO()
-        value.savefig(buf, format='png', bbox_inches='tight', facecolor='white')
-        return Image.open(buf).convert('RGB')
 
 def as_html(
     value,     # Anything
@@ -153,40 +155,6 @@ def as_html(
     if value is None: return ''
     if hasattr(value, '_repr_html_') and (s := value._repr_html_()): return s
     return f'<pre>{html.escape(str(value))}</pre>'
-
-# %% ../nbs/80_widgets.ipynb #91da1a2b
-def on_rerun(
-    it,        # Anything with `close()`
-):             # Call it to end the watch
-    "Close something when the cell that made it runs again."
-    try: from IPython import get_ipython
-    except ImportError: return lambda: None
-    ip = get_ipython()
-    if ip is None or not hasattr(ip, 'kernel'): return lambda: None
-    parent = ip.get_parent() or {}
-    mine = parent.get('metadata', {}).get('cellId')  # not every front end names its cells
-    code = parent.get('content', {}).get('code')
-    ref = weakref.ref(it)
-    def before(info):
-        it = ref()
-        its = getattr(info, 'cell_id', None)
-        if it is None: ip.events.unregister('pre_run_cell', before)
-        elif (its == mine if its and mine else info.raw_cell == code): it.close()
-    def end():
-        if before in ip.events.callbacks['pre_run_cell']: ip.events.unregister('pre_run_cell', before)
-    ip.events.register('pre_run_cell', before)
-    return end
-
-def all_widgets(o):
-    "A widget, what is in it, their layouts and styles."
-    for c in getattr(o, 'children', ()): yield from all_widgets(c)
-    yield o
-    for name in ('layout', 'style'):
-        if hasattr(getattr(o, name, None), 'close'): yield getattr(o, name)
-
-def close_widgets(o):
-    "Take a widget with all that is in it from the page; `None` is none."
-    for c in all_widgets(o) if o is not None else (): c.close()
 
 # %% ../nbs/80_widgets.ipynb #9d52c9d7
 class Explorer:
@@ -220,25 +188,33 @@ def result(self:Explorer):
     return self.at()
 
 @patch
+def _find(self:Explorer, name): return self.knobs[one_of(name, self.knobs, 'argument')]
+
+@patch
+def _snapped(self:Explorer, values): return {n: self._find(n).snap(v) for n, v in values.items()}
+
+@patch
 def at(self:Explorer, **values):
     "What the function says with some values replaced; kept for the next time."
-    kwargs = self._values | {n: self._find(n).snap(v) for n, v in values.items()}
+    kwargs = self._values | self._snapped(values)
     key = tuple(v if isinstance(v, (str, Number)) else id(v) for v in kwargs.values())
     with self._one:
         if key not in self._kept: self._kept[key] = self.fn(**kwargs)
         self._kept.move_to_end(key)
-        while len(self._kept) > self.keep: self._kept.popitem(last=False)
+        if len(self._kept) > self.keep: self._kept.popitem(last=False)
         return self._kept[key]
 
 # %% ../nbs/80_widgets.ipynb #f1fa679a
 @patch
-def _find(self:Explorer, name): return self.knobs[one_of(name, self.knobs, 'argument')]
+def _shown(self:Explorer, name, value):
+    "A value as its control has it: of a choice, the label."
+    k = self.knobs[name]
+    return k.label(value) if k.kind == 'choice' else value
 
 @patch
 def set(self:Explorer, **values)->Explorer:
     "Move sliders from code."
-    values = {n: self._find(n).snap(v) for n, v in values.items()}
-    for n, v in values.items():
+    for n, v in self._snapped(values).items():
         if n in self.controls: self.controls[n].value = self._shown(n, v)
         else: self._values[n] = v
     return self
@@ -253,7 +229,7 @@ def strip(self:Explorer,
     height:float=2.,     # Height of each, inches
 )->Plate:                # A figure, which stays in the file
     "The function at several values of one argument, side by side."
-    k = self._find(name or next((k.name for k in self.knobs.values() if k.kind != 'fixed'), None))
+    k = self._find(name or next((n for n, k in self.knobs.items() if k.kind != 'fixed'), None))
     values = [k.snap(v) for v in (k.some() if values is None else values)]
     named = [f'{k.name} = {k.label(v)}' for v in values]
     ims = [as_picture(self.at(**{k.name: v})) for v in values]
@@ -271,16 +247,18 @@ def control(
     if k.kind == 'switch': return w.Checkbox(value=k.start, description=k.name, indent=False)
     kw = dict(description=k.name, style=dict(description_width='auto'), layout=dict(width='420px'))
     if k.kind == 'choice':
-        kw |= dict(options=[l for l, _ in k.options], value=k.label(k.start))
-        if len(k.options) > 6 or sum(len(l) for l, _ in k.options) > 60: return w.Dropdown(**kw)
+        labels = [l for l, _ in k.options]
+        kw |= dict(options=labels, value=k.label(k.start))
+        if len(labels) > 6 or len(''.join(labels)) > 60: return w.Dropdown(**kw)
         return w.ToggleButtons(**kw | dict(style=dict(description_width='auto', button_width='auto'), layout={}))
     kw |= dict(value=k.start, continuous_update=False)
     if k.kind == 'int': return w.IntSlider(min=k.low, max=k.high, step=k.step, **kw)
     kw['readout_format'] = '.3g'
     if k.kind == 'float': return w.FloatSlider(min=k.low, max=k.high, step=k.step, **kw)
     low, high = math.log10(k.low), math.log10(k.high)
-    return w.FloatLogSlider(base=10, min=low, max=high, step=(high - low)/60, **kw)
+    return w.FloatLogSlider(min=low, max=high, step=(high - low)/60, **kw)
 
+# %% ../nbs/80_widgets.ipynb #2e1898c4
 @patch(as_prop=True)
 def widget(self:Explorer):
     "Controls, a line and a picture area, in an ipywidgets box; made once."
@@ -299,11 +277,6 @@ def widget(self:Explorer):
     self._widget = w.VBox([*self.controls.values(), self.message, self.picture, self.text])
     return self._widget
 
-@patch
-def _shown(self:Explorer, name, value):
-    k = self.knobs[name]
-    return k.label(value) if k.kind == 'choice' else value
-
 # %% ../nbs/80_widgets.ipynb #b11d96d0
 @patch
 def move(self:Explorer, name, value):
@@ -311,7 +284,7 @@ def move(self:Explorer, name, value):
     k = self.knobs[name]
     with self._moved:
         value = dict(k.options)[value] if k.kind == 'choice' else k.snap(value)
-        self._values = self._values | {name: value}
+        self._values[name] = value
         self._moves += 1
         move = self._moves
     with self._one:
@@ -329,7 +302,7 @@ def show(self:Explorer):
             text = '' if im is not None else as_html(value)
         except Exception as e:
             self.error = e
-            return self._say(one_line(e), '#b00020')
+            return self._say(one_line(e), RED)
         self.error = None
         self._put(im, text)
         self._say(f'{time.perf_counter() - start:.1f} s')
@@ -339,10 +312,8 @@ def show(self:Explorer):
 def _put(self:Explorer, im, text):
     "Fill the picture area and the text area."
     if im is not None:
-        buf = io.BytesIO()
         im.thumbnail((self.width, self.width))
-        im.save(buf, 'PNG')
-        self.picture.value = buf.getvalue()
+        self.picture.value = written(im.save, 'PNG')
         self.picture.width = str(im.width)
         self.picture.height = str(im.height)
     self.picture.layout.display = 'none' if im is None else ''
@@ -351,13 +322,6 @@ def _put(self:Explorer, im, text):
 @patch
 def _say(self:Explorer, line, color='#767676'):
     self.message.value = f'<span style="color:{color}">{html.escape(line)}</span>'
-
-def one_line(e):
-    "An error as the page says it."
-    line = ' '.join(str(e).split())
-    if not line: return type(e).__name__
-    if len(line) > 300: line = line[:299] + '…'
-    return f'{type(e).__name__}: {line}'
 
 # %% ../nbs/80_widgets.ipynb #c7880329
 @patch
