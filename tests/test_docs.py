@@ -79,7 +79,9 @@ DIVIDED = {
     'session': ['Remote', 'Given', 'given', 'FIELDS', 'EXTRAS', 'Leg', 'Session', 'give_back', 'leg_code', 'NOTE',
                 'settings_of', 'Pin', 'differing', 'split_view', 'draw_curves', 'plot_curves'],
     'shrinking': ['keep_channels', 'likeness', 'solve_weights', 'WhiteSGD'],
+    'studio': ['GREY', 'GRIDS', 'ladder', 'nested', 'typed', 'upload_button'],
     'transfer': ['Result', 'Shared', 'animate', 'load_state', 'settle_levels'],
+    'widgets': ['Explorer', 'close_widgets', 'on_rerun', 'one_line'],
 }
 
 
