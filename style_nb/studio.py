@@ -16,7 +16,8 @@ from fastcore.meta import delegates
 from .session import Session, draw_curves
 from .parts import RED, bar, clock, close_widgets, column, jpeg, line, on_rerun, one_line, pieces, png_of
 from .parts import row, rows, upload_button, upload_look, w
-from .trials import Trials
+from .panels import PANELS_LOOK
+from .trials import TRIALS_LOOK, Trials
 # for those who import them from here:
 from .parts import GREY, ladder, put, rung_slider, rungs, swap, table_of, title, wide
 from .panels import SIZES, nested
@@ -33,73 +34,31 @@ _all_ = [  # names of notebooks 73, 82 and 86, at home here too
     'clock', 'title', 'bar', 'rows', 'table_of', 'upload_button', 'upload_look', 'nested', 'around', 'typed']
 
 # %% ../nbs/87_studio.ipynb #3f0a5e2c
-LOOK = '''
-.sn-studio .widget-readout {flex: 0 0 38px; width: 38px; min-width: 38px; max-width: 38px; \
-margin: 0; padding: 0; text-align: left; overflow: hidden}
-.sn-studio .slider-container {margin: 0 10px 0 8px}
-.sn-studio .jupyter-widgets {margin-left: 0; margin-right: 0}
-.sn-studio .widget-tab-contents {padding: 6px}
-.sn-studio .jupyter-button {width: auto}
-
+LOOK = PANELS_LOOK + TRIALS_LOOK + '''
 .sn-studio.sn-studio {width: 100%; max-width: 1200px}
 .sn-studio .sn-top {width: 100%; flex-flow: row wrap; grid-gap: 16px; align-items: flex-start}
 .sn-studio .sn-side {flex: 1 1 300px; min-width: 0; max-width: 530px; overflow: hidden}
 .sn-studio .sn-tabs {flex: 1 1 340px; min-width: 0; max-width: 640px}
 .sn-studio .sn-tab {width: 100%; padding: 8px; overflow: hidden auto; max-height: 640px}
 .sn-studio .sn-tab > * {width: 100%}
-
 .sn-studio .sn-buttons {width: 100%; max-width: 512px; grid-gap: 4px; \
 grid-template-columns: repeat(auto-fit, minmax(max(14%, min(30%, (470px - 100%)*999)), 1fr))}
 .sn-studio .sn-buttons > * {margin: 0}
 .sn-studio .sn-canvas {width: 100%; max-width: 512px; margin: 6px 0}
 .sn-studio .sn-status, .sn-studio .sn-plot {width: 100%; max-width: 512px}
 .sn-studio .sn-message {min-height: 40px; max-width: 512px}
-
-.sn-studio .sn-layers {width: 100%; grid-template-columns: 52px minmax(0, 1fr) minmax(0, 1fr); \
-grid-gap: 0 8px; align-items: center}
-.sn-studio .sn-blends {width: 100%}
-.sn-studio .sn-uploads {margin: 8px 0 0 0; grid-gap: 8px}
-
-.sn-studio .sn-paint-grid {align-self: flex-start; margin: 6px 0}
-.sn-studio .sn-grid_size, .sn-studio .sn-grid_steps {width: 90px}
-.sn-studio .sn-cells {width: 100%; grid-gap: 8px}
-.sn-studio .sn-cells > * {min-width: 0}
-.sn-studio .sn-cells .widget-image {width: 100%}
-.sn-studio .sn-caption {flex: 1 1 auto}
-
 .sn-studio .sn-code-text {width: 100%; height: 220px}
 .sn-studio .sn-files {width: 100%; grid-gap: 4px}
 .sn-studio .sn-path {flex: 1 1 120px; width: auto; min-width: 0}
 .sn-studio .sn-copy-as-code, .sn-studio .sn-save, .sn-studio .sn-load {align-self: flex-start}
 .sn-studio .sn-upload-settings {align-self: flex-start; margin: 6px 0 0 0}
-
-.sn-studio .sn-below, .sn-studio .sn-compared {width: 100%}
-.sn-studio .sn-strip {width: 100%; flex-flow: row wrap; margin: 8px 0 0 0}
-.sn-studio .sn-pinned {width: 144px; margin: 0 12px 8px 0; overflow: hidden}
-.sn-studio .sn-over {width: 100%; grid-template-columns: minmax(0, 1fr)}
-.sn-studio .sn-over > * {grid-area: 1 / 1; width: 100%; margin: 0}
-.sn-studio .sn-restore {height: 100%; color: transparent; cursor: pointer}
-.sn-studio .sn-restore:hover, .sn-studio .sn-restore:focus-visible \
-{color: white; background-color: rgba(0, 0, 0, .45) !important; \
-outline: 2px solid #5b7a99; outline-offset: -2px; box-shadow: none}
-.sn-studio .sn-go-on-pin {width: 100%; margin: 0}
-
-.sn-studio .sn-choose {flex-flow: row wrap; align-items: center; margin: 8px 0}
-.sn-studio .sn-left, .sn-studio .sn-right {width: 150px; min-width: 0}
-.sn-studio .sn-how {margin: 0 0 0 12px}
-.sn-studio .sn-pair {width: 100%; flex-flow: row wrap; grid-gap: 16px}
-.sn-studio .sn-facing {flex: 3 1 300px; min-width: 0; max-width: 512px; overflow: hidden}
-.sn-studio .sn-beside {flex: 1 1 300px; min-width: 0}
-.sn-studio .sn-both, .sn-studio .sn-at {width: 100%}
-.sn-studio .sn-diff table {font-size: 13px; line-height: 1.4}
-.sn-studio .sn-diff th, .sn-studio .sn-diff td {text-align: left; padding: 1px 14px 1px 0}
 ''' + upload_look(
     sn_upload_content='Upload content',
     sn_upload_style='Upload style',
     sn_upload_settings='Settings of a file',
 )
 
-# %% ../nbs/87_studio.ipynb #616521e8
+# %% ../nbs/87_studio.ipynb #107f73ab
 PAGE = {  # attribute and class: kind of widget, its traits
     'canvas': ('Image', dict(format='jpeg')),
     'status': ('HTML', {}),
@@ -107,6 +66,7 @@ PAGE = {  # attribute and class: kind of widget, its traits
     'path': ('Text', dict(value='studio.png')),
 }
 
+# %% ../nbs/87_studio.ipynb #616521e8
 class Studio(Trials):
     "Sliders over a run; end a cell with it. `.session`, `.result`, `.recipe`, `.as_code()`, `.close()`."
     @delegates(Session)

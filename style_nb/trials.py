@@ -14,7 +14,40 @@ from .parts import RED, column, jpeg, line, one_line, pieces, row, rows, swap, t
 from .panels import Panels, nested
 
 # %% auto #0
-__all__ = ['PIECES', 'GRIDS', 'Trials', 'around', 'typed']
+__all__ = ['GRID_LOOK', 'TRIALS_LOOK', 'PIECES', 'GRIDS', 'Trials', 'around', 'typed']
+
+# %% ../nbs/86_trials.ipynb #da8b86ff
+GRID_LOOK = '''
+.sn-studio .sn-paint-grid {align-self: flex-start; margin: 6px 0}
+.sn-studio .sn-grid_size, .sn-studio .sn-grid_steps {width: 90px}
+.sn-studio .sn-cells {width: 100%; grid-gap: 8px}
+.sn-studio .sn-cells > * {min-width: 0}
+.sn-studio .sn-cells .widget-image {width: 100%}
+.sn-studio .sn-caption {flex: 1 1 auto}
+'''
+
+# %% ../nbs/86_trials.ipynb #1ff527bc
+TRIALS_LOOK = GRID_LOOK + '''
+.sn-studio .sn-below, .sn-studio .sn-compared {width: 100%}
+.sn-studio .sn-strip {width: 100%; flex-flow: row wrap; margin: 8px 0 0 0}
+.sn-studio .sn-pinned {width: 144px; margin: 0 12px 8px 0; overflow: hidden}
+.sn-studio .sn-over {width: 100%; grid-template-columns: minmax(0, 1fr)}
+.sn-studio .sn-over > * {grid-area: 1 / 1; width: 100%; margin: 0}
+.sn-studio .sn-restore {height: 100%; color: transparent; cursor: pointer}
+.sn-studio .sn-restore:hover, .sn-studio .sn-restore:focus-visible \
+{color: white; background-color: rgba(0, 0, 0, .45) !important; \
+outline: 2px solid #5b7a99; outline-offset: -2px; box-shadow: none}
+.sn-studio .sn-go-on-pin {width: 100%; margin: 0}
+.sn-studio .sn-choose {flex-flow: row wrap; align-items: center; margin: 8px 0}
+.sn-studio .sn-left, .sn-studio .sn-right {width: 150px; min-width: 0}
+.sn-studio .sn-how {margin: 0 0 0 12px}
+.sn-studio .sn-pair {width: 100%; flex-flow: row wrap; grid-gap: 16px}
+.sn-studio .sn-facing {flex: 3 1 300px; min-width: 0; max-width: 512px; overflow: hidden}
+.sn-studio .sn-beside {flex: 1 1 300px; min-width: 0}
+.sn-studio .sn-both, .sn-studio .sn-at {width: 100%}
+.sn-studio .sn-diff table {font-size: 13px; line-height: 1.4}
+.sn-studio .sn-diff th, .sn-studio .sn-diff td {text-align: left; padding: 1px 14px 1px 0}
+'''
 
 # %% ../nbs/86_trials.ipynb #62d52680
 PIECES = {  # attribute and class: kind of widget, its traits

@@ -27,7 +27,7 @@ from .parts import all_widgets
 __all__ = ['log_range', 'Knob', 'knob', 'as_picture', 'as_html', 'Explorer', 'control', 'explore', 'all_widgets', 'close_widgets',
            'on_rerun', 'one_line']
 
-# %% ../nbs/80_widgets.ipynb #9e89af90
+# %% ../nbs/80_widgets.ipynb #0e88969e
 _all_ = ['all_widgets', 'close_widgets', 'on_rerun', 'one_line']  # names of notebook 73, at home here too
 
 # %% ../nbs/80_widgets.ipynb #b5df3821
@@ -67,7 +67,7 @@ def snap(self:Knob, value):
     if self.kind == 'int': return round(value)
     return float(f'{value:.3g}') if self.kind == 'log' else round(float(value), 10)
 
-# %% ../nbs/80_widgets.ipynb #65b05157
+# %% ../nbs/80_widgets.ipynb #9aca4c5e
 @patch
 def along(self:Knob, share:float):
     "The value at a share of the way along its slider."
@@ -115,7 +115,7 @@ def _knob(name, what):
         f"The range of {name} is {what!r}: give (low, high), (low, high, step), log_range(low, high), "
         "a list or dict of choices, True or False, or ipywidgets.fixed(value).")
 
-# %% ../nbs/80_widgets.ipynb #de74a8b5
+# %% ../nbs/80_widgets.ipynb #73a80654
 def _choices(name, what):
     "(label, value) of each choice in a list or a dict."
     if isinstance(what, dict): return tuple((str(l), v) for l, v in what.items())
@@ -251,14 +251,14 @@ def control(
         kw |= dict(options=labels, value=k.label(k.start))
         if len(labels) > 6 or len(''.join(labels)) > 60: return w.Dropdown(**kw)
         return w.ToggleButtons(**kw | dict(style=dict(description_width='auto', button_width='auto'), layout={}))
-    kw |= dict(value=k.start, continuous_update=False)
-    if k.kind == 'int': return w.IntSlider(min=k.low, max=k.high, step=k.step, **kw)
+    kw |= dict(value=k.start, continuous_update=False, min=k.low, max=k.high, step=k.step)
+    if k.kind == 'int': return w.IntSlider(**kw)
     kw['readout_format'] = '.3g'
-    if k.kind == 'float': return w.FloatSlider(min=k.low, max=k.high, step=k.step, **kw)
+    if k.kind == 'float': return w.FloatSlider(**kw)
     low, high = math.log10(k.low), math.log10(k.high)
-    return w.FloatLogSlider(min=low, max=high, step=(high - low)/60, **kw)
+    return w.FloatLogSlider(**kw | dict(min=low, max=high, step=(high - low)/60))
 
-# %% ../nbs/80_widgets.ipynb #2e1898c4
+# %% ../nbs/80_widgets.ipynb #4b3f0cf4
 @patch(as_prop=True)
 def widget(self:Explorer):
     "Controls, a line and a picture area, in an ipywidgets box; made once."
