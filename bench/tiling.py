@@ -2,20 +2,15 @@
 
     python bench/tiling.py      presence of three objects in palettes of 1, 2, 4, 8 and 16 tiles
 """
-import argparse, json
+import argparse, json, sys
 from pathlib import Path
-import numpy as np
 from PIL import Image, ImageDraw
 from style_nb.all import *
-from style_nb.scenes import Scene, draw_guitar
 from style_nb.tiling import granularity_sweep, presence
 
-HERE = Path(__file__).parent
-
-def guitar():
-    s = Scene(np.full((300, 300, 3), (.55, .62, .66)), np.zeros((300, 300)))
-    draw_guitar(s, .4, .6, 1.05, -.75)
-    return Image.fromarray((s.rgb.clip(0, 1)*255).astype('uint8'))
+HERE = Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent/'tools'))
+from samples import guitar
 
 def controller(side=300):
     im = Image.new('RGB', (side, side), (196, 190, 178))
@@ -36,7 +31,7 @@ def controller(side=300):
         box(x, y, 10, c)
     return im
 
-OBJECTS = {'guitar': guitar(), 'controller': controller(), 'face': sample('astronaut').crop((160, 20, 290, 180))}
+OBJECTS = {'guitar': guitar((.55, .62, .66), .4, .6, 1.05, -.75), 'controller': controller(), 'face': sample('astronaut').crop((160, 20, 290, 180))}
 OTHER = {'guitar': sample('coffee'), 'controller': sample('cat'), 'face': sample('coffee')}
 
 if __name__ == '__main__':
