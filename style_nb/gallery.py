@@ -8,11 +8,12 @@ Docs: https://style-nb.github.io/style_nb/gallery.html.md"""
 __all__ = ['Sample', 'sample', 'Samples', 'samples']
 
 # %% ../nbs/10_gallery.ipynb #d6ea7e78
+from base64 import b64encode
 from dataclasses import dataclass
-from importlib import resources
+from html import escape
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
-import base64, html, io
 from PIL import Image
 from .pictures import one_of
 
@@ -29,35 +30,32 @@ class Sample:
 
     def open(self) -> Image.Image: # RGB
         "Read the picture"
-        with Image.open(_folder(self.kind)/self.file) as im: return im.convert('RGB')
-
-def _folder(kind):
-    if kind == 'painting': return Path(str(resources.files('style_nb')))/'data'
-    spec = find_spec('skimage')
-    if spec is None:
-        raise ImportError("the photos come with scikit-image, which is not installed; run: pip install scikit-image")
-    return Path(spec.origin).parent/'data'
+        package = find_spec('style_nb' if self.kind == 'painting' else 'skimage')
+        if package is None:
+            raise ImportError("the photos come with scikit-image, which is not installed; "
+                              "run: pip install scikit-image")
+        with Image.open(Path(package.origin).parent/'data'/self.file) as im: return im.convert('RGB')
 
 # %% ../nbs/10_gallery.ipynb #655b201e
-_pd, _cc0 = 'Public domain', 'CC0 1.0'
-_rows = [
-    ('astronaut', 'photo', (512, 512), _pd, 'Eileen Collins, NASA Great Images database, via skimage.data',
-     'astronaut.png'),
-    ('cat', 'photo', (451, 300), _cc0, 'Chelsea, by Stefan van der Walt, via skimage.data', 'chelsea.png'),
-    ('coffee', 'photo', (600, 400), _cc0, 'Rachel Michetti, via skimage.data', 'coffee.png'),
-    ('rocket', 'photo', (640, 427), _pd, 'DSCOVR on Falcon 9, SpaceX Photos, via skimage.data', 'rocket.jpg'),
-    ('galaxies', 'photo', (1000, 872), _pd, 'Hubble deep field, NASA HubbleSite, via skimage.data',
-     'hubble_deep_field.jpg'),
-    ('retina', 'photo', (1411, 1411), _cc0, 'Mikael Häggström, Wikimedia Commons, via skimage.data', 'retina.jpg'),
-    ('brick', 'photo', (512, 512), _cc0, 'CC0Textures Bricks25, grey, via skimage.data', 'brick.png'),
-    ('grass', 'photo', (512, 512), _cc0, 'linolafett, DeviantArt, grey, via skimage.data', 'grass.png'),
-    ('gravel', 'photo', (512, 512), _cc0, 'CC0Textures Gravel04, grey, via skimage.data', 'gravel.png'),
+_free, _given = 'Public domain', 'CC0 1.0'
+_photos = [ # name, size, licence, source, file
+    ('astronaut', (512, 512), _free, 'Eileen Collins, NASA Great Images database', 'astronaut.png'),
+    ('cat', (451, 300), _given, 'Chelsea, by Stefan van der Walt', 'chelsea.png'),
+    ('coffee', (600, 400), _given, 'Rachel Michetti', 'coffee.png'),
+    ('rocket', (640, 427), _free, 'DSCOVR on Falcon 9, SpaceX Photos', 'rocket.jpg'),
+    ('galaxies', (1000, 872), _free, 'Hubble deep field, NASA HubbleSite', 'hubble_deep_field.jpg'),
+    ('retina', (1411, 1411), _given, 'Mikael Häggström, Wikimedia Commons', 'retina.jpg'),
+    ('brick', (512, 512), _given, 'CC0Textures Bricks25, grey', 'brick.png'),
+    ('grass', (512, 512), _given, 'linolafett, DeviantArt, grey', 'grass.png'),
+    ('gravel', (512, 512), _given, 'CC0Textures Gravel04, grey', 'gravel.png'),
 ]
-_rows += [(k, 'painting', (704, 528), 'Apache-2.0', f"Painted by style_nb.painting: paint({k!r}, seed=0)", f'{k}.jpg')
-          for k in ('swirls', 'dots', 'woodcut', 'facets', 'ink', 'mosaic')]
+_painted = 'Painted by style_nb.painting, see tools/samples.py'
 
-_samples = {r[0]: Sample(*r) for r in _rows}
-_other_names = {'chelsea': 'cat', 'hubble_deep_field': 'galaxies'}
+_samples = {name: Sample(name, 'photo', size, licence, f'{source}, via skimage.data', file)
+            for name, size, licence, source, file in _photos}
+_samples |= {hand: Sample(hand, 'painting', (704, 528), 'Apache-2.0', _painted, f'{hand}.jpg')
+             for hand in ('swirls', 'dots', 'woodcut', 'facets', 'ink', 'mosaic')}
+_other_names = dict(chelsea='cat', hubble_deep_field='galaxies')
 
 # %% ../nbs/10_gallery.ipynb #2616391e
 def sample(
@@ -70,28 +68,28 @@ def sample(
 # %% ../nbs/10_gallery.ipynb #0f772e95
 class Samples(tuple):
     "Rows of bundled pictures; prints as a table"
+    def _table(self):
+        rows = [(row.name, row.kind, '{}x{}'.format(*row.size), row.licence, row.source) for row in self]
+        return [('name', 'kind', 'size', 'licence', 'source'), *rows]
+
     def __repr__(self):
-        rows = [('name', 'kind', 'size', 'licence', 'source')]
-        rows += [(s.name, s.kind, '{}x{}'.format(*s.size), s.licence, s.source) for s in self]
-        wide = [max(len(r[i]) for r in rows) for i in range(4)]
-        return '\n'.join('  '.join([*(c.ljust(w) for c, w in zip(r, wide)), r[4]]) for r in rows)
+        widths = [max(map(len, column)) for column in zip(*self._table())]
+        return '\n'.join('  '.join(map(str.ljust, row, widths)).rstrip() for row in self._table())
 
     def _repr_html_(self):
-        rows = [f'<tr><td>{_thumb(s)}</td><td><b>{s.name}</b></td><td>{s.kind}</td>'
-                f'<td>{s.size[0]}&times;{s.size[1]}</td><td>{html.escape(s.licence)}</td>'
-                f'<td style="text-align:left">{html.escape(s.source)}</td></tr>' for s in self]
-        head = ''.join(f'<th>{c}</th>' for c in ('', 'name', 'kind', 'size', 'licence', 'source'))
-        return f'<table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+        rows = zip(['', *map(_thumb, self)], self._table())
+        lines = [''.join(f'<td align="left">{cell}</td>' for cell in (thumb, *map(escape, row))) for thumb, row in rows]
+        return '<table>' + ''.join(f'<tr>{line}</tr>' for line in lines) + '</table>'
 
-def _thumb(s):
-    im, out = s.open(), io.BytesIO()
+def _thumb(row):
+    im, out = row.open(), BytesIO()
     im.thumbnail((96, 72))
     im.save(out, 'JPEG', quality=80)
-    return f'<img alt="{s.name}" src="data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode()}">'
+    return f'<img alt="{row.name}" src="data:image/jpeg;base64,{b64encode(out.getvalue()).decode()}">'
 
 def samples(
     kind:str=None, # 'photo' or 'painting'; None lists both
 ) -> Samples: # Rows with name, kind, size, licence, source
     "The bundled pictures"
-    if kind is not None: one_of(kind, sorted({s.kind for s in _samples.values()}), 'kind of picture')
-    return Samples(s for s in _samples.values() if kind in (None, s.kind))
+    if kind is not None: one_of(kind, ['painting', 'photo'], 'kind of picture')
+    return Samples(row for row in _samples.values() if kind in (None, row.kind))
