@@ -90,6 +90,7 @@ def _turned(x, y, angle): return x*np.cos(angle) + y*np.sin(angle), y*np.cos(ang
 
 def _unit(v): return v/np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-6)
 
+# %% ../nbs/05_painting.ipynb #9758f857
 def _walk(flow, points, step, n):
     "The next `n` points of paths through a flow that may be turned round anywhere"
     path, ahead = [], _look(flow, points)*np.sign(step)
@@ -120,6 +121,7 @@ def _snap(rgb, palette, amount):
     "Pull colours towards the nearest pigment: paint comes from tubes"
     return rgb*(1-amount) + palette[_distances(rgb, palette).argmin(1)]*amount
 
+# %% ../nbs/05_painting.ipynb #dbeca609
 def _jitter(chance, rgb, light, hue):
     shift = chance.standard_normal(rgb.shape)
     shift -= shift.mean(-1, keepdims=True)
@@ -148,6 +150,7 @@ class _Canvas:
 
     def finished(self): return np.asarray(self.image.resize(self.size, Image.BOX), dtype=np.float32)/255
 
+# %% ../nbs/05_painting.ipynb #75c6e051
 def _relief(rgba, strength):
     "Light from the upper left on paint whose height is in the fourth channel"
     down, right = np.gradient(gaussian_filter(rgba[..., 3], .6))
@@ -182,6 +185,7 @@ def _detail(scene, sigma):
     steep = gaussian_filter(np.hypot(*np.gradient(scene.grey(1.2))), sigma)
     return (steep/(np.percentile(steep, 91)+1e-6)).clip(0, 1)
 
+# %% ../nbs/05_painting.ipynb #ec073bd1
 def _oil(scene, chance, brush, n=9):
     detail = _detail(scene, 4)
     canvas = _Canvas(scene, 2, 'RGBA', (24, 36, 70, 90))
@@ -219,6 +223,7 @@ def _dabs(canvas, chance, at, angle, radius, colours, corners=12):
         canvas.polygon(middle+blob, (*rim, 130))
         canvas.polygon(middle+.6*blob-.08*radius, (*top, 215))
 
+# %% ../nbs/05_painting.ipynb #96c92282
 def _dots(scene, chance, brush):
     detail = _detail(scene, 3)
     canvas = _Canvas(scene, 3, 'RGBA', (232, 176, 110, 40))
@@ -392,6 +397,7 @@ def paint_scene(
     "Paint a scene by hand `kind`"
     return _picture(painters[kind](scene, np.random.default_rng([seed, 1]), brush))
 
+# %% ../nbs/05_painting.ipynb #25f5c142
 def paint(
     kind:str, # Name of a hand in `painters`: 'swirls', 'dots', 'woodcut', 'facets', 'ink' or 'mosaic'
     source=None, # Photo to paint: anything `load_picture` reads
