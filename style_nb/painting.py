@@ -55,9 +55,8 @@ def smooth_noise(
 # %% ../nbs/05_painting.ipynb #87a6a3ad
 def _scene_in(photo, chance):
     "The scene in a PIL picture: its colours, and directions along its edges"
-    rgb = np.asarray(photo)/255
-    wind = contour_angle(smooth_noise(chance, rgb.shape[:2], .4)*photo.height)
-    scene = Scene(rgb, None)
+    scene = Scene(np.asarray(photo)/255, None)
+    wind = contour_angle(smooth_noise(chance, photo.size[::-1], .4)*photo.height)
     down, right = np.gradient(scene.grey(1.5))
     edges = gaussian_filter((right + 1j*down)**2, 4) # twice the angle of the gradient: opposites are one
     faint = .1*gaussian_filter(right**2 + down**2, 4).mean() + 1e-8
@@ -90,7 +89,6 @@ def _turned(x, y, angle): return x*np.cos(angle) + y*np.sin(angle), y*np.cos(ang
 
 def _unit(v): return v/np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-6)
 
-# %% ../nbs/05_painting.ipynb #9758f857
 def _walk(flow, points, step, n):
     "The next `n` points of paths through a flow that may be turned round anywhere"
     path, ahead = [], _look(flow, points)*np.sign(step)
@@ -316,9 +314,8 @@ def _facets(scene, chance, brush):
 
 # %% ../nbs/05_painting.ipynb #edba36a5
 _pens = pigments('1c1c2c 2a2440 3a2420 14343a 4a1c24 1c3a24')
-_layers = [ # turn, least darkness, gap, chalk?
-    (.15, .12, 4.2, False), (-.75, .4, 4.4, False), (1.1, .6, 4.2, False), (np.pi/2, .76, 3.6, False),
-    (.1, .7, 6.5, True)]
+_layers = [(.15, .12, 4.2, False), (-.75, .4, 4.4, False), (1.1, .6, 4.2, False), # turn, least darkness, gap, chalk?
+           (np.pi/2, .76, 3.6, False), (.1, .7, 6.5, True)]
 
 def _picture(rgb): return Image.fromarray((rgb.clip(0, 1)*255 + .5).astype(np.uint8))
 
@@ -397,7 +394,6 @@ def paint_scene(
     "Paint a scene by hand `kind`"
     return _picture(painters[kind](scene, np.random.default_rng([seed, 1]), brush))
 
-# %% ../nbs/05_painting.ipynb #25f5c142
 def paint(
     kind:str, # Name of a hand in `painters`: 'swirls', 'dots', 'woodcut', 'facets', 'ink' or 'mosaic'
     source=None, # Photo to paint: anything `load_picture` reads
