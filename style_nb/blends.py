@@ -12,13 +12,12 @@ from .losses import blend_grams
 # %% auto #0
 __all__ = ['STYLE_MIXES', 'barycentre', 'blend_clouds']
 
-# %% ../nbs/38_blends.ipynb #02c81422
+# %% ../nbs/38_blends.ipynb #faf3d1e1
 def _root(m, p=.5, least=0.):
     "A symmetric matrix to the power p, its eigenvalues at least `least`."
     e, u = torch.linalg.eigh(m)
     return (u*e.clamp_min(least).pow(p)[..., None, :]) @ u.mT
 
-# %% ../nbs/38_blends.ipynb #faf3d1e1
 def barycentre(
     covs:list,           # Covariance matrices, (1, C, C)
     weights=None,        # One weight each, at least 0; `None` weighs all the same
@@ -28,21 +27,20 @@ def barycentre(
     "The covariance nearest to several, as earth is moved."
     covs = [c.cpu().double() for c in covs]  # some devices have no float64
     s = blend_grams(covs, weights)
-    least = max(1e-30, 1e-6*float(s.diagonal(dim1=-2, dim2=-1).mean()))  # silent channels have no inverse
-    pairs = [(_root(c, 1., least), w) for c, w in zip(covs, weights or [1.]*len(covs)) if w > 0]
-    covs, weights = zip(*pairs)
-    if len(covs) == 1: return covs[0]
+    # silent channels, and rounding, leave eigenvalues that have no inverse
+    few = max(1e-30, 1e-6*float(s.diagonal(dim1=-2, dim2=-1).mean()))
+    w, x = zip(*[(w, _root(c, 1., few)) for c, w in zip(covs, weights or [1.]*len(covs)) if w > 0])
+    if len(x) == 1: return x[0]
     for _ in range(most):
-        root, inverse = _root(s, .5, least), _root(s, -.5, least)
-        t = blend_grams([_root(root @ c @ root) for c in covs], weights)
+        root, inverse = _root(s, .5, few), _root(s, -.5, few)
+        t = blend_grams([_root(root @ c @ root) for c in x], w)
         new = inverse @ t @ t @ inverse
-        settled = (new - s).norm() <= tol*s.norm()
-        s = (new + new.mT)/2
-        if settled: break
+        done, s = (new - s).norm() <= tol*s.norm(), (new + new.mT)/2
+        if done: break
     return s
 
 # %% ../nbs/38_blends.ipynb #530e7d13
-def _outer(m): return m[..., None]*m[..., None, :]
+def _outer(v): return v[..., None]*v[..., None, :]
 
 def blend_clouds(
     grams:list,        # Gram matrices, each (1, C, C)
@@ -50,10 +48,10 @@ def blend_clouds(
     weights=None,      # One weight each, at least 0; `None` weighs all the same
 )->torch.Tensor:       # (1, C, C): the barycentre's Gram matrix, in the type of the first
     "The Gram matrix of the style that lies between styles."
-    if len(grams) == 1: return grams[0]
-    if weights and max(weights) == sum(weights): return grams[list(weights).index(max(weights))]
-    centres = [m.cpu().double() for m in means]
-    covs = [g.cpu().double() - _outer(m) for g, m in zip(grams, centres)]
-    return (barycentre(covs, weights) + _outer(blend_grams(centres, weights))).to(grams[0])
+    shares = list(weights or [1]*len(grams))
+    if max(shares) == sum(shares): return grams[shares.index(max(shares))]  # one style has it all
+    means = [mean.cpu().double() for mean in means]
+    covs = [gram.cpu().double() - _outer(mean) for gram, mean in zip(grams, means)]
+    return (barycentre(covs, shares) + _outer(blend_grams(means, shares))).to(grams[0])
 
 STYLE_MIXES = ('mean', 'barycentre')

@@ -13,8 +13,7 @@ from .pictures import in_range, load_picture, resize
 from .colour import luminance
 from .callbacks import level_sizes
 from .comparing import colour_distance, fidelity
-from .results import Result
-from .transfer import stylize
+from .transfer import Result, stylize
 
 # %% auto #0
 __all__ = ['enlarge', 'look_drift', 'fine_energy']
@@ -37,10 +36,10 @@ def enlarge(
     side = max(small.image.size)
     if in_range(size, 'size', 1, whole=True) <= side:
         raise ValueError(f"size is {size}, the small picture has {side} px already: give a larger size.")
-    levels = max([1] + [n for n in range(1, 12) if level_sizes(size, n)[0] > 1.1*side])
-    return stylize(
-        content, style, replace(small.recipe, snapshots=0, schedule=[], start=None),
-        **dict(init=small.image, size=size, steps=steps, levels=min(levels, steps), keep=keep) | settings)
+    levels = max([1, *(n for n in range(1, 12) if level_sizes(size, n)[0] > 1.1*side)])
+    recipe = replace(small.recipe, snapshots=0, schedule=[], start=None)
+    how = dict(init=small.image, size=size, steps=steps, levels=min(levels, steps), keep=keep) | settings
+    return stylize(content, style, recipe, **how)
 
 # %% ../nbs/77_enlarging.ipynb #54733869
 def look_drift(
@@ -49,16 +48,15 @@ def look_drift(
 )->dict:        # 'palette': colour distance, 'structure': 1 - SSIM, both at the small size
     "How far a large picture is from a small one, seen at the small size."
     s = load_picture(small)
-    x = resize(load_picture(large), s.shape[-2:])
+    x = resize(load_picture(large), tuple(s.shape[-2:]))
     return dict(palette=colour_distance(x, s), structure=1 - fidelity(x, s))
 
-# %% ../nbs/77_enlarging.ipynb #f5176d26
+# %% ../nbs/77_enlarging.ipynb #782ae014
 def fine_energy(
     large,          # Anything `load_picture` reads
     side:int=192,   # Longer side of the small picture, px
 )->float:           # Mean square
     "Energy of luminance that a picture of `side` px cannot show."
     x = load_picture(large)
-    small = F.interpolate(x, resize(x, side).shape[-2:], mode='bicubic', antialias=True, align_corners=False)
-    back = F.interpolate(small, x.shape[-2:], mode='bicubic', align_corners=False)
-    return luminance(x - back).square().mean().item()
+    small = F.interpolate(x, resize(x, side).shape[-2:], mode='bicubic', antialias=True)
+    return luminance(x - F.interpolate(small, x.shape[-2:], mode='bicubic')).square().mean().item()

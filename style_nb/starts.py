@@ -13,35 +13,30 @@ from .pictures import in_range, one_of
 __all__ = ['NOISES', 'noise']
 
 # %% ../nbs/36_starts.ipynb #6ebec916
-def _standard(x):
-    "Noise brought to mean .5 and deviation .15."
-    return .5 + .15*(x - x.mean())/x.std()
+def _standard(x, deviation=.15): return .5 + deviation*(x - x.mean())/x.std()
 
 def _pink(hw, g):
     "Gaussian noise whose amplitude falls as 1/frequency."
-    down = torch.fft.fftfreq(hw[0])[:, None]
-    across = torch.fft.rfftfreq(hw[1])
-    frequency = (down.square() + across.square()).sqrt().clamp_min(1/max(hw))
-    white = torch.fft.rfft2(torch.randn(1, 3, *hw, generator=g))
-    return _standard(torch.fft.irfft2(white/frequency, s=hw))
+    fy, fx = torch.fft.fftfreq(hw[0])[:, None], torch.fft.rfftfreq(hw[1])[None]
+    wide = torch.fft.rfft2(torch.randn(1, 3, *hw, generator=g))/(fy.square() + fx.square()).sqrt().clamp_min(1/max(hw))
+    return torch.fft.irfft2(wide, s=hw)
 
 def _clouds(hw, g, coarsest=4):
     "Octaves of smooth noise on ever finer grids, each half as strong: what Perlin's noise looks like."
-    total, longer = 0, max(hw)
-    for octave in range(max(1, int(math.log2(longer/coarsest)) - 1)):
-        grid = [max(2, round(coarsest*2**octave*n/longer)) + 1 for n in hw]
-        values = torch.randn(1, 3, *grid, generator=g)
-        total += F.interpolate(values, hw, mode='bicubic', align_corners=True)/2**octave
-    return _standard(total)
+    clouds = 0
+    for octave in range(max(1, int(math.log2(max(hw)/coarsest)) - 1)):
+        grid = (max(2, round(coarsest*2**octave*side/max(hw))) + 1 for side in hw)
+        coarse = torch.randn(1, 3, *grid, generator=g)
+        clouds = clouds + F.interpolate(coarse, hw, mode='bicubic', align_corners=True)/2**octave
+    return clouds
 
-# %% ../nbs/36_starts.ipynb #513b50a7
+# %% ../nbs/36_starts.ipynb #a284e7bd
 NOISES = {
     'uniform': lambda hw, g: torch.rand(1, 3, *hw, generator=g)*.5 + .25,
-    'white': lambda hw, g: _standard(torch.randn(1, 3, *hw, generator=g)),
-    'grey': lambda hw, g: _standard(torch.randn(1, 1, *hw, generator=g)).expand(1, 3, -1, -1),
-    'pink': _pink,
-    'clouds': _clouds,
-}
+    'white':   lambda hw, g: _standard(torch.randn(1, 3, *hw, generator=g)),
+    'grey':    lambda hw, g: _standard(torch.randn(1, 1, *hw, generator=g)).expand(1, 3, -1, -1),
+    'pink':    lambda hw, g: _standard(_pink(hw, g)),
+    'clouds':  lambda hw, g: _standard(_clouds(hw, g))}
 
 def noise(
     hw,                     # Height and width, px
