@@ -31,7 +31,8 @@ def controller(side=300):
         box(x, y, 10, c)
     return im
 
-OBJECTS = {'guitar': guitar((.55, .62, .66), .4, .6, 1.05, -.75), 'controller': controller(), 'face': sample('astronaut').crop((160, 20, 290, 180))}
+OBJECTS = {'guitar': guitar((.55, .62, .66), .4, .6, 1.05, -.75), 'controller': controller(),
+    'face': sample('astronaut').crop((160, 20, 290, 180))}
 OTHER = {'guitar': sample('coffee'), 'controller': sample('cat'), 'face': sample('coffee')}
 
 if __name__ == '__main__':

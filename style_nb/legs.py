@@ -6,10 +6,9 @@ Docs: https://style-nb.github.io/style_nb/legs.html.md"""
 
 # %% ../nbs/61_legs.ipynb #b0275624
 from __future__ import annotations
-import json
 from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
 from PIL import Image
+from .carrying import png_note
 from .recipe import RECIPES, Recipe
 
 # %% auto #0
@@ -104,9 +103,8 @@ def settings_of(
 )->dict:        # Settings
     "The settings in a file; the slider moves of a recipe are made."
     r = Recipe.load(path)
-    if Path(path).suffix.lower() == '.png':
-        with Image.open(path) as im: note = im.text.get(NOTE)
-        if note: return json.loads(note)
+    note = png_note(path, NOTE)
+    if note: return note
     for _, f, value in sorted(r.schedule, key=lambda move: move[0]):
         if isinstance(value, dict): value = getattr(r, f) | value
         r = replace(r, **{f: value})

@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from fastcore.basics import patch
 from .pictures import in_range, load_picture, resize
 from .learner import LossTerm, check_weights
-from . import optimising  # gives a Learner its `objective`
 from .palettes import no_larger
 
 # %% auto #0

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 import torch
+from fastcore.basics import patch
 from .pictures import fit_size, middle, resize
 from .colour import match_colours
 from .encoders import Encoder
@@ -18,21 +19,24 @@ from .starts import noise
 from .losses import blend_grams
 from .callbacks import PRECISIONS, best_precision, level_sizes, level_steps
 from .recipe import (
-    STARTS, Recipe, check_encoder, from_json, named_recipe, on_encoder, picture_ref, recipe_encoder, takes_settings)
+    Recipe, check_encoder, from_json, named_recipe, on_encoder, picture_ref, recipe_encoder, takes_settings)
 from .results import is_state, load_state
-from .inputs import (
-    check_same, check_styles, place_styles, prepare_style, read_masks, read_pictures_of, short_name, start_given)
+from style_nb.inputs import (
+    check_same, check_styles, place_styles, prepare_style, read_masks, read_pictures_of, short_name, start_given,
+    style_titles)
 
 # %% auto #0
 __all__ = ['SMALLEST', 'best_device', 'check_device', 'Shared', 'settle_levels', 'fit_to_encoder', 'step_size', 'Plan',
            'first_canvas', 'settle']
 
 # %% ../nbs/64_planning.ipynb #6421e7a0
+_CARDS = {'cuda': torch.cuda.is_available, 'mps': torch.backends.mps.is_available}
+
 def best_device()->str:
     "'cuda', 'mps' or 'cpu': the best there is."
-    if torch.cuda.is_available(): return 'cuda'
-    return 'mps' if torch.backends.mps.is_available() else 'cpu'
+    return next((name for name, is_there in _CARDS.items() if is_there()), 'cpu')
 
+# %% ../nbs/64_planning.ipynb #09c8e664
 def check_device(
     device,  # Torch device or its name
 )->str:      # Its name
@@ -40,8 +44,7 @@ def check_device(
     try: kind = torch.device(device).type
     except RuntimeError:
         raise ValueError(f"Unknown device {device!r}: give 'cpu', 'cuda' or 'mps', or leave it out.") from None
-    missing = {'cuda': not torch.cuda.is_available(), 'mps': not torch.backends.mps.is_available()}
-    if missing.get(kind):
+    if kind in _CARDS and not _CARDS[kind]():
         raise ValueError(f"Torch cannot use device {device!r} here: leave it out to take the best there is.")
     return str(device)
 
@@ -92,7 +95,7 @@ def settle_levels(
     def shapes(n): return [fit_size(hw, side) for side in level_sizes(recipe.size, n)]
     def usable(n): return level_sizes(recipe.size, n)[0] >= SMALLEST and min(shapes(n)[0]) >= need and n <= steps
 
-    n = recipe.levels or max([1] + [n for n in range(2, 8) if usable(n)])
+    n = recipe.levels or max(filter(usable, range(2, 8)), default=1)
     h, w = shapes(n)[0]
     if min(h, w) >= need: return shapes(n)
     deepest = max(layers, key=enc.layers.index)
@@ -109,12 +112,14 @@ def fit_to_encoder(
     if recipe.finish: return on_encoder(recipe, 'two encoders')
     return on_encoder(recipe, enc.name + ('-caffe' if enc.shape.weights == 'Caffe file' else ''))
 
+# %% ../nbs/64_planning.ipynb #96ec8d12
 def step_size(
     recipe:Recipe,  # A recipe
 )->float:           # Its own, or what suits its optimiser
     "The step size a recipe begins with."
     return recipe.lr or (.03 if recipe.optimizer == 'adam' else 1.)
 
+# %% ../nbs/64_planning.ipynb #86923ca6
 def _filled_in(r, enc, last, device):
     "The recipe with every default filled in."
     adam = r.optimizer == 'adam'
@@ -141,7 +146,6 @@ def _state_of(resume):
     if (from_json(state['recipe']).revert or {}).get('match'):
         raise ValueError("This picture was made by `revert`, which cannot go on: call it again with more steps.")
     return state
-
 
 # %% ../nbs/64_planning.ipynb #edc69c80
 @dataclass(frozen=True, repr=False, eq=False)
@@ -177,19 +181,21 @@ class Plan:
         if self.last: levels.append((self.shapes[-1], r.finish_steps))
         return levels
 
-    @cached_property
-    def place(self)->tuple:
-        "(level, steps done in it) where the run begins."
-        done = self.first_step
-        for level, (_, steps) in enumerate(self.levels):
-            if done < steps: return level, done
-            done -= steps
+# %% ../nbs/64_planning.ipynb #5f42ef04
+@patch(as_prop=True)
+def place(self:Plan)->tuple:
+    "(level, steps done in it) where the run begins."
+    done = self.first_step
+    for level, (_, steps) in enumerate(self.levels):
+        if done < steps: return level, done
+        done -= steps
 
-    def __repr__(self):
-        r = self.recipe
-        sizes = ', '.join(f'{w}x{h}: {n} steps' for (h, w), n in self.levels)
-        if self.open_ended: sizes += ' and on'
-        return f"Plan: {r.encoder}, {r.optimizer}, {r.precision} on {self.device}; {sizes}"
+@patch
+def __repr__(self:Plan):
+    r = self.recipe
+    sizes = ', '.join(f'{w}x{h}: {n} steps' for (h, w), n in self.levels)
+    if self.open_ended: sizes += ' and on'
+    return f"Plan: {r.encoder}, {r.optimizer}, {r.precision} on {self.device}; {sizes}"
 
 # %% ../nbs/64_planning.ipynb #f62673d4
 def first_canvas(
@@ -205,9 +211,10 @@ def first_canvas(
     x = named[plan.init] if isinstance(plan.init, str) else plan.init
     x = resize(middle(x, hw), hw)
     if r.noise_share: x = x.lerp(grain, r.noise_share)
-    recolour = isinstance(plan.init, str) and plan.init == 'recoloured' and plan.styles and r.style_weight > 0
+    recolour = r.init == 'recoloured' and plan.styles and r.style_weight > 0
     return _recoloured(x, plan.styles, r, plan.masks) if recolour else x
 
+# %% ../nbs/64_planning.ipynb #7711eaad
 def _recoloured(x, styles, recipe, masks):
     "A picture in the colours of the styles, each where its mask is, from where its own mask is."
     own = masks.get('style_masks') or [None]*len(styles)
@@ -223,6 +230,35 @@ def _recoloured(x, styles, recipe, masks):
             y = match_colours(x, some, weights, within=within, rounds=1)
         out = y if mask is None else out.lerp(y, layer_mask(mask, x.shape[-2:]))
     return out
+
+# %% ../nbs/64_planning.ipynb #d22ecf66
+def _proportions(r, content, styles):
+    "Height and width that the canvas is to look like."
+    if content is not None: return content.shape[-2:]
+    return (1e6/r.aspect, 1e6) if r.aspect else styles[0].shape[-2:]
+
+# %% ../nbs/64_planning.ipynb #115b942d
+def _check_state(state, r):
+    "Can a run in this state go on with this recipe?"
+    check_same(from_json(state['recipe']), r)
+    if state['step'] >= r.steps:
+        raise ValueError(
+            f"This run has done all its {r.steps} steps: "
+            "give a larger number of steps with init=result.image for a new run from here.")
+
+def _to_stay_close_to(r, start, state):
+    "The picture that `keep` holds on to, or `None`."
+    stay = (state or {}).get('start') if start is None else start
+    if r.keep and stay is None:
+        raise ValueError(
+            "keep is above 0 but there is no start picture to stay close to: give one as init=..., or keep=0.")
+    return stay if r.keep else None
+
+# %% ../nbs/64_planning.ipynb #da040bd9
+def _small(content, styles, side=600):
+    "(title, picture no larger than `side`) of content and styles."
+    found = zip(['content', *style_titles(styles)], [content, *styles])
+    return [(t, resize(x, min(side, max(x.shape[-2:])))) for t, x in found if x is not None]
 
 # %% ../nbs/64_planning.ipynb #16a1defe
 @takes_settings()
@@ -245,8 +281,8 @@ def settle(
     state = None if resume is None else _state_of(resume)
     if state and recipe == 'default':  # its own; `check_same` compares the digests
         recipe = replace(from_json(state['recipe']), encoder_digest='', finish_digest='')
-    start = start_given(settings.get('init', 'recoloured'))
-    start_name = short_name(settings.get('init'), 'start')
+    init = settings.get('init', 'recoloured')
+    start = start_given(init)
     if start is not None: settings['init'] = 'picture'
     r = named_recipe(recipe, **settings)
     content_x, styles, names = read_pictures_of(content, style)
@@ -265,10 +301,9 @@ def settle(
         styles=[picture_ref(s, n) for s, n in zip(styles, names[1:])])
     given = dict(masks=masks, style_masks=style_masks, content_mask=content_mask, change_mask=change_mask)
     found, r = read_masks(r, given, shapes[-1], content_x, styles)
-    if state: check_same(from_json(state['recipe']), r)
+    if state: _check_state(state, r)
     check_styles(r, styles, enc, shapes[0])
-    if start is not None: r = replace(r, start=picture_ref(start, start_name))
-    _check_steps(r, state)
+    if start is not None: r = replace(r, start=picture_ref(start, short_name(init, 'start')))
     return Plan(
         recipe=r,
         enc=enc,
@@ -282,29 +317,3 @@ def settle(
         state=state,
         device=device,
         inputs=_small(content_x, styles))
-
-# %% ../nbs/64_planning.ipynb #d22ecf66
-def _proportions(r, content, styles):
-    "Height and width that the canvas is to look like."
-    if content is not None: return content.shape[-2:]
-    return (1e6/r.aspect, 1e6) if r.aspect else styles[0].shape[-2:]
-
-def _check_steps(r, state):
-    if state and state['step'] >= r.steps:
-        raise ValueError(
-            f"This run has done all its {r.steps} steps: "
-            "give a larger number of steps with init=result.image for a new run from here.")
-
-def _to_stay_close_to(r, start, state):
-    "The picture that `keep` holds on to, or `None`."
-    stay = (state or {}).get('start') if start is None else start
-    if r.keep and stay is None:
-        raise ValueError(
-            "keep is above 0 but there is no start picture to stay close to: give one as init=..., or keep=0.")
-    return stay if r.keep else None
-
-def _small(content, styles, side=600):
-    "(title, picture no larger than `side`) of content and styles."
-    titles = ['style'] if len(styles) == 1 else [f'style {i}' for i in range(1, len(styles) + 1)]
-    found = [('content', content), *zip(titles, styles)]
-    return [(t, resize(x, min(side, max(x.shape[-2:])))) for t, x in found if x is not None]

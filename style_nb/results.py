@@ -10,19 +10,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 import numpy as np
 import pandas as pd
-import torch
 from fastcore.basics import patch
-from matplotlib import cycler, rcParams
 from PIL import Image
 from .pictures import Plate, PictureNotFound, as_path, check_output, save_picture, show_pictures, whole_file
 from .learner import StartLoss, StepCallback
 from .callbacks import Average, History
+from .views import draw_curves
 from .recipe import Recipe, png_info, to_json
 from .keeping import moved_to, read_state, write_state
 
 # %% auto #0
-__all__ = ['MARKS', 'run_state', 'is_state', 'save_state', 'load_state', 'Resume', 'Result', 'plot_curves', 'draw_curves',
-           'plot_losses', 'animate', 'moved_to']
+__all__ = ['MARKS', 'run_state', 'is_state', 'save_state', 'load_state', 'Resume', 'Result', 'plot_losses', 'animate', 'moved_to']
 
 # %% ../nbs/62_results.ipynb #baee165d
 def run_state(
@@ -39,7 +37,7 @@ def run_state(
     return moved_to(state, 'cpu')
 
 # %% ../nbs/62_results.ipynb #baea5a6d
-_all_ = ['moved_to']  # of notebook 61, at home here too
+_all_ = ['moved_to']  # of notebook 56, at home here too
 _NEEDS = {'canvas', 'recipe', 'step'}
 
 def is_state(
@@ -129,37 +127,6 @@ def show(self:Result,
     titles, pictures = zip(*self.inputs, ('result', self.image))
     return show_pictures(list(pictures), list(titles), height=height)
 
-# %% ../nbs/62_results.ipynb #62c0e001
-def plot_curves(
-    ax,              # Matplotlib axes
-    curves:dict,     # {term: [(step, value)]}, or a table with steps as index
-    moves=(),        # Steps at which something was moved
-):
-    "What `draw_curves` draws, on axes that are there."
-    ax.set_prop_cycle(cycler(ls=['-', '--', ':'])*rcParams['axes.prop_cycle'])
-    for term, points in curves.items():
-        line = pd.Series(dict(points))
-        line = line.reindex(range(line.index[0], line.index[-1] + 1))  # a gap where the term was off
-        style = dict(color='k', ls='-', lw=1.6, label='weighted sum') if term == 'loss' else dict(lw=1., label=term)
-        ax.plot(line.iloc[::len(line)//600 + 1], **style)
-    for step in moves: ax.axvline(step, color='.85', lw=.8, zorder=0)
-    ax.set_yscale('log')
-    ax.set_xlabel('step', size=9)
-    ax.tick_params(labelsize=8.5)
-    ax.spines[['top', 'right']].set_visible(False)
-    if ax.lines: ax.legend(
-        fontsize=8, frameon=False, loc='upper left', bbox_to_anchor=(1, 1.05), labelspacing=.25, handlelength=1.2)
-
-def draw_curves(
-    curves:dict,     # As for `plot_curves`
-    moves=(),        # Likewise
-    figsize=(4.2, 2.1),  # Inches
-)->Plate:            # Figure
-    "Losses over steps on a logarithmic axis; grey lines are moves."
-    fig = Plate(figsize=figsize, layout='constrained', dpi=120)
-    plot_curves(fig.subplots(), curves, moves)
-    return fig
-
 # %% ../nbs/62_results.ipynb #896c678e
 MARKS = list(History().table)  # columns of a history before its terms
 
@@ -207,7 +174,7 @@ def _write_film(pictures, path, fps):
 
 # %% ../nbs/62_results.ipynb #62c0e006
 @patch
-def animate(self:Result,
+def animate(self:Result,  # noqa: F811, a method beside the function
     path,       # File to write, .gif or .mp4
     fps:int=8,  # Frames a second
 )->Path:        # The path written

@@ -6,169 +6,40 @@ Docs: https://style-nb.github.io/style_nb/session.html.md"""
 
 # %% ../nbs/81_session.ipynb #3a846647
 from __future__ import annotations
-import ctypes, gc, itertools, queue, sys, threading, time, weakref
-from collections import deque
-from concurrent.futures import Future
-from dataclasses import dataclass, field, fields, replace
+import json, threading, time, weakref
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-import numpy as np
-from PIL import Image, ImageDraw
-from fastai.callback.core import Callback, CancelFitException
+from PIL import Image
 from fastcore.basics import patch
-from .pictures import Plate, fit_size, in_range, load_picture, middle, one_of, open_picture
-from .pictures import resize, save_picture, to_pil
-from .gallery import sample, samples
+from .pictures import Plate, check_output, load_picture, middle, resize, save_picture, to_pil
 from .contrast import lower_contrast
-from .callbacks import CONTROLS
-from .carrying import png_info, png_note
-from .recipe import RECIPES, Recipe, named_recipe
+from .callbacks import CONTROLS, History
+from .views import show_painting
+from .legs import EXTRAS, FIELDS, NOTE, Leg, Pin, legs_code, switched_on, weights_of
+from .carrying import png_info
+from .results import Result
+from .planning import Shared
+from .choices import Choices, why_anew
+from .live import Remote, give_back, paint_on
+from .sweeping import combinations, sweep
 from .tiling import tile
-from .results import Result, draw_curves, plot_curves
-from .planning import Shared, best_device, fit_to_encoder, settle_levels, step_size
-from .transfer import stylize
-from .sweeping import sweep
+# for those who import them from here:
+from .views import draw_curves, plot_curves, split_view
+from .legs import differing, leg_code, settings_of
+from .choices import Given, given
 
 # %% auto #0
-__all__ = ['FIELDS', 'EXTRAS', 'NOTE', 'Remote', 'Given', 'given', 'Leg', 'Session', 'give_back', 'leg_code', 'settings_of',
-           'Pin', 'differing', 'split_view', 'draw_curves', 'plot_curves']
+__all__ = ['Session', 'split_view', 'draw_curves', 'plot_curves', 'FIELDS', 'EXTRAS', 'NOTE', 'Leg', 'Pin', 'leg_code',
+           'settings_of', 'differing', 'Given', 'given', 'Remote', 'give_back']
 
-# %% ../nbs/81_session.ipynb #a6b32899
-class Remote(Callback):
-    "Let other threads hold a run, move its settings, ask it something and end it."
-    order = -9
-    step = 0
-    moved = True
-    ending = over = False
-    rests = waits = False  # it has nothing to do; it has told so and waits
-    error = result = None
-
-    def __init__(self,
-        tell,      # Called with this callback before every step, in the run's thread
-        goal:int,  # Steps it may take before it waits
-    ):
-        self.tell = tell
-        self.goal = goal
-        self.asked = queue.SimpleQueue()
-        self.moves = queue.SimpleQueue()
-        self.wake = threading.Event()
-        self.gate = threading.Lock()
-        self.times = deque(maxlen=24)
-
-    def until(self, goal):
-        self.goal = goal
-        self.wake.set()
-
-    def put(self, field, value): self.moves.put((field, value))
-
-    def end(self):
-        self.ending = True
-        self.wake.set()
-
-    @property
-    def rate(self):
-        if len(self.times) < 2: return 0.
-        return (len(self.times) - 1)/max(1e-9, self.times[-1] - self.times[0])
-
-# %% ../nbs/81_session.ipynb #99a86773
-@patch
-def before_batch(self:Remote):
-    self.step = self.learn.controls.step
-    self.times.append(time.perf_counter())
-    self.rests = self.step >= self.goal
-    self.tell(self)
-    while self.step >= self.goal and not self.ending:
-        if not self.rests:  # it was asked to wait while it spoke
-            self.rests = True
-            self.tell(self)
-        self.waits = True
-        self.times.clear()
-        self.wake.wait()
-        self.wake.clear()
-        self.answer()
-    self.answer()
-    self.rests = self.waits = False
-    if self.ending:
-        self.learn.stopped = 'stopped by hand'
-        raise CancelFitException
-    self.moved = not self.moves.empty()
-    while not self.moves.empty(): self.learn.controls.put(*self.moves.get())
-
-# %% ../nbs/81_session.ipynb #b5c60291
-@patch
-def ask(self:Remote,
-    question,   # A function of the Learner
-):              # Its answer
-    "Ask a run something between two of its steps."
-    answer = Future()
-    with self.gate:
-        if not self.over: self.asked.put((question, answer))
-    if self.over: return question(self.learn)
-    self.wake.set()
-    return answer.result()
-
-@patch
-def answer(self:Remote):
-    while not self.asked.empty():
-        question, answer = self.asked.get()
-        try: answer.set_result(question(self.learn))
-        except Exception as e: answer.set_exception(e)
-
-@patch
-def paint(self:Remote,
-    call,       # What starts the run: `stylize` with this callback among its own
-):
-    "Run in this thread to the end; an error is kept, and so is the picture so far."
-    try: self.result = call()
-    except BaseException as e:
-        self.error = e
-        # without `pack` it failed before there was a picture
-        if hasattr(self, 'learn') and hasattr(self.learn, 'pack'): self.result = self.learn.pack(self.learn)
-    with self.gate: self.over = True
-    self.answer()
-    self.tell(self)
-
-# %% ../nbs/81_session.ipynb #cfaf5d21
-@dataclass
-class Given:
-    "A picture, and how code names it."
-    picture: object  # Anything `load_picture` reads
-    code: str        # Python that gives it
-    hw: tuple        # Height and width, px
-    note: str = ''   # What a reader of the code must know
-
-def _sample_names(): return {s.name for s in samples()}
-
-def given(
-    x,          # A sample's name, a path, an address, or anything else `load_picture` reads
-    name:str,   # What to call it when it has no name
-)->tuple:       # (name, `Given`)
-    "A picture with a name and the code for it."
-    if isinstance(x, Given): return name, x
-    picture, code = x, name
-    if isinstance(x, str) and x in _sample_names():
-        picture, name, code = sample(x), x, f'sample({x!r})'
-    elif isinstance(x, (str, Path)):
-        picture, name, code = open_picture(x), Path(str(x)).name, repr(str(x))
-    return name, Given(picture, code, tuple(load_picture(picture).shape[-2:]))
-
-# %% ../nbs/81_session.ipynb #10595595
-FIELDS = tuple(f.name for f in fields(Recipe) if f.compare and f.name != 'schedule')  # no references
-EXTRAS = ('content', 'style', 'tiles', 'contrast')
-
-@dataclass
-class Leg:
-    "One run of a session, as a call of `stylize`."
-    recipe: Recipe        # What it was called with
-    extras: dict          # Names of its pictures, tiles, contrast
-    steps: int = 0        # Steps it took
-    schedule: list = field(default_factory=list)  # Slider moves
-
-def _steps(legs): return sum(leg.steps for leg in legs)
-def _tiles(n): return in_range(n, 'tiles', 1, 64, whole=True)
-def _contrast(factor): return in_range(factor, 'contrast', 0, 4)
+# %% ../nbs/81_session.ipynb #d3df8186
+_all_ = [  # names of notebooks 57, 61 and 73, at home here too
+    'split_view', 'draw_curves', 'plot_curves', 'FIELDS', 'EXTRAS', 'NOTE', 'Leg', 'Pin', 'leg_code',
+    'settings_of', 'differing', 'Given', 'given', 'Remote', 'give_back']
 
 # %% ../nbs/81_session.ipynb #b93be218
-class Session:
+class Session(Choices):
     "A run to hold, move and compare. `.set`, `.start`, `.pause`, `.step`, `.stop`, `.pin`, `.as_code`, `.result`."
     def __init__(self,
         content,              # Content picture: a sample's name, what `load_picture` reads, or `None` for style alone
@@ -181,101 +52,23 @@ class Session:
         pictures=None,        # {name: picture}: more to choose from, beside the samples
         **settings,           # Any field of `Recipe`
     ):
+        super().__init__(device, pictures)
+        self.choose(content, style, recipe, tiles, contrast, **settings)
         self.lock = threading.RLock()
-        self.shared = Shared()
-        self.device = device
         self.hearers = []
         self.pins = []
-        self._forget()
-        self.run = self.thread = self.start_picture = None
+        self.run = None
         self.heeded = 0  # moves that the picture shows
-        self.pictures = {}
-        for name, picture in (pictures or {}).items(): self.add(picture, name)
-        names = self._add_styles(style)
-        content = None if content is None else self.add(content, 'content')
-        self.extras = dict(content=content, style=names, tiles=_tiles(tiles), contrast=_contrast(contrast))
-        if not isinstance(settings.get('init', ''), str):
-            self.start_picture = self.add(settings.pop('init'), 'init')
-        if not names: settings.setdefault('style_weights', {})
-        if content is None: settings.setdefault('content_weights', {})
-        self.recipe = self._settled(named_recipe(recipe, **dict(size=256, levels=1, lr_end=1.) | settings))
-        self._check(self.recipe, self.extras)
+        self._forget()
+
+    def _forget(self):
+        "As if nothing had been painted."
+        self.chain = []
+        self.last = self.picture = self.error = None
+        self.note = ''
+        self.curves = {}
+        self.moves = []
         self.until = self.recipe.steps
-
-# %% ../nbs/81_session.ipynb #28366373
-@patch
-def _forget(self:Session):
-    "As if nothing had been painted."
-    self.chain = []
-    self.last = self.picture = self.error = None
-    self.note = ''
-    self.curves = {}
-    self.moves = []
-
-@patch
-def add(self:Session,
-    x,               # A sample's name, a path, an address, or anything else `load_picture` reads
-    name='picture',  # What to call it when it has no name
-)->str:              # Its name here
-    "Add a picture to choose from."
-    name, p = given(x, name)
-    if name in self.pictures:
-        same = [n for n, other in self.pictures.items() if other.code == p.code]
-        name = same[0] if same else self.free_name(name)
-    self.pictures[name] = p
-    return name
-
-@patch
-def _add_styles(self:Session, style)->list:
-    "Add one style picture, a list of them or none; their names here."
-    if style is None: return []
-    if not isinstance(style, (list, tuple)): style = [style]
-    if len(style) == 1: return [self.add(style[0], 'style')]
-    return [self.add(x, f'style{i}') for i, x in enumerate(style, 1)]
-
-@patch
-def free_name(self:Session, name)->str:
-    "`name`, or the first of 'name (2)', 'name (3)', ... that no picture and no sample has."
-    path, taken = Path(name), {*self.pictures, *_sample_names()}
-    free, i = name, 2
-    while free in taken:
-        free = f'{path.stem} ({i}){path.suffix}'
-        i += 1
-    return free
-
-# %% ../nbs/81_session.ipynb #e29cb561
-@patch
-def _encoder(self:Session, r): return self.shared.encoder(r, self.device or best_device())
-
-@patch
-def _settled(self:Session, r):
-    "The recipe in units that fit its encoder, one level, with a step size."
-    if r.levels not in (None, 1):
-        raise ValueError(f"levels is {r.levels}: a session paints one level; use stylize for more.")
-    if r.finish:
-        raise ValueError(f"finish is {r.finish!r}: a session has no last steps, so one encoder paints all of them; "
-                         "say finish=None, or use stylize.")
-    r = fit_to_encoder(r, self._encoder(r))
-    return replace(r, levels=1, lr=step_size(r), lr_end=1., schedule=[])
-
-@patch
-def _check(self:Session, r, extras):
-    "Say what cannot be painted."
-    content, styles = extras['content'], extras['style']
-    for name in styles: one_of(name, self.pictures, 'picture')
-    if content: one_of(content, self.pictures, 'picture')
-    if content is None and not styles:
-        raise ValueError("There is neither a content nor a style picture: give at least one.")
-    if not styles and r.style_weight > 0 and any(r.style_weights.values()):
-        raise ValueError("There is no style picture but style_weight is above 0: "
-                         "give a style picture, or style_weight=0.")
-    if r.style_blend and len(r.style_blend) != len(styles):
-        raise ValueError(f"There are {len(styles)} styles and {len(r.style_blend)} weights in style_blend: "
-                         "give one for each.")
-    if isinstance(r.style_scale, list) and len(r.style_scale) != len(styles):
-        raise ValueError(f"There are {len(styles)} styles and {len(r.style_scale)} style scales: "
-                         "give one number, or one for each.")
-    settle_levels(r, self.pictures[content or styles[0]].hw, self._encoder(r))
 
 # %% ../nbs/81_session.ipynb #c8b9864f
 @patch
@@ -283,34 +76,15 @@ def styles(self:Session, extras=None)->list:
     "The style pictures as they are used."
     extras = extras or self.extras
     pictures = [self.pictures[name].picture for name in extras['style']]
-    if extras['tiles'] > 1: pictures = [tile(x, extras['tiles']) for x in pictures]
-    if extras['contrast'] != 1: pictures = [lower_contrast(x, extras['contrast']) for x in pictures]
+    for way, value in ((tile, extras['tiles']), (lower_contrast, extras['contrast'])):
+        if value != 1: pictures = [way(x, value) for x in pictures]
     return pictures
-
-def _style_code(pictures, extras):
-    "What `styles` does, as code."
-    codes = [pictures[name].code for name in extras['style']]
-    if extras['tiles'] > 1: codes = [f"tile({c}, {extras['tiles']})" for c in codes]
-    if extras['contrast'] != 1: codes = [f"lower_contrast({c}, {extras['contrast']!r})" for c in codes]
-    if not codes: return 'None'
-    return codes[0] if len(codes) == 1 else f"[{', '.join(codes)}]"
-
-@patch
-def content(self:Session, extras=None):
-    "The content picture, or `None`."
-    name = (extras or self.extras)['content']
-    return None if name is None else self.pictures[name].picture
 
 @patch
 def init(self:Session):
     "The picture the next run starts from, or `None` when the recipe says it."
     if self.chain: return self.last.image
     return self.pictures[self.start_picture].picture if self.start_picture else None
-
-@patch(as_prop=True)
-def hw(self:Session)->tuple:
-    "Height and width of the picture that gives the canvas its proportions, px."
-    return self.pictures[self.extras['content'] or self.extras['style'][0]].hw
 
 @patch
 def before(self:Session)->Image.Image:
@@ -319,30 +93,97 @@ def before(self:Session)->Image.Image:
     if x is None: x = self.content() if self.extras['content'] else self.styles()[0]
     return to_pil(resize(middle(load_picture(x), self.hw), self.recipe.size))
 
-def _switched_on(r):
-    "The recipe without the layers that are off; one stays, so that its slider has something to move."
-    def on(weights): return {l: w for l, w in weights.items() if w > 0} or dict(list(weights.items())[:1])
-    return replace(r, content_weights=on(r.content_weights), style_weights=on(r.style_weights))
-
 # %% ../nbs/81_session.ipynb #2c939cfc
+def _steps(legs): return sum(leg.steps for leg in legs)
+
 @patch(as_prop=True)
 def done(self:Session)->int:
     "Steps taken, all runs together."
     return _steps(self.chain) + (self.run.step if self.run else 0)
 
 @patch(as_prop=True)
+def thread(self:Session): return self.run and self.run.thread
+
+@patch(as_prop=True)
 def state(self:Session)->str:
     "'ready', 'painting', 'paused', 'done', 'stopped' or 'failed'."
-    if self.run is None: return 'stopped' if self.chain else 'ready'
-    if self.run.over: return 'failed' if self.run.error else 'stopped'
-    if self.run.step < self.run.goal or not self.run.rests: return 'painting'
+    run = self.run
+    if run is None: return 'stopped' if self.chain else 'ready'
+    if run.over: return 'failed' if run.error else 'stopped'
+    if run.step < run.goal or not run.rests: return 'painting'
     return 'done' if self.done >= self.until else 'paused'
 
+# %% ../nbs/81_session.ipynb #d3c9bd66
+@patch
+def _say(self:Session, what):
+    for hear in list(self.hearers):
+        try: hear(self, what)
+        except Exception as e: self.error = e
+
+@patch
+def _hear(self:Session, run):
+    "In the run's thread, before each of its steps."
+    if run is not self.run: return
+    if run.over:
+        self.error = run.error
+        return self._say('state')
+    now = time.perf_counter()
+    moves = len(run.learn.controls.made)
+    if run.step and (run.rests or moves != self.heeded or now - self.seen > .22):
+        self.picture = to_pil(run.learn.picture_so_far())
+        self.heeded = moves
+        self._say('frame')
+        self.seen = time.perf_counter()
+    if run.step and (run.rests or now - self.drawn > 1.):
+        self._note_losses(run.learn)
+        self._say('losses')
+        self.drawn = time.perf_counter()
+    if run.rests: self._say('state')
+
+# %% ../nbs/81_session.ipynb #278c8ca8
+@patch
+def _note_losses(self:Session, learn):
+    "Take the losses of the steps since the last time into the curves."
+    before = _steps(self.chain)
+    rows = learn.history.rows
+    for row in rows[self.noted:]:
+        for term, value in row.items():
+            if term not in ('loss', 'tv') and '/' not in term: continue
+            self.curves.setdefault(term, []).append((before + row['step'], float(value)))
+    self.noted = len(rows)
+    self.moves = [m for m in self.moves if m < before] + [before + step for step, *_ in learn.controls.made]
+
+# %% ../nbs/81_session.ipynb #ef7aa6d8
+@patch
+def _go(self:Session, goal):
+    "Let the run go until `goal` steps in all; begin one if there is none."
+    if self.run and self.run.over: self._end()
+    goal -= _steps(self.chain)
+    if self.run: self.run.until(goal)
+    else: self._begin(goal)
+
+@patch
+def _begin(self:Session, goal):
+    heard = weakref.WeakMethod(self._hear)
+    def tell(run):
+        hear = heard()
+        if hear: hear(run)
+    self.error = None
+    self.seen = self.drawn = 0.
+    self.noted = 0  # steps whose losses are in the curves
+    self.leg = Leg(switched_on(self.recipe), dict(self.extras))
+    self.run = Remote(tell, goal)
+    how = dict(cbs=[self.run], shared=self.shared, device=self.device)
+    init = self.init()
+    if init is not None: how['init'] = init
+    self.run.start(partial(paint_on, self.content(), self.styles() or None, self.leg.recipe, **how))
+    self.leash = weakref.finalize(self, self.run.leave)
+
+# %% ../nbs/81_session.ipynb #d56df075
 @patch
 def start(self:Session):
     "Paint on; after the last step, as many steps again."
     with self.lock:
-        if self.run and self.run.over: self._end()
         if self.done >= self.until: self.until = self.done + self.recipe.steps
         self._go(self.until)
     return self
@@ -358,49 +199,16 @@ def pause(self:Session):
 def step(self:Session, n:int=1):
     "Take `n` steps, then wait."
     with self.lock:
-        if self.run and self.run.over: self._end()
         self.pause().settle()
         self.until = max(self.until, self.done + n)
         self._go(self.done + n)
     return self
 
-# %% ../nbs/81_session.ipynb #ef7aa6d8
-@patch
-def _go(self:Session, goal):
-    "Let the run go until `goal` steps in all; begin one if there is none."
-    goal -= _steps(self.chain)
-    if self.run: return self.run.until(goal)
-    heard = weakref.WeakMethod(self._hear)
-    def tell(remote):
-        hear = heard()
-        if hear: hear(remote)
-    self.error = None
-    self.run = run = Remote(tell, goal)
-    self.leg = Leg(_switched_on(self.recipe), dict(self.extras))
-    self.seen = self.drawn = 0.
-    self.thread = threading.Thread(target=run.paint, args=(self._call(run),), daemon=True, name='style_nb session')
-    self.leash = weakref.finalize(self, _leave, run, self.thread)
-    self.thread.start()
-
-@patch
-def _call(self:Session, run):
-    "What the run's thread calls; it must not hold the session."
-    more = dict(recipe=replace(self.leg.recipe, steps=10**7), shared=self.shared, device=self.device)
-    init = self.init()
-    if init is not None: more['init'] = init
-    content, styles = self.content(), self.styles() or None
-    return lambda: stylize(content, styles, cbs=[run], progress=False, **more)
-
-def _leave(run, thread):
-    "End a run and wait for it: a thread that still paints when Python ends would bring it down."
-    run.end()
-    if thread is not threading.current_thread(): thread.join(10)
-
 @patch
 def settle(self:Session, seconds:float=120.):
     "Wait until the run waits, has ended or was never begun."
     end = time.monotonic() + seconds
-    while (run := self.run) and not run.over and not (run.waits and run.step >= run.goal):
+    while (run := self.run) and not run.settled:
         if time.monotonic() > end: raise TimeoutError(f"The run still paints after {seconds:g} s.")
         time.sleep(.002)
     return self
@@ -409,28 +217,16 @@ def settle(self:Session, seconds:float=120.):
 @patch
 def _end(self:Session):
     "End the run and keep what it gave."
-    if self.run is None: return
-    self.leash()
-    self.thread.join()
     run = self.run
-    self.run = self.thread = None
-    if run.result is not None and run.step: self._keep(run.step, run.result)
-    run.tell = lambda remote: None
-    run.result = None
-
-@patch
-def _keep(self:Session, steps, result):
-    self.leg.steps = steps
-    self.leg.schedule = [tuple(m) for m in result.recipe.schedule if m[0] < steps]
-    self.chain.append(self.leg)
-    self.last = replace(result, recipe=replace(result.recipe, steps=steps, schedule=self.leg.schedule), state={})
-    self.picture = self.last.image
-
-def give_back():
-    "Give freed memory back to the system; glibc keeps it otherwise, see `style_nb/__init__.py`."
-    gc.collect()
-    trim = getattr(ctypes.CDLL(None), 'malloc_trim', None) if sys.platform.startswith('linux') else None
-    if trim: trim(0)
+    if run is None: return
+    self.leash()
+    run.thread.join()
+    self.run = None
+    result, run.result = run.result, None
+    if result is None or not run.step: return
+    self.chain.append(self.leg.took(result.recipe))
+    self.last = replace(result, state={})
+    self.picture = result.image
 
 @patch
 def stop(self:Session):
@@ -447,7 +243,6 @@ def reset(self:Session):
     with self.lock:
         self._end()
         self._forget()
-        self.until = self.recipe.steps
     self._say('frame')
     self._say('state')
     return self
@@ -458,205 +253,75 @@ def close(self:Session):
     with self.lock:
         self.hearers = []
         self._end()
+        self._forget()
         self.shared = Shared()
-        self.chain = []
-        self.last = self.picture = None
         self.pins = []
-        self.curves = {}
         self.pictures = {name: replace(p, picture=None) for name, p in self.pictures.items()}
     give_back()
 
-# %% ../nbs/81_session.ipynb #d3c9bd66
-@patch
-def _say(self:Session, what):
-    for hear in list(self.hearers):
-        try: hear(self, what)
-        except Exception as e: self.error = e
-
-@patch
-def _hear(self:Session, run):
-    "In the run's thread, before each of its steps."
-    if run is not self.run: return
-    if run.over:
-        self.error = run.error
-        return self._say('state')
-    rests = run.rests
-    now = time.perf_counter()
-    if run.step and (rests or run.moved or now - self.seen > .22):
-        self.picture = to_pil(run.learn.picture_so_far())
-        self.heeded = len(run.learn.controls.noted)
-        self._say('frame')
-        self.seen = time.perf_counter()
-    if run.step and (rests or now - self.drawn > 1.):
-        self._note_losses(run)
-        self._say('losses')
-        self.drawn = time.perf_counter()
-    if rests: self._say('state')
-
-@patch
-def _note_losses(self:Session, run):
-    "Take the losses of the steps since the last time into the curves."
-    before = _steps(self.chain)
-    rows = run.learn.history.rows
-    for row in rows[getattr(run, 'noted', 0):]:
-        for term, value in row.items():
-            if term not in ('loss', 'tv') and '/' not in term: continue
-            self.curves.setdefault(term, []).append((before + row['step'], float(value)))
-    run.noted = len(rows)
-    self.moves = [m for m in self.moves if m <= before] + [before + m[0] for m in run.learn.controls.noted]
-
 # %% ../nbs/81_session.ipynb #0d2aa4f7
-@patch(as_prop=True)
-def settings(self:Session)->dict:
-    "Everything there is to choose, by name."
-    found = {f: getattr(self.recipe, f) for f in FIELDS} | self.extras
-    return {k: dict(v) if isinstance(v, dict) else v for k, v in found.items()}
-
 @patch
 def set(self:Session,
     **values,   # Fields of `Recipe`, and content, style (a name or a list), tiles, contrast; other layers stay
 )->str:         # 'live' when the run goes on, 'new' when the next one starts from its picture, '' when nothing changed
     "Change settings; a run under way takes over what it can."
     with self.lock:
-        r, extras = self._changed(values)
-        old, old_extras, was = self.recipe, self.extras, self.hw
-        changed = [f for f in FIELDS if getattr(r, f) != getattr(old, f)]
-        if not changed and extras == old_extras: return ''
-        self._check(r, extras)
-        live = extras == old_extras and all(f in CONTROLS or f == 'steps' for f in changed)
+        r, extras, changed = self._change(values)
+        if not changed: return ''
+        anew = [k for k in changed if k not in CONTROLS and k != 'steps']
+        shape = self.hw
         going = self.state == 'painting'
-        if not live: self._end()
+        if anew: self._end()
         self.recipe, self.extras = r, extras
-        if r.steps != old.steps: self.until = max(r.steps, self.done)
-        if self.run and live:
-            for f in changed:
-                if f != 'steps': self.run.put(f, _news(getattr(old, f), getattr(r, f)))
+        if 'steps' in changed: self.until = max(r.steps, self.done)
+        if self.run:
+            for k, value in changed.items():
+                if k in CONTROLS: self.run.put(k, value)
         if going: self._go(self.until)
-        note = ''
-        if self.chain and not live:
-            names = [f for f in changed if f not in CONTROLS] + [k for k in extras if extras[k] != old_extras[k]]
-            cut = fit_size(was, 64) != fit_size(self.hw, 64)
-            note = _new_run(names, 'the middle of ' if cut else '')
-        self.note = note
-        return 'live' if live else 'new'
-
-def _news(old, new):
-    if not isinstance(new, dict): return new
-    return {l: w for l, w in new.items() if old.get(l) != w}
-
-def _new_run(names, part):
-    "Say why a new run begins, and from what."
-    note = f"{', '.join(names).replace('_', ' ')} changed: a new run goes on from {part}this picture"
-    if {'content', 'init', 'seed'} & {*names}: note += '; Reset begins anew'
-    return note
-
-# %% ../nbs/81_session.ipynb #b71dacce
-@patch(as_prop=True)
-def named(self:Session)->str:
-    "The recipe's name if at most size, steps, seed, start and how styles are used were changed; else `None`."
-    name = self.recipe.name
-    return name if name in RECIPES and self._changed(dict(recipe=name))[0] == self.recipe else None
-
-@patch
-def _changed(self:Session, values):
-    "The recipe and the extras with `values` in place, or what is wrong with them."
-    for k in values: one_of(k, [*FIELDS, *EXTRAS, 'recipe'], 'setting')
-    r = self._other_recipe(values) if 'recipe' in values else self.recipe
-    extras = self._other_extras(values)
-    new = {k: v for k, v in values.items() if k in FIELDS}
-    if len(extras['style']) != len(self.extras['style']): new.setdefault('style_blend', None)
-    for k in ('content_weights', 'style_weights'):
-        if isinstance(new.get(k), dict): new[k] = getattr(r, k) | new[k]
-    if new.get('optimizer', r.optimizer) != r.optimizer: new.setdefault('lr', None)
-    return self._settled(named_recipe(r, **new)), extras
-
-@patch
-def _other_recipe(self:Session, values):
-    "The recipe that `values` names; size, steps, seed, start and how styles are used stay."
-    kept = {k: getattr(self.recipe, k) for k in ('encoder', 'size', 'steps', 'seed', 'style_blend', 'style_scale')}
-    asked = {k: v for k, v in values.items() if k in ('encoder', 'finish')}
-    r = self._settled(named_recipe(values['recipe'], **kept | asked, levels=1))
-    return replace(r, init=self.recipe.init)
-
-@patch
-def _other_extras(self:Session, values):
-    extras = self.extras | {k: v for k, v in values.items() if k in EXTRAS}
-    style = extras['style']
-    extras['style'] = [style] if isinstance(style, str) else list(style)
-    for name in [*extras['style'], extras['content']]:
-        if name not in self.pictures and name in _sample_names(): self.add(name)
-    extras['tiles'] = _tiles(extras['tiles'])
-    extras['contrast'] = _contrast(extras['contrast'])
-    return extras
-
-# %% ../nbs/81_session.ipynb #bb0692da
-def leg_code(
-    leg:Leg,         # One run
-    pictures:dict,   # {name: `Given`}
-    init:str='',     # Code of the picture it starts from, '' when the recipe says it
-    device:str=None, # Torch device, when one was asked for
-)->str:              # Python
-    "The call of `stylize` that paints this run again."
-    r = replace(leg.recipe, steps=leg.steps, schedule=leg.schedule)
-    plain = RECIPES['default']
-    args = {f: repr(getattr(r, f)) for f in FIELDS if f in ('steps', 'size') or getattr(r, f) != getattr(plain, f)}
-    if init:
-        args.pop('init', None)
-        args['init'] = init
-    if device: args['device'] = repr(device)
-    content = 'None' if leg.extras['content'] is None else pictures[leg.extras['content']].code
-    lines = [f'{content}, {_style_code(pictures, leg.extras)}', ', '.join(f'{k}={v}' for k, v in args.items())]
-    if leg.schedule: lines.append(f'schedule=[{", ".join(map(repr, leg.schedule))}]')
-    return 'result = stylize(' + ',\n    '.join(lines) + ')'
+        self.note = why_anew(anew, shape, self.hw) if self.chain and anew else ''
+    return 'new' if anew else 'live'
 
 # %% ../nbs/81_session.ipynb #43775498
-def _taken(learn):
-    "The steps a run took, and the moves they followed."
-    step = learn.controls.step
-    return step, [tuple(move) for move in learn.controls.noted if move[0] < step]
+@patch
+def _so_far(self:Session):
+    "The result so far, and the runs that painted it."
+    r, run = self.result, self.run
+    return r, [*self.chain, self.leg.took(r.recipe)] if run and run.step else list(self.chain)
 
 @patch
 def legs(self:Session)->list:
     "The runs so far, the present one last."
-    if self.run is None: return list(self.chain)
-    steps, schedule = self.run.ask(_taken) if hasattr(self.run, 'learn') else (0, [])
-    if not steps: return list(self.chain)
-    return [*self.chain, replace(self.leg, steps=steps, schedule=schedule)]
+    return self._so_far()[1] if self.done else []
 
+# %% ../nbs/81_session.ipynb #09cf2183
 @patch
 def as_code(self:Session, legs=None)->str:
     "Python that paints the present picture again, to the last bit on the same machine with the same threads."
     if legs is None: legs = self.legs()
-    if not legs: legs = [Leg(_switched_on(self.recipe), self.extras, self.recipe.steps)]
-    start = self.pictures[self.start_picture].code if self.start_picture else ''
-    inits = [start] + ['result.image']*len(legs)
-    calls = [leg_code(leg, self.pictures, init, self.device) for leg, init in zip(legs, inits)]
-    return '\n'.join(['from style_nb.all import *', *self._code_notes(legs), *calls])
-
-@patch
-def _code_notes(self:Session, legs):
-    "What a reader of the code must know of its pictures."
-    names = {self.start_picture}
-    for leg in legs: names |= {*leg.extras['style'], leg.extras['content']}
-    used = [self.pictures[name] for name in sorted(filter(None, names))]
-    notes = [f'# {p.code}: {p.note}' for p in used if p.note]
-    loose = ', '.join(sorted({p.code for p in used if p.code.isidentifier()}))
-    return [f'# {loose}: as given to the Studio', *notes] if loose else notes
+    if not legs: legs = [Leg(switched_on(self.recipe), self.extras, self.recipe.steps)]
+    return legs_code(legs, self.pictures, self.start_picture, self.device)
 
 # %% ../nbs/81_session.ipynb #67515e03
-@patch
-def _painting(self:Session): return self.run and hasattr(self.run, 'learn') and self.run.step
-
 @patch(as_prop=True)
 def result(self:Session)->Result:
     "The picture so far with its history and recipe."
-    if self._painting():
-        r, steps = self.run.ask(lambda learn: (learn.pack(learn), learn.controls.step))
-        schedule = [m for m in r.recipe.schedule if m[0] < steps]
-        return replace(r, recipe=replace(r.recipe, steps=steps, schedule=schedule), stopped='')
+    if self.run and self.run.step: return self.run.ask(lambda learn: learn.pack(learn))
     if self.last is None: raise ValueError("Nothing is painted yet: start the run first.")
     return self.last
 
+# %% ../nbs/81_session.ipynb #b0dbf751
+@patch
+def pin(self:Session,
+    name:str=None,  # What to call it
+)->Pin:             # The pin, kept in `.pins` too
+    "Keep the present picture with its settings."
+    with self.lock:
+        r, legs = self._so_far()
+        name = name or f'pin {len(self.pins) + 1}'
+        self.pins.append(Pin(name, r.image, self.settings, _steps(legs), self.as_code(legs), legs))
+        return self.pins[-1]
+
+# %% ../nbs/81_session.ipynb #1f9b920f
 @patch
 def save(self:Session,
     path,       # File to write; a PNG carries recipe and settings
@@ -665,118 +330,6 @@ def save(self:Session,
     r = self.result
     return save_picture(r.image, path, pnginfo=png_info(r.recipe, {NOTE: self.settings}))
 
-# %% ../nbs/81_session.ipynb #3e027974
-@patch
-def load(self:Session,
-    path,       # A PNG saved by a session or by `Result.save`, or the .json of a recipe
-)->str:         # As `set`
-    "Bring back the settings that a picture carries, and the pictures it names when they are here."
-    settings = settings_of(path)
-    lost = self._lost(settings)
-    drop = [k for k, names in lost.items() if names]
-    if 'style' in drop:
-        drop.append('style_blend')
-        if isinstance(settings.get('style_scale'), list): drop.append('style_scale')
-    what = self.restore({k: v for k, v in settings.items() if k not in drop})
-    notes = [f'settings of {Path(path).name}', *self._foreign(Recipe.load(path))]
-    missing = ', '.join(name for names in lost.values() for name in names)
-    if missing: notes.append(f'not among the pictures here: {missing}')
-    if what == 'new' and self.note: notes.append(self.note)
-    self.note = '; '.join(notes)
-    return what
-
-@patch
-def _lost(self:Session, settings):
-    "The names of pictures that are not here: {'content': names, 'style': names}."
-    here, lost = {*self.pictures, *_sample_names()}, {}
-    for k in ('content', 'style'):
-        names = settings.get(k) or []
-        if isinstance(names, str): names = [names]
-        lost[k] = [name for name in names if name not in here]
-    return lost
-
-@patch
-def _foreign(self:Session, was):
-    "What a session does not take over from the recipe of a file."
-    notes = []
-    if was.encoder == self.recipe.encoder and was.encoder_digest not in ('', self._encoder(self.recipe).digest):
-        notes.append(f'painted with other weights of {was.encoder}')
-    if was.finish: notes.append(f'its last steps by {was.finish} are left out')
-    return notes
-
-# %% ../nbs/81_session.ipynb #7e14ae6f
-NOTE = 'style_nb.session'
-_STAYS = ('levels', 'lr_end', 'init', 'encoder_weights', 'encoder_inputs', 'finish', 'finish_weights')
-
-def settings_of(
-    path,       # A PNG saved by a session or by `Result.save`, or the .json of a recipe
-)->dict:        # Settings
-    "The settings in a file; the slider moves of a recipe are made."
-    r = Recipe.load(path)
-    note = png_note(path, NOTE)
-    if note: return note
-    for _, f, value in sorted(r.schedule, key=lambda move: move[0]):
-        if isinstance(value, dict): value = getattr(r, f) | value
-        r = replace(r, **{f: value})
-    return {f: getattr(r, f) for f in FIELDS if f not in _STAYS}
-
-# %% ../nbs/81_session.ipynb #59a5fcf7
-@dataclass
-class Pin:
-    "A picture to come back to."
-    name: str           # Shown under it
-    image: Image.Image  # The picture
-    settings: dict      # As `Session.settings`
-    steps: int          # Steps it took
-    code: str           # Python that paints it
-    legs: list          # The runs that painted it
-
-@patch
-def pin(self:Session,
-    name:str=None,  # What to call it
-)->Pin:             # The pin, kept in `.pins` too
-    "Keep the present picture with its settings."
-    def so_far(learn):
-        steps, schedule = _taken(learn)
-        leg = replace(self.leg, steps=steps, schedule=schedule)
-        return to_pil(learn.picture_so_far()), [*self.chain, leg]
-    with self.lock:
-        if self._painting(): image, legs = self.run.ask(so_far)
-        else: image, legs = self.result.image, list(self.chain)
-        name = name or f'pin {len(self.pins) + 1}'
-        pin = Pin(name, image, self.settings, _steps(legs), self.as_code(legs), legs)
-        self.pins.append(pin)
-    return pin
-
-@patch
-def restore(self:Session,
-    what,       # A `Pin`, or settings
-)->str:         # As `set`
-    "Bring settings back; what was painted stays."
-    settings = dict(what.settings if isinstance(what, Pin) else what)
-    for k in ('content_weights', 'style_weights'):
-        if k in settings: settings[k] = dict.fromkeys(getattr(self.recipe, k), 0.) | dict(settings[k])
-    if settings.get('encoder', self.recipe.encoder) != self.recipe.encoder: self.set(encoder=settings['encoder'])
-    return self.set(**settings)
-
-# %% ../nbs/81_session.ipynb #9d11f596
-def _flat(settings):
-    "Settings with a layer's weight under a name of its own, such as 'style relu1_1'."
-    flat = {}
-    for name, value in settings.items():
-        if isinstance(value, dict): flat |= {f'{name[:-8]} {l}': w for l, w in value.items()}
-        else: flat[name] = value
-    return flat
-
-def differing(
-    a:dict, b:dict,   # Settings
-)->dict:              # {setting: (in a, in b)}
-    "Where two settings differ; layers count one by one, and off is 0."
-    a, b = _flat(a), _flat(b)
-    off = {k: 0. if ' ' in k else None for k in a | b}
-    a, b = off | a, off | b
-    return {k: (a[k], b[k]) for k in off if a[k] != b[k]}
-
 # %% ../nbs/81_session.ipynb #75566f2b
 @patch
 def sweep(self:Session,
@@ -784,23 +337,15 @@ def sweep(self:Session,
     **more,     # Settings for all, such as size and steps
 ):              # One `Item` after the other, as they are painted
     "The present settings over a grid of some, each from the start; see `sweep`."
-    combos = [dict(zip(grid, c)) for c in _product(grid)] if isinstance(grid, dict) else list(grid)
-    for combo in combos:
+    how = dict(progress=False, device=self.device)
+    if self.start_picture: how['init'] = self.pictures[self.start_picture].picture
+    for combo in combinations(grid, [*FIELDS, *EXTRAS, 'recipe']):
         with self.lock: r, extras = self._changed(more | combo)
-        r = _switched_on(r)
-        init = dict(init=self.pictures[self.start_picture].picture) if self.start_picture else {}
-        styles = [self.styles(extras)] if extras['style'] else [None]
-        item, = sweep(self.content(extras), styles, [{}], recipe=r, progress=False,
-                      device=self.device or best_device(), **init)
+        r = switched_on(r)
+        item, = sweep(self.content(extras), [self.styles(extras) or None], [{}], recipe=r, **how)
         item.settings = combo
         item.legs = [Leg(r, extras, r.steps)]
         yield item
-
-def _product(grid):
-    for k, v in grid.items():
-        if isinstance(v, (str, dict)) or not hasattr(v, '__iter__'):
-            raise TypeError(f"The grid's {k} is {v!r}: give a list of values.")
-    return itertools.product(*grid.values())
 
 # %% ../nbs/81_session.ipynb #b8287c62
 @patch
@@ -813,13 +358,10 @@ def go_on(self:Session,
     leg = what.legs[-1]
     with self.lock:
         self._end()
+        self._forget()
         self.chain = list(what.legs)
-        self.curves = {}
-        self.moves = []
         self.picture = what.image
-        self.error = None
-        painted = replace(leg.recipe, steps=leg.steps, schedule=leg.schedule)
-        self.last = Result(what.image, _no_history(), [], painted, {})
+        self.last = Result(what.image, History().table, [], leg.painted, {})
         if isinstance(what, Pin): self.restore(what)
         else:
             self.recipe = replace(leg.recipe, size=self.recipe.size, steps=self.recipe.steps)
@@ -830,69 +372,11 @@ def go_on(self:Session,
     self._say('state')
     return self
 
-def _no_history():
-    import pandas as pd
-    return pd.DataFrame(columns=['step', 'level', 'height', 'width', 'evals', 'seconds', 'loss'])
-
-# %% ../nbs/81_session.ipynb #f50e87d6
-def split_view(
-    a, b,               # Pictures, anything `load_picture` reads
-    at:float=.5,        # Share of the width that shows `a`
-    side:bool=False,    # Side by side instead?
-)->Image.Image:         # One picture
-    "Two pictures in one: `a` to the left of a line, `b`, or its middle, to the right; or both side by side."
-    a, b = load_picture(a), load_picture(b)
-    if side: return _side_by_side(to_pil(a), to_pil(b))
-    a, b = to_pil(a), to_pil(middle(b, a.shape[-2:]))
-    w, h = a.size
-    out = b.resize((w, h), Image.LANCZOS)
-    x = round(w*in_range(at, 'at', 0, 1))
-    out.paste(a.crop((0, 0, x, h)), (0, 0))
-    ImageDraw.Draw(out).line([(x, 0), (x, h)], fill='white', width=max(2, w//200))
-    return out
-
-def _side_by_side(a, b):
-    "Two PIL pictures of one height, a white gap between."
-    w, h = a.size
-    b = b.resize((max(1, round(h*b.width/b.height)), h), Image.LANCZOS)
-    out = Image.new('RGB', (w + b.width + max(4, w//64), h), 'white')
-    out.paste(a, (0, 0))
-    out.paste(b, (out.width - b.width, 0))
-    return out
-
-# %% ../nbs/81_session.ipynb #7c1d90ab
-_all_ = ['draw_curves', 'plot_curves']  # of notebook 62, at home here too
-
 # %% ../nbs/81_session.ipynb #dd75b2b5
 @patch
 def figure(self:Session,
     figsize=(6.4, 4.2),  # Inches
 )->Plate:                # Figure
     "The canvas, the weights that are on, the losses."
-    fig = Plate(figsize=figsize, layout='constrained', dpi=75)
-    canvas, weights, losses = fig.subplot_mosaic('cw;ll', height_ratios=[1.3, 1]).values()
-    canvas.imshow(self.picture or self.before())
-    canvas.axis('off')
-    canvas.set_title(f'{self.state}, step {self.done}', fontsize=9)
-    _plot_weights(weights, self.recipe)
-    losses.set_visible(bool(self.curves))
-    plot_curves(losses, dict(self.curves), list(self.moves))
-    return fig
-
-def _plot_weights(ax, r):
-    "The weights that are on, from the top down."
-    bars = {'style': r.style_weight, 'content': r.content_weight, 'smoothness': r.tv_weight}
-    bars |= _flat(dict(style_weights=r.style_weights, content_weights=r.content_weights))
-    on = {name: w for name, w in reversed(bars.items()) if w > 0}
-    names, values = list(on), list(on.values())
-    ax.hlines(names, min([*values, 1])/3, values, color='#5b7a99', lw=2)
-    ax.plot(values, names, 'o', color='#5b7a99', ms=5)
-    for name, w in on.items():
-        ax.annotate(f'{w:g}', (w, name), (6, 0), textcoords='offset points', va='center', fontsize=8)
-    ax.set(xscale='log', title='weights')
-    ax.title.set_size(9)
-    ax.tick_params(labelsize=8, length=0)
-    ax.xaxis.set_visible(False)
-    ax.margins(x=.15)
-    ax.spines[:].set_visible(False)
-    ax.set_visible(bool(on))
+    image, title = self.picture or self.before(), f'{self.state}, step {self.done}'
+    return show_painting(image, title, weights_of(self.recipe), dict(self.curves), list(self.moves), figsize)

@@ -7,22 +7,26 @@ Docs: https://style-nb.github.io/style_nb/sweeping.html.md"""
 # %% ../nbs/74_sweeping.ipynb #becfc3a8
 from __future__ import annotations
 import hashlib, itertools, json, re
-from dataclasses import dataclass, field, fields
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 import joblib, pandas as pd, torch
 from joblib.externals.loky import get_reusable_executor
 from PIL import Image
+from fastcore.basics import chunked, listify, patch
 from fastcore.meta import delegates
+from fastcore.xtras import mkdir
 from tqdm.auto import tqdm
-from .pictures import (
-    Plate, as_path, contact_sheet, in_range, load_picture, one_of, open_picture, resize, save_picture, to_pil)
+from .pictures import Plate, as_path, contact_sheet, in_range, load_picture, one_of, open_picture, save_picture
 from .encoders import ENCODERS
 from .carrying import png_info, png_note
-from .recipe import RECIPES, Recipe
+from .recipe import Recipe, named_recipe
 from .learner import digest
-from .results import draw_curves
+from .callbacks import Stopped
+from .views import draw_curves
 from .planning import Shared
 from .transfer import stylize
+from .palettes import by_name, in_short
 
 # %% auto #0
 __all__ = ['NOTE', 'Item', 'combinations', 'plan_sweep', 'read_item', 'paint_item', 'Sweep', 'sweep', 'Matrix', 'matrix',
@@ -44,8 +48,8 @@ class Item:
 
     @property
     def caption(self):
-        if list(self.settings) == ['recipe']: return _short(self.settings['recipe'])
-        return ', '.join(f'{k} {_short(v)}' for k, v in self.settings.items()) or 'default'
+        if list(self.settings) == ['recipe']: return in_short(self.settings['recipe'])
+        return ', '.join(f'{k} {in_short(v)}' for k, v in self.settings.items()) or 'default'
 
     @property
     def filename(self):
@@ -56,41 +60,34 @@ class Item:
         state = self.error or ('done' if self.image else 'to do')
         return f"Item({' + '.join(self.pair)}; {self.caption}: {state})"
 
-def _short(v):
-    "A setting in a few characters."
-    if isinstance(v, dict): return ' '.join(f'{k}:{_short(w)}' for k, w in v.items()) or 'none'
-    if isinstance(v, (list, tuple)): return ' '.join(map(_short, v))
-    if isinstance(v, float): return f'{v:g}'
-    return str(v) if isinstance(v, (str, int, type(None))) else type(v).__name__
-
 # %% ../nbs/74_sweeping.ipynb #3adf2b98
-_SETTINGS = ['recipe', *(f.name for f in fields(Recipe))]
+_SETTINGS = ['recipe', *Recipe.__dataclass_fields__]
 
 def combinations(
     grid,    # {setting: list of values}, all combined; or a list of dicts, each one combination
+    known=_SETTINGS,  # Names of settings
 )->list:     # A dict of settings each
     "What a grid of settings spells out."
     if isinstance(grid, dict):
         for name, values in grid.items():
             if isinstance(values, (str, dict)) or not hasattr(values, '__iter__'):
                 raise TypeError(f"The grid's {name} is {values!r}: give a list of values.")
-        grid = [dict(zip(grid, values)) for values in itertools.product(*map(list, grid.values()))]
+        grid = [dict(zip(grid, values)) for values in itertools.product(*grid.values())]
     grid = list(grid)
     if not grid: raise ValueError("The grid is empty: give at least one value for each setting.")
     for combo in grid:
         if not isinstance(combo, dict): raise TypeError(f"The grid holds {combo!r}: give dicts of settings.")
-        for name in combo: one_of(name, _SETTINGS, 'setting')
+        for name in combo: one_of(name, known, 'setting')
     return grid
 
 # %% ../nbs/74_sweeping.ipynb #946d5eb1
 def _plain(v):
-    "Anything a setting can be, as data for a key."
-    if isinstance(v, dict): return {k: _plain(o) for k, o in v.items()}
-    if isinstance(v, (list, tuple)): return [_plain(o) for o in v]
+    "What JSON cannot write, as text for a key."
     if isinstance(v, Recipe): return repr(v)
     if isinstance(v, torch.Tensor) and v.ndim == 2: v = v[None]  # a mask
-    return v if isinstance(v, (str, int, float, type(None))) else digest(load_picture(v))
+    return digest(load_picture(v))
 
+# %% ../nbs/74_sweeping.ipynb #d7752fa2
 def plan_sweep(
     contents:list,   # (name, tensor) of each content picture; a tensor of `None` for style alone
     styles:list,     # (name, list of tensors) of each style
@@ -98,14 +95,16 @@ def plan_sweep(
     common:dict,     # Settings all items share
 )->list:             # `Item`s, with (content, style, settings) to run each
     "The items of a sweep: every pair with every combination."
-    items = []
-    shas = {id(x): '' if x is None else digest(x) for _, x in contents}
-    shas |= {id(y): digest(y) for _, ys in styles for y in ys}
-    for (content, x), (style, ys), combo in itertools.product(contents, styles, combinations(grid)):
-        settings = common | combo
-        key = json.dumps([shas[id(x)], [shas[id(y)] for y in ys], _plain(settings)], sort_keys=True)
-        key = hashlib.sha256(key.encode()).hexdigest()[:12]
-        items.append((Item((content, style), combo, key), x, ys, settings))
+    items, combos = [], combinations(grid)
+    for content, x in contents:
+        seen = '' if x is None else digest(x)
+        for style, ys in styles:
+            wanted = [digest(y) for y in ys]
+            for combo in combos:
+                settings = common | combo
+                key = json.dumps([seen, wanted, settings], default=_plain, sort_keys=True)
+                key = hashlib.sha256(key.encode()).hexdigest()[:12]
+                items.append((Item((content, style), combo, key), x, ys, settings))
     return items
 
 # %% ../nbs/74_sweeping.ipynb #0d452900
@@ -113,43 +112,34 @@ NOTE = 'style_nb.run'
 
 def _note(result):
     "Time and losses of a run, as they are kept with its picture."
-    h = result.history
+    losses = result.history.loss.tolist()
     return dict(
-        seconds=round(float(h.seconds.iloc[-1]), 3) if len(h) else 0.,
-        loss=float(h.loss.iloc[-1]) if len(h) else None,
+        seconds=round(max(result.history.seconds, default=0.), 3),
+        loss=losses[-1] if losses else None,
         stopped=result.stopped,
-        losses=[float(f'{loss:.4g}') for loss in h.loss])
+        losses=[float(f'{loss:.4g}') for loss in losses])
 
-def _fill(item, image, recipe, note):
-    item.image = image
-    item.recipe = recipe
-    item.seconds = note['seconds']
-    item.loss = note['loss']
-    item.losses = note.get('losses', [])
-    item.error = note['stopped']
+def _fill(item, stopped, **found): vars(item).update(found, error=stopped)
 
 # %% ../nbs/74_sweeping.ipynb #e2109559
-def _by_these_weights(recipe):
+def _by_these_weights(r):
     "Was it painted by the weights of today, as far as they are in the package?"
-    begun = _same_here(recipe.encoder, recipe.encoder_weights, recipe.encoder_digest)
-    return begun and _same_here(recipe.finish, recipe.finish_weights, recipe.finish_digest)
+    encoders = (r.encoder, r.encoder_weights, r.encoder_digest), (r.finish, r.finish_weights, r.finish_digest)
+    return all(not then or own or ENCODERS[name].sha256 in ('', then) for name, own, then in encoders)
 
-def _same_here(name, weights, digest):
-    today = ENCODERS[name].sha256 if name else ''
-    return not today or bool(weights) or digest in ('', today)
-
+# %% ../nbs/74_sweeping.ipynb #7be79b9d
 def read_item(
     item:Item,    # An item
     folder:Path,  # Where its file may be
 )->bool:          # Was it there?
     "Fill an item from its file."
     for path in folder.glob(f'*-{item.key}.png'):
-        try:
-            recipe, note = Recipe.load(path), png_note(path, NOTE)
-            if not note or not _by_these_weights(recipe): continue
-            _fill(item, open_picture(path), recipe, note)
-            return True
-        except (ValueError, OSError, KeyError): continue
+        with suppress(ValueError, OSError, KeyError):
+            recipe = Recipe.load(path)
+            note = png_note(path, NOTE)
+            if note and _by_these_weights(recipe):
+                _fill(item, image=open_picture(path), recipe=recipe, **note)
+                return True
     return False
 
 # %% ../nbs/74_sweeping.ipynb #d7ab0569
@@ -163,9 +153,9 @@ def paint_item(
     "Paint one item, and save it."
     try:
         result = stylize(content, styles or None, shared=shared, progress=False, **settings)
-        if result.stopped == 'stopped by hand': raise KeyboardInterrupt
+        if result.stopped == Stopped.BY_HAND: raise KeyboardInterrupt
         note = _note(result)
-        _fill(item, result.image, result.recipe, note)
+        _fill(item, image=result.image, recipe=result.recipe, **note)
         if folder:
             save_picture(result.image, folder/item.filename, pnginfo=png_info(result.recipe, {NOTE: note}))
     except Exception as e: item.error = f'{type(e).__name__}: {e}'
@@ -195,56 +185,55 @@ class Sweep:
             content=item.pair[0], style=item.pair[1], **item.settings,
             seconds=item.seconds, loss=item.loss, error=item.error) for item in self.items])
 
-    def sheet(self,
-        height:int=200,    # Height of each picture, px
-        ncols:int=None,    # Pictures in a row; `None` gives each pair a row of its own
-    )->Image.Image:        # One picture of all
-        "All pictures with their captions."
-        pairs = len({item.pair for item in self.items})
-        ncols = ncols or (len(self)//pairs if pairs > 1 else min(len(self), 6))
-        pictures, captions = [], []
-        for i in range(0, len(self), ncols):
-            row = self.items[i:i+ncols]
-            pictures.append([item.image for item in row])
-            captions.append([_under(item, pairs > 1) for item in row])
-        return contact_sheet(pictures, captions, height=height)
-
+# %% ../nbs/74_sweeping.ipynb #c89fec50
 def _under(item, named):
     "What stands under a picture."
     text = item.error or item.caption
     return f"{' + '.join(item.pair)}: {text}" if named else text
 
-# %% ../nbs/74_sweeping.ipynb #9d9c5a2e
-def _listed(pictures): return pictures if isinstance(pictures, (list, tuple)) else [pictures]
+@patch
+def sheet(self:Sweep,
+    height:int=200,    # Height of each picture, px
+    ncols:int=None,    # Pictures in a row; `None` gives each pair a row of its own
+)->Image.Image:        # One picture of all
+    "All pictures with their captions."
+    pairs = len({item.pair for item in self.items})
+    ncols = ncols or (len(self)//pairs if pairs > 1 else min(len(self), 6))
+    rows = list(chunked(self.items, ncols))
+    captions = [[_under(item, pairs > 1) for item in row] for row in rows]
+    return contact_sheet([[item.image for item in row] for row in rows], captions, height=height)
 
+# %% ../nbs/74_sweeping.ipynb #9d9c5a2e
 def _name(picture, default):
     if isinstance(picture, (str, Path)): return Path(picture).stem
     return getattr(picture, 'name', None) or default
 
 def _titled(pictures, what):
     "(name, what was given) of one picture or a list of them, in which an entry may be a list."
-    pictures, found = _listed(pictures), []
-    if not pictures: raise ValueError(f"There is no {what} picture: give at least one.")
-    for i, entry in enumerate(pictures, 1):
-        default = what if len(pictures) == 1 else f'{what} {i}'
-        found.append(('+'.join(_name(o, default) for o in _listed(entry)), entry))
-    return found
+    entries = [None] if pictures is None else listify(pictures)
+    if not entries: raise ValueError(f"There is no {what} picture: give at least one.")
+    titled = []
+    for i, entry in enumerate(entries, 1):
+        default = what if len(entries) == 1 else f'{what} {i}'
+        titled.append(('+'.join(_name(o, default) for o in listify(entry)) or default, entry))
+    return titled
+
+# %% ../nbs/74_sweeping.ipynb #79788cca
+def _planned(content, style, grid, settings):
+    "The items of a sweep, from what was given."
+    for name in settings: one_of(name, [*_SETTINGS, 'device'], 'setting')
+    contents = [(name, None if x is None else load_picture(x)) for name, x in _titled(content, 'content')]
+    styles = [(name, [*map(load_picture, listify(s))]) for name, s in _titled(style, 'style')]
+    return plan_sweep(contents, styles, grid, settings)
 
 # %% ../nbs/74_sweeping.ipynb #3876b4a2
 def _paint_some(jobs, folder, threads):
-    "Items in a process of its own; an interrupt ends them, and gives those that are done."
+    "Items in a process of its own."
     torch.set_num_threads(threads)
-    shared, done = Shared(), []
-    try:
-        for job in jobs: done.append(paint_item(*job, folder, shared))
-    except KeyboardInterrupt: pass
-    return done
+    shared = Shared()
+    return [paint_item(*job, folder, shared) for job in jobs]
 
-def _batches(jobs, workers):
-    "Jobs in lists for one process each: few enough to stay even, with one pair of pictures where possible."
-    n = max(1, min(4, len(jobs)//(2*workers)))
-    return [jobs[i:i+n] for i in range(0, len(jobs), n)]
-
+# %% ../nbs/74_sweeping.ipynb #08ece4ee
 def _painted(jobs, folder, workers):
     "Items as they come; the processes end with it."
     if workers == 1:
@@ -252,14 +241,12 @@ def _painted(jobs, folder, workers):
         yield from (paint_item(*job, folder, shared) for job in jobs)
         return
     threads = max(1, joblib.cpu_count()//workers)
+    lists = chunked(jobs, max(1, min(4, len(jobs)//(2*workers))))  # few enough to stay even
     run = joblib.Parallel(n_jobs=workers, return_as='generator_unordered')
     try:
-        for done in run(joblib.delayed(_paint_some)(some, folder, threads) for some in _batches(jobs, workers)):
-            yield from done
-    except BaseException:
-        get_reusable_executor().shutdown(kill_workers=True)
-        raise
-    get_reusable_executor().shutdown()  # else the processes would wait for more work, a gigabyte each
+        for done in run(joblib.delayed(_paint_some)(some, folder, threads) for some in lists): yield from done
+    finally:
+        get_reusable_executor().shutdown(kill_workers=True)  # they would wait for more work, a gigabyte each
 
 # %% ../nbs/74_sweeping.ipynb #d3a6dbef
 @delegates(stylize, but=['resume', 'cbs', 'shared', 'recipe'])
@@ -274,29 +261,20 @@ def sweep(
     **settings,           # Settings all runs share
 )->Sweep:                 # All pictures, in the order of the grid
     "Paint every pair of pictures with every combination of settings."
-    for name in settings: one_of(name, [*_SETTINGS, 'device'], 'setting')
-    contents = [(name, None if x is None else load_picture(x)) for name, x in _titled(content, 'content')]
-    styles = [(name, [] if s is None else [*map(load_picture, _listed(s))]) for name, s in _titled(style, 'style')]
-    plan = plan_sweep(contents, styles, grid, settings)
+    plan = _planned(content, style, grid, settings)
     workers = in_range(workers, 'workers', 1, whole=True)
-    if folder is not None:
-        folder = as_path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-    items, todo = {}, []
-    for job in plan:
-        item = job[0]
-        if item.key in items: continue  # the same twice
-        items[item.key] = item
-        if not (folder and read_item(item, folder)): todo.append(job)
-    bar = tqdm(total=len(items), initial=len(items) - len(todo), desc='sweep', unit='picture', disable=not progress)
+    if folder is not None: folder = mkdir(as_path(folder), exist_ok=True, parents=True)
+    items = {item.key: item for item, *_ in plan}  # the same twice is painted once
+    todo = [job for job in plan if job[0] is items[job[0].key] and not (folder and read_item(job[0], folder))]
+    painted = tqdm(
+        _painted(todo, folder, workers), 'sweep', len(items), initial=len(items) - len(todo), unit='picture',
+        disable=not progress)
     try:
-        for item in _painted(todo, folder, workers):
+        for item in painted:
             items[item.key] = item
-            bar.update()
             if item.error: tqdm.write(repr(item))
     except KeyboardInterrupt:
-        tqdm.write('stopped by hand' + ('; run it again to go on' if folder else ''))
-    finally: bar.close()
+        tqdm.write(Stopped.BY_HAND + ('; run it again to go on' if folder else ''))
     return Sweep([items[item.key] for item, *_ in plan])
 
 # %% ../nbs/74_sweeping.ipynb #b24f19d8
@@ -307,31 +285,21 @@ class Matrix(Sweep):
     styles: dict = field(default_factory=dict)    # {name: picture}
 
     def __getitem__(self, at):
-        if isinstance(at, tuple):
-            row, column = list(self.contents).index(at[0]), list(self.styles).index(at[1])
-            at = row*len(self.styles) + column
+        if isinstance(at, tuple): at = list(itertools.product(self.contents, self.styles)).index(at)
         return super().__getitem__(at)
 
     def sheet(self,
         height:int=160,     # Height of each picture, px
     )->Image.Image:         # One picture of all
         "All pictures with what they were made of."
-        pictures = [[None, *map(_thumbnail, self.styles.values())]]
+        pictures = [[None, *(load_picture(style, 512) for style in self.styles.values())]]
         captions = [['', *self.styles]]
-        for name, content in self.contents.items():
-            row = [self[name, style] for style in self.styles]
-            pictures.append([_thumbnail(content), *(item.image for item in row)])
+        for (name, content), row in zip(self.contents.items(), chunked(self.items, len(self.styles))):
+            pictures.append([load_picture(content, 512), *(item.image for item in row)])
             captions.append([name, *(item.error for item in row)])
         return contact_sheet(pictures, captions, height=height)
 
-def _thumbnail(x): return to_pil(resize(load_picture(x), 512))
-
 # %% ../nbs/74_sweeping.ipynb #ba4f5845
-def _by_name(pictures, what):
-    "{name: picture} of a dict, a list or one."
-    if isinstance(pictures, dict): return pictures
-    return {f'{what} {i}': x for i, x in enumerate(_listed(pictures), 1)}
-
 @delegates(sweep, but=['content', 'style', 'grid'])
 def matrix(
     contents,             # Content pictures: a dict {name: picture}, a list, or one
@@ -340,7 +308,7 @@ def matrix(
     **settings,           # Settings all runs share, and `workers`, `progress`
 )->Matrix:                # Indexed by (content, style); shows itself as a sheet
     "Paint every content in every style."
-    contents, styles = _by_name(contents, 'content'), _by_name(styles, 'style')
+    contents, styles = by_name(contents, 'content'), by_name(styles, 'style')
     if not contents or not styles:
         raise ValueError("There is nothing to paint: give at least one content and one style.")
     painted = sweep(list(contents.values()), list(styles.values()), [{}], folder, **settings)
@@ -373,13 +341,11 @@ def compare(
     **settings,           # Other settings for all, and `workers`, `progress`
 )->Comparison:            # Shows itself as a sheet; see also `.plot_losses()`
     "Paint one pair by several recipes."
-    names = [names] if isinstance(names, (str, Recipe)) else list(names)
-    for name in names:
-        if not isinstance(name, Recipe): one_of(name, RECIPES, 'recipe')
+    names = listify(names)
+    for name in names: named_recipe(name)  # says what there is no recipe for
     same = dict(encoder=encoder, size=size, steps=steps)
     settings |= {k: v for k, v in same.items() if v is not None}
-    styles = [style] if isinstance(style, (list, tuple)) else style
-    found = Comparison(sweep(content, styles, [dict(recipe=name) for name in names], folder, **settings).items)
+    found = Comparison(sweep(content, [style], [dict(recipe=name) for name in names], folder, **settings).items)
     for item in found:
         recipe = item.settings['recipe']
         item.settings = dict(recipe=getattr(recipe, 'name', recipe))
@@ -398,5 +364,5 @@ def interpolate(
     "From one style to another in even steps."
     n = in_range(n, 'n', 2, whole=True)
     shares = [i/(n - 1) for i in range(n)]
-    grid = [dict(style_blend=[round(1 - t, 4), round(t, 4)]) for t in shares]
+    grid = dict(style_blend=[[round(1 - t, 4), round(t, 4)] for t in shares])
     return sweep(content, [[a, b]], grid, folder, **settings)

@@ -6,12 +6,13 @@ Docs: https://style-nb.github.io/style_nb/views.html.md"""
 
 # %% ../nbs/57_views.ipynb #096c42e8
 from __future__ import annotations
-import math
+import pandas as pd
+from matplotlib import cycler, rcParams
 from PIL import Image, ImageDraw
 from .pictures import Plate, in_range, load_picture, middle, to_pil
 
 # %% auto #0
-__all__ = ['split_view', 'draw_curves', 'plot_curves', 'plot_weights', 'show_painting']
+__all__ = ['split_view', 'plot_curves', 'draw_curves', 'plot_weights', 'show_painting']
 
 # %% ../nbs/57_views.ipynb #0584548d
 def split_view(
@@ -41,42 +42,35 @@ def _side_by_side(a, b):
     return out
 
 # %% ../nbs/57_views.ipynb #f918c916
-def draw_curves(
-    curves:dict,     # {term: [(step, value)]}
+def plot_curves(
+    ax,              # Matplotlib axes
+    curves:dict,     # {term: [(step, value)]}, or a table with steps as index
     moves=(),        # Steps at which something was moved
+):
+    "What `draw_curves` draws, on axes that are there."
+    ax.set_prop_cycle(cycler(ls=['-', '--', ':'])*rcParams['axes.prop_cycle'])
+    for term, points in curves.items():
+        line = pd.Series(dict(points))
+        line = line.reindex(range(line.index[0], line.index[-1] + 1))  # a gap where the term was off
+        style = dict(color='k', ls='-', lw=1.6, label='weighted sum') if term == 'loss' else dict(lw=1., label=term)
+        ax.plot(line.iloc[::len(line)//600 + 1], **style)
+    for step in moves: ax.axvline(step, color='.85', lw=.8, zorder=0)
+    ax.set_yscale('log')
+    ax.set_xlabel('step', size=9)
+    ax.tick_params(labelsize=8.5)
+    ax.spines[['top', 'right']].set_visible(False)
+    if ax.lines: ax.legend(
+        fontsize=8, frameon=False, loc='upper left', bbox_to_anchor=(1, 1.05), labelspacing=.25, handlelength=1.2)
+
+def draw_curves(
+    curves:dict,     # As for `plot_curves`
+    moves=(),        # Likewise
     figsize=(4.2, 2.1),  # Inches
 )->Plate:            # Figure
     "Losses over steps on a logarithmic axis; grey lines are moves."
     fig = Plate(figsize=figsize, layout='constrained', dpi=120)
     plot_curves(fig.subplots(), curves, moves)
     return fig
-
-# %% ../nbs/57_views.ipynb #c0a0eaa5
-def plot_curves(
-    ax,              # Matplotlib axes
-    curves:dict,     # As for `draw_curves`
-    moves=(),        # Likewise
-):
-    "What `draw_curves` draws, on axes that are there."
-    for term, points in curves.items():
-        steps, values = zip(*_with_gaps(points))
-        if term == 'loss': ax.plot(steps, values, color='k', lw=1.6, label='weighted sum')
-        else: ax.plot(steps, values, lw=1, label=term.replace('/', ' '))
-    for m in moves: ax.axvline(m, color='.85', lw=.8, zorder=0)
-    ax.set(yscale='log', xlabel='step')
-    ax.xaxis.label.set_size(9)
-    ax.tick_params(labelsize=8.5)
-    ax.spines[['top', 'right']].set_visible(False)
-    if curves: ax.legend(fontsize=8.5, frameon=False, loc='upper left', bbox_to_anchor=(1, 1.05),
-                         labelspacing=.25, handlelength=1.2)
-
-# %% ../nbs/57_views.ipynb #02be767d
-def _with_gaps(points):
-    "At most about 300 of the points, with a gap where the term was off."
-    every = max(1, len(points)//300)
-    points = points[::every]
-    gaps = [(s + every, math.nan) for (s, _), (t, _) in zip(points, points[1:]) if t - s > every]
-    return sorted(points + gaps)
 
 # %% ../nbs/57_views.ipynb #7aa20f1f
 def plot_weights(

@@ -28,7 +28,7 @@ __all__ = ['log_range', 'Knob', 'knob', 'as_picture', 'as_html', 'Explorer', 'co
            'on_rerun', 'one_line']
 
 # %% ../nbs/80_widgets.ipynb #0e88969e
-_all_ = ['all_widgets', 'close_widgets', 'on_rerun', 'one_line']  # names of notebook 73, at home here too
+_all_ = ['all_widgets', 'close_widgets', 'on_rerun', 'one_line']  # names of notebook 55, at home here too
 
 # %% ../nbs/80_widgets.ipynb #b5df3821
 @dataclass(frozen=True)

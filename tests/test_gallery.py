@@ -22,7 +22,8 @@ def test_the_measure_would_notice(): # another seed is far outside the tolerance
 
 def test_the_lessons_have_the_pictures_that_code_draws():
     for name, made in dict(guitar=guitar(), harbour=harbour()).items():
-        assert _diff(made, open_picture(root/f'nbs/images/{name}.png')).mean() < .5, f"{name}.png has changed; run tools/samples.py"
+        assert _diff(made, open_picture(root/f'nbs/images/{name}.png')).mean() < .5, (
+            f"{name}.png has changed; run tools/samples.py")
 
 @pytest.mark.parametrize('row', samples(), ids=lambda r: r.name)
 def test_rows(row):
@@ -50,7 +51,8 @@ def test_same_seed_same_bytes_in_another_process():
 
 @pytest.mark.parametrize('name', painters)
 def test_any_photo(name):
-    for im in (Image.new('L', (80, 50), 90), np.random.default_rng(0).uniform(size=(40, 60)), sample('cat').resize((64, 43))):
+    for im in (Image.new('L', (80, 50), 90), np.random.default_rng(0).uniform(size=(40, 60)),
+            sample('cat').resize((64, 43))):
         assert max(paint(name, im, size=96).size) == 96
 
 def test_a_flat_photo_still_has_directions():
@@ -59,7 +61,8 @@ def test_a_flat_photo_still_has_directions():
     assert flat.std() > 5 and _diff(flat, other).mean() > 5
 
 def test_without_a_picture_paint_says_what_to_do():
-    with pytest.raises(ValueError, match=r"give one, as in paint\('dots', 'photo.jpg'\).*sample\('dots'\)") as e: paint('dots')
+    with pytest.raises(ValueError, match=r"give one, as in paint\('dots', 'photo.jpg'\).*sample\('dots'\)") as e:
+        paint('dots')
     assert '\n' not in str(e.value)
 
 @pytest.mark.parametrize('name', ['astronout', '', None, 3, ['cat']])
@@ -69,16 +72,22 @@ def test_unknown_name(name):
 
 NAN = np.full((64, 64, 3), np.nan)
 
-@pytest.mark.parametrize('kw, error', [(dict(kind='oil'), ValueError), (dict(size=0), ValueError), (dict(size=True), TypeError),
-    (dict(size=(64.5, 64)), TypeError), (dict(size=(64, 64, 3)), TypeError), (dict(size=5000), ValueError), (dict(brush=float('nan')), ValueError),
-    (dict(source='f.txt'), FileNotFoundError), (dict(source=NAN), ValueError), (dict(source=np.zeros((0, 0, 3))), ValueError),
+@pytest.mark.parametrize('kw, error', [(dict(kind='oil'), ValueError), (dict(size=0), ValueError), (dict(size=True),
+    TypeError),
+    (dict(size=(64.5, 64)), TypeError), (dict(size=(64, 64, 3)), TypeError), (dict(size=5000), ValueError),
+    (dict(brush=float('nan')), ValueError),
+    (dict(source='f.txt'), FileNotFoundError), (dict(source=NAN), ValueError),
+    (dict(source=np.zeros((0, 0, 3))), ValueError),
     (dict(seed=-1), ValueError), (dict(seed='a'), TypeError)])
 def test_refused(kw, error):
-    with pytest.raises(error, match='choose one of|: give |allowed are |There is no file') as e: paint(**dict(kind='dots', source=sample('cat')) | kw)
+    with pytest.raises(error, match='choose one of|: give |allowed are |There is no file') as e:
+        paint(**dict(kind='dots', source=sample('cat')) | kw)
     assert '\n' not in str(e.value)
 
 def test_paint_takes_what_load_picture_reads(tmp_path):
     "A path and a tensor give the same painting as the picture"
-    im = sample('cat').resize((64, 48)); im.save(tmp_path/'cat.png')
+    im = sample('cat').resize((64, 48))
+    im.save(tmp_path/'cat.png')
     want = np.asarray(paint('dots', im, size=64))
-    for source in (tmp_path/'cat.png', np.asarray(im), load_picture(im)): assert (np.asarray(paint('dots', source, size=64)) == want).all()
+    for source in (tmp_path/'cat.png', np.asarray(im), load_picture(im)):
+        assert (np.asarray(paint('dots', source, size=64)) == want).all()

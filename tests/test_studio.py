@@ -168,7 +168,7 @@ def test_pins(make):
     assert Image.open(io.BytesIO(s.both.value)).width > 90
     s.left.value = 'now'
     s.right.value = 'content'
-    (picture, restore), on = s.strip.children[0].children[0].children, s.strip.children[0].children[2]
+    (_, restore), on = s.strip.children[0].children[0].children, s.strip.children[0].children[2]
     picture = s.strip.children[0].children[0]
     assert 'sn-over' in picture._dom_classes, 'the button lies on the picture'
     assert restore.tooltip == 'pin 1: bring its settings back'
