@@ -10,7 +10,8 @@ import hashlib
 import numpy as np
 import torch
 from PIL import Image
-from .pictures import MAX_ASPECT, MIN_SIDE, as_path, in_range, resize, upright_rgb
+from .errors import BadValue, in_range
+from .pictures import MAX_ASPECT, MIN_SIDE, as_path, resize, upright_rgb
 from fastcore.basics import listify, patch
 from fastai.data.core import DataLoaders
 from tqdm.auto import tqdm
@@ -25,7 +26,7 @@ def split_pictures(
 )->tuple:             # (to fit to, held out), each {name: picture}
     "Pictures to fit to, and pictures to test on."
     if in_range(hold_out, 'hold_out', 0, whole=True) == 1:
-        raise ValueError("hold_out is 1, which holds out every picture: give 0 for none, or at least 2.")
+        raise BadValue("hold_out is 1, which holds out every picture: give 0 for none, or at least 2.")
     held = dict(list(pictures.items())[::hold_out]) if hold_out else {}
     return {n: p for n, p in pictures.items() if n not in held}, held
 
@@ -42,14 +43,14 @@ def _picture_files(folder):
     folders = listify(folder)
     files = {}
     for place in map(as_path, folders):
-        if not place.is_dir(): raise ValueError(f"There is no folder {place}: give a folder of pictures.")
+        if not place.is_dir(): raise BadValue(f"There is no folder {place}: give a folder of pictures.")
         for file in sorted(place.rglob('*')):
             name = file.relative_to(place).as_posix()
             hidden = '/.' in f'/{name}'
             if hidden or not _is_picture(file): continue
             if len(folders) > 1: name = f'{place.resolve().name}/{name}'
             if name in files:
-                raise ValueError(f"Two pictures are called {name}: give folders with different names.")
+                raise BadValue(f"Two pictures are called {name}: give folders with different names.")
             files[name] = file
     return dict(sorted(files.items()))
 
@@ -60,7 +61,7 @@ def _small_picture(file, side):
         im.draft(None, (2*side, 2*side))
         im = upright_rgb(im)
     low, high = sorted(im.size)
-    if low < MIN_SIDE or high > MAX_ASPECT*low: raise ValueError("too small or too long")
+    if low < MIN_SIDE or high > MAX_ASPECT*low: raise BadValue("too small or too long")
     im = im.resize(tuple(max(side, round(s*side/low)) for s in im.size), Image.BICUBIC)
     return torch.from_numpy(np.array(im)).permute(2, 0, 1).contiguous()
 
@@ -84,7 +85,7 @@ def read_pictures(
     if bad:
         more = f' and {len(bad) - 5} more' if len(bad) > 5 else ''
         tqdm.write(f"left out, as no picture that can be read: {', '.join(bad[:5])}{more}")
-    if not pictures: raise ValueError(f"There is no picture in {folder}: give one with {', '.join(SUFFIXES)} files.")
+    if not pictures: raise BadValue(f"There is no picture in {folder}: give one with {', '.join(SUFFIXES)} files.")
     return split_pictures(pictures, hold_out)[0]
 
 # %% ../nbs/65_batches.ipynb #be8964d1
@@ -118,13 +119,13 @@ def loaders(
 # %% ../nbs/65_batches.ipynb #ed308edf
 def _check_pictures(pictures, size):
     "Are they bytes, and is each at least as large as a square?"
-    if not pictures: raise ValueError("There is no picture to fit to: give at least one.")
+    if not pictures: raise BadValue("There is no picture to fit to: give at least one.")
     for p in pictures:
         if p.dtype == torch.uint8 and p.ndim == 3 and len(p) == 3: continue
-        raise ValueError(f"A picture is {tuple(p.shape)} of {p.dtype}: give bytes (3, H, W), as of read_pictures.")
+        raise BadValue(f"A picture is {tuple(p.shape)} of {p.dtype}: give bytes (3, H, W), as of read_pictures.")
     least = min(min(p.shape[1:]) for p in pictures)
     if least < size:
-        raise ValueError(f"A picture has a side of {least} px: give squares with a side up to that, not {size}.")
+        raise BadValue(f"A picture has a side of {least} px: give squares with a side up to that, not {size}.")
 
 # %% ../nbs/65_batches.ipynb #73e83183
 class Crops(Batches):

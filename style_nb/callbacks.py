@@ -20,7 +20,8 @@ import torch.nn.functional as F
 from fastai.callback.core import CancelEpochException, CancelFitException
 from fastcore.basics import patch, store_attr
 from tqdm.auto import tqdm
-from .pictures import in_range, load_picture, one_of, resize, to_pil
+from .errors import BadType, BadValue, in_range, one_of
+from .pictures import load_picture, resize, to_pil
 from .masks import layer_mask, load_mask
 from .learner import StepCallback, TVLoss, WeightedLayers, check_weights
 from .optimising import LBFGS, LBFGSStep, lbfgs
@@ -100,7 +101,7 @@ def level_steps(
     "Share steps among levels, more where they are cheap."
     n = len(sizes)
     if steps < n:
-        raise ValueError(f"steps is {steps} for {n} levels: give at least {n} steps or fewer levels.")
+        raise BadValue(f"steps is {steps} for {n} levels: give at least {n} steps or fewer levels.")
     cheap = np.array([1/s**tilt for s in sizes])
     ends = np.round(np.cumsum(cheap/cheap.sum())*steps).astype(int)
     ends = np.maximum(ends, np.arange(1, n + 1))
@@ -290,7 +291,7 @@ def check_move(
     one_of(field, CONTROLS, 'control')
     if field.endswith('_weights'):
         if not isinstance(value, dict) or not value:
-            raise TypeError(f"{field} is {value!r}: give a dict like {{'relu3_1': 1.0}}.")
+            raise BadType(f"{field} is {value!r}: give a dict like {{'relu3_1': 1.0}}.")
         check_weights(value, field)
     else: in_range(value, field, 1e-12 if field == 'lr' else 0)
 

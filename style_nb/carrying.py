@@ -11,7 +11,8 @@ from collections import Counter
 from dataclasses import asdict, replace
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from .pictures import PictureNotFound, as_path, in_range, to_pil
+from .errors import BadValue, in_range
+from .pictures import PictureNotFound, as_path, to_pil
 from .encoders import ENCODERS, Encoder, Shape, encoder, layer_names
 from .settings import FIRST_TEXNET, Recipe
 
@@ -45,12 +46,12 @@ def from_json(
     try:
         d = json.loads(text)
     except ValueError:
-        raise ValueError(f"This is not the JSON of a recipe: {text[:60]!r}. Give what `to_json` wrote.") from None
+        raise BadValue(f"This is not the JSON of a recipe: {text[:60]!r}. Give what `to_json` wrote.") from None
     if not isinstance(d, dict) or 'schema' not in d:
-        raise ValueError("This JSON has no 'schema': give what `to_json` wrote.")
+        raise BadValue("This JSON has no 'schema': give what `to_json` wrote.")
     schema = in_range(d['schema'], 'schema', 1, whole=True)
     if schema > SCHEMA:
-        raise ValueError("This recipe was written by a newer style_nb: upgrade with pip install -U style_nb.")
+        raise BadValue("This recipe was written by a newer style_nb: upgrade with pip install -U style_nb.")
     if schema == 1:
         bundled = d.get('encoder', 'texnet') == 'texnet' and not d.get('encoder_weights')
         d['encoder_digest'] = FIRST_TEXNET if bundled else ''
@@ -90,10 +91,10 @@ def load_recipe(
     if not p.is_file(): raise PictureNotFound(f"There is no file {p}. Check the path.")
     if p.suffix.lower() == '.json':
         try: return from_json(p.read_text(encoding='utf-8'))
-        except UnicodeDecodeError: raise ValueError(f"{p} is not text: give the JSON of a recipe.") from None
+        except UnicodeDecodeError: raise BadValue(f"{p} is not text: give the JSON of a recipe.") from None
     text = _png_text(p, PNG_KEY)
     if text: return from_json(text)
-    raise ValueError(f"{p} carries no recipe: give a PNG saved by `Result.save` or the command line, or a .json file.")
+    raise BadValue(f"{p} carries no recipe: give a PNG saved by `Result.save` or the command line, or a .json file.")
 
 Recipe.load = staticmethod(load_recipe)
 
@@ -110,7 +111,7 @@ def check_encoder(
     whose = f"other weights of {name} (digest {was[:12]})"
     if was == FIRST_TEXNET:
         whose = f"the texnet of version 0.1.0 (digest {was[:12]}), which is no longer in the package"
-    raise ValueError(
+    raise BadValue(
         f"This recipe was painted with {whose}; at hand is digest {enc.digest[:12]}: say {which} {name!r} "
         f"to run it on that one, or name its own file as {which} weights.")
 

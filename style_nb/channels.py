@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from tqdm.auto import tqdm
-from .pictures import in_range, resize
+from .errors import BadValue, in_range
+from .pictures import resize
 from .encoders import Encoder
 from .losses import gram
 from .learner import picture_grams
@@ -142,7 +143,7 @@ def likeness(
     layers = [l for l in style_layers(enc) if l in teacher.layers] if layers is None else enc.check(layers)
     small = [resize(x, side) for x in pictures]
     if len(small) < 3:
-        raise ValueError(f"There are {len(small)} pictures: give at least 3, so that pairs can be compared.")
+        raise BadValue(f"There are {len(small)} pictures: give at least 3, so that pairs can be compared.")
     mine, theirs = (_ranks(e, small, layers) for e in (enc, teacher))
     return {l: float(_correlation(mine[l], theirs[l])) for l in layers}
 

@@ -10,7 +10,8 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from fastcore.basics import listify, patch
-from .pictures import fit_size, in_range, load_picture, one_of, open_picture
+from .errors import BadValue, in_range, one_of
+from .pictures import fit_size, load_picture, open_picture
 from .gallery import sample, samples
 from .learner import each_scale
 from .recipe import RECIPES, Recipe, named_recipe
@@ -101,9 +102,9 @@ def _encoder(self:Choices, r): return self.shared.encoder(r, self.device or best
 def _settled(self:Choices, r):
     "The recipe in units that fit its encoder, one level, with a step size."
     if r.levels not in (None, 1):
-        raise ValueError(f"levels is {r.levels}: a session paints one level; use stylize for more.")
+        raise BadValue(f"levels is {r.levels}: a session paints one level; use stylize for more.")
     if r.finish:
-        raise ValueError(f"finish is {r.finish!r}: a session has no last steps, so one encoder paints all of them; "
+        raise BadValue(f"finish is {r.finish!r}: a session has no last steps, so one encoder paints all of them; "
                          "say finish=None, or use stylize.")
     r = fit_to_encoder(r, self._encoder(r))
     return replace(r, levels=1, lr=step_size(r), lr_end=1., schedule=[])
@@ -114,13 +115,13 @@ def _check(self:Choices, r, extras):
     "Say what cannot be painted."
     names = _names(extras)
     for name in names: one_of(name, self.pictures, 'picture')
-    if not names: raise ValueError("There is neither a content nor a style picture: give at least one.")
+    if not names: raise BadValue("There is neither a content nor a style picture: give at least one.")
     n = len(extras['style'])
     if not n and r.style_weight > 0 and any(r.style_weights.values()):
-        raise ValueError("There is no style picture but style_weight is above 0: "
+        raise BadValue("There is no style picture but style_weight is above 0: "
                          "give a style picture, or style_weight=0.")
     if r.style_blend and len(r.style_blend) != n:
-        raise ValueError(f"There are {n} styles and {len(r.style_blend)} weights in style_blend: give one for each.")
+        raise BadValue(f"There are {n} styles and {len(r.style_blend)} weights in style_blend: give one for each.")
     each_scale(r.style_scale, n)
     settle_levels(r, self.pictures[names[0]].hw, self._encoder(r))
 

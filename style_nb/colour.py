@@ -8,7 +8,8 @@ Docs: https://style-nb.github.io/style_nb/colour.html.md"""
 from __future__ import annotations
 import numpy as np, torch
 from scipy.stats import rankdata
-from .pictures import in_range, load_picture, one_of, resize
+from .errors import in_range, one_of
+from .pictures import load_picture, resize
 
 # %% auto #0
 __all__ = ['LUMA', 'COLOUR_METHODS', 'COLOURS', 'luminance', 'colour_statistics', 'match_colours', 'to_oklab', 'from_oklab',

@@ -10,7 +10,8 @@ import math
 from collections.abc import Callable
 import torch, torch.nn.functional as F
 from skimage.metrics import structural_similarity
-from .pictures import in_range, load_picture, resize
+from .errors import BadValue, in_range
+from .pictures import load_picture, resize
 from .colour import luminance
 from .encoders import Encoder
 from .learner import picture_grams
@@ -45,7 +46,7 @@ def laplacian_bands(
     "Octaves of a picture: what each blur takes away."
     h, w = x.shape[-2:]
     if min(h, w) < 3*2**n:
-        raise ValueError(
+        raise BadValue(
             f"{n} bands of a picture of {w}x{h} px: give a side of at least {3*2**n} px or ask for fewer bands.")
     bands = []
     for _ in range(n):

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np, torch, torch.nn.functional as F
 from skimage import exposure
 from fastcore.basics import listify
-from .pictures import Plate, in_range, load_picture, one_of, resize, to_pil
+from .errors import BadValue, in_range, one_of
+from .pictures import Plate, load_picture, resize, to_pil
 from .colour import luminance
 
 # %% auto #0
@@ -83,15 +84,15 @@ def show_contrast(
 )->Plate:              # Figure: pictures above, their luminance histograms below
     "Pictures with the histograms of their luminance."
     xs = [_open(p)[0] for p in (pictures if isinstance(pictures, (list, tuple)) else [pictures])]
-    if not xs: raise ValueError("show_contrast was given no picture: give at least one.")
+    if not xs: raise BadValue("show_contrast was given no picture: give at least one.")
     titles = listify(titles) or ['']*len(xs)
     height = in_range(height, 'height', .1, 100)
     if len(titles) != len(xs):
-        raise ValueError(f"There are {len(xs)} pictures and {len(titles)} titles: give one title for each.")
+        raise BadValue(f"There are {len(xs)} pictures and {len(titles)} titles: give one title for each.")
     rows = len(xs[0])
     if any(len(x) != rows for x in xs):
         counts = ', '.join(str(len(x)) for x in xs)
-        raise ValueError(f"The columns have {counts} pictures: give batches of one length.")
+        raise BadValue(f"The columns have {counts} pictures: give batches of one length.")
     aspect = np.mean([x.shape[-1]/x.shape[-2] for x in xs])
     fig = Plate(figsize=(len(xs)*height*aspect, 1.6*height*rows), layout='constrained', dpi=100)
     axs = fig.subplots(2*rows, len(xs), squeeze=False, height_ratios=(1, .45)*rows)

@@ -12,7 +12,8 @@ import threading
 import torch
 from fastcore.basics import patch
 from PIL import ImageColor
-from .pictures import fit_size, in_range, load_picture, one_of, open_picture, resize, to_pil
+from .errors import BadType, BadValue, in_range, one_of
+from .pictures import fit_size, load_picture, open_picture, resize, to_pil
 from .masks import STROKE, as_strokes, check_masks, layer_mask, load_mask, masks_from_strokes
 from .transfer import stylize
 from .parts import RED, close_widgets, jpeg, line, on_rerun, one_line, rows
@@ -31,7 +32,7 @@ def _from_json(text, region):
     try: return json.loads(text or '{}')
     except ValueError as e:
         example = json.dumps({region: [dict(points=[[.2, .3], [.6, .4]], radius=.05)]})
-        raise ValueError(f'This is not JSON ({e}): give text like {example}.') from None
+        raise BadValue(f'This is not JSON ({e}): give text like {example}.') from None
 
 # %% ../nbs/83_drawing.ipynb #7e874e0f
 TINTS = ('#2f6fbf', '#d1495b', '#d99a00', '#2a9d5c', '#8457b0', '#008a94', '#9a6a3a', '#666666')
@@ -48,7 +49,7 @@ class DrawnMasks:
     ):
         names = [regions] if isinstance(regions, str) else list(regions)
         if not names or len(set(names)) < len(names):
-            raise ValueError(f"The regions are {', '.join(names) or 'none'}: give at least one name, each once.")
+            raise BadValue(f"The regions are {', '.join(names) or 'none'}: give at least one name, each once.")
         self.styles = regions if isinstance(regions, dict) else {}
         self.settings = dict(size=size, steps=80, progress=False) | settings
         self.picture = load_picture(picture)
@@ -78,7 +79,7 @@ def read(self:DrawnMasks, strokes)->dict:
     "Strokes for every region, from a dict or its JSON."
     if isinstance(strokes, str): strokes = _from_json(strokes, next(iter(self.strokes)))
     if not isinstance(strokes, dict):
-        raise TypeError(f"strokes is a {type(strokes).__name__}: give {{region: strokes}}.")
+        raise BadType(f"strokes is a {type(strokes).__name__}: give {{region: strokes}}.")
     drawn = {one_of(n, self.strokes, 'region'): [_tidy(s) for s in as_strokes(ss)] for n, ss in strokes.items()}
     return {n: drawn.get(n, []) for n in self.strokes}
 
@@ -151,7 +152,7 @@ def tinted(self:DrawnMasks)->torch.Tensor:
 def paint(self:DrawnMasks, **settings):
     "Run `stylize` with a style for each region; kept as `.result`."
     if not self.styles:
-        raise ValueError("The regions have no styles: give them as {name: picture}, "
+        raise BadValue("The regions have no styles: give them as {name: picture}, "
                          "or call stylize(picture, styles, masks=drawn.masks).")
     self.result = stylize(self.picture, list(self.styles.values()), masks=self.masks, **self.settings | settings)
     return self.result
@@ -367,7 +368,7 @@ def _hear(self:DrawnMasks, text):
 def _take(self:DrawnMasks, file):
     "An uploaded mask, for the region at hand."
     try: m = load_mask(open_picture(bytes(file['content'])))
-    except Exception as e: raise ValueError(f"{file['name']}: {e}") from None
+    except Exception as e: raise BadValue(f"{file['name']}: {e}") from None
     check_masks([m], [self.hw], file['name'])
     self.put(self.strokes, self.files | {self.region.value: m})
 

@@ -20,7 +20,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from fastcore.basics import patch
 from fastai.callback.hook import hook_outputs
-from .pictures import as_path, check_output, one_of, whole_file
+from .errors import BadValue, one_of
+from .pictures import as_path, check_output, whole_file
 from .layers import PADDINGS, POOLINGS, AvgPool, Chain, L2Pool, MirrorConv, convolution
 from .vgg_files import (
     CAFFE, ENCODERS, IMAGENET, INPUTS, Shape, WeightsNotFound, cached_file, layer_names, own_file, packaged,
@@ -112,7 +113,7 @@ def check(self:Encoder, layers):
     "`layers` as a list, each one of this encoder's."
     layers = [layers] if isinstance(layers, str) else list(layers)
     if not layers:
-        raise ValueError(
+        raise BadValue(
             f"No layer was named: choose at least one layer of encoder {self.name!r}, e.g. 'relu3_1'.")
     return [one_of(l, self.layers, f'layer of encoder {self.name!r}:') for l in layers]
 
@@ -222,7 +223,7 @@ def _random(shape, pooling, padding, weights=None):
         # not of the weights: the last bits of normal numbers are not the same on every machine
         enc.digest = weights_digest(consts | {'seed': torch.tensor([seed])})
     except Exception as e:
-        raise ValueError(
+        raise BadValue(
             f"{path} does not hold the constants of 'random' ({type(e).__name__}): "
             "give a file of `write_constants`, or leave weights out.") from None
     return enc
@@ -266,11 +267,11 @@ def read_encoder(
         plan = json.loads(meta['plan'])
         card = json.loads(meta['card'])
     except Exception as e:
-        raise ValueError(
+        raise BadValue(
             f"{p} is not the file of an encoder ({type(e).__name__}): "
             "give a file written by `shrink` or `save_encoder`.") from None
     if weights_digest(state) != (sha256 or meta.get('sha256')):
-        raise ValueError(
+        raise BadValue(
             f"{p} is damaged: its numbers are not those that were written. "
             "Install the package again, or make the file again.")
     return state, plan, card
@@ -279,7 +280,7 @@ def read_encoder(
 def _load(enc, state, misfit):
     "Put weights into an encoder; where they do not go in, the message begins with `misfit`."
     try: enc.body.load_state_dict(state)
-    except RuntimeError as e: raise ValueError(f"{misfit}: {str(e).splitlines()[1].strip()}") from None
+    except RuntimeError as e: raise BadValue(f"{misfit}: {str(e).splitlines()[1].strip()}") from None
 
 # %% ../nbs/20_encoders.ipynb #b8267e21
 def _packaged(name, shape, pooling, padding, weights=None):
@@ -332,7 +333,7 @@ def encoder(
     how = shape, pooling, padding, weights
     if name in vggs(): enc = _vgg(name, *how, inputs)
     elif inputs != 'auto':
-        raise ValueError(
+        raise BadValue(
             f"inputs is {inputs!r}, but {name} knows its own: leave it 'auto', it is for {' and '.join(vggs())}.")
     elif name == 'random': enc = _random(*how)
     else: enc = _packaged(name, *how)

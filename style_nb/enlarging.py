@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 import torch.nn.functional as F
 from fastcore.meta import delegates
-from .pictures import in_range, load_picture, resize
+from .errors import BadType, BadValue, in_range
+from .pictures import load_picture, resize
 from .colour import luminance
 from .callbacks import level_sizes
 from .comparing import colour_distance, fidelity
@@ -32,10 +33,10 @@ def enlarge(
 )->Result:             # The large picture; its recipe's `start` is the small one
     "Paint a picture again, larger, with the same look."
     if not isinstance(small, Result):
-        raise TypeError(f"enlarge was given a {type(small).__name__}: give the Result of the small run.")
+        raise BadType(f"enlarge was given a {type(small).__name__}: give the Result of the small run.")
     side = max(small.image.size)
     if in_range(size, 'size', 1, whole=True) <= side:
-        raise ValueError(f"size is {size}, the small picture has {side} px already: give a larger size.")
+        raise BadValue(f"size is {size}, the small picture has {side} px already: give a larger size.")
     levels = max([1, *(n for n in range(1, 12) if level_sizes(size, n)[0] > 1.1*side)])
     recipe = replace(small.recipe, snapshots=0, schedule=[], start=None)
     how = dict(init=small.image, size=size, steps=steps, levels=min(levels, steps), keep=keep) | settings

@@ -10,7 +10,8 @@ import hashlib, json, math, time
 from pathlib import Path
 import pandas as pd
 import torch
-from .pictures import as_path, check_output, in_range
+from .errors import BadValue, in_range
+from .pictures import as_path, check_output
 from fastcore.basics import patch
 from fastai.callback.core import Callback, CancelFitException, TrainEvalCallback
 from fastai.callback.progress import ProgressCallback
@@ -184,7 +185,7 @@ def read_checkpoint(
     for k in plan | theirs:
         if k in plan and k in theirs and plan[k] == theirs[k]: continue
         other = f"another fit: its {k} is {theirs.get(k)!r}, not {plan.get(k)!r}"
-        raise ValueError(f"{path} is the checkpoint of {other}. Give the same, or delete it to start anew.")
+        raise BadValue(f"{path} is the checkpoint of {other}. Give the same, or delete it to start anew.")
     return state
 
 # %% ../nbs/66_fitting.ipynb #753be145
@@ -202,18 +203,18 @@ def _whole_plan(learn, plan, **settings):
     ) | batches.plan
     both = own.keys() & plan.keys()
     if both:
-        raise ValueError(f"The plan names {min(both)!r}, which the fit adds by itself: leave it out or rename it.")
+        raise BadValue(f"The plan names {min(both)!r}, which the fit adds by itself: leave it out or rename it.")
     try:
         return json.loads(json.dumps(own | plan))
     except TypeError as e:
-        raise ValueError(f"The plan cannot be kept ({e}): give numbers and text.") from None
+        raise BadValue(f"The plan cannot be kept ({e}): give numbers and text.") from None
 
 # %% ../nbs/66_fitting.ipynb #4517f3c6
 def _prepare(learn):
     "Network in its place and an optimiser without a memory."
     batches = learn.dls.train
     if not isinstance(batches, Batches):
-        raise ValueError(f"The Learner reads a {type(batches).__name__}: give it loaders(Crops(...)).")
+        raise BadValue(f"The Learner reads a {type(batches).__name__}: give it loaders(Crops(...)).")
     learn.broken = ''
     learn.model.to(learn.dls.device)
     learn.create_opt()
@@ -243,7 +244,7 @@ def _run(learn, log, checkpoints):
     with (torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng(cards), halt.on_interrupt(),
           learn.removed_cbs(idle), learn.added_cbs(cbs), log.bar):
         if learn.dls.train.n: learn.fit(1, log.lr)
-        if learn.broken: raise ValueError(learn.broken)
+        if learn.broken: raise BadValue(learn.broken)
         for checkpoint in checkpoints: checkpoint.write()
     learn.model.eval()
 

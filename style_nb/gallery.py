@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 from PIL import Image
-from .pictures import one_of
+from .errors import MissingPackage, one_of
 
 # %% ../nbs/10_gallery.ipynb #a4a2028b
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Sample:
         "Read the picture"
         package = find_spec('style_nb' if self.kind == 'painting' else 'skimage')
         if package is None:
-            raise ImportError("the photos come with scikit-image, which is not installed; "
+            raise MissingPackage("the photos come with scikit-image, which is not installed; "
                               "run: pip install scikit-image")
         with Image.open(Path(package.origin).parent/'data'/self.file) as im: return im.convert('RGB')
 

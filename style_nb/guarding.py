@@ -13,7 +13,7 @@ import torch
 from fastai.callback.core import CancelFitException
 from fastai.learner import Learner
 from fastcore.basics import patch, store_attr
-from .pictures import in_range
+from .errors import in_range
 from .learner import StepCallback
 
 # %% auto #0

@@ -10,7 +10,8 @@ from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 import torch
-from .pictures import MIN_SIDE, fit_size, load_picture, one_of, resize
+from .errors import BadValue, one_of
+from .pictures import MIN_SIDE, fit_size, load_picture, resize
 from .colour import match_colours
 from .encoders import Encoder
 from .masks import check_masks, load_mask, mask_of, mask_ref, unless_white
@@ -29,7 +30,7 @@ def read_pictures_of(
     "The pictures of a run, and what to call them."
     styles = [] if style is None else list(style) if isinstance(style, (list, tuple)) else [style]
     if content is None and not styles:
-        raise ValueError("There is neither a content nor a style picture: give at least one.")
+        raise BadValue("There is neither a content nor a style picture: give at least one.")
     names = [short_name(x, n) for x, n in zip([content, *styles], ['content', *style_titles(styles)])]
     return None if content is None else load_picture(content), [load_picture(s) for s in styles], names
 
@@ -89,14 +90,14 @@ def check_styles(
     layers = [l for l, w in recipe.style_weights.items() if w > 0]
     if not layers or recipe.style_weight == 0: return
     if not styles:
-        raise ValueError(
+        raise BadValue(
             "There is no style picture but style_weight is above 0: give a style picture, or style_weight=0.")
     for s, scale in zip(styles, each_scale(recipe.style_scale, len(styles))):
         side = max(1, round(max(smallest)*scale))
         h, w = fit_size(s.shape[-2:], min(max(s.shape[-2:]), side))
         if min(h, w) < enc.min_side(layers):
             deepest = max(layers, key=enc.layers.index)
-            raise ValueError(
+            raise BadValue(
                 f"The style picture is only {w}x{h} px at the first level, too small for {deepest}: "
                 "raise size or style_scale, or use shallower layers.")
 
@@ -115,7 +116,7 @@ def read_masks(
         names, values = _mask_list(getattr(recipe, key) if value is None else value)
         if not values: continue
         if key == 'change_mask' and content is None:
-            raise ValueError(
+            raise BadValue(
                 "There is a change_mask but no content picture that could stay: give one, or leave the mask out.")
         found = [_as_mask(v) for v in values]
         sizes = [s.shape[-2:] for s in styles] if key == 'style_masks' else [hw]*(len(styles) if many else 1)
@@ -169,13 +170,13 @@ def _check_same_encoder(before, now, key, what):
     (a, a_digest), (b, b_digest) = [(getattr(r, key), getattr(r, f'{key}_digest')) for r in (before, now)]
     if a is None or (a == b and a_digest in ('', b_digest)): return
     was, at_hand = f'{a} {a_digest[:12]}'.strip(), f'{b} {b_digest[:12]}'.strip()
-    raise ValueError(
+    raise BadValue(
         f"The {what} is not the one this run began with (that was {was}, at hand is {at_hand}): "
         "give that one, or start a new run with init=result.image.")
 
 # %% ../nbs/63_inputs.ipynb #99e19bc2
 def _check_same_picture(a, b, what):
     if (a and a['sha256']) == (b and b['sha256']): return
-    raise ValueError(
+    raise BadValue(
         f"The {what} is not the one this run began with ({(a or {}).get('name')!r}): "
         "give the same pictures, or start a new run with init=result.image.")

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from .errors import BadValue
 from .pictures import whole_file
 from .encoders import weights_digest
 
@@ -43,7 +44,7 @@ def writing(
         with whole_file(path) as tmp: yield tmp
     except (OSError, SafetensorError) as e:
         why = getattr(e, 'strerror', None) or e
-        raise ValueError(f"{path} cannot be written: {why}. Make room or choose another folder.") from e
+        raise BadValue(f"{path} cannot be written: {why}. Make room or choose another folder.") from e
 
 def _digest(text, tensors):
     named = {f'{name} {tuple(t.shape)}': t.reshape(-1) for name, t in tensors.items()}
@@ -100,11 +101,11 @@ def read_state(
             tensors = {name: file.get_tensor(name) for name in file.keys()}
             state = _tree(file.metadata() or {}, tensors)
     except OSError as e:
-        raise ValueError(f"{path} cannot be read: {e.strerror}. Choose another path.") from None
+        raise BadValue(f"{path} cannot be read: {e.strerror}. Choose another path.") from None
     except Exception as e:
-        raise ValueError(f"{path} is not {what} ({type(e).__name__}): {advice}") from None
-    if state is None: raise ValueError(f"{path} is damaged, its bytes are not those that were written: {advice}")
+        raise BadValue(f"{path} is not {what} ({type(e).__name__}): {advice}") from None
+    if state is None: raise BadValue(f"{path} is damaged, its bytes are not those that were written: {advice}")
     if state.pop('schema', 1) > STATE_SCHEMA:
-        raise ValueError(f"{path} was written by a newer style_nb: upgrade with pip install -U style_nb.")
-    if not needs <= state.keys(): raise ValueError(f"{path} is not {what}: {advice}")
+        raise BadValue(f"{path} was written by a newer style_nb: upgrade with pip install -U style_nb.")
+    if not needs <= state.keys(): raise BadValue(f"{path} is not {what}: {advice}")
     return state

@@ -10,7 +10,8 @@ import hashlib
 import torch, torch.nn.functional as F
 from fastcore.basics import patch
 from fastai.callback.hook import Hooks
-from .pictures import load_picture, one_of, in_range, resize
+from .errors import BadType, BadValue, in_range, one_of
+from .pictures import load_picture, resize
 from .losses import EPS, gram, squared_distance, blend_grams, tv_loss, TV_KINDS, CONTENT_NORMS
 from .zoo import KIND_NORMS, STYLE_KINDS, CONTENT_KINDS
 from .masks import check_masks, inner_mask, layer_mask, pick_places, receptive_field, regions
@@ -34,7 +35,7 @@ def check_weights(
     if not isinstance(weights, dict):
         try: weights = dict.fromkeys(weights, 1.)
         except TypeError:
-            raise TypeError(
+            raise BadType(
                 f"{what} is a {type(weights).__name__}: give a dict like {{'relu3_1': 1.0}} "
                 "or a list of layers.") from None
     return {l: in_range(w, f"{what}[{l!r}]") for l, w in weights.items()}
@@ -99,7 +100,7 @@ class ContentLoss(WeightedLayers):
         CONTENT_KINDS[kind].check(norm)
         self.mask = unless_white(mask)
         if self.mask is not None and kind != 'features':
-            raise ValueError(f"A content mask goes with the kind 'features', not with {kind!r}: leave one of them out.")
+            raise BadValue(f"A content mask goes with the kind 'features', not with {kind!r}: leave one of them out.")
 
     def distance(self, f, target):
         if self.mask is not None:
@@ -149,7 +150,7 @@ def each_scale(
     "The scale of each style picture."
     scales = list(scale) if isinstance(scale, (list, tuple)) else [scale]*n
     if len(scales) != n:
-        raise ValueError(f"There are {n} styles and {len(scales)} style scales: give one number, or one for each.")
+        raise BadValue(f"There are {n} styles and {len(scales)} style scales: give one number, or one for each.")
     return [in_range(s, 'style_scale', .01, 100) for s in scales]
 
 # %% ../nbs/40_learner.ipynb #2ac83d05
@@ -169,7 +170,7 @@ class StyleLoss(WeightedLayers):
     ):
         super().__init__(weights, weight, 'style')
         self.styles = [load_picture(s) for s in (styles if isinstance(styles, (list, tuple)) else [styles])]
-        if not self.styles: raise ValueError("There is no style picture: give at least one.")
+        if not self.styles: raise BadValue("There is no style picture: give at least one.")
         self.blend = blend
         self.norm = one_of(norm, KIND_NORMS, 'style normalisation')
         self.scale = each_scale(scale, len(self.styles))
@@ -201,10 +202,10 @@ def set_masks(self:StyleLoss, masks, style_masks, mix):
     self.masked = any(m is not None for m, _ in self.regions)
     self.areas = [1. if m is None else float(m.mean()) for m, _ in self.regions]
     if self.kind == 'patch' and (self.masked or any(m is not None for m in self.style_masks)):
-        raise ValueError("The style kind 'patch' needs the neighbours of each place and takes no masks: "
+        raise BadValue("The style kind 'patch' needs the neighbours of each place and takes no masks: "
                          "choose another kind, or leave the masks out.")
     if mix == 'barycentre' and self.kind != 'gram':
-        raise ValueError(f"The mix 'barycentre' goes with the style kind 'gram', not with {self.kind!r}: "
+        raise BadValue(f"The mix 'barycentre' goes with the style kind 'gram', not with {self.kind!r}: "
                          "leave one of them out.")
 
 # %% ../nbs/40_learner.ipynb #097707f9

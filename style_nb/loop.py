@@ -15,7 +15,8 @@ from fastai.callback.hook import hook_outputs
 from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
-from .pictures import load_picture, in_range
+from .errors import in_range
+from .pictures import load_picture
 
 # %% auto #0
 __all__ = ['Picture', 'Steps', 'StepCallback', 'LossTerm', 'FeatureHooks', 'adam', 'picture_learner']

@@ -10,7 +10,7 @@ import math
 import torch, torch.nn.functional as F
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
-from .pictures import one_of
+from .errors import BadValue, one_of
 
 # %% auto #0
 __all__ = ['EPS', 'STYLE_NORMS', 'CONTENT_NORMS', 'TV_KINDS', 'wide', 'gram', 'style_scale', 'content_scale', 'squared_distance',
@@ -42,7 +42,7 @@ def gram(
     feats:torch.Tensor,  # Feature maps, (B, C, H, W), any real range
 )->torch.Tensor:         # (B, C, C): mean over places of products of channels; float32 (float64 for float64)
     "Gram matrices `F Fᵀ / (H W)` of feature maps."
-    if feats.ndim != 4: raise ValueError(f"gram was given shape {tuple(feats.shape)}: give feature maps (B, C, H, W).")
+    if feats.ndim != 4: raise BadValue(f"gram was given shape {tuple(feats.shape)}: give feature maps (B, C, H, W).")
     x = _rows(feats)
     return _products(x)/x.shape[1]
 
@@ -103,7 +103,7 @@ def squared_distance(
 # %% ../nbs/30_losses.ipynb #d81db3a1
 def _same_shape(a, b, what):
     if tuple(a) != tuple(b):
-        raise ValueError(f"{what} compares shapes {tuple(a)} and {tuple(b)}: they must be equal.")
+        raise BadValue(f"{what} compares shapes {tuple(a)} and {tuple(b)}: they must be equal.")
 
 # %% ../nbs/30_losses.ipynb #c884b3f4
 def _half_difference(x, target):
@@ -139,7 +139,7 @@ def gram_distance(
 )->torch.Tensor:          # Scalar, at least 0; float32 for 16-bit maps
     "Sum of squared differences of the Gram matrix of feature maps from another."
     if feats.ndim != 4:
-        raise ValueError(f"gram_distance was given shape {tuple(feats.shape)}: give feature maps (B, C, H, W).")
+        raise BadValue(f"gram_distance was given shape {tuple(feats.shape)}: give feature maps (B, C, H, W).")
     _same_shape((len(feats), *feats.shape[1:2]*2), target.shape, 'gram_distance')
     return _GramDistance.apply(feats, target)
 
@@ -233,7 +233,7 @@ def blend_grams(
     "The weighted mean of Gram matrices."
     w = [1.]*len(grams) if weights is None else list(weights)
     if len(w) != len(grams):
-        raise ValueError(f"There are {len(grams)} styles and {len(w)} blend weights: give one for each.")
+        raise BadValue(f"There are {len(grams)} styles and {len(w)} blend weights: give one for each.")
     if not all(0 <= v < math.inf for v in w) or sum(w) <= 0:
-        raise ValueError(f"The blend weights are {w}: each must be at least 0 and their sum more than 0.")
+        raise BadValue(f"The blend weights are {w}: each must be at least 0 and their sum more than 0.")
     return sum(g*(v/sum(w)) for g, v in zip(grams, w))

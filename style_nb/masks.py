@@ -12,7 +12,8 @@ from PIL import Image, ImageColor, ImageDraw
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.ndimage import distance_transform_edt, gaussian_filter, mean
 from fastcore.basics import listify
-from .pictures import MIN_SIDE, Plate, in_range, load_picture, one_of, resize, show_pictures, to_pil
+from .errors import BadType, BadValue, in_range, one_of
+from .pictures import MIN_SIDE, Plate, load_picture, resize, show_pictures, to_pil
 
 # %% auto #0
 __all__ = ['STROKE', 'MASK_BYTES', 'load_mask', 'feather', 'layer_mask', 'as_masks', 'show_masks', 'colour_masks', 'segment',
@@ -108,7 +109,7 @@ def colour_masks(
         found = _main_colours(a, in_range(least, 'least', 0, 1))
         colours = {'#%02x%02x%02x' % tuple(c.astype(int)): c for c in found}
     if not colours:
-        raise ValueError(
+        raise BadValue(
             f"No colour covers {least:.1%} of the map: draw regions of one colour each, or lower least.")
     values = [ImageColor.getrgb(c)[:3] if isinstance(c, str) else c for c in colours.values()]
     nearest = _nearest(np.stack([((a - v)**2).sum(-1) for v in values]))
@@ -157,7 +158,7 @@ def _stroke_points(points, number):
     try: found = np.asarray(points, float)
     except (TypeError, ValueError): found = np.empty(0)
     if found.shape[1:] != (2,) or not len(found) or not (np.abs(found - .5) <= 5).all():
-        raise ValueError(
+        raise BadValue(
             f"Stroke {number} has the points {str(points)[:60]}: "
             "give pairs (x, y), each a share of the picture's width and height.")
     return list(map(tuple, found.tolist()))
@@ -168,7 +169,7 @@ def as_strokes(
 )->list:        # Dicts with all four
     "Strokes as data, checked."
     if not isinstance(strokes, (list, tuple)):
-        raise TypeError(
+        raise BadType(
             f"strokes is a {type(strokes).__name__}: "
             "give a list, each like dict(points=[(.2, .3), (.6, .4)], radius=.05).")
     return [_stroke(s if isinstance(s, dict) else dict(points=s), i) for i, s in enumerate(strokes, 1)]
@@ -313,15 +314,15 @@ def check_masks(
 ):
     "Say what is wrong with masks, if anything: their number, their shape, or that one is black."
     if len(masks) != len(sizes):
-        raise ValueError(
+        raise BadValue(
             f"There are {len(masks)} {what} for {len(sizes)}: give one for each style, None for everywhere.")
     for m, (h, w) in zip(masks, sizes):
         if m is None: continue
         if m.max() == 0:
-            raise ValueError(f"{what}: a mask is black everywhere, so there is nowhere to go. White is in.")
+            raise BadValue(f"{what}: a mask is black everywhere, so there is nowhere to go. White is in.")
         b, a = m.shape[-2:]
         if not .9 < a/b*h/w < 1.1:
-            raise ValueError(
+            raise BadValue(
                 f"{what}: a mask of {a}x{b} px lies on a picture of {w}x{h} px: give it the same aspect.")
 
 # %% ../nbs/34_masks.ipynb #8a8226c5
@@ -345,8 +346,8 @@ def mask_of(
     "The mask a reference carries."
     name = ref.get('name')
     if 'png' not in ref:
-        raise ValueError(f"The mask {name!r} was too large to be kept in the recipe: give it again.")
+        raise BadValue(f"The mask {name!r} was too large to be kept in the recipe: give it again.")
     m = load_mask(base64.b64decode(ref['png']))
     if mask_ref(m)['sha256'] != ref['sha256']:
-        raise ValueError(f"The mask {name!r} in the recipe is damaged: give it again.")
+        raise BadValue(f"The mask {name!r} in the recipe is damaged: give it again.")
     return m

@@ -10,7 +10,8 @@ from itertools import product
 import torch
 import torch.nn.functional as F
 from fastcore.basics import patch
-from .pictures import in_range, load_picture, resize
+from .errors import in_range
+from .pictures import load_picture, resize
 from .learner import LossTerm, check_weights
 from .palettes import no_larger
 

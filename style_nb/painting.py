@@ -13,7 +13,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
-from .pictures import in_range, load_picture, one_of, to_pil
+from .errors import BadType, BadValue, in_range, one_of
+from .pictures import load_picture, to_pil
 
 # %% ../nbs/05_painting.ipynb #2527d2f9
 @dataclass
@@ -374,11 +375,11 @@ painters = dict(swirls=_oil, dots=_dots, woodcut=_woodcut, facets=_facets, ink=_
 def _picture_size(size, aspect):
     sides = size if isinstance(size, (tuple, list)) else (size, size)
     if len(sides) != 2 or not all(isinstance(side, (int, np.integer)) and not isinstance(side, bool) for side in sides):
-        raise TypeError(f"size is {size!r}; allowed are the longer side in px or both. "
+        raise BadType(f"size is {size!r}; allowed are the longer side in px or both. "
                         "Write size=704 or size=(640, 512)")
     width, height = sides if sides is size else (round(size*min(aspect, 1)), round(size/max(aspect, 1)))
     if min(width, height) < 32 or max(width, height) > 4096:
-        raise ValueError(f"size {size!r} makes a canvas of {width}x{height} px; allowed are sides from 32 to 4096. "
+        raise BadValue(f"size {size!r} makes a canvas of {width}x{height} px; allowed are sides from 32 to 4096. "
                          "Paint within that and resize")
     return width, height
 
@@ -404,7 +405,7 @@ def paint(
     "Paint a photo by hand `kind`"
     one_of(kind, painters, 'painter')
     if source is None:
-        raise ValueError(f"paint({kind!r}) has no picture to paint: give one, as in paint({kind!r}, 'photo.jpg'), "
+        raise BadValue(f"paint({kind!r}) has no picture to paint: give one, as in paint({kind!r}, 'photo.jpg'), "
                          f"or take the painting in the package, sample({kind!r})")
     brush, seed = in_range(brush, 'brush', .25, 4), in_range(seed, 'seed', whole=True)
     photo = to_pil(load_picture(source))

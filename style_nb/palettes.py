@@ -10,7 +10,8 @@ from collections.abc import Mapping
 import torch
 from fastcore.basics import listify
 from fastcore.meta import delegates
-from .pictures import Plate, in_range, load_picture, resize, show_pictures
+from .errors import BadType, BadValue, in_range
+from .pictures import Plate, load_picture, resize, show_pictures
 from .encoders import Encoder, encoder
 from .learner import check_weights, picture_grams
 from .recipe import takes_settings
@@ -51,15 +52,15 @@ def _some_layers(layers):
     "Style layers, of which one counts at least."
     weights = check_weights(layers, 'layers')
     if any(weights.values()): return weights
-    raise ValueError(
+    raise BadValue(
         f"layers is {layers!r}: a palette needs at least one style layer of a weight above 0, e.g. 'relu3_1'.")
 
 def _whole_cells(style, size, aspect, padding):
     "Style pictures, size and aspect; both sides are multiples of 16 px, which four poolings make one of."
     if padding != 'circular':
-        raise ValueError(f"padding is {padding!r}: seamless=True needs 'circular'. Leave one of them out.")
+        raise BadValue(f"padding is {padding!r}: seamless=True needs 'circular'. Leave one of them out.")
     styles = [load_picture(s) for s in listify(style)]
-    if not styles: raise ValueError("There is no style picture: give at least one.")
+    if not styles: raise BadValue("There is no style picture: give at least one.")
     h, w = styles[0].shape[-2:]
     size = in_range(size, 'size', 16, whole=True)
     aspect = w/h if aspect is None else in_range(aspect, 'aspect', 1/20, 20)
@@ -92,7 +93,7 @@ def gram_errors(
     for seen, what in (x, 'picture'), (s, 'style picture'):
         h, w = seen.shape[-2:]
         if min(h, w) < need:
-            raise ValueError(
+            raise BadValue(
                 f"The {what} is {w}x{h} px where it is compared, and {layers} need {need} px: "
                 "take a larger picture or shallower layers.")
     wanted = picture_grams(enc, s, layers)
@@ -150,11 +151,11 @@ def palettes(
 )->Palettes:        # {(name, layer): Result}; with weights it is 'relu1_1:3 relu4_1:1', a list 'relu1_1 relu4_1'
     "Palettes of several styles, layer by layer."
     if not isinstance(layers, (str, dict, list, tuple)):
-        raise TypeError(f"layers is {layers!r}: give a list with a column each, e.g. ['all', 'relu3_1'].")
+        raise BadType(f"layers is {layers!r}: give a list with a column each, e.g. ['all', 'relu3_1'].")
     styles, layers = by_name(styles, 'style'), listify(layers)
     for own in layers: check_weights(own, 'layers')
     if not styles or not layers:
-        raise ValueError("There is nothing to paint: give at least one style and one layer.")
+        raise BadValue("There is nothing to paint: give at least one style and one layer.")
     shared = Shared()
     return Palettes(styles, {
         (name, in_short(own)): palette(style, None if own == 'all' else own, shared=shared, **settings)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from fastcore.basics import patch
+from .errors import BadValue
 from .pictures import open_picture
 from .gallery import samples
 from .encoders import ENCODERS, at_hand, layer_names
@@ -222,7 +223,7 @@ def take_pictures(self:Panels, what, files):
     read = []
     for f in files:
         try: read.append(given(open_picture(bytes(f['content'])), f['name']))
-        except Exception as e: raise ValueError(f"{f['name']}: {e}") from None
+        except Exception as e: raise BadValue(f"{f['name']}: {e}") from None
     names = []
     for file, p in read:
         name = s.free_name(file)

@@ -9,51 +9,24 @@ from __future__ import annotations
 import difflib, http.client, io, math, os, urllib.request
 from contextlib import contextmanager
 from itertools import accumulate, zip_longest
-from numbers import Real
 from pathlib import Path
 from uuid import uuid4
 import numpy as np, torch, torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from matplotlib.figure import Figure
 from fastcore.basics import listify
+from .errors import BadType, BadValue, in_range, one_of
 
 # %% auto #0
-__all__ = ['MIN_SIDE', 'MAX_ASPECT', 'PICTURE_FORMATS', 'one_of', 'in_range', 'PictureNotFound', 'upright_rgb', 'as_path',
-           'open_picture', 'fit_size', 'resize', 'middle', 'load_picture', 'to_pil', 'check_output', 'whole_file',
-           'save_picture', 'Plate', 'show_pictures', 'contact_sheet']
+__all__ = ['MIN_SIDE', 'MAX_ASPECT', 'PICTURE_FORMATS', 'PictureNotFound', 'upright_rgb', 'as_path', 'open_picture', 'fit_size',
+           'resize', 'middle', 'load_picture', 'to_pil', 'check_output', 'whole_file', 'save_picture', 'Plate',
+           'show_pictures', 'contact_sheet', 'in_range', 'one_of']
 
-# %% ../nbs/00_pictures.ipynb #1e325eca
-def one_of(
-    name,             # What the user asked for
-    options,          # Iterable of the allowed names
-    what:str='name',  # What kind of thing it is, for the message
-):                    # `name`, when it is one of `options`
-    "Return `name` if it is among `options`, else say what is."
-    options = list(options)
-    if isinstance(name, str) and name in options: return name
-    near = difflib.get_close_matches(str(name), options, 1)
-    hint = f" Did you mean {near[0]!r}?" if near else ''
-    raise ValueError(f"Unknown {what} {name!r}: choose one of {', '.join(map(str, options))}.{hint}")
-
-# %% ../nbs/00_pictures.ipynb #4b6becef
-def in_range(
-    value,              # What the user gave
-    what:str,           # Its name, for the message
-    low=0,              # Smallest allowed value
-    high=math.inf,      # Largest allowed value
-    whole:bool=False,   # Must it be a whole number?
-):                      # `value`, as int or float
-    "Return `value` as a number between `low` and `high`, else say what is allowed."
-    kind = 'a whole number' if whole else 'a number'
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{what} is {value!r}, a {type(value).__name__}: give {kind}, at least {low}.")
-    upto = '' if high == math.inf else f' and at most {high}'
-    if not low <= value <= high or math.isinf(value) or (whole and value != int(value)):
-        raise ValueError(f"{what} is {value!r}: give {kind}, at least {low}{upto}.")
-    return int(value) if whole else float(value)
+# %% ../nbs/00_pictures.ipynb #0e8fdf58
+_all_ = ['in_range', 'one_of']  # of the notebook on errors, at home here too
 
 # %% ../nbs/00_pictures.ipynb #3a8a9543
-class PictureNotFound(FileNotFoundError, ValueError): "There is no such picture file."
+class PictureNotFound(BadValue, FileNotFoundError): "There is no such picture file."
 
 MIN_SIDE = 4     # px
 MAX_ASPECT = 20  # longer side over shorter side
@@ -76,7 +49,7 @@ def _eight_bits(im):
     a = np.asarray(im, np.float64)
     low, high = a.min(), a.max()
     if not 0 <= low <= high < math.inf:
-        raise ValueError(f"The picture's values run from {low:.4g} to {high:.4g}: they must be finite and at least 0.")
+        raise BadValue(f"The picture's values run from {low:.4g} to {high:.4g}: they must be finite and at least 0.")
     top = 65535
     if im.mode == 'F' and high <= 255: top = 1 if high <= 1 else 255
     return (np.clip(a/top, 0, 1)*255).round().astype(np.uint8)
@@ -91,7 +64,7 @@ def as_path(
         p.exists()
         return p
     except (RuntimeError, OSError, ValueError) as e:
-        raise ValueError(
+        raise BadValue(
             f"{str(path)[:80]!r} cannot be a path: {getattr(e, 'strerror', None) or e}. Check the path.") from None
 
 # %% ../nbs/00_pictures.ipynb #aa7920bb
@@ -103,17 +76,17 @@ def _bytes_of(src, timeout=20):
             req = urllib.request.Request(src, headers={'User-Agent': 'style_nb'})
             with urllib.request.urlopen(req, timeout=timeout) as r: return r.read(), src
         except (OSError, ValueError, http.client.HTTPException) as e:
-            raise ValueError(
+            raise BadValue(
                 f"Cannot fetch {src}: {e}. "
                 "Check the address, or download the picture and give its path.") from None
     p = as_path(src)
-    if p.is_dir(): raise ValueError(f"{p} is a folder: give one picture file.")
+    if p.is_dir(): raise BadValue(f"{p} is a folder: give one picture file.")
     if not p.exists():
         near = difflib.get_close_matches(p.name, [o.name for o in p.parent.glob('*')], 1)
         raise PictureNotFound(
             f"There is no file {p}. " + (f"Did you mean {p.parent/near[0]}?" if near else "Check the path."))
     try: return p.read_bytes(), str(p)
-    except OSError as e: raise ValueError(f"Cannot read {p}: {e.strerror}. Check its permissions.") from None
+    except OSError as e: raise BadValue(f"Cannot read {p}: {e.strerror}. Check its permissions.") from None
 
 # %% ../nbs/00_pictures.ipynb #6b4a2296
 def open_picture(
@@ -121,7 +94,7 @@ def open_picture(
 )->Image.Image:          # RGB, upright
     "Read a picture file whole and turn it upright."
     data, name = _bytes_of(src)
-    if not data: raise ValueError(f"{name} is empty (0 bytes): give a picture file.")
+    if not data: raise BadValue(f"{name} is empty (0 bytes): give a picture file.")
     try:
         with Image.open(io.BytesIO(data)) as im:
             im.load()
@@ -129,16 +102,16 @@ def open_picture(
     except Exception as e:
         why = ('is not a picture that can be read' if isinstance(e, Image.UnidentifiedImageError)
                else f'is damaged or not supported ({e})')
-        raise ValueError(f"{name} {why}: give a JPEG, PNG, WebP, GIF, BMP or TIFF file.") from None
+        raise BadValue(f"{name} {why}: give a JPEG, PNG, WebP, GIF, BMP or TIFF file.") from None
 
 # %% ../nbs/00_pictures.ipynb #cb454be1
 def _from_array(a):
     "An array (H, W), (H, W, 1|3|4) as a float tensor (1, 3, H, W) in [0, 1]."
     if a.ndim == 2: a = a[..., None]
     if a.ndim != 3 or a.shape[-1] not in (1, 3, 4):
-        raise ValueError(f"The array has shape {a.shape}: give (H, W), (H, W, 3) or (H, W, 4).")
+        raise BadValue(f"The array has shape {a.shape}: give (H, W), (H, W, 3) or (H, W, 4).")
     if a.dtype.kind not in 'buif':
-        raise TypeError(f"The array holds {a.dtype}: give uint8 from 0 to 255 or float from 0 to 1.")
+        raise BadType(f"The array holds {a.dtype}: give uint8 from 0 to 255 or float from 0 to 1.")
     top = 1
     if a.dtype.kind in 'ui': top = 65535 if a.dtype == np.uint16 else 255
     x = torch.from_numpy(a.astype(np.float32)/top).permute(2, 0, 1)[None]
@@ -151,9 +124,9 @@ def _from_tensor(t):
     "A tensor (1|3, H, W) or (1, 1|3, H, W) as a float tensor (1, 3, H, W) in [0, 1]."
     if t.ndim == 3: t = t[None]
     if t.shape[:-2] not in ((1, 1), (1, 3)):
-        raise ValueError(f"The tensor has shape {tuple(t.shape)}: give one picture, (3, H, W) or (1, 3, H, W).")
+        raise BadValue(f"The tensor has shape {tuple(t.shape)}: give one picture, (3, H, W) or (1, 3, H, W).")
     if t.is_complex():
-        raise TypeError(f"The tensor holds {t.dtype}: give uint8 from 0 to 255 or float from 0 to 1.")
+        raise BadType(f"The tensor holds {t.dtype}: give uint8 from 0 to 255 or float from 0 to 1.")
     x = t.detach().float()
     if not t.is_floating_point() and t.dtype != torch.bool: x = x/255
     _check_values(x, 'tensor', t)
@@ -163,12 +136,12 @@ def _from_tensor(t):
 def _check_values(x, what, given):
     "Refuse a picture without pixels, or with values that are no colours."
     if not x.numel():
-        raise ValueError(
+        raise BadValue(
             f"The {what} has shape {tuple(given.shape)}, no pixel at all: give at least {MIN_SIDE}x{MIN_SIDE} px.")
-    if not torch.isfinite(x).all(): raise ValueError(f"The {what} holds NaN or infinity: give finite values.")
+    if not torch.isfinite(x).all(): raise BadValue(f"The {what} holds NaN or infinity: give finite values.")
     low, high = x.min().item(), x.max().item()
     if low < -1e-4 or high > 1 + 1e-4:
-        raise ValueError(
+        raise BadValue(
             f"The {what}'s values run from {low:.4g} to {high:.4g}: "
             "give floats from 0 to 1, or whole numbers from 0 to 255.")
 
@@ -216,7 +189,7 @@ def load_picture(
     if isinstance(anything, torch.Tensor): x = _from_tensor(anything)
     elif isinstance(anything, (Image.Image, np.ndarray)): x = _from_array(np.asarray(anything))
     else:
-        raise TypeError(
+        raise BadType(
             f"A {type(anything).__name__} is not a picture: give a path, web address, bytes, PIL picture, "
             "array or tensor.")
     _check_shape(*x.shape[-2:])
@@ -226,9 +199,9 @@ def load_picture(
 # %% ../nbs/00_pictures.ipynb #cebc9993
 def _check_shape(h, w):
     if min(h, w) < MIN_SIDE:
-        raise ValueError(f"The picture is {w}x{h} px: both sides must be at least {MIN_SIDE} px.")
+        raise BadValue(f"The picture is {w}x{h} px: both sides must be at least {MIN_SIDE} px.")
     if max(h, w) > MAX_ASPECT*min(h, w):
-        raise ValueError(
+        raise BadValue(
             f"The picture is {w}x{h} px: its longer side may be at most {MAX_ASPECT} times the shorter. "
             "Crop it first.")
 
@@ -238,11 +211,11 @@ def to_pil(
 )->Image.Image:      # Mode RGB, 8 bits
     "A picture tensor as a PIL picture."
     if not isinstance(x, torch.Tensor):
-        raise TypeError(f"to_pil was given a {type(x).__name__}: give a tensor (1, 3, H, W).")
+        raise BadType(f"to_pil was given a {type(x).__name__}: give a tensor (1, 3, H, W).")
     x = x.detach().float().cpu()
     if x.shape[:-2] == (1, 3): x = x[0]
     if x.shape[:-2] != (3,):
-        raise ValueError(f"The tensor has shape {tuple(x.shape)}: give (1, 3, H, W) or (3, H, W).")
+        raise BadValue(f"The tensor has shape {tuple(x.shape)}: give (1, 3, H, W) or (3, H, W).")
     return Image.fromarray((x.clamp(0, 1)*255).round().byte().permute(1, 2, 0).numpy())
 
 # %% ../nbs/00_pictures.ipynb #21130a18
@@ -255,10 +228,10 @@ def check_output(
     "Say now, not after the work, if `path` cannot be written."
     p = as_path(path)
     one_of(p.suffix.lower(), formats, f'extension of {p.name!r}:')
-    if not p.parent.is_dir(): raise ValueError(f"The folder {p.parent} does not exist: create it first.")
-    if p.is_dir(): raise ValueError(f"{p} is a folder: give the name of a file.")
+    if not p.parent.is_dir(): raise BadValue(f"The folder {p.parent} does not exist: create it first.")
+    if p.is_dir(): raise BadValue(f"{p} is a folder: give the name of a file.")
     if not os.access(p.parent, os.W_OK) or (p.exists() and not os.access(p, os.W_OK)):
-        raise ValueError(f"{p} cannot be written: choose another folder or change its permissions.")
+        raise BadValue(f"{p} cannot be written: choose another folder or change its permissions.")
     return p
 
 # %% ../nbs/00_pictures.ipynb #755a4b33
@@ -271,7 +244,7 @@ def whole_file(
     tmp = p.with_name(f'.part-{uuid4().hex}{p.suffix}')
     try: tmp.touch()
     except OSError as e:
-        raise ValueError(f"{p} cannot be written: {e.strerror}. Choose another folder.") from None
+        raise BadValue(f"{p} cannot be written: {e.strerror}. Choose another folder.") from None
     mode = tmp.stat().st_mode  # that of any new file; some writers leave another
     try:
         yield tmp
@@ -310,10 +283,10 @@ def show_pictures(
 )->Plate:               # Figure with one axes a picture
     "Show pictures side by side with titles."
     pictures = list(pictures) if isinstance(pictures, (list, tuple)) else [pictures]
-    if not pictures: raise ValueError("show_pictures was given no picture: give at least one.")
+    if not pictures: raise BadValue("show_pictures was given no picture: give at least one.")
     titles = listify(titles) or ['']*len(pictures)
     if len(titles) != len(pictures):
-        raise ValueError(f"There are {len(pictures)} pictures and {len(titles)} titles: give one title for each.")
+        raise BadValue(f"There are {len(pictures)} pictures and {len(titles)} titles: give one title for each.")
     ims = [to_pil(o if isinstance(o, torch.Tensor) else load_picture(o)) for o in pictures]
     ncols = min(ncols or 4, len(ims))
     nrows = math.ceil(len(ims)/ncols)
@@ -337,10 +310,10 @@ def contact_sheet(
     "Pictures in rows on one sheet, each scaled to the same height."
     height = in_range(height, 'height', 8, whole=True)
     rows = [[_as_high(o, height) for o in row] for row in rows]
-    if not any(map(any, rows)): raise ValueError("contact_sheet was given no picture: give at least one.")
+    if not any(map(any, rows)): raise BadValue("contact_sheet was given no picture: give at least one.")
     captions = captions or [()]*len(rows)
     if len(captions) != len(rows):
-        raise ValueError(
+        raise BadValue(
             f"There are {len(rows)} rows and {len(captions)} lists of captions: give one list for each row.")
     gap, line = 6, 18
     widths = [max([24, *(o.width for o in column if o)]) for column in zip_longest(*rows)]

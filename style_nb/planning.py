@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 import torch
 from fastcore.basics import patch
+from .errors import BadType, BadValue
 from .pictures import fit_size, middle, resize
 from .colour import match_colours
 from .encoders import Encoder
@@ -43,9 +44,9 @@ def check_device(
     "`device` when torch can use it here."
     try: kind = torch.device(device).type
     except RuntimeError:
-        raise ValueError(f"Unknown device {device!r}: give 'cpu', 'cuda' or 'mps', or leave it out.") from None
+        raise BadValue(f"Unknown device {device!r}: give 'cpu', 'cuda' or 'mps', or leave it out.") from None
     if kind in _CARDS and not _CARDS[kind]():
-        raise ValueError(f"Torch cannot use device {device!r} here: leave it out to take the best there is.")
+        raise BadValue(f"Torch cannot use device {device!r} here: leave it out to take the best there is.")
     return str(device)
 
 # %% ../nbs/64_planning.ipynb #93a04add
@@ -99,7 +100,7 @@ def settle_levels(
     h, w = shapes(n)[0]
     if min(h, w) >= need: return shapes(n)
     deepest = max(layers, key=enc.layers.index)
-    raise ValueError(
+    raise BadValue(
         f"size {recipe.size} with {n} level{'s'[:n > 1]} starts at {w}x{h} px, but {deepest} needs a shorter side of "
         f"{need} px: raise size, lower levels or leave out {deepest}.")
 
@@ -142,9 +143,9 @@ def _state_of(resume):
     state = getattr(resume, 'state', resume)
     if isinstance(resume, (str, Path)): state = load_state(resume)
     if not is_state(state):
-        raise TypeError(f"resume is a {type(resume).__name__}: give a Result, its state, or a .safetensors file of it.")
+        raise BadType(f"resume is a {type(resume).__name__}: give a Result, its state, or a .safetensors file of it.")
     if (from_json(state['recipe']).revert or {}).get('match'):
-        raise ValueError("This picture was made by `revert`, which cannot go on: call it again with more steps.")
+        raise BadValue("This picture was made by `revert`, which cannot go on: call it again with more steps.")
     return state
 
 # %% ../nbs/64_planning.ipynb #edc69c80
@@ -242,7 +243,7 @@ def _check_state(state, r):
     "Can a run in this state go on with this recipe?"
     check_same(from_json(state['recipe']), r)
     if state['step'] >= r.steps:
-        raise ValueError(
+        raise BadValue(
             f"This run has done all its {r.steps} steps: "
             "give a larger number of steps with init=result.image for a new run from here.")
 
@@ -250,7 +251,7 @@ def _to_stay_close_to(r, start, state):
     "The picture that `keep` holds on to, or `None`."
     stay = (state or {}).get('start') if start is None else start
     if r.keep and stay is None:
-        raise ValueError(
+        raise BadValue(
             "keep is above 0 but there is no start picture to stay close to: give one as init=..., or keep=0.")
     return stay if r.keep else None
 
@@ -288,7 +289,7 @@ def settle(
     content_x, styles, names = read_pictures_of(content, style)
     if content is None and r.init == 'content': r = replace(r, init='noise')
     if r.init == 'picture' and start is None and not state:
-        raise ValueError("The recipe starts from a picture: give it again as init=...")
+        raise BadValue("The recipe starts from a picture: give it again as init=...")
     device = check_device(device or best_device())
     enc = enc or _encoder_of(r, device, shared)
     last = _last_encoder(r, device, shared)

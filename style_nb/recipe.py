@@ -8,7 +8,7 @@ Docs: https://style-nb.github.io/style_nb/recipe.html.md"""
 from __future__ import annotations
 import textwrap
 from dataclasses import replace
-from .pictures import one_of
+from .errors import one_of
 from .encoders import ENCODERS
 from .settings import *
 from .carrying import *

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from fastcore.basics import patch
 from PIL import Image
+from .errors import BadValue
 from .pictures import Plate, PictureNotFound, as_path, check_output, save_picture, show_pictures, whole_file
 from .learner import StartLoss, StepCallback
 from .callbacks import Average, History
@@ -136,7 +137,7 @@ def plot_losses(
 )->Plate:              # Figure
     "Each term of a run, unweighted, over its steps; grey lines are changes of level."
     h = result.history
-    if not len(h): raise ValueError("This run took no step: there is no loss to plot.")
+    if not len(h): raise BadValue("This run took no step: there is no loss to plot.")
     terms = [c for c in h if c not in MARKS]
     fig = draw_curves(h.set_index('step')[[*terms, 'loss']], h.step[h.level.diff() > 0], (6.4, 3.2))
     norm = result.recipe.style_norm
@@ -157,7 +158,7 @@ def animate(
 )->Path:             # The path written
     "Write pictures as an animation; all get the size of the last."
     p = check_output(path, ('.gif', '.mp4'))
-    if not frames: raise ValueError("There are no frames: run with snapshots=10 (every 10 steps) or a list of steps.")
+    if not frames: raise BadValue("There are no frames: run with snapshots=10 (every 10 steps) or a list of steps.")
     film = p.suffix.lower() == '.mp4'
     w, h = frames[-1].size
     if film: w, h = w - w % 2, h - h % 2  # as its coder wants them

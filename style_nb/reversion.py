@@ -18,7 +18,8 @@ from fastcore.foundation import L
 from fastcore.meta import delegates
 from scipy.ndimage import label, median_filter
 from scipy.special import erf
-from .pictures import Plate, fit_size, in_range, load_picture, one_of, resize, show_pictures
+from .errors import BadType, BadValue, in_range, one_of
+from .pictures import Plate, fit_size, load_picture, resize, show_pictures
 from .colour import luminance, match_colours
 from .contrast import lower_contrast, match_contrast
 from .encoders import DATA, encoder
@@ -52,7 +53,7 @@ def model_photo(
     p = load_picture(painting)
     contrast = in_range(contrast, 'contrast', .01, 4)
     colours = in_range(colours, 'colours', 0, 1)
-    if not isinstance(masses, (bool, int)): raise TypeError(f"masses is {masses!r}: give True or False.")
+    if not isinstance(masses, (bool, int)): raise BadType(f"masses is {masses!r}: give True or False.")
     if colours: x = x.lerp(match_colours(x, p, rounds=1), colours)
     if contrast != 1: x = lower_contrast(x, contrast)
     return match_contrast(x, p, by='scale', mean=True, finest=FINEST) if masses else x
@@ -100,13 +101,13 @@ BARE = dict(  # without what this notebook adds: the photo is a style and no mor
 def _check_matching(painting, photo, size, scale, settings):
     "Pictures too small to be matched, and masks, are refused before the run."
     if any(settings.get(k) is not None for k in ('masks', 'style_masks', 'content_mask')):
-        raise ValueError("Masks say where a style goes, and matching looks everywhere: "
+        raise BadValue("Masks say where a style goes, and matching looks everywhere: "
                          "give match=0, or leave them out.")
     longer = min(round(scale*size), max(photo.shape[-2:]))
     for what, x, side in ('painting', painting, size), ('photo', photo, longer):
         h, w = fit_size(x.shape[-2:], side)
         if min(h, w) < 16:
-            raise ValueError(f"The {what} is only {w}x{h} px, too small for relu4_1: raise size, or give match=0.")
+            raise BadValue(f"The {what} is only {w}x{h} px, too small for relu4_1: raise size, or give match=0.")
 
 # %% ../nbs/79_reversion.ipynb #4d4d6d93
 # Arguments of `revert` that a recipe can carry
@@ -201,10 +202,10 @@ def _variants(asked):
     if asked is None: asked = VARIANTS
     if not isinstance(asked, dict): asked = {n: VARIANTS[one_of(n, VARIANTS, 'variant')] for n in listify(asked)}
     if not asked:
-        raise ValueError("There is no variant: give at least one, e.g. variants=['reverted', 'full contrast'].")
+        raise BadValue("There is no variant: give at least one, e.g. variants=['reverted', 'full contrast'].")
     for n, c in asked.items():
         if not isinstance(c, dict):
-            raise TypeError(f"Variant {n!r} is {c!r}: give its changes as a dict, e.g. dict(contrast=.5).")
+            raise BadType(f"Variant {n!r} is {c!r}: give its changes as a dict, e.g. dict(contrast=.5).")
     return asked
 
 # %% ../nbs/79_reversion.ipynb #2f213ce4
@@ -355,7 +356,7 @@ def rank_photos(
 )->pd.DataFrame:      # A row a photo, the best first
     "Which of several photos will serve best to revert a painting."
     if not isinstance(photos, Mapping): photos = dict(enumerate(listify(photos)))
-    if not photos: raise ValueError("There is no photo: give at least one.")
+    if not photos: raise BadValue("There is no photo: give at least one.")
     told = _told(painting, size)
     found = [_compatible(*told, photo) for photo in photos.values()]
     rows = [dict(score=c.score, **vars(c)) | dict(words=' '.join(c.words)) for c in found]

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from PIL import Image
 from fastcore.basics import patch
+from .errors import BadValue
 from .pictures import Plate, check_output, load_picture, middle, resize, save_picture, to_pil
 from .contrast import lower_contrast
 from .callbacks import CONTROLS, History
@@ -306,7 +307,7 @@ def as_code(self:Session, legs=None)->str:
 def result(self:Session)->Result:
     "The picture so far with its history and recipe."
     if self.run and self.run.step: return self.run.ask(lambda learn: learn.pack(learn))
-    if self.last is None: raise ValueError("Nothing is painted yet: start the run first.")
+    if self.last is None: raise BadValue("Nothing is painted yet: start the run first.")
     return self.last
 
 # %% ../nbs/81_session.ipynb #b0dbf751
@@ -354,7 +355,7 @@ def go_on(self:Session,
 ):
     "Take the picture of a pin or of a grid's cell as the present one, with its settings."
     if what.image is None:
-        raise ValueError(f"There is no picture to go on from: {what.error or 'it was not painted'}")
+        raise BadValue(f"There is no picture to go on from: {what.error or 'it was not painted'}")
     leg = what.legs[-1]
     with self.lock:
         self._end()

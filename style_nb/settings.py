@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, fields
 import pandas as pd
 from fastcore.docments import docments
 from fastcore.meta import delegates
-from .pictures import in_range, one_of, MAX_ASPECT, MIN_SIDE
+from .errors import BadType, BadValue, in_range, one_of
+from .pictures import MAX_ASPECT, MIN_SIDE
 from .colour import COLOURS, COLOUR_METHODS
 from .encoders import ENCODERS, INPUTS, PADDINGS, POOLINGS, layer_names
 from .losses import CONTENT_NORMS, TV_KINDS
@@ -40,7 +41,7 @@ class Number:
         def one(v): return in_range(v, name, self.low, self.high, self.whole)
         if self.many and isinstance(value, (list, tuple, range)): return [one(v) for v in value]
         if self.many == 'list':
-            raise TypeError(f"{name} is {value!r}: give a list of numbers, {self.allowed}.")
+            raise BadType(f"{name} is {value!r}: give a list of numbers, {self.allowed}.")
         return one(value)
 
     @property
@@ -82,7 +83,7 @@ class Digest:
 
     def check(self, value, name):
         if re.fullmatch('([0-9a-f]{64})?', str(value)): return value
-        raise ValueError(f"{name} is {value!r}: "
+        raise BadValue(f"{name} is {value!r}: "
                          "give the 64 digits of `Encoder.digest`, or '' for any weights.")
 
 class Reference(Words):
@@ -98,7 +99,7 @@ class MaskReference:
         masks = value if isinstance(value, (list, tuple)) else [value]
         for mask in masks:
             if mask is None or isinstance(mask, dict) and 'sha256' in mask: continue
-            raise TypeError(f"{name} of a recipe holds a {type(mask).__name__}: "
+            raise BadType(f"{name} of a recipe holds a {type(mask).__name__}: "
                             "a recipe has references to masks; give masks to stylize, "
                             "or what `mask_ref` gives.")
         return value
@@ -111,7 +112,7 @@ class Moves:
     def check(self, value, name):
         lists = list, tuple
         if not isinstance(value, lists) or not all(isinstance(m, lists) and len(m) == 3 for m in value):
-            raise TypeError(f"{name} is {value!r}: give a list of (step, field, value).")
+            raise BadType(f"{name} is {value!r}: give a list of (step, field, value).")
         for step, moved, to in value:
             in_range(step, f'step in {name}', whole=True)
             check_move(moved, to)
@@ -153,7 +154,7 @@ def _check_together(r):
         for step in r.snapshots: in_range(step, 'snapshots', 1, whole=True)
     if r.finish: _check_finish(r)
     elif r.finish_weights:
-        raise ValueError(f"finish_weights is {str(r.finish_weights)!r} without finish: "
+        raise BadValue(f"finish_weights is {str(r.finish_weights)!r} without finish: "
                          "name its encoder as finish, or leave it out.")
 
 # %% ../nbs/58_settings.ipynb #66a52e00
@@ -170,9 +171,9 @@ def _check_layers(r):
 def _check_finish(r):
     "The last steps have enough steps, and an optimiser that still moves."
     if r.finish_steps >= r.steps:
-        raise ValueError(f"finish_steps is {r.finish_steps} of {r.steps} steps: give fewer, or more steps.")
+        raise BadValue(f"finish_steps is {r.finish_steps} of {r.steps} steps: give fewer, or more steps.")
     if r.optimizer != 'lbfgs':
-        raise ValueError(f"finish is {r.finish!r} with optimizer {r.optimizer!r}, "
+        raise BadValue(f"finish is {r.finish!r} with optimizer {r.optimizer!r}, "
                          "whose last steps are too small for it: use optimizer='lbfgs', or leave finish out.")
 
 # %% ../nbs/58_settings.ipynb #feb1783e

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np, pandas as pd, torch
 from fastcore.basics import patch, store_attr
 from fastai.learner import Learner
-from .pictures import Plate, in_range, load_picture, to_pil
+from .errors import BadValue, in_range
+from .pictures import Plate, load_picture, to_pil
 from .learner import StepCallback, LossTerm, StyleLoss, WeightedLayers
 
 # %% auto #0
@@ -186,9 +187,9 @@ def style_gradients(
     "The pull of each style picture of a blend, or in its region."
     cb = next((o for o in learn.cbs if isinstance(o, StyleLoss)), None)
     if cb is None or cb.kind != 'gram':
-        raise ValueError("Only a StyleLoss of kind 'gram' can be taken apart: its gradient is linear in its target.")
+        raise BadValue("Only a StyleLoss of kind 'gram' can be taken apart: its gradient is linear in its target.")
     if cb.mix != 'mean' and any(len(mine) > 1 for _, mine in cb.regions):
-        raise ValueError('Styles in a barycentre cannot be taken apart: leave style_mix out, '
+        raise BadValue('Styles in a barycentre cannot be taken apart: leave style_mix out, '
                          'or give each style a mask of its own.')
     weights = cb.blend or [1.]*len(cb.styles)
     found = {}

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 import pandas as pd
 import torch
-from .pictures import check_output, in_range, one_of, resize
+from .errors import BadType, BadValue, in_range, one_of
+from .pictures import check_output, resize
 from fastcore.basics import listify
 from .encoders import ENCODERS, Encoder, encoder, read_encoder, save_encoder
 from .batches import Crops, read_pictures, split_pictures
@@ -55,7 +56,7 @@ def widths_of(
     full = teacher.shape.widths
     if isinstance(share, (list, tuple)):
         if len(share) != len(full):
-            raise ValueError(f"share names {len(share)} stages, the teacher has {len(full)}: "
+            raise BadValue(f"share names {len(share)} stages, the teacher has {len(full)}: "
                              "give one number, or channels of each stage.")
         return tuple(in_range(n, 'channels of a stage', 1, top, whole=True) for n, top in zip(share, full))
     in_range(share, 'share', .01, 1)
@@ -65,7 +66,7 @@ def widths_of(
 def _teacher(name, weights):
     "A teacher by the name of an encoder, or by its weights file alone."
     if isinstance(name, Encoder):
-        raise TypeError(f"The teacher is an Encoder: give its name, {name.name!r}, "
+        raise BadType(f"The teacher is an Encoder: give its name, {name.name!r}, "
                         "or the path of a VGG's weights file.")
     if name in ENCODERS:
         return encoder(name, 'avg', 'reflect', weights)
@@ -85,7 +86,7 @@ def _read(pictures, hold_out, progress):
     folders = listify(pictures)
     each = hold_out if isinstance(hold_out, (list, tuple)) else [hold_out]*len(folders)
     if len(each) != len(folders):
-        raise ValueError(f"There are {len(folders)} folders and {len(each)} values of hold_out: "
+        raise BadValue(f"There are {len(folders)} folders and {len(each)} values of hold_out: "
                          "give one number, or one for each.")
     fitted, held = {}, {}
     for folder, n in zip(folders, each):
@@ -93,9 +94,9 @@ def _read(pictures, hold_out, progress):
         named = {f'{Path(folder).resolve().name}/{k}': v for k, v in read.items()}
         for whole, part in zip((fitted, held), split_pictures(named, n)):
             both = whole.keys() & part.keys()
-            if both: raise ValueError(f"Two pictures are called {min(both)}: give folders with different names.")
+            if both: raise BadValue(f"Two pictures are called {min(both)}: give folders with different names.")
             whole.update(part)
-    if not fitted: raise ValueError(f"All {len(held)} pictures are held out: give more, or hold_out=0.")
+    if not fitted: raise BadValue(f"All {len(held)} pictures are held out: give more, or hold_out=0.")
     return fitted, held
 
 # %% ../nbs/69_shrinking.ipynb #7229dc37
@@ -126,7 +127,7 @@ def _can_be_written(about):
     try:
         json.dumps(about)
     except TypeError as e:
-        raise ValueError(f"about cannot be written on the card ({e}): give numbers and text.") from None
+        raise BadValue(f"about cannot be written on the card ({e}): give numbers and text.") from None
     return about
 
 # %% ../nbs/69_shrinking.ipynb #5e45ff97
@@ -134,7 +135,7 @@ def _not_its_own(path, *sources):
     "A file is not written over the one it is made of."
     for source in sources:
         if source and path.exists() and Path(source).exists() and path.samefile(source):
-            raise ValueError(f"{path} is the teacher's own file: choose another name for the small one.")
+            raise BadValue(f"{path} is the teacher's own file: choose another name for the small one.")
 
 # %% ../nbs/69_shrinking.ipynb #73f1154d
 def _wholes(pictures, n=300, side=192):
@@ -169,9 +170,9 @@ def _solved(path, large, fitted, note, progress):
     try:
         state, _, card = read_encoder(path)
     except ValueError:
-        raise ValueError(f"{path} is damaged, or is no start of a run: delete it to start anew.") from None
+        raise BadValue(f"{path} is damaged, or is no start of a run: delete it to start anew.") from None
     if card.get('note') != note:
-        raise ValueError(f"{path} is the start of another run: "
+        raise BadValue(f"{path} is the start of another run: "
                          "give the same settings and pictures, or delete it to start anew.")
     small = small_encoder(large, note['widths'])
     small.body.load_state_dict(state)

@@ -7,7 +7,7 @@ Docs: https://style-nb.github.io/style_nb/starts.html.md"""
 # %% ../nbs/36_starts.ipynb #6a673883
 from __future__ import annotations
 import math, torch, torch.nn.functional as F
-from .pictures import in_range, one_of
+from .errors import in_range, one_of
 
 # %% auto #0
 __all__ = ['NOISES', 'noise']

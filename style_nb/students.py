@@ -11,12 +11,13 @@ import pandas as pd
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
-from .pictures import in_range
+
 from fastcore.basics import patch, store_attr
 from fastai.callback.core import Callback, TrainEvalCallback
 from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
 from tqdm.auto import tqdm
+from .errors import in_range
 from .encoders import Encoder, Shape, weights_digest
 from .batches import Batches, Crops, loaders
 from .fitting import fit, no_loss

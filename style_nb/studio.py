@@ -13,6 +13,7 @@ import weakref
 from pathlib import Path
 from fastcore.basics import patch
 from fastcore.meta import delegates
+from .errors import MissingPackage
 from .session import Session, draw_curves
 from .parts import RED, bar, clock, close_widgets, column, jpeg, line, on_rerun, one_line, pieces, png_of
 from .parts import row, rows, upload_button, upload_look, w
@@ -77,7 +78,7 @@ class Studio(Trials):
         **kwargs,       # As for `Session`: fields of `Recipe`, tiles, contrast, device, pictures
     ):
         if w is None:
-            raise ImportError("The Studio needs ipywidgets: pip install ipywidgets, then restart the kernel. "
+            raise MissingPackage("The Studio needs ipywidgets: pip install ipywidgets, then restart the kernel. "
                               "A Session does the same without a page.")
         super().__init__(Session(content, style, recipe, **kwargs))
         self._build()

@@ -17,7 +17,8 @@ from fastcore.basics import chunked, listify, patch
 from fastcore.meta import delegates
 from fastcore.xtras import mkdir
 from tqdm.auto import tqdm
-from .pictures import Plate, as_path, contact_sheet, in_range, load_picture, one_of, open_picture, save_picture
+from .errors import BadType, BadValue, in_range, one_of
+from .pictures import Plate, as_path, contact_sheet, load_picture, open_picture, save_picture
 from .encoders import ENCODERS
 from .carrying import png_info, png_note
 from .recipe import Recipe, named_recipe
@@ -71,12 +72,12 @@ def combinations(
     if isinstance(grid, dict):
         for name, values in grid.items():
             if isinstance(values, (str, dict)) or not hasattr(values, '__iter__'):
-                raise TypeError(f"The grid's {name} is {values!r}: give a list of values.")
+                raise BadType(f"The grid's {name} is {values!r}: give a list of values.")
         grid = [dict(zip(grid, values)) for values in itertools.product(*grid.values())]
     grid = list(grid)
-    if not grid: raise ValueError("The grid is empty: give at least one value for each setting.")
+    if not grid: raise BadValue("The grid is empty: give at least one value for each setting.")
     for combo in grid:
-        if not isinstance(combo, dict): raise TypeError(f"The grid holds {combo!r}: give dicts of settings.")
+        if not isinstance(combo, dict): raise BadType(f"The grid holds {combo!r}: give dicts of settings.")
         for name in combo: one_of(name, known, 'setting')
     return grid
 
@@ -211,7 +212,7 @@ def _name(picture, default):
 def _titled(pictures, what):
     "(name, what was given) of one picture or a list of them, in which an entry may be a list."
     entries = [None] if pictures is None else listify(pictures)
-    if not entries: raise ValueError(f"There is no {what} picture: give at least one.")
+    if not entries: raise BadValue(f"There is no {what} picture: give at least one.")
     titled = []
     for i, entry in enumerate(entries, 1):
         default = what if len(entries) == 1 else f'{what} {i}'
@@ -310,7 +311,7 @@ def matrix(
     "Paint every content in every style."
     contents, styles = by_name(contents, 'content'), by_name(styles, 'style')
     if not contents or not styles:
-        raise ValueError("There is nothing to paint: give at least one content and one style.")
+        raise BadValue("There is nothing to paint: give at least one content and one style.")
     painted = sweep(list(contents.values()), list(styles.values()), [{}], folder, **settings)
     return Matrix(painted.items, contents, styles)
 

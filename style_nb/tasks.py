@@ -10,6 +10,7 @@ import argparse
 import sys
 import time
 from pathlib import Path
+from .errors import BadValue
 from .words import add_options, add_output, add_picture, given, recipe_of, recipe_words
 
 # %% auto #0
@@ -173,7 +174,7 @@ def run_tile(args):
     swept = given(args, *_SWEPT, 'steps')
     if args.sweep is None:
         check_output(args.output)
-        for name in swept: raise ValueError(f"--{name} goes with --sweep: add it.")
+        for name in swept: raise BadValue(f"--{name} goes with --sweep: add it.")
         tiles = tile(load_picture(args.photo), args.n, **how, **given(args, 'size'))
         save_picture(tiles, args.output)
         height, width = tiles.shape[-2:]
@@ -288,7 +289,7 @@ def run_contrast(args):
     from style_nb.pictures import check_output, load_picture, save_picture
     check_output(args.output)
     if args.by and not args.like:
-        raise ValueError("--by goes with --like: name the picture whose contrast is wanted.")
+        raise BadValue("--by goes with --like: name the picture whose contrast is wanted.")
     before = after = load_picture(args.picture)
     if args.by == 'histogram': after = match_histogram(before, args.like)
     elif args.like: after = match_contrast(before, args.like, **given(args, 'by'))
@@ -315,7 +316,7 @@ def run_matrix(args):
     check_output(args.output)
     made = matrix(_named(args.content), _named(args.styles), args.folder, **recipe_of(args))
     if not any(item.image for item in made.items):
-        raise ValueError(made.items[0].error or 'stopped before the first picture')
+        raise BadValue(made.items[0].error or 'stopped before the first picture')
     save_picture(made.sheet(), args.output)
     _say(args, repr(made))
 
@@ -345,7 +346,7 @@ def run_demo(args, **settings):
     folder = Path(args.output)
     try: folder.mkdir(parents=True, exist_ok=True)
     except OSError as e:
-        raise ValueError(f"The folder {folder} cannot be made: {e.strerror}. Choose another with -o.") from None
+        raise BadValue(f"The folder {folder} cannot be made: {e.strerror}. Choose another with -o.") from None
     start = time.perf_counter()
     print('Loading PyTorch and fastai ...', file=sys.stderr, flush=True)
     from style_nb.gallery import sample

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import torch, torch.nn.functional as F
 from fastcore.basics import listify
 from fastcore.meta import delegates
-from .pictures import Plate, fit_size, in_range, load_picture, one_of, resize, show_pictures, to_pil
+from .errors import BadValue, in_range, one_of
+from .pictures import Plate, fit_size, load_picture, resize, show_pictures, to_pil
 from .colour import luminance
 from .recipe import unless_said
 from .planning import Shared
@@ -56,7 +57,7 @@ def _one_tile(x, h, w, seams, gap):
     if gap == 0: return _faded(x, h, w) if seams == 'blend' else resize(x, (h, w))
     g = round(gap*min(h, w))
     if g >= min(h, w):
-        raise ValueError(
+        raise BadValue(
             f"gap is {gap}: nothing is left of tiles of {w}x{h} px. Use a smaller gap, fewer tiles or a larger size.")
     ground = x.mean((-2, -1), keepdim=True)
     inner = resize(x, (h - g, w - g)) - ground
@@ -97,12 +98,12 @@ def _sides(x, n, size, seams, brick, seamless):
     H, W = x.shape[-2:] if size is None else fit_size(x.shape[-2:], in_range(size, 'size', 4, whole=True))
     h, w = round(H/n), round(W/n)
     if min(h, w) < 4:
-        raise ValueError(
+        raise BadValue(
             f"{n} tiles in a picture of {W}x{H} px are {w}x{h} px each, and must have 4 at least: "
             "use fewer tiles or a larger size.")
     if not seamless: return (H, W), (h, w)
     if n % 2 and n > 1 and (seams == 'mirror' or brick % 1):
-        raise ValueError(
+        raise BadValue(
             f"n is {n}: mirrored tiles and bricks come round again after two, so that seamless=True needs an even n.")
     return (n*h, n*w), (h, w)
 
@@ -147,7 +148,7 @@ def best_match(
     (H, W), aspect = y.shape[-2:], thing.shape[-1]/thing.shape[-2]
     best, side, least = -1., float(min(H, W/aspect)), smallest/min(1, aspect)
     if side < least:
-        raise ValueError(
+        raise BadValue(
             f"The object fits a picture of {W}x{H} px at {side*aspect:.0f}x{side:.0f} px only, and smallest is "
             f"{smallest:g}: take a larger picture or lower smallest.")
     t = luminance(resize(thing, (patch, patch)))
@@ -209,7 +210,7 @@ def _tile_settings(how):
     "Settings of `tile`, and nothing else."
     how = how or {}
     if not isinstance(how, dict):
-        raise ValueError(f"how is {how!r}: give a dict of settings of `tile`, e.g. how=dict(seams='blend').")
+        raise BadValue(f"how is {how!r}: give a dict of settings of `tile`, e.g. how=dict(seams='blend').")
     _, *known = tile.__kwdefaults__  # all but the size
     for name in how: one_of(name, known, 'setting in how')
     return how
@@ -231,9 +232,9 @@ def granularity_sweep(
 )->Granularity:              # Tiles, palettes and results
     "What the number of tiles does to palette and result."
     ns = [in_range(n, 'ns', 1, whole=True) for n in listify(ns)]
-    if not ns: raise ValueError("There is no number of tiles: give at least one, e.g. ns=(1, 4, 16).")
+    if not ns: raise BadValue("There is no number of tiles: give at least one, e.g. ns=(1, 4, 16).")
     if 'style' in settings:
-        raise ValueError(
+        raise BadValue(
             "style is given, but the tiled photo is the style: give the object as photo and leave style out.")
     how, picture = _tile_settings(how), to_pil(load_picture(photo))
     out = Granularity({n: tile(picture, n, size=size, **how) for n in ns})

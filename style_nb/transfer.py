@@ -11,7 +11,8 @@ import threading
 from dataclasses import replace
 from functools import partial
 import torch
-from .pictures import load_picture, middle, one_of, to_pil
+from .errors import one_of
+from .pictures import load_picture, middle, to_pil
 from .colour import finish_colours
 from .masks import layer_mask
 from .learner import ContentLoss, StartLoss, StyleLoss, TVLoss, adam, picture_learner

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import threading
 from fastcore.basics import patch
+from .errors import BadValue
 from .session import differing, split_view
 from .parts import RED, column, jpeg, line, one_line, pieces, row, rows, swap, table_of, w, wide
 from .panels import Panels, nested
@@ -104,7 +105,7 @@ def typed(
     number = int if field in ('tiles', 'seed') else float
     try: return [number(o) for o in text.split(',') if o.strip()]
     except ValueError:
-        raise ValueError(f"The values of {field} are {text!r}: give numbers with commas between.") from None
+        raise BadValue(f"The values of {field} are {text!r}: give numbers with commas between.") from None
 
 # %% ../nbs/86_trials.ipynb #02135c1b
 @patch
@@ -141,16 +142,16 @@ def _grid_cells(self:Trials):
     axes = [[(field, value) for value in typed(text, field)] for field, text in axes]
     across, down = (menu.value for menu, _ in self.grid_fields)
     if across == down:
-        raise ValueError(f"Across and down are both {across}: choose two settings, or none for down.")
+        raise BadValue(f"Across and down are both {across}: choose two settings, or none for down.")
     combos = [nested(reversed(pairs)) for pairs in itertools.product(*reversed(axes))]
-    if not combos: raise ValueError("There is no value: give some numbers with commas between.")
+    if not combos: raise BadValue("There is no value: give some numbers with commas between.")
     return combos, len(axes[0])
 
 @patch
 def paint_grid(self:Trials):
     "Paint the grid that the tab describes, in a thread; its cells are in `.cells`."
     if self.grid_thread and self.grid_thread.is_alive():
-        raise ValueError("A grid is being painted: wait until it is done.")
+        raise BadValue("A grid is being painted: wait until it is done.")
     combos, columns = self._grid_cells()
     more = dict(size=self.grid_size.value, steps=self.grid_steps.value)
     for c in combos: self.session._changed(more | c)

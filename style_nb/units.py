@@ -8,7 +8,8 @@ Docs: https://style-nb.github.io/style_nb/units.html.md"""
 from __future__ import annotations
 from dataclasses import replace
 import torch
-from .pictures import one_of, resize
+from .errors import BadValue, one_of
+from .pictures import resize
 from .encoders import Encoder
 from .zoo import CONTENT_KINDS, KIND_NORMS, STYLE_KINDS
 from .learner import picture_learner
@@ -58,7 +59,7 @@ def _style_factors(r, styles, x, enc, norm, masks):
 # %% ../nbs/71_units.ipynb #d99c3a44
 def _one_factor(factors, r, norm):
     if max(factors) <= min(factors)*(1 + 1e-6): return factors[0]
-    raise ValueError(
+    raise BadValue(
         f"Each region has its own factor from {r.style_norm!r} to {norm!r}, and a layer has one weight for all: "
         "convert for one style at a time, or between norms that count channels only ('chw', 'hw', 'gatys').")
 

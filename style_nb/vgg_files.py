@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from safetensors import safe_open
 from safetensors.torch import load_file
+from .errors import BadValue
 from .pictures import as_path
 
 # %% auto #0
@@ -119,12 +120,12 @@ def _read(name, weights):
         raise WeightsNotFound(
             f"There is no weights file {p}, nor one of this name in the folder that STYLE_NB_WEIGHTS names: "
             "give its path as encoder weights, or leave them out to use torchvision's.")
-    if _shrunk(p): raise ValueError(f"{p} was made by `shrink`: say encoder 'texnet' with it, not {name!r}.")
+    if _shrunk(p): raise BadValue(f"{p} was made by `shrink`: say encoder 'texnet' with it, not {name!r}.")
     try:
         if p.suffix.lower() == '.safetensors': return load_file(p)
         return torch.load(p, map_location='cpu', weights_only=True)
     except Exception as e:
-        raise ValueError(
+        raise BadValue(
             f"{p} is not a weights file that can be read ({type(e).__name__}): "
             "give a .pth state dict or a .safetensors file.") from None
 
@@ -146,7 +147,7 @@ def _fetch(name):
     try: return theirs.get_state_dict(progress=True, map_location='cpu')
     except Exception as e:
         if p.exists():
-            raise ValueError(
+            raise BadValue(
                 f"The cached weights of {name} cannot be read ({type(e).__name__}): "
                 f"delete {p.name} in {p.parent} and try again.") from None
         raise WeightsNotFound(
@@ -189,15 +190,15 @@ def vgg_state(
     advice = ("give a VGG state dict with torchvision's names (features.0.weight), Gatys' (conv1_1.weight) "
               "or bare ones (0.weight).")
     sd = _tensors(_fetch(name) if weights is None else _read(name, weights))
-    if not sd: raise ValueError(f"{what} holds no state dict of tensors: {advice}")
+    if not sd: raise BadValue(f"{what} holds no state dict of tensors: {advice}")
     theirs = {n: _their_names(sd, n) for n in vggs()}
     whole = [n for n in theirs if sd.keys() >= {*theirs[n].values()}]
     if not whole:
         lacks = [t for t in theirs[name].values() if t not in sd]
-        raise ValueError(f"{what} has no {lacks[0]}: {advice}")
+        raise BadValue(f"{what} has no {lacks[0]}: {advice}")
     fits = whole[-1]  # the largest
     if fits != name:
-        raise ValueError(
+        raise BadValue(
             f"{what} is a {_titled(fits)}, not a {_titled(name)}: say encoder {fits!r} for this file, "
             f"or give {name!r} another one.")
     return {ours: sd[t].float() for ours, t in theirs[name].items()}

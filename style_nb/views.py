@@ -9,7 +9,8 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib import cycler, rcParams
 from PIL import Image, ImageDraw
-from .pictures import Plate, in_range, load_picture, middle, to_pil
+from .errors import in_range
+from .pictures import Plate, load_picture, middle, to_pil
 
 # %% auto #0
 __all__ = ['split_view', 'plot_curves', 'draw_curves', 'plot_weights', 'show_painting']

@@ -18,7 +18,8 @@ from numbers import Number, Real
 import torch
 from fastcore.basics import patch
 from PIL import Image
-from .pictures import Plate, one_of, show_pictures, to_pil
+from .errors import BadValue, one_of
+from .pictures import Plate, show_pictures, to_pil
 from .parts import RED, close_widgets, on_rerun, one_line, png_of, written
 # for those who import it from here:
 from .parts import all_widgets
@@ -55,7 +56,7 @@ def _same(a, b): return a is b or type(a) == type(b) and isinstance(a, (str, Num
 @patch
 def snap(self:Knob, value):
     "`value` as this knob gives it, else say what it may be."
-    if self.kind == 'fixed': raise ValueError(f"{self.name} is fixed: give it a range to change it.")
+    if self.kind == 'fixed': raise BadValue(f"{self.name} is fixed: give it a range to change it.")
     if self.kind == 'switch': return bool(value)
     if self.kind == 'choice':
         same = [v for _, v in self.options if _same(v, value)]
@@ -63,7 +64,7 @@ def snap(self:Knob, value):
         return same[0] if same else labels[one_of(value, labels, f'choice for {self.name}:')]
     slack = 1e-9*(self.high - self.low)
     if not _is_number(value) or not self.low - slack <= value <= self.high + slack:
-        raise ValueError(f"{self.name} is {value!r}: give a number from {self.low:g} to {self.high:g}.")
+        raise BadValue(f"{self.name} is {value!r}: give a number from {self.low:g} to {self.high:g}.")
     if self.kind == 'int': return round(value)
     return float(f'{value:.3g}') if self.kind == 'log' else round(float(value), 10)
 
@@ -107,11 +108,11 @@ def _knob(name, what):
     if isinstance(what, log_range):
         _check_order(name, what.low, what.high)
         if what.low <= 0:
-            raise ValueError(f"The range of {name} starts at {what.low:g}: log_range needs a start above 0.")
+            raise BadValue(f"The range of {name} starts at {what.low:g}: log_range needs a start above 0.")
         return Knob(name, 'log', what.low, what.high)
     if isinstance(what, (dict, list)) and what: return Knob(name, 'choice', options=_choices(name, what))
     if isinstance(what, tuple) and len(what) in (2, 3) and all(map(_is_number, what)): return _stepped(name, *what)
-    raise ValueError(
+    raise BadValue(
         f"The range of {name} is {what!r}: give (low, high), (low, high, step), log_range(low, high), "
         "a list or dict of choices, True or False, or ipywidgets.fixed(value).")
 
@@ -121,7 +122,7 @@ def _choices(name, what):
     if isinstance(what, dict): return tuple((str(l), v) for l, v in what.items())
     labels = [str(o) if isinstance(o, (str, Number)) else f'{name} {i}' for i, o in enumerate(what, 1)]
     if len(set(labels)) < len(labels):
-        raise ValueError(f"The choices of {name} are {', '.join(labels)}: each must be there once.")
+        raise BadValue(f"The choices of {name} are {', '.join(labels)}: each must be there once.")
     return tuple(zip(labels, what))
 
 def _stepped(name, low, high, step=None):
@@ -129,12 +130,12 @@ def _stepped(name, low, high, step=None):
     _check_order(name, low, high)
     whole = all(isinstance(o, int) for o in (low, high, step) if o is not None)
     if step is None: step = 1 if whole else (high - low)/100
-    if step <= 0: raise ValueError(f"The step of {name} is {step:g}: it must be above 0.")
+    if step <= 0: raise BadValue(f"The step of {name} is {step:g}: it must be above 0.")
     return Knob(name, 'int' if whole else 'float', low, high, step)
 
 def _check_order(name, low, high):
     if not (_is_number(low) and _is_number(high) and low < high):
-        raise ValueError(
+        raise BadValue(
             f"The range of {name} runs from {low!r} to {high!r}: the first number must be the smaller.")
 
 # %% ../nbs/80_widgets.ipynb #f7c178b2
@@ -234,7 +235,7 @@ def strip(self:Explorer,
     named = [f'{k.name} = {k.label(v)}' for v in values]
     ims = [as_picture(self.at(**{k.name: v})) for v in values]
     if None in ims:
-        raise ValueError(f"The function returned something that is no picture for {named[ims.index(None)]}: "
+        raise BadValue(f"The function returned something that is no picture for {named[ims.index(None)]}: "
                          "a strip needs pictures or figures.")
     return show_pictures(ims, titles or named, ncols=ncols, height=height)
 
@@ -360,12 +361,12 @@ def explore(
     loose = any(p.kind is p.VAR_KEYWORD for p in params.values())
     named = [n for n, p in params.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     if not ranges:
-        raise ValueError(f"explore was given no range: give one for at least one of "
+        raise BadValue(f"explore was given no range: give one for at least one of "
                          f"{', '.join(named) or 'its arguments'}, for example {named[0] if named else 'x'}=(0, 1).")
     if not loose:
         for n in ranges: one_of(n, named, f"argument of {getattr(fn, '__name__', 'the function')}:")
     missing = [n for n in named if n not in defaults and n not in ranges]
     if missing:
-        raise ValueError(f"{getattr(fn, '__name__', 'The function')} needs {', '.join(missing)}: "
+        raise BadValue(f"{getattr(fn, '__name__', 'The function')} needs {', '.join(missing)}: "
                          "give a range, or ipywidgets.fixed(value).")
     return Explorer(fn, [knob(n, r, defaults.get(n)) for n, r in ranges.items()])

@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np, torch, torch.nn.functional as F
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
+from .errors import BadValue
 from .losses import EPS, STYLE_NORMS, CONTENT_NORMS
 from .losses import blend_grams, gram, gram_distance, squared_distance, wide
 
@@ -24,7 +25,7 @@ class _Kind:
     def check(self, norm):
         "Refuse a normalisation this kind does not know."
         if norm not in self.norms:
-            raise ValueError(f"{self.about.capitalize()}: this kind does not know the norm {norm!r}, "
+            raise BadValue(f"{self.about.capitalize()}: this kind does not know the norm {norm!r}, "
                              f"give one of {', '.join(self.norms)}.")
 
     def scale(self, target, norm='unit', *places):
@@ -73,7 +74,7 @@ FLOOR = 1e-3    # of the energy of the mean: the least spread a style is taken t
 
 def _rows(f):
     "Places of feature maps as points, (N, C), in at least float32."
-    if f.ndim != 4: raise ValueError(f"Feature maps of shape {tuple(f.shape)}: give (1, C, H, W).")
+    if f.ndim != 4: raise BadValue(f"Feature maps of shape {tuple(f.shape)}: give (1, C, H, W).")
     return wide(f).permute(0, 2, 3, 1).reshape(-1, f.shape[1])
 
 def _shares(n, weights): return blend_grams([*torch.eye(n, dtype=torch.float64)], weights).tolist()
@@ -275,7 +276,7 @@ def patches(
     "Patches of 3x3 places."
     h, w = feats.shape[-2:]
     if min(h, w) < SIDE:
-        raise ValueError(f"Feature maps of {w}x{h} places have no patch of {SIDE}x{SIDE}: "
+        raise BadValue(f"Feature maps of {w}x{h} places have no patch of {SIDE}x{SIDE}: "
                          "raise size, or use shallower layers.")
     return F.unfold(wide(feats), SIDE, stride=_step(feats, most))[0].mT
 
@@ -348,7 +349,7 @@ def _similarity_distance(f, target):
     want, e, least = target
     d = _apart(f, e)
     if d.shape != want.shape:
-        raise ValueError(f"Self-similarity compares {len(d)} places with {len(want)}: the maps must be of one size.")
+        raise BadValue(f"Self-similarity compares {len(d)} places with {len(want)}: the maps must be of one size.")
     return (d/(d.sum(0) + least) - want).abs().sum()
 
 # %% ../nbs/32_zoo.ipynb #d7d97ffa

@@ -74,6 +74,7 @@ DIVIDED = {
     'encoders': ['AvgPool', 'Chain', 'MirrorConv', 'POOLINGS'],
     'explorers': ['BRUSH', 'DrawnMasks', 'pad_html'],
     'fitting': ['Crops', 'read_pictures', 'split_pictures'],
+    'pictures': ['in_range', 'one_of'],
     'learner': ['Picture', 'FeatureHooks', 'picture_learner'],
     'recipe': ['Recipe', 'setting', 'to_json', 'load_recipe'],
     'session': ['Remote', 'Given', 'given', 'FIELDS', 'EXTRAS', 'Leg', 'Session', 'give_back', 'leg_code', 'NOTE',
