@@ -6,14 +6,14 @@ Docs: https://style-nb.github.io/style_nb/session.html.md"""
 
 # %% ../nbs/81_session.ipynb #3a846647
 from __future__ import annotations
-import json, threading, time, weakref
+import threading, time, weakref
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from PIL import Image
 from fastcore.basics import patch
 from .errors import BadValue
-from .pictures import Plate, check_output, load_picture, middle, resize, save_picture, to_pil
+from .pictures import Plate, load_picture, middle, resize, save_picture, to_pil
 from .contrast import lower_contrast
 from .callbacks import CONTROLS, History
 from .views import show_painting
@@ -333,7 +333,7 @@ def save(self:Session,
 
 # %% ../nbs/81_session.ipynb #75566f2b
 @patch
-def sweep(self:Session,
+def sweep(self:Session,  # noqa: F811, a method beside the function
     grid,       # {setting: values}, with tiles and contrast too, or a list of dicts
     **more,     # Settings for all, such as size and steps
 ):              # One `Item` after the other, as they are painted

@@ -30,7 +30,7 @@ __all__ = ['LOOK', 'PAGE', 'Studio', 'GREY', 'RED', 'SIZES', 'GRIDS', 'ladder', 
            'nested', 'around', 'typed']
 
 # %% ../nbs/87_studio.ipynb #f1ed9f57
-_all_ = [  # names of notebooks 73, 82 and 86, at home here too
+_all_ = [  # names of notebooks 55, 82 and 86, at home here too
     'GREY', 'RED', 'SIZES', 'GRIDS', 'ladder', 'wide', 'rungs', 'rung_slider', 'put', 'jpeg', 'png_of', 'swap', 'line',
     'clock', 'title', 'bar', 'rows', 'table_of', 'upload_button', 'upload_look', 'nested', 'around', 'typed']
 

@@ -51,7 +51,7 @@ class Knob:
 
 # %% ../nbs/80_widgets.ipynb #bbf8057f
 def _is_number(x): return isinstance(x, Real) and not isinstance(x, bool) and math.isfinite(x)
-def _same(a, b): return a is b or type(a) == type(b) and isinstance(a, (str, Number)) and a == b
+def _same(a, b): return a is b or type(a) is type(b) and isinstance(a, (str, Number)) and a == b
 
 @patch
 def snap(self:Knob, value):

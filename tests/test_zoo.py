@@ -26,8 +26,8 @@ few = settings(max_examples=8, deadline=None)
 shapes = st.tuples(st.integers(2, 6), st.integers(4, 9), st.integers(4, 9))
 
 def test_the_table():
-    assert (list(STYLE_KINDS) == ['gram', 'covariance', 'moments', 'histogram', 'wasserstein', 'w2', 'patch', 'remd']
-        and list(CONTENT_KINDS) == ['features', 'self-similarity'])
+    eight = {'gram', 'covariance', 'moments', 'histogram', 'wasserstein', 'w2', 'patch', 'remd'}
+    assert {*STYLE_KINDS} >= eight and {*CONTENT_KINDS} >= {'features', 'self-similarity'}
     assert all(k.about and k.source and k.strength > 0 for k in (*STYLE_KINDS.values(), *CONTENT_KINDS.values()))
 
 # ---- properties
