@@ -38,6 +38,11 @@ def without_docstrings(tree):
     return tree
 
 
+def count_nodes(source):
+    "Nodes of a syntax tree without its docstrings"
+    return sum(1 for _ in ast.walk(without_docstrings(ast.parse(source))))
+
+
 def single_letters(tree):
     "Names of one letter, and all names: arguments, and whatever is read or set"
     names = ([n.id for n in ast.walk(tree) if isinstance(n, ast.Name)] + [a.arg for a in ast.walk(tree)
@@ -75,6 +80,7 @@ def figures(root=ROOT):
     exported = [s for nb in notebooks.values() for s, out in nb if out]
     stretches = {n: max(exported_stretches(nb)) for n, nb in notebooks.items()}
     sizes = {n: len([line for line in s.splitlines() if line.strip()]) for n, s in sources.items()}
+    nodes = {n: count_nodes(s) for n, s in sources.items()}
     return {
         'lines': (len(lines), ''),
         'lines over 120 columns, %': (100*sum(len(x) > 120 for x in lines)/len(lines), 'at most 1'),
@@ -83,9 +89,11 @@ def figures(root=ROOT):
         'median function, characters': (statistics.median(map(len, functions)), 'at most 250'),
         'names of one letter, %': (100*sum(a for a, _ in letters)/sum(b for _, b in letters), 'at most 28'),
         'exported cell, mean characters': (statistics.mean(map(len, exported)), 'at most 700'),
+        'largest exported cell, characters': (max(map(len, exported)), 'the table of a recipe'),
         'longest exported stretch, lines': (max(stretches.values()), 'at most 100'),
-        'nodes of the syntax trees': (sum(sum(1 for _ in ast.walk(without_docstrings(ast.parse(s))))
-            for s in sources.values()), ''),
+        'nodes of the syntax trees': (sum(nodes.values()), ''),
+        'densest room, nodes a line': (
+            max(nodes[n]/sizes[n] for n in sizes), f'on average {sum(nodes.values())/sum(sizes.values()):.1f}'),
         'largest room, lines': (max(sizes.values()), 'at most 350'),
         'rooms over 350 lines': (sum(v > 350 for v in sizes.values()), '0'),
         'private names imported': (sum(len(private_imports(s)) for s in sources.values()), '0'),
@@ -100,7 +108,6 @@ if __name__ == '__main__':
         print(f'{name:<34}{value:10.1f}   {goal}'.replace('.0 ', '   '))
     if args.rooms:
         for name, source in rooms().items():
-            tree = without_docstrings(ast.parse(source))
             lines = [line for line in source.splitlines() if line.strip()]
-            nodes = sum(1 for _ in ast.walk(tree))
+            nodes = count_nodes(source)
             print(f'{name:<14}{len(lines):6} lines {nodes:6} nodes {sum(len(x) > 120 for x in lines):4} wide')
