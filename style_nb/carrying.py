@@ -11,7 +11,8 @@ from collections import Counter
 from dataclasses import asdict, replace
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from .errors import BadValue, in_range
+from .errors import BadFile, BadValue, in_range
+from .files import from_text, read_whole
 from .pictures import PictureNotFound, as_path, to_pil
 from .encoders import ENCODERS, Encoder, Shape, encoder, layer_names
 from .settings import FIRST_TEXNET, Recipe
@@ -43,10 +44,7 @@ def from_json(
     text:str,   # JSON of a recipe
 )->Recipe:      # The recipe
     "A recipe from its JSON."
-    try:
-        d = json.loads(text)
-    except ValueError:
-        raise BadValue(f"This is not the JSON of a recipe: {text[:60]!r}. Give what `to_json` wrote.") from None
+    d = from_text(text, 'the JSON of a recipe')
     if not isinstance(d, dict) or 'schema' not in d:
         raise BadValue("This JSON has no 'schema': give what `to_json` wrote.")
     schema = in_range(d['schema'], 'schema', 1, whole=True)
@@ -72,7 +70,7 @@ def _png_text(path, key):
     "What a picture says under a key, if anything."
     try:
         with Image.open(path) as im: return getattr(im, 'text', {}).get(key)
-    except OSError:
+    except Exception:  # Pillow has many
         return None
 
 def png_note(
@@ -80,7 +78,8 @@ def png_note(
     key:str,  # The key of a note
 ):            # Its value; `None` where there is none
     "A note in a picture."
-    return json.loads(_png_text(path, key) or 'null')
+    try: return from_text(_png_text(path, key) or 'null')
+    except BadValue as e: raise BadFile(f"{path}, {key}: {e}") from e
 
 # %% ../nbs/59_carrying.ipynb #59a0e00e
 def load_recipe(
@@ -89,12 +88,12 @@ def load_recipe(
     "The recipe a file carries."
     p = as_path(path)
     if not p.is_file(): raise PictureNotFound(f"There is no file {p}. Check the path.")
-    if p.suffix.lower() == '.json':
-        try: return from_json(p.read_text(encoding='utf-8'))
-        except UnicodeDecodeError: raise BadValue(f"{p} is not text: give the JSON of a recipe.") from None
-    text = _png_text(p, PNG_KEY)
-    if text: return from_json(text)
-    raise BadValue(f"{p} carries no recipe: give a PNG saved by `Result.save` or the command line, or a .json file.")
+    try:
+        text = read_whole(p).decode() if p.suffix.lower() == '.json' else _png_text(p, PNG_KEY)
+        if text is not None: return from_json(text)
+    except UnicodeDecodeError as e: raise BadFile(f"{p} is not text: give the JSON of a recipe.") from e
+    except BadValue as e: raise BadFile(f"{p}: {e}") from e
+    raise BadFile(f"{p} carries no recipe: give a PNG saved by `Result.save` or the command line, or a .json file.")
 
 Recipe.load = staticmethod(load_recipe)
 

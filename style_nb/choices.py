@@ -13,6 +13,7 @@ from fastcore.basics import listify, patch
 from .errors import BadValue, in_range, one_of
 from .pictures import fit_size, load_picture, open_picture
 from .gallery import sample, samples
+from .inputs import short_name
 from .learner import each_scale
 from .recipe import RECIPES, Recipe, named_recipe
 from .legs import EXTRAS, FIELDS, settings_of
@@ -44,7 +45,7 @@ def given(
     if isinstance(x, str) and x in sample_names():
         picture, name, code = sample(x), x, f'sample({x!r})'
     elif isinstance(x, (str, Path)):
-        picture, name, code = open_picture(x), Path(str(x)).name, repr(str(x))
+        picture, name, code = open_picture(x), short_name(x, name), repr(str(x))
     return name, Given(picture, code, tuple(load_picture(picture).shape[-2:]))
 
 # %% ../nbs/73_choices.ipynb #87c37e14

@@ -20,7 +20,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from fastcore.basics import patch
 from fastai.callback.hook import hook_outputs
-from .errors import BadValue, one_of
+from .errors import BadFile, BadValue, in_one_line, one_of
+from .files import from_text
 from .pictures import as_path, check_output, whole_file
 from .layers import PADDINGS, POOLINGS, AvgPool, Chain, L2Pool, MirrorConv, convolution
 from .vgg_files import (
@@ -203,7 +204,7 @@ def write_constants(
 ):                   # Constants written
     "Measure the constants of the `random` encoder and write them."
     consts = calibrate(random_weights(Encoder('random', ENCODERS['random']), seed), pictures)
-    save_file(consts, path, metadata={'seed': str(seed)})
+    with whole_file(path) as tmp: save_file(consts, tmp, metadata={'seed': str(seed)})
     return consts
 
 def _read(path):
@@ -223,9 +224,9 @@ def _random(shape, pooling, padding, weights=None):
         # not of the weights: the last bits of normal numbers are not the same on every machine
         enc.digest = weights_digest(consts | {'seed': torch.tensor([seed])})
     except Exception as e:
-        raise BadValue(
+        raise BadFile(
             f"{path} does not hold the constants of 'random' ({type(e).__name__}): "
-            "give a file of `write_constants`, or leave weights out.") from None
+            "give a file of `write_constants`, or leave weights out.") from e
     return enc
 
 # %% ../nbs/20_encoders.ipynb #368713cb
@@ -254,6 +255,28 @@ def save_encoder(
     return p
 
 # %% ../nbs/20_encoders.ipynb #7e5e8989
+def _is_plan(plan):
+    "Can it be the plan of an encoder, and of one that fits into a computer?"
+    def whole(values, most): return all(type(v) is int and 1 <= v <= most for v in values)
+    def finite(values, low): return len(values) == 3 and all(type(v) in (int, float) and low < v < 1e3 for v in values)
+    if not isinstance(plan, dict) or plan.keys() != {'widths', 'depths', 'mean', 'std'}: return False
+    if not all(isinstance(v, list) for v in plan.values()): return False
+    widths, depths = plan['widths'], plan['depths']
+    stages = 1 <= len(widths) == len(depths) <= 8 and whole(widths, 8192) and whole(depths, 32)
+    return stages and finite(plan['mean'], -1e3) and finite(plan['std'], 0)
+
+def _lacks(plan, state):
+    "The first tensor that is not as the plan says, or ''."
+    shapes, n = {}, 3
+    for layer in layer_names(plan['depths']):
+        if not layer.startswith('conv'): continue
+        width = plan['widths'][int(layer[4]) - 1]
+        shapes |= {f'{layer}.weight': (width, n, 3, 3), f'{layer}.bias': (width,)}
+        n = width
+    found = {name: tuple(t.shape) for name, t in state.items() if t.is_floating_point()}
+    return next((name for name in [*shapes, *found] if shapes.get(name) != found.get(name)), '')
+
+# %% ../nbs/20_encoders.ipynb #ec413b36
 def read_encoder(
     path,         # File written by `save_encoder`
     sha256='',    # Digest it must have; '' takes the one in the file
@@ -264,23 +287,28 @@ def read_encoder(
         raise WeightsNotFound(f"There is no weights file {p}: check the path, or leave `weights` out.")
     try:
         meta, state = _read(p)
-        plan = json.loads(meta['plan'])
-        card = json.loads(meta['card'])
+        plan, card = (from_text(meta[k], f'the {k} of an encoder') for k in ('plan', 'card'))
     except Exception as e:
-        raise BadValue(
+        raise BadFile(
             f"{p} is not the file of an encoder ({type(e).__name__}): "
-            "give a file written by `shrink` or `save_encoder`.") from None
+            "give a file written by `shrink` or `save_encoder`.") from e
     if weights_digest(state) != (sha256 or meta.get('sha256')):
-        raise BadValue(
+        raise BadFile(
             f"{p} is damaged: its numbers are not those that were written. "
             "Install the package again, or make the file again.")
+    if not _is_plan(plan) or not isinstance(card, dict):
+        raise BadFile(f"{p} holds the plan of no encoder: give a file written by `shrink` or `save_encoder`.")
+    lacks = _lacks(plan, state)
+    if lacks: raise BadFile(f"{p} does not fit its plan: see its {lacks}. Make the file again.")
+    sound = all(t.isfinite().all() for t in state.values())
+    if not sound: raise BadFile(f"{p} holds weights that are not finite: make the file again.")
     return state, plan, card
 
 # %% ../nbs/20_encoders.ipynb #7a52aee5
 def _load(enc, state, misfit):
     "Put weights into an encoder; where they do not go in, the message begins with `misfit`."
     try: enc.body.load_state_dict(state)
-    except RuntimeError as e: raise BadValue(f"{misfit}: {str(e).splitlines()[1].strip()}") from None
+    except RuntimeError as e: raise BadFile(f"{misfit}: {in_one_line(str(e).splitlines()[:2][-1])}") from e
 
 # %% ../nbs/20_encoders.ipynb #b8267e21
 def _packaged(name, shape, pooling, padding, weights=None):

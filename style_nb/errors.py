@@ -11,7 +11,7 @@ import math
 from numbers import Real
 
 # %% auto #0
-__all__ = ['StyleNBError', 'BadValue', 'BadType', 'BadFile', 'MissingPackage', 'one_of', 'in_range']
+__all__ = ['StyleNBError', 'BadValue', 'BadType', 'BadFile', 'MissingPackage', 'in_one_line', 'one_of', 'in_range']
 
 # %% ../nbs/00_errors.ipynb #c834ca59
 class StyleNBError(Exception): "Something that a user can mend; its text says what came, what is allowed, what to do."
@@ -24,6 +24,21 @@ class BadFile(BadValue, OSError): "A file that cannot be read or written."
 
 class MissingPackage(StyleNBError, ImportError): "A package that must be installed first."
 
+# %% ../nbs/00_errors.ipynb #85e54bbf
+def in_one_line(
+    text,           # Anything with a text
+    most:int=200,   # Characters at most
+)->str:             # Without line breaks and what cannot be printed
+    "A text for a message: one line, and not too long."
+    text = ' '.join(str(text).split())
+    text = ''.join(c if c.isprintable() else '?' for c in text)
+    return text if len(text) <= most else f'{text[:most - 1]}…'
+
+def _told(value):
+    "A value as a message tells it; Python prints no number of more than 4300 digits."
+    try: return in_one_line(repr(value), 80)
+    except ValueError: return 'too long to print'
+
 # %% ../nbs/00_errors.ipynb #1e325eca
 def one_of(
     name,             # What the user asked for
@@ -33,9 +48,9 @@ def one_of(
     "Return `name` if it is among `options`, else say what is."
     options = list(options)
     if isinstance(name, str) and name in options: return name
-    near = difflib.get_close_matches(str(name), options, 1)
+    near = difflib.get_close_matches(str(name)[:100], options, 1)
     hint = f" Did you mean {near[0]!r}?" if near else ''
-    raise BadValue(f"Unknown {what} {name!r}: choose one of {', '.join(map(str, options))}.{hint}")
+    raise BadValue(f"Unknown {what} {_told(name)}: choose one of {', '.join(map(str, options))}.{hint}")
 
 # %% ../nbs/00_errors.ipynb #4b6becef
 def in_range(
@@ -47,9 +62,11 @@ def in_range(
 ):                      # `value`, as int or float
     "Return `value` as a number between `low` and `high`, else say what is allowed."
     kind = 'a whole number' if whole else 'a number'
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise BadType(f"{what} is {value!r}, a {type(value).__name__}: give {kind}, at least {low}.")
     upto = '' if high == math.inf else f' and at most {high}'
-    if not low <= value <= high or math.isinf(value) or (whole and value != int(value)):
-        raise BadValue(f"{what} is {value!r}: give {kind}, at least {low}{upto}.")
-    return int(value) if whole else float(value)
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise BadType(f"{what} is {_told(value)}, a {type(value).__name__}: give {kind}, at least {low}.")
+    try: number = float(value)
+    except OverflowError: number = math.inf
+    if not low <= number <= high or math.isinf(number) or (whole and number != int(number)):
+        raise BadValue(f"{what} is {_told(value)}: give {kind}, at least {low}{upto}.")
+    return int(value) if whole else number

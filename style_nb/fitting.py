@@ -10,7 +10,8 @@ import hashlib, json, math, time
 from pathlib import Path
 import pandas as pd
 import torch
-from .errors import BadValue, in_range
+from .errors import BadFile, BadValue, in_range
+from .files import reason, whole_file
 from .pictures import as_path, check_output
 from fastcore.basics import patch
 from fastai.callback.core import Callback, CancelFitException, TrainEvalCallback
@@ -22,7 +23,7 @@ from tqdm.auto import tqdm
 import style_nb.learner  # noqa: F401, gives a Learner its `add_term`
 from .callbacks import Stop
 from .batches import Batches
-from .keeping import moved_to, read_state, write_state, writing
+from .keeping import moved_to, read_state, write_state
 # for those who import them from here:
 from .batches import SUFFIXES, Crops, loaders, pictures_digest, read_pictures, split_pictures
 
@@ -102,7 +103,7 @@ def after_batch(self:FitLog):
 # %% ../nbs/66_fitting.ipynb #b6e6b625
 def _give_up(learn, why):
     "End the fit, which then raises `why`; raised here, fastai would spread it over three lines."
-    learn.broken = why
+    learn.broken = why if isinstance(why, Exception) else BadValue(why)
     raise CancelFitException
 
 class Halt(Stop):
@@ -154,8 +155,8 @@ class Checkpoint(Callback):
         if time.perf_counter() - self.last < self.seconds: return
         try:
             self.write()
-        except ValueError as e:
-            _give_up(self.learn, str(e))
+        except BadFile as e:
+            _give_up(self.learn, e)
 
 # %% ../nbs/66_fitting.ipynb #f4d6d579
 @patch
@@ -168,7 +169,7 @@ def write(self:Checkpoint):
         memory=learn.opt.state_dict(),
         kept={name: cb.state_dict() for name, cb in _keepers(learn).items()},
     ), 'cpu'), self.path)
-    with writing(self.path.with_suffix('.csv')) as tmp: learn.fit_log.table.to_csv(tmp, index=False)
+    with whole_file(self.path.with_suffix('.csv')) as tmp: learn.fit_log.table.to_csv(tmp, index=False)
     self.last = time.perf_counter()
 
 # %% ../nbs/66_fitting.ipynb #684b7714
@@ -182,10 +183,13 @@ def read_checkpoint(
     needs = {'plan', 'rows', 'model', 'memory', 'kept'}
     state = read_state(path, 'a checkpoint', needs, "delete it to start anew, or give another path.")
     theirs = state['plan']
+    kinds = dict(plan=dict, rows=list, model=dict, memory=dict, kept=dict)
+    wrong = [name for name, kind in kinds.items() if not isinstance(state[name], kind)]
+    if wrong: raise BadFile(f"{path} is not a checkpoint, its {wrong[0]} is something else: delete it to start anew.")
     for k in plan | theirs:
         if k in plan and k in theirs and plan[k] == theirs[k]: continue
         other = f"another fit: its {k} is {theirs.get(k)!r}, not {plan.get(k)!r}"
-        raise BadValue(f"{path} is the checkpoint of {other}. Give the same, or delete it to start anew.")
+        raise BadFile(f"{path} is the checkpoint of {other}. Give the same, or delete it to start anew.")
     return state
 
 # %% ../nbs/66_fitting.ipynb #753be145
@@ -230,7 +234,14 @@ def _restore(learn, state):
     else: memory = to_device(memory, learn.dls.device)
     learn.opt.load_state_dict(memory)
     for name, cb in _keepers(learn).items(): cb.load_state_dict(state['kept'][name])
-    return state['rows']
+    return [dict(row, seconds=float(row['seconds'])) for row in state['rows']]
+
+def _restored(learn, path, plan):
+    "Go on with what is in a checkpoint, if it is there; its rows."
+    state = path and read_checkpoint(path, plan)
+    try: return _restore(learn, state)
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, IndexError) as e:
+        raise BadFile(f"{path} does not fit this fit: {reason(e)}. Delete it to start anew.") from e
 
 # %% ../nbs/66_fitting.ipynb #4cff0e40
 def _run(learn, log, checkpoints):
@@ -244,7 +255,7 @@ def _run(learn, log, checkpoints):
     with (torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng(cards), halt.on_interrupt(),
           learn.removed_cbs(idle), learn.added_cbs(cbs), log.bar):
         if learn.dls.train.n: learn.fit(1, log.lr)
-        if learn.broken: raise BadValue(learn.broken)
+        if learn.broken: raise learn.broken
         for checkpoint in checkpoints: checkpoint.write()
     learn.model.eval()
 
@@ -267,7 +278,7 @@ def fit(
     path = path and check_output(path, ('.checkpoint',))
     _prepare(learn)
     plan = _whole_plan(learn, plan or {}, steps=steps, lr=lr, warmup=warmup)
-    rows = _restore(learn, read_checkpoint(path, plan)) if path else []
+    rows = _restored(learn, path, plan)
     batches = learn.dls.train
     batches.first = len(rows)
     batches.n = steps - len(rows)

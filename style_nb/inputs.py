@@ -11,6 +11,7 @@ from itertools import zip_longest
 from pathlib import Path
 import torch
 from .errors import BadValue, one_of
+from .fetching import address_name, is_address
 from .pictures import MIN_SIDE, fit_size, load_picture, resize
 from .colour import match_colours
 from .encoders import Encoder
@@ -45,7 +46,8 @@ def short_name(
     x,            # What the user gave for a picture
     default:str,  # For what has no name of its own
 )->str:           # Never a folder
-    "What to call a picture."
+    "What to call a picture; of an address neither query nor password."
+    if is_address(x): return address_name(x)
     return Path(str(x)).name if isinstance(x, (str, Path)) else default
 
 # %% ../nbs/63_inputs.ipynb #9b50019e
@@ -54,7 +56,7 @@ def start_given(
 ):         # Its tensor, or `None` for a way to start
     "The picture to start from, if there is one."
     if isinstance(init, str) and init in STARTS: return None
-    named = isinstance(init, str) and not (Path(init).suffix or init.startswith('http'))
+    named = isinstance(init, str) and not (Path(init).suffix or is_address(init))
     if named: one_of(init, STARTS[:4], 'init')  # an unknown name: says which there are
     return load_picture(init)
 
@@ -137,7 +139,7 @@ def _mask_list(value):
     if value is None: return [], []
     if isinstance(value, dict) and 'sha256' not in value: return list(value), list(value.values())
     values = value if isinstance(value, (list, tuple)) else [value]
-    return [v['name'] if isinstance(v, dict) else short_name(v, '') for v in values], values
+    return [v.get('name', '') if isinstance(v, dict) else short_name(v, '') for v in values], values
 
 # %% ../nbs/63_inputs.ipynb #1d8e43fd
 def place_styles(

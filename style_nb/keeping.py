@@ -7,18 +7,17 @@ Docs: https://style-nb.github.io/style_nb/keeping.html.md"""
 # %% ../nbs/56_keeping.ipynb #61a0e003
 from __future__ import annotations
 import hashlib, json
-from contextlib import contextmanager
 from pathlib import Path
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
-from .errors import BadValue
-from .pictures import whole_file
+from .errors import BadFile
+from .files import from_text, reason, whole_file
 from .encoders import weights_digest
 
 # %% auto #0
-__all__ = ['STATE_SCHEMA', 'moved_to', 'writing', 'write_state', 'read_state']
+__all__ = ['STATE_SCHEMA', 'moved_to', 'write_state', 'read_state']
 
 # %% ../nbs/56_keeping.ipynb #61a0e006
 def moved_to(
@@ -34,17 +33,6 @@ def moved_to(
 
 # %% ../nbs/56_keeping.ipynb #61a0e009
 STATE_SCHEMA = 2
-
-@contextmanager
-def writing(
-    path,  # Where the file is to be
-):         # Yields a temporary path, as `whole_file` does
-    "A file that is written whole or not at all; that it cannot be is said in one line."
-    try:
-        with whole_file(path) as tmp: yield tmp
-    except (OSError, SafetensorError) as e:
-        why = getattr(e, 'strerror', None) or e
-        raise BadValue(f"{path} cannot be written: {why}. Make room or choose another folder.") from e
 
 def _digest(text, tensors):
     named = {f'{name} {tuple(t.shape)}': t.reshape(-1) for name, t in tensors.items()}
@@ -65,7 +53,7 @@ def write_state(
         tensors[name] = value.contiguous()
         return {'#tensor': name}
     text = json.dumps(dict(schema=STATE_SCHEMA, **state), default=aside)
-    with writing(path) as tmp: save_file(tensors, tmp, dict(text=text, sha256=_digest(text, tensors)))
+    with whole_file(path) as tmp: save_file(tensors, tmp, dict(text=text, sha256=_digest(text, tensors)))
     return path
 
 # %% ../nbs/56_keeping.ipynb #61a0e00d
@@ -83,10 +71,10 @@ def _first_schema(flat, prefix=''):
 def _tree(words, tensors):
     "What was written, or `None` when these are not the bytes that were written."
     text = words.get('text')
-    if text is None: return _first_schema(tensors | {k: json.loads(v) for k, v in words.items()})
-    if words['sha256'] != _digest(text, tensors): return None
+    if text is None: return _first_schema(tensors | {k: from_text(v) for k, v in words.items()})
+    if words.get('sha256') != _digest(text, tensors): return None
     def put_back(found): return tensors[found['#tensor']] if found.keys() == {'#tensor'} else found
-    return json.loads(text, object_hook=put_back)
+    return from_text(text, object_hook=put_back)
 
 # %% ../nbs/56_keeping.ipynb #61a0e00e
 def read_state(
@@ -100,12 +88,12 @@ def read_state(
         with open(path, 'rb'), safe_open(path, 'pt') as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}
             state = _tree(file.metadata() or {}, tensors)
+        newer = state is not None and state.pop('schema', 1) > STATE_SCHEMA
     except OSError as e:
-        raise BadValue(f"{path} cannot be read: {e.strerror}. Choose another path.") from None
+        raise BadFile(f"{path} cannot be read: {reason(e)}. Choose another path.") from e
     except Exception as e:
-        raise BadValue(f"{path} is not {what} ({type(e).__name__}): {advice}") from None
-    if state is None: raise BadValue(f"{path} is damaged, its bytes are not those that were written: {advice}")
-    if state.pop('schema', 1) > STATE_SCHEMA:
-        raise BadValue(f"{path} was written by a newer style_nb: upgrade with pip install -U style_nb.")
-    if not needs <= state.keys(): raise BadValue(f"{path} is not {what}: {advice}")
+        raise BadFile(f"{path} is not {what} ({type(e).__name__}): {advice}") from e
+    if state is None: raise BadFile(f"{path} is damaged, its bytes are not those that were written: {advice}")
+    if newer: raise BadFile(f"{path} was written by a newer style_nb: upgrade with pip install -U style_nb.")
+    if not needs <= state.keys(): raise BadFile(f"{path} is not {what}: {advice}")
     return state

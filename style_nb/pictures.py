@@ -6,24 +6,25 @@ Docs: https://style-nb.github.io/style_nb/pictures.html.md"""
 
 # %% ../nbs/00_pictures.ipynb #30da54d2
 from __future__ import annotations
-import difflib, http.client, io, math, os, urllib.request
-from contextlib import contextmanager
+import difflib, io, math, os
 from itertools import accumulate, zip_longest
 from pathlib import Path
-from uuid import uuid4
 import numpy as np, torch, torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from matplotlib.figure import Figure
 from fastcore.basics import listify
 from .errors import BadType, BadValue, in_range, one_of
+from .fetching import fetch, is_address, shown
+from .files import PICTURE_FORMATS, as_path, check_output, read_whole, whole_file
 
 # %% auto #0
-__all__ = ['MIN_SIDE', 'MAX_ASPECT', 'PICTURE_FORMATS', 'PictureNotFound', 'upright_rgb', 'as_path', 'open_picture', 'fit_size',
-           'resize', 'middle', 'load_picture', 'to_pil', 'check_output', 'whole_file', 'save_picture', 'Plate',
-           'show_pictures', 'contact_sheet', 'in_range', 'one_of']
+__all__ = ['MIN_SIDE', 'MAX_ASPECT', 'PictureNotFound', 'upright_rgb', 'open_picture', 'fit_size', 'resize', 'middle',
+           'load_picture', 'to_pil', 'save_picture', 'Plate', 'show_pictures', 'contact_sheet', 'in_range', 'one_of',
+           'PICTURE_FORMATS', 'as_path', 'check_output', 'whole_file']
 
 # %% ../nbs/00_pictures.ipynb #0e8fdf58
-_all_ = ['in_range', 'one_of']  # of the notebook on errors, at home here too
+_all_ = [  # of the notebooks on errors and files, at home here too
+    'in_range', 'one_of', 'PICTURE_FORMATS', 'as_path', 'check_output', 'whole_file']
 
 # %% ../nbs/00_pictures.ipynb #3a8a9543
 class PictureNotFound(BadValue, FileNotFoundError): "There is no such picture file."
@@ -54,39 +55,18 @@ def _eight_bits(im):
     if im.mode == 'F' and high <= 255: top = 1 if high <= 1 else 255
     return (np.clip(a/top, 0, 1)*255).round().astype(np.uint8)
 
-# %% ../nbs/00_pictures.ipynb #bdace15a
-def as_path(
-    path,    # Path or text; ~ is your home folder
-)->Path:     # The path, ~ resolved
-    "A path that the file system can be asked about."
-    try:
-        p = Path(path).expanduser()
-        p.exists()
-        return p
-    except (RuntimeError, OSError, ValueError) as e:
-        raise BadValue(
-            f"{str(path)[:80]!r} cannot be a path: {getattr(e, 'strerror', None) or e}. Check the path.") from None
-
 # %% ../nbs/00_pictures.ipynb #aa7920bb
-def _bytes_of(src, timeout=20):
+def _bytes_of(src):
     "The bytes behind a path, a web address or bytes, and a name for messages."
     if isinstance(src, (bytes, bytearray, memoryview)): return bytes(src), f'{len(src)} bytes of data'
-    if isinstance(src, str) and src.lower().startswith(('http://', 'https://')):
-        try:
-            req = urllib.request.Request(src, headers={'User-Agent': 'style_nb'})
-            with urllib.request.urlopen(req, timeout=timeout) as r: return r.read(), src
-        except (OSError, ValueError, http.client.HTTPException) as e:
-            raise BadValue(
-                f"Cannot fetch {src}: {e}. "
-                "Check the address, or download the picture and give its path.") from None
+    if is_address(src): return fetch(src), shown(src)
     p = as_path(src)
     if p.is_dir(): raise BadValue(f"{p} is a folder: give one picture file.")
     if not p.exists():
         near = difflib.get_close_matches(p.name, [o.name for o in p.parent.glob('*')], 1)
         raise PictureNotFound(
             f"There is no file {p}. " + (f"Did you mean {p.parent/near[0]}?" if near else "Check the path."))
-    try: return p.read_bytes(), str(p)
-    except OSError as e: raise BadValue(f"Cannot read {p}: {e.strerror}. Check its permissions.") from None
+    return read_whole(p), str(p)
 
 # %% ../nbs/00_pictures.ipynb #6b4a2296
 def open_picture(
@@ -217,40 +197,6 @@ def to_pil(
     if x.shape[:-2] != (3,):
         raise BadValue(f"The tensor has shape {tuple(x.shape)}: give (1, 3, H, W) or (3, H, W).")
     return Image.fromarray((x.clamp(0, 1)*255).round().byte().permute(1, 2, 0).numpy())
-
-# %% ../nbs/00_pictures.ipynb #21130a18
-PICTURE_FORMATS = ('.png', '.jpg', '.jpeg', '.webp', '.tif', '.tiff', '.bmp')
-
-def check_output(
-    path,                     # Where a file is to be written
-    formats=PICTURE_FORMATS,  # Allowed extensions, lower case with the dot
-)->Path:                      # `path`, when it can be written
-    "Say now, not after the work, if `path` cannot be written."
-    p = as_path(path)
-    one_of(p.suffix.lower(), formats, f'extension of {p.name!r}:')
-    if not p.parent.is_dir(): raise BadValue(f"The folder {p.parent} does not exist: create it first.")
-    if p.is_dir(): raise BadValue(f"{p} is a folder: give the name of a file.")
-    if not os.access(p.parent, os.W_OK) or (p.exists() and not os.access(p, os.W_OK)):
-        raise BadValue(f"{p} cannot be written: choose another folder or change its permissions.")
-    return p
-
-# %% ../nbs/00_pictures.ipynb #755a4b33
-@contextmanager
-def whole_file(
-    path,  # Where the file is to be
-):         # Yields a temporary path beside it, with the same extension
-    "Write a file whole or not at all: fill the temporary path, it is moved into place at the end."
-    p = Path(path)
-    tmp = p.with_name(f'.part-{uuid4().hex}{p.suffix}')
-    try: tmp.touch()
-    except OSError as e:
-        raise BadValue(f"{p} cannot be written: {e.strerror}. Choose another folder.") from None
-    mode = tmp.stat().st_mode  # that of any new file; some writers leave another
-    try:
-        yield tmp
-        tmp.chmod(mode)
-        tmp.replace(p)
-    finally: tmp.unlink(missing_ok=True)
 
 # %% ../nbs/00_pictures.ipynb #4fa94a67
 def save_picture(

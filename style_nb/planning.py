@@ -21,7 +21,7 @@ from .losses import blend_grams
 from .callbacks import PRECISIONS, best_precision, level_sizes, level_steps
 from .recipe import (
     Recipe, check_encoder, from_json, named_recipe, on_encoder, picture_ref, recipe_encoder, takes_settings)
-from .results import is_state, load_state
+from .results import check_state, is_state, load_state
 from style_nb.inputs import (
     check_same, check_styles, place_styles, prepare_style, read_masks, read_pictures_of, short_name, start_given,
     style_titles)
@@ -144,6 +144,7 @@ def _state_of(resume):
     if isinstance(resume, (str, Path)): state = load_state(resume)
     if not is_state(state):
         raise BadType(f"resume is a {type(resume).__name__}: give a Result, its state, or a .safetensors file of it.")
+    if not isinstance(resume, (str, Path)): check_state(state, 'what resume was given')
     if (from_json(state['recipe']).revert or {}).get('match'):
         raise BadValue("This picture was made by `revert`, which cannot go on: call it again with more steps.")
     return state

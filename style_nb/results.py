@@ -10,18 +10,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 import numpy as np
 import pandas as pd
+import torch
 from fastcore.basics import patch
 from PIL import Image
-from .errors import BadValue
-from .pictures import Plate, PictureNotFound, as_path, check_output, save_picture, show_pictures, whole_file
+from .errors import BadFile, BadValue
+from .files import whole_file
+from .pictures import Plate, PictureNotFound, as_path, check_output, save_picture, show_pictures
 from .learner import StartLoss, StepCallback
 from .callbacks import Average, History
 from .views import draw_curves
-from .recipe import Recipe, png_info, to_json
+from .recipe import Recipe, from_json, png_info, to_json
 from .keeping import moved_to, read_state, write_state
 
 # %% auto #0
-__all__ = ['MARKS', 'run_state', 'is_state', 'save_state', 'load_state', 'Resume', 'Result', 'plot_losses', 'animate', 'moved_to']
+__all__ = ['MARKS', 'run_state', 'is_state', 'save_state', 'check_state', 'load_state', 'Resume', 'Result', 'plot_losses',
+           'animate', 'moved_to']
 
 # %% ../nbs/62_results.ipynb #baee165d
 def run_state(
@@ -55,15 +58,64 @@ def save_state(
     return write_state(state, check_output(path, ('.safetensors',)))
 
 # %% ../nbs/62_results.ipynb #9210f64c
+_MEMORIES = (  # what each optimiser remembers at least: `LBFGS`, Adam, L-BFGS with a line search
+    dict.fromkeys('gdWMpq', torch.Tensor) | dict.fromkeys(('dd', 'begin', 'radius'), float) | dict(rows=list),
+    dict(step=torch.Tensor, exp_avg=torch.Tensor, exp_avg_sq=torch.Tensor),
+    dict(d=torch.Tensor, t=(int, float, torch.Tensor), old_dirs=list, old_stps=list,
+         prev_flat_grad=torch.Tensor, n_iter=int))
+
+def _is_memory(opt, n):
+    "Can it be what an optimiser remembers of `n` numbers?"
+    if not isinstance(opt, dict): return False
+    kinds = [m for m in _MEMORIES if all(isinstance(opt.get(k), kind) for k, kind in m.items())]
+    if not kinds: return not opt
+    like = [opt[k].numel() == n for k in ('g', 'd', 'exp_avg', 'exp_avg_sq', 'prev_flat_grad') if k in opt]
+    if not all(like) or 'W' not in opt: return all(like)
+    places = len(opt['W'])
+    rows = all(isinstance(i, int) and 0 <= 2*i < places - 1 for i in opt['rows'])
+    return rows and opt['W'].shape == (places, n) and opt['M'].shape == (places, places) and (
+        opt['p'].shape == opt['q'].shape and opt['p'].ndim == 1 and len(opt['p']) <= places)
+
+# %% ../nbs/62_results.ipynb #1360aeab
+def _is_picture(x):
+    "Can it be a canvas?"
+    fits = isinstance(x, torch.Tensor) and x.is_floating_point() and x.ndim == 4 and x.shape[:2] == (1, 3)
+    return fits and bool(x.isfinite().all())
+
+def _is_average(average, shape):
+    if not isinstance(average, dict) or not isinstance(average.get('weight'), float): return False
+    return average['weight'] > 0 and _is_picture(average.get('total')) and average['total'].shape == shape
+
+def check_state(
+    state:dict,  # With the keys of a state
+    whose:str,   # A name for it, for the message
+)->dict:         # The same
+    "A state in its form; a stranger's file may hold anything."
+    canvas, step = state['canvas'], state['step']
+    sound = dict(
+        canvas=_is_picture(canvas),
+        step=type(step) is int and step >= 0,
+        recipe=isinstance(state['recipe'], str),
+        start=state.get('start') is None or _is_picture(state['start']))
+    if sound['canvas']:
+        sound['opt'] = _is_memory(state.get('opt', {}), canvas.numel())
+        sound['average'] = state.get('average') is None or _is_average(state['average'], canvas.shape)
+    wrong = [name for name, good in sound.items() if not good]
+    if wrong: raise BadFile(f"{whose} is not the state of a run, its {wrong[0]} is something else: start a new run.")
+    try: from_json(state['recipe'])
+    except BadValue as e: raise BadFile(f"{whose}: {e}") from e
+    return state
+
+# %% ../nbs/62_results.ipynb #c1f731be
 def load_state(
     path,       # File written by `save_state`
 )->dict:        # The state
     "Read the state of a run."
     p = as_path(path)
     if not p.is_file(): raise PictureNotFound(f"There is no file {p}. Check the path.")
-    return read_state(
+    return check_state(read_state(
         p, 'the state of a run', _NEEDS, "give a .safetensors file written by `Result.save_state`. "
-        "A PNG alone cannot be continued exactly; use it as `init`.")
+        "A PNG alone cannot be continued exactly; use it as `init`."), p)
 
 # %% ../nbs/62_results.ipynb #b2d5ac11
 class Resume(StepCallback):
@@ -172,6 +224,14 @@ def _write_film(pictures, path, fps):
     import imageio.v2 as imageio  # starts slowly, and only films need it
     with imageio.get_writer(path, fps=fps, codec='libx264', quality=8, macro_block_size=2) as out:
         for im in pictures: out.append_data(np.asarray(im))
+    found = _frames_in(path)
+    if found != len(pictures): raise OSError(f'its film has {found} of {len(pictures)} frames')
+
+def _frames_in(film):
+    "How many frames a film has; its coder is another program, whose failure nobody hears."
+    from imageio_ffmpeg import count_frames_and_secs
+    try: return count_frames_and_secs(str(film))[0]
+    except (RuntimeError, OSError): return 0
 
 # %% ../nbs/62_results.ipynb #62c0e006
 @patch

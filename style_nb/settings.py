@@ -6,12 +6,12 @@ Docs: https://style-nb.github.io/style_nb/settings.html.md"""
 
 # %% ../nbs/58_settings.ipynb #58a0e003
 from __future__ import annotations
-import math, re
+import base64, math, os, re
 from dataclasses import dataclass, field, fields
 import pandas as pd
 from fastcore.docments import docments
 from fastcore.meta import delegates
-from .errors import BadType, BadValue, in_range, one_of
+from .errors import BadType, BadValue, in_one_line, in_range, one_of
 from .pictures import MAX_ASPECT, MIN_SIDE
 from .colour import COLOURS, COLOUR_METHODS
 from .encoders import ENCODERS, INPUTS, PADDINGS, POOLINGS, layer_names
@@ -23,9 +23,9 @@ from .blends import STYLE_MIXES
 from .callbacks import PRECISIONS, check_move
 
 # %% auto #0
-__all__ = ['OPTIMIZERS', 'STARTS', 'CLAMPS', 'FIRST_TEXNET', 'Number', 'Choice', 'Switch', 'Layers', 'Words', 'Digest',
-           'Reference', 'MaskReference', 'Moves', 'setting', 'note', 'Recipe', 'takes_settings', 'recipe_table',
-           'rule_of']
+__all__ = ['OPTIMIZERS', 'STARTS', 'CLAMPS', 'FIRST_TEXNET', 'Number', 'Choice', 'Switch', 'Layers', 'Words', 'Arguments',
+           'Digest', 'MaskReference', 'Reference', 'Moves', 'setting', 'note', 'Recipe', 'takes_settings',
+           'recipe_table', 'rule_of']
 
 # %% ../nbs/58_settings.ipynb #58a0e005
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Number:
         def one(v): return in_range(v, name, self.low, self.high, self.whole)
         if self.many and isinstance(value, (list, tuple, range)): return [one(v) for v in value]
         if self.many == 'list':
-            raise BadType(f"{name} is {value!r}: give a list of numbers, {self.allowed}.")
+            raise BadType(f"{name} is {in_one_line(repr(value), 80)}: give a list of numbers, {self.allowed}.")
         return one(value)
 
     @property
@@ -64,7 +64,9 @@ class Choice:
 class Switch:
     "On or off."
     allowed = 'True or False'
-    def check(self, value, name): return bool(value)
+    def check(self, value, name):
+        if value in (0, 1): return bool(value)
+        raise BadType(f"{name} is {in_one_line(repr(value), 80)}: give True or False.")
 
 class Layers:
     "Weights of layers."
@@ -72,9 +74,18 @@ class Layers:
     def check(self, value, name): return check_weights(value, name)
 
 class Words:
-    "Any text."
+    "Any text, or a path."
     allowed = 'text'
-    def check(self, value, name): return value
+    def check(self, value, name):
+        if isinstance(value, (str, os.PathLike)): return value
+        raise BadType(f"{name} is {in_one_line(repr(value), 80)}, a {type(value).__name__}: give text.")
+
+class Arguments:
+    "What a function was called with."
+    allowed = '{name: value}'
+    def check(self, value, name):
+        if isinstance(value, dict): return value
+        raise BadType(f"{name} of a recipe is a {type(value).__name__}: give a dict, or None.")
 
 # %% ../nbs/58_settings.ipynb #5a498f37
 class Digest:
@@ -86,23 +97,39 @@ class Digest:
         raise BadValue(f"{name} is {value!r}: "
                          "give the 64 digits of `Encoder.digest`, or '' for any weights.")
 
-class Reference(Words):
-    "What stands for a picture."
-    allowed = 'what `picture_ref` gives'
-
 # %% ../nbs/58_settings.ipynb #54dca062
+def _each(value):
+    "What may be one thing or a list of them, as a list."
+    return value if isinstance(value, (list, tuple)) else [value]
+
+def _is_reference(ref):
+    "A dict with the hash of pixels, and a name and other things of the right kind where they are there."
+    if not isinstance(ref, dict) or not isinstance(ref.get('sha256'), str): return False
+    if not isinstance(ref.get('name', ''), str) or not isinstance(ref.get('png', ''), str): return False
+    try: return base64.b64decode(ref.get('png', '')) is not None
+    except ValueError: return False
+
 class MaskReference:
     "What stands for a mask, or for each of several."
     allowed = 'what `mask_ref` gives'
 
     def check(self, value, name):
-        masks = value if isinstance(value, (list, tuple)) else [value]
-        for mask in masks:
-            if mask is None or isinstance(mask, dict) and 'sha256' in mask: continue
-            raise BadType(f"{name} of a recipe holds a {type(mask).__name__}: "
-                            "a recipe has references to masks; give masks to stylize, "
-                            "or what `mask_ref` gives.")
+        for mask in _each(value):
+            if mask is None or _is_reference(mask): continue
+            raise BadType(f"{name} of a recipe holds a {type(mask).__name__} that is no reference to a mask: "
+                            "give masks to stylize, or what `mask_ref` gives.")
         return value
+
+# %% ../nbs/58_settings.ipynb #283c299f
+class Reference:
+    "What stands for a picture, or for each of several."
+    allowed = 'what `picture_ref` gives'
+
+    def check(self, value, name):
+        wrong = [ref for ref in _each(value) if not _is_reference(ref)]
+        if not wrong: return value
+        raise BadType(f"{name} of a recipe holds a {type(wrong[0]).__name__} that is no reference to a picture: "
+                        "give what `picture_ref` gives.")
 
 # %% ../nbs/58_settings.ipynb #58a0e00c
 class Moves:
@@ -112,7 +139,7 @@ class Moves:
     def check(self, value, name):
         lists = list, tuple
         if not isinstance(value, lists) or not all(isinstance(m, lists) and len(m) == 3 for m in value):
-            raise BadType(f"{name} is {value!r}: give a list of (step, field, value).")
+            raise BadType(f"{name} is {in_one_line(repr(value), 80)}: give a list of (step, field, value).")
         for step, moved, to in value:
             in_range(step, f'step in {name}', whole=True)
             check_move(moved, to)
@@ -239,7 +266,7 @@ class Recipe:
     content: dict = note(None, Reference())  # The content picture
     styles: list = note(None, Reference())  # The style pictures
     start: dict = note(None, Reference())  # The start, when it was a picture
-    revert: dict = note(None)  # Arguments of `revert`, when it made the picture
+    revert: dict = note(None, Arguments())  # Arguments of `revert`, when it made the picture
     # Several styles: the mean of their statistics, or the style between them
     style_mix: str = setting('mean', Choice(STYLE_MIXES))
     noise: str = setting('uniform', Choice(NOISES))  # Kind of noise in a start

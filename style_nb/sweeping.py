@@ -15,10 +15,11 @@ from joblib.externals.loky import get_reusable_executor
 from PIL import Image
 from fastcore.basics import chunked, listify, patch
 from fastcore.meta import delegates
-from fastcore.xtras import mkdir
 from tqdm.auto import tqdm
-from .errors import BadType, BadValue, in_range, one_of
-from .pictures import Plate, as_path, contact_sheet, load_picture, open_picture, save_picture
+from .errors import BadFile, BadType, BadValue, in_range, one_of
+from .fetching import address_name, is_address
+from .files import made_folder, tidy
+from .pictures import Plate, contact_sheet, load_picture, open_picture, save_picture
 from .encoders import ENCODERS
 from .carrying import png_info, png_note
 from .recipe import Recipe, named_recipe
@@ -111,16 +112,28 @@ def plan_sweep(
 # %% ../nbs/74_sweeping.ipynb #0d452900
 NOTE = 'style_nb.run'
 
+def _pixels(im): return hashlib.sha256(im.tobytes()).hexdigest()
+
 def _note(result):
-    "Time and losses of a run, as they are kept with its picture."
+    "Time and losses of a run, as they are kept with its picture, and the digest of its pixels."
     losses = result.history.loss.tolist()
     return dict(
         seconds=round(max(result.history.seconds, default=0.), 3),
         loss=losses[-1] if losses else None,
         stopped=result.stopped,
-        losses=[float(f'{loss:.4g}') for loss in losses])
+        losses=[float(f'{loss:.4g}') for loss in losses],
+        pixels=_pixels(result.image))
 
-def _fill(item, stopped, **found): vars(item).update(found, error=stopped)
+def _is_note(note):
+    "Is it what `_note` gave? Version 0.1.0 kept no digest."
+    def numbers(values): return all(type(v) in (int, float) for v in values)
+    return (isinstance(note, dict) and numbers([note.get('seconds')])
+            and isinstance(note.get('stopped'), str) and isinstance(note.get('losses'), list)
+            and numbers(note['losses']) and (note.get('loss') is None or numbers([note['loss']])))
+
+def _fill(item, image, recipe, note):
+    told = {name: note[name] for name in ('seconds', 'loss', 'losses')}
+    vars(item).update(told, image=image, recipe=recipe, error=note['stopped'])
 
 # %% ../nbs/74_sweeping.ipynb #e2109559
 def _by_these_weights(r):
@@ -133,14 +146,16 @@ def read_item(
     item:Item,    # An item
     folder:Path,  # Where its file may be
 )->bool:          # Was it there?
-    "Fill an item from its file."
+    "Fill an item from its file; what is damaged is painted again."
     for path in folder.glob(f'*-{item.key}.png'):
         with suppress(ValueError, OSError, KeyError):
             recipe = Recipe.load(path)
             note = png_note(path, NOTE)
-            if note and _by_these_weights(recipe):
-                _fill(item, image=open_picture(path), recipe=recipe, **note)
-                return True
+            if not _is_note(note) or not _by_these_weights(recipe): continue
+            image = open_picture(path)
+            if note.get('pixels') not in (None, _pixels(image)): continue
+            _fill(item, image, recipe, note)
+            return True
     return False
 
 # %% ../nbs/74_sweeping.ipynb #d7ab0569
@@ -156,10 +171,12 @@ def paint_item(
         result = stylize(content, styles or None, shared=shared, progress=False, **settings)
         if result.stopped == Stopped.BY_HAND: raise KeyboardInterrupt
         note = _note(result)
-        _fill(item, image=result.image, recipe=result.recipe, **note)
-        if folder:
-            save_picture(result.image, folder/item.filename, pnginfo=png_info(result.recipe, {NOTE: note}))
-    except Exception as e: item.error = f'{type(e).__name__}: {e}'
+        _fill(item, result.image, result.recipe, note)
+    except Exception as e:
+        item.error = f'{type(e).__name__}: {e}'
+        return item
+    # what cannot be kept ends the sweep: the next would not be kept either
+    if folder: save_picture(result.image, folder/item.filename, pnginfo=png_info(result.recipe, {NOTE: note}))
     return item
 
 # %% ../nbs/74_sweeping.ipynb #c7797da4
@@ -206,6 +223,7 @@ def sheet(self:Sweep,
 
 # %% ../nbs/74_sweeping.ipynb #9d9c5a2e
 def _name(picture, default):
+    if is_address(picture): picture = address_name(picture)
     if isinstance(picture, (str, Path)): return Path(picture).stem
     return getattr(picture, 'name', None) or default
 
@@ -264,7 +282,7 @@ def sweep(
     "Paint every pair of pictures with every combination of settings."
     plan = _planned(content, style, grid, settings)
     workers = in_range(workers, 'workers', 1, whole=True)
-    if folder is not None: folder = mkdir(as_path(folder), exist_ok=True, parents=True)
+    if folder is not None: tidy(folder := made_folder(folder))
     items = {item.key: item for item, *_ in plan}  # the same twice is painted once
     todo = [job for job in plan if job[0] is items[job[0].key] and not (folder and read_item(job[0], folder))]
     painted = tqdm(
@@ -276,6 +294,8 @@ def sweep(
             if item.error: tqdm.write(repr(item))
     except KeyboardInterrupt:
         tqdm.write(Stopped.BY_HAND + ('; run it again to go on' if folder else ''))
+    except BadFile as e:
+        raise BadFile(f'{e} Then run the sweep again to go on.') from e
     return Sweep([items[item.key] for item, *_ in plan])
 
 # %% ../nbs/74_sweeping.ipynb #b24f19d8

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from safetensors import safe_open
 from safetensors.torch import load_file
-from .errors import BadValue
+from .errors import BadFile, BadValue
 from .pictures import as_path
 
 # %% auto #0
@@ -158,10 +158,13 @@ def _fetch(name):
 # %% ../nbs/19_vgg_files.ipynb #cb4e5b33
 def _tensors(sd):
     "The tensors of a state dict, out of whatever it is wrapped in."
+    for _ in range(5):
+        inside = [sd[w] for w in ('state_dict', 'model_state_dict', 'model') if isinstance(sd, dict) and w in sd]
+        inside = [o for o in inside if isinstance(o, dict)]
+        if not inside: break
+        sd = inside[0]
     if not isinstance(sd, dict): return {}
-    for wrapper in ('state_dict', 'model_state_dict', 'model'):
-        if isinstance(sd.get(wrapper), dict): return _tensors(sd[wrapper])
-    return {k: v for k, v in sd.items() if isinstance(v, torch.Tensor)}
+    return {k: v for k, v in sd.items() if isinstance(k, str) and isinstance(v, torch.Tensor)}
 
 # %% ../nbs/19_vgg_files.ipynb #8b709108
 _SCHEMES = ('{layer}.{kind}', 'features.{number}.{kind}', '{number}.{kind}')  # Gatys', torchvision's, bare
@@ -201,7 +204,10 @@ def vgg_state(
         raise BadValue(
             f"{what} is a {_titled(fits)}, not a {_titled(name)}: say encoder {fits!r} for this file, "
             f"or give {name!r} another one.")
-    return {ours: sd[t].float() for ours, t in theirs[name].items()}
+    state = {ours: sd[t] for ours, t in theirs[name].items()}
+    wrong = [ours for ours, t in state.items() if t.numel() > 512*512*9 or t.layout != torch.strided]
+    if wrong: raise BadFile(f"{what} does not fit {name}: {theirs[name][wrong[0]]} is {tuple(state[wrong[0]].shape)}.")
+    return {ours: t.float() for ours, t in state.items()}
 
 # %% ../nbs/19_vgg_files.ipynb #c64e81f2
 INPUTS = ('auto', 'torchvision', 'caffe', 'caffe-rgb')

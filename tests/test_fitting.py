@@ -267,8 +267,8 @@ def again(pictures, path, steps=3, learn=None, weight=2., **kw):
     return fit(learn or learner(pictures), steps, path, progress=False, plan=dict(weight=weight), **kw)
 
 def test_another_plan_is_refused(pictures, written, refused):
-    before = written.read_bytes()
     assert len(again(pictures, written)) == 3
+    before = written.read_bytes()
     advice = 'another fit', 'delete it'
     refused(lambda: again(pictures, written, 4), 'its steps is 3, not 4', *advice)
     refused(lambda: again(pictures, written, lr=.5), 'its lr is 0.02, not 0.5', *advice)
@@ -282,7 +282,7 @@ def test_another_plan_is_refused(pictures, written, refused):
     other = Learner(loaders(Crops(pictures, 4, 16)), nn.Conv2d(3, 3, 1), loss_func=no_loss, lr=.02, wd=.05,
         cbs=[Darker()])
     refused(lambda: again(pictures, written, learn=other), 'its model', *advice)
-    assert written.read_bytes()[:100] == before[:100]
+    assert written.read_bytes() == before
 
 def test_every_flipped_bit_is_noticed(written, tmp_path, refused):
     data, path = written.read_bytes(), tmp_path/'x.checkpoint'

@@ -43,8 +43,8 @@ def test_a_home_that_is_not_there(refused): refused(lambda: load_picture('~no_su
 def test_unreadable_file(tmp_path, monkeypatch, refused):
     p = tmp_path/'a.png'
     Image.new('RGB', (8, 8)).save(p)
-    def no(self): raise PermissionError(13, 'Permission denied')
-    monkeypatch.setattr(type(p), 'read_bytes', no)
+    def no(*_): raise PermissionError(13, 'Permission denied')
+    monkeypatch.setattr('style_nb.files.open', no, raising=False)
     refused(lambda: load_picture(p), str(p), 'Permission denied', 'Check its permissions')
 
 half = np.full((8, 8, 3), .5)
