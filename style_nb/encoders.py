@@ -250,9 +250,14 @@ def save_encoder(
     p = check_output(path, ('.safetensors',))
     state = {k: v.detach().cpu().half().contiguous() for k, v in enc.body.state_dict().items()}
     plan = {k: getattr(enc.shape, k) for k in ('widths', 'depths', 'mean', 'std')}
-    meta = dict(plan=json.dumps(plan), card=json.dumps(card), sha256=weights_digest(state))
+    meta = dict(plan=json.dumps(plan), card=json.dumps(card))
+    meta |= dict(told=_told(meta), sha256=weights_digest(state))
     with whole_file(p) as tmp: save_file(state, tmp, metadata=meta)
     return p
+
+def _told(meta):
+    "Digest of plan and card."
+    return hashlib.sha256(f"{meta.get('plan')} {meta.get('card')}".encode()).hexdigest()
 
 # %% ../nbs/20_encoders.ipynb #7e5e8989
 def _is_plan(plan):
@@ -292,7 +297,8 @@ def read_encoder(
         raise BadFile(
             f"{p} is not the file of an encoder ({type(e).__name__}): "
             "give a file written by `shrink` or `save_encoder`.") from e
-    if weights_digest(state) != (sha256 or meta.get('sha256')):
+    whole = meta.get('told', _told(meta)) == _told(meta)  # files of version 0.1.0 have none
+    if not whole or weights_digest(state) != (sha256 or meta.get('sha256')):
         raise BadFile(
             f"{p} is damaged: its numbers are not those that were written. "
             "Install the package again, or make the file again.")
@@ -314,7 +320,10 @@ def _load(enc, state, misfit):
 def _packaged(name, shape, pooling, padding, weights=None):
     "An encoder whose file is in the package, or another file of that form."
     state, plan, card = read_encoder(weights or DATA/f'{name}.safetensors', '' if weights else shape.sha256)
-    enc = Encoder(name, replace(shape, **{k: tuple(v) for k, v in plan.items()}), pooling, padding)
+    planned = replace(shape, **{k: tuple(v) for k, v in plan.items()})
+    if not weights and planned != shape:
+        raise BadFile(f"The plan of {name} in the package is damaged: install the package again.")
+    enc = Encoder(name, planned, pooling, padding)
     _load(enc, state, f"{weights or name} does not fit its plan")
     enc.digest = weights_digest(state) if weights else shape.sha256
     return enc

@@ -242,7 +242,10 @@ def _proportions(r, content, styles):
 # %% ../nbs/64_planning.ipynb #115b942d
 def _check_state(state, r):
     "Can a run in this state go on with this recipe?"
-    check_same(from_json(state['recipe']), r)
+    before = from_json(state['recipe'])
+    check_same(before, r)
+    if (before.optimizer, max(before.history, r.history)) != (r.optimizer, r.history):
+        raise BadValue(f"This run began with optimizer={before.optimizer!r}, history={before.history}: give the same.")
     if state['step'] >= r.steps:
         raise BadValue(
             f"This run has done all its {r.steps} steps: "

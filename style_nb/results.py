@@ -58,23 +58,36 @@ def save_state(
     return write_state(state, check_output(path, ('.safetensors',)))
 
 # %% ../nbs/62_results.ipynb #9210f64c
-_MEMORIES = (  # what each optimiser remembers at least: `LBFGS`, Adam, L-BFGS with a line search
-    dict.fromkeys('gdWMpq', torch.Tensor) | dict.fromkeys(('dd', 'begin', 'radius'), float) | dict(rows=list),
-    dict(step=torch.Tensor, exp_avg=torch.Tensor, exp_avg_sq=torch.Tensor),
-    dict(d=torch.Tensor, t=(int, float, torch.Tensor), old_dirs=list, old_stps=list,
-         prev_flat_grad=torch.Tensor, n_iter=int))
+_MEMORIES = dict(  # what each optimiser remembers at least
+    lbfgs=dict.fromkeys('gdWMpq', torch.Tensor) | dict.fromkeys(('dd', 'begin', 'radius'), float) | dict(rows=list),
+    wolfe=dict(d=torch.Tensor, t=(int, float, torch.Tensor), old_dirs=list, old_stps=list, ro=list,
+               prev_flat_grad=torch.Tensor, prev_loss=(int, float), n_iter=int, func_evals=int),
+    adam=dict(step=torch.Tensor, exp_avg=torch.Tensor, exp_avg_sq=torch.Tensor))
 
-def _is_memory(opt, n):
-    "Can it be what an optimiser remembers of `n` numbers?"
+def _fits_lbfgs(opt, n, history):
+    "Has the memory of `LBFGS` the shapes it would have given it?"
+    places, p, rows = 2*history + 2, opt['p'], opt['rows']
+    if opt['W'].shape != (places, n) or opt['M'].shape != (places, places): return False
+    if p.ndim != 1 or opt['q'].shape != p.shape or len(p) > places or len(rows) > history: return False
+    return all(type(i) is int and 0 <= i < len(p)//2 for i in rows) and len({*rows}) == len(rows)
+
+def _fits_wolfe(opt):
+    "Do the lists of torch's L-BFGS belong together?"
+    lengths = {len(opt[name]) for name in ('old_dirs', 'old_stps', 'ro')}
+    return len(lengths) == 1 and len(opt.get('al', opt['ro'])) >= len(opt['ro'])
+
+def _is_memory(opt, n, recipe):
+    "Can it be what a recipe's optimiser remembers of `n` numbers?"
+    kind = 'wolfe' if recipe.line_search and recipe.optimizer == 'lbfgs' else recipe.optimizer
     if not isinstance(opt, dict): return False
-    kinds = [m for m in _MEMORIES if all(isinstance(opt.get(k), kind) for k, kind in m.items())]
-    if not kinds: return not opt
-    like = [opt[k].numel() == n for k in ('g', 'd', 'exp_avg', 'exp_avg_sq', 'prev_flat_grad') if k in opt]
-    if not all(like) or 'W' not in opt: return all(like)
-    places = len(opt['W'])
-    rows = all(isinstance(i, int) and 0 <= 2*i < places - 1 for i in opt['rows'])
-    return rows and opt['W'].shape == (places, n) and opt['M'].shape == (places, places) and (
-        opt['p'].shape == opt['q'].shape and opt['p'].ndim == 1 and len(opt['p']) <= places)
+    if not all(isinstance(opt.get(name), what) for name, what in _MEMORIES[kind].items()): return not opt
+    tensors = [v for v in opt.values() if isinstance(v, torch.Tensor)]
+    if not all(v.is_floating_point() and v.isfinite().all() for v in tensors): return False
+    whole = [opt[k].numel() for k in ('g', 'd', 'exp_avg', 'exp_avg_sq', 'prev_flat_grad') if k in opt]
+    lists = [opt[k] for k in ('old_dirs', 'old_stps') if k in opt]
+    whole += [v.numel() if isinstance(v, torch.Tensor) else 0 for values in lists for v in values]
+    if set(whole) != {n}: return False
+    return kind == 'adam' or (_fits_wolfe(opt) if kind == 'wolfe' else _fits_lbfgs(opt, n, recipe.history))
 
 # %% ../nbs/62_results.ipynb #1360aeab
 def _is_picture(x):
@@ -82,28 +95,28 @@ def _is_picture(x):
     fits = isinstance(x, torch.Tensor) and x.is_floating_point() and x.ndim == 4 and x.shape[:2] == (1, 3)
     return fits and bool(x.isfinite().all())
 
-def _is_average(average, shape):
+def _is_average(average, canvas):
     if not isinstance(average, dict) or not isinstance(average.get('weight'), float): return False
-    return average['weight'] > 0 and _is_picture(average.get('total')) and average['total'].shape == shape
+    total = average.get('total')
+    fits = _is_picture(total) and total.shape == canvas.shape and total.dtype == canvas.dtype
+    return fits and average['weight'] > 0
 
 def check_state(
     state:dict,  # With the keys of a state
     whose:str,   # A name for it, for the message
 )->dict:         # The same
     "A state in its form; a stranger's file may hold anything."
-    canvas, step = state['canvas'], state['step']
-    sound = dict(
-        canvas=_is_picture(canvas),
-        step=type(step) is int and step >= 0,
-        recipe=isinstance(state['recipe'], str),
-        start=state.get('start') is None or _is_picture(state['start']))
-    if sound['canvas']:
-        sound['opt'] = _is_memory(state.get('opt', {}), canvas.numel())
-        sound['average'] = state.get('average') is None or _is_average(state['average'], canvas.shape)
-    wrong = [name for name, good in sound.items() if not good]
-    if wrong: raise BadFile(f"{whose} is not the state of a run, its {wrong[0]} is something else: start a new run.")
-    try: from_json(state['recipe'])
+    def refuse(part):
+        raise BadFile(f"{whose} is not the state of a run, its {part} is something else: start a new run.")
+    canvas, step, average = state['canvas'], state['step'], state.get('average')
+    if not _is_picture(canvas): refuse('canvas')
+    if type(step) is not int or step < 0: refuse('step')
+    if state.get('start') is not None and not _is_picture(state['start']): refuse('start')
+    if average is not None and not _is_average(average, canvas): refuse('average')
+    if not isinstance(state['recipe'], str): refuse('recipe')
+    try: recipe = from_json(state['recipe'])
     except BadValue as e: raise BadFile(f"{whose}: {e}") from e
+    if not _is_memory(state.get('opt', {}), canvas.numel(), recipe): refuse('opt')
     return state
 
 # %% ../nbs/62_results.ipynb #c1f731be
@@ -222,7 +235,8 @@ def animate(
 
 def _write_film(pictures, path, fps):
     import imageio.v2 as imageio  # starts slowly, and only films need it
-    with imageio.get_writer(path, fps=fps, codec='libx264', quality=8, macro_block_size=2) as out:
+    how = dict(codec='libx264', quality=8, macro_block_size=2, ffmpeg_log_level='quiet')
+    with imageio.get_writer(path, fps=fps, **how) as out:
         for im in pictures: out.append_data(np.asarray(im))
     found = _frames_in(path)
     if found != len(pictures): raise OSError(f'its film has {found} of {len(pictures)} frames')
