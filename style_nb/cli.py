@@ -7,16 +7,25 @@ Docs: https://style-nb.github.io/style_nb/cli.html.md"""
 # %% ../nbs/90_cli.ipynb #a234b011
 from __future__ import annotations
 import argparse
+import os
+import signal
+import socket
 import sys
+import threading
+from contextlib import contextmanager, suppress
+from . import __version__
+from .errors import StyleNBError
+from .repainting import run_stylize, stylize_words
+from .streams import FIGURES
 from .tasks import *
 from .words import recipe_of, recipe_words
 
 # %% auto #0
-__all__ = ['TASKS', 'Parser', 'build_parser', 'main', 'FIGURES', 'recipe_words', 'recipe_of', 'stylize_words', 'run_stylize',
-           'recolour_words', 'run_recolour', 'shrink_words', 'run_shrink', 'palette_words', 'run_palette', 'tile_words',
-           'run_tile', 'revert_words', 'ablate_words', 'run_revert', 'run_ablate', 'rank_words', 'run_rank',
-           'contrast_words', 'run_contrast', 'matrix_words', 'run_matrix', 'list_encoders', 'list_recipes',
-           'list_samples', 'demo_words', 'run_demo']
+__all__ = ['TASKS', 'CODES', 'Parser', 'build_parser', 'main', 'FIGURES', 'recipe_words', 'recipe_of', 'stylize_words',
+           'run_stylize', 'recolour_words', 'run_recolour', 'shrink_words', 'run_shrink', 'palette_words',
+           'run_palette', 'tile_words', 'run_tile', 'revert_words', 'ablate_words', 'run_revert', 'run_ablate',
+           'rank_words', 'run_rank', 'contrast_words', 'run_contrast', 'matrix_words', 'run_matrix', 'list_encoders',
+           'list_recipes', 'list_samples', 'demo_words', 'run_demo']
 
 # %% ../nbs/90_cli.ipynb #e52eab17
 _all_ = [  # names of notebooks 88 and 89, at home here too
@@ -45,39 +54,142 @@ TASKS = {  # what it does, its words, who does it
 }
 
 # %% ../nbs/90_cli.ipynb #6afb4ee3
-class Parser(argparse.ArgumentParser):
-    "An argument parser that answers a mistake in one line."
-    def error(self, message): self.exit(2, f"{self.prog}: {message}. See {self.prog} --help\n")
+def _is_option(word):
+    "Is it one, and no number below 0 and no `-` for stdin?"
+    try: float(word)
+    except ValueError: return word.startswith('-') and word != '-'
+    return False
 
+def _suits(option, word):
+    try: (option.type or str)(word)
+    except (ValueError, TypeError, argparse.ArgumentTypeError): return '=' in word
+    return True
+
+def _values(option, words):
+    "Take an option's values from the front of the words; of those that take several, as many as it understands."
+    taken = []
+    several = option is not None and option.nargs in ('+', '*')
+    most = len(words) if several else int(option is not None and option.nargs is None)
+    while len(taken) < most and words and not _is_option(words[0]):
+        if several and (taken or option.nargs == '*') and not _suits(option, words[0]): break
+        taken.append(words.pop(0))
+    return taken
+
+
+# %% ../nbs/90_cli.ipynb #f0de2252
+CODES = 'Exit codes: 0 done, 1 refused, 2 usage, 130 Ctrl-C, 143 SIGTERM.'
+
+class Parser(argparse.ArgumentParser):
+    "An argument parser that answers a mistake in one line, and finds options anywhere between the other words."
+    def error(self, message): self.exit(2, f"{self.prog}: {' '.join(message.split())}. See {self.prog} --help\n")
+
+    def parse_known_args(self, args=None, namespace=None):
+        if self._subparsers is None: args = self.in_order(list(args))
+        return super().parse_known_args(args, namespace)
+
+    def option(self, word):
+        "The option that waits for values after a word, or `None`."
+        known = self._option_string_actions
+        if word in known: return known[word]
+        if word.startswith('--'):
+            begun = {id(option): option for name, option in known.items() if name.startswith(word)}
+            return begun.popitem()[1] if len(begun) == 1 else None
+        *flags, last = ['-' + letter for letter in word[1:]]
+        return known.get(last) if all(f in known and known[f].nargs == 0 for f in flags) else None
+
+    def in_order(self, words):
+        "Options first, each with its values; then the other words."
+        options, others = [], []
+        while words:
+            word = words.pop(0)
+            if word == '--': break
+            if not _is_option(word):
+                others.append(word)
+                continue
+            options.append(word)
+            if '=' not in word: options += _values(self.option(word), words)
+        others += words
+        return [*options, '--', *others] if others else options
+
+
+# %% ../nbs/90_cli.ipynb #1f0b457c
 def build_parser(
     task=None,  # Whose words are wanted in full; `None` is every task
 )->Parser:      # It knows the names of all tasks
     "The words the command line understands."
-    parser = Parser(prog='style_nb', description='Neural style transfer by optimising pixels.')
+    parser = Parser(prog='style_nb', description='Neural style transfer by optimising pixels.', epilog=CODES)
+    parser.add_argument('--version', action='version', version=f'style_nb {__version__}')
     tasks = parser.add_subparsers(dest='task', required=True, metavar='TASK')
     for name, (text, words, _) in TASKS.items():
-        one = tasks.add_parser(name, help=text)
+        one = tasks.add_parser(name, help=text, description=text, epilog=CODES)
         if words and task in (None, name): words(one)
     return parser
 
 # %% ../nbs/90_cli.ipynb #64677b60
-def main(
-    argv=None,  # Words of the command line; `None` takes the program's own
-)->int:         # Exit code
-    "Run the command line: 0, or another code and one line on stderr."
-    argv = sys.argv[1:] if argv is None else argv
-    args = build_parser(argv[0] if argv else '').parse_args(argv)
-    _, _, run = TASKS[args.task]
-    try: out = run(args)
+def _answer_term(number, frame):
+    "SIGTERM asks for what Ctrl-C asks for."
+    answer = signal.getsignal(signal.SIGINT)
+    if not callable(answer): raise KeyboardInterrupt
+    answer(signal.SIGINT, frame)
+
+@contextmanager
+def _signals():
+    "SIGTERM is answered as Ctrl-C is; yields a function that gives the exit code of the signals that came, or 0."
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: 0
+        return
+    ours, theirs = socket.socketpair()  # Python writes the number of each signal into it, whoever answers it
+    for end in ours, theirs: end.setblocking(False)
+
+    def code():
+        try: came = ours.recv(64)
+        except BlockingIOError: return 0
+        return max({signal.SIGINT: 130, signal.SIGTERM: 143}.get(number, 0) for number in came)
+
+    before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+    term = signal.signal(signal.SIGTERM, _answer_term)
+    try: yield code
+    finally:
+        signal.signal(signal.SIGTERM, term or signal.SIG_DFL)
+        signal.set_wakeup_fd(before)
+        for end in ours, theirs: end.close()
+
+
+# %% ../nbs/90_cli.ipynb #cd277460
+@contextmanager
+def _console():
+    "What the console has no letter for becomes `?`; what nobody reads any more, as behind `| head`, is dropped."
+    if hasattr(sys.stdout, 'reconfigure'): sys.stdout.reconfigure(errors='replace')
+    try: yield
+    finally:
+        try: print(end='', flush=True)
+        except BrokenPipeError: os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+def _fail(text, code=1):
+    with suppress(OSError): print('style_nb: ' + ' '.join(text.split()), file=sys.stderr)
+    return code
+
+def _done(argv):
+    "Do a task, and give its exit code."
+    try:
+        args = build_parser(argv[0] if argv else '').parse_args(argv)
+        out = TASKS[args.task][2](args)
+        with suppress(BrokenPipeError): print(*[out] if out else [], end='\n' if out else '', flush=True)
+    except StyleNBError as e: return _fail(str(e))
     except (ValueError, TypeError, OSError) as e: return _fail(str(e))
     except (RuntimeError, MemoryError) as e:
         return _fail(f"{type(e).__name__}: {e}. A smaller --size needs less memory.")
     except KeyboardInterrupt: return _fail('stopped', 130)
-    if out: print(out)
     return 0
 
-def _fail(text, code=1):
-    print('style_nb: ' + ' '.join(text.split()), file=sys.stderr)
-    return code
+
+# %% ../nbs/90_cli.ipynb #421cce25
+def main(
+    argv=None,  # Words of the command line; `None` takes the program's own
+)->int:         # Exit code
+    "Run the command line: 0, or another code and one line on stderr."
+    with _console(), _signals() as signalled:
+        code = _done(sys.argv[1:] if argv is None else argv)
+        return signalled() or code
 
 if __name__ == '__main__' and '__file__' in globals(): sys.exit(main())

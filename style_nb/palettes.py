@@ -17,7 +17,7 @@ from .learner import check_weights, picture_grams
 from .recipe import takes_settings
 from .results import Result
 from .planning import Shared
-from .transfer import stylize
+from .transfer import stylize, unless_stopped
 
 # %% auto #0
 __all__ = ['palette', 'no_larger', 'gram_errors', 'Palettes', 'by_name', 'in_short', 'palettes']
@@ -158,5 +158,6 @@ def palettes(
         raise BadValue("There is nothing to paint: give at least one style and one layer.")
     shared = Shared()
     return Palettes(styles, {
-        (name, in_short(own)): palette(style, None if own == 'all' else own, shared=shared, **settings)
+        (name, in_short(own)): unless_stopped(
+            palette(style, None if own == 'all' else own, shared=shared, **settings))
         for name, style in styles.items() for own in layers})

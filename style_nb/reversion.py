@@ -28,7 +28,7 @@ from .matching import MatchLoss
 from .recipe import Recipe, named_recipe, to_json, unless_said
 from .results import Result
 from .planning import Shared
-from .transfer import stylize
+from .transfer import stylize, unless_stopped
 from .palettes import gram_errors, no_larger
 from .comparing import colour_distance, fidelity, laplacian_bands
 
@@ -240,7 +240,7 @@ def ablate(
     for n, changes in _variants(variants).items():
         how = settings | changes
         how['size'] = round(how['size']*in_range(how.pop('scale', 1), 'scale', .05, 4))
-        r = results[n] = revert(painting, photo, **how)
+        r = results[n] = unless_stopped(revert(painting, photo, **how))
         of_photo = {k: how[k] for k in ('contrast', 'masses', 'colours', 'size') if k in how}
         used = model_photo(painting, photo, **of_photo)
         errors = gram_errors(r.image, used)

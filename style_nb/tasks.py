@@ -11,61 +11,34 @@ import sys
 import time
 from pathlib import Path
 from .errors import BadValue
-from .words import add_options, add_output, add_picture, given, recipe_of, recipe_words
+from .streams import FIGURES, check_json, folder_out, picture_in, place_out, report, say, write_out
+from .words import (
+    add_how, add_options, add_output, add_picture, given, how_of, layer_word, recipe_of, recipe_words)
 
 # %% auto #0
-__all__ = ['FIGURES', 'stylize_words', 'run_stylize', 'recolour_words', 'run_recolour', 'shrink_words', 'run_shrink',
-           'palette_words', 'run_palette', 'tile_words', 'run_tile', 'revert_words', 'ablate_words', 'run_revert',
-           'run_ablate', 'rank_words', 'run_rank', 'contrast_words', 'run_contrast', 'matrix_words', 'run_matrix',
-           'list_encoders', 'list_recipes', 'list_samples', 'demo_words', 'run_demo']
+__all__ = ['recolour_words', 'run_recolour', 'shrink_words', 'run_shrink', 'palette_words', 'run_palette', 'tile_words',
+           'run_tile', 'revert_words', 'ablate_words', 'run_revert', 'run_ablate', 'rank_words', 'run_rank',
+           'contrast_words', 'run_contrast', 'matrix_words', 'run_matrix', 'list_encoders', 'list_recipes',
+           'list_samples', 'demo_words', 'run_demo']
 
-# %% ../nbs/89_tasks.ipynb #848f422b
-def stylize_words(parser):
-    add_picture(parser, 'content', 'photo')
-    add_picture(parser, 'style', 'painting; several are blended', nargs='+')
-    add_output(parser)
-    recipe_words(parser, also=dict(style_blend='--blend'))
-    masks = dict(
-        mask='where a style goes, white on black; once a style, in their order',
-        style_mask='which part of a style picture is meant; once a style')
-    add_options(parser, masks, action='append', metavar='FILE')
-    files = dict(
-        content_mask='where the photo counts',
-        change_mask='where the photo may change at all',
-        animate='also write the run as .gif or .mp4')
-    add_options(parser, files, metavar='FILE')
-
-def _say(args, made): print(f'{args.output}: {made}', file=sys.stderr)
-
-def run_stylize(args):
-    "Repaint, and write the picture."
-    from style_nb.pictures import check_output
-    from style_nb.transfer import stylize
-    check_output(args.output)
-    settings = recipe_of(args)
-    if args.animate:
-        check_output(args.animate, ('.gif', '.mp4'))
-        settings.setdefault('snapshots', 10)
-    result = stylize(args.content, args.style, masks=args.mask, style_masks=args.style_mask,
-        content_mask=args.content_mask, change_mask=args.change_mask, **settings)
-    result.save(args.output)
-    if args.animate: result.animate(args.animate)
-    _say(args, repr(result))
-
-# %% ../nbs/89_tasks.ipynb #2585fb2e
+# %% ../nbs/89_tasks.ipynb #2d749d28
 def recolour_words(parser):
     add_picture(parser, 'photo', 'photo')
     add_picture(parser, 'painting', 'painting; of several, all together', nargs='+')
-    add_output(parser, 'picture file to write')
+    add_output(parser, 'picture file to write, or - for stdout')
     parser.add_argument('--method', default='symmetric',
         help='symmetric (default), pca, cholesky or histogram')
 
 def run_recolour(args):
     "Change colours, and write the picture."
     from style_nb.colour import match_colours
-    from style_nb.pictures import check_output, save_picture
-    check_output(args.output)
-    save_picture(match_colours(args.photo, args.painting, method=args.method), args.output)
+    from style_nb.pictures import load_picture
+    place = place_out(args.output)
+    made = match_colours(load_picture(picture_in(args.photo)), args.painting, method=args.method)
+    write_out(made, place)
+    height, width = made.shape[-2:]
+    say(args, f'{width}x{height} px in the colours of {", ".join(Path(p).name for p in args.painting)}')
+
 
 # %% ../nbs/89_tasks.ipynb #c90a5b14
 def shrink_words(parser):
@@ -90,23 +63,18 @@ def run_shrink(args):
     from style_nb.shrinking import shrink
     share = args.share[0] if len(args.share) == 1 else args.share
     hold_out = args.hold_out*len(args.pictures) if len(args.hold_out) == 1 else args.hold_out
-    how = given(args, 'weights', 'steps', 'seed')
+    how = given(args, 'weights', 'steps', 'seed') | dict(progress=not args.quiet)
     made = shrink(args.teacher, args.output, args.pictures, share, hold_out=hold_out, **how)
-    print(repr(made), file=sys.stderr)
+    say(args, repr(made))
     if not made.path: raise KeyboardInterrupt
     print(made.table.round(3).to_string())
 
 # %% ../nbs/89_tasks.ipynb #4902e0e4
-FIGURES = ('.png', '.jpg', '.pdf', '.svg')
-
-def _save_figure(figure, path):
-    from style_nb.pictures import whole_file
-    with whole_file(path) as part: figure.savefig(part, bbox_inches='tight')
-
 def _named(paths):
     "{name: path}: the name of the file, and all of the path where two have the same."
     stems = [Path(p).stem for p in paths]
     return {(p if stems.count(stem) > 1 else stem): p for p, stem in zip(paths, stems)}
+
 
 # %% ../nbs/89_tasks.ipynb #d558e9a3
 def palette_words(parser):
@@ -115,24 +83,26 @@ def palette_words(parser):
     parser.add_argument('--grid', action='store_true',
         help='a figure: a row for each painting, a column for each layer, and all layers together')
     recipe_words(parser, but=['content_weights', 'content_weight', 'style_weights', 'keep'])
-    parser.add_argument('--layers', nargs='+', metavar='LAYER',
+    add_how(parser)
+    parser.add_argument('--layers', nargs='+', type=layer_word, metavar='LAYER',
         help='style layers, e.g. relu1_1 relu3_1 (default: those of the recipe)')
     parser.add_argument('--seamless', action='store_true', help='make the borders fit each other')
 
 def run_palette(args):
     "Paint a palette or a grid of them, and write it."
-    from style_nb.pictures import check_output
     from style_nb.palettes import palette, palettes
-    settings = recipe_of(args) | given(args, 'layers') | dict(seamless=args.seamless)
+    settings = recipe_of(args) | how_of(args) | given(args, 'layers') | dict(seamless=args.seamless)
     if args.grid:
-        check_output(args.output, FIGURES)
+        if args.json: raise BadValue("--json tells of one palette: leave --grid out.")
+        place = place_out(args.output, FIGURES)
         made = palettes(_named(args.style), **settings)
-        _save_figure(made.show(), args.output)
-        return _say(args, f'{len(made)} palettes')
-    check_output(args.output)
-    result = palette(args.style, **settings)
-    result.save(args.output)
-    _say(args, repr(result))
+        write_out(made.show(), place)
+        return say(args, f'{len(made)} palettes')
+    check_json(args)
+    place = place_out(args.output)
+    result = palette([picture_in(style) for style in args.style], **settings)
+    write_out(result, place)
+    report(args, result)
 
 # %% ../nbs/89_tasks.ipynb #3b10733b
 _JITTERS = dict(
@@ -168,22 +138,22 @@ def tile_words(parser):
 # %% ../nbs/89_tasks.ipynb #39e833e7
 def run_tile(args):
     "Lay tiles, and write them; with --sweep a figure of several numbers of tiles."
-    from style_nb.pictures import check_output, load_picture, save_picture
+    from style_nb.pictures import load_picture
     from style_nb.tiling import granularity_sweep, tile
     how = given(args, 'seams', 'seamless', 'seed', *_JITTERS)
     swept = given(args, *_SWEPT, 'steps')
     if args.sweep is None:
-        check_output(args.output)
+        place = place_out(args.output)
         for name in swept: raise BadValue(f"--{name} goes with --sweep: add it.")
-        tiles = tile(load_picture(args.photo), args.n, **how, **given(args, 'size'))
-        save_picture(tiles, args.output)
+        tiles = tile(load_picture(picture_in(args.photo)), args.n, **how, **given(args, 'size'))
+        write_out(tiles, place)
         height, width = tiles.shape[-2:]
-        return _say(args, f'{args.n} tiles along each side, {width}x{height} px')
-    check_output(args.output, FIGURES)
+        return say(args, f'{args.n} tiles along each side, {width}x{height} px')
+    place = place_out(args.output, FIGURES)
     if args.sweep: swept['ns'] = args.sweep
-    made = granularity_sweep(args.photo, how=how, **swept, **given(args, 'size'))
-    _save_figure(made.show(), args.output)
-    _say(args, repr(made))
+    made = granularity_sweep(args.photo, how=how, progress=not args.quiet, **swept, **given(args, 'size'))
+    write_out(made.show(), place)
+    say(args, repr(made))
 
 # %% ../nbs/89_tasks.ipynb #6866df00
 _REVERTING = dict(
@@ -196,6 +166,7 @@ _REVERTING = dict(
 def _reversion_words(parser):
     "What `revert` and `ablate` have in common."
     recipe_words(parser, but=['colours', 'keep'], also=dict(content_weights='--content-layers'))
+    add_how(parser)
     add_options(parser, _REVERTING, type=float)
     parser.add_argument('--masses', action=argparse.BooleanOptionalAction,
         help="give large areas of the photo the painting's contrast (default: yes)")
@@ -205,7 +176,7 @@ def _reversion_words(parser):
 def _reverting(args):
     "Settings of `revert` from the words given."
     from style_nb.reversion import BARE
-    return recipe_of(args) | (BARE if args.own_masses else {}) | given(args, *_REVERTING, 'masses')
+    return recipe_of(args) | how_of(args) | (BARE if args.own_masses else {}) | given(args, *_REVERTING, 'masses')
 
 # %% ../nbs/89_tasks.ipynb #baf4c4e6
 def revert_words(parser):
@@ -225,27 +196,31 @@ def ablate_words(parser):
 # %% ../nbs/89_tasks.ipynb #69c2f586
 def run_revert(args):
     "Choose among the photos, revert, and write the picture."
-    from style_nb.pictures import check_output
+    from style_nb.pictures import load_picture
     from style_nb.reversion import new_dark, rank_photos, revert
-    check_output(args.output)
+    check_json(args)
+    place = place_out(args.output)
+    painting = load_picture(picture_in(args.painting)) if args.painting == '-' else args.painting
     photo = args.photo[0]
     if len(args.photo) > 1:
-        ranked = rank_photos(args.painting, {p: p for p in args.photo})
-        for path, row in ranked.iterrows(): print(f"{path}: {row.score:.2f} {row.words}", file=sys.stderr)
+        ranked = rank_photos(painting, {p: p for p in args.photo})
+        for path, row in ranked.iterrows():
+            if not args.quiet: print(f"{path}: {row.score:.2f} {row.words}", file=sys.stderr)
         photo = ranked.index[0]
-    result = revert(args.painting, photo, **_reverting(args))
-    result.save(args.output)
-    dark = new_dark(result.image, args.painting)['share']
-    _say(args, f'{result!r}; new dark {dark:.1%}')
+    result = revert(painting, photo, **_reverting(args))
+    write_out(result, place)
+    dark = new_dark(result.image, painting)['share']
+    report(args, result, f'; new dark {dark:.1%}')
 
 def run_ablate(args)->str:
     "Revert with one ingredient changed at a time; write the figure, give the table."
-    from style_nb.pictures import check_output
     from style_nb.reversion import ablate
-    check_output(args.output, FIGURES)
+    if args.json: raise BadValue("--json tells of one reversion: use `style_nb revert`, or leave it out.")
+    place = place_out(args.output, FIGURES)
     made = ablate(args.painting, args.photo, args.variants, **_reverting(args))
-    _save_figure(made.show(), args.output)
+    write_out(made.show(), place)
     return repr(made)
+
 
 # %% ../nbs/89_tasks.ipynb #90de16ed
 def _lines(rows):
@@ -260,13 +235,13 @@ def rank_words(parser):
 
 def run_rank(args)->str:
     "The photos by how well they fit a painting: a table, and a figure if one is asked for."
-    from style_nb.pictures import check_output, show_pictures
+    from style_nb.pictures import show_pictures
     from style_nb.reversion import rank_photos
-    if args.output: check_output(args.output, FIGURES)
+    place = args.output and place_out(args.output, FIGURES)
     table = rank_photos(args.painting, {p: p for p in args.photo})
-    if args.output:
+    if place:
         titles = ['painting', *(f'{Path(p).stem}: {score:.2f}' for p, score in table.score.items())]
-        _save_figure(show_pictures([args.painting, *table.index], titles, ncols=5, height=2.), args.output)
+        write_out(show_pictures([args.painting, *table.index], titles, ncols=5, height=2.), place)
     figures = [c for c in table.columns if c != 'words']
     rows = [(path, *(f'{row[c]:.2f}' for c in figures), row.words) for path, row in table.iterrows()]
     return _lines([('photo', *figures, 'words'), *rows])
@@ -286,18 +261,18 @@ def contrast_words(parser):
 def run_contrast(args):
     "Lower or match a picture's contrast, write it, and say what became of its tones."
     from style_nb.contrast import lower_contrast, match_contrast, match_histogram, tones
-    from style_nb.pictures import check_output, load_picture, save_picture
-    check_output(args.output)
+    from style_nb.pictures import load_picture
+    place = place_out(args.output)
     if args.by and not args.like:
         raise BadValue("--by goes with --like: name the picture whose contrast is wanted.")
-    before = after = load_picture(args.picture)
+    before = after = load_picture(picture_in(args.picture))
     if args.by == 'histogram': after = match_histogram(before, args.like)
     elif args.like: after = match_contrast(before, args.like, **given(args, 'by'))
     if args.contrast is None and not args.like: args.contrast = .5
     if args.contrast is not None: after = lower_contrast(after, args.contrast, **given(args, 'channels'))
-    save_picture(after, args.output)
+    write_out(after, place)
     was, now = ['{mean:.2f} ± {deviation:.2f}'.format(**tones(p)) for p in (before, after)]
-    _say(args, f'luminance {was} became {now}')
+    say(args, f'luminance {was} became {now}')
 
 # %% ../nbs/89_tasks.ipynb #547a2e12
 def matrix_words(parser):
@@ -308,17 +283,19 @@ def matrix_words(parser):
     parser.add_argument('--folder',
         help='where each picture is saved too, and found again by the same command')
     recipe_words(parser)
+    parser.add_argument('--workers', type=int, metavar='N', help='processes that share the work (default: 1)')
+    parser.add_argument('--device', metavar='NAME', help='cpu, cuda or mps (default: the best there is)')
 
 def run_matrix(args):
     "Paint every photo in every style, and write the sheet."
-    from style_nb.pictures import check_output, save_picture
     from style_nb.sweeping import matrix
-    check_output(args.output)
-    made = matrix(_named(args.content), _named(args.styles), args.folder, **recipe_of(args))
+    place = place_out(args.output)
+    how = recipe_of(args) | how_of(args) | given(args, 'workers')
+    made = matrix(_named(args.content), _named(args.styles), args.folder, **how)
     if not any(item.image for item in made.items):
         raise BadValue(made.items[0].error or 'stopped before the first picture')
-    save_picture(made.sheet(), args.output)
-    _say(args, repr(made))
+    write_out(made.sheet(), place)
+    say(args, repr(made))
 
 # %% ../nbs/89_tasks.ipynb #a3265fc0
 def list_encoders(args=None)->str:
@@ -343,12 +320,10 @@ def demo_words(parser):
 
 def run_demo(args, **settings):
     "Repaint a bundled photo; write content, style, result, losses and a contact sheet."
-    folder = Path(args.output)
-    try: folder.mkdir(parents=True, exist_ok=True)
-    except OSError as e:
-        raise BadValue(f"The folder {folder} cannot be made: {e.strerror}. Choose another with -o.") from None
+    folder = folder_out(args.output)
     start = time.perf_counter()
     print('Loading PyTorch and fastai ...', file=sys.stderr, flush=True)
+    from style_nb.callbacks import Stopped
     from style_nb.gallery import sample
     from style_nb.transfer import stylize
     content = sample('astronaut')
@@ -357,20 +332,23 @@ def run_demo(args, **settings):
           'Ctrl-C keeps the picture so far.', file=sys.stderr)
     start = time.perf_counter()
     settings = dict(size=360, steps=120) | settings
-    results = {'all three': stylize(content, list(styles.values()), **settings)}
-    for name, style in styles.items(): results[name] = stylize(content, style, **settings)
+    results = {}
+    for name, style in {'all three': list(styles.values()), **styles}.items():
+        results[name] = stylize(content, style, **settings)
+        if results[name].stopped == Stopped.BY_HAND: break
     seconds = time.perf_counter() - start
     _write_demo(folder, content, styles, results)
-    width, height = results['swirls'].image.size
-    print(f"Painted four pictures of {width}x{height} px in {seconds:.0f} s, "
-          f"{seconds/4:.0f} s each: look at {folder/'contact_sheet.png'}")
+    width, height = results['all three'].image.size
+    print(f"Painted {len(results)} pictures of {width}x{height} px in {seconds:.0f} s, "
+          f"{seconds/len(results):.0f} s each: look at {folder/'contact_sheet.png'}")
 
 def _write_demo(folder, content, styles, results):
-    from style_nb.pictures import save_picture, show_pictures
-    save_picture(content, folder/'content.png')
-    save_picture(styles['swirls'], folder/'style.png')
-    results['swirls'].save(folder/'result.png')
+    from style_nb.pictures import show_pictures
+    write_out(content, folder/'content.png')
+    write_out(styles['swirls'], folder/'style.png')
+    best = results.get('swirls', results['all three'])
+    write_out(best, folder/'result.png')
     pictures = [content, *styles.values(), *(r.image for r in results.values())]
     titles = ['photo', *styles, *(f'in {n}' for n in results)]
-    _save_figure(results['swirls'].plot_losses(), folder/'loss.png')
-    _save_figure(show_pictures(pictures, titles, ncols=4, height=3), folder/'contact_sheet.png')
+    write_out(best.plot_losses(), folder/'loss.png')
+    write_out(show_pictures(pictures, titles, ncols=4, height=3), folder/'contact_sheet.png')

@@ -15,7 +15,7 @@ from .pictures import Plate, fit_size, load_picture, resize, show_pictures, to_p
 from .colour import luminance
 from .recipe import unless_said
 from .planning import Shared
-from .transfer import stylize
+from .transfer import stylize, unless_stopped
 from .palettes import palette
 
 # %% auto #0
@@ -242,7 +242,7 @@ def granularity_sweep(
     alone = {k: v for k, v in settings.items() if content is None or k not in _OF_CONTENT}
     own = unless_said(settings.get('recipe', 'default'), TILED)
     for n, t in out.tiles.items():
-        if content is not None: out.results[n] = stylize(content, t, **same, **own | settings)
-        out.palettes[n] = palette(t, **same, **alone)
+        if content is not None: out.results[n] = unless_stopped(stylize(content, t, **same, **own | settings))
+        out.palettes[n] = unless_stopped(palette(t, **same, **alone))
         if unrelated is not None: out.scores[n] = presence(out.palettes[n], photo, unrelated)
     return out

@@ -18,7 +18,7 @@ from .masks import layer_mask
 from .learner import ContentLoss, StartLoss, StyleLoss, TVLoss, adam, picture_learner
 from .callbacks import (
     Average, Clamp, Controls, CosineStep, EncoderPrecision, Finish, Guard, History, LBFGSStep, Progress, Pyramid,
-    Snapshots, Stop, Within, lbfgs)
+    Snapshots, Stop, Stopped, Within, lbfgs)
 from .shares import Balance
 from .recipe import Recipe, takes_settings
 from .results import Result, Resume, run_state
@@ -29,9 +29,9 @@ from .inputs import prepare_style
 from .planning import best_device, check_device, settle_levels
 
 # %% auto #0
-__all__ = ['style_loss', 'objective_of', 'way_of', 'transfer_learner', 'run_transfer', 'stylize', 'reconstruct', 'settle_levels',
-           'run_state', 'save_state', 'load_state', 'Resume', 'Result', 'plot_losses', 'animate', 'check_device',
-           'best_device', 'Shared', 'prepare_style']
+__all__ = ['style_loss', 'objective_of', 'way_of', 'transfer_learner', 'run_transfer', 'stylize', 'unless_stopped', 'reconstruct',
+           'settle_levels', 'run_state', 'save_state', 'load_state', 'Resume', 'Result', 'plot_losses', 'animate',
+           'check_device', 'best_device', 'Shared', 'prepare_style']
 
 # %% ../nbs/70_transfer.ipynb #ee140114
 _all_ = [  # names of notebooks 62 to 64, at home here too
@@ -184,6 +184,15 @@ def stylize(
     what = progress if isinstance(progress, str) else 'stylize'  # the bar's word
     if progress: learn.add_cb(Progress(plan.recipe.steps, what, plan.first_step))
     return run_transfer(learn, plan)
+
+# %% ../nbs/70_transfer.ipynb #88c97488
+def unless_stopped(
+    result:Result,  # Of one run of several
+)->Result:          # The same
+    "A run's result; one that was stopped by hand stops the others too."
+    if result.stopped == Stopped.BY_HAND: raise KeyboardInterrupt
+    return result
+
 
 # %% ../nbs/70_transfer.ipynb #2cd47b62
 @takes_settings()

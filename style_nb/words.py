@@ -10,15 +10,28 @@ import argparse
 from dataclasses import fields
 
 # %% auto #0
-__all__ = ['add_output', 'add_picture', 'add_options', 'given', 'recipe_words', 'recipe_of']
+__all__ = ['add_output', 'add_how', 'how_of', 'add_picture', 'add_options', 'given', 'layer_word', 'recipe_words', 'recipe_of']
 
 # %% ../nbs/88_words.ipynb #16c31733
 def add_output(
     parser,      # The parser of a task
-    text='picture file to write; a .png carries the recipe',  # Its help
+    text='picture file to write, or - for stdout; a .png, .jpg or .webp carries the recipe',  # Its help
 ):
-    "A file to write."
+    "A file to write, and whether a line says so."
     parser.add_argument('-o', '--output', required=True, metavar='FILE', help=text)
+    parser.add_argument('-q', '--quiet', action='store_true', help='no progress and no word, but for what went wrong')
+
+def add_how(
+    parser,      # The parser of a task
+):
+    "How a run goes and what is said of it, beside its recipe."
+    parser.add_argument('--device', metavar='NAME', help='cpu, cuda or mps (default: the best there is)')
+    parser.add_argument('--json', action='store_true',
+        help='say what was made as one JSON object on stdout: output, size, steps, seconds, stopped, recipe')
+
+def how_of(args)->dict:
+    "Settings of a run that no recipe has."
+    return dict(progress=not args.quiet) | given(args, 'device')
 
 def add_picture(
     parser,      # The parser of a task
@@ -27,7 +40,7 @@ def add_picture(
     **how,       # For `add_argument`
 ):
     "A picture, or several, to read."
-    parser.add_argument(name, help=f'{what}: a path or web address', **how)
+    parser.add_argument(name, help=f'{what}: a path, a web address, or - for stdin', **how)
 
 def add_options(
     parser,      # The parser of a task
@@ -45,10 +58,17 @@ def given(
     return {k: getattr(args, k) for k in names if getattr(args, k) is not None}
 
 # %% ../nbs/88_words.ipynb #2ffdd99f
+def layer_word(
+    word,    # e.g. 'relu1_1'
+)->str:      # The same
+    "A word that may be a layer's, and is no file's."
+    if word.isidentifier(): return word
+    raise argparse.ArgumentTypeError(f"{word!r} is no layer: give one like relu1_1")
+
 def _weight_of(word):
     "'relu1_1=3' or 'relu1_1'."
     layer, _, weight = word.partition('=')
-    return layer, float(weight or 1)
+    return layer_word(layer), float(weight or 1)
 
 def _move(word):
     "'100:style_weight=30' or '100:style_weights=relu1_1=3,relu4_1=0'."
@@ -81,7 +101,8 @@ def recipe_words(
     "An option for every field of a recipe; left out they keep the recipe's own value."
     from fastcore.docments import docments
     from style_nb.recipe import Recipe
-    parser.add_argument('--recipe', default='default', help='a named recipe, or a .png or .json that carries one')
+    parser.add_argument('--recipe', default='default', metavar='NAME',
+        help='a named recipe, or a picture or .json file that carries one')
     texts, also = docments(Recipe), also or {}
     for f in fields(Recipe):
         if not f.compare or f.name in but: continue

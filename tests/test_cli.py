@@ -407,24 +407,241 @@ def test_a_failing_process(files):
     assert p.returncode == 1 and p.stdout == '' and p.stderr.count('\n') == 1
     assert p.stderr.startswith('style_nb: There is no file') and left(files) == []
 
-@pytest.mark.slow
-def test_ctrl_c_keeps_the_picture_so_far(files):
-    p = subprocess.Popen(command(*stylize(files, '--steps', 1_000_000)), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env=env(),
+def started(words, until, **kw):
+    "A process that has said `until`, and what it has said"
+    p = subprocess.Popen(command(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env(**kw),
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+    seen = b''
+    while until not in seen:
+        more = p.stderr.read1()
+        assert more, seen
+        seen += more
+    return p
+
+@pytest.mark.slow
+@pytest.mark.parametrize('number,code', [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_and_sigterm_keep_the_picture_so_far(files, number, code):
+    p = started(stylize(files, '--steps', 1_000_000), b'step/s')
     try:
-        seen = b''
-        while b'step/s' not in seen:
-            more = p.stderr.read1()
-            assert more, seen
-            seen += more
         start = time.perf_counter()
-        p.send_signal(signal.SIGINT)
+        p.send_signal(number)
         out, err = p.communicate(timeout=30)
         assert time.perf_counter() - start < 10
     finally: p.kill()
-    assert p.returncode == 0 and b'stopped by hand' in err and b'Traceback' not in err
+    assert p.returncode == code and b'stopped by hand' in err and b'Traceback' not in err
     assert left(files) == ['out.png'] and pixels(files/'out/out.png')[0] == (48, 48)
+
+@pytest.mark.slow
+def test_sigterm_of_a_series(files):
+    words = ['matrix', files/'photo.png', '--styles', files/'painting.png', files/'other.png', '-o', files/'out/m.png',
+        '--size', 48, '--levels', 1, '--steps', 1_000_000]
+    p = started(words, b'sweep')
+    try:
+        p.send_signal(signal.SIGTERM)
+        out, err = p.communicate(timeout=60)
+    finally: p.kill()
+    assert p.returncode == 143 and b'Traceback' not in err and left(files) == []
+
+def signalled(number, *more):
+    "A task that sends signals to its own process"
+    def run(*args, **kw):
+        for n in (number, *more): os.kill(os.getpid(), n)
+        time.sleep(5)
+    return run
+
+def test_signals_between_runs(run, files, monkeypatch):
+    before = signal.getsignal(signal.SIGTERM)
+    for number, code in (signal.SIGINT, 130), (signal.SIGTERM, 143):
+        monkeypatch.setattr('style_nb.transfer.stylize', signalled(number))
+        fails(run, files, stylize(files), 'stopped', code=code)
+    old = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as under nohup
+    try: fails(run, files, stylize(files), 'stopped', code=143)
+    finally: signal.signal(signal.SIGINT, old)
+    assert signal.getsignal(signal.SIGTERM) is before and signal.set_wakeup_fd(-1) == -1
+
+def test_main_in_another_thread(run):
+    import threading
+    codes = []
+    t = threading.Thread(target=lambda: codes.append(main(['samples'])))
+    t.start()
+    t.join()
+    assert codes == [0]
+
+# ---- consoles, pipes and names
+
+@pytest.mark.parametrize('encoding', ['ascii', 'cp932', 'cp1252', 'utf-8'])
+def test_consoles_that_lack_letters(encoding):
+    code = r"""import sys, style_nb.cli as cli
+cli.TASKS['samples'] = '', None, lambda args: 'caf\u00e9 \u00b1 \u2192 \u732b \udcff'
+sys.exit(cli.main(['samples']))"""
+    p = subprocess.run([sys.executable, '-c', code], capture_output=True, env=env(PYTHONIOENCODING=encoding))
+    assert p.returncode == 0 and p.stderr == b'' and p.stdout.startswith(b'caf'), p.stderr
+
+@pytest.mark.parametrize('words', [['samples'], ['--help'], ['stylize', '--help'], ['recipes']], ids=' '.join)
+def test_a_reader_that_has_enough(words):
+    p = subprocess.Popen(command(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env())
+    p.stdout.close()
+    err = p.stderr.read()
+    assert p.wait(timeout=60) == 0 and err == b''
+
+@pytest.mark.parametrize('task', [['palette', 'painting.png', '--grid', '--layers', 'relu1_1'],
+    ['ablate', 'painting.png', 'photo.png', '--variants', 'full contrast'],
+    ['rank', 'painting.png', 'photo.png'], ['tile', 'photo.png', '--sweep', '1'], ['stylize', 'photo.png',
+    'painting.png'], ['matrix', 'photo.png', '--styles', 'painting.png'], ['recolour', 'photo.png', 'painting.png'],
+    ['contrast', 'photo.png']], ids=lambda t: t[0])
+def test_home_folder_in_an_output(run, files, monkeypatch, task):
+    "`--output=~/x.png`, which no shell expands, is found, and what cannot be written is said before the work"
+    monkeypatch.setenv('HOME', str(files/'out'))
+    words = [files/w if w.endswith('.png') else w for w in task]
+    if task[0] in ('palette', 'ablate', 'stylize', 'matrix'): words += ['--size', 48, '--steps', 2, '--levels', 1]
+    if task[0] == 'tile': words += ['--size', 48, '--steps', 2]
+    code, out, err = run(*words, '--output=~/x y é.png')
+    assert code == 0 and left(files) == ['x y é.png'], err
+    (files/'out/x y é.png').unlink()
+    for name in ('style_nb.transfer.stylize', 'style_nb.palettes.palettes', 'style_nb.reversion.ablate',
+            'style_nb.reversion.rank_photos', 'style_nb.tiling.granularity_sweep', 'style_nb.sweeping.matrix'):
+        monkeypatch.setattr(name, lambda *a, **k: 1/0)
+    fails(run, files, [*words, '--output=~/none/x.png'], 'does not exist')
+
+def test_home_folder_elsewhere(run, files, monkeypatch):
+    monkeypatch.setenv('HOME', str(files))
+    few = ['--size', 48, '--levels', 1, '--steps', 2, '--snapshots', 1]
+    assert run('stylize', '~/photo.png', '~/painting.png', '--output=~/out/a.png', '--animate=~/out/a.gif',
+        '--save-state=~/out/a.safetensors', '--change-mask=~/photo.png', *few)[0] == 0
+    assert run('stylize', '~/photo.png', '~/painting.png', '--output=~/out/b.png', '--recipe=~/out/a.png')[0] == 0
+    assert run('matrix', '~/photo.png', '--styles', '~/painting.png', '--output=~/out/m.png', '--folder=~/out/each',
+        *few)[0] == 0
+    assert left(files) == ['a.gif', 'a.png', 'a.safetensors', 'b.png', 'each', 'm.png']
+    class args: output = '~/out/demo'
+    run_demo(args, size=48, steps=2, levels=1)
+    assert (files/'out/demo/result.png').exists()
+
+# ---- what programs and pipes ask for
+
+def test_json(run, files):
+    import json
+    code, out, err = run(*stylize(files, '--json', '--quiet'))
+    said = json.loads(out)
+    assert code == 0 and err == '' and out.count('\n') == 1
+    assert list(said) == ['output', 'size', 'steps', 'seconds', 'stopped', 'recipe']
+    assert (said['output'], said['size'], said['steps']) == (str(files/'out/out.png'), [48, 48], 3)
+    assert said['recipe']['size'] == 48 and said['seconds'] > 0
+    for task in (['palette', files/'painting.png'], ['revert', files/'painting.png', files/'photo.png']):
+        code, out, err = run(*task, '-o', files/'out/o.png', '--size', 64, '--steps', 2, '--json')
+        assert code == 0 and json.loads(out)['steps'] == 2
+    for name in left(files): (files/'out'/name).unlink()
+    fails(run, files, stylize(files, '--json', '--size', 0), 'size is 0')
+    fails(run, files, ['stylize', files/'photo.png', files/'painting.png', '-o', '-', '--json'], 'both write to stdout')
+
+@pytest.mark.parametrize('task', [['stylize', 'photo.png', 'painting.png', *SMALL], ['palette', 'painting.png',
+    *SMALL], ['contrast', 'photo.png'], ['recolour', 'photo.png', 'painting.png'], ['tile', 'photo.png'],
+    ['matrix', 'photo.png', '--styles', 'painting.png', *SMALL]], ids=lambda t: t[0])
+def test_quiet(run, files, task):
+    words = [files/w if w.endswith('.png') else w for w in task]
+    assert run(*words, '-o', files/'out/a.png', '-q') == (0, '', '') and left(files) == ['a.png']
+
+def test_version(run):
+    import style_nb
+    assert run('--version') == (0, f'style_nb {style_nb.__version__}\n', '')
+
+def test_help_has_the_exit_codes(run):
+    for words in (['--help'], ['stylize', '--help']):
+        out = ' '.join(run(*words)[1].split())
+        for part in ('0 done', '1 refused', '2 usage', '130 Ctrl-C', '143 SIGTERM'): assert part in out
+
+def test_device(run, files):
+    assert run(*stylize(files, '--device', 'cpu'))[0] == 0
+    (files/'out/out.png').unlink()
+    fails(run, files, stylize(files, '--device', 'abacus'), 'abacus')
+
+def test_resume(run, files):
+    "Saved, gone on with and equal to a run that was never stopped"
+    how = ['--size', 48, '--levels', 1]
+    pair = [files/'photo.png', files/'painting.png']
+    assert run('stylize', *pair, *how, '--steps', 6, '-o', files/'out/whole.png')[0] == 0
+    assert run('stylize', *pair, *how, '--steps', 3, '-o', files/'out/half.png', '--save-state',
+        files/'out/half.safetensors')[0] == 0
+    code, out, err = run('stylize', *pair, '--steps', 6, '-o', files/'out/rest.png', '--resume',
+        files/'out/half.safetensors')
+    assert code == 0 and '3 steps' in err and pixels(files/'out/rest.png') == pixels(files/'out/whole.png')
+    for name in left(files): (files/'out'/name).unlink()
+    fails(run, files, ['stylize', *pair, '-o', files/'out/a.png', '--resume', files/'photo.png'], 'photo.png')
+    fails(run, files, stylize(files, '--save-state', files/'out/a.png'), '.safetensors')
+
+@pytest.fixture
+def piped(monkeypatch):
+    "Stdin and stdout as bytes"
+    import io
+    def piped(data=b''):
+        out = io.TextIOWrapper(io.BytesIO(), 'utf-8')
+        monkeypatch.setattr('sys.stdin', io.TextIOWrapper(io.BytesIO(data)))
+        monkeypatch.setattr('sys.stdout', out)
+        return out
+    return piped
+
+def test_stdin_and_stdout(files, piped, tmp_path):
+    photo = (files/'photo.png').read_bytes()
+    for task in (['stylize', '-', files/'painting.png', *SMALL], ['stylize', files/'photo.png', '-', *SMALL],
+            ['contrast', '-'], ['recolour', '-', files/'painting.png'], ['tile', '-'], ['palette', '-', *SMALL],
+            ['revert', '-', files/'photo.png', '--size', 64, '--steps', 2]):
+        out = piped(photo)
+        assert main([*map(str, task), '-o', '-']) == 0, task
+        (tmp_path/'x.png').write_bytes(out.buffer.getvalue())
+        size, _ = pixels(tmp_path/'x.png')
+        if task[0] in ('stylize', 'palette'): assert size == (48, 48) and Recipe.load(tmp_path/'x.png').steps == 3
+    assert left(files) == []
+
+def test_empty_stdin(run, files, piped):
+    piped(b'')
+    assert main(['stylize', '-', str(files/'painting.png'), '-o', str(files/'out/a.png')]) == 1 and left(files) == []
+
+def test_a_folder_in_and_a_folder_out(run, files):
+    import json
+    (files/'in').mkdir()
+    for name in ('b.png', 'a é.png', 'a é.jpg'): save_picture(load_picture(files/'photo.png'), files/'in'/name)
+    (files/'in/.part-1.png').touch()
+    (files/'in/notes.txt').touch()
+    words = ['stylize', files/'in', files/'painting.png', '-o', files/'out/new/each', *SMALL]
+    code, out, err = run(*words)
+    each = sorted(p.name for p in (files/'out/new/each').iterdir())
+    assert code == 0 and each == ['a é.jpg.png', 'a é.png.png', 'b.png'] and err.count('Result: 48x48') == 3
+    (files/'in/bad.png').write_text('no picture')
+    code, out, err = run(*words, '--json', '-q')
+    assert code == 1 and len(json.loads(out)['pictures']) == 3 and '1 of 4 photos' in err and 'bad.png' in err
+    for more, want in ((['--animate', 'a.gif'], '--animate goes with one photo'),
+            (['-o', '-'], 'a folder with -o too'), (['-o', files/'in'], 'is read and written'),
+            (['-o', files/'out/b.png'], 'a folder with -o too')):
+        code, out, err = run(*words, *more)
+        assert code == 1 and want in err
+
+def test_options_between_other_words(run):
+    def said(line): return build_parser(line.split()[0]).parse_args(line.split())
+    for line in ('stylize a.jpg --size 64 b.jpg -o o.png c.jpg', 'stylize -o o.png a.jpg b.jpg --size=64 c.jpg',
+            '--size 64 -qo o.png a.jpg b.jpg c.jpg', '--blend 2 1 a.jpg -oo.png --size 64 b.jpg c.jpg',
+            'a.jpg --style-weights relu1_1=3 relu2_1 b.jpg -o o.png --siz 64 c.jpg',
+            'a.jpg b.jpg --snapshots 3 6 c.jpg --size 64 -o o.png', '-o o.png --size 64 -- a.jpg b.jpg c.jpg',
+            'a.jpg --no-balance b.jpg --seed -1 c.jpg --size 64 -o o.png',
+            'a.jpg b.jpg -o o.png --size 64 --schedule 1:lr=2 2:lr=1 c.jpg'):
+        line = line if line.startswith('stylize') else f'stylize {line}'
+        got = said(line)
+        assert (got.content, got.style, got.size, got.output) == ('a.jpg', ['b.jpg', 'c.jpg'], 64, 'o.png'), line
+    got = said('rank a.jpg -o o.png b.jpg c.jpg')
+    assert (got.painting, got.photo) == ('a.jpg', ['b.jpg', 'c.jpg'])
+    got = said('tile --sweep 1 3 a.jpg -n 3 -o o.png')
+    assert (got.photo, got.sweep, got.n) == ('a.jpg', [1, 3], 3)
+    assert said('tile --sweep a.jpg -o o.png').sweep == []
+    assert said('stylize -o o.png -- -a.jpg -b.jpg').style == ['-b.jpg']
+
+def test_animation_without_a_frame(run, files, monkeypatch):
+    monkeypatch.setattr('style_nb.transfer.stylize', lambda *a, **k: 1/0)
+    for more in ([], ['--snapshots', 4], ['--snapshots', 0], ['--snapshots', 7, 9]):
+        fails(run, files, stylize(files, '--animate', files/'out/a.gif', *more), '--snapshots 1')
+
+def test_a_recipe_of_a_reversion(run, files):
+    words = ['revert', files/'painting.png', files/'photo.png']
+    assert run(*words, '-o', files/'r.png', '--size', 64, '--steps', 2)[0] == 0
+    fails(run, files, stylize(files, '--recipe', files/'r.png'), 'style_nb revert')
+    assert run(*words, '-o', files/'out/s.png', '--recipe', files/'r.png')[0] == 0
 
 def test_colours_and_balance(run, files):
     assert run(*stylize(files, '--colours', 'content-luma', '--balance', '--style-weight', 3, out='a.png'))[0] == 0
@@ -440,7 +657,8 @@ def test_unknown_colours(run, files):
 def test_recolour(run, files):
     code, out, err = run('recolour', files/'photo.png', files/'painting.png', '-o', files/'out/a.png', '--method',
         'cholesky')
-    assert code == 0 and out == err == '' and left(files) == ['a.png']
+    assert code == 0 and out == '' and '16x16' not in err and 'in the colours of painting.png' in err
+    assert left(files) == ['a.png']
     assert (pixels(files/'out/a.png')[0] == pixels(files/'photo.png')[0]
         and pixels(files/'out/a.png') != pixels(files/'photo.png'))
 

@@ -111,6 +111,37 @@ def test_killed_and_continued(photo, painting, tmp_path, workers):
     assert len(done()) == 12 and {f: f.stat().st_mtime_ns for f in before} == before
     assert len({(Recipe.load(f).seed, Recipe.load(f).style_weight) for f in done()}) == 12
 
+@pytest.mark.slow
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGKILL])
+def test_workers_end_with_the_one_that_started_them(photo, painting, tmp_path, number):
+    import psutil
+    (tmp_path/'go.py').write_text(SCRIPT.replace("'steps': 12", "'steps': 100000"))
+    to_pil(photo).save(tmp_path/'a.png')
+    to_pil(painting).save(tmp_path/'b.png')
+    p = subprocess.Popen([sys.executable, 'go.py', '2'], cwd=tmp_path, env=os.environ | {'OMP_NUM_THREADS': '1'})
+    try:
+        end = time.time() + 60
+        while time.time() < end:
+            children = psutil.Process(p.pid).children(recursive=True)
+            if len([c for c in children if c.cpu_times().user > 3]) >= 2: break
+            time.sleep(.1)
+        assert len(children) >= 2
+    finally: p.send_signal(number)
+    p.wait(timeout=30)
+    assert psutil.wait_procs(children, timeout=20)[1] == []
+
+def test_ctrl_c_ends_a_series(photo, painting, monkeypatch):
+    "The first Ctrl-C in one of several runs is not followed by the next run"
+    import style_nb.callbacks as callbacks
+    from style_nb.palettes import palettes
+    from style_nb.reversion import ablate
+    from style_nb.tiling import granularity_sweep
+    monkeypatch.setattr(callbacks.Stop, 'after_step', callbacks.Stop.end)
+    few = dict(size=64, steps=9, progress=False)
+    for series in (lambda: palettes([painting, photo], ['relu1_1'], **few), lambda: ablate(painting, photo, **few),
+            lambda: granularity_sweep(photo, ns=(1, 2), **few)):
+        with pytest.raises(KeyboardInterrupt): series()
+
 def test_bad_input(photo, painting, refused, tmp_path):
     refused(lambda: sweep(photo, painting, dict(seed=[0]), stpes=3), "Did you mean 'steps'?")
     refused(lambda: sweep([], painting, dict(seed=[0])), 'no content picture')
