@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import threading
+import warnings
 from contextlib import contextmanager, suppress
 from . import __version__
 from .errors import StyleNBError
@@ -158,10 +159,14 @@ def _signals():
 # %% ../nbs/90_cli.ipynb #cd277460
 @contextmanager
 def _console():
-    "What the console has no letter for becomes `?`; what nobody reads any more, as behind `| head`, is dropped."
+    """What the console has no letter for becomes `?`; what nobody reads any more, as behind `| head`, is dropped; a
+    warning is a line"""
     if hasattr(sys.stdout, 'reconfigure'): sys.stdout.reconfigure(errors='replace')
+    usual = warnings.formatwarning
+    warnings.formatwarning = lambda message, *_, **__: f'style_nb: {message}\n'
     try: yield
     finally:
+        warnings.formatwarning = usual
         try: print(end='', flush=True)
         except BrokenPipeError: os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

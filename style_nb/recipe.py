@@ -14,17 +14,17 @@ from .settings import *
 from .carrying import *
 
 # %% auto #0
-__all__ = ['RECIPES', 'named_recipe', 'unless_said', 'Text', 'recipe_card', 'show_recipes', 'CLAMPS', 'FIRST_TEXNET',
+__all__ = ['RECIPES', 'named_recipe', 'unless_said', 'Text', 'recipe_card', 'show_recipes', 'CARRIERS', 'CLAMPS', 'FIRST_TEXNET',
            'OPTIMIZERS', 'PNG_KEY', 'SCHEMA', 'STARTS', 'Choice', 'Digest', 'Layers', 'MaskReference', 'Moves',
-           'Number', 'Recipe', 'Reference', 'Switch', 'Words', 'check_encoder', 'from_json', 'load_recipe',
+           'Number', 'Recipe', 'Reference', 'Switch', 'Words', 'carried', 'check_encoder', 'from_json', 'load_recipe',
            'nearest_layers', 'note', 'on_encoder', 'picture_ref', 'png_info', 'recipe_encoder', 'recipe_table',
            'rule_of', 'setting', 'takes_settings', 'to_json', 'unit_weights']
 
 # %% ../nbs/60_recipe.ipynb #60a0e002
 _all_ = [
-    'CLAMPS', 'FIRST_TEXNET', 'OPTIMIZERS', 'PNG_KEY', 'SCHEMA', 'STARTS',
+    'CARRIERS', 'CLAMPS', 'FIRST_TEXNET', 'OPTIMIZERS', 'PNG_KEY', 'SCHEMA', 'STARTS',
     'Choice', 'Digest', 'Layers', 'MaskReference', 'Moves', 'Number', 'Recipe', 'Reference', 'Switch',
-    'Words', 'check_encoder', 'from_json', 'load_recipe', 'nearest_layers', 'note', 'on_encoder',
+    'Words', 'carried', 'check_encoder', 'from_json', 'load_recipe', 'nearest_layers', 'note', 'on_encoder',
     'picture_ref', 'png_info', 'recipe_encoder', 'recipe_table', 'rule_of', 'setting', 'takes_settings',
     'to_json', 'unit_weights']
 
@@ -285,7 +285,7 @@ def named_recipe(
 def _recipe_of(recipe):
     "One that is given, lies in a file, or has a name."
     if isinstance(recipe, Recipe): return recipe
-    if str(recipe).endswith(('.png', '.json')): return Recipe.load(recipe)
+    if str(recipe).lower().endswith((*CARRIERS, '.json')): return Recipe.load(recipe)
     return RECIPES[one_of(recipe, RECIPES, 'recipe')]
 
 def _times(new, old): return new/old if old else 1.

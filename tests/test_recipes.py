@@ -1,12 +1,14 @@
 "The registry: each program's loss by its own formula in float64, units to and fro, compare"
 import numpy as np, pytest, scipy.linalg, torch
+from PIL import Image
 from dataclasses import replace
 from fastai.callback.core import Callback
 from hypothesis import given, settings, strategies as st
+from style_nb.carrying import carried, png_note
 from style_nb.encoders import ENCODERS, Encoder, Shape, random_weights
 from style_nb.gallery import sample
 from style_nb.losses import style_scale
-from style_nb.masks import mask_ref
+from style_nb.masks import load_mask, mask_ref
 from style_nb.pictures import load_picture, resize
 from style_nb.recipe import RECIPES, Recipe, from_json, named_recipe, on_encoder, recipe_card, show_recipes, to_json
 from style_nb.sweeping import compare
@@ -245,3 +247,55 @@ def test_on_another_encoder_layers_pull_as_the_recipes_norm_makes_them(norm, tim
         pulls.append(float(style_scale(a, norm, places)/style_scale(a, 'unit')))
     w = on_encoder(named_recipe(r, encoder='texnet'), 'texnet').style_weights
     assert w['relu1_1']/w['relu4_1'] == pytest.approx(pulls[0]/pulls[1], rel=1e-3) == pytest.approx(times, rel=1e-3)
+
+
+# ---- a recipe in any picture
+
+def carriers(tmp_path, recipe, notes=None, names=('a.png', 'a.jpg', 'a.JPEG', 'a.webp')):
+    im = Image.new('RGB', (20, 10), 'teal')
+    for name in names:
+        im.save(tmp_path/name, **carried(recipe, tmp_path/name, notes))
+        yield tmp_path/name
+
+def test_a_recipe_in_every_picture(tmp_path):
+    r = Recipe(seed=7, source='<a> & "b" \u732b', snapshots=[1], schedule=[(3, 'style_weights', {'relu1_1': 2.})])
+    for path in carriers(tmp_path, r, {'style_nb.run': [1, '</rdf>']}):
+        assert Recipe.load(path) == r and Recipe.load(path).source == r.source
+        assert png_note(path, 'style_nb.run') == [1, '</rdf>'] and png_note(path, 'style_nb.none') is None
+        assert named_recipe(str(path)) == named_recipe(path) == r
+        with Image.open(path) as im: assert im.size == (20, 10) and im.load()
+
+def test_other_metadata_stays_beside_it(tmp_path):
+    exif = Image.Exif()
+    exif[315] = 'someone'
+    for name in ('b.jpg', 'b.webp'):
+        Image.new('RGB', (20, 10)).save(tmp_path/name, exif=exif, **carried(Recipe(seed=7), name))
+        with Image.open(tmp_path/name) as im: assert im.getexif()[315] == 'someone'
+        assert Recipe.load(tmp_path/name).seed == 7
+
+def test_a_recipe_too_long_for_a_jpeg(tmp_path):
+    "The pixels of masks are left out; a recipe that is longer still is not carried, and that is said"
+    noise = np.random.default_rng(0).random((220, 220)) > .5
+    ref = mask_ref(load_mask(noise.astype(np.float32)), 'noise')
+    long = Recipe(masks=[ref, None]*12, change_mask=ref)
+    for path in carriers(tmp_path, long):
+        back = Recipe.load(path)
+        assert back == long and back.change_mask['sha256'] == ref['sha256'] and back.masks[1] is None
+        assert ('png' in back.change_mask) == (path.suffix.lower() not in ('.jpg', '.jpeg'))
+    with pytest.warns(UserWarning, match='carries no recipe'):
+        assert carried(Recipe(schedule=[(i, 'lr', .5) for i in range(9000)]), 'a.jpg') == {}
+
+def test_xmp_of_others(tmp_path, refused):
+    "What is broken or not ours is no recipe, and the file is named"
+    xmps = (b'<x:xmpmeta/>', b'\xff\xfe<style_nb:recipe>', b'<style_nb:recipe>{}</style_nb:recipe>',
+        b'<style_nb:recipe>' + b'['*30000 + b'</style_nb:recipe>',
+        b'<style_nb:recipe>{&quot;schema&quot;: 2, &quot;steps&quot;: 1e999}</style_nb:recipe>')
+    for xmp in xmps:
+        Image.new('RGB', (20, 10)).save(tmp_path/'a.webp', xmp=xmp)
+        refused(lambda: Recipe.load(tmp_path/'a.webp'), 'a.webp')
+
+def test_a_jpeg_written_by_a_run(photo, painting, tmp_path):
+    r = stylize(photo, painting, size=48, steps=2, levels=1, progress=False)
+    for name in ('a.jpg', 'a.webp', 'a.png'): assert Recipe.load(r.save(tmp_path/name)) == r.recipe
+    again = stylize(photo, painting, tmp_path/'a.jpg', progress=False)
+    assert again.image.tobytes() == r.image.tobytes()
