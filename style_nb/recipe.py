@@ -15,15 +15,15 @@ from .carrying import *
 
 # %% auto #0
 __all__ = ['RECIPES', 'named_recipe', 'unless_said', 'Text', 'recipe_card', 'show_recipes', 'CARRIERS', 'CLAMPS', 'FIRST_TEXNET',
-           'OPTIMIZERS', 'PNG_KEY', 'SCHEMA', 'STARTS', 'Choice', 'Digest', 'Layers', 'MaskReference', 'Moves',
-           'Number', 'Recipe', 'Reference', 'Switch', 'Words', 'carried', 'check_encoder', 'from_json', 'load_recipe',
-           'nearest_layers', 'note', 'on_encoder', 'picture_ref', 'png_info', 'recipe_encoder', 'recipe_table',
-           'rule_of', 'setting', 'takes_settings', 'to_json', 'unit_weights']
+           'OPTIMIZERS', 'OWN_SIZE', 'PNG_KEY', 'SCHEMA', 'STARTS', 'Choice', 'Digest', 'Layers', 'MaskReference',
+           'Moves', 'Number', 'Recipe', 'Reference', 'Size', 'Switch', 'Words', 'carried', 'check_encoder', 'from_json',
+           'load_recipe', 'nearest_layers', 'note', 'on_encoder', 'picture_ref', 'png_info', 'recipe_encoder',
+           'recipe_table', 'rule_of', 'setting', 'takes_settings', 'to_json', 'unit_weights']
 
 # %% ../nbs/60_recipe.ipynb #60a0e002
 _all_ = [
-    'CARRIERS', 'CLAMPS', 'FIRST_TEXNET', 'OPTIMIZERS', 'PNG_KEY', 'SCHEMA', 'STARTS',
-    'Choice', 'Digest', 'Layers', 'MaskReference', 'Moves', 'Number', 'Recipe', 'Reference', 'Switch',
+    'CARRIERS', 'CLAMPS', 'FIRST_TEXNET', 'OPTIMIZERS', 'OWN_SIZE', 'PNG_KEY', 'SCHEMA', 'STARTS',
+    'Choice', 'Digest', 'Layers', 'MaskReference', 'Moves', 'Number', 'Recipe', 'Reference', 'Size', 'Switch',
     'Words', 'carried', 'check_encoder', 'from_json', 'load_recipe', 'nearest_layers', 'note', 'on_encoder',
     'picture_ref', 'png_info', 'recipe_encoder', 'recipe_table', 'rule_of', 'setting', 'takes_settings',
     'to_json', 'unit_weights']
@@ -305,10 +305,12 @@ def unless_said(
 def _how(r):
     "The way to the picture."
     optimizer = f'{r.optimizer} {r.lr:.2g}' if r.lr else r.optimizer
-    how = (f'{r.written_for or r.encoder}, {optimizer}, {r.steps} steps, {r.size} px, '
+    how = (f'{r.written_for or r.encoder}, {optimizer}, {r.steps} steps, {_side(r.size)}, '
            f'from {r.init}, {r.pooling} pooling')
     if r.levels != 1: how += f', {r.levels} levels' if r.levels else ', levels by size'
     return how
+
+def _side(size): return "the photo's size" if size == OWN_SIZE else f'{size} px'
 
 def _wanted(r):
     "A line for each loss."

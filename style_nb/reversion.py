@@ -25,7 +25,7 @@ from .contrast import lower_contrast, match_contrast
 from .encoders import DATA, encoder
 from .learner import each_scale, picture_grams
 from .matching import MatchLoss
-from .recipe import Recipe, named_recipe, to_json, unless_said
+from .recipe import OWN_SIZE, Recipe, named_recipe, to_json, unless_said
 from .results import Result
 from .planning import Shared
 from .transfer import stylize, unless_stopped
@@ -141,9 +141,10 @@ def revert(
     if by.name != 'default': usual = (by.revert or {}).get('match', 0.)
     said = dict(size=size, steps=steps, content_weights=content_weights, style_scale=style_scale)
     run = unless_said(by, own) | settings | {k: v for k, v in said.items() if v is not None}
-    size = run.get('size', by.size)
     scale = each_scale(run.get('style_scale', by.style_scale), 1)[0]
     given = load_picture(painting)
+    size = run.get('size', by.size)
+    if size == OWN_SIZE: size = run['size'] = max(given.shape[-2:])
     x = model_photo(painting, photo, contrast, masses, colours, size)
     match = in_range(usual if match is None else match, 'match')
     if match: _check_matching(given, x, size, scale, settings)

@@ -81,9 +81,14 @@ def _move(word):
         raise argparse.ArgumentTypeError(f"{word!r} is no move: give STEP:FIELD=VALUE") from None
 
 # %% ../nbs/88_words.ipynb #3c62e42c
+def _side(word):
+    "'432' or 'own'."
+    return word if word == 'own' else int(word)
+
 def _words_of(rule):
     "How a rule of the recipe's table is said."
-    from style_nb.recipe import Layers, Moves, Number, Switch
+    from style_nb.recipe import Layers, Moves, Number, Size, Switch
+    if isinstance(rule, Size): return dict(type=_side, metavar='N')
     if isinstance(rule, Number):
         return dict(type=int if rule.whole else float, metavar='N', nargs='+' if rule.many else None)
     others = {

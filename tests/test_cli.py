@@ -614,6 +614,11 @@ def test_a_folder_in_and_a_folder_out(run, files):
         code, out, err = run(*words, *more)
         assert code == 1 and want in err
 
+def test_the_size_of_the_photo(run, files):
+    save_picture(load_picture(files/'photo.png')[..., 10:60, :], files/'wide.png')
+    assert run(*stylize(files, '--size', 'own', content=files/'wide.png'))[0] == 0
+    assert pixels(files/'out/out.png')[0] == (64, 50) and Recipe.load(files/'out/out.png').size == 64
+
 def test_options_between_other_words(run):
     def said(line): return build_parser(line.split()[0]).parse_args(line.split())
     for line in ('stylize a.jpg --size 64 b.jpg -o o.png c.jpg', 'stylize -o o.png a.jpg b.jpg --size=64 c.jpg',

@@ -1129,3 +1129,36 @@ def test_two_encoders_speak_in_units_both_understand(photo, painting):
     r = stylize(photo, painting, 'fastai-16a', encoder='random', finish='texnet', optimizer='lbfgs', size=64, steps=3,
         finish_steps=1, progress=False)
     assert (r.recipe.style_norm, r.recipe.content_norm, r.recipe.written_for) == ('unit', 'unit', '')
+
+
+# ---- the photo's own size
+
+def test_the_size_of_the_photo(photo, painting, refused):
+    wide = resize(photo, (50, 90))
+    few = dict(steps=2, levels=1, progress=False)
+    for size in None, 'own':
+        r = stylize(wide, painting, size=size, **few)
+        assert r.image.size == (90, 50) and r.recipe.size == 90
+        assert r.image.tobytes() == stylize(wide, painting, size=90, **few).image.tobytes()
+    assert stylize(None, wide, size='own', content_weights={}, **few).image.size == (90, 50)
+    own = Recipe(size='own')
+    assert from_json(to_json(own)) == own and stylize(wide, painting, own, **few).image.size == (90, 50)
+    refused(lambda: stylize(wide, painting, size='large', **few), "size is 'large'", "'own'")
+
+def test_own_size_that_is_too_large(photo, painting, refused, monkeypatch):
+    import style_nb.planning as planning
+    monkeypatch.setattr(planning, 'memory_of', lambda device: 1e9)
+    monkeypatch.setattr(planning, 'first_canvas', lambda plan: 1/0)
+    large = photo.expand(-1, -1, -1, -1).repeat(1, 1, 20, 30)
+    refused(lambda: stylize(large, painting, size='own', progress=False), '1920x1280 px', 'at most', 'GB')
+
+def test_own_size_elsewhere(photo, painting):
+    from style_nb.reversion import revert
+    from style_nb.session import Session
+    wide = resize(photo, (66, 90))
+    assert revert(wide, painting, size='own', steps=2, progress=False).image.size == (90, 66)
+    s = Session(wide, painting, size='own', steps=2)
+    assert s.recipe.size == 90
+    s.set(size=48)
+    s.set(size=None)
+    assert s.recipe.size == 90
