@@ -154,7 +154,7 @@ def at(self:Crops, i):
     which = torch.randint(len(self.pictures), (self.batch,), generator=g, device='cpu').tolist()
     chances = torch.rand(self.batch, 4, generator=g, dtype=torch.float32, device='cpu').tolist()
     squares = [self.square(self.pictures[p], *four) for p, four in zip(which, chances)]
-    return torch.stack(squares), torch.zeros(1)
+    return torch.stack(squares), torch.zeros(1, dtype=torch.float32, device='cpu')
 
 # %% ../nbs/65_batches.ipynb #51ac0a2a
 @patch

@@ -160,9 +160,9 @@ def best_precision(
 
 # %% ../nbs/50_callbacks.ipynb #6a4cab2a
 def _cast(encoder, dtype, device):
-    "`encoder`, or a copy where it is of another type or elsewhere."
+    "`encoder`, or a copy where it is of another type or elsewhere, or was made in inference mode."
     own = encoder.body[0].weight
-    if (own.dtype, own.device) == (dtype, device): return encoder
+    if (own.dtype, own.device) == (dtype, device) and not own.is_inference(): return encoder
     return copy.deepcopy(encoder).to(device, dtype, memory_format=torch.channels_last)
 
 # %% ../nbs/50_callbacks.ipynb #46864911
@@ -293,7 +293,8 @@ def check_move(
         if not isinstance(value, dict) or not value:
             raise BadType(f"{field} is {value!r}: give a dict like {{'relu3_1': 1.0}}.")
         check_weights(value, field)
-    else: in_range(value, field, 1e-12 if field == 'lr' else 0)
+    elif field == 'lr': in_range(value, field, 1e-12, 1e30)
+    else: in_range(value, field)
 
 # %% ../nbs/50_callbacks.ipynb #1df5bf55
 class Controls(StepCallback):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from tqdm.auto import tqdm
+from .footing import own_footing
 from .errors import BadValue, in_range
 from .pictures import resize
 from .encoders import Encoder
@@ -104,7 +105,7 @@ def _correlation(a, b):
     return (a @ b)/(a.norm()*b.norm()).clamp_min(1e-12)
 
 # %% ../nbs/67_channels.ipynb #0d9e79eb
-@torch.enable_grad()
+@own_footing()
 def loudness(
     grams:torch.Tensor,  # Gram matrices of some pictures in the large network, (N, C, C)
     kept:list,           # Numbers of the channels kept
@@ -113,7 +114,7 @@ def loudness(
     "How loud the channels kept must be for pictures to differ as they do in the whole network."
     goal = gram_distances(grams)
     part = grams[:, kept][:, :, kept].contiguous()
-    log = torch.zeros(len(kept), requires_grad=True)
+    log = torch.zeros(len(kept), dtype=torch.float32, device='cpu', requires_grad=True)
     opt = torch.optim.Adam([log], lr=.1)
     for _ in range(steps):
         loud = log.exp()
@@ -159,7 +160,8 @@ def plan_channels(
         kept, shares = keep_channels(moments, widths[int(l[4]) - 1])
         power = look.power[l][kept]
         gain = power.clamp_min(1e-4*power.mean()).rsqrt()
-        own = loudness(look.grams[l], kept) if l in look.grams else torch.ones(len(kept))
+        alike = torch.ones(len(kept), dtype=torch.float32, device='cpu')
+        own = loudness(look.grams[l], kept) if l in look.grams else alike
         loud = own/gain
         plan.kept[l] = kept
         plan.gains[l] = gain

@@ -8,6 +8,7 @@ Docs: https://style-nb.github.io/style_nb/colour.html.md"""
 from __future__ import annotations
 import numpy as np, torch
 from scipy.stats import rankdata
+from .footing import full_precision
 from .errors import in_range, one_of
 from .pictures import load_picture, resize
 
@@ -36,8 +37,8 @@ def colour_statistics(
 )->tuple:              # mean (3, 1) and covariance (3, 3), float64
     "Mean and covariance of the colours of one picture, or of several laid together."
     weights = [1.]*len(pictures) if weights is None else weights
-    mean = torch.zeros(3, 1, dtype=torch.float64)
-    second = torch.zeros(3, 3, dtype=torch.float64)
+    mean = torch.zeros(3, 1, dtype=torch.float64, device='cpu')
+    second = torch.zeros(3, 3, dtype=torch.float64, device='cpu')
     for v, p in zip(weights, pictures):
         x, share = _points(p), v/sum(weights)
         mean += share*x.mean(1, keepdim=True)
@@ -100,7 +101,8 @@ def match_colours(
     if one_of(method, COLOUR_METHODS, 'colour method') == 'histogram':
         return _match_channels(x, likes, weights)
     wanted_mean, wanted = colour_statistics(likes, weights)
-    few = 1e-4*torch.eye(3, dtype=torch.float64)  # else the faint colours of a nearly grey photo would be blown up
+    # else the faint colours of a nearly grey photo would be blown up
+    few = 1e-4*torch.eye(3, dtype=torch.float64, device='cpu')
     for _ in range(rounds):
         mean, cov = colour_statistics([seen])
         T = _MAPS[method](cov + few, wanted + few)
@@ -111,12 +113,13 @@ def match_colours(
 _TO_CONES = torch.tensor([
     [.4122214708, .5363325363, .0514459929],
     [.2119034982, .6806995451, .1073969566],
-    [.0883024619, .2817188376, .6299787005]], dtype=torch.float64)
+    [.0883024619, .2817188376, .6299787005]], dtype=torch.float64, device='cpu')
 _TO_LAB = torch.tensor([
     [.2104542553, .7936177850, -.0040720468],
     [1.9779984951, -2.4285922050, .4505937099],
-    [.0259040371, .7827717662, -.8086757660]], dtype=torch.float64)
+    [.0259040371, .7827717662, -.8086757660]], dtype=torch.float64, device='cpu')
 
+@full_precision()
 def _mix(m, x): return torch.einsum('ij,bjhw->bihw', m.to(x), x)
 
 # %% ../nbs/15_colour.ipynb #33d3a56e

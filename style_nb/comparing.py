@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 import torch, torch.nn.functional as F
 from skimage.metrics import structural_similarity
+from .footing import full_precision
 from .errors import BadValue, in_range
 from .pictures import load_picture, resize
 from .colour import luminance
@@ -56,6 +57,7 @@ def laplacian_bands(
     return bands + [x]
 
 # %% ../nbs/76_comparing.ipynb #1b09ce45
+@full_precision()
 def sliced_wasserstein(
     a:torch.Tensor,       # (1, C, H, W)
     b:torch.Tensor,       # (1, C, h, w)
@@ -64,7 +66,8 @@ def sliced_wasserstein(
     seed:int=0,           # Seed of the directions
 )->float:                 # Mean distance along a direction, in the units of the values
     "Distance of the patches of two maps, wherever they are."
-    d = torch.randn(directions, a.shape[1]*patch**2, generator=torch.Generator().manual_seed(seed))
+    chance = torch.Generator('cpu').manual_seed(seed)
+    d = torch.randn(directions, a.shape[1]*patch**2, generator=chance, dtype=torch.float32, device='cpu')
     d = F.normalize(d)
     return float((_profile(a, patch, d) - _profile(b, patch, d)).abs().mean())
 
@@ -73,7 +76,8 @@ def _profile(x, patch, directions):
     "The patches of a map along each direction, in order, as 1024 values."
     points = F.unfold(x.float(), patch)[0]
     along = directions @ points[:, ::max(1, points.shape[1]//20000)]
-    return torch.quantile(along, torch.linspace(0, 1, 1024), dim=1)
+    ranks = torch.linspace(0, 1, 1024, dtype=torch.float32, device='cpu')
+    return torch.quantile(along, ranks, dim=1)
 
 # %% ../nbs/76_comparing.ipynb #4776fbcd
 def band_distances(
@@ -154,6 +158,7 @@ def retrieval(
     return {layer: (_found(k, 0) + _found(k, 1))/2 for layer, k in nearness.items()}
 
 # %% ../nbs/76_comparing.ipynb #66d470f4
+@full_precision()
 def _nearness(halves, layer):
     "Cosines of each left half's Gram matrix (rows) with each right half's (columns)."
     left, right = (F.normalize(torch.stack([g[layer].flatten() for g in side])) for side in zip(*halves))
@@ -161,4 +166,4 @@ def _nearness(halves, layer):
 
 def _found(nearness, dim):
     "Share of halves to which their own other half is nearest."
-    return (nearness.argmax(dim) == torch.arange(len(nearness))).float().mean().item()
+    return (nearness.argmax(dim) == torch.arange(len(nearness), device=nearness.device)).float().mean().item()

@@ -56,6 +56,10 @@ class Stopped(str, Enum):
     __repr__ = str.__repr__
 
 # %% ../nbs/49_guarding.ipynb #1f66f594
+def _extreme(x):
+    "Which share of the values is black or white, in 8 bits."
+    return float(((x < .5/255) | (x > 1 - .5/255)).float().mean())
+
 class Guard(StepCallback):
     "End the run with the last good picture when the canvas is lost: to NaN, one flat colour or pixels without rest."
     order = 30
@@ -71,6 +75,9 @@ class Guard(StepCallback):
 
     def before_fit(self):
         self.spread = self.canvas.std((-2, -1)).max().item()
+        self.extreme = _extreme(self.canvas)
+        self.leapt = False
+        self.broken = []
         self.term_shares = Counter()  # shares of the loss, summed over looks
         self.seen = self.move = self.unrest = 0
 
@@ -89,10 +96,18 @@ class Guard(StepCallback):
 
 # %% ../nbs/49_guarding.ipynb #bb9e3ceb
 @patch
+def overflows(self:Guard)->bool:
+    "Is the gradient's square, by which every optimiser measures its step, beyond what a number can be?"
+    g = self.model.canvas.grad
+    return g is not None and not g.square().sum().isfinite()
+
+@patch
 def trouble(self:Guard):
     "What is wrong with the canvas, or None."
     x = self.canvas
     if not x.isfinite().all(): return 'the canvas turned to NaN or infinity'
+    if self.broken: return 'the loss turned to NaN or infinity'
+    if self.overflows(): return 'the gradient turned too large to be reckoned with, or to NaN,'
     if self.spread > 4*self.flat and x.clamp(0, 1).std((-2, -1)).max() < self.flat:
         return 'the picture collapsed to one flat colour'
     if (x.abs() > 50).float().mean() > .01: return 'pixel values ran far out of range'
@@ -105,10 +120,16 @@ def measure(self:Guard):
     self.move = float((self.canvas - self.before).abs().mean())
     if self.move <= self.restless: self.unrest = 0
     else: self.unrest += 1 if self.seen <= self.every else self.every
+    self.leapt |= self.unrest > 0
+    self.weigh_terms()
+
+@patch
+def weigh_terms(self:Guard):
+    "Note the terms that are no number, or else the share of each in the loss."
     parts = {k: float(v) for k, v in self.learn.weighted_terms.items()}
     self.broken = [k for k, v in parts.items() if not math.isfinite(v)]
     total = sum(parts.values())
-    if self.broken or total <= 0: return
+    if self.broken or not 0 < total < math.inf: return
     for name, value in parts.items(): self.term_shares[name.split('/')[0]] += value/total
 
 # %% ../nbs/49_guarding.ipynb #710f793f
@@ -118,21 +139,41 @@ def _knob(term):
     return dict(start='keep', match='match').get(term, f'{term}_weight')
 
 @patch
+def swamped(self:Guard)->str:
+    "A sentence about the term that is nearly all of the loss, if there is one."
+    if not self.term_shares: return ''
+    term, share = self.term_shares.most_common(1)[0]
+    percent = 100*share/self.term_shares.total()
+    if percent <= 90: return ''
+    return f"{term} was {percent:.4g}% of the loss on average: try a smaller {_knob(term)}."
+
+# %% ../nbs/49_guarding.ipynb #0331f5c4
+@patch
+def encoder_fault(self:Guard)->str:
+    "A sentence if the encoder gave what is no number, from a canvas that was fine."
+    lost = [l for l, maps in self.learn.features.items() if not maps.isfinite().all()]
+    lost += [k for k in self.broken if not math.isfinite(float(self.learn.terms[k]))]
+    g = self.model.canvas.grad
+    if not self.broken and g is not None and not g.isfinite().all(): lost.append('the gradient')
+    if not lost: return ''
+    return (f"What the encoder gave was infinite or NaN while the canvas was not ({lost[0]}): "
+            "its weights are no good, or too large; try others, or precision='fp32'.")
+
+@patch
 def cause(self:Guard,
     trouble:str,  # What `trouble` said
 )->str:           # A sentence
     "What was measured, and which knob to turn."
+    fault = self.encoder_fault()
+    if fault: return fault
     if self.broken:
         name = self.broken[0]
         return f"The term {name} was infinite or NaN while the canvas was not: try a smaller {_knob(name)}."
+    if 'gradient' in trouble: return self.swamped() or "Try smaller weights of all terms."
     if self.move > self.restless:
         return (f"The last step looked at moved the average pixel by {self.move:.2g}, black to white being 1: "
                 "try a smaller step size (lr).")
-    if 'flat' in trouble and self.term_shares:
-        term, share = self.term_shares.most_common(1)[0]
-        percent = 100*share/self.term_shares.total()
-        if percent > 90: return f"{term} was {percent:.4g}% of the loss on average: try a smaller {_knob(term)}."
-    return "Try a smaller step size (lr)."
+    return 'flat' in trouble and self.swamped() or "Try a smaller step size (lr)."
 
 # %% ../nbs/49_guarding.ipynb #74f1d68a
 @patch
@@ -150,7 +191,18 @@ def give_up(self:Guard, trouble):
 def after_step(self:Guard):
     self.seen += 1
     if self.due(self.seen): self.measure()
-    elif self.canvas.sum().isfinite(): return
+    elif (self.canvas.sum() + self.learn.loss).isfinite(): return
+    else: self.weigh_terms()
     trouble = self.trouble()
     if trouble: self.give_up(trouble)
     elif not self.unrest: self.keep()
+
+# %% ../nbs/49_guarding.ipynb #b7c51c33
+@patch
+def after_train(self:Guard):
+    "At the end of the last level: are most values black or white, after steps that were too long?"
+    share = _extreme(self.learn.picture_so_far())
+    if self.epoch + 1 < self.learn.n_epoch or not self.leapt or share < max(.5, self.extreme + .3): return
+    self.learn.stopped = (
+        f"{share:.0%} of the values are black or white, at the start {self.extreme:.0%} were: its steps were too long. "
+        "Try a smaller step size (lr).")

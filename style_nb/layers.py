@@ -11,6 +11,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
+from .footing import full_precision
 
 # %% auto #0
 __all__ = ['POOLINGS', 'PADDINGS', 'L2Pool', 'AvgPool', 'MirrorConv', 'convolution', 'Chain']
@@ -69,7 +70,7 @@ def _fold(g):
 # %% ../nbs/18_layers.ipynb #2c7ecaf0
 class MirrorConv(nn.Conv2d):
     "A 3x3 convolution that sees the picture mirrored beyond its border; torch's own takes four times as long back."
-    def __init__(self, n_in, n_out): super().__init__(n_in, n_out, 3, padding=1, padding_mode='reflect')
+    def __init__(self, n_in, n_out, **how): super().__init__(n_in, n_out, 3, padding=1, padding_mode='reflect', **how)
     def _conv_forward(self, x, weight, bias): return F.conv2d(_Mirror.apply(x), weight, bias)
 
 # %% ../nbs/18_layers.ipynb #fa363ce8
@@ -79,10 +80,11 @@ def convolution(
     n_in:int,     # Channels in
     n_out:int,    # Channels out
     padding:str,  # One of `PADDINGS`
+    **how,        # Device and type of its numbers; torch's defaults otherwise
 )->nn.Conv2d:     # 3x3, keeps the side
     "A convolution that sees beyond the border what `padding` says."
-    if padding == 'reflect': return MirrorConv(n_in, n_out)
-    return nn.Conv2d(n_in, n_out, 3, padding=1, padding_mode=PADDINGS[padding])
+    if padding == 'reflect': return MirrorConv(n_in, n_out, **how)
+    return nn.Conv2d(n_in, n_out, 3, padding=1, padding_mode=PADDINGS[padding], **how)
 
 # %% ../nbs/18_layers.ipynb #3bc9db8c
 def _one_pass(x):
@@ -210,6 +212,7 @@ class _Pass(Function):
 
     @staticmethod
     @once_differentiable
+    @full_precision()
     def backward(ctx, *grads):
         of_taps = dict(zip(ctx.taps, grads))
         del grads
@@ -235,13 +238,15 @@ def _back(ctx, of_taps, clipped):
     return g
 
 # %% ../nbs/18_layers.ipynb #5cf735c1
+def _frozen(conv): return not any(p.requires_grad for p in conv.parameters())
+
 def _plan(layers, taps):
     "(name, convolution or None, ReLU or not) a step, or None where the pass cannot stand for the modules."
     plan, conv = [], None
     last = next(reversed(layers))
     for name, m in layers.items():
         if isinstance(m, nn.Conv2d):
-            if m.weight.requires_grad or m.padding_mode not in ('zeros', 'reflect'): return None
+            if not _frozen(m) or m.padding_mode not in ('zeros', 'reflect'): return None
             conv = m
             if name not in taps and name != last: continue  # goes with the ReLU after it
         elif not isinstance(m, (nn.ReLU, AvgPool)):
@@ -251,6 +256,12 @@ def _plan(layers, taps):
     return plan
 
 # %% ../nbs/18_layers.ipynb #44ab3bed
+def _stamp(weight):
+    "Another stamp, other weights: `weight.data` changes without a version, and in inference mode there is none."
+    bits = weight.detach().permute(0, 2, 3, 1).contiguous().view(-1)
+    bits = bits.view(torch.int16 if len(bits) % 4 else torch.int64)
+    return id(weight), bits.sum().item(), 0 if weight.is_inference() else weight._version
+
 class Chain(nn.Module):
     "The layers down to the last of `taps`; calling it gives that one's map, and hooks on a tap get the tap's."
     def __init__(self,
@@ -264,11 +275,13 @@ class Chain(nn.Module):
         self.kind = None
         for name in taps: self.add_module(name, nn.Identity())
 
+    def __getstate__(self): return vars(self) | dict(packs=None, kind=None)  # a copy packs its own weights
+
     def _packs(self, x):
         "Room for packed weights, from the second map of a kind on: a single one is not worth the packing."
         kind = None
         if _one_pass(x):
-            kind = x.shape, [(id(conv.weight), conv.weight._version) for _, conv, _ in self.plan if conv]
+            kind = x.shape, [_stamp(conv.weight) for _, conv, _ in self.plan if conv]
         if kind != self.kind:
             self.packs = None
             self.kind = kind
@@ -276,10 +289,12 @@ class Chain(nn.Module):
             self.packs = {}
         return self.packs
 
+    @full_precision()
     def forward(self, x):
         taps = tuple(self._modules)
         maps = {}
-        if self.plan: maps = dict(zip(taps, _Pass.apply(x, self.plan, taps, self._packs(x))))
+        if self.plan and all(_frozen(conv) for _, conv, _ in self.plan if conv):
+            maps = dict(zip(taps, _Pass.apply(x, self.plan, taps, self._packs(x))))
         else:
             for name, m in self.run:
                 x = m.forward(x)  # without the hooks of others

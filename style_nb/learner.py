@@ -176,7 +176,7 @@ class StyleLoss(WeightedLayers):
         self.scale = each_scale(scale, len(self.styles))
         self.kind = one_of(kind, STYLE_KINDS, 'style kind')
         STYLE_KINDS[kind].check(norm)
-        blend_grams([torch.zeros(1)]*len(self.styles), blend)  # refuses a blend that does not fit
+        blend_grams([0.]*len(self.styles), blend)  # refuses a blend that does not fit
         self.set_masks(masks, style_masks, one_of(mix, STYLE_MIXES, 'style mix'))
 
 # %% ../nbs/40_learner.ipynb #20d584eb
@@ -300,7 +300,7 @@ class TVLoss(LossTerm):
 # %% ../nbs/40_learner.ipynb #1e6c4a1e
 def _sampling(n, to, like):
     "The matrix (to, n) that brings `n` pixels in a line to `to`, as `resize` does."
-    lines = torch.eye(n).view(1, 1, n, n)
+    lines = torch.eye(n, dtype=torch.float32, device='cpu').view(1, 1, n, n)
     return F.interpolate(lines, (to, n), mode='bicubic', antialias=True, align_corners=False)[0, 0].to(like)
 
 # %% ../nbs/40_learner.ipynb #a6992771

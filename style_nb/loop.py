@@ -15,11 +15,12 @@ from fastai.callback.hook import hook_outputs
 from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
-from .errors import in_range
+from .errors import BadType, in_range
+from .footing import own_footing
 from .pictures import load_picture
 
 # %% auto #0
-__all__ = ['Picture', 'Steps', 'StepCallback', 'LossTerm', 'FeatureHooks', 'adam', 'picture_learner']
+__all__ = ['Picture', 'Steps', 'StepCallback', 'LossTerm', 'FeatureHooks', 'adam', 'NotHere', 'PictureLearner', 'picture_learner']
 
 # %% ../nbs/39_loop.ipynb #c400035e
 class Picture(nn.Module):
@@ -45,7 +46,7 @@ class Steps:
     def __len__(self): return self.n
 
     def __iter__(self):
-        dummy = torch.zeros(1)
+        dummy = torch.zeros(1, dtype=torch.float32, device='cpu')
         for _ in range(self.n): yield dummy, dummy
 
 # %% ../nbs/39_loop.ipynb #5d5e61c6
@@ -133,7 +134,58 @@ def adam(
     "Torch's Adam, for a Learner."
     return partial(OptimWrapper, opt=partial(torch.optim.Adam, betas=betas, eps=eps))
 
+# %% ../nbs/39_loop.ipynb #57211001
+_RECORD = "the callback History keeps the losses, Progress shows a bar, and Result has .history and .plot_losses()"
+_NO_DATA = "there are no data and no validation set; the picture is learn.model.canvas"
+_STEPS = "the callback CosineStep lowers the step size, and lr is the first: 1 suits L-BFGS, .03 Adam"
+_CALLBACKS = {  # of fastai: what does their work here
+    'MixedPrecision': "say precision='bf16' to stylize, or add the callback EncoderPrecision",
+    'TrackerCallback': "nothing is validated; a callback of yours may look at learn.terms in after_step and raise "
+                       "CancelFitException",
+    'GradientAccumulation': "there are no batches, each step sees the whole picture",
+    'MixHandler': _NO_DATA,
+    **dict.fromkeys(['ProgressCallback', 'Recorder', 'CSVLogger', 'ShowGraphCallback'], _RECORD)}
+_METHODS = {
+    'export': "there is no network to use again; write the picture by Result.save, the run by Result.save_state",
+    **dict.fromkeys(['get_preds', 'predict', 'show_results', 'validate'], _NO_DATA),
+    **dict.fromkeys(['lr_find', 'fit_one_cycle', 'fine_tune', 'fit_sgdr'], _STEPS)}
+
+class NotHere(BadType, AttributeError): "A part of fastai that has no meaning for a picture."
+
+def _elsewhere(name, instead): return NotHere(f"{name} does not work on the Learner of a picture: {instead}.")
+
+# %% ../nbs/39_loop.ipynb #4cc67760
+class PictureLearner(Learner):
+    "A Learner whose model is a `Picture`."
+    def fit(self, *args, **kwargs):
+        with own_footing(): return super().fit(*args, **kwargs)
+
+    def add_cb(self, cb):
+        bases = [t.__name__ for t in (cb if isinstance(cb, type) else type(cb)).__mro__]
+        known = [t for t in bases if t in _CALLBACKS]
+        if known: raise _elsewhere(bases[0], _CALLBACKS[known[0]])
+        return super().add_cb(cb)
+
+    def __getattr__(self, name):
+        if name == 'recorder': raise _elsewhere('The recorder', _RECORD)
+        return super().__getattr__(name)
+
+    def summary(self)->str:
+        "The picture, what compares it, and all that acts on it."
+        h, w = self.model.canvas.shape[-2:]
+        cbs = ', '.join(cb.name for cb in self.cbs.sorted('order'))
+        return f"A picture of {w}x{h} px, {self.encoder!r}\nCallbacks, in order: {cbs}"
+
+# %% ../nbs/39_loop.ipynb #f1afb9f7
+def _refusal(name, instead):
+    "A method that says what to use instead."
+    def refuse(self, *args, **kwargs): raise _elsewhere(name, instead)
+    return refuse
+
+for name, instead in _METHODS.items(): setattr(PictureLearner, name, _refusal(name, instead))
+
 # %% ../nbs/39_loop.ipynb #c9dfb4a8
+@own_footing()
 def picture_learner(
     init,               # Start: a tensor (1, 3, H, W) of any range, or anything `load_picture` reads
     encoder,            # An `Encoder`
@@ -144,10 +196,11 @@ def picture_learner(
     device='cpu',       # Torch device
 )->Learner:             # Fit it with `learn.fit(1)`
     "A fastai Learner whose parameter is a picture."
+    lr = in_range(lr, 'lr', 1e-12, 1e30)
     start = init if isinstance(init, torch.Tensor) else load_picture(init)
     dls = DataLoaders(Steps(in_range(steps, 'steps', 1, whole=True)), Steps(0))
     dls._device = torch.device(device)
-    learn = Learner(
+    learn = PictureLearner(
         dls, Picture(start).to(device), loss_func=lambda pred, y: _Nothing.apply(pred),
         opt_func=opt_func or adam(), lr=lr, default_cbs=False, cbs=[TrainEvalCallback, FeatureHooks])
     learn.encoder = encoder.to(device)

@@ -10,6 +10,7 @@ import math
 import torch, torch.nn.functional as F
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
+from .footing import full_precision
 from .errors import BadValue, one_of
 
 # %% auto #0
@@ -38,6 +39,7 @@ def _products(x):
     return torch.bmm(rest.mT, rest) + wide(torch.bmm(blocks.mT, blocks)).view(B, -1, C, C).sum(1)
 
 # %% ../nbs/30_losses.ipynb #35492413
+@full_precision()
 def gram(
     feats:torch.Tensor,  # Feature maps, (B, C, H, W), any real range
 )->torch.Tensor:         # (B, C, C): mean over places of products of channels; float32 (float64 for float64)
@@ -127,12 +129,14 @@ class _GramDistance(Function):
 
     @staticmethod
     @once_differentiable
+    @full_precision()
     def backward(ctx, g):
         x, d = ctx.saved_tensors
         s = (d + d.mT)*(2*g/x.shape[1])
         return _maps(torch.bmm(x, s.to(x.dtype)), ctx.hw), None
 
 # %% ../nbs/30_losses.ipynb #50e59e9b
+@full_precision()
 def gram_distance(
     feats:torch.Tensor,   # Feature maps, (B, C, H, W), any real range
     target:torch.Tensor,  # Gram matrix to compare with, (B, C, C); gets no gradient

@@ -127,7 +127,7 @@ def _merged(rgb, patch, n, place):
 
 def _middle_row(mask):
     "How far down a mask lies, 0 to 1."
-    rows = torch.linspace(0, 1, mask.shape[-2])
+    rows = torch.linspace(0, 1, mask.shape[-2], dtype=mask.dtype, device=mask.device)
     return float(rows @ mask[0, 0].sum(1)/mask.sum().clamp_min(1))
 
 # %% ../nbs/34_masks.ipynb #15b4d527
@@ -208,7 +208,8 @@ def mask_from_strokes(
 )->torch.Tensor:        # (1, 1, *hw)
     "A mask drawn with a brush."
     h, w = (in_range(n, 'hw', MIN_SIDE, whole=True) for n in hw)
-    ground = torch.zeros(1, 1, h, w) if on is None else layer_mask(load_mask(on), (h, w))
+    black = torch.zeros(1, 1, h, w, dtype=torch.float32, device='cpu')
+    ground = black if on is None else layer_mask(load_mask(on), (h, w))
     page = Image.fromarray(_levels(ground)).resize((4*w, 4*h), Image.NEAREST)
     draw = ImageDraw.Draw(page)
     for stroke in as_strokes(strokes): _draw_stroke(draw, stroke, *page.size)
@@ -224,7 +225,8 @@ def masks_from_strokes(
     "A mask for each region of a drawing."
     on = on or {}
     drawn = {n: mask_from_strokes(s, hw, soft, on.get(n)) for n, s in regions.items() if s or n in on}
-    rest = load_mask((1 - sum(drawn.values(), torch.zeros(1, 1, *hw))).clamp(0, 1))
+    none = torch.zeros(1, 1, *hw, dtype=torch.float32, device='cpu')
+    rest = load_mask((1 - sum(drawn.values(), none)).clamp(0, 1))
     return {n: drawn.get(n, rest) for n in regions}
 
 # %% ../nbs/34_masks.ipynb #33c3d0a7
@@ -272,7 +274,7 @@ def pick_places(
 def _steps(mask, n):
     "Indices of `n` places, by even steps along the running sum of a mask."
     worth = mask.flatten().cpu().double()
-    steps = (torch.arange(n) + .5)*(worth.sum()/n)
+    steps = (torch.arange(n, dtype=torch.float32, device='cpu') + .5)*(worth.sum()/n)
     return torch.searchsorted(worth.cumsum(0), steps).clamp_max(len(worth) - 1).to(mask.device)
 
 # %% ../nbs/34_masks.ipynb #ace0dff7

@@ -76,7 +76,7 @@ def trusted(
     least:float=.05,     # Trust in the worst tenth, 0 to 1; 1 trusts all
 )->torch.Tensor:         # From `least` to 1
     "How far each answer counts: the best tenth in full, the worst tenth hardly, in proportion between."
-    low, high = torch.quantile(alike, torch.tensor([.1, .9], device=alike.device))
+    low, high = torch.quantile(alike, alike.new_tensor([.1, .9]))
     return (1 - (high - alike)/(high - low).clamp_min(.05)).clamp(least, 1)
 
 # %% ../nbs/78_matching.ipynb #5d44809c

@@ -22,7 +22,7 @@ def _stretch(x, chroma):
     "The matrix over channels that multiplies colour, what lies across brightness, by the root of `chroma`."
     channels = x.shape[1]
     s = chroma**.5 if channels == 3 else 1.
-    return (s*torch.eye(channels) + (1 - s)/channels).to(x)
+    return (s*torch.eye(channels, dtype=torch.float32, device='cpu') + (1 - s)/channels).to(x)
 
 # %% ../nbs/48_lbfgs.ipynb #656a6561
 class LBFGS(torch.optim.Optimizer):
@@ -53,7 +53,7 @@ def _enter(state, i, p, sy, yy):
     M, last = state['M'], state['p']
     M[i, :len(last)] = state['q']
     M[i+1, :len(last)] = p[:len(last)] - last
-    M[i:i+2, i:i+2] = torch.tensor([[state['dd'], sy], [sy, yy]])
+    M[i:i+2, i:i+2] = torch.tensor([[state['dd'], sy], [sy, yy]], dtype=torch.float32, device='cpu')
     M[:, i:i+2] = M[i:i+2].T.clone()
 
 # %% ../nbs/48_lbfgs.ipynb #b969d696
@@ -63,9 +63,9 @@ def remember(self:LBFGS, state, g, history):
     if 'g' not in state:
         places = 2*history + 2  # one is always free
         state['W'] = g.new_zeros(places, len(g))
-        state['M'] = torch.zeros(places, places, dtype=torch.float64)
+        state['M'] = torch.zeros(places, places, dtype=torch.float64, device='cpu')
         state['rows'] = []
-        return torch.zeros(0, dtype=torch.float64)
+        return torch.zeros(0, dtype=torch.float64, device='cpu')
     rows, W = state['rows'], state['W']
     i = 2*next(j for j in range(history + 1) if j not in rows)
     s, y = W[i:i+2]
@@ -85,7 +85,7 @@ def remember(self:LBFGS, state, g, history):
 def direction(self:LBFGS, state, p, eager=1.):
     "`gamma` and `a`: the quasi-Newton step is `-(gamma g + a W)`."
     M, a = state['M'], torch.zeros_like(p)
-    s = 2*torch.tensor(state['rows'])
+    s = 2*torch.tensor(state['rows'], dtype=torch.int64, device='cpu')
     y = s + 1
     R, D, V = M[s][:, y].triu(), M[s, y], M[y][:, y]
     gamma = eager*float(D[-1]/V[-1, -1])

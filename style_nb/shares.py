@@ -239,7 +239,8 @@ class Balance(StepCallback):
 def where(self:Balance):
     "The canvas with noise."
     x = self.model.canvas.detach()
-    return x + self.noise*torch.randn(x.shape, generator=torch.Generator().manual_seed(self.seed)).to(x)
+    chance = torch.Generator('cpu').manual_seed(self.seed)
+    return x + self.noise*torch.randn(x.shape, generator=chance, dtype=torch.float32, device='cpu').to(x)
 
 # %% ../nbs/52_shares.ipynb #aa856b98
 @patch

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 import pandas as pd
 import torch
+from .footing import own_footing
 from .errors import BadType, BadValue, in_range, one_of
 from .pictures import check_output, resize
 from fastcore.basics import listify
@@ -164,6 +165,8 @@ def _solve(path, large, fitted, note, progress):
     save_encoder(small, path, dict(note=note, kept=plan.kept, gains=gains, loud=loud, table=table.to_dict()))
 
 # %% ../nbs/69_shrinking.ipynb #fec5cf5b
+def _factors(numbers): return {l: torch.tensor(v, dtype=torch.float32, device='cpu') for l, v in numbers.items()}
+
 def _solved(path, large, fitted, note, progress):
     "The small encoder by least squares, its plan and a table; solved for only if `path` has them not."
     if not path.exists(): _solve(path, large, fitted, note, progress)
@@ -177,7 +180,7 @@ def _solved(path, large, fitted, note, progress):
     small = small_encoder(large, note['widths'])
     small.body.load_state_dict(state)
     table = pd.DataFrame(card['table'])
-    gains, loud = ({l: torch.tensor(v) for l, v in card[name].items()} for name in ('gains', 'loud'))
+    gains, loud = (_factors(card[name]) for name in ('gains', 'loud'))
     plan = Plan(card['kept'], gains, loud, table.energy.to_dict())
     return small, plan, table.loc[list(plan.kept)]
 
@@ -198,6 +201,7 @@ def _card(small, large, table, history, held, note):
     return card
 
 # %% ../nbs/69_shrinking.ipynb #9ab73c59
+@own_footing()
 def shrink(
     teacher,                # 'vgg16', 'vgg19', any other encoder, or the path of a VGG's weights file
     path,                   # Weights file to write, .safetensors; what a run needs to go on lies beside it

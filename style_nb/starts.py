@@ -13,12 +13,18 @@ from .errors import in_range, one_of
 __all__ = ['NOISES', 'noise']
 
 # %% ../nbs/36_starts.ipynb #6ebec916
+_OURS = dict(dtype=torch.float32, device='cpu')
+
+def _normal(channels, hw, g): return torch.randn(1, channels, *hw, generator=g, **_OURS)
+
 def _standard(x, deviation=.15): return .5 + deviation*(x - x.mean())/x.std()
 
 def _pink(hw, g):
     "Gaussian noise whose amplitude falls as 1/frequency."
-    fy, fx = torch.fft.fftfreq(hw[0])[:, None], torch.fft.rfftfreq(hw[1])[None]
-    wide = torch.fft.rfft2(torch.randn(1, 3, *hw, generator=g))/(fy.square() + fx.square()).sqrt().clamp_min(1/max(hw))
+    fy = torch.fft.fftfreq(hw[0], **_OURS)[:, None]
+    fx = torch.fft.rfftfreq(hw[1], **_OURS)[None]
+    frequency = (fy.square() + fx.square()).sqrt().clamp_min(1/max(hw))
+    wide = torch.fft.rfft2(_normal(3, hw, g))/frequency
     return torch.fft.irfft2(wide, s=hw)
 
 def _clouds(hw, g, coarsest=4):
@@ -26,15 +32,15 @@ def _clouds(hw, g, coarsest=4):
     clouds = 0
     for octave in range(max(1, int(math.log2(max(hw)/coarsest)) - 1)):
         grid = (max(2, round(coarsest*2**octave*side/max(hw))) + 1 for side in hw)
-        coarse = torch.randn(1, 3, *grid, generator=g)
+        coarse = _normal(3, grid, g)
         clouds = clouds + F.interpolate(coarse, hw, mode='bicubic', align_corners=True)/2**octave
     return clouds
 
 # %% ../nbs/36_starts.ipynb #a284e7bd
 NOISES = {
-    'uniform': lambda hw, g: torch.rand(1, 3, *hw, generator=g)*.5 + .25,
-    'white':   lambda hw, g: _standard(torch.randn(1, 3, *hw, generator=g)),
-    'grey':    lambda hw, g: _standard(torch.randn(1, 1, *hw, generator=g)).expand(1, 3, -1, -1),
+    'uniform': lambda hw, g: torch.rand(1, 3, *hw, generator=g, **_OURS)*.5 + .25,
+    'white':   lambda hw, g: _standard(_normal(3, hw, g)),
+    'grey':    lambda hw, g: _standard(_normal(1, hw, g)).expand(1, 3, -1, -1),
     'pink':    lambda hw, g: _standard(_pink(hw, g)),
     'clouds':  lambda hw, g: _standard(_clouds(hw, g))}
 
@@ -44,5 +50,5 @@ def noise(
     seed:int=0,             # Same seed, same noise
 )->torch.Tensor:            # (1, 3, *hw), clipped to [0, 1]
     "A picture of noise."
-    g = torch.Generator().manual_seed(in_range(seed, 'seed', 0, 2**63 - 1, whole=True))
+    g = torch.Generator('cpu').manual_seed(in_range(seed, 'seed', 0, 2**63 - 1, whole=True))
     return NOISES[one_of(kind, NOISES, 'noise')](tuple(hw), g).clamp(0, 1).contiguous()

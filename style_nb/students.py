@@ -61,8 +61,8 @@ class LeastSquares:
         store_attr()
         self.batch = 0
         self.factor = None
-        self.xx = torch.zeros(9*n_in + 1, 9*n_in + 1, dtype=torch.float64)
-        self.missed = torch.zeros(9*n_in + 1, n_out, dtype=torch.float64)
+        self.xx = torch.zeros(9*n_in + 1, 9*n_in + 1, dtype=torch.float64, device='cpu')
+        self.missed = torch.zeros(9*n_in + 1, n_out, dtype=torch.float64, device='cpu')
         self.own = self.found = torch.zeros_like(self.missed)
 
     def begin(self,
@@ -98,7 +98,7 @@ def add(self:LeastSquares,
 def _raised(products, share):
     "Products of inputs, and what was added to their diagonal: a share of the inputs' mean square."
     pull = share*products.diagonal()[:-1].mean()
-    return products + pull*torch.eye(len(products), dtype=torch.float64), pull
+    return products + pull*torch.eye(len(products), dtype=torch.float64, device='cpu'), pull
 
 # %% ../nbs/68_students.ipynb #d36fbf77
 @patch
@@ -163,7 +163,7 @@ def solve_weights(
     progress:bool=True,  # Show a progress bar
 )->dict:                 # {ReLU layer: share of the kept channels' energy that is hit}
     "Fill a small encoder, layer by layer, by least squares."
-    heard = [0, 1, 2], torch.ones(3)
+    heard = [0, 1, 2], torch.ones(3, dtype=torch.float32, device='cpu')
     hit = {}
     for i, name in enumerate(tqdm(student.layers, 'solving', unit='layer', disable=not progress, mininterval=.5)):
         large, small = teacher.body[i], student.body[i]
@@ -187,7 +187,7 @@ def make_loud(
     loud:dict,    # {ReLU layer: factor of each channel}
 )->Encoder:       # The same
     "Make channels louder and have the next layer listen less."
-    before = torch.ones(3)
+    before = torch.ones(3, dtype=torch.float32, device='cpu')
     for name, conv in enc.body.named_children():
         if not name.startswith('conv'): continue
         factor = loud[name.replace('conv', 'relu')]

@@ -77,7 +77,7 @@ def _rows(f):
     if f.ndim != 4: raise BadValue(f"Feature maps of shape {tuple(f.shape)}: give (1, C, H, W).")
     return wide(f).permute(0, 2, 3, 1).reshape(-1, f.shape[1])
 
-def _shares(n, weights): return blend_grams([*torch.eye(n, dtype=torch.float64)], weights).tolist()
+def _shares(n, weights): return blend_grams([*torch.eye(n, dtype=torch.float64, device='cpu')], weights).tolist()
 
 def _spread(mean, var): return var.sum() + FLOOR*mean.square().sum() + EPS
 
@@ -167,7 +167,8 @@ def _w2_spread(target):
 # %% ../nbs/32_zoo.ipynb #889fdd48
 def _some(x, most, seed=0):
     "At most so many rows, in random order."
-    return x[torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:most].to(x.device)]
+    chance = torch.Generator('cpu').manual_seed(seed)
+    return x[torch.randperm(len(x), generator=chance, device='cpu')[:most].to(x.device)]
 
 def places(
     feats:torch.Tensor,  # Feature maps, (1, C, H, W)
@@ -191,8 +192,8 @@ def pool_places(
 # %% ../nbs/32_zoo.ipynb #58b52b31
 def _axes(c):
     "`c` random directions at right angles, one a row; always the same."
-    random = torch.Generator().manual_seed(0)
-    return torch.linalg.qr(torch.randn(c, c, dtype=torch.float64, generator=random))[0]
+    random = torch.Generator('cpu').manual_seed(0)
+    return torch.linalg.qr(torch.randn(c, c, dtype=torch.float64, device='cpu', generator=random))[0]
 
 @torch.no_grad()
 def _by_rank(x, target):

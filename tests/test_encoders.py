@@ -665,3 +665,96 @@ def test_a_packaged_file_that_was_swapped(another, tmp_path, monkeypatch, refuse
     refused(lambda: encoder('texnet-small'), 'texnet-small.safetensors is damaged')
     assert (encoder('texnet-small',
         weights=tmp_path/'texnet-small.safetensors').digest != ENCODERS['texnet-small'].sha256)
+
+# ---- weights changed by others, and files that are no good
+
+def seen_twice(chain, enc, x):
+    "The maps of a chain that has packed its weights, where the machine packs"
+    for _ in range(3): y = chain(enc.normalise(x))
+    return y
+
+@pytest.mark.parametrize('change', [
+    lambda w: w.data.mul_(2), lambda w: w.data[0, 0, 0].add_(1), lambda w: w.data.copy_(w.flip(1)),
+    lambda w: setattr(w, 'data', w.data.clone()*3)])
+def test_packed_weights_follow_a_change_of_data(x, change):
+    enc = encoder('texnet-small', padding='reflect').to(torch.bfloat16)
+    chain = enc.slice('relu2_1')
+    before = seen_twice(chain, enc, x)
+    change(enc.body.conv1_2.weight)
+    after = chain(enc.normalise(x))
+    assert torch.equal(after, enc.slice('relu2_1')(enc.normalise(x))) and not torch.equal(after, before)
+
+def test_a_chain_with_packed_weights_can_be_copied(x):
+    enc = encoder('texnet-small', padding='reflect').to(torch.bfloat16)
+    chain = enc.slice(['relu1_1', 'relu2_1'])
+    want = seen_twice(chain, enc, x)
+    twin = copy.deepcopy(chain)
+    assert torch.equal(seen_twice(twin, enc, x), want)
+    twin.run[0][1].weight.data.zero_()
+    assert torch.equal(seen_twice(chain, enc, x), want)  # its weights are its own
+
+@pytest.mark.parametrize('when', ['before', 'after'])
+def test_a_bias_in_training_gets_its_gradient(x, when):
+    enc = encoder('texnet-small', padding='reflect')
+    bias = enc.body.conv1_1.bias
+    chain = enc.slice('relu2_1')
+    bias.requires_grad_()
+    if when == 'before': chain = enc.slice('relu2_1')
+    chain(enc.normalise(x)).square().sum().backward()
+    assert bias.grad is not None and bias.grad.abs().sum() > 0
+
+def small_file(path, **plan):
+    "The file of a small encoder, its plan changed"
+    e = random_weights(Encoder('texnet-small', Shape('small', (4, 6, 8), (1, 2, 1))))
+    e.shape = encoders.replace(e.shape, **plan)
+    return save_encoder(e, path, {})
+
+@pytest.mark.parametrize('plan,word', [
+    (dict(std=(1., 0., 1.)), 'std'), (dict(std=(1., 1.)), 'std'), (dict(mean=(float('nan'), 0., 0.)), 'mean'),
+    (dict(widths=(4, -6, 8)), 'widths'), (dict(widths=(4, 6.5, 8)), 'widths'), (dict(depths=(1, 2, 10**9)), 'depths'),
+    (dict(depths=(1,)*9, widths=(4,)*9), 'stages'), (dict(depths=(1, 2)), 'stages'), (dict(widths='abc'), 'widths'),
+    (dict(mean=None), 'mean'), (dict(depths=()), 'stages')], ids=str)
+def test_a_plan_that_no_network_has(tmp_path, refused, plan, word):
+    path = small_file(tmp_path/'odd.safetensors', **plan)
+    words = [word] if plan.get('mean', 1) else []
+    refused(lambda: encoder('texnet-small', weights=path), 'odd.safetensors', 'plan', *words)
+
+def test_mean_and_deviation_belong_to_the_digest(tmp_path):
+    made = [encoder('texnet-small', weights=small_file(tmp_path/f'{i}.safetensors', **plan))
+            for i, plan in enumerate([{}, dict(mean=(.1, .2, .3)), dict(std=(.1, .2, .3)), dict(mean=(.1, .2, .3))])]
+    digests = [e.digest for e in made]
+    assert len(set(digests)) == 3 and digests[1] == digests[3]
+
+def test_a_plan_changed_behind_the_digest(tmp_path, refused):
+    path = small_file(tmp_path/'a.safetensors')
+    state = load_file(path)
+    with encoders.safe_open(path, 'pt') as f: meta = f.metadata()
+    save_file(state, path, meta | dict(plan=meta['plan'].replace('0.485', '0.585')))
+    refused(lambda: encoder('texnet-small', weights=path), 'a.safetensors', 'damaged')
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_no_numbers_in_a_weights_file_are_the_files_fault(tmp_path, refused, value):
+    vgg = random_weights(Encoder('vgg16', ENCODERS['vgg16'])).body.state_dict()
+    vgg['conv2_1.weight'][0, 0, 0, 0] = value
+    torch.save(vgg, tmp_path/'vgg.pth')
+    refused(lambda: encoder('vgg16', weights=tmp_path/'vgg.pth'), 'vgg.pth', 'conv2_1.weight', 'NaN or infinity')
+    consts = load_file(encoders.DATA/'random.safetensors')
+    consts['conv1_1.std'][0] = value
+    save_file(consts, tmp_path/'own.safetensors', {'seed': '0'})
+    refused(lambda: encoder('random', weights=tmp_path/'own.safetensors'), 'own.safetensors', 'conv1_1.std')
+    e = random_weights(Encoder('texnet-small', Shape('small', (4, 6), (1, 1))))
+    e.body[0].bias.data[0] = value
+    path = save_encoder(e, tmp_path/'small.safetensors', {})
+    refused(lambda: encoder('texnet-small', weights=path), 'small.safetensors', 'conv1_1.bias')
+
+def test_other_networks_are_named(tmp_path, refused):
+    import torchvision
+    with torch.device('meta'):
+        bn = torchvision.models.vgg11_bn(weights=None).state_dict()
+        resnet = torchvision.models.resnet18(weights=None).state_dict()
+        alex = torchvision.models.alexnet(weights=None).state_dict()
+    for name, state, words in (('bn', bn, ['batch normalisation', 'vgg16_bn']), ('resnet', resnet, ['is a ResNet']),
+                               ('alex', alex, ['is no VGG-16 or VGG-19', 'features.0.weight'])):
+        path = tmp_path/f'{name}.pth'
+        torch.save({k: torch.zeros(2) for k in state}, path)
+        refused(lambda: encoder('vgg16', weights=path), path.name, *words)

@@ -356,6 +356,38 @@ def test_guard_names_a_term_that_is_infinite(go):
 def test_guard_leaves_a_healthy_run_alone(go, optimizer):
     assert go(steps=140, optimizer=optimizer, **(dict(lr=.3, lr_end=1.) if optimizer == 'adam' else {})).stopped == ''
 
+@pytest.mark.parametrize('optimizer', ['lbfgs', 'adam'])
+@pytest.mark.parametrize('weights', [dict(style_weight=1e25), dict(style_weight=1e38), dict(content_weight=1e36),
+    dict(content_weight=1e30, style_weight=1e30, tv_weight=1e30)], ids=str)
+def test_guard_names_weights_that_are_beyond_reckoning(go, optimizer, weights):
+    "In 0.1.0 such a run ended well, with the picture it had begun with"
+    r = go(optimizer=optimizer, **weights)
+    named = max(weights, key=weights.get) if len(weights) == 1 else 'smaller'
+    assert 'gradient' in r.stopped and named in r.stopped and '(lr)' not in r.stopped and len(r.history) < 6
+
+@pytest.mark.parametrize('precision', ['fp32', 'bf16'])
+@pytest.mark.parametrize('value', [float('nan'), float('inf'), 1e20])
+def test_guard_blames_an_encoder_that_gives_no_numbers(photo, painting, value, precision):
+    enc = encoder('texnet-small', padding='reflect')
+    enc.body[2].weight.data.fill_(value)
+    plan = settle(photo, painting, enc=enc, size=48, steps=12, levels=1, precision=precision)
+    r = run_transfer(transfer_learner(plan), plan)
+    assert 'encoder' in r.stopped and 'weights' in r.stopped and '(lr)' not in r.stopped and '_weight' not in r.stopped
+
+@pytest.mark.parametrize('lr', [2., 5., 1e5])
+def test_guard_says_when_most_values_were_driven_to_black_or_white(photo, painting, lr):
+    how = dict(size=48, steps=12, levels=1, optimizer='adam', progress=False)
+    r = stylize(photo, painting, lr=lr, **how)
+    assert 'black or white' in r.stopped and 'smaller step size (lr)' in r.stopped and len(r.history) == 12
+    assert stylize(photo, painting, **how).stopped == ''
+
+def test_a_long_run_comes_back_from_steps_that_are_too_long(photo, painting):
+    assert stylize(photo, painting, size=48, steps=150, levels=1, optimizer='adam', lr=5., progress=False).stopped == ''
+
+@pytest.mark.parametrize('lr', [1e308, 1e31, float('inf')])
+def test_a_step_size_beyond_float_is_named(go, refused, lr):
+    for optimizer in ('lbfgs', 'adam'): refused(lambda: go(optimizer=optimizer, lr=lr), 'lr is', '1e+30')
+
 def test_a_flat_picture_is_no_collapse(go):
     r = go(torch.full((1, 3, 48, 48), .4), style=None, style_weights={}, steps=12)
     assert r.stopped == '' and len(r.history) == 12
@@ -366,6 +398,37 @@ def test_a_run_saved_by_the_guard_can_go_on(go, photo, painting, kw, n):
     r = go(steps=12, **kw, cbs=[poison(n)])
     on = stylize(photo, painting, resume=r, progress=False)
     assert torch.isfinite(on.state['canvas']).all() and on.history.step.iloc[-1] == 12 and on.stopped == ''
+
+# ---- fastai's own tools
+
+@pytest.mark.parametrize('name', ['EarlyStoppingCallback', 'SaveModelCallback', 'ReduceLROnPlateau', 'CSVLogger',
+    'GradientAccumulation', 'MixedPrecision', 'Recorder', 'ShowGraphCallback', 'MixUp'])
+def test_a_callback_of_fastai_that_has_no_meaning_here_is_refused(go, refused, name):
+    import fastai.vision.all as fastai
+    refused(lambda: go(cbs=[getattr(fastai, name)()]), name, 'does not work on the Learner of a picture')
+
+def test_callbacks_of_fastai_that_look_at_steps_work(go):
+    from fastai.vision.all import GradientClip, TerminateOnNaNCallback
+    assert len(go(cbs=[GradientClip(1e9), TerminateOnNaNCallback()]).history) == 6
+
+@pytest.mark.parametrize('tool', ['export', 'to_fp16', 'to_bf16', 'validate', 'get_preds', 'show_results', 'lr_find',
+    'fine_tune', 'fit_one_cycle', 'predict'])
+def test_a_tool_of_fastai_that_has_no_meaning_here_says_what_to_use(photo, painting, refused, tool):
+    learn = transfer_learner(settle(photo, painting, size=48, steps=2, levels=1))
+    args = [1] if tool in ('fine_tune', 'fit_one_cycle', 'predict') else []
+    refused(lambda: getattr(learn, tool)(*args), 'does not work on the Learner of a picture')
+
+def test_tools_of_fastai_that_work(photo, painting, tmp_path, refused):
+    learn = transfer_learner(settle(photo, painting, size=48, steps=2, levels=1))
+    assert '48x48 px' in learn.summary() and 'texnet' in learn.summary()
+    learn.fit(1)
+    learn.path = tmp_path
+    learn.save('picture')
+    canvas = learn.model.canvas.detach().clone()
+    learn.model.canvas.data.zero_()
+    learn.load('picture')
+    assert torch.equal(learn.model.canvas, canvas) and not hasattr(learn, 'recorder')
+    refused(lambda: learn.recorder, 'History')
 
 # ---- stop
 
@@ -693,6 +756,18 @@ def test_a_run_notes_its_weights(go, tmp_path):
 def test_shared_encoders_note_their_weights_before_they_lose_bits(go):
     assert (go(steps=1, encoder='random', precision='bf16',
         shared=Shared()).recipe.encoder_digest == encoder('random').digest)
+
+def test_shared_encoders_see_that_a_file_was_written_anew(go, tmp_path):
+    def write(seed):
+        e = random_weights(Encoder('texnet-small', ENCODERS['texnet-small']), seed)
+        return str(save_encoder(e, tmp_path/'own.safetensors', {}))
+    shared = Shared()
+    how = dict(steps=2, encoder='texnet-small', shared=shared)
+    first = go(encoder_weights=write(1), **how)
+    again = go(encoder_weights=str(tmp_path/'own.safetensors'), **how)
+    assert same(first, again) and len(shared.encoders) == 1
+    other = go(encoder_weights=write(2), **how)
+    assert other.recipe.encoder_digest != first.recipe.encoder_digest and not same(first, other)
 
 def test_a_recipe_runs_on_the_weights_that_painted_it(go, photo, painting, tmp_path, refused):
     r = go(steps=2)

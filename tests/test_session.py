@@ -487,3 +487,31 @@ def test_the_figure_shows_what_is_on(make):
         and losses.get_visible() and len(losses.lines) == len(s.curves))
     s.set(style_weight=0., content_weight=0., style_weights={'relu1_1': 0.}, content_weights={'relu2_2': 0.})
     assert not s.figure().axes[1].get_visible()
+
+@pytest.mark.parametrize('change', [dict(keep=1.), dict(tiles=16), dict(tiles=64, contrast=.5)], ids=str)
+@pytest.mark.parametrize('painting_on', [False, True])
+def test_settings_that_no_run_can_start_with_change_nothing(make, refused, change, painting_on):
+    s = make()
+    if painting_on: s.step(3).settle()
+    before = s.settings
+    if painting_on and 'keep' in change:
+        assert s.set(**change) == 'new'  # there is a picture to keep to
+    else:
+        refused(lambda: s.set(**change), *change.keys() & {'keep', 'tiles'})
+        assert s.settings == before
+    s.step(2).settle()
+    assert s.error is None and s.done == 5 if painting_on else s.done == 2
+
+@pytest.mark.parametrize('odd', [dict(keep=1.), dict(tiles=16)], ids=str)
+def test_a_session_lives_on_after_a_run_that_could_not_start(make, odd):
+    "In 0.1.0 `as_code` waited for ever then, and `stop`, `close` and `reset` raised AttributeError"
+    s = make(**odd)
+    for call in (s.step, s.start):
+        try: call().settle()
+        except ValueError as e: assert 'tiles' in str(e)
+        else: assert s.state == 'failed' and 'keep' in str(s.error)
+        assert 'stylize(' in s.as_code() and s.done == 0
+    s.pause().settle().stop().reset()
+    s.set(keep=0., tiles=1)
+    s.step(2).settle()
+    assert s.done == 2 and s.error is None and s.state == 'paused'

@@ -1,0 +1,173 @@
+"What the code around a run has set in torch: the same picture, the same weights, and nothing used up"
+import ast, contextlib, threading
+from pathlib import Path
+import pytest, torch
+import style_nb
+from style_nb.channels import loudness
+from style_nb.comparing import sliced_wasserstein
+from style_nb.contrast import match_contrast
+from style_nb.encoders import encoder
+from style_nb.footing import own_footing
+from style_nb.learner import ContentLoss, StyleLoss, picture_learner
+from style_nb.losses import gram, gram_distance
+from style_nb.masks import mask_from_strokes, masks_from_strokes
+from style_nb.palettes import palette
+from style_nb.reversion import revert
+from style_nb.starts import NOISES, noise
+from style_nb.tiling import tile
+from style_nb.transfer import reconstruct, stylize
+from style_nb.zoo import STYLE_KINDS
+
+QUICK = dict(size=48, steps=3, levels=1, progress=False)
+PLACES = """arange empty eye fftfreq full linspace ones rand randint randn randperm rfftfreq tensor tril_indices
+triu_indices zeros""".split()
+
+def made_tensors():
+    "(module, line, call) wherever the package makes a tensor of torch's own"
+    for path in sorted(Path(style_nb.__file__).parent.glob('*.py')):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute): continue
+            if node.func.attr in PLACES and ast.unparse(node.func).startswith('torch.'):
+                yield path.name, node.lineno, node
+
+def test_every_tensor_is_made_with_a_type_and_a_device():
+    whole = {'randint', 'randperm', 'arange', 'tril_indices', 'triu_indices'}  # int64 by themselves
+    loose = []
+    for name, line, node in made_tensors():
+        said = {k.arg for k in node.keywords}
+        floats = any(isinstance(a, ast.Constant) and isinstance(a.value, float) for a in node.args)
+        ints = node.func.attr in whole and not floats
+        if None in said or 'device' in said and (ints or 'dtype' in said): continue
+        loose.append(f'{name}:{line} {ast.unparse(node)}')
+    assert not loose
+
+def numbers(value):
+    "The bytes of all tensors and pictures in a thing"
+    if isinstance(value, torch.Tensor): return [(str(value.dtype), str(value.device), value.detach().numpy().tobytes())]
+    if hasattr(value, 'tobytes'): return [value.tobytes()]
+    if isinstance(value, dict): return [b for k in sorted(value) for b in numbers(value[k])]
+    if isinstance(value, (list, tuple)): return [b for v in value for b in numbers(v)]
+    return [repr(value)]
+
+def painted(call):
+    r = call()
+    return numbers(r.image), numbers({k: v for k, v in r.state.items() if k != 'recipe'})
+
+@pytest.fixture(scope='module')
+def calls(photo, painting, painting2):
+    "{name: call}; each gives bytes"
+    def run(**kw): return lambda: painted(lambda: stylize(photo, painting, **QUICK | kw))
+    found = {k: run(style_kind=k) for k in STYLE_KINDS}
+    found |= {n: lambda n=n: numbers(noise((16, 20), n, 3)) for n in NOISES}
+    found |= dict(
+        fp32=run(precision='fp32'), bf16=run(precision='bf16'), adam=run(optimizer='adam', average=.9),
+        search=run(line_search=True), pyramid=run(size=64, levels=2), random=run(encoder='random', padding='circular'),
+        maximum=run(pooling='max', padding='zero'), balance=run(balance=True), finish=run(finish='texnet-small',
+        finish_steps=1), keep=run(init=painting2, keep=1.), similar=run(content_kind='self-similarity'),
+        barycentre=lambda: painted(lambda: stylize(photo, [painting, painting2], style_mix='barycentre', **QUICK)),
+        revert=lambda: painted(lambda: revert(painting, photo, size=48, steps=3, progress=False)),
+        palette=lambda: painted(lambda: palette(painting, size=48, steps=3, progress=False)),
+        reconstruct=lambda: painted(lambda: reconstruct(photo, 'relu2_1', size=48, steps=3, progress=False)),
+        tile=lambda: numbers(tile(photo, 3, seams='mirror')),
+        jitter=lambda: numbers(tile(photo, 3, seams='blend', place=.1, turn=5., gap=.1)),
+        contrast=lambda: numbers(match_contrast(photo, painting)),
+        texture=lambda: sliced_wasserstein(photo, painting),
+        strokes=lambda: numbers(masks_from_strokes(dict(a=[[(.1, .1), (.6, .5)]], b=[]), (24, 32))),
+        mask=lambda: numbers(mask_from_strokes([], (24, 32))),
+        loud=lambda: numbers(loudness(torch.arange(48, dtype=torch.float32, device='cpu').view(3, 4, 4).sin(), [0, 2])),
+        maps=lambda: numbers(encoder('random')(photo, ['relu1_1', 'relu3_1'])))
+    return found
+
+@pytest.fixture(scope='module')
+def usual(calls):
+    kept = {}
+    def find(name):
+        if name not in kept: kept[name] = calls[name]()
+        return kept[name]
+    return find
+
+@contextlib.contextmanager
+def default_type(kind):
+    torch.set_default_dtype(kind)
+    try: yield
+    finally: torch.set_default_dtype(torch.float32)
+
+HOSTILE = {
+    'float64': lambda: default_type(torch.float64),
+    'bfloat16': lambda: default_type(torch.bfloat16),
+    'meta': lambda: torch.device('meta'),
+    'no_grad': torch.no_grad,
+    'inference': torch.inference_mode,
+    'autocast': lambda: torch.autocast('cpu', torch.bfloat16)}
+ALL = [*STYLE_KINDS, *NOISES, *'''fp32 bf16 adam search pyramid random maximum balance finish keep similar barycentre
+revert palette reconstruct tile jitter contrast texture strokes mask loud maps'''.split()]
+
+NO_GRADIENTS = 'fp32 adam search maximum finish revert loud maps'.split()
+
+@pytest.mark.parametrize('around,name', [
+    (around, name) for around in HOSTILE for name in (NO_GRADIENTS if around in ('no_grad', 'inference') else ALL)])
+def test_the_same_bytes_whatever_is_set_around(calls, usual, name, around):
+    want = usual(name)
+    with HOSTILE[around](): got = calls[name]()
+    assert got == want
+
+def test_gradients_switched_off_for_a_whole_notebook(calls, usual):
+    want = usual('fp32')
+    torch.set_grad_enabled(False)
+    try:
+        assert calls['fp32']() == want
+        assert not torch.is_grad_enabled()
+    finally: torch.set_grad_enabled(True)
+
+def test_coarse_products_change_no_picture(calls, usual):
+    want = usual('bf16')
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision('medium')
+    try:
+        assert calls['bf16']() == want
+        assert torch.get_float32_matmul_precision() == 'medium'
+    finally: torch.set_float32_matmul_precision(before)
+
+def test_an_encoder_uses_up_nobodys_random_numbers():
+    before = torch.get_rng_state()
+    threads = [threading.Thread(target=encoder, args=[name]) for name in ('texnet', 'random')*2]
+    for t in threads: t.start()
+    for t in threads: t.join()
+    assert torch.equal(torch.get_rng_state(), before)
+
+@pytest.mark.parametrize('kind', [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize('how', [dict(padding='reflect'), dict(padding='circular', pooling='max')], ids=str)
+def test_an_encoder_made_in_inference_mode(photo, kind, how):
+    with torch.inference_mode(): made = encoder('texnet-small', **how).to(kind)
+    want = encoder('texnet-small', **how).to(kind)
+    for enc in (made, want):
+        chain = enc.slice(['relu2_1'])
+        for _ in range(3): enc.seen = chain(enc.normalise(photo))
+    assert torch.equal(made.seen, want.seen)
+
+@pytest.mark.parametrize('around', [torch.no_grad, torch.inference_mode, HOSTILE['autocast'], HOSTILE['meta']])
+def test_a_learner_made_and_fitted_by_hand(photo, painting, around):
+    def fitted():
+        learn = picture_learner(photo.clone(), encoder('texnet-small'), [ContentLoss(photo, 'relu2_1'),
+            StyleLoss(painting, ['relu1_1', 'relu2_1'])], steps=3)
+        learn.fit(1)
+        return numbers(learn.model.canvas)
+    want = fitted()
+    with around(): assert fitted() == want
+
+def test_a_bare_encoder_keeps_its_precision_inside_autocast(photo, painting):
+    def slope():
+        x = photo.clone().requires_grad_()
+        maps = encoder('texnet-small', padding='reflect')(x, ['relu1_1', 'relu2_1'])
+        loss = gram_distance(maps['relu2_1'], torch.zeros_like(gram(maps['relu2_1'].detach())))
+        loss.backward()
+        return *maps.values(), loss.detach(), x.grad
+    want = slope()
+    with torch.autocast('cpu', torch.bfloat16): got = slope()
+    assert numbers(got) == numbers(want)
+
+def test_a_footing_leaves_everything_as_it_was():
+    with torch.no_grad(), torch.autocast('cpu', torch.bfloat16), torch.device('meta'):
+        with own_footing(): assert torch.is_grad_enabled() and torch.zeros(1).device.type == 'cpu'
+        assert not torch.is_grad_enabled() and torch.is_autocast_enabled('cpu')
+        assert torch.zeros(1).device.type == 'meta'
