@@ -1,4 +1,4 @@
-"""A recipe goes with its picture: as JSON, inside a PNG, and to another encoder
+"""A recipe goes with its picture: as JSON, inside a PNG, JPEG or WebP, and to another encoder
 
 Docs: https://style-nb.github.io/style_nb/carrying.html.md"""
 
@@ -6,9 +6,10 @@ Docs: https://style-nb.github.io/style_nb/carrying.html.md"""
 
 # %% ../nbs/59_carrying.ipynb #59a0e003
 from __future__ import annotations
-import hashlib, json
+import hashlib, html, json, re, warnings
 from collections import Counter
 from dataclasses import asdict, replace
+from pathlib import Path
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from .errors import BadFile, BadValue, in_range
@@ -18,8 +19,8 @@ from .encoders import ENCODERS, Encoder, Shape, encoder, layer_names
 from .settings import FIRST_TEXNET, Recipe
 
 # %% auto #0
-__all__ = ['PNG_KEY', 'SCHEMA', 'picture_ref', 'to_json', 'from_json', 'png_info', 'png_note', 'load_recipe', 'check_encoder',
-           'recipe_encoder', 'unit_weights', 'on_encoder', 'nearest_layers']
+__all__ = ['PNG_KEY', 'SCHEMA', 'CARRIERS', 'picture_ref', 'to_json', 'from_json', 'png_info', 'carried', 'png_note',
+           'load_recipe', 'check_encoder', 'recipe_encoder', 'unit_weights', 'on_encoder', 'nearest_layers']
 
 # %% ../nbs/59_carrying.ipynb #fb427b7e
 PNG_KEY = 'style_nb'
@@ -66,34 +67,84 @@ def png_info(
     for key, value in (notes or {}).items(): info.add_itxt(key, json.dumps(value))
     return info
 
-def _png_text(path, key):
+# %% ../nbs/59_carrying.ipynb #22114ee2
+CARRIERS = ('.png', '.jpg', '.jpeg', '.webp')  # pictures that can carry a recipe
+_XMP = b'http://ns.adobe.com/xap/1.0/\0'  # what XMP in a JPEG begins with
+_ROOM = 65533 - len(_XMP)
+
+def _xmp(texts):
+    "Texts by key as XMP."
+    lines = [f'<{_element(k)}>{html.escape(text, False)}</{_element(k)}>' for k, text in texts.items()]
+    return (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        '<rdf:Description rdf:about="" xmlns:style_nb="https://style-nb.github.io/style_nb/ns/">'
+        f'{"".join(lines)}</rdf:Description></rdf:RDF></x:xmpmeta>').encode()
+
+def _element(key): return f"style_nb:{key.removeprefix(PNG_KEY).strip('.') or 'recipe'}"
+
+def _without_pixels(recipe):
+    "The recipe with references to its masks, and no more of them."
+    def bare(ref): return ref and {k: v for k, v in ref.items() if k != 'png'}
+    refs = {k: getattr(recipe, k) for k in ('masks', 'style_masks', 'content_mask', 'change_mask')}
+    return replace(recipe, **{k: [*map(bare, ref)] if isinstance(ref, list) else bare(ref) for k, ref in refs.items()})
+
+
+# %% ../nbs/59_carrying.ipynb #a5c94c5d
+def carried(
+    recipe:Recipe,    # A recipe
+    path,             # The picture file that is to carry it
+    notes:dict=None,  # {key: value} beside it, as for `png_info`
+)->dict:              # For PIL's `save`; nothing where the format cannot carry it
+    "How a picture file carries a recipe."
+    suffix = Path(path).suffix.lower()
+    if suffix == '.png': return dict(pnginfo=png_info(recipe, notes))
+    if suffix not in CARRIERS: return {}
+    notes = {key: json.dumps(value) for key, value in (notes or {}).items()}
+    for one in recipe, _without_pixels(recipe):
+        xmp = _xmp({PNG_KEY: to_json(one), **notes})
+        if suffix == '.webp': return dict(xmp=xmp)
+        if len(xmp) < _ROOM: return dict(extra=b'\xff\xe1' + (len(_XMP + xmp) + 2).to_bytes(2, 'big') + _XMP + xmp)
+    lost = f"{path} carries no recipe: it is too long for a JPEG. Write a .png or .webp to keep it."
+    warnings.warn(lost, stacklevel=2)
+    return {}
+
+
+# %% ../nbs/59_carrying.ipynb #d10777a1
+def _text_in(path, key):
     "What a picture says under a key, if anything."
     try:
-        with Image.open(path) as im: return getattr(im, 'text', {}).get(key)
-    except Exception:  # Pillow has many
+        with Image.open(path) as im:
+            if key in getattr(im, 'text', {}): return im.text[key]
+            found = [data for _, data in getattr(im, 'applist', []) if data.startswith(_XMP)]
+            xmp = b''.join([*found, im.info.get('xmp', b'')]).decode('utf-8', 'replace')
+    except Exception:  # it is no picture, or a damaged one
         return None
+    said = re.search(f'<{_element(key)}>([^<]*)</', xmp)
+    return said and html.unescape(said[1])
 
 def png_note(
     path,     # A file
     key:str,  # The key of a note
 ):            # Its value; `None` where there is none
     "A note in a picture."
-    try: return from_text(_png_text(path, key) or 'null')
+    try: return from_text(_text_in(path, key) or 'null')
     except BadValue as e: raise BadFile(f"{path}, {key}: {e}") from e
+
 
 # %% ../nbs/59_carrying.ipynb #59a0e00e
 def load_recipe(
-    path,       # A PNG saved by `Result.save`, or a .json file
+    path,       # A picture saved by `Result.save`, .png, .jpg or .webp, or a .json file
 )->Recipe:      # The recipe in it
     "The recipe a file carries."
     p = as_path(path)
     if not p.is_file(): raise PictureNotFound(f"There is no file {p}. Check the path.")
     try:
-        text = read_whole(p).decode() if p.suffix.lower() == '.json' else _png_text(p, PNG_KEY)
+        text = read_whole(p).decode() if p.suffix.lower() == '.json' else _text_in(p, PNG_KEY)
         if text is not None: return from_json(text)
     except UnicodeDecodeError as e: raise BadFile(f"{p} is not text: give the JSON of a recipe.") from e
-    except BadValue as e: raise BadFile(f"{p}: {e}") from e
-    raise BadFile(f"{p} carries no recipe: give a PNG saved by `Result.save` or the command line, or a .json file.")
+    except BadValue as e: raise BadFile(f"The recipe in {p} cannot be used: {e}") from e
+    raise BadFile(f"{p} carries no recipe: give a PNG, JPEG or WebP saved by `Result.save` or the command line, "
+                  "or a .json file.")
 
 Recipe.load = staticmethod(load_recipe)
 

@@ -15,7 +15,7 @@ from .pictures import fit_size, load_picture, open_picture
 from .gallery import sample, samples
 from .inputs import short_name
 from .learner import each_scale
-from .recipe import RECIPES, Recipe, named_recipe
+from .recipe import OWN_SIZE, RECIPES, Recipe, named_recipe
 from .legs import EXTRAS, FIELDS, settings_of
 from .planning import Shared, best_device, fit_to_encoder, settle_levels, step_size
 
@@ -100,8 +100,9 @@ def free_name(self:Choices, name)->str:
 def _encoder(self:Choices, r): return self.shared.encoder(r, self.device or best_device())
 
 @patch
-def _settled(self:Choices, r):
+def _settled(self:Choices, r, extras=None):
     "The recipe in units that fit its encoder, one level, with a step size."
+    if r.size == OWN_SIZE: r = replace(r, size=max(self.pictures[_names(extras or self.extras)[0]].hw))
     if r.levels not in (None, 1):
         raise BadValue(f"levels is {r.levels}: a session paints one level; use stylize for more.")
     if r.finish:
@@ -184,7 +185,7 @@ def _changed(self:Choices, values):
     if new.get('optimizer', r.optimizer) != r.optimizer: new.setdefault('lr', None)
     for k in ('content_weights', 'style_weights'):
         if isinstance(new.get(k), dict): new[k] = getattr(r, k) | new[k]
-    return self._settled(named_recipe(r, **new)), extras
+    return self._settled(named_recipe(r, **new), extras), extras
 
 # %% ../nbs/73_choices.ipynb #2a84fea4
 @patch

@@ -22,10 +22,11 @@ from fastcore.basics import patch
 from fastai.callback.hook import hook_outputs
 from .errors import BadFile, BadValue, in_one_line, one_of
 from .files import from_text
+from .footing import own_footing
 from .pictures import as_path, check_output, whole_file
 from .layers import PADDINGS, POOLINGS, AvgPool, Chain, L2Pool, MirrorConv, convolution
 from .vgg_files import (
-    CAFFE, ENCODERS, IMAGENET, INPUTS, Shape, WeightsNotFound, cached_file, layer_names, own_file, packaged,
+    CAFFE, ENCODERS, IMAGENET, INPUTS, Shape, WeightsNotFound, cached_file, check_plan, layer_names, own_file, packaged,
     told_inputs, vgg_state, vggs)
 
 # %% auto #0
@@ -53,18 +54,20 @@ class _Normalise(Function):
         return g.to(ctx.std.dtype, memory_format=torch.contiguous_format)/ctx.std, None, None, None
 
 # %% ../nbs/20_encoders.ipynb #c0bbd439
+@own_footing()
 def _body(shape, pooling, padding):
-    "The chain of named modules; leaves the random numbers of others alone."
+    "The chain of named modules, its weights 0: nobody's random numbers are used up."
     body = nn.Sequential()
     n_in = 3
-    with torch.random.fork_rng([]):
-        for name in layer_names(shape.depths):
-            if name.startswith('pool'): m = POOLINGS[pooling]()
-            elif name.startswith('relu'): m = nn.ReLU()
-            else:
-                m = convolution(n_in, shape.widths[int(name[4]) - 1], padding)
-                n_in = m.out_channels
-            body.add_module(name, m)
+    for name in layer_names(shape.depths):
+        if name.startswith('pool'): m = POOLINGS[pooling]()
+        elif name.startswith('relu'): m = nn.ReLU()
+        else:
+            m = convolution(n_in, shape.widths[int(name[4]) - 1], padding, device='meta', dtype=torch.float32)
+            n_in = m.out_channels
+        body.add_module(name, m)
+    body.to_empty(device='cpu')
+    for p in body.parameters(): p.data.zero_()
     return body
 
 # %% ../nbs/20_encoders.ipynb #358ea745
@@ -92,7 +95,7 @@ class Encoder(nn.Module):
     @cached_property
     def digest(self)->str:
         "Which weights these are, 64 hexadecimal digits: worked out once, when first asked for."
-        return weights_digest({k: v.detach().cpu() for k, v in self.body.state_dict().items()})
+        return _digest({k: v.detach().cpu() for k, v in self.body.state_dict().items()}, self.name, self.shape)
 
 # %% ../nbs/20_encoders.ipynb #d0626436
 @patch
@@ -185,10 +188,11 @@ def random_weights(
     seed:int=0,    # Seed of the weights
 )->Encoder:        # `enc`
     "Fill the convolutions from a normal distribution of deviation sqrt(2/fan_in), no bias."
-    g = torch.Generator().manual_seed(seed)
+    g = torch.Generator('cpu').manual_seed(seed)
     for m in enc.body:
         if isinstance(m, nn.Conv2d):
-            m.weight.copy_(torch.randn(m.weight.shape, generator=g)*(2/m.weight[0].numel())**.5)
+            normal = torch.randn(m.weight.shape, generator=g, dtype=torch.float32, device='cpu')
+            m.weight.copy_(normal*(2/m.weight[0].numel())**.5)
             m.bias.zero_()
     return enc
 
@@ -211,6 +215,12 @@ def _read(path):
     "Metadata and tensors of a .safetensors file."
     with safe_open(path, 'pt') as f: return f.metadata(), {k: f.get_tensor(k) for k in f.keys()}
 
+def _check_finite(state, path):
+    "Refuse weights that are no numbers, before a run is lost to them."
+    for name, t in state.items():
+        if not t.isfinite().all():
+            raise BadFile(f"{path} holds NaN or infinity in {name}: make or fetch the file again.")
+
 # %% ../nbs/20_encoders.ipynb #b7c5a773
 def _random(shape, pooling, padding, weights=None):
     "The encoder `random`, with the seed and the constants of its file."
@@ -218,11 +228,13 @@ def _random(shape, pooling, padding, weights=None):
     enc = Encoder('random', shape, pooling, padding)
     try:
         meta, consts = _read(path)
+        _check_finite(consts, path)
         seed = int((meta or {}).get('seed', 0))
         for name, m in random_weights(enc, seed).body.named_children():
             if isinstance(m, nn.Conv2d): _apply_constants(m, name, consts)
         # not of the weights: the last bits of normal numbers are not the same on every machine
-        enc.digest = weights_digest(consts | {'seed': torch.tensor([seed])})
+        enc.digest = weights_digest(consts | {'seed': torch.tensor([seed], dtype=torch.int64, device='cpu')})
+    except BadFile: raise
     except Exception as e:
         raise BadFile(
             f"{path} does not hold the constants of 'random' ({type(e).__name__}): "
@@ -240,7 +252,17 @@ def weights_digest(
         h.update(t.contiguous().view(torch.uint8).numpy().tobytes())
     return h.hexdigest()
 
+def _digest(state, name, shape):
+    "The digest of an encoder: of its weights, and of mean and deviation where they are not its name's own."
+    usual = ENCODERS.get(name, Shape(''))
+    own = shape.mean, shape.std
+    if own == (usual.mean, usual.std): return weights_digest(state)
+    mean, std = (torch.tensor(o, dtype=torch.float64, device='cpu') for o in own)
+    return weights_digest(state | {'mean': mean, 'std': std})
+
 # %% ../nbs/20_encoders.ipynb #1af6a653
+def _words_digest(*texts): return hashlib.sha256('\n'.join(texts).encode()).hexdigest()
+
 def save_encoder(
     enc:Encoder,  # Encoder to write
     path,         # File to write, .safetensors
@@ -250,26 +272,12 @@ def save_encoder(
     p = check_output(path, ('.safetensors',))
     state = {k: v.detach().cpu().half().contiguous() for k, v in enc.body.state_dict().items()}
     plan = {k: getattr(enc.shape, k) for k in ('widths', 'depths', 'mean', 'std')}
-    meta = dict(plan=json.dumps(plan), card=json.dumps(card))
-    meta |= dict(told=_told(meta), sha256=weights_digest(state))
+    plan, card = json.dumps(plan), json.dumps(card)
+    meta = dict(plan=plan, card=card, sha256=weights_digest(state), words=_words_digest(plan, card))
     with whole_file(p) as tmp: save_file(state, tmp, metadata=meta)
     return p
 
-def _told(meta):
-    "Digest of plan and card."
-    return hashlib.sha256(f"{meta.get('plan')} {meta.get('card')}".encode()).hexdigest()
-
 # %% ../nbs/20_encoders.ipynb #7e5e8989
-def _is_plan(plan):
-    "Can it be the plan of an encoder, and of one that fits into a computer?"
-    def whole(values, most): return all(type(v) is int and 1 <= v <= most for v in values)
-    def finite(values, low): return len(values) == 3 and all(type(v) in (int, float) and low < v < 1e3 for v in values)
-    if not isinstance(plan, dict) or plan.keys() != {'widths', 'depths', 'mean', 'std'}: return False
-    if not all(isinstance(v, list) for v in plan.values()): return False
-    widths, depths = plan['widths'], plan['depths']
-    stages = 1 <= len(widths) == len(depths) <= 8 and whole(widths, 8192) and whole(depths, 32)
-    return stages and finite(plan['mean'], -1e3) and finite(plan['std'], 0)
-
 def _lacks(plan, state):
     "The first tensor that is not as the plan says, or ''."
     shapes, n = {}, 3
@@ -281,7 +289,7 @@ def _lacks(plan, state):
     found = {name: tuple(t.shape) for name, t in state.items() if t.is_floating_point()}
     return next((name for name in [*shapes, *found] if shapes.get(name) != found.get(name)), '')
 
-# %% ../nbs/20_encoders.ipynb #ec413b36
+# %% ../nbs/20_encoders.ipynb #7e9f03a8
 def read_encoder(
     path,         # File written by `save_encoder`
     sha256='',    # Digest it must have; '' takes the one in the file
@@ -297,17 +305,17 @@ def read_encoder(
         raise BadFile(
             f"{p} is not the file of an encoder ({type(e).__name__}): "
             "give a file written by `shrink` or `save_encoder`.") from e
-    whole = meta.get('told', _told(meta)) == _told(meta)  # files of version 0.1.0 have none
-    if not whole or weights_digest(state) != (sha256 or meta.get('sha256')):
+    words = _words_digest(meta['plan'], meta['card'])
+    wanted = sha256 or meta.get('sha256'), meta.get('words', words)  # files of version 0.1.0 have no `words`
+    if (weights_digest(state), words) != wanted:
         raise BadFile(
             f"{p} is damaged: its numbers are not those that were written. "
             "Install the package again, or make the file again.")
-    if not _is_plan(plan) or not isinstance(card, dict):
-        raise BadFile(f"{p} holds the plan of no encoder: give a file written by `shrink` or `save_encoder`.")
+    check_plan(plan, p)
+    if not isinstance(card, dict): raise BadFile(f"{p} holds no card of an encoder: make the file again.")
     lacks = _lacks(plan, state)
     if lacks: raise BadFile(f"{p} does not fit its plan: see its {lacks}. Make the file again.")
-    sound = all(t.isfinite().all() for t in state.values())
-    if not sound: raise BadFile(f"{p} holds weights that are not finite: make the file again.")
+    _check_finite(state, p)
     return state, plan, card
 
 # %% ../nbs/20_encoders.ipynb #7a52aee5
@@ -325,7 +333,7 @@ def _packaged(name, shape, pooling, padding, weights=None):
         raise BadFile(f"The plan of {name} in the package is damaged: install the package again.")
     enc = Encoder(name, planned, pooling, padding)
     _load(enc, state, f"{weights or name} does not fit its plan")
-    enc.digest = weights_digest(state) if weights else shape.sha256
+    enc.digest = _digest(state, name, enc.shape) if weights else shape.sha256
     return enc
 
 # %% ../nbs/20_encoders.ipynb #250f55a6
@@ -342,7 +350,9 @@ def _vgg(name, shape, pooling, padding, weights=None, inputs='auto'):
     if weights is None: weights = own_file(name)
     what = weights or f"torchvision's {name}"
     enc = Encoder(name, shape, pooling, padding)
-    _load(enc, vgg_state(name, weights), f"{what} does not fit {name}")
+    state = vgg_state(name, weights)
+    _load(enc, state, f"{what} does not fit {name}")
+    _check_finite(state, what)
     first = enc.body[0]
     if inputs == 'auto' and not weights: inputs = 'torchvision'
     if inputs == 'auto':
@@ -357,6 +367,7 @@ def _vgg(name, shape, pooling, padding, weights=None, inputs='auto'):
     return enc
 
 # %% ../nbs/20_encoders.ipynb #86152b9d
+@own_footing()
 def encoder(
     name:str='texnet',    # One of `ENCODERS`
     pooling:str='avg',    # 'max', 'avg' or 'l2'

@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from .errors import BadFile, BadValue, in_range
 from .files import reason, whole_file
+from .footing import own_footing
 from .pictures import as_path, check_output
 from fastcore.basics import patch
 from fastai.callback.core import Callback, CancelFitException, TrainEvalCallback
@@ -252,8 +253,8 @@ def _run(learn, log, checkpoints):
     idle = [cb for cb in learn.cbs if isinstance(cb, (Recorder, ProgressCallback))]
     device = torch.device(learn.dls.device)
     cards = [device] if device.type == 'cuda' else []
-    with (torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng(cards), halt.on_interrupt(),
-          learn.removed_cbs(idle), learn.added_cbs(cbs), log.bar):
+    with (own_footing(), torch.random.fork_rng(cards), halt.on_interrupt(), learn.removed_cbs(idle),
+          learn.added_cbs(cbs), log.bar):
         if learn.dls.train.n: learn.fit(1, log.lr)
         if learn.broken: raise learn.broken
         for checkpoint in checkpoints: checkpoint.write()

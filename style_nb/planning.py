@@ -6,29 +6,33 @@ Docs: https://style-nb.github.io/style_nb/planning.html.md"""
 
 # %% ../nbs/64_planning.ipynb #3a7690ed
 from __future__ import annotations
+import math
+import os
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 import torch
 from fastcore.basics import patch
+from .footing import own_footing
 from .errors import BadType, BadValue
 from .pictures import fit_size, middle, resize
 from .colour import match_colours
+from .vgg_files import weights_stamp
 from .encoders import Encoder
 from .masks import layer_mask, pixels_of, regions
 from .starts import noise
 from .losses import blend_grams
 from .callbacks import PRECISIONS, best_precision, level_sizes, level_steps
 from .recipe import (
-    Recipe, check_encoder, from_json, named_recipe, on_encoder, picture_ref, recipe_encoder, takes_settings)
+    OWN_SIZE, Recipe, check_encoder, from_json, named_recipe, on_encoder, picture_ref, recipe_encoder, takes_settings)
 from .results import check_state, is_state, load_state
 from style_nb.inputs import (
     check_same, check_styles, place_styles, prepare_style, read_masks, read_pictures_of, short_name, start_given,
     style_titles)
 
 # %% auto #0
-__all__ = ['SMALLEST', 'best_device', 'check_device', 'Shared', 'settle_levels', 'fit_to_encoder', 'step_size', 'Plan',
-           'first_canvas', 'settle']
+__all__ = ['PIXEL_BYTES', 'SMALLEST', 'best_device', 'check_device', 'memory_of', 'own_size', 'Shared', 'settle_levels',
+           'fit_to_encoder', 'step_size', 'Plan', 'first_canvas', 'settle']
 
 # %% ../nbs/64_planning.ipynb #6421e7a0
 _CARDS = {'cuda': torch.cuda.is_available, 'mps': torch.backends.mps.is_available}
@@ -49,6 +53,35 @@ def check_device(
         raise BadValue(f"Torch cannot use device {device!r} here: leave it out to take the best there is.")
     return str(device)
 
+# %% ../nbs/64_planning.ipynb #ebf366ec
+PIXEL_BYTES = 2500  # what a run on `texnet` takes for each pixel, in bf16
+
+def memory_of(
+    device:str,  # Torch device
+)->float:        # Bytes; infinite where that is not known
+    "All memory of a device."
+    if torch.device(device).type == 'cuda': return torch.cuda.mem_get_info(device)[1]
+    try: return os.sysconf('SC_PAGE_SIZE')*os.sysconf('SC_PHYS_PAGES')
+    except (AttributeError, OSError, ValueError): return math.inf
+
+def own_size(
+    recipe:Recipe,     # A recipe
+    x,                 # The picture whose size is meant, (1, 3, H, W)
+    enc:Encoder,       # The encoder it runs on
+    device:str='cpu',  # Torch device
+)->Recipe:             # The same with a size in px
+    "The size of the photo, where the recipe asks for it and the machine can."
+    if recipe.size != OWN_SIZE: return recipe
+    h, w = x.shape[-2:]
+    precision = best_precision(device) if recipe.precision == 'auto' else recipe.precision
+    need = PIXEL_BYTES*h*w*enc.shape.widths[0]/32*(1 if precision == 'bf16' else 2)
+    most = min(1, (memory_of(device)/need)**.5, 20000/max(h, w))
+    if most == 1: return replace(recipe, size=max(h, w))
+    raise BadValue(
+        f"The picture's own size, {w}x{h} px, is too large here: a run needs some {need/1e9:.3g} GB of memory, and "
+        f"there are {memory_of(device)/1e9:.3g}. Give a size of at most {int(most*max(h, w))} px.")
+
+
 # %% ../nbs/64_planning.ipynb #93a04add
 @dataclass
 class Shared:
@@ -61,7 +94,8 @@ class Shared:
     )->Encoder:           # In its precision, on the device, with a memory for targets
         "The encoder a recipe asks for."
         precision = best_precision(device) if r.precision == 'auto' else r.precision
-        key = (r.encoder, r.pooling, r.padding, str(r.encoder_weights), r.encoder_inputs, precision, str(device))
+        key = (r.encoder, r.pooling, r.padding, weights_stamp(r.encoder, r.encoder_weights),
+               r.encoder_inputs, precision, str(device))
         if key not in self.encoders:
             enc = recipe_encoder(r)
             enc.digest  # while its weights are whole
@@ -267,6 +301,7 @@ def _small(content, styles, side=600):
 
 # %% ../nbs/64_planning.ipynb #16a1defe
 @takes_settings()
+@own_footing()
 def settle(
     content,              # Content picture: anything `load_picture` reads; `None` for style alone
     style=None,           # Style picture, or a list of them; `None` for content alone
@@ -296,6 +331,7 @@ def settle(
         raise BadValue("The recipe starts from a picture: give it again as init=...")
     device = check_device(device or best_device())
     enc = enc or _encoder_of(r, device, shared)
+    r = own_size(r, styles[0] if content is None else content_x, enc, device)
     last = _last_encoder(r, device, shared)
     r = fit_to_encoder(r, enc)
     shapes = settle_levels(r, _proportions(r, content_x, styles), enc)

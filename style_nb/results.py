@@ -19,7 +19,7 @@ from .pictures import Plate, PictureNotFound, as_path, check_output, save_pictur
 from .learner import StartLoss, StepCallback
 from .callbacks import Average, History
 from .views import draw_curves
-from .recipe import Recipe, from_json, png_info, to_json
+from .recipe import Recipe, carried, from_json, to_json
 from .keeping import moved_to, read_state, write_state
 
 # %% auto #0
@@ -33,7 +33,8 @@ def run_state(
 )->dict:            # Tensors, numbers, text, and dicts and lists of such
     "All a run needs to go on exactly where it is."
     canvas = learn.model.canvas
-    memory = learn.opt.opt.state.get(canvas, {})
+    memory = dict(learn.opt.opt.state.get(canvas, {}))
+    if 'step' in memory: memory['step'] = memory['step'].float()  # Adam counts in torch's default type
     state = dict(canvas=canvas, step=learn.controls.step, recipe=to_json(recipe), opt=memory)
     for cb in learn.cbs:
         if isinstance(cb, StartLoss): state['start'] = cb.small
@@ -164,7 +165,7 @@ class Result:
     recipe: Recipe           # The recipe used, every default filled in
     state: dict              # All that is needed to go on
     inputs: list = field(default_factory=list)  # (title, tensor) of content and styles, for `show`
-    stopped: str = ''        # Why the run ended early, '' when it did not
+    stopped: str = ''        # Why the run ended early or what is wrong, '' when all is well
 
     def _repr_png_(self): return self.image._repr_png_()
 
@@ -177,8 +178,8 @@ class Result:
         return f"Result: {self.image.width}x{self.image.height} px, {done}"
 
     def save(self, path)->Path:
-        "Write the picture; a PNG carries the recipe."
-        return save_picture(self.image, path, pnginfo=png_info(self.recipe))
+        "Write the picture; a PNG, JPEG or WebP carries the recipe."
+        return save_picture(self.image, path, **carried(self.recipe, path))
 
     def save_state(self, path)->Path:
         "Write the state, .safetensors; `stylize(..., resume=path)` goes on from it exactly."

@@ -18,7 +18,7 @@ from .contrast import lower_contrast
 from .callbacks import CONTROLS, History
 from .views import show_painting
 from .legs import EXTRAS, FIELDS, NOTE, Leg, Pin, legs_code, switched_on, weights_of
-from .carrying import png_info
+from .carrying import carried
 from .results import Result
 from .planning import Shared
 from .choices import Choices, why_anew
@@ -173,11 +173,13 @@ def _begin(self:Session, goal):
     self.seen = self.drawn = 0.
     self.noted = 0  # steps whose losses are in the curves
     self.leg = Leg(switched_on(self.recipe), dict(self.extras))
-    self.run = Remote(tell, goal)
-    how = dict(cbs=[self.run], shared=self.shared, device=self.device)
+    run = Remote(tell, goal)
+    how = dict(cbs=[run], shared=self.shared, device=self.device)
     init = self.init()
     if init is not None: how['init'] = init
-    self.run.start(partial(paint_on, self.content(), self.styles() or None, self.leg.recipe, **how))
+    call = partial(paint_on, self.content(), self.styles() or None, self.leg.recipe, **how)
+    self.run = run  # only now: what cannot be made leaves no run behind
+    run.start(call)
     self.leash = weakref.finalize(self, self.run.leave)
 
 # %% ../nbs/81_session.ipynb #d56df075
@@ -270,6 +272,9 @@ def set(self:Session,
         r, extras, changed = self._change(values)
         if not changed: return ''
         anew = [k for k in changed if k not in CONTROLS and k != 'steps']
+        if anew: self.styles(extras)  # what cannot be tiled so says it before anything changes
+        if r.keep and not (self.done or self.start_picture):
+            raise BadValue("keep is above 0 but there is no start picture: give one as init=..., or paint first.")
         shape = self.hw
         going = self.state == 'painting'
         if anew: self._end()
@@ -329,7 +334,7 @@ def save(self:Session,
 )->Path:        # The path written
     "Write the present picture."
     r = self.result
-    return save_picture(r.image, path, pnginfo=png_info(r.recipe, {NOTE: self.settings}))
+    return save_picture(r.image, path, **carried(r.recipe, path, {NOTE: self.settings}))
 
 # %% ../nbs/81_session.ipynb #75566f2b
 @patch

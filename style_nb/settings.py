@@ -23,8 +23,8 @@ from .blends import STYLE_MIXES
 from .callbacks import PRECISIONS, check_move
 
 # %% auto #0
-__all__ = ['OPTIMIZERS', 'STARTS', 'CLAMPS', 'FIRST_TEXNET', 'Number', 'Choice', 'Switch', 'Layers', 'Words', 'Arguments',
-           'Digest', 'MaskReference', 'Reference', 'Moves', 'setting', 'note', 'Recipe', 'takes_settings',
+__all__ = ['OWN_SIZE', 'OPTIMIZERS', 'STARTS', 'CLAMPS', 'FIRST_TEXNET', 'Number', 'Size', 'Choice', 'Switch', 'Layers', 'Words',
+           'Arguments', 'Digest', 'MaskReference', 'Reference', 'Moves', 'setting', 'note', 'Recipe', 'takes_settings',
            'recipe_table', 'rule_of']
 
 # %% ../nbs/58_settings.ipynb #58a0e005
@@ -48,6 +48,21 @@ class Number:
     def allowed(self):
         if self.high < math.inf: return f'{self.low:g} to {self.high:g}'
         return f'at least {self.low:g}'
+
+# %% ../nbs/58_settings.ipynb #a3104165
+OWN_SIZE = 'own'  # a size: that of the photo
+
+class Size(Number):
+    "A number of pixels, or the photo's own."
+    def check(self, value, name):
+        if value is None: return OWN_SIZE
+        if not isinstance(value, str): return super().check(value, name)
+        if value == OWN_SIZE: return OWN_SIZE
+        raise BadType(f"{name} is {value!r}: give a number of px, {self.allowed}.")
+
+    @property
+    def allowed(self): return f"{super().allowed}, or '{OWN_SIZE}' for the photo's"
+
 
 # %% ../nbs/58_settings.ipynb #56d79ae3
 @dataclass(frozen=True)
@@ -221,7 +236,7 @@ class Recipe:
     style_scale: float = setting(1.5, Number(.01, 100, many='or list', usual=(.25, 4.)))
     # Copies of the style picture along each side, so that an object becomes a texture
     style_tiles: int = setting(1, Number(1, 64, whole=True))
-    size: int = setting(432, Number(MIN_SIDE, 20000, whole=True))  # Longer side of the result, px
+    size: int = setting(432, Size(MIN_SIDE, 20000, whole=True))  # Longer side of the result, px
     # Width over height without a content picture; `None` is the style's
     aspect: float = setting(None, Number(1/MAX_ASPECT, MAX_ASPECT))
     steps: int = setting(300, Number(1, whole=True))  # Optimiser steps, all levels together
@@ -229,7 +244,7 @@ class Recipe:
     levels: int = setting(None, Number(1, 20, whole=True))
     optimizer: str = setting('lbfgs', Choice(OPTIMIZERS))  # Optimiser
     # Step size; `None` is 1 for L-BFGS, .03 of a pixel's range for Adam
-    lr: float = setting(None, Number(1e-9, usual=(.001, 4.)))
+    lr: float = setting(None, Number(1e-9, 1e30, usual=(.001, 4.)))
     # Last step size over the first, along a cosine; `None` is 1 for L-BFGS, .01 for Adam
     lr_end: float = setting(None, Number(1e-9))
     history: int = setting(20, Number(1, whole=True))  # Steps L-BFGS remembers

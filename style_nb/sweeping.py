@@ -6,7 +6,7 @@ Docs: https://style-nb.github.io/style_nb/sweeping.html.md"""
 
 # %% ../nbs/74_sweeping.ipynb #becfc3a8
 from __future__ import annotations
-import hashlib, itertools, json, re
+import hashlib, itertools, json, os, re, threading, time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +27,7 @@ from .learner import digest
 from .callbacks import Stopped
 from .views import draw_curves
 from .planning import Shared
-from .transfer import stylize
+from .transfer import stylize, unless_stopped
 from .palettes import by_name, in_short
 
 # %% auto #0
@@ -168,8 +168,7 @@ def paint_item(
 )->Item:                 # The item, painted or with an error
     "Paint one item, and save it."
     try:
-        result = stylize(content, styles or None, shared=shared, progress=False, **settings)
-        if result.stopped == Stopped.BY_HAND: raise KeyboardInterrupt
+        result = unless_stopped(stylize(content, styles or None, shared=shared, progress=False, **settings))
         note = _note(result)
         _fill(item, result.image, result.recipe, note)
     except Exception as e:
@@ -246,11 +245,19 @@ def _planned(content, style, grid, settings):
     return plan_sweep(contents, styles, grid, settings)
 
 # %% ../nbs/74_sweeping.ipynb #3876b4a2
+def _end_with(parent):
+    "End this process when the one that wants its pictures has ended, whichever way."
+    def watch():
+        while os.getppid() == parent: time.sleep(.5)
+        os._exit(1)
+    threading.Thread(target=watch, daemon=True).start()
+
 def _paint_some(jobs, folder, threads):
     "Items in a process of its own."
     torch.set_num_threads(threads)
     shared = Shared()
     return [paint_item(*job, folder, shared) for job in jobs]
+
 
 # %% ../nbs/74_sweeping.ipynb #08ece4ee
 def _painted(jobs, folder, workers):
@@ -261,7 +268,8 @@ def _painted(jobs, folder, workers):
         return
     threads = max(1, joblib.cpu_count()//workers)
     lists = chunked(jobs, max(1, min(4, len(jobs)//(2*workers))))  # few enough to stay even
-    run = joblib.Parallel(n_jobs=workers, return_as='generator_unordered')
+    watched = dict(initializer=_end_with, initargs=(os.getpid(),))
+    run = joblib.Parallel(n_jobs=workers, return_as='generator_unordered', backend='loky', **watched)
     try:
         for done in run(joblib.delayed(_paint_some)(some, folder, threads) for some in lists): yield from done
     finally:

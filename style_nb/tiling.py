@@ -27,7 +27,7 @@ SEAMS = ('plain', 'mirror', 'blend')
 def _joined(x, side):
     "A picture with `side` columns, the rest of which has faded into the first."
     fade = x.shape[-1] - side
-    ramp = (torch.arange(fade).to(x) + .5)/fade
+    ramp = (torch.arange(fade, dtype=x.dtype, device=x.device) + .5)/fade
     return torch.cat([x[..., side:].lerp(x[..., :fade], ramp), x[..., fade:side]], -1)
 
 # %% ../nbs/75_tiling.ipynb #82cc027e
@@ -48,7 +48,7 @@ def _faded(x, h, w):
 # %% ../nbs/75_tiling.ipynb #b31ff594
 def _soft_edge(n):
     "How much is seen of a line of `n` pixels: less and less towards its ends."
-    at = torch.arange(n)
+    at = torch.arange(n, dtype=torch.float32, device='cpu')
     return ((torch.minimum(at, at.flip(0)) + .5)/max(1, n//5)).clamp(max=1)
 
 # %% ../nbs/75_tiling.ipynb #04d0782d
@@ -69,7 +69,7 @@ def _one_tile(x, h, w, seams, gap):
 def _jittered(t, v, u, chance, place, turn, grow, recolour):
     "Sample the tile with an offset, an angle, a scale and a colour of its own in each place."
     h, w = t.shape[-2:]
-    dy, dx = v + .5 - h/2, u + .5 - w/2
+    dy, dx = v.float() + .5 - h/2, u.float() + .5 - w/2
     angle, scale = chance[2]*turn*torch.pi/180, (chance[3]*grow).exp()
     y = (dy*angle.cos() - dx*angle.sin())/scale + chance[0]*place*h
     x = (dy*angle.sin() + dx*angle.cos())/scale + chance[1]*place*w
@@ -81,7 +81,7 @@ def _jittered(t, v, u, chance, place, turn, grow, recolour):
 def _laid(t, H, W, n, seams, brick, seed, jitter):
     "A picture (1, 3, H, W) full of the tile."
     h, w = t.shape[-2:]
-    y, x = torch.meshgrid(torch.arange(H), torch.arange(W), indexing='ij')
+    y, x = torch.meshgrid(*(torch.arange(side, device='cpu') for side in (H, W)), indexing='ij')
     row, v = y//h, y % h
     x = x + (row % 2)*round(brick*w)
     column, u = x//w, x % w
@@ -89,7 +89,8 @@ def _laid(t, H, W, n, seams, brick, seed, jitter):
         v += (row % 2)*(h - 1 - 2*v)
         u += (column % 2)*(w - 1 - 2*u)
     if not any(jitter.values()): return t[..., v, u]
-    chance = torch.randn(7, n, n, generator=torch.Generator().manual_seed(seed))  # of n tiles, then again
+    seeded = torch.Generator('cpu').manual_seed(seed)
+    chance = torch.randn(7, n, n, generator=seeded, dtype=torch.float32, device='cpu')  # of n tiles, then again
     return _jittered(t, v, u, chance[:, row % n, column % n], **jitter)
 
 # %% ../nbs/75_tiling.ipynb #4d7357c5

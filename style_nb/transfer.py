@@ -11,6 +11,7 @@ import threading
 from dataclasses import replace
 from functools import partial
 import torch
+from .footing import own_footing
 from .errors import one_of
 from .pictures import load_picture, middle, to_pil
 from .colour import finish_colours
@@ -83,6 +84,7 @@ def way_of(
     return cbs
 
 # %% ../nbs/70_transfer.ipynb #b16a83a7
+@own_footing()
 def transfer_learner(
     plan:Plan,  # What `settle` decided
 ):              # A Learner; fit it with `learn.fit(len(plan.levels))`
@@ -98,26 +100,35 @@ def transfer_learner(
     return learn
 
 # %% ../nbs/70_transfer.ipynb #15c0056d
+def _precision():
+    "How torch multiplies matrices in 32 bits, or `None` where it was told so in a way that it cannot say."
+    try: return torch.get_float32_matmul_precision()
+    except RuntimeError: return None
+
 class _InOneOrder:
-    "While any run goes on, a GPU's convolutions add up in one order: the same seed gives the same picture there too."
+    "While any run goes on, torch adds up in one order and in all bits: the same seed gives the same picture."
     lock = threading.Lock()
-    runs = 0        # of all threads: torch has one switch for them
-    before = False  # what the first of them found
+    runs = 0     # of all threads: torch has one switch for them
+    before = ()  # what the first of them found
 
     def __enter__(self):
         with self.lock:
             if _InOneOrder.runs == 0:
-                _InOneOrder.before = torch.backends.cudnn.deterministic
+                _InOneOrder.before = torch.backends.cudnn.deterministic, _precision()
             _InOneOrder.runs += 1
-            torch.backends.cudnn.deterministic = True
+            self.switch(True, 'highest')
 
     def __exit__(self, *_):
         with self.lock:
             _InOneOrder.runs -= 1
-            if _InOneOrder.runs == 0:
-                torch.backends.cudnn.deterministic = _InOneOrder.before
+            if _InOneOrder.runs == 0: self.switch(*_InOneOrder.before)
+
+    def switch(self, order, precision):
+        torch.backends.cudnn.deterministic = order
+        if _precision() not in (None, precision): torch.set_float32_matmul_precision(precision)
 
 # %% ../nbs/70_transfer.ipynb #f68732f5
+@own_footing()
 def run_transfer(
     learn,      # A Learner of `transfer_learner`
     plan:Plan,  # Its plan

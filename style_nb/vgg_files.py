@@ -13,12 +13,12 @@ import torch
 import torch.nn.functional as F
 from safetensors import safe_open
 from safetensors.torch import load_file
-from .errors import BadFile, BadValue
+from .errors import BadFile, BadValue, in_range
 from .pictures import as_path
 
 # %% auto #0
-__all__ = ['IMAGENET', 'CAFFE', 'ENCODERS', 'INPUTS', 'Shape', 'layer_names', 'WeightsNotFound', 'packaged', 'vggs', 'own_file',
-           'cached_file', 'vgg_state', 'told_inputs']
+__all__ = ['IMAGENET', 'CAFFE', 'ENCODERS', 'INPUTS', 'Shape', 'layer_names', 'check_plan', 'WeightsNotFound', 'packaged', 'vggs',
+           'own_file', 'weights_file', 'weights_stamp', 'cached_file', 'vgg_state', 'told_inputs']
 
 # %% ../nbs/19_vgg_files.ipynb #7dcbd546
 IMAGENET = dict(mean=(.485, .456, .406), std=(.229, .224, .225))
@@ -47,6 +47,25 @@ def layer_names(
         names.append(f'pool{stage}')
     return names[:-1]
 
+# %% ../nbs/19_vgg_files.ipynb #ed0e8b3b
+def check_plan(
+    plan:dict,  # Widths, depths, mean and std, out of a file
+    path,       # The file, for the message
+):
+    "Is it the plan of an encoder? Refuse numbers that no network has."
+    try:
+        widths, depths, mean, std = (list(plan[k]) for k in ('widths', 'depths', 'mean', 'std'))
+        if not 1 <= len(depths) <= 5 or len(widths) != len(depths):
+            raise BadValue(f"widths and depths name {len(widths)} and {len(depths)} stages: 1 to 5, as many of each.")
+        if len(mean) != 3 or len(std) != 3: raise BadValue("mean and std must have 3 numbers each.")
+        for n in widths: in_range(n, 'widths', 1, 4096, whole=True)
+        for n in depths: in_range(n, 'depths', 1, 16, whole=True)
+        for v in mean: in_range(v, 'mean', -1000, 1000)
+        for v in std: in_range(v, 'std', 1e-6, 1000)
+    except (BadValue, KeyError, TypeError) as e:
+        why = f"it has no {e}" if isinstance(e, KeyError) else str(e)
+        raise BadFile(f"{path} holds no plan of an encoder. {why} Make the file again.") from e
+
 # %% ../nbs/19_vgg_files.ipynb #c02f8f45
 _OURS = dict(depths=(2, 2, 3, 3, 1), **CAFFE, weights='in the package')
 _THEIRS = "torchvision's download and cache"
@@ -71,7 +90,7 @@ ENCODERS = {
 }
 
 # %% ../nbs/19_vgg_files.ipynb #40484737
-class WeightsNotFound(FileNotFoundError, ValueError): "The weights of an encoder are not at hand."
+class WeightsNotFound(BadFile, FileNotFoundError): "The weights of an encoder are not at hand."
 
 def packaged()->list:
     "Names of the encoders whose files are in the package, the default first."
@@ -112,10 +131,28 @@ def own_file(
     return min((p for p in files if p.is_file() and not _shrunk(p)), key=rank, default=None)
 
 # %% ../nbs/19_vgg_files.ipynb #9ed805cc
-def _read(name, weights):
-    "What is in a weights file; by its bare name, which is all that a recipe keeps, it is looked for in our folder too."
+def weights_file(
+    weights,  # Path of a weights file; its bare name is all that a recipe keeps
+)->Path:      # Where it is; a bare name is looked for in the folder of STYLE_NB_WEIGHTS too
+    "The place of a weights file, which need not be there."
     p, folder = as_path(weights), _own_folder()
-    if folder and p.name == str(p) and not p.is_file() and (folder/p).is_file(): p = folder/p
+    if folder and p.name == str(p) and not p.is_file() and (folder/p).is_file(): return folder/p
+    return p
+
+def weights_stamp(
+    name:str,      # One of `ENCODERS`
+    weights=None,  # As for `weights_file`; `None` takes the encoder's own
+)->tuple:          # Another file, or the file written anew: another stamp
+    "What tells the file that an encoder is read from now from any other, without reading it."
+    file = weights_file(weights) if weights else own_file(name) if name in vggs() else None
+    if file is None or not file.is_file(): return str(file), 0
+    stat = file.stat()
+    return str(file.resolve()), stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+
+# %% ../nbs/19_vgg_files.ipynb #89365981
+def _read(name, weights):
+    "What is in a weights file."
+    p = weights_file(weights)
     if not p.is_file():
         raise WeightsNotFound(
             f"There is no weights file {p}, nor one of this name in the folder that STYLE_NB_WEIGHTS names: "
@@ -125,9 +162,9 @@ def _read(name, weights):
         if p.suffix.lower() == '.safetensors': return load_file(p)
         return torch.load(p, map_location='cpu', weights_only=True)
     except Exception as e:
-        raise BadValue(
+        raise BadFile(
             f"{p} is not a weights file that can be read ({type(e).__name__}): "
-            "give a .pth state dict or a .safetensors file.") from None
+            "give a .pth state dict or a .safetensors file.") from e
 
 # %% ../nbs/19_vgg_files.ipynb #c0df568c
 def _torchvisions(name):
@@ -147,13 +184,13 @@ def _fetch(name):
     try: return theirs.get_state_dict(progress=True, map_location='cpu')
     except Exception as e:
         if p.exists():
-            raise BadValue(
+            raise BadFile(
                 f"The cached weights of {name} cannot be read ({type(e).__name__}): "
-                f"delete {p.name} in {p.parent} and try again.") from None
+                f"delete {p.name} in {p.parent} and try again.") from e
         raise WeightsNotFound(
             f"The weights of {name} are neither in torchvision's cache ({p.parent}) nor could they be fetched ({e}). "
             f"Connect once, or copy {p.name} there, or name the folder of a file of your own in STYLE_NB_WEIGHTS, "
-            f"or give encoder weights a path; encoder={packaged()[0]!r} needs no file.") from None
+            f"or give encoder weights a path; encoder={packaged()[0]!r} needs no file.") from e
 
 # %% ../nbs/19_vgg_files.ipynb #cb4e5b33
 def _tensors(sd):
@@ -184,6 +221,14 @@ def _their_names(sd, name):
 # %% ../nbs/19_vgg_files.ipynb #ab74a533
 def _titled(name): return name.upper().replace('VGG', 'VGG-')
 
+def _other_network(sd):
+    "What a file holds that is none of our VGGs."
+    names = ' '.join(sd)
+    if 'layer1.0.conv1.' in names: return 'is a ResNet'
+    if '.running_mean' in names and 'features.' in names:
+        return 'is a network with batch normalisation, such as vgg16_bn, which is another than vgg16'
+    return f"is no {' or '.join(map(_titled, vggs()))} (its tensors: {', '.join(list(sd)[:3])})"
+
 def vgg_state(
     name:str,      # One of `vggs`
     weights=None,  # Path of its file; `None` takes torchvision's
@@ -198,7 +243,7 @@ def vgg_state(
     whole = [n for n in theirs if sd.keys() >= {*theirs[n].values()}]
     if not whole:
         lacks = [t for t in theirs[name].values() if t not in sd]
-        raise BadValue(f"{what} has no {lacks[0]}: {advice}")
+        raise BadFile(f"{what} {_other_network(sd)}, it has no {lacks[0]}: {advice}")
     fits = whole[-1]  # the largest
     if fits != name:
         raise BadValue(
@@ -224,7 +269,7 @@ def told_inputs(
 )->tuple:                 # (one of `INPUTS`, is it sure?)
     "Which colours a VGG was made for, by its first layer."
     sums = weight.sum((2, 3))[list(_OXFORD)]
-    known = torch.tensor(list(_OXFORD.values()))
+    known = torch.tensor(list(_OXFORD.values()), dtype=sums.dtype, device=sums.device)
     for kind, seen in (('caffe', sums), ('caffe-rgb', sums.flip(1))):
         if F.cosine_similarity(seen, known).mean() > .95: return kind, True
     size = weight.abs().mean().item()
