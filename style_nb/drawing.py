@@ -13,7 +13,7 @@ import torch
 from fastcore.basics import patch
 from PIL import ImageColor
 from .errors import BadType, BadValue, in_range, one_of
-from .pictures import fit_size, load_picture, open_picture, resize, to_pil
+from .pictures import fit_size, load_picture, resize, to_pil
 from .masks import STROKE, as_strokes, check_masks, layer_mask, load_mask, masks_from_strokes
 from .transfer import stylize
 from .parts import RED, close_widgets, jpeg, line, on_rerun, one_line, rows
@@ -367,7 +367,7 @@ def _hear(self:DrawnMasks, text):
 @patch
 def _take(self:DrawnMasks, file):
     "An uploaded mask, for the region at hand."
-    try: m = load_mask(open_picture(bytes(file['content'])))
+    try: m = load_mask(bytes(file['content']))
     except Exception as e: raise BadValue(f"{file['name']}: {e}") from None
     check_masks([m], [self.hw], file['name'])
     self.put(self.strokes, self.files | {self.region.value: m})

@@ -1,0 +1,208 @@
+"What a file says beside its pixels: its white, its colours, its size, and where it comes from"
+import base64, io, struct
+import numpy as np, pytest, torch
+from PIL import Image, ImageCms
+from style_nb.opening import MAX_PIXELS, upright
+from style_nb.pictures import load_picture, open_picture
+
+# ---- profiles, made here
+
+def icc(space, pcs, tags):
+    "The bytes of an ICC profile (version 2) for a display."
+    table, body, at = b'', b'', 132 + 12*len(tags)
+    for name, data in tags.items():
+        data += b'\0'*(-len(data) % 4)
+        table += name + struct.pack('>II', at + len(body), len(data))
+        body += data
+    kind = b'prtr' if space == b'CMYK' else b'mntr'
+    head = struct.pack('>I4sI4s4s4s', at + len(body), b'lcms', 0x02100000, kind, space, pcs)
+    head += struct.pack('>6H', 2026, 1, 1, 0, 0, 0) + b'acsp' + b'\0'*28 + struct.pack('>3i', 63190, 65536, 54061)
+    return head.ljust(128, b'\0') + struct.pack('>I', len(tags)) + table + body
+
+def number(x): return struct.pack('>i', round(x*65536))
+def point(xyz): return b'XYZ \0\0\0\0' + b''.join(map(number, xyz))
+def gamma(g): return b'curv\0\0\0\0' + struct.pack('>IH', 1, round(g*256)) + b'\0\0'
+WORDS = {b'desc': b'desc\0\0\0\0' + struct.pack('>I', 5) + b'test\0' + b'\0'*78, b'cprt': b'text\0\0\0\0none\0'}
+
+def rgb_profile(r, g, b, power=2.2):
+    curves = {k: gamma(power) for k in (b'rTRC', b'gTRC', b'bTRC')}
+    points = {b'wtpt': point((.9642, 1, .8249)), b'rXYZ': point(r), b'gXYZ': point(g), b'bXYZ': point(b)}
+    return icc(b'RGB ', b'XYZ ', WORDS | points | curves)
+
+ADOBE = rgb_profile((.60974, .31111, .01947), (.20528, .62567, .06087), (.14919, .06322, .74457), 2.19921875)
+P3 = rgb_profile((.51512, .24120, -.00105), (.29198, .69225, .04189), (.15710, .06657, .78407))
+GREY = icc(b'GRAY', b'XYZ ', WORDS | {b'wtpt': point((.9642, 1, .8249)), b'kTRC': gamma(1.)})
+
+def cmyk_profile(ink):
+    "A profile whose colours are 8-bit Lab, given by a function of four inks that are 0 or 1."
+    lut = b'mft1\0\0\0\0' + bytes([4, 3, 2, 0])
+    lut += b''.join(map(number, (1, 0, 0, 0, 1, 0, 0, 0, 1))) + bytes(range(256))*4
+    lut += bytes(v for i in range(16) for v in ink(*(i >> k & 1 for k in (3, 2, 1, 0)))) + bytes(range(256))*3
+    return icc(b'CMYK', b'Lab ', WORDS | {b'wtpt': point((.9642, 1, .8249)), b'A2B0': lut})
+
+ALL_GREEN = cmyk_profile(lambda c, m, y, k: (150, 70, 180) if c else (255, 128, 128))
+
+def stored(im, form, **kwargs):
+    buf = io.BytesIO()
+    im.save(buf, form, **kwargs)
+    return buf.getvalue()
+
+def colour(x, at=(2, 2)): return [round(v, 3) for v in x[0, :, at[0], at[1]].tolist()]
+green = Image.new('RGB', (16, 12), (60, 200, 60))
+
+@pytest.mark.parametrize('form,kw', [
+    ('PNG', {}), ('TIFF', {}), ('WEBP', dict(lossless=True)), ('JPEG', dict(quality=100, subsampling=0))])
+def test_adobe_rgb_becomes_srgb(form, kw):
+    got = colour(load_picture(stored(green, form, icc_profile=ADOBE, **kw)))
+    assert got == pytest.approx([0, .788, .145], abs=.012)
+
+def test_an_open_picture_has_its_profile_too(tmp_path):
+    green.save(tmp_path/'a.png', icc_profile=ADOBE)
+    with Image.open(tmp_path/'a.png') as im: assert colour(load_picture(im)) == pytest.approx([0, .788, .145], abs=.006)
+    assert colour(load_picture(tmp_path/'a.png', 8)) == pytest.approx([0, .788, .145], abs=.006)
+
+def test_p3_is_stronger():
+    r, g, b = colour(load_picture(stored(green, 'PNG', icc_profile=P3)))
+    assert r < 60/255 - .1 and g > 200/255
+
+def test_alpha_stays_as_it_is():
+    im = Image.new('RGBA', (16, 12), (60, 200, 60, 128))
+    up = upright(Image.open(io.BytesIO(stored(im, 'PNG', icc_profile=ADOBE))))
+    assert up.mode == 'RGBA' and up.getpixel((3, 3))[3] == 128 and up.getpixel((3, 3))[0] == 0
+
+def test_grey_with_a_profile_of_greys_or_of_colours():
+    half = Image.new('L', (16, 12), 128)
+    assert colour(load_picture(stored(half, 'PNG', icc_profile=GREY)))[0] == pytest.approx(.737, abs=.01)  # linear
+    assert colour(load_picture(stored(half, 'JPEG', icc_profile=ADOBE)))[0] == pytest.approx(.5, abs=.01)
+    clear = Image.new('LA', (16, 12), (128, 255))
+    assert colour(load_picture(stored(clear, 'PNG', icc_profile=GREY)))[0] == pytest.approx(.737, abs=.01)
+
+def test_palettes_have_colours_too():
+    im = green.quantize(4)
+    assert colour(load_picture(stored(im, 'PNG', icc_profile=ADOBE))) == pytest.approx([0, .788, .145], abs=.006)
+
+@pytest.mark.parametrize('form', ['TIFF', 'JPEG'])
+def test_cmyk_with_a_profile(form):
+    ink = Image.new('CMYK', (16, 12), (255, 0, 0, 0))
+    r, g, b = colour(load_picture(stored(ink, form, icc_profile=ALL_GREEN)))
+    assert g > r + .2 and g > b + .2  # without the profile it is cyan
+    assert colour(load_picture(stored(ink, form)))[2] > .95
+
+@pytest.mark.parametrize('profile', [
+    b'x', b'broken'*50, ADOBE[:300], GREY, ALL_GREEN, ADOBE[:16] + b'\xff'*40 + ADOBE[56:]])
+def test_a_profile_that_does_not_fit_is_passed_over(profile):
+    got = colour(load_picture(stored(green, 'PNG', icc_profile=profile)))
+    assert got == pytest.approx([60/255, 200/255, 60/255], abs=.001)
+
+def test_srgb_changes_nothing():
+    a = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes()
+    assert np.array_equal(np.asarray(open_picture(stored(Image.fromarray(a), 'PNG', icc_profile=srgb))), a)
+
+# ---- white
+
+def tiff(a): return stored(Image.fromarray(a), 'TIFF')
+ramp = np.linspace(0, 1, 64)[None].repeat(8, 0)
+
+@pytest.mark.parametrize('a', [
+    (ramp*255).astype(np.int32), (ramp*65535).astype(np.int32), (ramp*65535).astype(np.uint16),
+    (ramp*1.04 - .02).astype(np.float32), (ramp*255).astype(np.float32), (ramp*65535).astype(np.float32),
+    (ramp*258 - 2).astype(np.float32), (ramp*255).round().astype(np.uint8)])
+def test_the_values_say_what_is_white(a):
+    x = load_picture(tiff(a))
+    assert x.mean().item() == pytest.approx(.5, abs=.01) and x.max() > .98 and x.min() < .02
+
+@pytest.mark.parametrize('a', [
+    (ramp*1).round().astype(np.int32), (ramp*3).astype(np.float32), (ramp*900).astype(np.int32),
+    (ramp*900).astype(np.float32), (ramp*2**20).astype(np.int32), (ramp*255 - 100).astype(np.int32),
+    (ramp*2 - 1).astype(np.float32), (ramp*255).astype(np.uint16)])
+def test_a_white_that_could_be_two_is_refused(refused, tmp_path, a):
+    (tmp_path/'scan.tif').write_bytes(tiff(a))
+    refused(lambda: load_picture(tmp_path/'scan.tif'), 'scan.tif', 'run from', 'so that white is 1')
+    refused(lambda: load_picture(Image.fromarray(a)), 'run from')
+
+def test_black_is_black():
+    for kind in (np.uint16, np.int32, np.float32): assert load_picture(tiff(np.zeros((8, 8), kind))).max() == 0
+
+def test_not_a_number(refused):
+    a = ramp.astype(np.float32)
+    for bad in (np.nan, np.inf):
+        a[3, 3] = bad
+        refused(lambda: load_picture(tiff(a)), 'NaN or infinity')
+
+@pytest.mark.parametrize('kind', [int, np.uint8, np.int32, np.uint16, np.uint64])
+def test_arrays_of_labels_are_no_pictures(refused, kind):
+    refused(lambda: load_picture(np.ones((8, 8), kind)), 'up to 1 only', 'labels == 1')
+    assert load_picture(np.zeros((8, 8), kind)).max() == 0
+
+def test_tensors_of_labels_are_no_pictures(refused):
+    refused(lambda: load_picture(torch.ones(1, 8, 8, dtype=torch.int64)), 'up to 1 only', 'labels == 1')
+    refused(lambda: load_picture(np.full((8, 8), 200, np.uint16)), 'up to 200 only')
+
+@pytest.mark.parametrize('kind', ['<u2', '>u2', '>f4', '<f8', '>f8', '>i4', '>i8', '<f2'])
+def test_any_byte_order(kind):
+    top = {'u': 65535, 'f': 1, 'i': 255}[kind[1]]
+    x = load_picture((ramp*top).astype(kind))
+    assert x.mean().item() == pytest.approx(.5, abs=.01) and x.max().item() == pytest.approx(1, abs=.001)
+
+# ---- where from
+
+def test_what_is_open(tmp_path):
+    data = stored(green, 'PNG')
+    (tmp_path/'a.png').write_bytes(data)
+    buf = io.BytesIO(data)
+    with open(tmp_path/'a.png', 'rb') as file:
+        for given in (buf, buf, file, file): assert torch.equal(load_picture(given), load_picture(data))
+    fresh = io.BytesIO()
+    green.save(fresh, 'PNG')  # it stands at its end
+    assert torch.equal(load_picture(fresh), load_picture(data)) and fresh.tell() == len(data)
+
+def test_what_is_open_and_cannot_be_read(refused, tmp_path):
+    (tmp_path/'a.png').write_bytes(stored(green, 'PNG'))
+    with open(tmp_path/'a.png', encoding='latin-1') as text: refused(lambda: load_picture(text), "open(path, 'rb')")
+    with open(tmp_path/'a.png', 'rb') as file: pass
+    refused(lambda: load_picture(file), 'closed file', 'open it again')
+    with open(tmp_path/'b.png', 'wb') as file: refused(lambda: load_picture(file), 'cannot be read')
+
+def test_data_addresses(refused):
+    from urllib.parse import quote
+    data = stored(green, 'PNG')
+    coded = base64.b64encode(data).decode()
+    for address in (f'data:image/png;base64,{coded}', f'DATA:;base64,{coded[:40]}\n{coded[40:]}',
+                    'data:image/png,' + quote(data), 'data:image/png;base64,' + quote(coded)):
+        assert torch.equal(load_picture(address), load_picture(data))
+    for bad in ('data:', 'data:image/png;base64', 'data:image/png;base64,@', 'data:image/png;base64,aaaaa'):
+        refused(lambda: load_picture(bad), 'data:')
+    refused(lambda: load_picture('data:image/png;base64,' + coded[:40]), 'the data: address')
+
+# ---- how large
+
+def photo(w, h):
+    "A smooth picture that is quick to make and to encode."
+    return Image.radial_gradient('L').convert('RGB').resize((w, h))
+
+@pytest.mark.parametrize('form', ['JPEG', 'PNG'])
+def test_a_photo_is_shrunk_while_it_is_read(form):
+    data = stored(photo(3000, 2000), form)
+    x, whole = load_picture(data, enough=100), load_picture(data)
+    assert 200 <= x.shape[-1] <= 400 and whole.shape[-1] == 3000
+    small = [load_picture(data, 100), torch.nn.functional.interpolate(whole, (67, 100), mode='bicubic', antialias=True)]
+    assert (small[0] - small[1]).abs().max() < .02
+    for given in (Image.open(io.BytesIO(data)), whole, whole.numpy()[0].transpose(1, 2, 0)):
+        assert 200 <= load_picture(given, enough=100).shape[-1] <= 400
+
+def test_small_pictures_are_left_alone():
+    data = stored(photo(1500, 1000), 'JPEG')
+    assert torch.equal(load_picture(data, enough=10), load_picture(data))
+
+def test_a_lying_photo_is_shrunk_too():
+    exif = Image.Exif()
+    exif[274] = 6
+    assert load_picture(stored(photo(3000, 2000), 'JPEG', exif=exif), enough=100).shape == (1, 3, 375, 250)
+
+def test_a_huge_picture_in_a_small_file(refused, tmp_path):
+    Image.new('1', (12000, 12000)).save(tmp_path/'bomb.png')
+    assert 12000**2 > MAX_PIXELS
+    refused(lambda: load_picture(tmp_path/'bomb.png'), 'bomb.png', '12000x12000 px', 'at most 120 million')
+    Image.new('1', (30000, 30000)).save(tmp_path/'worse.png')
+    refused(lambda: load_picture(tmp_path/'worse.png'), 'worse.png', 'more than 120 million pixels')
