@@ -23,7 +23,7 @@ def _numbers(anything, enough):
     "A mask as an array or a tensor, its numbers as they are."
     x = anything.image if isinstance(getattr(anything, 'image', None), Image.Image) else anything
     if isinstance(x, Image.Image): x = upright(x, enough, plain=True)
-    elif is_file(x): x = decode(*file_bytes(x), enough, plain=True)
+    elif is_file(x): x = decode(*file_bytes(x), enough, plain=True).im
     if isinstance(x, Image.Image): return np.asarray(x)
     return x[None] if isinstance(x, torch.Tensor) and x.ndim == 2 else x
 
@@ -53,10 +53,11 @@ def _without_alpha(a):
     raise BadValue("The mask has both shades and transparency, and either could be meant: "
                    "save it in one colour with transparency, or in black and white without.")
 
+# %% ../nbs/33_mask_files.ipynb #aa05177e
 def load_mask(
     anything,         # Path, bytes, PIL picture, array (H, W), tensor (..., H, W): white is in, black is out
     size:int=None,    # Longer side wanted, px; `None` keeps the size
-    enough:int=None,  # Longer side that is enough, px: what is much larger may come out as twice that
+    enough:int=None,  # Longer side that is enough, px: large ones, of over 4 million pixels, get that
 )->torch.Tensor:      # (1, 1, H, W) in [0, 1], in steps of 1/255
     "Read anything a person has as a mask; of a coloured picture the brightest channel counts."
     x = _numbers(anything, enough)

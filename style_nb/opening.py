@@ -6,15 +6,17 @@ Docs: https://style-nb.github.io/style_nb/opening.html.md"""
 
 # %% ../nbs/00_opening.ipynb #b6e67aa4
 from __future__ import annotations
-import base64, io, os, re
+import base64, io, os, re, struct
+from dataclasses import dataclass
+from functools import cache
 from urllib.parse import unquote_to_bytes
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 from .errors import BadFile, BadType, BadValue, StyleNBError
 
 # %% auto #0
-__all__ = ['MAX_PIXELS', 'FEW_PIXELS', 'white_of', 'to_srgb', 'times_too_large', 'upright', 'over_white', 'decode', 'is_file',
-           'bytes_at_hand']
+__all__ = ['MAX_PIXELS', 'FEW_PIXELS', 'ORIENTATION', 'CREDITS', 'white_of', 'to_srgb', 'srgb_profile', 'smaller', 'upright',
+           'over_white', 'credits_of', 'as_exif', 'Decoded', 'decode', 'is_file', 'bytes_at_hand']
 
 # %% ../nbs/00_opening.ipynb #88f22860
 # (white, the least of a largest value that tells so), for values of each kind
@@ -68,6 +70,7 @@ def _way_to_srgb(profile, mode):
     apart = np.asarray(before.convert('RGB'), int) - np.asarray(after, int)
     return way if abs(apart).max() > 1 else None
 
+# %% ../nbs/00_opening.ipynb #2af9fdcc
 def to_srgb(
     im:Image.Image,  # Mode L, RGB or CMYK
     profile,         # Bytes of its ICC profile, or `None`
@@ -83,17 +86,27 @@ def to_srgb(
     except (ImageCms.PyCMSError, ImportError, OSError, TypeError, ValueError):
         return im.convert('RGB')
 
+# %% ../nbs/00_opening.ipynb #f451e304
+@cache
+def srgb_profile()->bytes:
+    "The profile that goes into what is written, the same bytes each time."
+    try: data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes())
+    except ImportError: return b''
+    data[24:36] = struct.pack('>6H', 2026, 1, 1, 0, 0, 0)  # when it was made
+    return bytes(data)
+
 # %% ../nbs/00_opening.ipynb #1dd2850d
 MAX_PIXELS = 120_000_000  # of a file
 FEW_PIXELS = 4_000_000    # up to here nothing is shrunk on the way
+ORIENTATION = 274         # EXIF tag: how a picture lies
 
-def times_too_large(
-    hw,      # Two sides, px
+def smaller(
+    size,    # Two sides, px
     enough,  # Longer side that is enough, px, or `None`
-)->int:      # At least 1; half as often too large is still twice what is needed
-    "How often each side may be divided before a picture is used."
-    few = enough is None or hw[0]*hw[1] <= FEW_PIXELS
-    return 1 if few else max(1, int(max(hw)//(2*enough)))
+)->tuple:    # The same sides, the longer `enough`; `None` where nothing is to be shrunk
+    "What a large picture is shrunk to before it is used."
+    if enough is None or size[0]*size[1] <= FEW_PIXELS or max(size) <= enough: return None
+    return tuple(max(1, round(side*enough/max(size))) for side in size)
 
 def _plain(im, plain):
     "A picture in mode L, LA, RGB, RGBA or CMYK."
@@ -105,15 +118,20 @@ def _plain(im, plain):
 # %% ../nbs/00_opening.ipynb #00daf6e5
 def upright(
     im:Image.Image,   # Any PIL picture: grey, palette, transparent, CMYK, 16-bit, animated, rotated by EXIF
-    enough:int=None,  # Longer side that is enough, px; `None` keeps all
-    plain:bool=False, # For masks: no look at the profile, and whole numbers of more than 8 bits up to 1 are white at 1
+    enough:int=None,  # Longer side that is enough, px, for a large picture; `None` keeps all
+    plain:bool=False, # For masks: no look at the profile, and of more than 8 bits whole numbers up to 1 are labels
 )->Image.Image:       # Mode RGB, or RGBA where it is transparent; first frame, 8 bits, sRGB
     "Turn any PIL picture into an upright one of 8 bits."
+    return _upright(im, smaller(im.size, enough), plain)
+
+def _upright(im, wanted, plain):
     if getattr(im, 'n_frames', 1) > 1: im.seek(0)
     profile = None if plain else im.info.get('icc_profile')
-    im = _plain(ImageOps.exif_transpose(im), plain)
-    times = times_too_large(im.size, enough)
-    if times > 1: im = im.reduce(times)
+    way = im.getexif().get(ORIENTATION, 1)
+    if wanted and way > 4: wanted = wanted[::-1]
+    if way != 1: im = ImageOps.exif_transpose(im)  # a copy of all, so only where it is needed
+    im = _plain(im, plain)
+    if wanted: im = im.resize(wanted, Image.BICUBIC, reducing_gap=2)
     if im.mode not in ('LA', 'RGBA'): return to_srgb(im, profile)
     alpha = im.getchannel('A')
     out = to_srgb(im.getchannel('L') if im.mode == 'LA' else im.convert('RGB'), profile)
@@ -127,29 +145,60 @@ def over_white(
     if im.mode != 'RGBA': return im
     return Image.alpha_composite(Image.new('RGBA', im.size, 'white'), im).convert('RGB')
 
-# %% ../nbs/00_opening.ipynb #f1a9aba6
-def _started(data, enough):
-    "A picture file whose size is known and allowed, its decoder told how much is enough."
-    im = Image.open(io.BytesIO(data))
-    w, h = im.size
-    if w*h > MAX_PIXELS:
-        raise BadValue(f"The picture has {w}x{h} px: at most {MAX_PIXELS//10**6} million are read. Shrink it first.")
-    times = times_too_large((w, h), enough)
-    if times > 1: im.draft(None, (w//times, h//times))
-    return im
+# %% ../nbs/00_opening.ipynb #e1d7f71e
+CREDITS = dict(date=(36867, 306), author=(315,), copyright=(33432,))  # EXIF tags of each, the first that is there
 
+def credits_of(
+    im:Image.Image,  # PIL picture, as it was opened
+)->dict:             # As much of date, author and copyright as there is
+    "Who made a picture, and when, from its EXIF data."
+    try:
+        exif = im.getexif()
+        tags = dict(exif) | dict(exif.get_ifd(0x8769))
+        found = {name: next((tags[t] for t in some if t in tags), '') for name, some in CREDITS.items()}
+        return {name: str(text)[:400].strip(' \0') for name, text in found.items() if str(text).strip(' \0')}
+    except Exception: return {}  # broken EXIF data is no data
+
+def as_exif(
+    credits:dict,  # What `credits_of` gives
+)->Image.Exif:     # For PIL's `save`
+    "Credits as EXIF data."
+    exif = Image.Exif()
+    for name, text in credits.items(): exif[CREDITS[name][-1]] = text
+    if 'date' in credits: exif.get_ifd(0x8769)[36867] = credits['date']
+    return exif
+
+# %% ../nbs/00_opening.ipynb #f1a9aba6
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    "What is in a picture file."
+    im: Image.Image  # As `upright` gives it
+    size: tuple      # (width, height) of all of it, upright, px
+    credits: dict    # See `credits_of`
+
+def _decoded(data, enough, plain):
+    im = Image.open(io.BytesIO(data))
+    with im:
+        size = im.size
+        if size[0]*size[1] > MAX_PIXELS:
+            raise BadValue("The picture has {}x{} px: ".format(*size) +
+                           f"at most {MAX_PIXELS//10**6} million are read. Shrink it first.")
+        wanted = smaller(size, enough)
+        if wanted: im.draft(None, (2*wanted[0], 2*wanted[1]))
+        im.load()
+        lying = im.getexif().get(ORIENTATION, 1) > 4
+        return Decoded(_upright(im, wanted, plain), size[::-1] if lying else size, credits_of(im))
+
+# %% ../nbs/00_opening.ipynb #6e85d396
 def decode(
     data:bytes,       # A picture file
     name:str,         # What to call it in messages
-    enough:int=None,  # Longer side that is enough, px; `None` keeps all
-    plain:bool=False, # Numbers as they are, without a look at the profile
-)->Image.Image:       # As `upright` gives it
+    enough:int=None,  # Longer side that is enough, px, for a large picture; `None` keeps all
+    plain:bool=False, # For masks, see `upright`
+)->Decoded:           # The picture, and what else the file says
     "Decode a picture file whole."
     if not data: raise BadFile(f"{name} is empty (0 bytes): give a picture file.")
-    try:
-        with _started(data, enough) as im:
-            im.load()
-            return upright(im, enough, plain)
+    try: return _decoded(data, enough, plain)
     except StyleNBError as e: raise BadFile(f"{name}: {e}") from e
     except Exception as e:
         why = f'is damaged or not supported ({e})'

@@ -79,7 +79,8 @@ def in_units(
     "The objective of a recipe in other units, on a pair of pictures."
     r = named_recipe(recipe)
     enc = enc or recipe_encoder(r)
-    content, styles, _ = read_pictures_of(content, style)
+    content, styles = read_pictures_of(content, style, r)
+    content, styles = content.x, [s.x for s in styles]
     hw = settle_levels(replace(r, levels=1), content.shape[-2:], enc)[0]
     given = dict(masks=masks, style_masks=style_masks, content_mask=None, change_mask=None)
     found, r = read_masks(r, given, hw, content, styles)
