@@ -19,20 +19,42 @@ from .encoders import ENCODERS, Encoder, Shape, encoder, layer_names
 from .settings import FIRST_TEXNET, Recipe
 
 # %% auto #0
-__all__ = ['PNG_KEY', 'SCHEMA', 'CARRIERS', 'picture_ref', 'to_json', 'from_json', 'png_info', 'carried', 'png_note',
-           'load_recipe', 'check_encoder', 'recipe_encoder', 'unit_weights', 'on_encoder', 'nearest_layers']
+__all__ = ['PNG_KEY', 'SCHEMA', 'CARRIERS', 'picture_ref', 'file_ref', 'same_picture', 'to_json', 'from_json', 'png_info',
+           'carried', 'png_note', 'load_recipe', 'check_encoder', 'recipe_encoder', 'unit_weights', 'on_encoder',
+           'nearest_layers']
 
 # %% ../nbs/59_carrying.ipynb #fb427b7e
 PNG_KEY = 'style_nb'
 SCHEMA = 2
 
 def picture_ref(
-    x,               # Picture tensor (1, 3, H, W)
+    x,               # Picture tensor (1, 3, H, W), or PIL picture in mode RGB
     name:str='',     # What to call it
 )->dict:             # {name, sha256, size}
     "A reference to a picture: its name, the hash of its 8-bit pixels, its width and height."
-    im = to_pil(x)
+    im = x if isinstance(x, Image.Image) else to_pil(x)
     return dict(name=name, sha256=hashlib.sha256(im.tobytes()).hexdigest(), size=list(im.size))
+
+def file_ref(
+    data:bytes,      # A picture file
+    size:tuple,      # Its width and height upright, px
+    x,               # What was read of it: picture tensor (1, 3, H, W)
+    name:str='',     # What to call it
+)->dict:             # {name, sha256, size, of}, and the hash of its pixels where all of them were read
+    "A reference to a picture file: the hash of its bytes, its width and height upright."
+    ref = dict(name=name, sha256=hashlib.sha256(data).hexdigest(), size=list(size), of='file')
+    if tuple(size) == x.shape[:1:-1]: ref['pixels'] = picture_ref(x)['sha256']
+    return ref
+
+def same_picture(
+    a,          # A reference to a picture, or `None`
+    b,          # Another
+)->bool:        # `None`, when nothing that both have a hash of says so
+    "Do two references mean the same picture?"
+    if not (a and b): return a == b
+    hashes = [dict(pixels=ref.get('pixels')) | {ref.get('of', 'pixels'): ref['sha256']} for ref in (a, b)]
+    known = [k for k, h in hashes[0].items() if h and hashes[1].get(k)]
+    return any(hashes[0][k] == hashes[1][k] for k in known) if known else None
 
 def to_json(
     recipe:Recipe,  # A recipe

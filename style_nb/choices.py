@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from fastcore.basics import listify, patch
 from .errors import BadValue, in_range, one_of
-from .pictures import fit_size, load_picture, open_picture
+from .pictures import fit_size, load_picture, open_picture, several
 from .gallery import sample, samples
 from .inputs import short_name
 from .learner import each_scale
@@ -81,7 +81,7 @@ def add(self:Choices,
 def _add_styles(self:Choices, style)->list:
     "Add one style picture, a list of them or none; their names here."
     if style is None: return []
-    if not isinstance(style, (list, tuple)): style = [style]
+    style = several(style)
     return [self.add(x, f'style{i}' if len(style) > 1 else 'style') for i, x in enumerate(style, 1)]
 
 # %% ../nbs/73_choices.ipynb #c76892a4

@@ -10,7 +10,7 @@ import numpy as np, torch
 from scipy.stats import rankdata
 from .footing import full_precision
 from .errors import in_range, one_of
-from .pictures import load_picture, resize
+from .pictures import load_picture, resize, several
 
 # %% auto #0
 __all__ = ['LUMA', 'COLOUR_METHODS', 'COLOURS', 'luminance', 'colour_statistics', 'match_colours', 'to_oklab', 'from_oklab',
@@ -95,7 +95,7 @@ def match_colours(
 )->torch.Tensor:       # (1, 3, H, W), clipped to [0, 1]
     "A picture with the mean and covariance of another's colours."
     x = load_picture(picture)
-    likes = [load_picture(p) for p in (like if isinstance(like, (list, tuple)) else [like])]
+    likes = [load_picture(p) for p in several(like)]
     seen = x if within is None else load_picture(within)
     rounds = in_range(rounds, 'rounds', 1, 1000, whole=True)
     if one_of(method, COLOUR_METHODS, 'colour method') == 'histogram':

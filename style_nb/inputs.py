@@ -6,34 +6,88 @@ Docs: https://style-nb.github.io/style_nb/inputs.html.md"""
 
 # %% ../nbs/63_inputs.ipynb #8b8bdf06
 from __future__ import annotations
-from dataclasses import replace
+import math
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
-import torch
+import numpy as np, torch
+from PIL import Image
 from .errors import BadValue, one_of
 from .fetching import address_name, is_address
-from .pictures import MIN_SIDE, fit_size, load_picture, resize
+from .opening import credits_of, decode, is_file, over_white, upright
+from .pictures import MIN_SIDE, as_path, file_bytes, fit_size, load_picture, resize, several, to_pil
 from .colour import match_colours
 from .encoders import Encoder
 from .masks import check_masks, load_mask, mask_of, mask_ref, unless_white
 from .learner import each_scale
-from .recipe import STARTS, Recipe
+from .recipe import STARTS, Recipe, file_ref, picture_ref, same_picture
 
 # %% auto #0
-__all__ = ['read_pictures_of', 'style_titles', 'short_name', 'start_given', 'prepare_style', 'tiled', 'check_styles',
-           'read_masks', 'place_styles', 'check_same']
+__all__ = ['Read', 'read_picture', 'read_pictures_of', 'enough_for', 'style_titles', 'short_name', 'is_start', 'prepare_style',
+           'tiled', 'check_styles', 'read_masks', 'place_styles', 'check_same']
 
 # %% ../nbs/63_inputs.ipynb #078a181a
+@dataclass(frozen=True, eq=False)
+class Read:
+    "A picture as a run reads it."
+    x: torch.Tensor      # (1, 3, H, W), a large one as large as is enough
+    ref: dict            # What the recipe says of it
+    given: object        # What the user gave
+    alpha: object = None # How visible each place is, a PIL picture in mode L; `None` where all is
+    credits: dict = field(default_factory=dict)  # See `credits_of`
+
+def _alpha_of(given):
+    "How visible each place of a picture is, or `None`."
+    alpha = None
+    if isinstance(given, Image.Image) and given.mode == 'RGBA': alpha = given.getchannel('A')
+    if isinstance(given, np.ndarray) and given.shape[2:] == (4,):
+        alpha = to_pil(load_picture(given[..., 3])).convert('L')
+    return alpha if alpha and alpha.getextrema()[0] < 255 else None
+
+# %% ../nbs/63_inputs.ipynb #56657adf
+def read_picture(
+    given,            # Anything `load_picture` reads
+    name:str,         # What to call it
+    enough:int=None,  # Longer side that is enough, px; `None` keeps all
+)->Read:              # The picture and all that a run wants to know of it
+    "Read a picture once, and refer to all of it."
+    if isinstance(getattr(given, 'image', None), Image.Image): given = given.image
+    if is_file(given): return _read_file(given, name, enough)
+    credits = credits_of(given) if isinstance(given, Image.Image) else {}
+    whole = upright(given) if isinstance(given, Image.Image) else given
+    alpha = _alpha_of(whole)
+    whole = over_white(whole) if isinstance(whole, Image.Image) else load_picture(whole)
+    return Read(load_picture(whole, enough=enough), picture_ref(whole, name), given, alpha, credits)
+
+def _read_file(given, name, enough):
+    data, said = file_bytes(given)
+    found = decode(data, said, enough)
+    x = load_picture(over_white(found.im))
+    return Read(x, file_ref(data, found.size, x, name), given, _alpha_of(found.im), found.credits)
+
+# %% ../nbs/63_inputs.ipynb #c2a996c1
 def read_pictures_of(
-    content,  # Content picture: anything `load_picture` reads; `None` for style alone
-    style,    # Style picture, or a list of them; `None` for content alone
-)->tuple:     # (content tensor or `None`, style tensors, a name for each: content first)
-    "The pictures of a run, and what to call them."
-    styles = [] if style is None else list(style) if isinstance(style, (list, tuple)) else [style]
+    content,        # Content picture: anything `load_picture` reads; `None` for style alone
+    style,          # Style picture, or some of them; `None` for content alone
+    r:Recipe=None,  # Says how large they are needed; `None` keeps all
+)->tuple:           # (content or `None`, list of styles), each a `Read`
+    "The pictures of a run."
+    styles = [] if style is None else several(style)
     if content is None and not styles:
         raise BadValue("There is neither a content nor a style picture: give at least one.")
-    names = [short_name(x, n) for x, n in zip([content, *styles], ['content', *style_titles(styles)])]
-    return None if content is None else load_picture(content), [load_picture(s) for s in styles], names
+    most = enough_for(r, len(styles))
+    read = None if content is None else read_picture(content, short_name(content, 'content'), most[0])
+    named = [short_name(s, n) for s, n in zip(styles, style_titles(styles))]
+    return read, [read_picture(*o) for o in zip(styles, named, most[1:])]
+
+def enough_for(
+    r,      # A recipe, or `None`
+    n:int,  # How many styles
+)->list:    # Longer sides of the content and of each style, px, or `None`
+    "How large pictures have to be for a run."
+    if r is None or r.size is None: return [None]*(n + 1)
+    scales = each_scale(r.style_scale, n) if n else []
+    return [r.size, *(math.ceil(r.size*max(1, scale)) for scale in scales)]
 
 # %% ../nbs/63_inputs.ipynb #9cc8913e
 def style_titles(
@@ -47,18 +101,20 @@ def short_name(
     default:str,  # For what has no name of its own
 )->str:           # Never a folder
     "What to call a picture; of an address neither query nor password."
+    if callable(getattr(x, 'read', None)): x = getattr(x, 'name', None)  # an open file
+    if isinstance(x, str) and x[:5].lower() == 'data:': return default
     if is_address(x): return address_name(x)
     return Path(str(x)).name if isinstance(x, (str, Path)) else default
 
 # %% ../nbs/63_inputs.ipynb #9b50019e
-def start_given(
+def is_start(
     init,  # A way to start, one of `STARTS`, or a picture
-):         # Its tensor, or `None` for a way to start
-    "The picture to start from, if there is one."
-    if isinstance(init, str) and init in STARTS: return None
-    named = isinstance(init, str) and not (Path(init).suffix or is_address(init))
-    if named: one_of(init, STARTS[:4], 'init')  # an unknown name: says which there are
-    return load_picture(init)
+)->bool:   # Is it a way to start?
+    "Does it name a way to start, rather than a picture?"
+    if not isinstance(init, str): return False
+    if init in STARTS: return True
+    if ':' not in init and not Path(init).suffix and not as_path(init).is_file(): one_of(init, STARTS[:4], 'init')
+    return False
 
 # %% ../nbs/63_inputs.ipynb #e55d5f17
 def prepare_style(
@@ -113,6 +169,7 @@ def read_masks(
 )->tuple:           # ({field: mask or list of masks}, the recipe that refers to them)
     "Masks as tensors, given or kept in the recipe."
     masks, refs = {}, dict.fromkeys(given)
+    enough = max(enough_for(recipe, len(styles)), key=lambda side: side or 0)
     for key, value in given.items():
         many = key.endswith('s')
         names, values = _mask_list(getattr(recipe, key) if value is None else value)
@@ -120,7 +177,7 @@ def read_masks(
         if key == 'change_mask' and content is None:
             raise BadValue(
                 "There is a change_mask but no content picture that could stay: give one, or leave the mask out.")
-        found = [_as_mask(v) for v in values]
+        found = [_as_mask(v, enough) for v in values]
         sizes = [s.shape[-2:] for s in styles] if key == 'style_masks' else [hw]*(len(styles) if many else 1)
         check_masks(found, sizes, key)
         made = [None if m is None else mask_ref(m, str(n)) for m, n in zip(found, names)]
@@ -129,16 +186,16 @@ def read_masks(
     return masks, replace(recipe, **refs)
 
 # %% ../nbs/63_inputs.ipynb #f2af258d
-def _as_mask(value):
+def _as_mask(value, enough):
     "A mask as it was given, or as a recipe keeps it; or `None`."
     if isinstance(value, dict): return mask_of(value)
-    return value if value is None else load_mask(value)
+    return value if value is None else load_mask(value, enough=enough)
 
 def _mask_list(value):
     "(names, masks) of one mask, a list or a dict of them; a dict with a hash is a mask kept in a recipe."
     if value is None: return [], []
     if isinstance(value, dict) and 'sha256' not in value: return list(value), list(value.values())
-    values = value if isinstance(value, (list, tuple)) else [value]
+    values = [value] if isinstance(value, dict) else several(value)
     return [v.get('name', '') if isinstance(v, dict) else short_name(v, '') for v in values], values
 
 # %% ../nbs/63_inputs.ipynb #1d8e43fd
@@ -159,13 +216,15 @@ def place_styles(
 def check_same(
     before:Recipe,  # The recipe of the run so far
     now:Recipe,     # The one it is to go on with
+    content=None,   # Its content picture, a `Read`
+    styles=(),      # Its style pictures
 ):
     "A run can only go on with the encoder and the pictures it began with."
     _check_same_encoder(before, now, 'encoder', 'encoder')
     _check_same_encoder(before, now, 'finish', 'encoder of the last steps')
-    _check_same_picture(before.content, now.content, 'content picture')
-    for i, (a, b) in enumerate(zip_longest(before.styles, now.styles), 1):
-        _check_same_picture(a, b, f'style picture {i}')
+    _check_same_picture(before.content, now.content, 'content picture', content)
+    for i, (a, b, read) in enumerate(zip_longest(before.styles or (), now.styles or (), styles), 1):
+        _check_same_picture(a, b, f'style picture {i}', read)
 
 # %% ../nbs/63_inputs.ipynb #e9cb12f4
 def _check_same_encoder(before, now, key, what):
@@ -177,8 +236,12 @@ def _check_same_encoder(before, now, key, what):
         "give that one, or start a new run with init=result.image.")
 
 # %% ../nbs/63_inputs.ipynb #99e19bc2
-def _check_same_picture(a, b, what):
-    if (a and a['sha256']) == (b and b['sha256']): return
+def _check_same_picture(a, b, what, read=None):
+    same = same_picture(a, b)
+    if same is None and read and b.get('of') == 'file':  # of `a` only the pixels are known
+        same = same_picture(a, picture_ref(load_picture(read.given)))
+    if same: return
+    kind = 'file' if (a or {}).get('of') == 'file' else 'pictures'
     raise BadValue(
         f"The {what} is not the one this run began with ({(a or {}).get('name')!r}): "
-        "give the same pictures, or start a new run with init=result.image.")
+        f"give the same {kind}, or start a new run with init=result.image.")

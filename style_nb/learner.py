@@ -11,7 +11,7 @@ import torch, torch.nn.functional as F
 from fastcore.basics import patch
 from fastai.callback.hook import Hooks
 from .errors import BadType, BadValue, in_range, one_of
-from .pictures import load_picture, resize
+from .pictures import load_picture, resize, several
 from .losses import EPS, gram, squared_distance, blend_grams, tv_loss, TV_KINDS, CONTENT_NORMS
 from .zoo import KIND_NORMS, STYLE_KINDS, CONTENT_KINDS
 from .masks import check_masks, inner_mask, layer_mask, pick_places, receptive_field, regions
@@ -169,9 +169,9 @@ class StyleLoss(WeightedLayers):
         style_masks=None,      # Which part of each style picture is meant, likewise
     ):
         super().__init__(weights, weight, 'style')
-        self.styles = [load_picture(s) for s in (styles if isinstance(styles, (list, tuple)) else [styles])]
+        self.styles = [load_picture(s) for s in several(styles)]
         if not self.styles: raise BadValue("There is no style picture: give at least one.")
-        self.blend = blend
+        self.blend = None if blend is None else list(blend)
         self.norm = one_of(norm, KIND_NORMS, 'style normalisation')
         self.scale = each_scale(scale, len(self.styles))
         self.kind = one_of(kind, STYLE_KINDS, 'style kind')

@@ -6,7 +6,6 @@ Docs: https://style-nb.github.io/style_nb/masks.html.md"""
 
 # %% ../nbs/34_masks.ipynb #554835c3
 from __future__ import annotations
-import base64, hashlib, io
 import numpy as np, torch, torch.nn.functional as F
 from PIL import Image, ImageColor, ImageDraw
 from scipy.cluster.hierarchy import fcluster, linkage
@@ -14,21 +13,14 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter, mean
 from fastcore.basics import listify
 from .errors import BadType, BadValue, in_range, one_of
 from .pictures import MIN_SIDE, Plate, load_picture, resize, show_pictures, to_pil
+from .mask_files import MASK_BYTES, load_mask, mask_levels, mask_of, mask_ref
+
+_all_ = ['MASK_BYTES', 'load_mask', 'mask_of', 'mask_ref']  # of notebook 33, at home here too
 
 # %% auto #0
-__all__ = ['STROKE', 'MASK_BYTES', 'load_mask', 'feather', 'layer_mask', 'as_masks', 'show_masks', 'colour_masks', 'segment',
-           'as_strokes', 'mask_from_strokes', 'masks_from_strokes', 'receptive_field', 'weigh', 'inner_mask',
-           'pick_places', 'pixels_of', 'unless_white', 'regions', 'check_masks', 'mask_ref', 'mask_of']
-
-# %% ../nbs/34_masks.ipynb #4c062438
-def load_mask(
-    anything,        # Path, bytes, PIL picture, array (H, W), tensor (..., H, W): white is in, black is out
-    size:int=None,   # Longer side wanted, px; `None` keeps the size
-)->torch.Tensor:     # (1, 1, H, W) in [0, 1], in steps of 1/255
-    "Read anything a person has as a mask; of a coloured picture the brightest channel counts."
-    if isinstance(anything, torch.Tensor) and anything.ndim == 2: anything = anything[None]
-    m = load_picture(anything, size).amax(1, keepdim=True)
-    return (m*255).round()/255
+__all__ = ['STROKE', 'feather', 'layer_mask', 'as_masks', 'show_masks', 'colour_masks', 'segment', 'as_strokes',
+           'mask_from_strokes', 'masks_from_strokes', 'receptive_field', 'weigh', 'inner_mask', 'pick_places',
+           'pixels_of', 'unless_white', 'regions', 'check_masks', 'MASK_BYTES', 'load_mask', 'mask_of', 'mask_ref']
 
 # %% ../nbs/34_masks.ipynb #a2d8fe0b
 def feather(
@@ -184,10 +176,6 @@ def _stroke(given, number):
     return s
 
 # %% ../nbs/34_masks.ipynb #7248b853
-def _levels(mask):
-    "The levels of a mask, 0 to 255, as an array."
-    return (mask[0, 0].cpu()*255).round().byte().numpy()
-
 def _draw_stroke(draw, stroke, width, height):
     "One stroke on a page of that size."
     ink = 0 if stroke['erase'] else 255
@@ -210,7 +198,7 @@ def mask_from_strokes(
     h, w = (in_range(n, 'hw', MIN_SIDE, whole=True) for n in hw)
     black = torch.zeros(1, 1, h, w, dtype=torch.float32, device='cpu')
     ground = black if on is None else layer_mask(load_mask(on), (h, w))
-    page = Image.fromarray(_levels(ground)).resize((4*w, 4*h), Image.NEAREST)
+    page = Image.fromarray(mask_levels(ground)).resize((4*w, 4*h), Image.NEAREST)
     draw = ImageDraw.Draw(page)
     for stroke in as_strokes(strokes): _draw_stroke(draw, stroke, *page.size)
     return feather(page.resize((w, h), Image.BOX), soft)
@@ -326,30 +314,3 @@ def check_masks(
         if not .9 < a/b*h/w < 1.1:
             raise BadValue(
                 f"{what}: a mask of {a}x{b} px lies on a picture of {w}x{h} px: give it the same aspect.")
-
-# %% ../nbs/34_masks.ipynb #8a8226c5
-MASK_BYTES = 2**16
-
-def mask_ref(
-    mask:torch.Tensor,  # (1, 1, H, W)
-    name:str='',        # What to call it
-)->dict:                # {name, sha256, size}, and 'png' in base64 when it is small enough
-    "A reference to a mask: name, hash of its 8-bit pixels, width and height, and itself."
-    a = _levels(mask)
-    ref = dict(name=name, sha256=hashlib.sha256(a.tobytes()).hexdigest(), size=list(a.shape[::-1]))
-    buf = io.BytesIO()
-    Image.fromarray(a).save(buf, 'PNG', optimize=True)
-    if buf.tell() <= MASK_BYTES: ref['png'] = base64.b64encode(buf.getvalue()).decode()
-    return ref
-
-def mask_of(
-    ref:dict,       # What `mask_ref` gave
-)->torch.Tensor:    # (1, 1, H, W)
-    "The mask a reference carries."
-    name = ref.get('name')
-    if 'png' not in ref:
-        raise BadValue(f"The mask {name!r} was too large to be kept in the recipe: give it again.")
-    m = load_mask(base64.b64decode(ref['png']))
-    if mask_ref(m)['sha256'] != ref['sha256']:
-        raise BadValue(f"The mask {name!r} in the recipe is damaged: give it again.")
-    return m

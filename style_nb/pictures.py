@@ -7,20 +7,23 @@ Docs: https://style-nb.github.io/style_nb/pictures.html.md"""
 # %% ../nbs/00_pictures.ipynb #30da54d2
 from __future__ import annotations
 import difflib, io, math, os
+from collections.abc import Iterable
 from itertools import accumulate, zip_longest
 from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageFont
 from matplotlib.figure import Figure
 from fastcore.basics import listify
 from .errors import BadType, BadValue, in_range, one_of
 from .fetching import fetch, is_address, shown
 from .files import PICTURE_FORMATS, as_path, check_output, read_whole, whole_file
+from .opening import as_exif, bytes_at_hand, decode, is_file, over_white, smaller, srgb_profile, upright
 
 # %% auto #0
-__all__ = ['MIN_SIDE', 'MAX_ASPECT', 'PictureNotFound', 'upright_rgb', 'open_picture', 'fit_size', 'resize', 'middle',
-           'load_picture', 'to_pil', 'save_picture', 'Plate', 'show_pictures', 'contact_sheet', 'in_range', 'one_of',
-           'PICTURE_FORMATS', 'as_path', 'check_output', 'whole_file']
+__all__ = ['MIN_SIDE', 'MAX_ASPECT', 'DPI', 'SEE_THROUGH', 'PictureNotFound', 'upright_rgb', 'file_bytes', 'open_picture',
+           'fit_size', 'resize', 'middle', 'load_picture', 'several', 'to_pil', 'save_picture', 'Plate',
+           'show_pictures', 'contact_sheet', 'in_range', 'one_of', 'PICTURE_FORMATS', 'as_path', 'check_output',
+           'whole_file']
 
 # %% ../nbs/00_pictures.ipynb #0e8fdf58
 _all_ = [  # of the notebooks on errors and files, at home here too
@@ -34,26 +37,11 @@ MAX_ASPECT = 20  # longer side over shorter side
 
 # %% ../nbs/00_pictures.ipynb #e5d7b7ab
 def upright_rgb(
-    im:Image.Image,  # Any PIL picture: grey, palette, transparent, CMYK, 16-bit, animated, rotated by EXIF
-)->Image.Image:      # Mode RGB, first frame, turned upright, transparent parts over white
+    im:Image.Image,   # Any PIL picture: grey, palette, transparent, CMYK, 16-bit, animated, rotated by EXIF
+    enough:int=None,  # Longer side that is enough, px, for a large picture; `None` keeps all
+)->Image.Image:       # Mode RGB, sRGB, first frame, turned upright, transparent parts over white
     "Turn any PIL picture into an upright RGB one."
-    if getattr(im, 'n_frames', 1) > 1: im.seek(0)
-    im = ImageOps.exif_transpose(im)
-    if im.mode.startswith(('I', 'F')): im = Image.fromarray(_eight_bits(im))
-    if im.mode == 'La': im = im.convert('LA')
-    if im.has_transparency_data: im = Image.alpha_composite(Image.new('RGBA', im.size, 'white'), im.convert('RGBA'))
-    return im.convert('RGB')
-
-# %% ../nbs/00_pictures.ipynb #f0a536a8
-def _eight_bits(im):
-    "The grey values of a 16-bit, 32-bit or float picture as uint8."
-    a = np.asarray(im, np.float64)
-    low, high = a.min(), a.max()
-    if not 0 <= low <= high < math.inf:
-        raise BadValue(f"The picture's values run from {low:.4g} to {high:.4g}: they must be finite and at least 0.")
-    top = 65535
-    if im.mode == 'F' and high <= 255: top = 1 if high <= 1 else 255
-    return (np.clip(a/top, 0, 1)*255).round().astype(np.uint8)
+    return over_white(upright(im, enough))
 
 # %% ../nbs/00_pictures.ipynb #aa7920bb
 def _bytes_of(src):
@@ -69,20 +57,18 @@ def _bytes_of(src):
     return read_whole(p), str(p)
 
 # %% ../nbs/00_pictures.ipynb #6b4a2296
+def file_bytes(
+    src,     # Path, web address (http or https), `data:` address, bytes, or a file that is open
+)->tuple:    # (bytes, a name for messages)
+    "All bytes of a picture file."
+    return bytes_at_hand(src) or _bytes_of(src)
+
 def open_picture(
-    src:str|Path|bytes,  # Path, web address (http or https) or the bytes of a picture file
-)->Image.Image:          # RGB, upright
+    src,              # Anything `file_bytes` reads
+    enough:int=None,  # Longer side that is enough, px, for a large picture; `None` keeps all
+)->Image.Image:       # RGB, upright
     "Read a picture file whole and turn it upright."
-    data, name = _bytes_of(src)
-    if not data: raise BadValue(f"{name} is empty (0 bytes): give a picture file.")
-    try:
-        with Image.open(io.BytesIO(data)) as im:
-            im.load()
-            return upright_rgb(im)
-    except Exception as e:
-        why = ('is not a picture that can be read' if isinstance(e, Image.UnidentifiedImageError)
-               else f'is damaged or not supported ({e})')
-        raise BadValue(f"{name} {why}: give a JPEG, PNG, WebP, GIF, BMP or TIFF file.") from None
+    return over_white(decode(*file_bytes(src), enough).im)
 
 # %% ../nbs/00_pictures.ipynb #cb454be1
 def _from_array(a):
@@ -92,10 +78,9 @@ def _from_array(a):
         raise BadValue(f"The array has shape {a.shape}: give (H, W), (H, W, 3) or (H, W, 4).")
     if a.dtype.kind not in 'buif':
         raise BadType(f"The array holds {a.dtype}: give uint8 from 0 to 255 or float from 0 to 1.")
-    top = 1
-    if a.dtype.kind in 'ui': top = 65535 if a.dtype == np.uint16 else 255
-    x = torch.from_numpy(a.astype(np.float32)/top).permute(2, 0, 1)[None]
-    _check_values(x, 'array', a)
+    white = 1 if a.dtype.kind in 'bf' else 65535 if (a.dtype.kind, a.dtype.itemsize) == ('u', 2) else 255
+    x = torch.from_numpy(np.divide(a, white, dtype=np.float32)).permute(2, 0, 1)[None]
+    _check_values(x, 'array', a, white)
     if x.shape[1] == 4: x = x[:, :3]*x[:, 3:] + 1 - x[:, 3:]
     return x.expand(1, 3, -1, -1)
 
@@ -107,23 +92,29 @@ def _from_tensor(t):
         raise BadValue(f"The tensor has shape {tuple(t.shape)}: give one picture, (3, H, W) or (1, 3, H, W).")
     if t.is_complex():
         raise BadType(f"The tensor holds {t.dtype}: give uint8 from 0 to 255 or float from 0 to 1.")
+    white = 1 if t.is_floating_point() or t.dtype == torch.bool else 65535 if t.dtype == torch.uint16 else 255
     x = t.detach().float()
-    if not t.is_floating_point() and t.dtype != torch.bool: x = x/255
-    _check_values(x, 'tensor', t)
+    if white > 1: x = x/white
+    _check_values(x, 'tensor', t, white)
     return x.expand(1, 3, -1, -1)
 
 # %% ../nbs/00_pictures.ipynb #90edaccb
-def _check_values(x, what, given):
+def _check_values(x, what, given, white):
     "Refuse a picture without pixels, or with values that are no colours."
     if not x.numel():
         raise BadValue(
             f"The {what} has shape {tuple(given.shape)}, no pixel at all: give at least {MIN_SIDE}x{MIN_SIDE} px.")
-    if not torch.isfinite(x).all(): raise BadValue(f"The {what} holds NaN or infinity: give finite values.")
-    low, high = x.min().item(), x.max().item()
+    low, high = x.aminmax()
+    if not (low - high).isfinite(): raise BadValue(f"The {what} holds NaN or infinity: give finite values.")
+    low, high = low.item(), high.item()
     if low < -1e-4 or high > 1 + 1e-4:
         raise BadValue(
             f"The {what}'s values run from {low:.4g} to {high:.4g}: "
             "give floats from 0 to 1, or whole numbers from 0 to 255.")
+    if white > 1 and 0 < high < 1/255 + 1e-6:
+        raise BadValue(
+            f"The {what}'s whole numbers ({given.dtype}) go up to {high*white:.0f} only: nearly black, or labels? "
+            "Divide it by the number that is white, so that it holds floats from 0 to 1; of labels give `labels == 1`.")
 
 # %% ../nbs/00_pictures.ipynb #6bcee6dc
 def fit_size(
@@ -159,22 +150,41 @@ def middle(
 
 # %% ../nbs/00_pictures.ipynb #aef95119
 def load_picture(
-    anything,       # Path, web address, bytes, PIL picture, array, tensor, or anything with such an `.image`
-    size:int=None,  # Longer side wanted, px; `None` keeps the size
-)->torch.Tensor:    # (1, 3, H, W), float32, RGB, in [0, 1], on the CPU unless a tensor came from elsewhere
+    anything,         # Path, address, bytes, open file, PIL picture, array, tensor, or anything with such an `.image`
+    size:int=None,    # Longer side wanted, px; `None` keeps the size
+    enough:int=None,  # Longer side that is enough, px: large pictures, of over 4 million pixels, get that
+)->torch.Tensor:      # (1, 3, H, W), float32, RGB, in [0, 1], on the CPU unless a tensor came from elsewhere
     "Read anything a person has into the one form pictures have here."
+    if size is not None: enough = size = in_range(size, 'size', MIN_SIDE, whole=True)
+    x = _as_tensor(anything, enough)
+    _check_shape(*x.shape[-2:])
+    if size is None: size = smaller(x.shape[-2:], enough)
+    if size is not None: x = resize(x, size)
+    return x.clamp(0, 1).contiguous()
+
+# %% ../nbs/00_pictures.ipynb #acf97bf6
+def _as_tensor(anything, enough):
+    "A tensor (1, 3, H, W) of anything; files and PIL pictures are shrunk on the way."
     if isinstance(getattr(anything, 'image', None), Image.Image): anything = anything.image
-    if isinstance(anything, (str, os.PathLike, bytes, bytearray, memoryview)): anything = open_picture(anything)
-    elif isinstance(anything, Image.Image): anything = upright_rgb(anything)
-    if isinstance(anything, torch.Tensor): x = _from_tensor(anything)
-    elif isinstance(anything, (Image.Image, np.ndarray)): x = _from_array(np.asarray(anything))
+    if isinstance(anything, torch.Tensor): return _from_tensor(anything)
+    if isinstance(anything, np.ndarray): return _from_array(anything)
+    if isinstance(anything, Image.Image): im = upright_rgb(anything, enough)
+    elif is_file(anything): im = open_picture(anything, enough)
     else:
         raise BadType(
-            f"A {type(anything).__name__} is not a picture: give a path, web address, bytes, PIL picture, "
+            f"A {type(anything).__name__} is not a picture: give a path, web address, bytes, open file, PIL picture, "
             "array or tensor.")
-    _check_shape(*x.shape[-2:])
-    if size is not None: x = resize(x, in_range(size, 'size', MIN_SIDE, whole=True))
-    return x.clamp(0, 1).contiguous()
+    return torch.from_numpy(np.divide(np.asarray(im), 255, dtype=np.float32)).permute(2, 0, 1)[None]
+
+# %% ../nbs/00_pictures.ipynb #e5ac4dea
+def several(
+    pictures,  # A picture, or some: a list, a dict, a generator ...
+)->list:       # All of them
+    "One picture or some, as a list."
+    if isinstance(pictures, dict): return list(pictures.values())
+    kinds = torch.Tensor, np.ndarray, Image.Image
+    one = is_file(pictures) or isinstance(pictures, kinds) or hasattr(pictures, 'image')
+    return [pictures] if one or not isinstance(pictures, Iterable) else list(pictures)
 
 # %% ../nbs/00_pictures.ipynb #cebc9993
 def _check_shape(h, w):
@@ -196,18 +206,26 @@ def to_pil(
     if x.shape[:-2] == (1, 3): x = x[0]
     if x.shape[:-2] != (3,):
         raise BadValue(f"The tensor has shape {tuple(x.shape)}: give (1, 3, H, W) or (3, H, W).")
-    return Image.fromarray((x.clamp(0, 1)*255).round().byte().permute(1, 2, 0).numpy())
+    return Image.fromarray(x.clamp(0, 1).mul_(255).round_().byte().permute(1, 2, 0).numpy())
 
 # %% ../nbs/00_pictures.ipynb #4fa94a67
+DPI = 300  # dots per inch: what a printer is told
+SEE_THROUGH = ('.png', '.webp', '.tif', '.tiff')
+
 def save_picture(
     x,              # Picture tensor or PIL picture
     path,           # File to write; the extension chooses the format
-    **kwargs,       # For PIL's `save`, e.g. `pnginfo`
+    alpha=None,     # How visible each place is, a PIL picture in mode L; for `SEE_THROUGH` formats
+    credits=None,   # {'date', 'author', 'copyright'} to write as EXIF data, see `credits_of`
+    **kwargs,       # For PIL's `save`, e.g. `pnginfo`, `dpi`
 )->Path:            # The path written
     "Write a picture file, whole or not at all."
     p = check_output(path)
     im = upright_rgb(x) if isinstance(x, Image.Image) else to_pil(x)
+    if alpha is not None and p.suffix.lower() in SEE_THROUGH: im.putalpha(alpha.resize(im.size))
     if p.suffix.lower() in ('.jpg', '.jpeg', '.webp'): kwargs = dict(quality=95) | kwargs
+    if credits: kwargs = dict(exif=as_exif(credits)) | kwargs
+    kwargs = dict(icc_profile=srgb_profile(), dpi=(DPI, DPI)) | kwargs
     with whole_file(p) as tmp: im.save(tmp, **kwargs)
     return p
 
@@ -228,7 +246,7 @@ def show_pictures(
     height:float=2.4,   # Height of each, inches
 )->Plate:               # Figure with one axes a picture
     "Show pictures side by side with titles."
-    pictures = list(pictures) if isinstance(pictures, (list, tuple)) else [pictures]
+    pictures = several(pictures)
     if not pictures: raise BadValue("show_pictures was given no picture: give at least one.")
     titles = listify(titles) or ['']*len(pictures)
     if len(titles) != len(pictures):

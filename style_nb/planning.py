@@ -24,11 +24,11 @@ from .starts import noise
 from .losses import blend_grams
 from .callbacks import PRECISIONS, best_precision, level_sizes, level_steps
 from .recipe import (
-    OWN_SIZE, Recipe, check_encoder, from_json, named_recipe, on_encoder, picture_ref, recipe_encoder, takes_settings)
+    OWN_SIZE, Recipe, check_encoder, from_json, named_recipe, on_encoder, recipe_encoder, takes_settings)
 from .results import check_state, is_state, load_state
-from style_nb.inputs import (
-    check_same, check_styles, place_styles, prepare_style, read_masks, read_pictures_of, short_name, start_given,
-    style_titles)
+from .inputs import (
+    check_same, check_styles, is_start, place_styles, prepare_style, read_masks, read_picture, read_pictures_of,
+    short_name, style_titles)
 
 # %% auto #0
 __all__ = ['PIXEL_BYTES', 'SMALLEST', 'best_device', 'check_device', 'memory_of', 'own_size', 'Shared', 'settle_levels',
@@ -199,6 +199,8 @@ class Plan:
     state: dict = None       # State of the run it goes on with, or `None`
     device: str = 'cpu'      # Torch device
     inputs: list = ()        # (title, small tensor) of content and styles, to show
+    alpha: object = None     # How visible each place of the content is, a PIL picture, or `None`
+    credits: dict = field(default_factory=dict)  # Who made the content, see `credits_of`
     open_ended: bool = False # Does it go on after its last step, until someone ends it?
 
     def __post_init__(self): self.levels  # too few steps for them are said now
@@ -274,10 +276,10 @@ def _proportions(r, content, styles):
     return (1e6/r.aspect, 1e6) if r.aspect else styles[0].shape[-2:]
 
 # %% ../nbs/64_planning.ipynb #115b942d
-def _check_state(state, r):
+def _check_state(state, r, content, styles):
     "Can a run in this state go on with this recipe?"
     before = from_json(state['recipe'])
-    check_same(before, r)
+    check_same(before, r, content, styles)
     if (before.optimizer, max(before.history, r.history)) != (r.optimizer, r.history):
         raise BadValue(f"This run began with optimizer={before.optimizer!r}, history={before.history}: give the same.")
     if state['step'] >= r.steps:
@@ -322,10 +324,12 @@ def settle(
     if state and recipe == 'default':  # its own; `check_same` compares the digests
         recipe = replace(from_json(state['recipe']), encoder_digest='', finish_digest='')
     init = settings.get('init', 'recoloured')
-    start = start_given(init)
-    if start is not None: settings['init'] = 'picture'
+    drawn = not is_start(init)
+    if drawn: settings['init'] = 'picture'
     r = named_recipe(recipe, **settings)
-    content_x, styles, names = read_pictures_of(content, style)
+    read, reads = read_pictures_of(content, style, r)
+    start = read_picture(init, short_name(init, 'start'), r.size) if drawn else None
+    content_x, styles = None if read is None else read.x, [s.x for s in reads]
     if content is None and r.init == 'content': r = replace(r, init='noise')
     if r.init == 'picture' and start is None and not state:
         raise BadValue("The recipe starts from a picture: give it again as init=...")
@@ -338,13 +342,14 @@ def settle(
     r = replace(
         _filled_in(r, enc, last, device),
         levels=len(shapes),
-        content=None if content_x is None else picture_ref(content_x, names[0]),
-        styles=[picture_ref(s, n) for s, n in zip(styles, names[1:])])
+        content=read and read.ref,
+        styles=[s.ref for s in reads],
+        start=start.ref if drawn else r.start)
     given = dict(masks=masks, style_masks=style_masks, content_mask=content_mask, change_mask=change_mask)
     found, r = read_masks(r, given, shapes[-1], content_x, styles)
-    if state: _check_state(state, r)
+    if state: _check_state(state, r, read, reads)
     check_styles(r, styles, enc, shapes[0])
-    if start is not None: r = replace(r, start=picture_ref(start, short_name(init, 'start')))
+    start = start and start.x
     return Plan(
         recipe=r,
         enc=enc,
@@ -357,4 +362,6 @@ def settle(
         last=last,
         state=state,
         device=device,
-        inputs=_small(content_x, styles))
+        inputs=_small(content_x, styles),
+        alpha=read and read.alpha,
+        credits=read.credits if read else {})

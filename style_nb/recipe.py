@@ -16,17 +16,18 @@ from .carrying import *
 # %% auto #0
 __all__ = ['RECIPES', 'named_recipe', 'unless_said', 'Text', 'recipe_card', 'show_recipes', 'CARRIERS', 'CLAMPS', 'FIRST_TEXNET',
            'OPTIMIZERS', 'OWN_SIZE', 'PNG_KEY', 'SCHEMA', 'STARTS', 'Choice', 'Digest', 'Layers', 'MaskReference',
-           'Moves', 'Number', 'Recipe', 'Reference', 'Size', 'Switch', 'Words', 'carried', 'check_encoder', 'from_json',
-           'load_recipe', 'nearest_layers', 'note', 'on_encoder', 'picture_ref', 'png_info', 'recipe_encoder',
-           'recipe_table', 'rule_of', 'setting', 'takes_settings', 'to_json', 'unit_weights']
+           'Moves', 'Number', 'Recipe', 'Reference', 'Size', 'Switch', 'Words', 'carried', 'check_encoder', 'file_ref',
+           'from_json', 'load_recipe', 'nearest_layers', 'note', 'on_encoder', 'picture_ref', 'png_info',
+           'recipe_encoder', 'recipe_table', 'rule_of', 'same_picture', 'setting', 'takes_settings', 'to_json',
+           'unit_weights']
 
 # %% ../nbs/60_recipe.ipynb #60a0e002
 _all_ = [
     'CARRIERS', 'CLAMPS', 'FIRST_TEXNET', 'OPTIMIZERS', 'OWN_SIZE', 'PNG_KEY', 'SCHEMA', 'STARTS',
     'Choice', 'Digest', 'Layers', 'MaskReference', 'Moves', 'Number', 'Recipe', 'Reference', 'Size', 'Switch',
-    'Words', 'carried', 'check_encoder', 'from_json', 'load_recipe', 'nearest_layers', 'note', 'on_encoder',
-    'picture_ref', 'png_info', 'recipe_encoder', 'recipe_table', 'rule_of', 'setting', 'takes_settings',
-    'to_json', 'unit_weights']
+    'Words', 'carried', 'check_encoder', 'file_ref', 'from_json', 'load_recipe', 'nearest_layers', 'note', 'on_encoder',
+    'picture_ref', 'png_info', 'recipe_encoder', 'recipe_table', 'rule_of', 'same_picture', 'setting',
+    'takes_settings', 'to_json', 'unit_weights']
 
 # %% ../nbs/60_recipe.ipynb #60a0e003
 RECIPES = dict(

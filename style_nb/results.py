@@ -166,6 +166,8 @@ class Result:
     state: dict              # All that is needed to go on
     inputs: list = field(default_factory=list)  # (title, tensor) of content and styles, for `show`
     stopped: str = ''        # Why the run ended early or what is wrong, '' when all is well
+    alpha: Image.Image = None  # How visible the content is at each place, mode L; `None` where all of it is
+    credits: dict = field(default_factory=dict)  # Date, author and copyright of the content, as far as it says them
 
     def _repr_png_(self): return self.image._repr_png_()
 
@@ -177,9 +179,13 @@ class Result:
         if self.stopped: done += f'; {self.stopped}'
         return f"Result: {self.image.width}x{self.image.height} px, {done}"
 
-    def save(self, path)->Path:
-        "Write the picture; a PNG, JPEG or WebP carries the recipe."
-        return save_picture(self.image, path, **carried(self.recipe, path))
+    def save(self,
+        path,                # File to write
+        credits:bool=False,  # Write date, author and copyright of the content too?
+    )->Path:                 # The path written
+        "Write the picture, as transparent as its content; a PNG, JPEG or WebP carries the recipe."
+        said = self.credits if credits else None
+        return save_picture(self.image, path, self.alpha, said, **carried(self.recipe, path))
 
     def save_state(self, path)->Path:
         "Write the state, .safetensors; `stylize(..., resume=path)` goes on from it exactly."

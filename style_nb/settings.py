@@ -39,6 +39,7 @@ class Number:
 
     def check(self, value, name):
         def one(v): return in_range(v, name, self.low, self.high, self.whole)
+        if hasattr(value, 'tolist'): value = value.tolist()  # of numpy or torch
         if self.many and isinstance(value, (list, tuple, range)): return [one(v) for v in value]
         if self.many == 'list':
             raise BadType(f"{name} is {in_one_line(repr(value), 80)}: give a list of numbers, {self.allowed}.")

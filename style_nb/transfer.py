@@ -160,7 +160,9 @@ def _pack(learn, plan):
         recipe=recipe,
         state=run_state(learn, recipe),
         inputs=plan.inputs,
-        stopped=getattr(learn, 'stopped', ''))
+        stopped=getattr(learn, 'stopped', ''),
+        alpha=plan.alpha,
+        credits=plan.credits)
 
 # %% ../nbs/70_transfer.ipynb #45e3e80e
 def _shown(learn, x, plan):
