@@ -6,7 +6,7 @@ Docs: https://style-nb.github.io/style_nb/pictures.html.md"""
 
 # %% ../nbs/00_pictures.ipynb #30da54d2
 from __future__ import annotations
-import difflib, io, math, os
+import difflib, io, math
 from collections.abc import Iterable
 from itertools import accumulate, zip_longest
 from pathlib import Path
