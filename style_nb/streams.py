@@ -10,6 +10,7 @@ import json
 import shutil
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from .errors import BadFile, BadValue
 
@@ -103,7 +104,8 @@ def say(
     made,  # What came out, as text
 ):
     "A line about what was made, unless it shall be quiet."
-    if not getattr(args, 'quiet', False):
+    if getattr(args, 'quiet', False): return
+    with suppress(BrokenPipeError):  # whoever reads no further has its picture
         print(f"{'stdout' if args.output == STREAM else args.output}: {made}", file=sys.stderr)
 
 def told(
