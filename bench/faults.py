@@ -30,7 +30,7 @@ from style_nb.results import animate, load_state, save_state
 from style_nb.sweeping import NOTE, Item, read_item
 
 SECONDS = 10.      # a try may take
-PEAK = 1.5e9       # bytes it may need, all of the process
+PEAK = 1e9         # bytes it may need above what it had before; import takes half a billion
 LONGEST = 700      # characters of a refusal, a path among them
 
 # ---- files as they should be
@@ -261,13 +261,18 @@ def one_try(kind, i, seed, show=False):
             except Exception: traceback.print_exc()
         return outcome(call, path, named=kind != 'picture')  # that a picture is too long is said of any
 
-def _peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss*1024
+def _memory(what):
+    "Bytes this process holds, 'VmRSS', or held at most since its count was begun, 'VmHWM'"
+    lines = Path('/proc/self/status').read_text().splitlines()
+    return 1024*next(int(line.split()[1]) for line in lines if line.startswith(what))
 
 def _work(jobs, seed, pipe):
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libtiff talks
+    Path('/proc/self/clear_refs').write_text('5')  # the count of the most begins anew: a fork has its parent's
+    before = _memory('VmRSS')
     for kind, i in jobs:
         pipe.send((kind, i))
-        pipe.send((one_try(kind, i, seed), _peak()))
+        pipe.send((one_try(kind, i, seed), _memory('VmHWM') - before))
 
 def tried(jobs, seed=0):
     "[(kind, i, what came of it)] of jobs (kind, i)"

@@ -20,7 +20,7 @@ from .colour import match_colours
 from .encoders import Encoder
 from .masks import check_masks, load_mask, mask_of, mask_ref, unless_white
 from .learner import each_scale
-from .recipe import STARTS, Recipe, file_ref, picture_ref, same_picture
+from .recipe import OWN_SIZE, STARTS, Recipe, file_ref, picture_ref, same_picture
 
 # %% auto #0
 __all__ = ['Read', 'read_picture', 'read_pictures_of', 'enough_for', 'style_titles', 'short_name', 'is_start', 'prepare_style',
@@ -85,7 +85,7 @@ def enough_for(
     n:int,  # How many styles
 )->list:    # Longer sides of the content and of each style, px, or `None`
     "How large pictures have to be for a run."
-    if r is None or r.size is None: return [None]*(n + 1)
+    if r is None or r.size == OWN_SIZE: return [None]*(n + 1)
     scales = each_scale(r.style_scale, n) if n else []
     return [r.size, *(math.ceil(r.size*max(1, scale)) for scale in scales)]
 

@@ -15,6 +15,7 @@ try: import ipywidgets as w
 except ImportError: w = None  # a `Session` needs none
 from fastcore.xtras import truncstr
 from fastcore.xml import Table, Td, Th, Tr, to_xml
+from .errors import StyleNBError
 
 # %% auto #0
 __all__ = ['GREY', 'RED', 'ladder', 'wide', 'rungs', 'rung_slider', 'put', 'written', 'jpeg', 'png_of', 'line', 'clock',
@@ -108,6 +109,7 @@ def bar(share):
 def one_line(e):
     "An error as the page says it."
     text = truncstr(' '.join(str(e).split()), 300)
+    if text and isinstance(e, StyleNBError): return text
     return f'{type(e).__name__}: {text}' if text else type(e).__name__
 
 def rows(*pairs, label='88px'):

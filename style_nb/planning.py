@@ -27,7 +27,7 @@ from .recipe import (
     OWN_SIZE, Recipe, check_encoder, from_json, named_recipe, on_encoder, recipe_encoder, takes_settings)
 from .results import check_state, is_state, load_state
 from .inputs import (
-    check_same, check_styles, is_start, place_styles, prepare_style, read_masks, read_picture, read_pictures_of,
+    check_same, check_styles, enough_for, is_start, place_styles, prepare_style, read_masks, read_picture, read_pictures_of,
     short_name, style_titles)
 
 # %% auto #0
@@ -328,7 +328,7 @@ def settle(
     if drawn: settings['init'] = 'picture'
     r = named_recipe(recipe, **settings)
     read, reads = read_pictures_of(content, style, r)
-    start = read_picture(init, short_name(init, 'start'), r.size) if drawn else None
+    start = read_picture(init, short_name(init, 'start'), enough_for(r, 0)[0]) if drawn else None
     content_x, styles = None if read is None else read.x, [s.x for s in reads]
     if content is None and r.init == 'content': r = replace(r, init='noise')
     if r.init == 'picture' and start is None and not state:

@@ -860,8 +860,8 @@ def test_bad_recipe_file(tmp_path, refused):
     for f, w in words.items(): refused(lambda: Recipe.load(tmp_path/f), w)
     refused(lambda: Recipe.load(tmp_path), tmp_path.name)
 
-def test_a_jpeg_has_no_recipe_but_is_written(go, tmp_path, refused):
-    p = go(steps=1).save(tmp_path/'a.jpg')
+def test_a_bmp_has_no_recipe_but_is_written(go, tmp_path, refused):
+    p = go(steps=1).save(tmp_path/'a.bmp')
     assert Image.open(p).size == (48, 48)
     refused(lambda: Recipe.load(p), 'carries no recipe')
 

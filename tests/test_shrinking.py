@@ -293,7 +293,7 @@ def test_killed_and_continued_is_the_same(folder, tmp_path):
         '--hold-out', '0']
     start = lambda out: subprocess.Popen([sys.executable, '-c',
         'import sys; import style_nb.shrinking as s; from style_nb.fitting import fit; '
-        's.shrink.__kwdefaults__.update(squares=8, side=64, size=64, batch=3, examples=6); '
+        's.shrink.__wrapped__.__kwdefaults__.update(squares=8, side=64, size=64, batch=3, examples=6); '
         'fit.__kwdefaults__.update(seconds=0); from style_nb.cli import main; sys.exit(main(sys.argv[1:]))',
         *words, '-o', str(out)], env=os.environ | dict(OMP_NUM_THREADS='1'), stderr=subprocess.PIPE,
         stdout=subprocess.PIPE)
