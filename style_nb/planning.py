@@ -27,8 +27,8 @@ from .recipe import (
     OWN_SIZE, Recipe, check_encoder, from_json, named_recipe, on_encoder, recipe_encoder, takes_settings)
 from .results import check_state, is_state, load_state
 from .inputs import (
-    check_same, check_styles, enough_for, is_start, place_styles, prepare_style, read_masks, read_picture, read_pictures_of,
-    short_name, style_titles)
+    check_same, check_styles, enough_for, is_start, place_styles, prepare_style, read_masks, read_picture,
+    read_pictures_of, short_name, style_titles)
 
 # %% auto #0
 __all__ = ['PIXEL_BYTES', 'SMALLEST', 'best_device', 'check_device', 'memory_of', 'own_size', 'Shared', 'settle_levels',

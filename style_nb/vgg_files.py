@@ -55,7 +55,7 @@ def check_plan(
     "Is it the plan of an encoder? Refuse numbers that no network has."
     try:
         widths, depths, mean, std = (list(plan[k]) for k in ('widths', 'depths', 'mean', 'std'))
-        if len(plan) > 4: raise BadValue(f"It says more than widths, depths, mean and std: {', '.join(map(str, plan))}.")
+        if len(plan) > 4: raise BadValue(f"It says more than these four: {', '.join(map(str, plan))}.")
         if not 1 <= len(depths) <= 5 or len(widths) != len(depths):
             raise BadValue(f"widths and depths name {len(widths)} and {len(depths)} stages: 1 to 5, as many of each.")
         if len(mean) != 3 or len(std) != 3: raise BadValue("mean and std must have 3 numbers each.")
