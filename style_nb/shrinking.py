@@ -125,6 +125,8 @@ def _training(examples, batch, size, lr):
 # %% ../nbs/69_shrinking.ipynb #003c8035
 def _can_be_written(about):
     "The dict, if JSON knows all that is in it."
+    if not isinstance(about, dict):
+        raise BadType(f"about is a {type(about).__name__}: give a dict of numbers and text.")
     try:
         json.dumps(about)
     except TypeError as e:
@@ -227,7 +229,7 @@ def shrink(
     path = check_output(path, ('.safetensors',))
     large = _teacher(teacher, weights)
     _not_its_own(path, teacher, weights)
-    about = _can_be_written(about or {})
+    about = _can_be_written({} if about is None else about)
     widths = list(widths_of(large, share))
     steps = in_range(steps, 'steps', 0, whole=True)
     note = _solving(squares, side, passes, seed)
