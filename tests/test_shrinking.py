@@ -328,7 +328,8 @@ def test_a_wrong_teacher_is_refused(teacher, words, pictures, tmp_path, refused)
     ['squares']), (dict(examples=3), ['examples', '4']),
                                         (dict(side=16), ['side', '32']), (dict(size=16), ['size']),
                                         (dict(batch=0), ['batch', '1']), (dict(lr=0), ['lr']),
-                                        (dict(squares=8.5), ['squares']), (dict(about=dict(a=object())), ['about']), (dict(about=[1]), ['about', 'dict']),
+                                        (dict(squares=8.5), ['squares']), (dict(about=dict(a=object())), ['about']),
+                                        (dict(about=[1]), ['about', 'dict']),
                                         (dict(size=500), ['up to that']),
                                         (dict(hold_out=1), ['hold_out'])])
 def test_bad_settings_are_refused(how, words, pictures, tmp_path, refused):
