@@ -26,8 +26,8 @@ from .footing import own_footing
 from .pictures import as_path, check_output, whole_file
 from .layers import PADDINGS, POOLINGS, AvgPool, Chain, L2Pool, MirrorConv, convolution
 from .vgg_files import (
-    CAFFE, ENCODERS, IMAGENET, INPUTS, Shape, WeightsNotFound, cached_file, check_plan, layer_names, own_file, packaged,
-    told_inputs, vgg_state, vggs)
+    CAFFE, ENCODERS, IMAGENET, INPUTS, Shape, WeightsNotFound, cached_file, check_plan, layer_names, not_as_planned,
+    own_file, packaged, told_inputs, vgg_state, vggs)
 
 # %% auto #0
 __all__ = ['DATA', 'CALIBRATION', 'Encoder', 'calibrate', 'random_weights', 'write_constants', 'weights_digest', 'save_encoder',
@@ -277,18 +277,6 @@ def save_encoder(
     with whole_file(p) as tmp: save_file(state, tmp, metadata=meta)
     return p
 
-# %% ../nbs/20_encoders.ipynb #7e5e8989
-def _lacks(plan, state):
-    "The first tensor that is not as the plan says, or ''."
-    shapes, n = {}, 3
-    for layer in layer_names(plan['depths']):
-        if not layer.startswith('conv'): continue
-        width = plan['widths'][int(layer[4]) - 1]
-        shapes |= {f'{layer}.weight': (width, n, 3, 3), f'{layer}.bias': (width,)}
-        n = width
-    found = {name: tuple(t.shape) for name, t in state.items() if t.is_floating_point()}
-    return next((name for name in [*shapes, *found] if shapes.get(name) != found.get(name)), '')
-
 # %% ../nbs/20_encoders.ipynb #7e9f03a8
 def read_encoder(
     path,         # File written by `save_encoder`
@@ -313,7 +301,7 @@ def read_encoder(
             "Install the package again, or make the file again.")
     check_plan(plan, p)
     if not isinstance(card, dict): raise BadFile(f"{p} holds no card of an encoder: make the file again.")
-    lacks = _lacks(plan, state)
+    lacks = not_as_planned(plan, state)
     if lacks: raise BadFile(f"{p} does not fit its plan: see its {lacks}. Make the file again.")
     _check_finite(state, p)
     return state, plan, card

@@ -31,13 +31,13 @@ from .legs import differing, leg_code, settings_of
 from .choices import Given, given
 
 # %% auto #0
-__all__ = ['Session', 'split_view', 'draw_curves', 'plot_curves', 'FIELDS', 'EXTRAS', 'NOTE', 'Leg', 'Pin', 'leg_code',
-           'settings_of', 'differing', 'Given', 'given', 'Remote', 'give_back']
+__all__ = ['Session', 'EXTRAS', 'FIELDS', 'Given', 'Leg', 'NOTE', 'Pin', 'Remote', 'differing', 'draw_curves', 'give_back',
+           'given', 'leg_code', 'plot_curves', 'settings_of', 'split_view']
 
 # %% ../nbs/81_session.ipynb #d3df8186
 _all_ = [  # names of notebooks 57, 61 and 73, at home here too
-    'split_view', 'draw_curves', 'plot_curves', 'FIELDS', 'EXTRAS', 'NOTE', 'Leg', 'Pin', 'leg_code',
-    'settings_of', 'differing', 'Given', 'given', 'Remote', 'give_back']
+    'EXTRAS', 'FIELDS', 'Given', 'Leg', 'NOTE', 'Pin', 'Remote', 'differing', 'draw_curves', 'give_back', 'given',
+    'leg_code', 'plot_curves', 'settings_of', 'split_view']
 
 # %% ../nbs/81_session.ipynb #b93be218
 class Session(Choices):
@@ -174,9 +174,8 @@ def _begin(self:Session, goal):
     self.noted = 0  # steps whose losses are in the curves
     self.leg = Leg(switched_on(self.recipe), dict(self.extras))
     run = Remote(tell, goal)
-    how = dict(cbs=[run], shared=self.shared, device=self.device)
     init = self.init()
-    if init is not None: how['init'] = init
+    how = dict(cbs=[run], shared=self.shared, device=self.device) | ({} if init is None else dict(init=init))
     call = partial(paint_on, self.content(), self.styles() or None, self.leg.recipe, **how)
     self.run = run  # only now: what cannot be made leaves no run behind
     run.start(call)

@@ -17,8 +17,8 @@ from .errors import BadFile, BadValue, in_range
 from .pictures import as_path
 
 # %% auto #0
-__all__ = ['IMAGENET', 'CAFFE', 'ENCODERS', 'INPUTS', 'Shape', 'layer_names', 'check_plan', 'WeightsNotFound', 'packaged', 'vggs',
-           'own_file', 'weights_file', 'weights_stamp', 'cached_file', 'vgg_state', 'told_inputs']
+__all__ = ['IMAGENET', 'CAFFE', 'ENCODERS', 'INPUTS', 'Shape', 'layer_names', 'check_plan', 'not_as_planned', 'WeightsNotFound',
+           'packaged', 'vggs', 'own_file', 'weights_file', 'weights_stamp', 'cached_file', 'vgg_state', 'told_inputs']
 
 # %% ../nbs/19_vgg_files.ipynb #7dcbd546
 IMAGENET = dict(mean=(.485, .456, .406), std=(.229, .224, .225))
@@ -66,6 +66,21 @@ def check_plan(
     except (BadValue, KeyError, TypeError) as e:
         why = f"it has no {e}" if isinstance(e, KeyError) else str(e)
         raise BadFile(f"{path} holds no plan of an encoder. {why} Make the file again.") from e
+
+# %% ../nbs/19_vgg_files.ipynb #bea0a39f
+def not_as_planned(
+    plan:dict,   # Widths, depths, mean and std
+    state:dict,  # {name: tensor}
+)->str:          # Its name
+    "The first tensor that is not as the plan says, or ''."
+    shapes, n = {}, 3
+    for layer in layer_names(plan['depths']):
+        if not layer.startswith('conv'): continue
+        width = plan['widths'][int(layer[4]) - 1]
+        shapes |= {f'{layer}.weight': (width, n, 3, 3), f'{layer}.bias': (width,)}
+        n = width
+    found = {name: tuple(t.shape) for name, t in state.items() if t.is_floating_point()}
+    return next((name for name in [*shapes, *found] if shapes.get(name) != found.get(name)), '')
 
 # %% ../nbs/19_vgg_files.ipynb #c02f8f45
 _OURS = dict(depths=(2, 2, 3, 3, 1), **CAFFE, weights='in the package')

