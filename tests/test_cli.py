@@ -452,11 +452,13 @@ def signalled(number, *more):
 
 def test_signals_between_runs(run, files, monkeypatch):
     before = signal.getsignal(signal.SIGTERM)
-    for number, code in (signal.SIGINT, 130), (signal.SIGTERM, 143):
-        monkeypatch.setattr('style_nb.transfer.stylize', signalled(number))
-        fails(run, files, stylize(files), 'stopped', code=code)
-    old = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as under nohup
-    try: fails(run, files, stylize(files), 'stopped', code=143)
+    old = signal.signal(signal.SIGINT, signal.default_int_handler)  # these tests may themselves run in the background
+    try:
+        for number, code in (signal.SIGINT, 130), (signal.SIGTERM, 143):
+            monkeypatch.setattr('style_nb.transfer.stylize', signalled(number))
+            fails(run, files, stylize(files), 'stopped', code=code)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # as under nohup
+        fails(run, files, stylize(files), 'stopped', code=143)
     finally: signal.signal(signal.SIGINT, old)
     assert signal.getsignal(signal.SIGTERM) is before and signal.set_wakeup_fd(-1) == -1
 
