@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 import torch
 from .footing import own_footing
-from .errors import one_of
+from .errors import BadValue, one_of
 from .pictures import load_picture, middle, to_pil
 from .colour import finish_colours
 from .masks import layer_mask
@@ -208,18 +208,21 @@ def unless_stopped(
 
 
 # %% ../nbs/70_transfer.ipynb #2cd47b62
-@takes_settings()
+@takes_settings('content_weights', 'style_weights')
 def reconstruct(
     picture,              # Anything `load_picture` reads
     layer='relu3_1',      # A layer, a list of layers or {layer: weight}
     kind:str='content',   # 'content': maps place by place; 'style': Gram matrices
     *,
     progress:bool=True,   # Show a progress bar
-    **settings,           # Any field of `Recipe`
+    **settings,           # Any other field of `Recipe`
 )->Result:                # The reconstruction
     "A picture from noise that looks the same to one layer."
     one_of(kind, ('content', 'style'), 'kind')
-    settings = dict(levels=1, init='noise' if kind == 'content' else 'recoloured', size=256, tv_weight=0.) | settings
+    for name in {'content_weights', 'style_weights'} & settings.keys():
+        raise BadValue(f"{name} of a reconstruction are its layers: give layer={settings[name]!r}.")
+    init = 'noise' if kind == 'content' else 'recoloured'
+    settings = dict(levels=1, style_weight=1., init=init, size=256, tv_weight=0.) | settings
     settings['progress'] = progress
     if kind == 'content': return stylize(picture, None, content_weights=layer, style_weights={}, **settings)
-    return stylize(None, picture, content_weights={}, style_weights=layer, style_weight=1., **settings)
+    return stylize(None, picture, content_weights={}, style_weights=layer, **settings)

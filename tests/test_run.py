@@ -1239,3 +1239,9 @@ def test_own_size_elsewhere(photo, painting):
     s.set(size=48)
     s.set(size=None)
     assert s.recipe.size == 90
+
+
+def test_a_reconstruction_has_its_layers_from_one_place(photo, refused):
+    few = dict(size=48, steps=2, progress=False)
+    refused(lambda: reconstruct(photo, content_weights={'relu1_1': 1.}, **few), 'content_weights', 'layer=')
+    assert reconstruct(photo, 'relu1_1', 'style', style_weight=3., **few).recipe.style_weight == 3.
