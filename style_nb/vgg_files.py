@@ -94,9 +94,9 @@ ENCODERS = {
         sha256='013f93be17dab4b24225d3861a88799a8cb09a62b278f2b957bcc0487113dd0d'),
     'texnet-small': Shape(
         'a quarter of VGG-16, for speed and previews',
-        (16, 32, 64, 192, 128),
+        (16, 32, 48, 192, 128),
         **_OURS,
-        sha256='a6d17a3864ecc3b511500a3c092cbb6d6eebf603b2227d9fe30951165ac8f3ef'),
+        sha256='11bd076c0c5a099a7868e0a2bf917f12858761677e08a6000be413bceccb0213'),
     'random': Shape(
         'VGG-19 at half width, seeded random weights, normalised',
         (32, 64, 128, 256, 256),
