@@ -68,13 +68,13 @@ def _scene_in(photo, chance):
 def _look(field, points):
     "Values of `field` at points (x, y), px"
     height, width = field.shape[:2]
-    return field[np.clip(points[..., 1].astype(int), 0, height-1), np.clip(points[..., 0].astype(int), 0, width-1)]
+    x, y = np.moveaxis(points.astype(int).clip(0, (width-1, height-1)), -1, 0)
+    return field[y, x]
 
 def _lattice(scene, gap, margin=0):
     "Points (x, y) `gap` px apart"
     height, width = scene.shape
-    grid = np.mgrid[-margin/2:height+margin:gap, -margin/2:width+margin:gap]
-    return np.stack(grid[::-1], -1).reshape(-1, 2)
+    return np.mgrid[-margin/2:height+margin:gap, -margin/2:width+margin:gap][::-1].reshape(2, -1).T
 
 def _scatter(chance, scene, gap, keep=None):
     "Points about `gap` px apart in random order; `keep`, (H, W), is the chance to stay"
@@ -90,29 +90,31 @@ def _turned(x, y, angle): return x*np.cos(angle) + y*np.sin(angle), y*np.cos(ang
 
 def _unit(v): return v/np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-6)
 
+def _steered(ahead, here):
+    "Where a path goes on: most of the way with the flow `here`, which may be turned round anywhere"
+    against = (here*ahead).sum(1, keepdims=True) < 0
+    return _unit(.3*ahead + .7*np.where(against, -here, here))
+
 def _walk(flow, points, step, n):
-    "The next `n` points of paths through a flow that may be turned round anywhere"
+    "The next `n` points of paths"
     path, ahead = [], _look(flow, points)*np.sign(step)
     for _ in range(n):
-        here = _look(flow, points)
-        here = np.where((here*ahead).sum(1, keepdims=True) < 0, -here, here)
-        ahead = _unit(.3*ahead + .7*here)
+        ahead = _steered(ahead, _look(flow, points))
         points = points + abs(step)*ahead
         path.append(points)
     return path
 
 def _trace(angle, points, step, n):
-    "Paths of n+1 points through the middle points `points`: (N, n+1, 2)"
+    "Paths of n+1 points with `points` in the middle: (N, n+1, 2)"
     flow = np.stack([np.cos(angle), np.sin(angle)], -1)
-    return np.stack(_walk(flow, points, -step, n//2)[::-1] + [points] + _walk(flow, points, step, n-n//2), 1)
+    return np.stack([*_walk(flow, points, -step, n//2)[::-1], points, *_walk(flow, points, step, n-n//2)], 1)
 
 # %% ../nbs/05_painting.ipynb #0371f30d
 def pigments(
     codes:str, # Hex codes, as in 'f6ecd0 3c6f9c'
 ) -> np.ndarray: # (N, 3), or (3,) for one, [0, 1]
     "Colours by their hex codes"
-    colours = np.array([list(bytes.fromhex(code)) for code in codes.split()])/255
-    return colours if len(colours) > 1 else colours[0]
+    return np.array([[*bytes.fromhex(code)] for code in codes.split()]).squeeze()/255
 
 def _distances(rgb, palette): return ((rgb[..., None, :]-palette)**2).sum(-1)
 
@@ -151,7 +153,7 @@ class _Canvas:
 
 # %% ../nbs/05_painting.ipynb #75c6e051
 def _relief(rgba, strength):
-    "Light from the upper left on paint whose height is in the fourth channel"
+    "Light from the upper left; the fourth channel is the height of the paint"
     down, right = np.gradient(gaussian_filter(rgba[..., 3], .6))
     return rgba[..., :3]*(1 + strength*(right+down).clip(-.35, .35)[..., None])
 
@@ -268,8 +270,7 @@ def _plan_cuts(chance, scene, ink, gap, brush, n=40):
 
 
 # %% ../nbs/05_painting.ipynb #ae391cb7
-def _grain(chance, scene, *scales):
-    return .5*sum(smooth_noise(chance, scene.shape, scale) for scale in scales)[..., None]
+def _grain(chance, scene, *scales): return .5*sum(smooth_noise(chance, scene.shape, s) for s in scales)[..., None]
 
 def _woodcut(scene, chance, brush):
     ink = _distances(scene.soft(.8), _inks).argmin(-1)
@@ -344,10 +345,12 @@ def _hatching(scene, chance, brush):
 _glass = pigments('0c1c3a 14407a 2a7ac4 6ab8e0 c8eaf0 0c4a4a 1c8a7a 6ac8a0 143a1c 4a8a2a a8c83a '
                   'f0e070 fff8e0 f0b030 d86a1c b02a1c 6a141c 8a3a7a e89ab8 8a6a4a 3a2a20')
 
+def _square_way(way, turn): return np.abs(_turned(*way.T, turn)).max(0) # along the sides of a turned square, px
+
 def _stones(pixels, at, turn):
     "For every pixel: its stone, and how far the next one is, px"
     _, near = cKDTree(at).query(pixels, k=5)
-    far = np.array([abs(np.array(_turned(*(pixels-at[cell]).T, turn[cell]))).max(0) for cell in near.T])
+    far = np.array([_square_way(pixels-at[cell], turn[cell]) for cell in near.T])
     least, next_one = np.sort(far, 0)[:2]
     return near[np.arange(len(near)), far.argmin(0)], next_one-least
 
@@ -374,9 +377,8 @@ painters = dict(swirls=_oil, dots=_dots, woodcut=_woodcut, facets=_facets, ink=_
 
 def _picture_size(size, aspect):
     sides = size if isinstance(size, (tuple, list)) else (size, size)
-    if len(sides) != 2 or not all(isinstance(side, (int, np.integer)) and not isinstance(side, bool) for side in sides):
-        raise BadType(f"size is {size!r}; allowed are the longer side in px or both. "
-                        "Write size=704 or size=(640, 512)")
+    if len(sides) != 2 or not all(type(side) is int or isinstance(side, np.integer) for side in sides):
+        raise BadType(f"size is {size!r}; allowed are the longer side in px or both. Write size=704 or size=(640, 512)")
     width, height = sides if sides is size else (round(size*min(aspect, 1)), round(size/max(aspect, 1)))
     if min(width, height) < 32 or max(width, height) > 4096:
         raise BadValue(f"size {size!r} makes a canvas of {width}x{height} px; allowed are sides from 32 to 4096. "
