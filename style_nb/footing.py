@@ -10,7 +10,11 @@ from contextlib import ExitStack, contextmanager, nullcontext
 import torch
 
 # %% auto #0
-__all__ = ['full_precision', 'own_footing']
+__all__ = ['SINGLE', 'DOUBLE', 'full_precision', 'own_footing']
+
+# %% ../nbs/00_footing.ipynb #3ab04b98
+SINGLE = dict(dtype=torch.float32, device='cpu')  # how a tensor is made: `torch.zeros(3, **SINGLE)`
+DOUBLE = dict(dtype=torch.float64, device='cpu')
 
 # %% ../nbs/00_footing.ipynb #29f07275
 _DEVICES = ('cpu', 'cuda', 'mps')  # that know autocast and that we run on
