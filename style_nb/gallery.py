@@ -59,7 +59,7 @@ _other_names = dict(chelsea='cat', hubble_deep_field='galaxies')
 
 # %% ../nbs/10_gallery.ipynb #2616391e
 def sample(
-    name:str, # A name from `samples()`, as 'astronaut' or 'swirls'
+    name:str, # A name in `samples()`, as 'swirls'
 ) -> Image.Image: # RGB
     "A bundled picture"
     if isinstance(name, str): name = _other_names.get(name, name)
@@ -78,8 +78,9 @@ class Samples(tuple):
 
     def _repr_html_(self):
         rows = zip(['', *map(_thumb, self)], self._table())
-        lines = [''.join(f'<td align="left">{cell}</td>' for cell in (thumb, *map(escape, row))) for thumb, row in rows]
-        return '<table>' + ''.join(f'<tr>{line}</tr>' for line in lines) + '</table>'
+        return '<table>' + ''.join(_html_row(thumb, *map(escape, row)) for thumb, row in rows) + '</table>'
+
+def _html_row(*cells): return '<tr>' + ''.join(f'<td align="left">{cell}</td>' for cell in cells) + '</tr>'
 
 def _thumb(row):
     im, out = row.open(), BytesIO()
