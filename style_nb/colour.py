@@ -8,13 +8,13 @@ Docs: https://style-nb.github.io/style_nb/colour.html.md"""
 from __future__ import annotations
 import numpy as np, torch
 from scipy.stats import rankdata
-from .footing import full_precision
+from .footing import DOUBLE, full_precision
 from .errors import in_range, one_of
 from .pictures import load_picture, resize, several
 
 # %% auto #0
-__all__ = ['LUMA', 'COLOUR_METHODS', 'COLOURS', 'luminance', 'colour_statistics', 'match_colours', 'to_oklab', 'from_oklab',
-           'lend_colours', 'finish_colours']
+__all__ = ['LUMA', 'COLOUR_METHODS', 'COLOURS', 'luminance', 'colour_statistics', 'power_of', 'match_colours', 'to_oklab',
+           'from_oklab', 'lend_colours', 'finish_colours']
 
 # %% ../nbs/15_colour.ipynb #0a99faa1
 LUMA = (.299, .587, .114)
@@ -37,8 +37,8 @@ def colour_statistics(
 )->tuple:              # mean (3, 1) and covariance (3, 3), float64
     "Mean and covariance of the colours of one picture, or of several laid together."
     weights = [1.]*len(pictures) if weights is None else weights
-    mean = torch.zeros(3, 1, dtype=torch.float64, device='cpu')
-    second = torch.zeros(3, 3, dtype=torch.float64, device='cpu')
+    mean = torch.zeros(3, 1, **DOUBLE)
+    second = torch.zeros(3, 3, **DOUBLE)
     for v, p in zip(weights, pictures):
         x, share = _points(p), v/sum(weights)
         mean += share*x.mean(1, keepdim=True)
@@ -46,16 +46,20 @@ def colour_statistics(
     return mean, second - mean @ mean.T
 
 # %% ../nbs/15_colour.ipynb #c01a5b12
-def _power(m, p):
-    "A symmetric matrix to the power p."
-    e, u = torch.linalg.eigh(m)
-    return u @ torch.diag(e.clamp_min(0)**p) @ u.T
+def power_of(
+    m:torch.Tensor,    # Symmetric matrix, (..., C, C)
+    p:float,           # Exponent
+    least:float=0.,    # Its eigenvalues are taken to be at least this
+)->torch.Tensor:       # (..., C, C)
+    "A symmetric matrix to a power."
+    values, vectors = torch.linalg.eigh(m)
+    return (vectors*values.clamp_min(least).pow(p)[..., None, :]) @ vectors.mT
 
 def _symmetric(a, b):
-    root, inverse = _power(a, .5), _power(a, -.5)
-    return inverse @ _power(root @ b @ root, .5) @ inverse
+    root, inverse = power_of(a, .5), power_of(a, -.5)
+    return inverse @ power_of(root @ b @ root, .5) @ inverse
 
-def _pca(a, b): return _power(b, .5) @ _power(a, -.5)
+def _pca(a, b): return power_of(b, .5) @ power_of(a, -.5)
 def _cholesky(a, b): return torch.linalg.cholesky(b) @ torch.linalg.inv(torch.linalg.cholesky(a))
 
 _MAPS = dict(symmetric=_symmetric, pca=_pca, cholesky=_cholesky)  # each from the covariance a to b
@@ -80,9 +84,8 @@ def _match_channels(x, likes, weights=None):
     points = [_points(o).numpy() for o in likes]
     sizes = [p.shape[1] for p in points]
     weights = [1.]*len(likes) if weights is None else weights
-    shares = np.repeat([v/n for v, n in zip(weights, sizes)], sizes)
-    pairs = zip(x[0], np.concatenate(points, 1))
-    return torch.stack([_with_levels(channel, values, shares) for channel, values in pairs])[None]
+    shares = np.repeat(np.divide(weights, sizes), sizes)
+    return torch.stack([_with_levels(*pair, shares) for pair in zip(x[0], np.concatenate(points, 1))])[None]
 
 # %% ../nbs/15_colour.ipynb #c01a5b13
 def match_colours(
@@ -102,7 +105,7 @@ def match_colours(
         return _match_channels(x, likes, weights)
     wanted_mean, wanted = colour_statistics(likes, weights)
     # else the faint colours of a nearly grey photo would be blown up
-    few = 1e-4*torch.eye(3, dtype=torch.float64, device='cpu')
+    few = 1e-4*torch.eye(3, **DOUBLE)
     for _ in range(rounds):
         mean, cov = colour_statistics([seen])
         T = _MAPS[method](cov + few, wanted + few)
@@ -113,11 +116,11 @@ def match_colours(
 _TO_CONES = torch.tensor([
     [.4122214708, .5363325363, .0514459929],
     [.2119034982, .6806995451, .1073969566],
-    [.0883024619, .2817188376, .6299787005]], dtype=torch.float64, device='cpu')
+    [.0883024619, .2817188376, .6299787005]], **DOUBLE)
 _TO_LAB = torch.tensor([
     [.2104542553, .7936177850, -.0040720468],
     [1.9779984951, -2.4285922050, .4505937099],
-    [.0259040371, .7827717662, -.8086757660]], dtype=torch.float64, device='cpu')
+    [.0259040371, .7827717662, -.8086757660]], **DOUBLE)
 
 @full_precision()
 def _mix(m, x): return torch.einsum('ij,bjhw->bihw', m.to(x), x)
