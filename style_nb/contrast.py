@@ -53,7 +53,7 @@ def lower_contrast(
 
 # %% ../nbs/17_contrast.ipynb #42a23670
 def _tones(light):
-    "Mean and deviation, and the shares of pixels that are dark and light."
+    "Mean, deviation, dark and light of one map."
     values = dict(mean=light.mean(), deviation=light.std(correction=0),
         dark=(light < .15).float().mean(), light=(light > .85).float().mean())
     return {k: round(float(v), 4) for k, v in values.items()}
@@ -125,6 +125,13 @@ def _gain(y, z, most):
     return (_deviation(z)/_deviation(y).clamp_min(1e-4)).clamp(1/most, most)
 
 # %% ../nbs/17_contrast.ipynb #3fc417a5
+def _by_octaves(y, z, most, finest):
+    "`y` with each octave, but the `finest`, as strong as that octave of `z`."
+    bands = max(1, int(np.log2(min(*y.shape[-2:], *z.shape[-2:])/8)))
+    parts, wanted = _pyramid(y, bands), _pyramid(z, bands)
+    for i in range(finest, bands + 1): parts[i] = parts[i]*_gain(parts[i], wanted[i], most)
+    return _join(parts)
+
 def match_contrast(
     picture,              # Anything `load_picture` reads, or a batch of tensors
     like,                 # Picture whose contrast is wanted
@@ -140,13 +147,10 @@ def match_contrast(
     in_range(finest, 'finest', whole=True)
     y = luminance(x)
     z = luminance(resize(load_picture(like).to(x), max(x.shape[-2:])))
-    centre = _mean(z if mean else y)
-    if by == 'global': return back(_brightened(x, centre + _gain(y, z, most)*(y - _mean(y))))
-    bands = max(1, int(np.log2(min(*y.shape[-2:], *z.shape[-2:])/8)))
-    parts = _pyramid(y - _mean(y), bands)
-    wanted = _pyramid(z - _mean(z), bands)
-    for i in range(finest, bands + 1): parts[i] = parts[i]*_gain(parts[i], wanted[i], most)
-    return back(_brightened(x, centre + _join(parts)))
+    around = y - _mean(y)
+    if by == 'global': around = _gain(y, z, most)*around
+    else: around = _by_octaves(around, z - _mean(z), most, finest)
+    return back(_brightened(x, _mean(z if mean else y) + around))
 
 # %% ../nbs/17_contrast.ipynb #c945adcb
 def _on_luminance(picture, f):
