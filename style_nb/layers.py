@@ -47,8 +47,8 @@ def _doubled(g):
     if g.device.type != 'cpu' or g.dtype.itemsize != 2: return F.interpolate(g, scale_factor=2, mode='nearest')
     g = g.permute(0, 2, 3, 1)
     b, h, w, n = g.shape
-    rows = torch.cat([g, g], -1).view(b, h, 1, 2*w*n)
-    return rows.expand(b, h, 2, 2*w*n).reshape(b, 2*h, 2*w, n).permute(0, 3, 1, 2)
+    rows = torch.cat([g, g], -1).view(b, h, 1, -1)
+    return rows.expand(-1, -1, 2, -1).reshape(b, 2*h, 2*w, n).permute(0, 3, 1, 2)
 
 POOLINGS = {'max': lambda: nn.MaxPool2d(2), 'avg': AvgPool, 'l2': L2Pool}
 
@@ -62,9 +62,9 @@ class _Mirror(Function):
     def backward(ctx, g): return _fold(g)
 
 def _fold(g):
-    "The way back over a mirrored border: nobody but the convolution has this gradient, so it may be folded in place."
-    for line, border in ((2, 0), (-3, -1)): g[..., line, :].add_(g[..., border, :])
-    for line, border in ((2, 0), (-3, -1)): g[..., line].add_(g[..., border])
+    "Back over a mirrored border, in place: only the convolution has this gradient."
+    for way in (g, g.mT):
+        for line, border in ((2, 0), (-3, -1)): way[..., line, :].add_(way[..., border, :])
     return g[..., 1:-1, 1:-1]
 
 # %% ../nbs/18_layers.ipynb #2c7ecaf0
@@ -88,7 +88,7 @@ def convolution(
 
 # %% ../nbs/18_layers.ipynb #3bc9db8c
 def _one_pass(x):
-    "Has torch a convolution with ReLU for `x`?"
+    "Is there a fused convolution for it?"
     if x.dtype != torch.bfloat16 or x.device.type != 'cpu': return False
     try: return torch.ops.mkldnn._is_mkldnn_bf16_supported()
     except (AttributeError, RuntimeError): return False
@@ -122,7 +122,7 @@ def _mirrored(x):
 
 # %% ../nbs/18_layers.ipynb #c5922991
 def _halve(x, fused):
-    "The mean of each 2x2 block; where there is a fast convolution, by one of each channel, in a third of the time."
+    "The mean of each 2x2 block; a fused convolution takes a third of the time."
     if not fused: return F.avg_pool2d(x, 2)
     return F.conv2d(x, x.new_full((x.shape[1], 1, 2, 2), 1/4), stride=2, groups=x.shape[1])
 
@@ -132,13 +132,13 @@ _LINE = 4  # Neighbours that a convolution to few channels works out at once
 def _narrow(conv): return conv.in_channels*_LINE <= 16
 
 def _way_back(conv):
-    "Padding and stride of a convolution's way back; to few channels, `_LINE` places are one step."
+    "Padding and stride of the way back; to few channels, `_LINE` places a step."
     border = 1 + isinstance(conv, MirrorConv)
     line = _LINE if _narrow(conv) else 1
     return [border, border + line - 1], [1, line]
 
 def _laid_out(weight, pad, stride, like):
-    "Weights of a convolution as the processor wants them for maps of the shape `like`."
+    "Weights, laid out for maps shaped `like`."
     weight = weight.contiguous(memory_format=torch.channels_last)
     return torch.ops.mkldnn._reorder_convolution_weight(weight, pad, stride, [1, 1], 1, like)
 
@@ -154,20 +154,16 @@ def _packed(conv, shape, pooled):
     return down, _laid_out(back, *_way_back(conv), [b, len(weight), h, w])
 
 def _lines_apart(g, conv, w):
-    "The map of a way back to few channels: four places shared a line, as 3 channels fill 3 of a processor's 16 lanes."
-    b, _, h, _ = g.shape
-    places = g.permute(0, 2, 3, 1).reshape(b, h, -1, conv.in_channels)
+    "The map of a way back in which `_LINE` places shared a line."
+    places = g.permute(0, 2, 3, 1).reshape(len(g), g.shape[2], -1, conv.in_channels)
     return places[:, :, _LINE - 1:_LINE - 1 + w].permute(0, 3, 1, 2)
 
 # %% ../nbs/18_layers.ipynb #5a898e3d
-def _convolve(x, conv, relu, fused, weight=None):
-    mirror = isinstance(conv, MirrorConv)
-    pad = 1 - mirror
-    if mirror: x = _mirrored(x)
-    if fused:
-        if weight is None: weight = conv.weight
-        return _fused(x, weight, conv.bias, [pad, pad], clip='relu' if relu else 'none')
-    y = F.conv2d(x, conv.weight, conv.bias, padding=pad)
+def _convolve(x, conv, weight, relu, fused):
+    pad = 1 - isinstance(conv, MirrorConv)
+    if not pad: x = _mirrored(x)
+    if fused: return _fused(x, weight, conv.bias, [pad, pad], clip='relu' if relu else 'none')
+    y = F.conv2d(x, weight, conv.bias, padding=pad)
     return y.relu_() if relu else y
 
 # %% ../nbs/18_layers.ipynb #6e6c66f8
@@ -201,7 +197,7 @@ class _Pass(Function):
             ctx.steps.append((name, conv, relu, x.shape))
             if conv:
                 if packs is not None and name not in packs: packs[name] = _packed(conv, x.shape, pooled)
-                x = _convolve(x, conv, relu, ctx.fused, packs and packs[name][0])
+                x = _convolve(x, conv, packs[name][0] if packs else conv.weight, relu, ctx.fused)
             else:
                 x = F.relu(x) if relu else _halve(x, ctx.fused)
             pooled = not (conv or relu)
@@ -255,13 +251,22 @@ def _plan(layers, taps):
         conv = None
     return plan
 
-# %% ../nbs/18_layers.ipynb #44ab3bed
+# %% ../nbs/18_layers.ipynb #5d1c0a7e
 def _stamp(weight):
     "Another stamp, other weights: `weight.data` changes without a version, and in inference mode there is none."
     bits = weight.detach().permute(0, 2, 3, 1).contiguous().view(-1)
     bits = bits.view(torch.int16 if len(bits) % 4 else torch.int64)
     return id(weight), bits.sum().item(), 0 if weight.is_inference() else weight._version
 
+def _one_by_one(modules, x, taps):
+    "The maps of taps, by the modules themselves."
+    maps = {}
+    for name, m in modules:
+        x = m.forward(x)  # without the hooks of others
+        if name in taps: maps[name] = x
+    return maps
+
+# %% ../nbs/18_layers.ipynb #44ab3bed
 class Chain(nn.Module):
     "The layers down to the last of `taps`; calling it gives that one's map, and hooks on a tap get the tap's."
     def __init__(self,
@@ -270,6 +275,7 @@ class Chain(nn.Module):
     ):
         super().__init__()
         self.plan = _plan(layers, taps)
+        self.convs = [conv for _, conv, _ in self.plan or () if conv]
         self.run = tuple(layers.items())  # a tuple: the modules stay the encoder's
         self.packs = None
         self.kind = None
@@ -279,25 +285,17 @@ class Chain(nn.Module):
 
     def _packs(self, x):
         "Room for packed weights, from the second map of a kind on: a single one is not worth the packing."
-        kind = None
-        if _one_pass(x):
-            kind = x.shape, [_stamp(conv.weight) for _, conv, _ in self.plan if conv]
-        if kind != self.kind:
-            self.packs = None
-            self.kind = kind
-        elif self.packs is None and kind and kind[-1]:
-            self.packs = {}
+        kind = (x.shape, [_stamp(conv.weight) for conv in self.convs]) if _one_pass(x) else None
+        if kind != self.kind: self.packs = None
+        elif kind and self.convs and self.packs is None: self.packs = {}
+        self.kind = kind
         return self.packs
 
     @full_precision()
     def forward(self, x):
         taps = tuple(self._modules)
-        maps = {}
-        if self.plan and all(_frozen(conv) for _, conv, _ in self.plan if conv):
+        if self.plan and all(map(_frozen, self.convs)):
             maps = dict(zip(taps, _Pass.apply(x, self.plan, taps, self._packs(x))))
-        else:
-            for name, m in self.run:
-                x = m.forward(x)  # without the hooks of others
-                if name in taps: maps[name] = x
+        else: maps = _one_by_one(self.run, x, taps)
         for name, tap in self._modules.items(): x = tap(maps.pop(name))
         return x
