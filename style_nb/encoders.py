@@ -6,9 +6,7 @@ Docs: https://style-nb.github.io/style_nb/encoders.html.md"""
 
 # %% ../nbs/20_encoders.ipynb #00a10162
 from __future__ import annotations
-import hashlib
-import json
-import warnings
+import hashlib, json, warnings
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +20,7 @@ from fastcore.basics import patch
 from fastai.callback.hook import hook_outputs
 from .errors import BadFile, BadValue, in_one_line, one_of
 from .files import from_text
-from .footing import own_footing
+from .footing import DOUBLE, SINGLE, own_footing
 from .pictures import as_path, check_output, whole_file
 from .layers import PADDINGS, POOLINGS, AvgPool, Chain, L2Pool, MirrorConv, convolution
 from .vgg_files import (
@@ -117,8 +115,7 @@ def check(self:Encoder, layers):
     "`layers` as a list, each one of this encoder's."
     layers = [layers] if isinstance(layers, str) else list(layers)
     if not layers:
-        raise BadValue(
-            f"No layer was named: choose at least one layer of encoder {self.name!r}, e.g. 'relu3_1'.")
+        raise BadValue(f"No layer was named: choose at least one layer of encoder {self.name!r}, e.g. 'relu3_1'.")
     return [one_of(l, self.layers, f'layer of encoder {self.name!r}:') for l in layers]
 
 # %% ../nbs/20_encoders.ipynb #e93548fc
@@ -176,7 +173,7 @@ def calibrate(
 # %% ../nbs/20_encoders.ipynb #d87e50c7
 @torch.no_grad()
 def _apply_constants(conv, name, consts):
-    "Fold 'subtract mean, divide by deviation' into a convolution without bias."
+    "Fold mean and deviation into a convolution without bias."
     mean, std = consts[name+'.mean'], consts[name+'.std']
     conv.weight.div_(std.view(-1, 1, 1, 1))
     conv.bias.copy_(-mean/std)
@@ -191,7 +188,7 @@ def random_weights(
     g = torch.Generator('cpu').manual_seed(seed)
     for m in enc.body:
         if isinstance(m, nn.Conv2d):
-            normal = torch.randn(m.weight.shape, generator=g, dtype=torch.float32, device='cpu')
+            normal = torch.randn(m.weight.shape, generator=g, **SINGLE)
             m.weight.copy_(normal*(2/m.weight[0].numel())**.5)
             m.bias.zero_()
     return enc
@@ -216,7 +213,7 @@ def _read(path):
     with safe_open(path, 'pt') as f: return f.metadata(), {k: f.get_tensor(k) for k in f.keys()}
 
 def _check_finite(state, path):
-    "Refuse weights that are no numbers, before a run is lost to them."
+    "Refuse weights that are no numbers."
     for name, t in state.items():
         if not t.isfinite().all():
             raise BadFile(f"{path} holds NaN or infinity in {name}: make or fetch the file again.")
@@ -257,7 +254,7 @@ def _digest(state, name, shape):
     usual = ENCODERS.get(name, Shape(''))
     own = shape.mean, shape.std
     if own == (usual.mean, usual.std): return weights_digest(state)
-    mean, std = (torch.tensor(o, dtype=torch.float64, device='cpu') for o in own)
+    mean, std = (torch.tensor(o, **DOUBLE) for o in own)
     return weights_digest(state | {'mean': mean, 'std': std})
 
 # %% ../nbs/20_encoders.ipynb #1af6a653
@@ -278,6 +275,16 @@ def save_encoder(
     return p
 
 # %% ../nbs/20_encoders.ipynb #7e9f03a8
+def _read_parts(p):
+    "Metadata, weights, plan and card, as a file has them."
+    try:
+        meta, state = _read(p)
+        return meta, state, *(from_text(meta[k], f'the {k} of an encoder') for k in ('plan', 'card'))
+    except Exception as e:
+        raise BadFile(
+            f"{p} is not the file of an encoder ({type(e).__name__}): "
+            "give a file written by `shrink` or `save_encoder`.") from e
+
 def read_encoder(
     path,         # File written by `save_encoder`
     sha256='',    # Digest it must have; '' takes the one in the file
@@ -286,13 +293,7 @@ def read_encoder(
     p = as_path(path)
     if not p.is_file():
         raise WeightsNotFound(f"There is no weights file {p}: check the path, or leave `weights` out.")
-    try:
-        meta, state = _read(p)
-        plan, card = (from_text(meta[k], f'the {k} of an encoder') for k in ('plan', 'card'))
-    except Exception as e:
-        raise BadFile(
-            f"{p} is not the file of an encoder ({type(e).__name__}): "
-            "give a file written by `shrink` or `save_encoder`.") from e
+    meta, state, plan, card = _read_parts(p)
     words = _words_digest(meta['plan'], meta['card'])
     wanted = sha256 or meta.get('sha256'), meta.get('words', words)  # files of version 0.1.0 have no `words`
     if (weights_digest(state), words) != wanted:
@@ -308,7 +309,7 @@ def read_encoder(
 
 # %% ../nbs/20_encoders.ipynb #7a52aee5
 def _load(enc, state, misfit):
-    "Put weights into an encoder; where they do not go in, the message begins with `misfit`."
+    "Put weights into an encoder; `misfit` begins the message."
     try: enc.body.load_state_dict(state)
     except RuntimeError as e: raise BadFile(f"{misfit}: {in_one_line(str(e).splitlines()[:2][-1])}") from e
 
@@ -334,6 +335,15 @@ def encoder_card(
     return read_encoder(weights or DATA/f"{one_of(name, packaged(), 'encoder with a card')}.safetensors")[2]
 
 # %% ../nbs/20_encoders.ipynb #a83d1f46
+def _seen_inputs(conv, what):
+    "What `told_inputs` says of a file's first layer; a warning where that is open."
+    inputs, sure = told_inputs(conv.weight, conv.bias)
+    if not sure:
+        warnings.warn(
+            f"{what} is read as {inputs!r}, but its first layer leaves that open: "
+            f"say inputs (encoder_inputs in a recipe), one of {', '.join(INPUTS[1:])}.", stacklevel=4)
+    return inputs
+
 def _vgg(name, shape, pooling, padding, weights=None, inputs='auto'):
     if weights is None: weights = own_file(name)
     what = weights or f"torchvision's {name}"
@@ -342,13 +352,7 @@ def _vgg(name, shape, pooling, padding, weights=None, inputs='auto'):
     _load(enc, state, f"{what} does not fit {name}")
     _check_finite(state, what)
     first = enc.body[0]
-    if inputs == 'auto' and not weights: inputs = 'torchvision'
-    if inputs == 'auto':
-        inputs, sure = told_inputs(first.weight, first.bias)
-        if not sure:
-            warnings.warn(
-                f"{what} is read as {inputs!r}, but its first layer leaves that open: "
-                f"say inputs (encoder_inputs in a recipe), one of {', '.join(INPUTS[1:])}.", stacklevel=3)
+    if inputs == 'auto': inputs = _seen_inputs(first, what) if weights else 'torchvision'
     if inputs == 'caffe': first.weight.copy_(first.weight.flip(1))
     if inputs != 'torchvision': enc.shape = replace(shape, **CAFFE, weights='Caffe file')
     enc.inputs = inputs
