@@ -10,6 +10,7 @@ import math
 import torch, torch.nn.functional as F
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
+from torch.linalg import vector_norm
 from .footing import full_precision
 from .errors import BadValue, one_of
 
@@ -29,6 +30,9 @@ def _rows(f): return f.permute(0, 2, 3, 1).flatten(1, 2)  # maps (B, C, H, W) to
 def _maps(x, hw): return x.view(len(x), *hw, -1).permute(0, 3, 1, 2)  # and back
 
 # %% ../nbs/30_losses.ipynb #ee4d9304
+def _check_maps(feats, what):
+    if feats.ndim != 4: raise BadValue(f"{what} was given shape {tuple(feats.shape)}: give feature maps (B, C, H, W).")
+
 def _products(x):
     "Sum over places of outer products: x (B, N, C) to (B, C, C), in at least float32."
     B, N, C = x.shape
@@ -44,7 +48,7 @@ def gram(
     feats:torch.Tensor,  # Feature maps, (B, C, H, W), any real range
 )->torch.Tensor:         # (B, C, C): mean over places of products of channels; float32 (float64 for float64)
     "Gram matrices `F Fᵀ / (H W)` of feature maps."
-    if feats.ndim != 4: raise BadValue(f"gram was given shape {tuple(feats.shape)}: give feature maps (B, C, H, W).")
+    _check_maps(feats, 'gram')
     x = _rows(feats)
     return _products(x)/x.shape[1]
 
@@ -86,8 +90,8 @@ class _SquaredDistance(Function):
     def forward(ctx, a, b):
         d = a - b
         ctx.save_for_backward(d)
-        if d.ndim == 1 or not _is_half(d): return torch.linalg.vector_norm(d).square()
-        return torch.linalg.vector_norm(d, dim=1).float().square().sum()  # rounds once a place, and not the sum
+        if d.ndim == 1 or not _is_half(d): return vector_norm(d).square()
+        return vector_norm(d, dim=1).float().square().sum()  # rounds once a place, and not the sum
 
     @staticmethod
     @once_differentiable
@@ -125,7 +129,7 @@ class _GramDistance(Function):
         d = _half_difference(x, target) if _is_half(x) else _products(x)/x.shape[1] - target
         ctx.save_for_backward(x, d)
         ctx.hw = f.shape[-2:]
-        return torch.linalg.vector_norm(d).square()
+        return vector_norm(d).square()
 
     @staticmethod
     @once_differentiable
@@ -142,8 +146,7 @@ def gram_distance(
     target:torch.Tensor,  # Gram matrix to compare with, (B, C, C); gets no gradient
 )->torch.Tensor:          # Scalar, at least 0; float32 for 16-bit maps
     "Sum of squared differences of the Gram matrix of feature maps from another."
-    if feats.ndim != 4:
-        raise BadValue(f"gram_distance was given shape {tuple(feats.shape)}: give feature maps (B, C, H, W).")
+    _check_maps(feats, 'gram_distance')
     _same_shape((len(feats), *feats.shape[1:2]*2), target.shape, 'gram_distance')
     return _GramDistance.apply(feats, target)
 
@@ -169,8 +172,8 @@ def style_loss(
 def _steps(x): return x[..., 1:, :] - x[..., :-1, :], x[..., 1:] - x[..., :-1]
 
 _TV_STEPS = {  # sum over steps, slope of one, and its factor
-    'squared': (lambda d: torch.linalg.vector_norm(d).square(), lambda d: d, 2.),
-    'absolute': (lambda d: torch.linalg.vector_norm(d, 1), torch.sign, 1.)}
+    'squared': (lambda d: vector_norm(d).square(), lambda d: d, 2.),
+    'absolute': (lambda d: vector_norm(d, 1), torch.sign, 1.)}
 
 # %% ../nbs/30_losses.ipynb #a3cbd3a1
 class _TV(Function):
