@@ -8,21 +8,20 @@ Docs: https://style-nb.github.io/style_nb/starts.html.md"""
 from __future__ import annotations
 import math, torch, torch.nn.functional as F
 from .errors import in_range, one_of
+from .footing import SINGLE
 
 # %% auto #0
 __all__ = ['NOISES', 'noise']
 
 # %% ../nbs/36_starts.ipynb #6ebec916
-_OURS = dict(dtype=torch.float32, device='cpu')
-
-def _normal(channels, hw, g): return torch.randn(1, channels, *hw, generator=g, **_OURS)
+def _normal(channels, hw, g): return torch.randn(1, channels, *hw, generator=g, **SINGLE)
 
 def _standard(x, deviation=.15): return .5 + deviation*(x - x.mean())/x.std()
 
 def _pink(hw, g):
     "Gaussian noise whose amplitude falls as 1/frequency."
-    fy = torch.fft.fftfreq(hw[0], **_OURS)[:, None]
-    fx = torch.fft.rfftfreq(hw[1], **_OURS)[None]
+    fy = torch.fft.fftfreq(hw[0], **SINGLE)[:, None]
+    fx = torch.fft.rfftfreq(hw[1], **SINGLE)[None]
     frequency = (fy.square() + fx.square()).sqrt().clamp_min(1/max(hw))
     wide = torch.fft.rfft2(_normal(3, hw, g))/frequency
     return torch.fft.irfft2(wide, s=hw)
@@ -38,7 +37,7 @@ def _clouds(hw, g, coarsest=4):
 
 # %% ../nbs/36_starts.ipynb #a284e7bd
 NOISES = {
-    'uniform': lambda hw, g: torch.rand(1, 3, *hw, generator=g, **_OURS)*.5 + .25,
+    'uniform': lambda hw, g: torch.rand(1, 3, *hw, generator=g, **SINGLE)*.5 + .25,
     'white':   lambda hw, g: _standard(_normal(3, hw, g)),
     'grey':    lambda hw, g: _standard(_normal(1, hw, g)).expand(1, 3, -1, -1),
     'pink':    lambda hw, g: _standard(_pink(hw, g)),

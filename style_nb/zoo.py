@@ -13,6 +13,8 @@ import numpy as np, torch, torch.nn.functional as F
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from .errors import BadValue
+from .footing import DOUBLE
+from .colour import power_of
 from .losses import EPS, STYLE_NORMS, CONTENT_NORMS
 from .losses import blend_grams, gram, gram_distance, squared_distance, wide
 
@@ -77,7 +79,7 @@ def _rows(f):
     if f.ndim != 4: raise BadValue(f"Feature maps of shape {tuple(f.shape)}: give (1, C, H, W).")
     return wide(f).permute(0, 2, 3, 1).reshape(-1, f.shape[1])
 
-def _shares(n, weights): return blend_grams([*torch.eye(n, dtype=torch.float64, device='cpu')], weights).tolist()
+def _shares(n, weights): return blend_grams([*torch.eye(n, **DOUBLE)], weights).tolist()
 
 def _spread(mean, var): return var.sum() + FLOOR*mean.square().sum() + EPS
 
@@ -96,7 +98,7 @@ def mean_var(
 def mean_cov(
     feats:torch.Tensor,  # Feature maps, (1, C, H, W)
 )->tuple:                # Mean (C,) and covariance (C, C) over places
-    "Mean of each channel, and covariance of all."
+    "Mean and covariance."
     x = _rows(feats)
     d = x - x.mean(0)
     return x.mean(0), d.mT @ d/len(x)
@@ -149,8 +151,7 @@ def _gaussian(parts, weights=None, width=None):
     "Pooled mean and covariance, the width added, and the root of the covariance."
     mean, cov = pool_moments(parts, weights)
     e = width or 1e-4*float(cov.trace())/len(cov) + 1e-12
-    values, vectors = torch.linalg.eigh(_wider(cov, e))
-    return mean, cov, e, vectors*values.clamp_min(0).sqrt() @ vectors.mT
+    return mean, cov, e, power_of(_wider(cov, e), .5)
 
 # %% ../nbs/32_zoo.ipynb #906a7cd9
 def _w2_distance(f, target):
@@ -193,7 +194,7 @@ def pool_places(
 def _axes(c):
     "`c` random directions at right angles, one a row; always the same."
     random = torch.Generator('cpu').manual_seed(0)
-    return torch.linalg.qr(torch.randn(c, c, dtype=torch.float64, device='cpu', generator=random))[0]
+    return torch.linalg.qr(torch.randn(c, c, generator=random, **DOUBLE))[0]
 
 @torch.no_grad()
 def _by_rank(x, target):
@@ -223,9 +224,9 @@ def _line_spread(target): return _points_spread(target[0], 1)
 # %% ../nbs/32_zoo.ipynb #c501e37d
 @torch.no_grad()
 def _nearest(x, y):
-    "For each row of x (N, D), the index of the row of y (M, D) that is nearest."
+    "Which row of y (M, D) is nearest to each of x (N, D)."
     half = y.square().sum(1)/2
-    rows = x.split(max(1, 2**20//len(y)))  # some at a time, to save memory
+    rows = x.split(max(1, 2**20//len(y)))  # saves memory
     return torch.cat([torch.addmm(-half, some, y.mT).argmax(1) for some in rows])
 
 def _step(feats, most):
@@ -256,12 +257,16 @@ def _remd_target(parts, weights=None):
     ways = _directions(points, e)
     return ways, e, mean, cov, _points_spread(ways)/2
 
-def _remd_distance(f, target):
-    ways, e, mean, cov, unit = target
+def _moments_apart(f, mean, cov):
+    "How far the moments of maps are from others, over the size of those."
     m, c = mean_cov(f)
     least = FLOOR*mean.abs().sum()
     width = cov.diagonal().clamp_min(0).sqrt().sum() + least + EPS
-    moved = (m - mean).abs().sum()/width + (c - cov).abs().sum()/(cov.abs().sum() + least**2 + EPS)
+    return (m - mean).abs().sum()/width + (c - cov).abs().sum()/(cov.abs().sum() + least**2 + EPS)
+
+def _remd_distance(f, target):
+    ways, e, mean, cov, unit = target
+    moved = _moments_apart(f, mean, cov)
     step = _step(f, MOST)
     return relaxed_emd(_directions(_rows(f[..., ::step, ::step]), e), ways)/unit + moved
 
