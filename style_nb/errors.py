@@ -48,9 +48,12 @@ def one_of(
     "Return `name` if it is among `options`, else say what is."
     options = list(options)
     if isinstance(name, str) and name in options: return name
+    raise BadValue(f"Unknown {what} {_told(name)}: choose one of {', '.join(map(str, options))}.{_hint(name, options)}")
+
+def _hint(name, options):
+    "The name that may be meant, where one is near."
     near = difflib.get_close_matches(str(name)[:100], options, 1)
-    hint = f" Did you mean {near[0]!r}?" if near else ''
-    raise BadValue(f"Unknown {what} {_told(name)}: choose one of {', '.join(map(str, options))}.{hint}")
+    return f" Did you mean {near[0]!r}?" if near else ''
 
 # %% ../nbs/00_errors.ipynb #4b6becef
 def in_range(
@@ -62,11 +65,15 @@ def in_range(
 ):                      # `value`, as int or float
     "Return `value` as a number between `low` and `high`, else say what is allowed."
     kind = 'a whole number' if whole else 'a number'
-    upto = '' if high == math.inf else f' and at most {high}'
     if isinstance(value, bool) or not isinstance(value, Real):
         raise BadType(f"{what} is {_told(value)}, a {type(value).__name__}: give {kind}, at least {low}.")
-    try: number = float(value)
-    except OverflowError: number = math.inf
-    if not low <= number <= high or math.isinf(number) or (whole and number != int(number)):
-        raise BadValue(f"{what} is {_told(value)}: give {kind}, at least {low}{upto}.")
-    return int(value) if whole else number
+    number = _as_float(value)
+    if low <= number <= high and number < math.inf and not (whole and number % 1):
+        return int(value) if whole else number
+    upto = '' if high == math.inf else f' and at most {high}'
+    raise BadValue(f"{what} is {_told(value)}: give {kind}, at least {low}{upto}.")
+
+def _as_float(value):
+    "A number as a float; one too large for that is infinite."
+    try: return float(value)
+    except OverflowError: return math.inf
