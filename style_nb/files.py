@@ -6,7 +6,7 @@ Docs: https://style-nb.github.io/style_nb/files.html.md"""
 
 # %% ../nbs/00_files.ipynb #8b8e5f36
 from __future__ import annotations
-import hashlib, json, os, platform, re, shutil, stat, tempfile, time
+import hashlib, json, os, platform, re, stat, tempfile, time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
@@ -55,9 +55,10 @@ def check_output(
     folder = _meant(p).parent
     if not folder.is_dir(): raise BadFile(f"The folder {folder} does not exist: create it first.")
     if p.is_dir(): raise BadFile(f"{p} is a folder: give the name of a file.")
-    if not os.access(folder, os.W_OK) or (p.exists() and not os.access(p, os.W_OK)):
-        raise BadFile(f"{p} cannot be written: choose another folder or change its permissions.")
-    return p
+    if _is_open(folder) and (_is_open(p) or not p.exists()): return p
+    raise BadFile(f"{p} cannot be written: choose another folder or change its permissions.")
+
+def _is_open(path): return os.access(path, os.W_OK)
 
 def made_folder(
     path,    # A folder
@@ -66,8 +67,8 @@ def made_folder(
     p = as_path(path)
     try: p.mkdir(parents=True, exist_ok=True)
     except OSError as e: raise BadFile(f"The folder {p} cannot be made: {reason(e)}. Choose another.") from e
-    if not os.access(p, os.W_OK): raise BadFile(f"The folder {p} cannot be written: change its permissions.")
-    return p
+    if _is_open(p): return p
+    raise BadFile(f"The folder {p} cannot be written: change its permissions.")
 
 # %% ../nbs/00_files.ipynb #7c3cbc38
 PART = re.compile(r'\.part-(?:([0-9a-f]{8})-([0-9]+)-[0-9a-f]{12}|[0-9a-f]{32})(?:\..*)?')  # the second: version 0.1.0
@@ -92,13 +93,23 @@ def tidy(
     "Take away what killed writers left half written."
     for part in Path(folder).glob('.part-*'):
         known = PART.fullmatch(part.name)
-        if not known: continue
-        host, pid = known.groups()
         with suppress(OSError):
-            old = time.time() - part.lstat().st_mtime > 86400
-            if old or (host == _here() and not _lives(int(pid))): part.unlink()
+            if known and (_is_old(part) or _writer_is_dead(*known.groups())): part.unlink()
+
+def _is_old(part): return time.time() - part.lstat().st_mtime > 86400
+
+def _writer_is_dead(host, pid): return host == _here() and not _lives(int(pid))
 
 # %% ../nbs/00_files.ipynb #5c401917
+def _to_disk(path):
+    "Let no byte wait: a full disk may say so only now."
+    with open(path, 'rb+') as f: os.fsync(f.fileno())
+
+def _give_owner(path, before):
+    "The owner of the file there was, where that is allowed."
+    if before and hasattr(os, 'chown'):
+        with suppress(OSError): os.chown(path, before.st_uid, before.st_gid)
+
 @contextmanager
 def _beside(p):
     "A part beside a file that takes its place in the end, with its owner and permissions."
@@ -110,21 +121,20 @@ def _beside(p):
         mode = stat.S_IMODE((before or tmp.stat()).st_mode)
         tmp.chmod(mode | 0o600)
         yield tmp
-        with open(tmp, 'rb+') as f: os.fsync(f.fileno())  # a full disk may say so only now
-        if before and hasattr(os, 'chown'):
-            with suppress(OSError): os.chown(tmp, before.st_uid, before.st_gid)
+        _to_disk(tmp)
+        _give_owner(tmp, before)
         tmp.chmod(mode)
         tmp.replace(p)
     finally: tmp.unlink(missing_ok=True)
 
 @contextmanager
 def _through(path):
-    "A file elsewhere that is poured into a pipe or a device in the end."
+    "A file elsewhere, poured into a pipe or device in the end."
     with tempfile.TemporaryDirectory() as d:
-        tmp = Path(d)/(Path(path).name or 'file')
+        tmp = Path(d)/path.name
         tmp.touch()
         yield tmp
-        with open(tmp, 'rb') as f, open(path, 'wb') as out: shutil.copyfileobj(f, out)
+        path.write_bytes(tmp.read_bytes())
 
 # %% ../nbs/00_files.ipynb #a79fb1b3
 @contextmanager
@@ -154,13 +164,11 @@ def read_whole(
     if len(data) > MOST_BYTES: raise BadFile(f"{path} is larger than {MOST_BYTES/2**30:.3g} GB: give a smaller file.")
     return data
 
-def _is_deep(value):
-    "Are there lists and dicts in each other without an end in sight?"
-    level = [value]
-    for _ in range(MOST_DEEP):
-        inside = [v.values() if isinstance(v, dict) else v for v in level if isinstance(v, (dict, list))]
-        level = [o for values in inside for o in values]
-    return bool(level)
+def _is_deep(value, most=MOST_DEEP):
+    "Is there anything inside so many lists and dicts?"
+    if most == 0: return True
+    if isinstance(value, dict): value = [*value.values()]
+    return isinstance(value, list) and any(_is_deep(v, most - 1) for v in value)
 
 def from_text(
     text:str,         # JSON
