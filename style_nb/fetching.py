@@ -41,8 +41,8 @@ def shown(
     return in_one_line(f'{parts.scheme}://{host}{parts.path}', 120)
 
 def address_name(
-    address,   # A web address
-)->str:        # Such as 'cat.png'; the server's where there is none
+    address,  # A web address
+)->str:       # Such as 'cat.png'
     "What to call the picture at an address."
     path = PurePosixPath(unquote(shown(address).partition('://')[2]))
     return in_one_line(path.name, 80) or 'picture'
@@ -57,15 +57,25 @@ def _request(address):
     parts = urlsplit(address)
     if parts.scheme not in ('http', 'https'): raise _Refused(f'only http and https are read, not {parts.scheme}')
     if not parts.hostname: raise _Refused('it names no server')
-    host = parts.hostname if ':' not in parts.hostname else f'[{parts.hostname}]'
-    host = host if host.isascii() else host.encode('idna').decode()
-    if parts.port: host = f'{host}:{parts.port}'
     target = _ascii(parts.path, "/:@!$&'()*+,;=~"), _ascii(parts.query, "/?:@!$&'()*+,;=~")
+    return Request(urlunsplit((parts.scheme, _host(parts), *target, '')), headers=_headers(parts))
+
+def _host(parts):
+    "Name and port of a server, as they are sent."
+    host = parts.hostname
+    if ':' in host: host = f'[{host}]'
+    if not host.isascii(): host = host.encode('idna').decode()
+    return f'{host}:{parts.port}' if parts.port else host
+
+def _headers(parts):
+    "What a server is told about us."
     headers = {'User-Agent': 'style_nb', 'Accept-Encoding': 'gzip'}
-    if parts.username:
-        secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        headers['Authorization'] = f'Basic {base64.b64encode(secret.encode()).decode()}'
-    return Request(urlunsplit((parts.scheme, host, *target, '')), headers=headers)
+    return headers | _password(parts) if parts.username else headers
+
+def _password(parts):
+    "Name and password of an address, as a server wants them."
+    secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return {'Authorization': f'Basic {base64.b64encode(secret.encode()).decode()}'}
 
 class _Refused(Exception): "Why an address is not read; its text is for the message."
 
@@ -82,16 +92,22 @@ def _reply(address):
         reply = _opener().open(_request(address), timeout=STALL)
         if reply.status == 200: return reply
         reply.close()
-        further = reply.headers.get('Location')
-        if reply.status not in (301, 302, 303, 307, 308) or not further:
-            known = http.client.responses.get(reply.status, '')
-            raise _Refused(f'the server said {reply.status} {known}'.strip())
-        before, address = address, urljoin(address, further)
-        schemes = 'https', 'http'
-        allowed = schemes[:1] if urlsplit(before).scheme == 'https' else schemes
-        scheme = in_one_line(urlsplit(address).scheme, 20)
-        if scheme not in allowed: raise _Refused(f'the server sends us on to {scheme}, which is not followed')
+        further = urljoin(address, _location(reply))
+        _check_schemes(urlsplit(address).scheme, urlsplit(further).scheme)
+        address = further
     raise _Refused(f'the server sends us on more than {REDIRECTS} times')
+
+def _location(reply):
+    "Where a reply without a picture sends us on to."
+    further = reply.headers.get('Location')
+    if reply.status in (301, 302, 303, 307, 308) and further: return further
+    known = http.client.responses.get(reply.status, '')
+    raise _Refused(f'the server said {reply.status} {known}'.strip())
+
+def _check_schemes(before, after):
+    "From https only https is followed, from http both."
+    if after == 'https' or before == after == 'http': return
+    raise _Refused(f'the server sends us on to {in_one_line(after, 20)}, which is not followed')
 
 # %% ../nbs/00_fetching.ipynb #9a44d3af
 def _unpacker(reply):
@@ -101,14 +117,19 @@ def _unpacker(reply):
     if packed in ('gzip', 'x-gzip', 'deflate'): return zlib.decompressobj(47)
     raise _Refused(f'the reply is packed as {in_one_line(packed, 20)}')
 
+def _pieces(reply, end):
+    "The bytes of a reply as they come, as long as there is time."
+    while piece := reply.read1(2**16):
+        if time.monotonic() > end: raise TimeoutError
+        yield piece
+
 def _body(reply, end):
     "The bytes of a reply, unpacked."
     said = int(reply.headers.get('Content-Length') or 0)
     unpacker = _unpacker(reply)
     came = 0
     data = bytearray()
-    while said <= MOST and (piece := reply.read1(2**16)):
-        if time.monotonic() > end: raise TimeoutError
+    for piece in _pieces(reply, end) if said <= MOST else ():
         came += len(piece)
         data += unpacker.decompress(piece, MOST + 1) if unpacker else piece
         if len(data) > MOST: break
@@ -130,17 +151,22 @@ def fetch(
     address,   # Web address, http or https
 )->bytes:      # What is there
     "The bytes at a web address."
+    found = _waited_for(address.strip())
+    if isinstance(found, bytes): return found
+    raise BadFile(f"Cannot fetch {shown(address)}: {_why(found)}. "
+                  "Check the address, or download the picture and give its path.")
+
+def _waited_for(address):
+    "What `_get` finds; in a thread, as a name server knows no time limit."
     got = []
-    def work():
-        try:
-            with _reply(address.strip()) as reply: got.append(_body(reply, end))
-        except Exception as e: got.append(e)
-    end = time.monotonic() + SECONDS
-    worker = Thread(target=work, daemon=True)  # a name server has no time limit of its own
+    worker = Thread(target=_get, args=(address, got), daemon=True)
     worker.start()
     worker.join(SECONDS + .5)
-    found = got[0] if got else TimeoutError()
-    if isinstance(found, bytes): return found
-    raise BadFile(
-        f"Cannot fetch {shown(address)}: {_why(found)}. "
-        "Check the address, or download the picture and give its path.") from None
+    return got[0] if got else TimeoutError()
+
+def _get(address, got):
+    "Put the bytes at an address, or what was raised, on a list."
+    end = time.monotonic() + SECONDS
+    try:
+        with _reply(address) as reply: got.append(_body(reply, end))
+    except Exception as e: got.append(e)
