@@ -27,11 +27,14 @@ def _numbers(anything, enough):
     if isinstance(x, Image.Image): return np.asarray(x)
     return x[None] if isinstance(x, torch.Tensor) and x.ndim == 2 else x
 
+def _are_whole(x):
+    "Are they whole numbers, and not true and false?"
+    if isinstance(x, torch.Tensor): return not (x.is_floating_point() or x.is_complex() or x.dtype == torch.bool)
+    return isinstance(x, np.ndarray) and x.dtype.kind in 'ui'
+
 def _unlabelled(x):
     "What is no label stays; of labels 0 and 1 it is a mask of truth."
-    if isinstance(x, torch.Tensor): whole = not (x.is_floating_point() or x.is_complex() or x.dtype == torch.bool)
-    else: whole = isinstance(x, np.ndarray) and x.dtype.kind in 'ui'
-    if not whole or 0 in x.shape: return x
+    if not _are_whole(x) or 0 in x.shape: return x
     top = int(np.asarray(x.cpu() if isinstance(x, torch.Tensor) else x).max())
     if top == 1: return x > 0
     if not 1 < top < LABELS: return x
@@ -39,17 +42,24 @@ def _unlabelled(x):
                    "or levels up to 255, where white is in.")
 
 # %% ../nbs/33_mask_files.ipynb #7df7e513
+def _has_one_colour(seen, alpha):
+    "Has a picture, laid over black, the same colour wherever it shows?"
+    mean = seen.sum((1, 2), keepdim=True)/alpha.sum().clamp_min(1e-9)
+    return (seen - mean*alpha).abs().max() <= .02
+
+def _is_black_and_white(seen, alpha):
+    "Is it grey, and mostly dark or light?"
+    light = seen.amax(0)
+    between = (light > .15*alpha) & (light < .85*alpha)
+    return (light - seen.amin(0)).max() <= .06 and between.sum() <= .5*(alpha > 0).sum()
+
 def _without_alpha(a):
     "The mask that an array (H, W, 4) stands for: its colours, or its transparency."
     alpha = load_picture(a[..., 3])[0, :1]
     if alpha.min() == 1: return _unlabelled(a[..., :3])
     seen = load_picture(np.where(a[..., 3:] > 0, a[..., :3], 0))[0]*alpha
-    mean = seen.sum((1, 2), keepdim=True)/alpha.sum().clamp_min(1e-9)
-    if (seen - mean*alpha).abs().max() <= .02: return alpha  # one colour
-    light = seen.amax(0, keepdim=True)
-    grey = (light - seen.amin(0)).max() <= .06
-    between = ((light > .15*alpha) & (light < .85*alpha)).sum() > .5*(alpha > 0).sum()
-    if alpha.max() - alpha.min() < .02 or grey and not between: return light
+    if _has_one_colour(seen, alpha): return alpha
+    if alpha.max() - alpha.min() < .02 or _is_black_and_white(seen, alpha): return seen.amax(0, keepdim=True)
     raise BadValue("The mask has both shades and transparency, and either could be meant: "
                    "save it in one colour with transparency, or in black and white without.")
 
@@ -61,9 +71,13 @@ def load_mask(
 )->torch.Tensor:      # (1, 1, H, W) in [0, 1], in steps of 1/255
     "Read anything a person has as a mask; of a coloured picture the brightest channel counts."
     x = _numbers(anything, enough)
-    rgba = isinstance(x, np.ndarray) and x.ndim == 3 and x.shape[-1] == 4 and x.size > 0 and x.dtype.kind in 'buif'
-    m = load_picture(_without_alpha(x) if rgba else _unlabelled(x), size, enough).amax(1, keepdim=True)
+    read = _without_alpha if _has_alpha(x) else _unlabelled
+    m = load_picture(read(x), size, enough).amax(1, keepdim=True)
     return (m*255).round()/255
+
+def _has_alpha(x):
+    "Is it an array (H, W, 4) of numbers?"
+    return isinstance(x, np.ndarray) and x.ndim == 3 and x.shape[-1] == 4 and x.size > 0 and x.dtype.kind in 'buif'
 
 # %% ../nbs/33_mask_files.ipynb #e432b94a
 MASK_BYTES = 2**16
@@ -79,12 +93,16 @@ def mask_ref(
     name:str='',        # What to call it
 )->dict:                # {name, sha256, size}, and 'png' in base64 when it is small enough
     "A reference to a mask: name, hash of its 8-bit pixels, width and height, and itself."
-    a = mask_levels(mask)
-    ref = dict(name=name, sha256=hashlib.sha256(a.tobytes()).hexdigest(), size=list(a.shape[::-1]))
-    buf = io.BytesIO()
-    Image.fromarray(a).save(buf, 'PNG', optimize=True)
-    if buf.tell() <= MASK_BYTES: ref['png'] = base64.b64encode(buf.getvalue()).decode()
-    return ref
+    im = Image.fromarray(mask_levels(mask))
+    ref = dict(name=name, sha256=hashlib.sha256(im.tobytes()).hexdigest(), size=list(im.size))
+    png = _as_png(im)
+    return ref | dict(png=base64.b64encode(png).decode()) if len(png) <= MASK_BYTES else ref
+
+def _as_png(im):
+    "The bytes of a picture's PNG, as few as may be."
+    file = io.BytesIO()
+    im.save(file, 'PNG', optimize=True)
+    return file.getvalue()
 
 def mask_of(
     ref:dict,       # What `mask_ref` gave
