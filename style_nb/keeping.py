@@ -7,6 +7,7 @@ Docs: https://style-nb.github.io/style_nb/keeping.html.md"""
 # %% ../nbs/56_keeping.ipynb #61a0e003
 from __future__ import annotations
 import hashlib, json
+from functools import partial
 from pathlib import Path
 import numpy as np
 import torch
@@ -45,16 +46,17 @@ def write_state(
 )->Path:         # The path
     "Write a state with its digest."
     tensors = {}
-    def aside(value):
-        "What JSON does not know; a tensor waits under its number."
-        if isinstance(value, np.generic): return value.item()
-        if not isinstance(value, torch.Tensor): return list(value)
-        name = str(len(tensors))
-        tensors[name] = value.contiguous()
-        return {'#tensor': name}
-    text = json.dumps(dict(schema=STATE_SCHEMA, **state), default=aside)
+    text = json.dumps(dict(schema=STATE_SCHEMA, **state), default=partial(_aside, tensors=tensors))
     with whole_file(path) as tmp: save_file(tensors, tmp, dict(text=text, sha256=_digest(text, tensors)))
     return path
+
+def _aside(value, tensors):
+    "What JSON does not know; a tensor waits under its number."
+    if isinstance(value, np.generic): return value.item()
+    if not isinstance(value, torch.Tensor): return list(value)
+    name = str(len(tensors))
+    tensors[name] = value.contiguous()
+    return {'#tensor': name}
 
 # %% ../nbs/56_keeping.ipynb #61a0e00d
 def _first_schema(flat, prefix=''):
@@ -77,6 +79,11 @@ def _tree(words, tensors):
     return from_text(text, object_hook=put_back)
 
 # %% ../nbs/56_keeping.ipynb #61a0e00e
+def _contents(path):
+    "All words and tensors in a safetensors file, by name."
+    with open(path, 'rb'), safe_open(path, 'pt') as file:
+        return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}
+
 def read_state(
     path,        # File written by `write_state`
     what:str,    # What it should be, for messages
@@ -85,9 +92,7 @@ def read_state(
 )->dict:         # The state, on the CPU
     "Read a state, and look whether it is all that was written."
     try:
-        with open(path, 'rb'), safe_open(path, 'pt') as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
-            state = _tree(file.metadata() or {}, tensors)
+        state = _tree(*_contents(path))
         newer = state is not None and state.pop('schema', 1) > STATE_SCHEMA
     except OSError as e:
         raise BadFile(f"{path} cannot be read: {reason(e)}. Choose another path.") from e
