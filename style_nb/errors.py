@@ -11,7 +11,7 @@ import math
 from numbers import Real
 
 # %% auto #0
-__all__ = ['StyleNBError', 'BadValue', 'BadType', 'BadFile', 'MissingPackage', 'in_one_line', 'one_of', 'in_range']
+__all__ = ['StyleNBError', 'BadValue', 'BadType', 'BadFile', 'MissingPackage', 'in_one_line', 'told', 'one_of', 'in_range']
 
 # %% ../nbs/00_errors.ipynb #c834ca59
 class StyleNBError(Exception): "Something that a user can mend; its text says what came, what is allowed, what to do."
@@ -34,7 +34,9 @@ def in_one_line(
     text = ''.join(c if c.isprintable() else '?' for c in text)
     return text if len(text) <= most else f'{text[:most - 1]}…'
 
-def _told(value):
+def told(
+    value,  # Anything
+)->str:     # At most 80 characters
     "A value as a message tells it; Python prints no number of more than 4300 digits."
     try: return in_one_line(repr(value), 80)
     except ValueError: return 'too long to print'
@@ -48,7 +50,7 @@ def one_of(
     "Return `name` if it is among `options`, else say what is."
     options = list(options)
     if isinstance(name, str) and name in options: return name
-    raise BadValue(f"Unknown {what} {_told(name)}: choose one of {', '.join(map(str, options))}.{_hint(name, options)}")
+    raise BadValue(f"Unknown {what} {told(name)}: choose one of {', '.join(map(str, options))}.{_hint(name, options)}")
 
 def _hint(name, options):
     "The name that may be meant, where one is near."
@@ -66,12 +68,12 @@ def in_range(
     "Return `value` as a number between `low` and `high`, else say what is allowed."
     kind = 'a whole number' if whole else 'a number'
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise BadType(f"{what} is {_told(value)}, a {type(value).__name__}: give {kind}, at least {low}.")
+        raise BadType(f"{what} is {told(value)}, a {type(value).__name__}: give {kind}, at least {low}.")
     number = _as_float(value)
     if low <= number <= high and number < math.inf and not (whole and number % 1):
         return int(value) if whole else number
     upto = '' if high == math.inf else f' and at most {high}'
-    raise BadValue(f"{what} is {_told(value)}: give {kind}, at least {low}{upto}.")
+    raise BadValue(f"{what} is {told(value)}: give {kind}, at least {low}{upto}.")
 
 def _as_float(value):
     "A number as a float; one too large for that is infinite."

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 import pandas as pd
 from fastcore.docments import docments
 from fastcore.meta import delegates
-from .errors import BadType, BadValue, in_one_line, in_range, one_of
+from .errors import BadType, BadValue, in_range, one_of, told
 from .pictures import MAX_ASPECT, MIN_SIDE
 from .colour import COLOURS, COLOUR_METHODS
 from .encoders import ENCODERS, INPUTS, PADDINGS, POOLINGS, layer_names
@@ -24,7 +24,7 @@ from .callbacks import PRECISIONS, check_move
 
 # %% auto #0
 __all__ = ['OWN_SIZE', 'OPTIMIZERS', 'STARTS', 'CLAMPS', 'FIRST_TEXNET', 'Number', 'Size', 'Choice', 'Switch', 'Layers', 'Words',
-           'Arguments', 'Digest', 'MaskReference', 'Reference', 'Moves', 'setting', 'note', 'Recipe', 'takes_settings',
+           'Arguments', 'Digest', 'Reference', 'MaskReference', 'Moves', 'setting', 'note', 'Recipe', 'takes_settings',
            'recipe_table', 'rule_of']
 
 # %% ../nbs/58_settings.ipynb #58a0e005
@@ -42,7 +42,7 @@ class Number:
         if hasattr(value, 'tolist'): value = value.tolist()  # of numpy or torch
         if self.many and isinstance(value, (list, tuple, range)): return [one(v) for v in value]
         if self.many == 'list':
-            raise BadType(f"{name} is {in_one_line(repr(value), 80)}: give a list of numbers, {self.allowed}.")
+            raise BadType(f"{name} is {told(value)}: give a list of numbers, {self.allowed}.")
         return one(value)
 
     @property
@@ -82,7 +82,7 @@ class Switch:
     allowed = 'True or False'
     def check(self, value, name):
         if value in (0, 1): return bool(value)
-        raise BadType(f"{name} is {in_one_line(repr(value), 80)}: give True or False.")
+        raise BadType(f"{name} is {told(value)}: give True or False.")
 
 class Layers:
     "Weights of layers."
@@ -94,7 +94,7 @@ class Words:
     allowed = 'text'
     def check(self, value, name):
         if isinstance(value, (str, os.PathLike)): return value
-        raise BadType(f"{name} is {in_one_line(repr(value), 80)}, a {type(value).__name__}: give text.")
+        raise BadType(f"{name} is {told(value)}, a {type(value).__name__}: give text.")
 
 class Arguments:
     "What a function was called with."
@@ -110,52 +110,56 @@ class Digest:
 
     def check(self, value, name):
         if re.fullmatch('([0-9a-f]{64})?', str(value)): return value
-        raise BadValue(f"{name} is {value!r}: "
-                         "give the 64 digits of `Encoder.digest`, or '' for any weights.")
+        raise BadValue(f"{name} is {value!r}: give the 64 digits of `Encoder.digest`, or '' for any weights.")
 
 # %% ../nbs/58_settings.ipynb #54dca062
 def _each(value):
     "What may be one thing or a list of them, as a list."
     return value if isinstance(value, (list, tuple)) else [value]
 
-def _is_reference(ref):
-    "A dict with the hash of pixels, and a name and other things of the right kind where they are there."
-    if not isinstance(ref, dict) or not isinstance(ref.get('sha256'), str): return False
-    if not isinstance(ref.get('name', ''), str) or not isinstance(ref.get('png', ''), str): return False
-    try: return base64.b64decode(ref.get('png', '')) is not None
+def _is_base64(text):
+    try: return base64.b64decode(text) is not None
     except ValueError: return False
 
-class MaskReference:
-    "What stands for a mask, or for each of several."
-    allowed = 'what `mask_ref` gives'
-
-    def check(self, value, name):
-        for mask in _each(value):
-            if mask is None or _is_reference(mask): continue
-            raise BadType(f"{name} of a recipe holds a {type(mask).__name__} that is no reference to a mask: "
-                            "give masks to stylize, or what `mask_ref` gives.")
-        return value
-
-# %% ../nbs/58_settings.ipynb #283c299f
 class Reference:
     "What stands for a picture, or for each of several."
     allowed = 'what `picture_ref` gives'
+    what = 'picture'
+    advice = ''
+
+    def fits(self, ref):
+        "Is it a dict with the hash of pixels, perhaps with a name and a PNG?"
+        if not isinstance(ref, dict): return False
+        texts = [ref.get('sha256'), ref.get('name', ''), ref.get('png', '')]
+        return all(isinstance(text, str) for text in texts) and _is_base64(texts[-1])
 
     def check(self, value, name):
-        wrong = [ref for ref in _each(value) if not _is_reference(ref)]
+        wrong = [type(ref).__name__ for ref in _each(value) if not self.fits(ref)]
         if not wrong: return value
-        raise BadType(f"{name} of a recipe holds a {type(wrong[0]).__name__} that is no reference to a picture: "
-                        "give what `picture_ref` gives.")
+        raise BadType(f"{name} of a recipe holds a {wrong[0]} that is no reference to a {self.what}: "
+                      f"give {self.advice}{self.allowed}.")
+
+# %% ../nbs/58_settings.ipynb #283c299f
+class MaskReference(Reference):
+    "What stands for a mask, or for each of several."
+    allowed = 'what `mask_ref` gives'
+    what = 'mask'
+    advice = 'masks to stylize, or '
+    def fits(self, ref): return ref is None or super().fits(ref)
 
 # %% ../nbs/58_settings.ipynb #58a0e00c
+def _are_threes(value):
+    "Is it a list of lists of three things?"
+    lists = list, tuple
+    return isinstance(value, lists) and all(isinstance(m, lists) and len(m) == 3 for m in value)
+
 class Moves:
     "Slider moves: (step, field, value)."
     allowed = 'a list of (step, field, value)'
 
     def check(self, value, name):
-        lists = list, tuple
-        if not isinstance(value, lists) or not all(isinstance(m, lists) and len(m) == 3 for m in value):
-            raise BadType(f"{name} is {in_one_line(repr(value), 80)}: give a list of (step, field, value).")
+        if not _are_threes(value):
+            raise BadType(f"{name} is {told(value)}: give a list of (step, field, value).")
         for step, moved, to in value:
             in_range(step, f'step in {name}', whole=True)
             check_move(moved, to)
@@ -193,22 +197,17 @@ def _check_together(r):
     STYLE_KINDS[r.style_kind].check(r.style_norm)
     CONTENT_KINDS[r.content_kind].check(r.content_norm)
     _check_layers(r)
-    if isinstance(r.snapshots, list):
-        for step in r.snapshots: in_range(step, 'snapshots', 1, whole=True)
+    if isinstance(r.snapshots, list): Number(1, whole=True, many='list').check(r.snapshots, 'snapshots')
     if r.finish: _check_finish(r)
-    elif r.finish_weights:
-        raise BadValue(f"finish_weights is {str(r.finish_weights)!r} without finish: "
-                         "name its encoder as finish, or leave it out.")
+    else: _check_no_finish(r)
 
 # %% ../nbs/58_settings.ipynb #66a52e00
 def _check_layers(r):
     "The encoder has every layer that is named."
     layers = layer_names(ENCODERS[r.encoder].depths)
-    for layer in r.content_weights | r.style_weights:
-        one_of(layer, layers, f'layer of encoder {r.encoder!r}:')
-    for _, _, value in r.schedule:
-        if isinstance(value, dict):
-            for layer in value: one_of(layer, layers, 'layer in schedule:')
+    for layer in r.content_weights | r.style_weights: one_of(layer, layers, f'layer of encoder {r.encoder!r}:')
+    for *_, value in r.schedule:
+        for layer in value if isinstance(value, dict) else (): one_of(layer, layers, 'layer in schedule:')
 
 # %% ../nbs/58_settings.ipynb #81185bf0
 def _check_finish(r):
@@ -217,7 +216,13 @@ def _check_finish(r):
         raise BadValue(f"finish_steps is {r.finish_steps} of {r.steps} steps: give fewer, or more steps.")
     if r.optimizer != 'lbfgs':
         raise BadValue(f"finish is {r.finish!r} with optimizer {r.optimizer!r}, "
-                         "whose last steps are too small for it: use optimizer='lbfgs', or leave finish out.")
+                       "whose last steps are too small for it: use optimizer='lbfgs', or leave finish out.")
+
+def _check_no_finish(r):
+    "A file of weights needs an encoder."
+    if not r.finish_weights: return
+    raise BadValue(f"finish_weights is {str(r.finish_weights)!r} without finish: "
+                   "name its encoder as finish, or leave it out.")
 
 # %% ../nbs/58_settings.ipynb #feb1783e
 @dataclass
