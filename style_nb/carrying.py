@@ -52,9 +52,13 @@ def same_picture(
 )->bool:        # `None`, when nothing that both have a hash of says so
     "Do two references mean the same picture?"
     if not (a and b): return a == b
-    hashes = [dict(pixels=ref.get('pixels')) | {ref.get('of', 'pixels'): ref['sha256']} for ref in (a, b)]
-    known = [k for k, h in hashes[0].items() if h and hashes[1].get(k)]
-    return any(hashes[0][k] == hashes[1][k] for k in known) if known else None
+    a, b = _hashes(a), _hashes(b)
+    known = [kind for kind, h in a.items() if h and b.get(kind)]
+    return any(a[kind] == b[kind] for kind in known) if known else None
+
+def _hashes(ref):
+    "The hashes in a reference, by what they are of."
+    return {'pixels': ref.get('pixels'), ref.get('of', 'pixels'): ref['sha256']}
 
 def to_json(
     recipe:Recipe,  # A recipe
@@ -73,10 +77,13 @@ def from_json(
     schema = in_range(d['schema'], 'schema', 1, whole=True)
     if schema > SCHEMA:
         raise BadValue("This recipe was written by a newer style_nb: upgrade with pip install -U style_nb.")
-    if schema == 1:
-        bundled = d.get('encoder', 'texnet') == 'texnet' and not d.get('encoder_weights')
-        d['encoder_digest'] = FIRST_TEXNET if bundled else ''
+    if schema == 1: d['encoder_digest'] = _first_digest(d)
     return Recipe(**{k: d[k] for k in d.keys() & Recipe.__dataclass_fields__})
+
+def _first_digest(d):
+    "The weights that a recipe of version 0.1.0 was painted with, as far as it tells."
+    bundled = d.get('encoder', 'texnet') == 'texnet' and not d.get('encoder_weights')
+    return FIRST_TEXNET if bundled else ''
 
 # %% ../nbs/59_carrying.ipynb #a644c104
 def png_info(
@@ -125,11 +132,14 @@ def carried(
     for one in recipe, _without_pixels(recipe):
         xmp = _xmp({PNG_KEY: to_json(one), **notes})
         if suffix == '.webp': return dict(xmp=xmp)
-        if len(xmp) < _ROOM: return dict(extra=b'\xff\xe1' + (len(_XMP + xmp) + 2).to_bytes(2, 'big') + _XMP + xmp)
+        if len(xmp) < _ROOM: return dict(extra=_segment(_XMP + xmp))
     lost = f"{path} carries no recipe: it is too long for a JPEG. Write a .png or .webp to keep it."
     warnings.warn(lost, stacklevel=2)
     return {}
 
+def _segment(data):
+    "A part of a JPEG: its kind, its length, its bytes."
+    return b'\xff\xe1' + (len(data) + 2).to_bytes(2, 'big') + data
 
 # %% ../nbs/59_carrying.ipynb #d10777a1
 def _text_in(path, key):
@@ -137,12 +147,16 @@ def _text_in(path, key):
     try:
         with Image.open(path) as im:
             if key in getattr(im, 'text', {}): return im.text[key]
-            found = [data for _, data in getattr(im, 'applist', []) if data.startswith(_XMP)]
-            xmp = b''.join([*found, im.info.get('xmp', b'')]).decode('utf-8', 'replace')
+            xmp = _xmp_of(im)
     except Exception:  # it is no picture, or a damaged one
         return None
     said = re.search(f'<{_element(key)}>([^<]*)</', xmp)
     return said and html.unescape(said[1])
+
+def _xmp_of(im):
+    "The XMP of an open JPEG or WebP."
+    found = [data for _, data in getattr(im, 'applist', []) if data.startswith(_XMP)]
+    return b''.join([*found, im.info.get('xmp', b'')]).decode('utf-8', 'replace')
 
 def png_note(
     path,     # A file
@@ -151,7 +165,6 @@ def png_note(
     "A note in a picture."
     try: return from_text(_text_in(path, key) or 'null')
     except BadValue as e: raise BadFile(f"{path}, {key}: {e}") from e
-
 
 # %% ../nbs/59_carrying.ipynb #59a0e00e
 def load_recipe(
@@ -180,12 +193,15 @@ def check_encoder(
     name = getattr(recipe, which)
     was = getattr(recipe, f'{which}_digest')
     if was in ('', enc.digest): return enc
-    whose = f"other weights of {name} (digest {was[:12]})"
-    if was == FIRST_TEXNET:
-        whose = f"the texnet of version 0.1.0 (digest {was[:12]}), which is no longer in the package"
     raise BadValue(
-        f"This recipe was painted with {whose}; at hand is digest {enc.digest[:12]}: say {which} {name!r} "
-        f"to run it on that one, or name its own file as {which} weights.")
+        f"This recipe was painted with {_in_words(was, name)}; at hand is digest {enc.digest[:12]}: "
+        f"say {which} {name!r} to run it on that one, or name its own file as {which} weights.")
+
+def _in_words(digest, name):
+    "Which weights it is of."
+    of = f'(digest {digest[:12]})'
+    if digest == FIRST_TEXNET: return f"the texnet of version 0.1.0 {of}, which is no longer in the package"
+    return f"other weights of {name} {of}"
 
 def recipe_encoder(
     recipe:Recipe,  # A recipe
@@ -201,13 +217,15 @@ def unit_weights(
     "A recipe's style weights as its own norm makes them pull."
     weights = recipe.style_weights
     if recipe.style_norm not in ('chw', 'udacity'): return weights
-    pulls = {}  # over that of the unit-free loss; each stage has a quarter of the places before
-    for layer, weight in weights.items():
-        stage = int(layer[4])
-        channels = Shape('').widths[stage - 1]
-        pulls[layer] = weight*(1/channels**2 if recipe.style_norm == 'chw' else 4.**-stage/channels)
+    pulls = {layer: weight*_pull(layer, recipe.style_norm) for layer, weight in weights.items()}
     share = sum(weights.values())/(sum(pulls.values()) or 1.)
     return {layer: p*share for layer, p in pulls.items()}
+
+def _pull(layer, norm):
+    "Its pull over that of the unit-free loss; a stage has a quarter of the places before."
+    stage = int(layer[4])
+    channels = Shape('').widths[stage - 1]
+    return 1/channels**2 if norm == 'chw' else 4.**-stage/channels
 
 def on_encoder(
     recipe:Recipe,  # A recipe
@@ -234,8 +252,10 @@ def nearest_layers(
     "Layer weights for another encoder: a layer it lacks becomes the last of the same kind in the same stage."
     depths = ENCODERS[kind].depths
     nearest = Counter()
-    for layer, weight in weights.items():
-        if layer[:4] in ('conv', 'relu') and layer not in layer_names(depths):
-            layer = f'{layer[:5]}_{depths[int(layer[4]) - 1]}'
-        nearest[layer] += weight
+    for layer, weight in weights.items(): nearest[_nearest(layer, depths)] += weight
     return dict(nearest)
+
+def _nearest(layer, depths):
+    "A layer, or the last of its kind in its stage."
+    if layer[:4] not in ('conv', 'relu') or layer in layer_names(depths): return layer
+    return f'{layer[:5]}_{depths[int(layer[4]) - 1]}'
