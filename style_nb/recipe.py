@@ -8,6 +8,7 @@ Docs: https://style-nb.github.io/style_nb/recipe.html.md"""
 from __future__ import annotations
 import textwrap
 from dataclasses import replace
+from fastcore.basics import listify
 from .errors import one_of
 from .encoders import ENCODERS
 from .settings import *
@@ -256,17 +257,23 @@ _register(
 )
 
 # %% ../nbs/60_recipe.ipynb #60a0e01a
-def _follows(old, settings):
-    "Fields that settings change without saying so."
+def _weights_that_follow(old, settings):
+    "With another encoder its file and its digest are open again."
     follows = {}
     for which in ('encoder', 'finish'):
         if settings.get(which, getattr(old, which)) != getattr(old, which): follows[f'{which}_weights'] = None
         if settings.keys() & {which, f'{which}_weights', f'{which}_inputs'}: follows[f'{which}_digest'] = ''
     if 'encoder_weights' in follows: follows['encoder_inputs'] = 'auto'
-    if settings.get('encoder') in ENCODERS:
-        for name in ('content_weights', 'style_weights'):
-            follows[name] = nearest_layers(getattr(old, name), settings['encoder'])
     return follows
+
+def _layers_that_follow(old, kind):
+    "And the layers are those that it has."
+    if kind not in ENCODERS: return {}
+    return {name: nearest_layers(getattr(old, name), kind) for name in ('content_weights', 'style_weights')}
+
+def _follows(old, settings):
+    "Fields that settings change without saying so."
+    return _weights_that_follow(old, settings) | _layers_that_follow(old, settings.get('encoder'))
 
 # %% ../nbs/60_recipe.ipynb #60a0e00e
 def named_recipe(
@@ -277,14 +284,16 @@ def named_recipe(
     old = _recipe_of(recipe)
     for name in settings: one_of(name, Recipe.__dataclass_fields__, 'setting')
     new = replace(old, **_follows(old, settings) | settings)
-    # A weight ten times as large is so on another encoder too.
-    if old.written_for and 'strength' not in settings:
-        content = _times(new.content_weight, old.content_weight) or 1.
-        new.strength *= _times(new.style_weight, old.style_weight)/content
+    if old.written_for and 'strength' not in settings: new.strength *= _stronger(new, old)
     return new
 
+def _stronger(new, old):
+    "A weight ten times as large is so on another encoder too."
+    content = _times(new.content_weight, old.content_weight) or 1.
+    return _times(new.style_weight, old.style_weight)/content
+
 def _recipe_of(recipe):
-    "One that is given, lies in a file, or has a name."
+    "Given, in a file, or by name."
     if isinstance(recipe, Recipe): return recipe
     if str(recipe).lower().endswith((*CARRIERS, '.json')): return Recipe.load(recipe)
     return RECIPES[one_of(recipe, RECIPES, 'recipe')]
@@ -306,23 +315,25 @@ def unless_said(
 def _how(r):
     "The way to the picture."
     optimizer = f'{r.optimizer} {r.lr:.2g}' if r.lr else r.optimizer
-    how = (f'{r.written_for or r.encoder}, {optimizer}, {r.steps} steps, {_side(r.size)}, '
-           f'from {r.init}, {r.pooling} pooling')
-    if r.levels != 1: how += f', {r.levels} levels' if r.levels else ', levels by size'
-    return how
+    return (f'{r.written_for or r.encoder}, {optimizer}, {r.steps} steps, {_side(r.size)}, '
+            f'from {r.init}, {r.pooling} pooling{_by_levels(r.levels)}')
+
+def _by_levels(n):
+    if n is None: return ', levels by size'
+    return f', {n} levels' if n > 1 else ''
 
 def _side(size): return "the photo's size" if size == OWN_SIZE else f'{size} px'
 
 def _wanted(r):
     "A line for each loss."
-    style = f'style    {_weighed(r.style_weights)}; {r.style_norm}'
-    content = f'content  {_weighed(r.content_weights)}'
-    if r.content_weights:
-        style += f'; weight {r.style_weight:g}' if r.style_norm == 'unit' else f'; strength {r.strength:g}'
-        content += f'; {r.content_norm}'
-    yield style
-    yield content
+    yield f'style    {_weighed(r.style_weights)}; {r.style_norm}{_against_content(r)}'
+    yield f'content  {_weighed(r.content_weights)}' + (f'; {r.content_norm}' if r.content_weights else '')
     if r.tv_weight: yield f'smooth   {r.tv_kind} {r.tv_weight:.3g}'
+
+def _against_content(r):
+    "How much the style counts, where there is something beside it."
+    if not r.content_weights: return ''
+    return f'; weight {r.style_weight:g}' if r.style_norm == 'unit' else f'; strength {r.strength:g}'
 
 def _weighed(weights):
     "Layers, and their weights where these differ."
@@ -341,15 +352,15 @@ def recipe_card(
     "What a recipe does, in a few lines."
     r = named_recipe(recipe)
     lines = [f'{r.name:<18}{_how(r)}']
-    for line in _wanted(r): lines += textwrap.wrap(line, 96, initial_indent='    ', subsequent_indent=' '*13)
-    lines += textwrap.wrap(r.source, 96, initial_indent='    ', subsequent_indent='    ')
-    return Text('\n'.join(lines))
+    for line in _wanted(r): lines += _wrapped(line, 13)
+    return Text('\n'.join(lines + _wrapped(r.source, 4)))
+
+def _wrapped(text, indent): return textwrap.wrap(text, 96, initial_indent='    ', subsequent_indent=' '*indent)
 
 # %% ../nbs/60_recipe.ipynb #60a0e014
 def show_recipes(
     names=None,  # Names in `RECIPES`; `None` is all
 )->str:          # A card for each
     "The registry as a table."
-    if names is None: names = RECIPES
-    if isinstance(names, str): names = [names]
+    names = RECIPES if names is None else listify(names)
     return Text('\n'.join(recipe_card(one_of(n, RECIPES, 'recipe')) for n in names))
