@@ -33,13 +33,16 @@ def run_state(
 )->dict:            # Tensors, numbers, text, and dicts and lists of such
     "All a run needs to go on exactly where it is."
     canvas = learn.model.canvas
-    memory = dict(learn.opt.opt.state.get(canvas, {}))
-    if 'step' in memory: memory['step'] = memory['step'].float()  # Adam counts in torch's default type
+    memory = _memory(learn.opt.opt.state.get(canvas, {}))
     state = dict(canvas=canvas, step=learn.controls.step, recipe=to_json(recipe), opt=memory)
     for cb in learn.cbs:
         if isinstance(cb, StartLoss): state['start'] = cb.small
         if isinstance(cb, Average) and cb.value is not None: state['average'] = dict(total=cb.total, weight=cb.weight)
     return moved_to(state, 'cpu')
+
+def _memory(found):
+    "What an optimiser remembers; Adam counts its steps in torch's default type."
+    return found | dict(step=found['step'].float()) if 'step' in found else found
 
 # %% ../nbs/62_results.ipynb #baea5a6d
 _all_ = ['moved_to']  # of notebook 56, at home here too
@@ -53,7 +56,7 @@ def is_state(
 
 def save_state(
     state:dict,  # `Result.state`
-    path,        # File to write, .safetensors
+    path,        # File, .safetensors
 )->Path:         # The path written
     "Write the state of a run, whole or not at all."
     return write_state(state, check_output(path, ('.safetensors',)))
@@ -70,24 +73,34 @@ def _fits_lbfgs(opt, n, history):
     places, p, rows = 2*history + 2, opt['p'], opt['rows']
     if opt['W'].shape != (places, n) or opt['M'].shape != (places, places): return False
     if p.ndim != 1 or opt['q'].shape != p.shape or len(p) > places or len(rows) > history: return False
-    return all(type(i) is int and 0 <= i < len(p)//2 for i in rows) and len({*rows}) == len(rows)
+    return _are_places(rows, len(p)//2)
+
+def _are_places(rows, n):
+    "Are they different numbers below `n`?"
+    return all(type(i) is int and 0 <= i < n for i in rows) and len({*rows}) == len(rows)
 
 def _fits_wolfe(opt):
     "Do the lists of torch's L-BFGS belong together?"
     lengths = {len(opt[name]) for name in ('old_dirs', 'old_stps', 'ro')}
     return len(lengths) == 1 and len(opt.get('al', opt['ro'])) >= len(opt['ro'])
 
+def _are_finite(opt):
+    "Are all its tensors numbers?"
+    tensors = [v for v in opt.values() if isinstance(v, torch.Tensor)]
+    return all(v.is_floating_point() and v.isfinite().all() for v in tensors)
+
+def _lengths(opt):
+    "How many numbers there are in what remembers each pixel."
+    whole = [opt[k] for k in ('g', 'd', 'exp_avg', 'exp_avg_sq', 'prev_flat_grad') if k in opt]
+    for k in ('old_dirs', 'old_stps'): whole += opt.get(k, [])
+    return {v.numel() if isinstance(v, torch.Tensor) else 0 for v in whole}
+
 def _is_memory(opt, n, recipe):
     "Can it be what a recipe's optimiser remembers of `n` numbers?"
     kind = 'wolfe' if recipe.line_search and recipe.optimizer == 'lbfgs' else recipe.optimizer
     if not isinstance(opt, dict): return False
     if not all(isinstance(opt.get(name), what) for name, what in _MEMORIES[kind].items()): return not opt
-    tensors = [v for v in opt.values() if isinstance(v, torch.Tensor)]
-    if not all(v.is_floating_point() and v.isfinite().all() for v in tensors): return False
-    whole = [opt[k].numel() for k in ('g', 'd', 'exp_avg', 'exp_avg_sq', 'prev_flat_grad') if k in opt]
-    lists = [opt[k] for k in ('old_dirs', 'old_stps') if k in opt]
-    whole += [v.numel() if isinstance(v, torch.Tensor) else 0 for values in lists for v in values]
-    if set(whole) != {n}: return False
+    if not _are_finite(opt) or _lengths(opt) != {n}: return False
     return kind == 'adam' or (_fits_wolfe(opt) if kind == 'wolfe' else _fits_lbfgs(opt, n, recipe.history))
 
 # %% ../nbs/62_results.ipynb #1360aeab
@@ -97,28 +110,33 @@ def _is_picture(x):
     return fits and bool(x.isfinite().all())
 
 def _is_average(average, canvas):
-    if not isinstance(average, dict) or not isinstance(average.get('weight'), float): return False
-    total = average.get('total')
-    fits = _is_picture(total) and total.shape == canvas.shape and total.dtype == canvas.dtype
-    return fits and average['weight'] > 0
+    if not isinstance(average, dict) or not _is_picture(total := average.get('total')): return False
+    weight = average.get('weight')
+    return total.shape == canvas.shape and total.dtype == canvas.dtype and isinstance(weight, float) and weight > 0
+
+def _wrong_part(state):
+    "What in a state is something else, if anything."
+    canvas, step, average = state['canvas'], state['step'], state.get('average')
+    if not _is_picture(canvas): return 'canvas'
+    if type(step) is not int or step < 0: return 'step'
+    if state.get('start') is not None and not _is_picture(state['start']): return 'start'
+    if average is not None and not _is_average(average, canvas): return 'average'
+    if not isinstance(state['recipe'], str): return 'recipe'
 
 def check_state(
     state:dict,  # With the keys of a state
     whose:str,   # A name for it, for the message
 )->dict:         # The same
     "A state in its form; a stranger's file may hold anything."
-    def refuse(part):
-        raise BadFile(f"{whose} is not the state of a run, its {part} is something else: start a new run.")
-    canvas, step, average = state['canvas'], state['step'], state.get('average')
-    if not _is_picture(canvas): refuse('canvas')
-    if type(step) is not int or step < 0: refuse('step')
-    if state.get('start') is not None and not _is_picture(state['start']): refuse('start')
-    if average is not None and not _is_average(average, canvas): refuse('average')
-    if not isinstance(state['recipe'], str): refuse('recipe')
-    try: recipe = from_json(state['recipe'])
+    wrong = _wrong_part(state)
+    if not wrong:
+        recipe = _recipe_in(state, whose)
+        if _is_memory(state.get('opt', {}), state['canvas'].numel(), recipe): return state
+    raise BadFile(f"{whose} is not the state of a run, its {wrong or 'opt'} is something else: start a new run.")
+
+def _recipe_in(state, whose):
+    try: return from_json(state['recipe'])
     except BadValue as e: raise BadFile(f"{whose}: {e}") from e
-    if not _is_memory(state.get('opt', {}), canvas.numel(), recipe): refuse('opt')
-    return state
 
 # %% ../nbs/62_results.ipynb #c1f731be
 def load_state(
@@ -215,10 +233,14 @@ def plot_losses(
     norm = result.recipe.style_norm
     ax = fig.axes[0]
     ax.set(ylabel='unit-free, 0 is equal' if norm == 'unit' else norm, yscale='log' if log else 'linear')
-    settled = h.iloc[len(h)//20 + 1:]  # the first steps fall from far above
-    if not log: ax.set_ylim(0, min(h.loss.max(), 1.05*h.loss.iloc[len(h)//20])*1.05 + 1e-12)
-    elif len(h) > 2: ax.set_ylim(bottom=.5*settled[terms].clip(lower=1e-12).min().min())
+    _set_range(ax, h.loss, h[terms], log)
     return fig
+
+def _set_range(ax, loss, terms, log):
+    "Show what comes after the first steps, which fall from far above."
+    first = len(loss)//20
+    if not log: ax.set_ylim(0, min(loss.max(), 1.05*loss.iloc[first])*1.05 + 1e-12)
+    elif len(loss) > 2: ax.set_ylim(bottom=.5*terms.iloc[first + 1:].clip(lower=1e-12).min().min())
 
 Result.plot_losses = plot_losses
 
@@ -235,10 +257,13 @@ def animate(
     w, h = frames[-1].size
     if film: w, h = w - w % 2, h - h % 2  # as its coder wants them
     pictures = [f.convert('RGB').resize((w, h), Image.LANCZOS) for f in frames]
-    with whole_file(p) as tmp:
-        if film: _write_film(pictures, tmp, fps)
-        else: pictures[0].save(tmp, save_all=True, append_images=pictures[1:], duration=round(1000/fps), loop=0)
+    write = _write_film if film else _write_gif
+    with whole_file(p) as tmp: write(pictures, tmp, fps)
     return p
+
+def _write_gif(pictures, path, fps):
+    first, *others = pictures
+    first.save(path, save_all=True, append_images=others, duration=round(1000/fps), loop=0)
 
 def _write_film(pictures, path, fps):
     import imageio.v2 as imageio  # starts slowly, and only films need it
@@ -249,7 +274,7 @@ def _write_film(pictures, path, fps):
     if found != len(pictures): raise OSError(f'its film has {found} of {len(pictures)} frames')
 
 def _frames_in(film):
-    "How many frames a film has; its coder is another program, whose failure nobody hears."
+    "How many frames a film has: nobody hears when its coder fails."
     from imageio_ffmpeg import count_frames_and_secs
     try: return count_frames_and_secs(str(film))[0]
     except (RuntimeError, OSError): return 0
