@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 import torch
 from fastcore.basics import patch
@@ -64,6 +64,8 @@ def memory_of(
     try: return os.sysconf('SC_PAGE_SIZE')*os.sysconf('SC_PHYS_PAGES')
     except (AttributeError, OSError, ValueError): return math.inf
 
+def _precision_of(r, device): return best_precision(device) if r.precision == 'auto' else r.precision
+
 def own_size(
     recipe:Recipe,     # A recipe
     x,                 # The picture whose size is meant, (1, 3, H, W)
@@ -73,14 +75,12 @@ def own_size(
     "The size of the photo, where the recipe asks for it and the machine can."
     if recipe.size != OWN_SIZE: return recipe
     h, w = x.shape[-2:]
-    precision = best_precision(device) if recipe.precision == 'auto' else recipe.precision
-    need = PIXEL_BYTES*h*w*enc.shape.widths[0]/32*(1 if precision == 'bf16' else 2)
+    need = PIXEL_BYTES*h*w*enc.shape.widths[0]/32*(1 if _precision_of(recipe, device) == 'bf16' else 2)
     most = min(1, (memory_of(device)/need)**.5, 20000/max(h, w))
     if most == 1: return replace(recipe, size=max(h, w))
     raise BadValue(
         f"The picture's own size, {w}x{h} px, is too large here: a run needs some {need/1e9:.3g} GB of memory, and "
         f"there are {memory_of(device)/1e9:.3g}. Give a size of at most {int(most*max(h, w))} px.")
-
 
 # %% ../nbs/64_planning.ipynb #93a04add
 @dataclass
@@ -93,19 +93,20 @@ class Shared:
         device:str='cpu', # Torch device
     )->Encoder:           # In its precision, on the device, with a memory for targets
         "The encoder a recipe asks for."
-        precision = best_precision(device) if r.precision == 'auto' else r.precision
+        precision = _precision_of(r, device)
         key = (r.encoder, r.pooling, r.padding, weights_stamp(r.encoder, r.encoder_weights),
                r.encoder_inputs, precision, str(device))
-        if key not in self.encoders:
-            enc = recipe_encoder(r)
-            enc.digest  # while its weights are whole
-            self.encoders[key] = enc.to(device, PRECISIONS[precision], memory_format=torch.channels_last)
-            self.encoders[key].kept = {}
+        if key not in self.encoders: self.encoders[key] = _made_ready(recipe_encoder(r), precision, device)
         return check_encoder(r, self.encoders[key])
 
+def _made_ready(enc, precision, device):
+    "An encoder where it runs, with a memory for targets."
+    enc.digest  # while its weights are whole
+    enc.kept = {}
+    return enc.to(device, PRECISIONS[precision], memory_format=torch.channels_last)
+
 # %% ../nbs/64_planning.ipynb #af05d66d
-def _encoder_of(r, device, shared):
-    return shared.encoder(r, device) if shared else recipe_encoder(r)
+def _encoder_of(r, device, shared): return shared.encoder(r, device) if shared else recipe_encoder(r)
 
 def _last_encoder(r, device, shared):
     "The encoder of the last steps, or `None`."
@@ -125,18 +126,23 @@ def settle_levels(
     "Shapes of the pyramid's levels, checked against the deepest layer in use."
     layers = [l for ws in (recipe.content_weights, recipe.style_weights) for l, w in ws.items() if w > 0]
     need = enc.min_side(layers) if layers else 1
-    steps = recipe.steps - (recipe.finish_steps if recipe.finish else 0)
-
-    def shapes(n): return [fit_size(hw, side) for side in level_sizes(recipe.size, n)]
-    def usable(n): return level_sizes(recipe.size, n)[0] >= SMALLEST and min(shapes(n)[0]) >= need and n <= steps
-
-    n = recipe.levels or max(filter(usable, range(2, 8)), default=1)
-    h, w = shapes(n)[0]
-    if min(h, w) >= need: return shapes(n)
+    n = recipe.levels or _most_levels(recipe, hw, need)
+    shapes = _shapes(recipe, hw, n)
+    h, w = shapes[0]
+    if min(h, w) >= need: return shapes
     deepest = max(layers, key=enc.layers.index)
     raise BadValue(
         f"size {recipe.size} with {n} level{'s'[:n > 1]} starts at {w}x{h} px, but {deepest} needs a shorter side of "
         f"{need} px: raise size, lower levels or leave out {deepest}.")
+
+def _shapes(r, hw, n): return [fit_size(hw, side) for side in level_sizes(r.size, n)]
+
+def _most_levels(r, hw, need):
+    "As many levels as there are steps for, none too small."
+    most = min(7, r.steps - (r.finish_steps if r.finish else 0))
+    return next((n for n in range(most, 1, -1) if _is_large(_shapes(r, hw, n)[0], need)), 1)
+
+def _is_large(shape, need): return max(shape) >= SMALLEST and min(shape) >= need
 
 # %% ../nbs/64_planning.ipynb #41b68b28
 def fit_to_encoder(
@@ -162,7 +168,7 @@ def _filled_in(r, enc, last, device):
         r,
         lr=step_size(r),
         lr_end=r.lr_end or (.01 if adam else 1.),
-        precision=best_precision(device) if r.precision == 'auto' else r.precision,
+        precision=_precision_of(r, device),
         clamp=('step' if adam else 'end') if r.clamp == 'auto' else r.clamp,
         encoder_weights=r.encoder_weights and Path(r.encoder_weights).name,
         finish_weights=r.finish_weights and Path(r.finish_weights).name,
@@ -172,13 +178,15 @@ def _filled_in(r, enc, last, device):
         revert=None)
 
 # %% ../nbs/64_planning.ipynb #698586c5
+def _given_state(resume):
+    "The state of a `Result`, or a state itself."
+    state = getattr(resume, 'state', resume)
+    if is_state(state): return check_state(state, 'what resume was given')
+    raise BadType(f"resume is a {type(resume).__name__}: give a Result, its state, or a .safetensors file of it.")
+
 def _state_of(resume):
     "The state to go on from: of a `Result`, a file, or itself."
-    state = getattr(resume, 'state', resume)
-    if isinstance(resume, (str, Path)): state = load_state(resume)
-    if not is_state(state):
-        raise BadType(f"resume is a {type(resume).__name__}: give a Result, its state, or a .safetensors file of it.")
-    if not isinstance(resume, (str, Path)): check_state(state, 'what resume was given')
+    state = load_state(resume) if isinstance(resume, (str, Path)) else _given_state(resume)
     if (from_json(state['recipe']).revert or {}).get('match'):
         raise BadValue("This picture was made by `revert`, which cannot go on: call it again with more steps.")
     return state
@@ -244,13 +252,16 @@ def first_canvas(
     if plan.state: return plan.state['canvas']
     hw = plan.shapes[0]
     grain = noise(hw, r.noise, r.seed)
-    named = dict(noise=grain, content=plan.content, recoloured=grain if plan.content is None else plan.content,
-                 style=plan.styles[0] if plan.styles else None)
-    x = named[plan.init] if isinstance(plan.init, str) else plan.init
-    x = resize(middle(x, hw), hw)
+    x = resize(middle(_start(plan, grain), hw), hw)
     if r.noise_share: x = x.lerp(grain, r.noise_share)
     recolour = r.init == 'recoloured' and plan.styles and r.style_weight > 0
     return _recoloured(x, plan.styles, r, plan.masks) if recolour else x
+
+def _start(plan, grain):
+    "The start, at its own size."
+    if not isinstance(plan.init, str): return plan.init
+    if plan.init == 'style': return plan.styles[0]
+    return grain if plan.init == 'noise' or plan.content is None else plan.content
 
 # %% ../nbs/64_planning.ipynb #7711eaad
 def _recoloured(x, styles, recipe, masks):
@@ -262,14 +273,27 @@ def _recoloured(x, styles, recipe, masks):
         some = [like[i] for i in mine]
         weights = recipe.style_blend and [recipe.style_blend[i] for i in mine]
         within = None if mask is None else pixels_of(x, mask)
-        if recipe.style_mix == 'barycentre' and len(some) > 1:  # the mean of the ways to each
-            y = blend_grams([match_colours(x, s, within=within, rounds=1) for s in some], weights)
-        else:
-            y = match_colours(x, some, weights, within=within, rounds=1)
+        y = _matched(x, some, weights, within, recipe.style_mix)
         out = y if mask is None else out.lerp(y, layer_mask(mask, x.shape[-2:]))
     return out
 
+def _matched(x, styles, weights, within, mix):
+    "A picture in the colours of styles; at their barycentre is the mean of the ways to each."
+    match = partial(match_colours, x, within=within, rounds=1)
+    if mix != 'barycentre' or len(styles) < 2: return match(styles, weights)
+    return blend_grams([match(style) for style in styles], weights)
+
 # %% ../nbs/64_planning.ipynb #d22ecf66
+def _its_own(state):
+    "The recipe of a state; `check_same` compares the digests."
+    return replace(from_json(state['recipe']), encoder_digest='', finish_digest='')
+
+def _read_start(r, init, state):
+    "The start picture, or `None` where the recipe makes it."
+    if not is_start(init): return read_picture(init, short_name(init, 'start'), enough_for(r, 0)[0])
+    if r.init == 'picture' and not state:
+        raise BadValue("The recipe starts from a picture: give it again as init=...")
+
 def _proportions(r, content, styles):
     "Height and width that the canvas is to look like."
     if content is not None: return content.shape[-2:]
@@ -289,17 +313,16 @@ def _check_state(state, r, content, styles):
 
 def _to_stay_close_to(r, start, state):
     "The picture that `keep` holds on to, or `None`."
-    stay = (state or {}).get('start') if start is None else start
-    if r.keep and stay is None:
-        raise BadValue(
-            "keep is above 0 but there is no start picture to stay close to: give one as init=..., or keep=0.")
-    return stay if r.keep else None
+    if not r.keep: return None
+    if start is None and state: start = state.get('start')
+    if start is not None: return start
+    raise BadValue("keep is above 0 but there is no start picture to stay close to: give one as init=..., or keep=0.")
 
 # %% ../nbs/64_planning.ipynb #da040bd9
-def _small(content, styles, side=600):
-    "(title, picture no larger than `side`) of content and styles."
+def _small(content, styles):
+    "(title, picture of at most 600 px) of content and styles."
     found = zip(['content', *style_titles(styles)], [content, *styles])
-    return [(t, resize(x, min(side, max(x.shape[-2:])))) for t, x in found if x is not None]
+    return [(t, resize(x, min(600, max(x.shape[-2:])))) for t, x in found if x is not None]
 
 # %% ../nbs/64_planning.ipynb #16a1defe
 @takes_settings()
@@ -321,18 +344,14 @@ def settle(
 )->Plan:                  # Checked: it can be painted
     "Decide all of a run that is still open, and say what cannot be done."
     state = None if resume is None else _state_of(resume)
-    if state and recipe == 'default':  # its own; `check_same` compares the digests
-        recipe = replace(from_json(state['recipe']), encoder_digest='', finish_digest='')
+    if state and recipe == 'default': recipe = _its_own(state)
     init = settings.get('init', 'recoloured')
-    drawn = not is_start(init)
-    if drawn: settings['init'] = 'picture'
+    if not is_start(init): settings['init'] = 'picture'
     r = named_recipe(recipe, **settings)
     read, reads = read_pictures_of(content, style, r)
-    start = read_picture(init, short_name(init, 'start'), enough_for(r, 0)[0]) if drawn else None
+    start = _read_start(r, init, state)
     content_x, styles = None if read is None else read.x, [s.x for s in reads]
     if content is None and r.init == 'content': r = replace(r, init='noise')
-    if r.init == 'picture' and start is None and not state:
-        raise BadValue("The recipe starts from a picture: give it again as init=...")
     device = check_device(device or best_device())
     enc = enc or _encoder_of(r, device, shared)
     r = own_size(r, styles[0] if content is None else content_x, enc, device)
@@ -344,7 +363,7 @@ def settle(
         levels=len(shapes),
         content=read and read.ref,
         styles=[s.ref for s in reads],
-        start=start.ref if drawn else r.start)
+        start=start.ref if start else r.start)
     given = dict(masks=masks, style_masks=style_masks, content_mask=content_mask, change_mask=change_mask)
     found, r = read_masks(r, given, shapes[-1], content_x, styles)
     if state: _check_state(state, r, read, reads)
