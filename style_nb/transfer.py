@@ -56,19 +56,24 @@ def objective_of(
 )->list:        # Callbacks: the losses it has
     "What is wanted: the terms of the loss."
     r, masks, cbs = plan.recipe, plan.masks, []
-    if r.content_weights and plan.content is not None:
-        cbs.append(ContentLoss(
-            plan.content, r.content_weights, r.content_weight, r.content_norm, r.content_kind,
-            masks.get('content_mask')))
+    if r.content_weights and plan.content is not None: cbs.append(_content_loss(plan))
     if r.style_weights and plan.styles: cbs.append(style_loss(plan.styles, r, masks))
     if plan.last: cbs.append(Finish(plan.last, len(plan.levels) - 1))
     if masks.get('change_mask') is not None:
         cbs.append(Within(plan.content, masks['change_mask'], plan.place[1] > 0))
     if r.keep: cbs.append(StartLoss(middle(plan.stay, plan.shapes[-1]), r.keep))
-    if r.balance: cbs.append(Balance(r.seed, asked=dict(
-        content={l: w*r.content_weight for l, w in r.content_weights.items()},
-        style={l: w*r.style_weight for l, w in r.style_weights.items()})))
+    if r.balance: cbs.append(_balance(r))
     return cbs + [TVLoss(r.tv_weight, r.tv_kind)]
+
+def _content_loss(plan):
+    r, mask = plan.recipe, plan.masks.get('content_mask')
+    return ContentLoss(plan.content, r.content_weights, r.content_weight, r.content_norm, r.content_kind, mask)
+
+def _balance(r):
+    "Shares of the gradient as the weights ask for them."
+    content = {l: w*r.content_weight for l, w in r.content_weights.items()}
+    style = {l: w*r.style_weight for l, w in r.style_weights.items()}
+    return Balance(r.seed, asked=dict(content=content, style=style))
 
 # %% ../nbs/70_transfer.ipynb #fe74f6d5
 def way_of(
@@ -145,24 +150,28 @@ def run_transfer(
 # %% ../nbs/70_transfer.ipynb #cbe8fe18
 def _pack(learn, plan):
     "The `Result` of a run as far as it has come, between two steps; `learn.pack(learn)` from a callback."
-    recipe, controls = plan.recipe, learn.controls
-    moves = controls.noted + controls.todo
-    if plan.open_ended:  # it took as many steps as it took
-        recipe = replace(recipe, steps=max(1, controls.step))
-        moves = controls.made
-    recipe = replace(recipe, schedule=[list(move) for move in moves])
-    frames = learn.snapshots.frames if recipe.snapshots else []
-    if recipe.colours != 'style': frames = [(step, _shown(learn, load_picture(im), plan)) for step, im in frames]
+    recipe = _as_run(plan, learn.controls)
     return Result(
         image=_shown(learn, learn.picture_so_far(), plan),
         history=learn.history.table,
-        frames=list(frames),
+        frames=_frames(learn, plan) if recipe.snapshots else [],
         recipe=recipe,
         state=run_state(learn, recipe),
         inputs=plan.inputs,
         stopped=getattr(learn, 'stopped', ''),
         alpha=plan.alpha,
         credits=plan.credits)
+
+def _as_run(plan, controls):
+    "The recipe with its moves and its steps."
+    if plan.open_ended: return replace(plan.recipe, steps=max(1, controls.step), schedule=controls.made)
+    return replace(plan.recipe, schedule=controls.noted + controls.todo)
+
+def _frames(learn, plan):
+    "The snapshots in the colours asked for."
+    frames = learn.snapshots.frames
+    if plan.recipe.colours == 'style': return list(frames)
+    return [(step, _shown(learn, load_picture(im), plan)) for step, im in frames]
 
 # %% ../nbs/70_transfer.ipynb #45e3e80e
 def _shown(learn, x, plan):
@@ -202,10 +211,9 @@ def stylize(
 def unless_stopped(
     result:Result,  # Of one run of several
 )->Result:          # The same
-    "A run's result; one that was stopped by hand stops the others too."
+    "A run's result; one stopped by hand stops the others too."
     if result.stopped == Stopped.BY_HAND: raise KeyboardInterrupt
     return result
-
 
 # %% ../nbs/70_transfer.ipynb #2cd47b62
 @takes_settings('content_weights', 'style_weights')
