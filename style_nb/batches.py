@@ -17,7 +17,7 @@ from fastai.data.core import DataLoaders
 from tqdm.auto import tqdm
 
 # %% auto #0
-__all__ = ['SUFFIXES', 'split_pictures', 'read_pictures', 'pictures_digest', 'Batches', 'loaders', 'Crops']
+__all__ = ['SUFFIXES', 'split_pictures', 'put_together', 'read_pictures', 'pictures_digest', 'Batches', 'loaders', 'Crops']
 
 # %% ../nbs/65_batches.ipynb #66118c0b
 def split_pictures(
@@ -38,21 +38,29 @@ def _is_picture(file):
     return file.suffix.lower() in SUFFIXES and file.is_file() and not file.is_symlink()
 
 # %% ../nbs/65_batches.ipynb #28c433bf
+def _below(folder):
+    "{name: path} of the pictures below a folder; nothing hidden or half written."
+    if not folder.is_dir(): raise BadValue(f"There is no folder {folder}: give a folder of pictures.")
+    files = {file.relative_to(folder).as_posix(): file for file in folder.rglob('*') if _is_picture(file)}
+    return {name: file for name, file in files.items() if '/.' not in f'/{name}'}
+
 def _picture_files(folder):
-    "{name: path} of the picture files in a folder or several; no links, nothing hidden or half written."
-    folders = listify(folder)
+    "{name: path} of the pictures in a folder or several, in order of names."
+    folders = [as_path(f) for f in listify(folder)]
     files = {}
-    for place in map(as_path, folders):
-        if not place.is_dir(): raise BadValue(f"There is no folder {place}: give a folder of pictures.")
-        for file in sorted(place.rglob('*')):
-            name = file.relative_to(place).as_posix()
-            hidden = '/.' in f'/{name}'
-            if hidden or not _is_picture(file): continue
-            if len(folders) > 1: name = f'{place.resolve().name}/{name}'
-            if name in files:
-                raise BadValue(f"Two pictures are called {name}: give folders with different names.")
-            files[name] = file
+    for place in folders:
+        before = f'{place.resolve().name}/' if len(folders) > 1 else ''
+        put_together(files, {before + name: file for name, file in _below(place).items()})
     return dict(sorted(files.items()))
+
+def put_together(
+    all_of_them:dict,  # {name: picture}, gets more
+    more:dict,         # Likewise
+):
+    "Pictures of several folders, when no two are called the same."
+    both = all_of_them.keys() & more.keys()
+    if both: raise BadValue(f"Two pictures are called {min(both)}: give folders with different names.")
+    all_of_them.update(more)
 
 # %% ../nbs/65_batches.ipynb #59956a71
 def _small_picture(file, side):
@@ -66,6 +74,10 @@ def _small_picture(file, side):
     return torch.from_numpy(np.array(im)).permute(2, 0, 1).contiguous()
 
 # %% ../nbs/65_batches.ipynb #418ef89a
+def _tell_left_out(names):
+    more = f' and {len(names) - 5} more' if len(names) > 5 else ''
+    tqdm.write(f"left out, as no picture that can be read: {', '.join(map(repr, names[:5]))}{more}")
+
 def read_pictures(
     folder,              # Folder of pictures, searched with its subfolders, or a list of folders
     side:int=256,        # Shorter side in memory, px
@@ -78,13 +90,9 @@ def read_pictures(
     pictures = {}
     bad = []
     for name, file in tqdm(files.items(), 'reading', unit='picture', disable=not progress, mininterval=.5):
-        try:
-            pictures[name] = _small_picture(file, side)
-        except Exception:
-            bad.append(repr(name))
-    if bad:
-        more = f' and {len(bad) - 5} more' if len(bad) > 5 else ''
-        tqdm.write(f"left out, as no picture that can be read: {', '.join(bad[:5])}{more}")
+        try: pictures[name] = _small_picture(file, side)
+        except Exception: bad.append(name)
+    if bad: _tell_left_out(bad)
     if not pictures: raise BadValue(f"There is no picture in {folder}: give one with {', '.join(SUFFIXES)} files.")
     return split_pictures(pictures, hold_out)[0]
 
@@ -120,12 +128,15 @@ def loaders(
 def _check_pictures(pictures, size):
     "Are they bytes, and is each at least as large as a square?"
     if not pictures: raise BadValue("There is no picture to fit to: give at least one.")
-    for p in pictures:
-        if p.dtype == torch.uint8 and p.ndim == 3 and len(p) == 3: continue
-        raise BadValue(f"A picture is {tuple(p.shape)} of {p.dtype}: give bytes (3, H, W), as of read_pictures.")
+    for p in pictures: _check_bytes(p)
     least = min(min(p.shape[1:]) for p in pictures)
     if least < size:
         raise BadValue(f"A picture has a side of {least} px: give squares with a side up to that, not {size}.")
+
+def _check_bytes(p):
+    "Is it as `read_pictures` gives it?"
+    if p.dtype == torch.uint8 and p.ndim == 3 and len(p) == 3: return
+    raise BadValue(f"A picture is {tuple(p.shape)} of {p.dtype}: give bytes (3, H, W), as of read_pictures.")
 
 # %% ../nbs/65_batches.ipynb #73e83183
 class Crops(Batches):

@@ -16,7 +16,7 @@ from .errors import BadType, BadValue, in_range, one_of
 from .pictures import check_output, resize
 from fastcore.basics import listify
 from .encoders import ENCODERS, Encoder, encoder, read_encoder, save_encoder
-from .batches import Crops, read_pictures, split_pictures
+from .batches import Crops, put_together, read_pictures, split_pictures
 from .channels import Plan, likeness, look_at, plan_channels
 from .students import Examples, follow, make_loud, small_encoder, solve_weights
 # for those who import them from here:
@@ -85,20 +85,20 @@ def _read(pictures, hold_out, progress):
     "Pictures to fit to and pictures kept out, from folders or from a dict."
     if isinstance(pictures, dict): return split_pictures(pictures, hold_out)
     folders = listify(pictures)
-    each = hold_out if isinstance(hold_out, (list, tuple)) else [hold_out]*len(folders)
-    if len(each) != len(folders):
-        raise BadValue(f"There are {len(folders)} folders and {len(each)} values of hold_out: "
-                         "give one number, or one for each.")
     fitted, held = {}, {}
-    for folder, n in zip(folders, each):
+    for folder, n in zip(folders, _one_each(hold_out, folders)):
         read = read_pictures(folder, progress=progress)
         named = {f'{Path(folder).resolve().name}/{k}': v for k, v in read.items()}
-        for whole, part in zip((fitted, held), split_pictures(named, n)):
-            both = whole.keys() & part.keys()
-            if both: raise BadValue(f"Two pictures are called {min(both)}: give folders with different names.")
-            whole.update(part)
+        for whole, part in zip((fitted, held), split_pictures(named, n)): put_together(whole, part)
     if not fitted: raise BadValue(f"All {len(held)} pictures are held out: give more, or hold_out=0.")
     return fitted, held
+
+def _one_each(hold_out, folders):
+    "A number for each folder."
+    each = hold_out if isinstance(hold_out, (list, tuple)) else [hold_out]*len(folders)
+    if len(each) == len(folders): return each
+    raise BadValue(f"There are {len(folders)} folders and {len(each)} values of hold_out: "
+                   "give one number, or one for each.")
 
 # %% ../nbs/69_shrinking.ipynb #7229dc37
 def _solving(squares, side, passes, seed):
