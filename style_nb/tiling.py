@@ -24,10 +24,14 @@ __all__ = ['SEAMS', 'TILED', 'tile', 'best_match', 'presence', 'Granularity', 'g
 # %% ../nbs/75_tiling.ipynb #7e8cce73
 SEAMS = ('plain', 'mirror', 'blend')
 
+def _middles(n):
+    "Where the middle of each of `n` pixels is."
+    return torch.arange(n, dtype=torch.float32, device='cpu') + .5
+
 def _joined(x, side):
-    "A picture with `side` columns, the rest of which has faded into the first."
+    "`side` columns of a picture; the rest has faded into the first."
     fade = x.shape[-1] - side
-    ramp = (torch.arange(fade, dtype=x.dtype, device=x.device) + .5)/fade
+    ramp = _middles(fade).to(x)/fade
     return torch.cat([x[..., side:].lerp(x[..., :fade], ramp), x[..., fade:side]], -1)
 
 # %% ../nbs/75_tiling.ipynb #82cc027e
@@ -40,7 +44,7 @@ def _from_smooth(x, dim):
 
 # %% ../nbs/75_tiling.ipynb #e6aea5bc
 def _faded(x, h, w):
-    "The picture as a tile (h, w) that fits itself: its borders fade into each other."
+    "A tile (h, w) that fits itself: its borders fade."
     x = _joined(resize(x, (h + max(1, h//5), x.shape[-1])).mT, h).mT
     x = _joined(resize(x, (h, w + max(1, w//5))), w)
     return _from_smooth(_from_smooth(x, -2), -1)
@@ -48,22 +52,26 @@ def _faded(x, h, w):
 # %% ../nbs/75_tiling.ipynb #b31ff594
 def _soft_edge(n):
     "How much is seen of a line of `n` pixels: less and less towards its ends."
-    at = torch.arange(n, dtype=torch.float32, device='cpu')
-    return ((torch.minimum(at, at.flip(0)) + .5)/max(1, n//5)).clamp(max=1)
+    at = _middles(n)
+    return (torch.minimum(at, at.flip(0))/max(1, n//5)).clamp(max=1)
 
 # %% ../nbs/75_tiling.ipynb #04d0782d
+def _on_ground(x, h, w, gap, soft):
+    "The picture as the middle of a tile (h, w) of its mean colour."
+    ground = x.mean((-2, -1), keepdim=True)
+    inner = resize(x, (h - gap, w - gap)) - ground
+    if soft: inner *= (_soft_edge(h - gap)[:, None]*_soft_edge(w - gap)).to(x)
+    before, after = gap//2, gap - gap//2
+    return ground + F.pad(inner, (before, after, before, after))
+
 def _one_tile(x, h, w, seams, gap):
     "The tile, (1, 3, h, w)."
-    if gap == 0: return _faded(x, h, w) if seams == 'blend' else resize(x, (h, w))
-    g = round(gap*min(h, w))
-    if g >= min(h, w):
-        raise BadValue(
-            f"gap is {gap}: nothing is left of tiles of {w}x{h} px. Use a smaller gap, fewer tiles or a larger size.")
-    ground = x.mean((-2, -1), keepdim=True)
-    inner = resize(x, (h - g, w - g)) - ground
-    if seams == 'blend': inner *= (_soft_edge(h - g)[:, None]*_soft_edge(w - g)).to(x)
-    before, after = g//2, g - g//2
-    return ground + F.pad(inner, (before, after, before, after))
+    blend = seams == 'blend'
+    if gap == 0: return _faded(x, h, w) if blend else resize(x, (h, w))
+    px = round(gap*min(h, w))
+    if px < min(h, w): return _on_ground(x, h, w, px, blend)
+    raise BadValue(
+        f"gap is {gap}: nothing is left of tiles of {w}x{h} px. Use a smaller gap, fewer tiles or a larger size.")
 
 # %% ../nbs/75_tiling.ipynb #da73aa47
 def _jittered(t, v, u, chance, place, turn, grow, recolour):
@@ -78,20 +86,26 @@ def _jittered(t, v, u, chance, place, turn, grow, recolour):
     return (out + recolour*chance[4:].to(t)).clamp(0, 1)
 
 # %% ../nbs/75_tiling.ipynb #e84cd15a
+def _along(at, side, mirror):
+    "The tile at each place, and where in it that is."
+    tile, within = at//side, at % side
+    if mirror: within = torch.where(tile % 2 == 1, side - 1 - within, within)  # every other one is turned over
+    return tile, within
+
+def _chances(n, seed):
+    "Seven normal numbers for each of `n` times `n` tiles."
+    seeded = torch.Generator('cpu').manual_seed(seed)
+    return torch.randn(7, n, n, generator=seeded, dtype=torch.float32, device='cpu')
+
 def _laid(t, H, W, n, seams, brick, seed, jitter):
     "A picture (1, 3, H, W) full of the tile."
     h, w = t.shape[-2:]
     y, x = torch.meshgrid(*(torch.arange(side, device='cpu') for side in (H, W)), indexing='ij')
-    row, v = y//h, y % h
-    x = x + (row % 2)*round(brick*w)
-    column, u = x//w, x % w
-    if seams == 'mirror':  # every other one is turned over
-        v += (row % 2)*(h - 1 - 2*v)
-        u += (column % 2)*(w - 1 - 2*u)
+    row, v = _along(y, h, seams == 'mirror')
+    column, u = _along(x + (row % 2)*round(brick*w), w, seams == 'mirror')
     if not any(jitter.values()): return t[..., v, u]
-    seeded = torch.Generator('cpu').manual_seed(seed)
-    chance = torch.randn(7, n, n, generator=seeded, dtype=torch.float32, device='cpu')  # of n tiles, then again
-    return _jittered(t, v, u, chance[:, row % n, column % n], **jitter)
+    chance = _chances(n, seed)[:, row % n, column % n]  # of n tiles, then again
+    return _jittered(t, v, u, chance, **jitter)
 
 # %% ../nbs/75_tiling.ipynb #4d7357c5
 def _sides(x, n, size, seams, brick, seamless):
@@ -152,8 +166,7 @@ def best_match(
         raise BadValue(
             f"The object fits a picture of {W}x{H} px at {side*aspect:.0f}x{side:.0f} px only, and smallest is "
             f"{smallest:g}: take a larger picture or lower smallest.")
-    t = luminance(resize(thing, (patch, patch)))
-    t = F.normalize(t - t.mean(), dim=(-2, -1), eps=1e-6)
+    t = _as_patch(thing, patch)
     while side >= least:
         hw = max(patch, round(H*patch/side)), max(patch, round(W*patch/side/aspect))
         z = F.interpolate(y, hw, mode='bilinear', antialias=True, align_corners=False)
@@ -162,11 +175,19 @@ def best_match(
     return best
 
 # %% ../nbs/75_tiling.ipynb #19f9103c
+def _as_patch(thing, patch):
+    "Luminance of an object as a patch of mean 0 and length 1."
+    t = luminance(resize(thing, (patch, patch)))
+    return F.normalize(t - t.mean(), dim=(-2, -1), eps=1e-6)
+
+def _deviations(z, patch):
+    "Deviation within each patch of a picture."
+    mean, square = F.avg_pool2d(z, patch, 1), F.avg_pool2d(z*z, patch, 1)
+    return (square - mean.square()).clamp_min(0).sqrt()
+
 def _correlation(z, t, patch):
     "The largest of a picture's patches with one of mean 0 and length 1."
-    mean, square = F.avg_pool2d(z, patch, 1), F.avg_pool2d(z*z, patch, 1)
-    deviation = (square - mean.square()).clamp_min(0).sqrt()
-    return float((F.conv2d(z, t)/deviation.clamp_min(.01)).max()/patch)
+    return float((F.conv2d(z, t)/_deviations(z, patch).clamp_min(.01)).max()/patch)
 
 # %% ../nbs/75_tiling.ipynb #8259fc72
 def presence(
