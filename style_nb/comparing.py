@@ -66,18 +66,24 @@ def sliced_wasserstein(
     seed:int=0,           # Seed of the directions
 )->float:                 # Mean distance along a direction, in the units of the values
     "Distance of the patches of two maps, wherever they are."
-    chance = torch.Generator('cpu').manual_seed(seed)
-    d = torch.randn(directions, a.shape[1]*patch**2, generator=chance, dtype=torch.float32, device='cpu')
-    d = F.normalize(d)
+    d = _random_directions(directions, a.shape[1]*patch**2, seed)
     return float((_profile(a, patch, d) - _profile(b, patch, d)).abs().mean())
 
 # %% ../nbs/76_comparing.ipynb #6bbad5f0
+def _random_directions(n, dimensions, seed):
+    "Rows of length 1."
+    chance = torch.Generator('cpu').manual_seed(seed)
+    return F.normalize(torch.randn(n, dimensions, generator=chance, dtype=torch.float32, device='cpu'))
+
+def _patches(x, side):
+    "Some 20000 patches of a map at most, a column each."
+    points = F.unfold(x.float(), side)[0]
+    return points[:, ::max(1, points.shape[1]//20000)]
+
 def _profile(x, patch, directions):
     "The patches of a map along each direction, in order, as 1024 values."
-    points = F.unfold(x.float(), patch)[0]
-    along = directions @ points[:, ::max(1, points.shape[1]//20000)]
     ranks = torch.linspace(0, 1, 1024, dtype=torch.float32, device='cpu')
-    return torch.quantile(along, ranks, dim=1)
+    return torch.quantile(directions @ _patches(x, patch), ranks, dim=1)
 
 # %% ../nbs/76_comparing.ipynb #4776fbcd
 def band_distances(
@@ -92,9 +98,9 @@ def band_distances(
 
 # %% ../nbs/76_comparing.ipynb #a2742528
 def colour_distance(
-    picture,              # Anything `load_picture` reads
-    style,                # The style picture
-)->float:                 # In [0, 1] RGB
+    picture,  # Anything `load_picture` reads
+    style,    # The style picture
+)->float:     # In [0, 1] RGB
     "Sliced Wasserstein distance of pixel colours."
     return sliced_wasserstein(*_like(picture, style), patch=1)
 
@@ -137,6 +143,13 @@ def _grey_equal(x):
     y = luminance(x)
     return ((y - y.mean())/y.std().clamp_min(1e-3)*.2 + .5).expand(-1, 3, -1, -1)
 
+def _halves(photo, grey):
+    "The left and the right half of a photo."
+    x = photo[None]/255 if photo.dtype == torch.uint8 else photo
+    if grey: x = _grey_equal(x)
+    w = x.shape[-1]//2
+    return x[..., :w], x[..., -w:]
+
 # %% ../nbs/76_comparing.ipynb #8d2ccd8f
 @torch.no_grad()
 def retrieval(
@@ -147,21 +160,16 @@ def retrieval(
 )->dict:                 # {layer: share}, and 'all' for the sum of their distances
     "Share of half photos whose other half has the nearest Gram matrices."
     layers = [f'relu{s}_1' for s in range(1, len(enc.shape.depths) + 1)] if layers is None else enc.check(layers)
-    halves = []  # Gram matrices of the left and the right half of each photo
-    for photo in photos:
-        x = photo[None]/255 if photo.dtype == torch.uint8 else photo
-        if grey: x = _grey_equal(x)
-        w = x.shape[-1]//2
-        halves.append([picture_grams(enc, part, layers) for part in (x[..., :w], x[..., -w:])])
-    nearness = {layer: _nearness(halves, layer) for layer in layers}
+    grams = [[picture_grams(enc, half, layers) for half in _halves(photo, grey)] for photo in photos]
+    nearness = {layer: _nearness(grams, layer) for layer in layers}
     nearness['all'] = sum(nearness.values())
     return {layer: (_found(k, 0) + _found(k, 1))/2 for layer, k in nearness.items()}
 
 # %% ../nbs/76_comparing.ipynb #66d470f4
 @full_precision()
-def _nearness(halves, layer):
+def _nearness(grams, layer):
     "Cosines of each left half's Gram matrix (rows) with each right half's (columns)."
-    left, right = (F.normalize(torch.stack([g[layer].flatten() for g in side])) for side in zip(*halves))
+    left, right = (F.normalize(torch.stack([g[layer].flatten() for g in side])) for side in zip(*grams))
     return left @ right.T
 
 def _found(nearness, dim):
