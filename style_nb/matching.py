@@ -137,14 +137,17 @@ def before_epoch(self:MatchLoss):
         self.match()
 
 # %% ../nbs/78_matching.ipynb #af7d4475
+def _grids(sizes, most):
+    "Those sizes, or coarser ones with at most so many places each."
+    step = 1
+    while max(h*w for h, w in sizes) > most*step**2: step *= 2
+    return [[max(1, n//step) for n in hw] for hw in sizes]
+
 @patch
 def _look(self:MatchLoss, content, photo, wanted):
     "What is seen at each place of the content, of the photo and of its mirror image."
     seen = [self.learn.encoder(x, [*wanted, *self.compared]) for x in (content, photo, photo.flip(-1))]
-    finest = [maps[wanted[0]].shape[-2:] for maps in seen]
-    step = 1
-    while max(h*w for h, w in finest) > self.most*step**2: step *= 2
-    self.grid, grid, _ = [[max(1, n//step) for n in hw] for hw in finest]
+    self.grid, grid, _ = _grids([maps[wanted[0]].shape[-2:] for maps in seen], self.most)
     asks, *answers = seen
     self.asking = self.rows(asks, self.grid)
     self.answering = torch.cat([self.rows(maps, grid) for maps in answers])
