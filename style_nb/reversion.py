@@ -62,15 +62,17 @@ def model_photo(
 AFAR = .3  # size of the painting as seen from afar, over the picture's
 NEAR = 432  # px; a larger picture is held to no more than the painting's look at this size
 
+def _without_thin(x, width):
+    "A picture without what is thinner than half of `width` px."
+    return torch.from_numpy(median_filter(x.cpu().numpy(), (1, 1, width, width), mode='nearest'))
+
 def from_afar(
     painting,         # The painting
     size:int=NEAR,    # Longer side of the reversion, px
 )->torch.Tensor:      # Picture (1, 3, H, W) in [0, 1], small
     "A painting as seen from so far away that strokes are gone and things are not."
     near = min(in_range(size, 'size', 16, whole=True), NEAR)
-    x = resize(load_picture(painting), near)
-    width = 2*round(near/216) + 1  # 5 px at 432
-    x = torch.from_numpy(median_filter(x.cpu().numpy(), (1, 1, width, width), mode='nearest'))
+    x = _without_thin(resize(load_picture(painting), near), 2*round(near/216) + 1)  # 5 px at 432
     return resize(x, max(round(AFAR*near), 8))
 
 # %% ../nbs/79_reversion.ipynb #98e3c419
@@ -98,20 +100,28 @@ BARE = dict(  # without what this notebook adds: the photo is a style and no mor
 )
 
 # %% ../nbs/79_reversion.ipynb #5d44cab7
+def _check_large(what, x, size):
+    h, w = fit_size(x.shape[-2:], size)
+    if min(h, w) < 16:
+        raise BadValue(f"The {what} is only {w}x{h} px, too small for relu4_1: raise size, or give match=0.")
+
 def _check_matching(painting, photo, size, scale, settings):
     "Pictures too small to be matched, and masks, are refused before the run."
     if any(settings.get(k) is not None for k in ('masks', 'style_masks', 'content_mask')):
         raise BadValue("Masks say where a style goes, and matching looks everywhere: "
                          "give match=0, or leave them out.")
-    longer = min(round(scale*size), max(photo.shape[-2:]))
-    for what, x, side in ('painting', painting, size), ('photo', photo, longer):
-        h, w = fit_size(x.shape[-2:], side)
-        if min(h, w) < 16:
-            raise BadValue(f"The {what} is only {w}x{h} px, too small for relu4_1: raise size, or give match=0.")
+    _check_large('painting', painting, size)
+    _check_large('photo', photo, min(round(scale*size), max(photo.shape[-2:])))
 
 # %% ../nbs/79_reversion.ipynb #4d4d6d93
 # Arguments of `revert` that a recipe can carry
 _WRITTEN = ('contrast', 'masses', 'match', 'recipe', *(f.name for f in fields(Recipe) if f.compare))
+
+def _sign(result, said):
+    "Write what was said into the recipe of a result."
+    written = {k: v for k, v in said.items() if k in _WRITTEN and isinstance(v, (str, int, float, list, dict))}
+    result.recipe = replace(result.recipe, name='revert', revert=written)
+    result.state['recipe'] = to_json(result.recipe)
 
 # %% ../nbs/79_reversion.ipynb #51a82326
 @delegates(stylize, but=['content', 'style', 'resume'])
@@ -155,9 +165,7 @@ def revert(
         cbs=[MatchLoss(given, x, MATCHED, match, scale=scale), *L(cbs)], **run)
     run |= {k: getattr(r.recipe, k) for k in said} | dict(
         contrast=contrast, masses=masses, colours=colours, keep=keep, match=match, init=init, recipe=recipe)
-    written = {k: v for k, v in run.items() if k in _WRITTEN and isinstance(v, (str, int, float, list, dict))}
-    r.recipe = replace(r.recipe, name='revert', revert=written)
-    r.state['recipe'] = to_json(r.recipe)
+    _sign(r, run)
     return r
 
 # %% ../nbs/79_reversion.ipynb #74734490
@@ -223,9 +231,14 @@ class Ablation:
     def show(self, ncols:int=4, height:float=2.6)->Plate:
         "The pictures, each with its new dark."
         titles = [f"{n}: {d:.3f}" for n, d in self.table['new dark'].items()]
-        return show_pictures([r.image for r in self.results.values()], titles, ncols=ncols, height=height)
+        return show_pictures(self.results, titles, ncols, height)
 
 # %% ../nbs/79_reversion.ipynb #8d0474f6
+def _used_photo(painting, photo, how):
+    "The photo as a variant used it."
+    known = ('contrast', 'masses', 'colours', 'size')
+    return model_photo(painting, photo, **{k: how[k] for k in known if k in how})
+
 @delegates(revert)
 def ablate(
     painting,              # The painting
@@ -242,9 +255,7 @@ def ablate(
         how = settings | changes
         how['size'] = round(how['size']*in_range(how.pop('scale', 1), 'scale', .05, 4))
         r = results[n] = unless_stopped(revert(painting, photo, **how))
-        of_photo = {k: how[k] for k in ('contrast', 'masses', 'colours', 'size') if k in how}
-        used = model_photo(painting, photo, **of_photo)
-        errors = gram_errors(r.image, used)
+        errors = gram_errors(r.image, _used_photo(painting, photo, how))
         rows[n] = new_dark(r.image, painting) | {
             'gram error': np.mean(list(errors.values())),
             'fidelity': fidelity(r.image, painting)}
@@ -282,12 +293,16 @@ def _shape_of_tones(x):
 # %% ../nbs/79_reversion.ipynb #b2052135
 RESPONSES = ('relu1_1', 'relu2_1', 'relu3_1', 'relu4_1')
 
+def _large_enough(x):
+    "A picture enlarged as far as its octaves need."
+    enlarge = 3*2**OCTAVES/min(x.shape[-2:])
+    return resize(x, tuple(math.ceil(side*enlarge) for side in x.shape[-2:])) if enlarge > 1 else x
+
 def picture_statistics(
     x:torch.Tensor,  # Picture (1, 3, H, W); sides under 96 px are enlarged
 )->np.ndarray:       # log2 of 9 figures: contrast of 5 octaves, the finest first; norms of 4 Gram matrices
     "What `under_paint` tells of a photo."
-    enlarge = 3*2**OCTAVES/min(x.shape[-2:])
-    if enlarge > 1: x = resize(x, tuple(math.ceil(side*enlarge) for side in x.shape[-2:]))
+    x = _large_enough(x)
     grams = picture_grams(encoder('random', padding='reflect'), x, RESPONSES)
     *bands, _ = laplacian_bands(luminance(x), OCTAVES)
     figures = [b.std() for b in bands] + [g.norm() for g in grams.values()]
@@ -305,7 +320,7 @@ def under_paint(
 
 # %% ../nbs/79_reversion.ipynb #91c27869
 def _expected(d, spread):
-    "Relative error to be expected of what is `d` octaves too strong, give or take `spread`; 0 at best."
+    "Relative error expected of what is `d` octaves too strong, give or take `spread`; 0 at best."
     m, s = d*math.log(2), spread*math.log(2)
     return np.exp(m + s*s/2)*erf((m/s + s)/2**.5) - erf(m/s/2**.5) - erf(s/2**.5)
 
