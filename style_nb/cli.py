@@ -23,18 +23,10 @@ from .words import recipe_of, recipe_words
 
 # %% auto #0
 __all__ = ['TASKS', 'CODES', 'Parser', 'build_parser', 'main', 'FIGURES', 'recipe_words', 'recipe_of', 'stylize_words',
-           'run_stylize', 'recolour_words', 'run_recolour', 'shrink_words', 'run_shrink', 'palette_words',
-           'run_palette', 'tile_words', 'run_tile', 'revert_words', 'ablate_words', 'run_revert', 'run_ablate',
-           'rank_words', 'run_rank', 'contrast_words', 'run_contrast', 'matrix_words', 'run_matrix', 'list_encoders',
-           'list_recipes', 'list_samples', 'demo_words', 'run_demo']
+           'run_stylize']
 
 # %% ../nbs/90_cli.ipynb #e52eab17
-_all_ = [  # names of notebooks 88 and 89, at home here too
-    'FIGURES', 'recipe_words', 'recipe_of', 'stylize_words', 'run_stylize', 'recolour_words',
-    'run_recolour', 'shrink_words', 'run_shrink', 'palette_words', 'run_palette', 'tile_words',
-    'run_tile', 'revert_words', 'ablate_words', 'run_revert', 'run_ablate', 'rank_words', 'run_rank',
-    'contrast_words', 'run_contrast', 'matrix_words', 'run_matrix', 'list_encoders', 'list_recipes',
-    'list_samples', 'demo_words', 'run_demo']
+_all_ = ['FIGURES', 'recipe_words', 'recipe_of', 'stylize_words', 'run_stylize']  # of 88 and 89, at home here too
 
 # %% ../nbs/90_cli.ipynb #7ad6c1a0
 TASKS = {  # what it does, its words, who does it
@@ -80,6 +72,16 @@ def _values(option, words):
 # %% ../nbs/90_cli.ipynb #f0de2252
 CODES = 'Exit codes: 0 done, 1 refused, 2 usage, 130 Ctrl-C, 143 SIGTERM.'
 
+def _begun_with(word, known):
+    "The only option that begins so, or `None`."
+    begun = {id(option): option for name, option in known.items() if name.startswith(word)}
+    return begun.popitem()[1] if len(begun) == 1 else None
+
+def _last_flag(word, known):
+    "The last of several flags, as in `-qo`, or `None`."
+    *flags, last = ['-' + letter for letter in word[1:]]
+    return known.get(last) if all(f in known and known[f].nargs == 0 for f in flags) else None
+
 class Parser(argparse.ArgumentParser):
     "An argument parser that answers a mistake in one line, and finds options anywhere between the other words."
     def error(self, message): self.exit(2, f"{self.prog}: {' '.join(message.split())}. See {self.prog} --help\n")
@@ -89,14 +91,10 @@ class Parser(argparse.ArgumentParser):
         return super().parse_known_args(args, namespace)
 
     def option(self, word):
-        "The option that waits for values after a word, or `None`."
+        "The option a word stands for, or `None`."
         known = self._option_string_actions
         if word in known: return known[word]
-        if word.startswith('--'):
-            begun = {id(option): option for name, option in known.items() if name.startswith(word)}
-            return begun.popitem()[1] if len(begun) == 1 else None
-        *flags, last = ['-' + letter for letter in word[1:]]
-        return known.get(last) if all(f in known and known[f].nargs == 0 for f in flags) else None
+        return (_begun_with if word.startswith('--') else _last_flag)(word, known)
 
     def in_order(self, words):
         "Options first, each with its values; then the other words."
@@ -158,15 +156,19 @@ def _signals():
 
 # %% ../nbs/90_cli.ipynb #cd277460
 @contextmanager
-def _console():
-    """What the console has no letter for becomes `?`; what nobody reads any more, as behind `| head`, is dropped; a
-    warning is a line"""
-    if hasattr(sys.stdout, 'reconfigure'): sys.stdout.reconfigure(errors='replace')
+def _plain_warnings():
+    "A warning is a line."
     usual = warnings.formatwarning
     warnings.formatwarning = lambda message, *_, **__: f'style_nb: {message}\n'
     try: yield
+    finally: warnings.formatwarning = usual
+
+@contextmanager
+def _console():
+    "A letter the console has not becomes `?`; what nobody reads any more, as behind `| head`, is dropped."
+    if hasattr(sys.stdout, 'reconfigure'): sys.stdout.reconfigure(errors='replace')
+    try: yield
     finally:
-        warnings.formatwarning = usual
         try: print(end='', flush=True)
         except BrokenPipeError: os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -179,9 +181,8 @@ def _done(argv):
     try:
         args = build_parser(argv[0] if argv else '').parse_args(argv)
         out = TASKS[args.task][2](args)
-        with suppress(BrokenPipeError): print(*[out] if out else [], end='\n' if out else '', flush=True)
-    except StyleNBError as e: return _fail(str(e))
-    except (ValueError, TypeError, OSError) as e: return _fail(str(e))
+        with suppress(BrokenPipeError): print(f'{out}\n' if out else '', end='', flush=True)
+    except (StyleNBError, ValueError, TypeError, OSError) as e: return _fail(str(e))
     except (RuntimeError, MemoryError) as e:
         return _fail(f"{type(e).__name__}: {e}. A smaller --size needs less memory.")
     except KeyboardInterrupt: return _fail('stopped', 130)
@@ -193,7 +194,7 @@ def main(
     argv=None,  # Words of the command line; `None` takes the program's own
 )->int:         # Exit code
     "Run the command line: 0, or another code and one line on stderr."
-    with _console(), _signals() as signalled:
+    with _console(), _plain_warnings(), _signals() as signalled:
         code = _done(sys.argv[1:] if argv is None else argv)
         return signalled() or code
 

@@ -11,7 +11,8 @@ import json
 import sys
 from .errors import BadValue, StyleNBError
 from .streams import check_json, folder_in, is_folder, picture_in, place_out, report, say, told, write_out
-from .words import add_how, add_options, add_output, add_picture, how_of, recipe_of, recipe_words
+from .words import (
+    add_how, add_options, add_output, add_picture, as_option, given, how_of, recipe_of, recipe_words)
 
 # %% auto #0
 __all__ = ['stylize_words', 'run_stylize']
@@ -35,16 +36,24 @@ def stylize_words(parser):
         resume='state to go on from, with the same pictures')
     add_options(parser, files, metavar='FILE')
 
-def _asked(args):
-    "Arguments of `stylize` from the words, without the photo."
+def _check_recipe(name):
     from style_nb.recipe import named_recipe
-    if args.recipe != 'default' and named_recipe(args.recipe).revert:
-        raise BadValue(f"{args.recipe} was made by `style_nb revert`: give it to that task with --recipe.")
-    masks = dict(masks=args.mask, style_masks=args.style_mask, content_mask=args.content_mask)
-    return recipe_of(args) | how_of(args) | masks | dict(change_mask=args.change_mask, resume=args.resume)
+    if name != 'default' and named_recipe(name).revert:
+        raise BadValue(f"{name} was made by `style_nb revert`: give it to that task with --recipe.")
+
+def _asked(args):
+    "What to tell `stylize`."
+    _check_recipe(args.recipe)
+    masks = dict(masks=args.mask, style_masks=args.style_mask)
+    return recipe_of(args) | how_of(args) | masks | given(args, 'content_mask', 'change_mask', 'resume')
 
 
 # %% ../nbs/89_repainting.ipynb #dd2575e9
+def _steps_kept(every, steps):
+    "The steps after which a frame is kept."
+    if isinstance(every, list): return every
+    return range(every, steps + 1, every) if every else []
+
 def _with_frames(args, asked):
     "The same with frames for an animation, or say that there will be none."
     from style_nb.recipe import from_json, named_recipe
@@ -54,8 +63,7 @@ def _with_frames(args, asked):
     by = from_json(state['recipe']) if args.resume and args.recipe == 'default' else named_recipe(args.recipe)
     steps = asked.get('steps', by.steps)
     every = asked.get('snapshots', by.snapshots or 10)
-    at = every if isinstance(every, list) else range(every, steps + 1, every) if every else []
-    if any(state['step'] < step <= steps for step in at): return asked | dict(snapshots=every)
+    if any(state['step'] < step <= steps for step in _steps_kept(every, steps)): return asked | dict(snapshots=every)
     every = ' '.join(map(str, every)) if isinstance(every, list) else every
     raise BadValue(f"--animate has no frame to show: {steps} steps with --snapshots {every} keep none. "
                    "Say --snapshots 1, or more --steps.")
@@ -74,18 +82,22 @@ def run_stylize(args):
     write_out(result, place)
     if args.save_state: result.save_state(as_path(args.save_state))
     if args.animate and result.frames: result.animate(args.animate)
-    report(args, result)
+    report(args, result, repr(result))
 
 
 # %% ../nbs/89_repainting.ipynb #d847297c
+def _check_folder(args):
+    "Refuse words that go with one photo."
+    for word in ('animate', 'save_state', 'resume'):
+        if getattr(args, word):
+            raise BadValue(f"{as_option(word)} goes with one photo: {args.content} is a folder.")
+
 def _stylize_folder(args):
     "Repaint every photo of a folder; one that cannot be is told, and the others are painted."
     from style_nb.callbacks import Stopped
     from style_nb.planning import Shared
     from style_nb.transfer import stylize
-    for word in ('animate', 'save_state', 'resume'):
-        if not getattr(args, word): continue
-        raise BadValue(f"--{word.replace('_', '-')} goes with one photo: {args.content} is a folder.")
+    _check_folder(args)
     made, bad, asked, shared = [], 0, _asked(args), Shared()
     places = folder_in(args.content, args.output)
     for photo, place in places.items():

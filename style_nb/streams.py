@@ -11,12 +11,14 @@ import shutil
 import sys
 import tempfile
 from contextlib import suppress
+from functools import partial, wraps
 from pathlib import Path
 from .errors import BadFile, BadValue
+from .files import PICTURE_FORMATS, as_path, check_output, made_folder, whole_file
 
 # %% auto #0
-__all__ = ['STREAM', 'FIGURES', 'picture_in', 'place_out', 'write_out', 'folder_out', 'is_folder', 'folder_in', 'say', 'told',
-           'report', 'check_json']
+__all__ = ['STREAM', 'FIGURES', 'makes_figure', 'picture_in', 'place_out', 'write_out', 'is_folder', 'folder_in', 'say', 'told',
+           'report', 'check_json', 'makes']
 
 # %% ../nbs/88_streams.ipynb #fbec738b
 STREAM = '-'  # stdin or stdout, whichever is meant
@@ -32,19 +34,18 @@ def picture_in(
     return data
 
 def place_out(
-    word,          # A path or `-`
-    formats=None,  # Allowed extensions; `None` is those of pictures
-):                 # Where to write: a `Path`, or `-`
-    "Say now, not after the work, if the output cannot be written."
-    from style_nb.pictures import PICTURE_FORMATS, check_output
-    return word if word == STREAM else check_output(word, formats or PICTURE_FORMATS)
+    word,                     # A path or `-`
+    formats=PICTURE_FORMATS,  # Allowed extensions
+):                            # Where to write: a `Path`, or `-`
+    "Say now if the output cannot be written."
+    return word if word == STREAM else check_output(word, formats)
 
 def write_out(
     made,   # A picture, a `Result` or a figure
     place,  # What `place_out` gave
 ):
     "Write a picture where it was asked for; what goes to stdout is a PNG."
-    from style_nb.pictures import save_picture, whole_file
+    from style_nb.pictures import save_picture
     if place == STREAM: return _to_stdout(made)
     if hasattr(made, 'recipe'): made.save(place)
     elif not hasattr(made, 'savefig'): save_picture(made, place)
@@ -62,49 +63,40 @@ def _to_stdout(made):
             raise BadFile("Stdout was closed before the picture was written: let its reader read on.") from e
 
 # %% ../nbs/88_streams.ipynb #3adfdd5b
-def folder_out(
-    word,    # A path
-)->Path:     # The folder, made if missing
-    "A folder to write into."
-    from style_nb.pictures import as_path
-    folder = as_path(word)
-    try: folder.mkdir(parents=True, exist_ok=True)
-    except OSError as e:
-        raise BadFile(f"The folder {folder} cannot be made: {e.strerror}. Choose another with -o.") from e
-    return folder
-
 def is_folder(
     word,    # A path, a web address or `-`
 )->bool:
     "Is it the name of a folder?"
-    from style_nb.pictures import as_path
     return word != STREAM and not word.startswith(('http:', 'https:', 'data:')) and as_path(word).is_dir()
+
+def _pictures_in(folder):
+    "Names of the picture files of a folder, in order; hidden ones are left out."
+    kinds = (*PICTURE_FORMATS, '.gif')
+    return sorted(p.name for p in folder.iterdir() if p.suffix.lower() in kinds and p.name[0] != '.')
 
 def folder_in(
     word,    # A folder
-    out,     # Folder to write into
+    out,     # Folder to write into, made if missing
 )->dict:     # {picture: PNG to write}, in order of names
     "The pictures of a folder, and where each is to go."
-    from style_nb.pictures import PICTURE_FORMATS, as_path
     folder = as_path(word)
     if out == STREAM or as_path(out).suffix.lower() in PICTURE_FORMATS:
         raise BadValue(f"{folder} is a folder: give one picture file, or a folder with -o too.")
-    out = folder_out(out)
+    out = made_folder(out)
     if folder.resolve() == out.resolve():
         raise BadValue(f"{folder} is read and written: choose another folder with -o, or photos would be replaced.")
-    names = [p.name for p in sorted(folder.iterdir()) if p.suffix.lower() in (*PICTURE_FORMATS, '.gif')]
-    names = [n for n in names if not n.startswith('.')]
+    names = _pictures_in(folder)
     if not names: raise BadValue(f"There is no picture in the folder {folder}: give one with picture files.")
     stems = [Path(n).stem for n in names]
     return {folder/n: out/f'{n if stems.count(stem) > 1 else stem}.png' for n, stem in zip(names, stems)}
 
 # %% ../nbs/88_streams.ipynb #9ea9a6ef
 def say(
-    args,  # Words that were said, `output` and maybe `quiet` among them
+    args,  # Words that were said, `output` and `quiet` among them
     made,  # What came out, as text
 ):
     "A line about what was made, unless it shall be quiet."
-    if getattr(args, 'quiet', False): return
+    if args.quiet: return
     with suppress(BrokenPipeError):  # whoever reads no further has its picture
         print(f"{'stdout' if args.output == STREAM else args.output}: {made}", file=sys.stderr)
 
@@ -122,16 +114,35 @@ def told(
         stopped=result.stopped,
         recipe=json.loads(to_json(result.recipe)))
 
+def _in_json(args): return getattr(args, 'json', False)
+
 def report(
-    args,    # Words that were said
-    result,  # A `Result`
-    more='', # More to say of it
+    args,  # Words that were said
+    made,  # A `Result`, or anything where no `--json` can be said
+    text,  # What to say of it
 ):
     "Say what was made: a line, or with `--json` an object."
-    if args.json: print(json.dumps(told(result, args.output)))
-    else: say(args, f'{result!r}{more}')
+    if _in_json(args): print(json.dumps(told(made, args.output)))
+    else: say(args, text)
 
 def check_json(args):
     "Stdout has room for a picture or for what is said of it."
-    if args.json and args.output == STREAM:
+    if _in_json(args) and args.output == STREAM:
         raise BadValue("--json and -o - both write to stdout: give the picture a file.")
+
+# %% ../nbs/88_streams.ipynb #80031020
+def makes(
+    work,                     # Function of the words that gives what is made, and a line about it
+    formats=PICTURE_FORMATS,  # Allowed extensions of the output
+):                            # Function of the words
+    "A task from what it makes."
+    @wraps(work)
+    def run(args):
+        check_json(args)
+        place = place_out(args.output, formats)
+        made, text = work(args)
+        write_out(made, place)
+        report(args, made, text)
+    return run
+
+makes_figure = partial(makes, formats=FIGURES)

@@ -11,9 +11,10 @@ import sys
 import time
 from pathlib import Path
 from .errors import BadValue
-from .streams import FIGURES, check_json, folder_out, picture_in, place_out, report, say, write_out
+from .files import made_folder
+from .streams import FIGURES, makes, makes_figure, picture_in, place_out, say, write_out
 from .words import (
-    add_how, add_options, add_output, add_picture, given, how_of, layer_word, recipe_of, recipe_words)
+    add_device, add_how, add_options, add_output, add_picture, given, how_of, layer_word, recipe_of, recipe_words)
 
 # %% auto #0
 __all__ = ['recolour_words', 'run_recolour', 'shrink_words', 'run_shrink', 'palette_words', 'run_palette', 'tile_words',
@@ -29,15 +30,14 @@ def recolour_words(parser):
     parser.add_argument('--method', default='symmetric',
         help='symmetric (default), pca, cholesky or histogram')
 
+@makes
 def run_recolour(args):
-    "Change colours, and write the picture."
+    "A photo in the colours of paintings."
     from style_nb.colour import match_colours
     from style_nb.pictures import load_picture
-    place = place_out(args.output)
     made = match_colours(load_picture(picture_in(args.photo)), args.painting, method=args.method)
-    write_out(made, place)
     height, width = made.shape[-2:]
-    say(args, f'{width}x{height} px in the colours of {", ".join(Path(p).name for p in args.painting)}')
+    return made, f'{width}x{height} px in the colours of {", ".join(Path(p).name for p in args.painting)}'
 
 
 # %% ../nbs/89_tasks.ipynb #c90a5b14
@@ -88,21 +88,25 @@ def palette_words(parser):
         help='style layers, e.g. relu1_1 relu3_1 (default: those of the recipe)')
     parser.add_argument('--seamless', action='store_true', help='make the borders fit each other')
 
+def _settings(args):
+    return recipe_of(args) | how_of(args) | given(args, 'layers') | dict(seamless=args.seamless)
+
+@makes
+def _one_palette(args):
+    from style_nb.palettes import palette
+    result = palette([picture_in(style) for style in args.style], **_settings(args))
+    return result, repr(result)
+
+@makes_figure
+def _palette_grid(args):
+    from style_nb.palettes import palettes
+    made = palettes(_named(args.style), **_settings(args))
+    return made.show(), f'{len(made)} palettes'
+
 def run_palette(args):
     "Paint a palette or a grid of them, and write it."
-    from style_nb.palettes import palette, palettes
-    settings = recipe_of(args) | how_of(args) | given(args, 'layers') | dict(seamless=args.seamless)
-    if args.grid:
-        if args.json: raise BadValue("--json tells of one palette: leave --grid out.")
-        place = place_out(args.output, FIGURES)
-        made = palettes(_named(args.style), **settings)
-        write_out(made.show(), place)
-        return say(args, f'{len(made)} palettes')
-    check_json(args)
-    place = place_out(args.output)
-    result = palette([picture_in(style) for style in args.style], **settings)
-    write_out(result, place)
-    report(args, result)
+    if args.grid and args.json: raise BadValue("--json tells of one palette: leave --grid out.")
+    return (_palette_grid if args.grid else _one_palette)(args)
 
 # %% ../nbs/89_tasks.ipynb #3b10733b
 _JITTERS = dict(
@@ -136,24 +140,30 @@ def tile_words(parser):
     add_options(parser, _SWEPT, metavar='FILE')
 
 # %% ../nbs/89_tasks.ipynb #39e833e7
-def run_tile(args):
-    "Lay tiles, and write them; with --sweep a figure of several numbers of tiles."
+def _how(args): return given(args, 'seams', 'seamless', 'seed', *_JITTERS)
+
+@makes
+def _tiles(args):
+    "A picture of tiles."
     from style_nb.pictures import load_picture
-    from style_nb.tiling import granularity_sweep, tile
-    how = given(args, 'seams', 'seamless', 'seed', *_JITTERS)
-    swept = given(args, *_SWEPT, 'steps')
-    if args.sweep is None:
-        place = place_out(args.output)
-        for name in swept: raise BadValue(f"--{name} goes with --sweep: add it.")
-        tiles = tile(load_picture(picture_in(args.photo)), args.n, **how, **given(args, 'size'))
-        write_out(tiles, place)
-        height, width = tiles.shape[-2:]
-        return say(args, f'{args.n} tiles along each side, {width}x{height} px')
-    place = place_out(args.output, FIGURES)
-    if args.sweep: swept['ns'] = args.sweep
-    made = granularity_sweep(args.photo, how=how, progress=not args.quiet, **swept, **given(args, 'size'))
-    write_out(made.show(), place)
-    say(args, repr(made))
+    from style_nb.tiling import tile
+    tiles = tile(load_picture(picture_in(args.photo)), args.n, **_how(args), **given(args, 'size'))
+    height, width = tiles.shape[-2:]
+    return tiles, f'{args.n} tiles along each side, {width}x{height} px'
+
+@makes_figure
+def _sweep(args):
+    "A figure of several numbers of tiles."
+    from style_nb.tiling import granularity_sweep
+    swept = given(args, *_SWEPT, 'steps', 'size') | (dict(ns=args.sweep) if args.sweep else {})
+    made = granularity_sweep(args.photo, how=_how(args), progress=not args.quiet, **swept)
+    return made.show(), repr(made)
+
+def run_tile(args):
+    "Lay tiles; with --sweep in several numbers."
+    if args.sweep is not None: return _sweep(args)
+    for name in given(args, *_SWEPT, 'steps'): raise BadValue(f"--{name} goes with --sweep: add it.")
+    return _tiles(args)
 
 # %% ../nbs/89_tasks.ipynb #6866df00
 _REVERTING = dict(
@@ -194,23 +204,23 @@ def ablate_words(parser):
     _reversion_words(parser)
 
 # %% ../nbs/89_tasks.ipynb #69c2f586
+def _best_photo(painting, args):
+    "The photo itself, or of several the one that fits best; how each does is said."
+    from style_nb.reversion import rank_photos
+    if len(args.photo) == 1: return args.photo[0]
+    ranked = rank_photos(painting, {p: p for p in args.photo})
+    for path, row in ranked.iterrows():
+        if not args.quiet: print(f"{path}: {row.score:.2f} {row.words}", file=sys.stderr)
+    return ranked.index[0]
+
+@makes
 def run_revert(args):
-    "Choose among the photos, revert, and write the picture."
-    from style_nb.pictures import load_picture
-    from style_nb.reversion import new_dark, rank_photos, revert
-    check_json(args)
-    place = place_out(args.output)
-    painting = load_picture(picture_in(args.painting)) if args.painting == '-' else args.painting
-    photo = args.photo[0]
-    if len(args.photo) > 1:
-        ranked = rank_photos(painting, {p: p for p in args.photo})
-        for path, row in ranked.iterrows():
-            if not args.quiet: print(f"{path}: {row.score:.2f} {row.words}", file=sys.stderr)
-        photo = ranked.index[0]
-    result = revert(painting, photo, **_reverting(args))
-    write_out(result, place)
+    "Choose among the photos, and revert."
+    from style_nb.reversion import new_dark, revert
+    painting = picture_in(args.painting)
+    result = revert(painting, _best_photo(painting, args), **_reverting(args))
     dark = new_dark(result.image, painting)['share']
-    report(args, result, f'; new dark {dark:.1%}')
+    return result, f'{result!r}; new dark {dark:.1%}'
 
 def run_ablate(args)->str:
     "Revert with one ingredient changed at a time; write the figure, give the table."
@@ -228,10 +238,17 @@ def _lines(rows):
     widths = [max(map(len, column)) for column in zip(*rows)]
     return '\n'.join('  '.join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
+def _add_photos(parser, name): parser.add_argument(name, nargs='+', help='photos: paths or web addresses')
+
 def rank_words(parser):
     add_picture(parser, 'painting', 'painting')
-    parser.add_argument('photo', nargs='+', help='photos: paths or web addresses')
+    _add_photos(parser, 'photo')
     parser.add_argument('-o', '--output', metavar='FILE', help='figure to write: the photos in that order')
+
+def _as_text(table):
+    figures = [c for c in table.columns if c != 'words']
+    rows = [(path, *(f'{row[c]:.2f}' for c in figures), row.words) for path, row in table.iterrows()]
+    return _lines([('photo', *figures, 'words'), *rows])
 
 def run_rank(args)->str:
     "The photos by how well they fit a painting: a table, and a figure if one is asked for."
@@ -242,9 +259,7 @@ def run_rank(args)->str:
     if place:
         titles = ['painting', *(f'{Path(p).stem}: {score:.2f}' for p, score in table.score.items())]
         write_out(show_pictures([args.painting, *table.index], titles, ncols=5, height=2.), place)
-    figures = [c for c in table.columns if c != 'words']
-    rows = [(path, *(f'{row[c]:.2f}' for c in figures), row.words) for path, row in table.iterrows()]
-    return _lines([('photo', *figures, 'words'), *rows])
+    return _as_text(table)
 
 # %% ../nbs/89_tasks.ipynb #b1bc9e31
 def contrast_words(parser):
@@ -258,25 +273,29 @@ def contrast_words(parser):
         by='with --like: global (default), scale, octave by octave, or histogram')
     add_options(parser, words)
 
+def _toned(x, args):
+    "A picture in the contrast asked for."
+    from style_nb.contrast import lower_contrast, match_contrast, match_histogram
+    if args.by == 'histogram': x = match_histogram(x, args.like)
+    elif args.like: x = match_contrast(x, args.like, **given(args, 'by'))
+    elif args.contrast is None: args.contrast = .5
+    return x if args.contrast is None else lower_contrast(x, args.contrast, **given(args, 'channels'))
+
+@makes
 def run_contrast(args):
-    "Lower or match a picture's contrast, write it, and say what became of its tones."
-    from style_nb.contrast import lower_contrast, match_contrast, match_histogram, tones
+    "A picture in lower or matched contrast, and what became of its tones."
+    from style_nb.contrast import tones
     from style_nb.pictures import load_picture
-    place = place_out(args.output)
     if args.by and not args.like:
         raise BadValue("--by goes with --like: name the picture whose contrast is wanted.")
-    before = after = load_picture(picture_in(args.picture))
-    if args.by == 'histogram': after = match_histogram(before, args.like)
-    elif args.like: after = match_contrast(before, args.like, **given(args, 'by'))
-    if args.contrast is None and not args.like: args.contrast = .5
-    if args.contrast is not None: after = lower_contrast(after, args.contrast, **given(args, 'channels'))
-    write_out(after, place)
+    before = load_picture(picture_in(args.picture))
+    after = _toned(before, args)
     was, now = ['{mean:.2f} ± {deviation:.2f}'.format(**tones(p)) for p in (before, after)]
-    say(args, f'luminance {was} became {now}')
+    return after, f'luminance {was} became {now}'
 
 # %% ../nbs/89_tasks.ipynb #547a2e12
 def matrix_words(parser):
-    parser.add_argument('content', nargs='+', help='photos: paths or web addresses')
+    _add_photos(parser, 'content')
     parser.add_argument('--styles', nargs='+', required=True, metavar='STYLE',
         help='paintings: paths or web addresses')
     add_output(parser, 'picture file to write')
@@ -284,18 +303,16 @@ def matrix_words(parser):
         help='where each picture is saved too, and found again by the same command')
     recipe_words(parser)
     parser.add_argument('--workers', type=int, metavar='N', help='processes that share the work (default: 1)')
-    parser.add_argument('--device', metavar='NAME', help='cpu, cuda or mps (default: the best there is)')
+    add_device(parser)
 
+@makes
 def run_matrix(args):
-    "Paint every photo in every style, and write the sheet."
+    "Every photo in every style, on a sheet."
     from style_nb.sweeping import matrix
-    place = place_out(args.output)
     how = recipe_of(args) | how_of(args) | given(args, 'workers')
     made = matrix(_named(args.content), _named(args.styles), args.folder, **how)
-    if not any(item.image for item in made.items):
-        raise BadValue(made.items[0].error or 'stopped before the first picture')
-    write_out(made.sheet(), place)
-    say(args, repr(made))
+    if any(item.image for item in made.items): return made.sheet(), repr(made)
+    raise BadValue(made.items[0].error or 'stopped before the first picture')
 
 # %% ../nbs/89_tasks.ipynb #a3265fc0
 def list_encoders(args=None)->str:
@@ -320,7 +337,7 @@ def demo_words(parser):
 
 def run_demo(args, **settings):
     "Repaint a bundled photo; write content, style, result, losses and a contact sheet."
-    folder = folder_out(args.output)
+    folder = made_folder(args.output)
     start = time.perf_counter()
     print('Loading PyTorch and fastai ...', file=sys.stderr, flush=True)
     from style_nb.callbacks import Stopped
@@ -348,7 +365,7 @@ def _write_demo(folder, content, styles, results):
     write_out(styles['swirls'], folder/'style.png')
     best = results.get('swirls', results['all three'])
     write_out(best, folder/'result.png')
-    pictures = [content, *styles.values(), *(r.image for r in results.values())]
+    pictures = [content, *styles.values(), *results.values()]
     titles = ['photo', *styles, *(f'in {n}' for n in results)]
     write_out(best.plot_losses(), folder/'loss.png')
     write_out(show_pictures(pictures, titles, ncols=4, height=3), folder/'contact_sheet.png')

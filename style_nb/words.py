@@ -10,9 +10,14 @@ import argparse
 from dataclasses import fields
 
 # %% auto #0
-__all__ = ['add_output', 'add_how', 'how_of', 'add_picture', 'add_options', 'given', 'layer_word', 'recipe_words', 'recipe_of']
+__all__ = ['as_option', 'add_output', 'add_device', 'add_how', 'how_of', 'add_picture', 'add_options', 'given', 'layer_word',
+           'recipe_words', 'recipe_of']
 
 # %% ../nbs/88_words.ipynb #16c31733
+def as_option(name):
+    "How a field is said: `--style-weight`."
+    return '--' + name.replace('_', '-')
+
 def add_output(
     parser,      # The parser of a task
     text='picture file to write, or - for stdout; a .png, .jpg or .webp carries the recipe',  # Its help
@@ -21,11 +26,14 @@ def add_output(
     parser.add_argument('-o', '--output', required=True, metavar='FILE', help=text)
     parser.add_argument('-q', '--quiet', action='store_true', help='no progress and no word, but for what went wrong')
 
+def add_device(parser):
+    parser.add_argument('--device', metavar='NAME', help='cpu, cuda or mps (default: the best there is)')
+
 def add_how(
     parser,      # The parser of a task
 ):
     "How a run goes and what is said of it, beside its recipe."
-    parser.add_argument('--device', metavar='NAME', help='cpu, cuda or mps (default: the best there is)')
+    add_device(parser)
     parser.add_argument('--json', action='store_true',
         help='say what was made as one JSON object on stdout: output, size, steps, seconds, stopped, recipe')
 
@@ -43,12 +51,12 @@ def add_picture(
     parser.add_argument(name, help=f'{what}: a path, a web address, or - for stdin', **how)
 
 def add_options(
-    parser,      # The parser of a task
-    texts,       # {name: help}
-    **how,       # For `add_argument`
+    parser,  # The parser of a task
+    texts,   # {name: help}
+    **how,   # For `add_argument`
 ):
-    "Options of one kind that may be left out."
-    for name, text in texts.items(): parser.add_argument('--' + name.replace('_', '-'), help=text, **how)
+    "Options of one kind, none required."
+    for name, text in texts.items(): parser.add_argument(as_option(name), help=text, **how)
 
 def given(
     args,        # What was said
@@ -112,7 +120,7 @@ def recipe_words(
     for f in fields(Recipe):
         if not f.compare or f.name in but: continue
         rule = f.metadata['rule']
-        names = ['--' + f.name.replace('_', '-'), also.get(f.name)]
+        names = [as_option(f.name), also.get(f.name)]
         text = f'{texts[f.name]} ({rule.allowed})'.replace('%', '%%')
         parser.add_argument(*filter(None, names), dest=f.name, help=text, **_words_of(rule))
 
