@@ -118,10 +118,10 @@ def _check_values(x, what, given, white):
 
 # %% ../nbs/00_pictures.ipynb #6bcee6dc
 def fit_size(
-    hw,        # Height and width, px
+    hw,        # Height and width
     size:int,  # Longer side wanted, px
-):             # Height and width with the same aspect, px, at least 1
-    "Height and width whose longer side is `size`."
+):             # Height and width, at least 1 px
+    "A size of the same proportions."
     return tuple(max(1, round(side*size/max(hw))) for side in hw)
 
 # %% ../nbs/00_pictures.ipynb #52bc16ef
@@ -135,6 +135,11 @@ def resize(
     return F.interpolate(x, hw, mode='bicubic', antialias=True).clamp(0, 1)
 
 # %% ../nbs/00_pictures.ipynb #41fcf983
+def _alike(a, b):
+    "Have two sizes the same proportions, but for rounding?"
+    least = min(max(a), max(b))
+    return all(abs(x - y) <= 1 for x, y in zip(fit_size(a, least), fit_size(b, least)))
+
 def middle(
     x:torch.Tensor,  # Picture, (..., H, W)
     hw,              # Height and width whose proportions are wanted
@@ -142,9 +147,7 @@ def middle(
     "The middle of a picture, in other proportions."
     h, w = x.shape[-2:]
     th, tw = hw
-    least = min(max(h, w), max(hw))
-    sides = zip(fit_size((h, w), least), fit_size(hw, least))
-    if all(abs(a - b) <= 1 for a, b in sides): return x  # the same, but for rounding
+    if _alike((h, w), hw): return x
     ch, cw = max(1, min(h, round(w*th/tw))), max(1, min(w, round(h*tw/th)))
     return x[..., (h - ch)//2:(h + ch)//2, (w - cw)//2:(w + cw)//2]
 
@@ -239,6 +242,18 @@ class Plate(Figure):
         return buf.getvalue()
 
 # %% ../nbs/00_pictures.ipynb #2ba9ec9c
+def _titles(titles, n):
+    "A title for each of `n` pictures."
+    titles = listify(titles) or ['']*n
+    if len(titles) == n: return titles
+    raise BadValue(f"There are {n} pictures and {len(titles)} titles: give one title for each.")
+
+def _plate(inches, nrows, ncols):
+    "A plate of axes without ticks."
+    fig = Plate(figsize=inches, layout='constrained', dpi=100)
+    for ax in fig.subplots(nrows, ncols, squeeze=False).flat: ax.axis('off')
+    return fig
+
 def show_pictures(
     pictures,           # A picture or a list of them, each anything `load_picture` reads; tensors are clipped to [0, 1]
     titles=None,        # A title for each, or `None`
@@ -248,23 +263,25 @@ def show_pictures(
     "Show pictures side by side with titles."
     pictures = several(pictures)
     if not pictures: raise BadValue("show_pictures was given no picture: give at least one.")
-    titles = listify(titles) or ['']*len(pictures)
-    if len(titles) != len(pictures):
-        raise BadValue(f"There are {len(pictures)} pictures and {len(titles)} titles: give one title for each.")
+    titles = _titles(titles, len(pictures))
     ims = [to_pil(o if isinstance(o, torch.Tensor) else load_picture(o)) for o in pictures]
     ncols = min(ncols or 4, len(ims))
     nrows = math.ceil(len(ims)/ncols)
     aspect = np.median([im.width/im.height for im in ims])
     extra = .3 if any(titles) else .05
-    fig = Plate(figsize=(ncols*height*aspect + .1*ncols, nrows*(height + extra)), layout='constrained', dpi=100)
-    axs = fig.subplots(nrows, ncols, squeeze=False).ravel()
-    for ax in axs: ax.axis('off')
-    for ax, im, title in zip(axs, ims, titles):
+    fig = _plate((ncols*height*aspect + .1*ncols, nrows*(height + extra)), nrows, ncols)
+    for ax, im, title in zip(fig.axes, ims, titles):
         ax.imshow(im)
         ax.set_title(title, fontsize=10)
     return fig
 
 # %% ../nbs/00_pictures.ipynb #96347416
+def _captions(captions, n):
+    "Captions for each of `n` rows."
+    captions = captions or [()]*n
+    if len(captions) == n: return captions
+    raise BadValue(f"There are {n} rows and {len(captions)} lists of captions: give one list for each row.")
+
 def contact_sheet(
     rows,                 # Lists of pictures, each anything `load_picture` reads, or `None` for a gap
     captions=None,        # A list of captions for each row, or `None`
@@ -275,10 +292,7 @@ def contact_sheet(
     height = in_range(height, 'height', 8, whole=True)
     rows = [[_as_high(o, height) for o in row] for row in rows]
     if not any(map(any, rows)): raise BadValue("contact_sheet was given no picture: give at least one.")
-    captions = captions or [()]*len(rows)
-    if len(captions) != len(rows):
-        raise BadValue(
-            f"There are {len(rows)} rows and {len(captions)} lists of captions: give one list for each row.")
+    captions = _captions(captions, len(rows))
     gap, line = 6, 18
     widths = [max([24, *(o.width for o in column if o)]) for column in zip_longest(*rows)]
     lefts = list(accumulate((w + gap for w in widths), initial=gap))
@@ -300,12 +314,16 @@ def _as_high(picture, height):
     im = to_pil(load_picture(picture))
     return im.resize((max(1, round(im.width*height/im.height)), height), Image.LANCZOS)
 
+def _cut(text, width, font):
+    "As much of a text as fits into a width."
+    short = text
+    while font.getlength(short) > width:
+        text = text[:-1]
+        short = text + '…'
+    return short
+
 def _write(page, texts, lefts, widths, y):
     "A line of texts, each cut so that it fits into its width."
     draw, font = ImageDraw.Draw(page), ImageFont.load_default(12)
     for text, left, width in zip(texts, lefts, widths):
-        short = text = str(text or '')
-        while font.getlength(short) > width:
-            text = text[:-1]
-            short = text + '…'
-        draw.text((left, y), short, 'black', font)
+        draw.text((left, y), _cut(str(text or ''), width, font), 'black', font)
