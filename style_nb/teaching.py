@@ -47,23 +47,25 @@ def tried(
     return value
 
 # %% ../nbs/85_teaching.ipynb #5b3c43a7
+def _verdict(fn, answer):
+    "What a function of asserts says of an answer."
+    try:
+        if answer is ...: raise NotTried("put your answer in place of the three dots and run the cell again.")
+        return Verdict(fn.__name__, True, f"Right. {fn(answer) or ''}".strip())
+    except NotTried as e:
+        return Verdict(fn.__name__, False, f"Not tried yet: {e}", False)
+    except AssertionError as e:
+        hint = e
+    except Exception as e:
+        hint = f"Your answer raised {type(e).__name__}: {' '.join(str(e).split())[:200]}"
+    return Verdict(fn.__name__, False, f"Not yet. {hint}")
+
 def checker(
-    fn,    # Function of an answer that asserts, each assert with a hint
-):         # Function of an answer that returns a `Verdict`
+    fn,  # Asserts something of an answer, with hints
+):       # Function of an answer that gives a `Verdict`
     "Turn asserts with hints into a verdict."
     @wraps(fn)
-    def check(answer):
-        try:
-            if answer is ...:
-                raise NotTried("put your answer in place of the three dots and run the cell again.")
-            return Verdict(fn.__name__, True, f"Right. {fn(answer) or ''}".strip())
-        except NotTried as e:
-            return Verdict(fn.__name__, False, f"Not tried yet: {e}", False)
-        except AssertionError as e:
-            hint = e
-        except Exception as e:
-            hint = f"Your answer raised {type(e).__name__}: {' '.join(str(e).split())[:200]}"
-        return Verdict(fn.__name__, False, f"Not yet. {hint}")
+    def check(answer): return _verdict(fn, answer)
     return check
 
 # %% ../nbs/85_teaching.ipynb #3a8a60b3
