@@ -9,15 +9,16 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
+import torch
 from fastcore.basics import listify, patch
 from .errors import BadValue, in_range, one_of
 from .pictures import fit_size, load_picture, open_picture, several
 from .gallery import sample, samples
-from .inputs import short_name
-from .learner import each_scale
-from .recipe import OWN_SIZE, RECIPES, Recipe, named_recipe
-from .legs import EXTRAS, FIELDS, settings_of
-from .planning import Shared, best_device, fit_to_encoder, settle_levels, step_size
+from .inputs import enough_for, short_name
+from .recipe import RECIPES, Recipe, named_recipe
+from .legs import EXTRAS, FIELDS, settings_of, switched_on
+from .planning import Shared, best_device, check_device, fit_to_encoder, own_size, settle, step_size
+from .transfer import objective_of
 
 # %% auto #0
 __all__ = ['Given', 'sample_names', 'given', 'Choices', 'why_anew']
@@ -51,14 +52,14 @@ def given(
 # %% ../nbs/73_choices.ipynb #87c37e14
 class Choices:
     "Pictures to choose from, and what is chosen: `.recipe`, and `.extras`, which no recipe has."
-    start_picture = None
+    extras = start_picture = None
     note = ''  # what there is to say about the last change
 
     def __init__(self,
         device:str=None,      # Torch device; `None` is the best here
         pictures=None,        # {name: picture}: more to choose from, beside the samples
     ):
-        self.device = device
+        self.device = device and check_device(device)
         self.shared = Shared()
         self.pictures = {}
         for name, picture in (pictures or {}).items(): self.add(picture, name)
@@ -95,39 +96,59 @@ def free_name(self:Choices, name)->str:
         i += 1
     return free
 
+# %% ../nbs/73_choices.ipynb #3db24c75
+def _names(extras): return [*listify(extras['content']), *extras['style']]
+
+@patch
+def _first(self:Choices, extras):
+    "The picture that gives the canvas its proportions."
+    return self.pictures[_names(extras)[0]]
+
+@patch
+def styles(self:Choices, extras=None)->list:
+    "The style pictures."
+    return [self.pictures[name].picture for name in (extras or self.extras)['style']]
+
+@patch(as_prop=True)
+def begun(self:Choices)->bool:
+    "Does the next run start from a picture?"
+    return self.start_picture is not None
+
+
 # %% ../nbs/73_choices.ipynb #6ea209c8
 @patch
 def _encoder(self:Choices, r): return self.shared.encoder(r, self.device or best_device())
 
 @patch
-def _settled(self:Choices, r, extras=None):
-    "The recipe in units that fit its encoder, one level, with a step size."
-    if r.size == OWN_SIZE: r = replace(r, size=max(self.pictures[_names(extras or self.extras)[0]].hw))
+def _settled(self:Choices, r, extras):
+    "The recipe in units that fit its encoder, one level, with a size in px and a step size."
     if r.levels not in (None, 1):
         raise BadValue(f"levels is {r.levels}: a session paints one level; use stylize for more.")
     if r.finish:
         raise BadValue(f"finish is {r.finish!r}: a session has no last steps, so one encoder paints all of them; "
                          "say finish=None, or use stylize.")
-    r = fit_to_encoder(r, self._encoder(r))
+    enc = self._encoder(r)
+    r = own_size(r, torch.empty(self._first(extras).hw, device='meta'), enc, self.device or best_device())
+    r = fit_to_encoder(r, enc)
     return replace(r, levels=1, lr=step_size(r), lr_end=1., schedule=[])
 
+
 # %% ../nbs/73_choices.ipynb #6155988e
+def _grey(hw, enough):
+    "A grey picture of a shape, as large as is enough."
+    return torch.full((1, 3, *fit_size(hw, min(enough, max(hw)))), .5, dtype=torch.float32, device='cpu')
+
 @patch
 def _check(self:Choices, r, extras):
     "Say what cannot be painted."
-    names = _names(extras)
-    for name in names: one_of(name, self.pictures, 'picture')
-    if not names: raise BadValue("There is neither a content nor a style picture: give at least one.")
-    n = len(extras['style'])
-    if not n and r.style_weight > 0 and any(r.style_weights.values()):
-        raise BadValue("There is no style picture but style_weight is above 0: "
-                         "give a style picture, or style_weight=0.")
-    if r.style_blend and len(r.style_blend) != n:
-        raise BadValue(f"There are {n} styles and {len(r.style_blend)} weights in style_blend: give one for each.")
-    each_scale(r.style_scale, n)
-    settle_levels(r, self.pictures[names[0]].hw, self._encoder(r))
+    if extras != self.extras: self.styles(extras)  # they may be too small to be tiled
+    r = switched_on(r)
+    names = [extras['content'], *extras['style']]
+    sides = zip(names, enough_for(r, len(extras['style'])))
+    content, *styles = [None if name is None else _grey(self.pictures[name].hw, side) for name, side in sides]
+    start = dict(init=_grey(self._first(extras).hw, r.size)) if self.begun else {}
+    objective_of(settle(content, styles or None, r, device=self.device, enc=self._encoder(r), **start))
 
-def _names(extras): return [*listify(extras['content']), *extras['style']]
 
 # %% ../nbs/73_choices.ipynb #5d990be1
 @patch
@@ -146,11 +167,14 @@ def choose(self:Choices,
     if not names: settings.setdefault('style_weights', {})
     if not isinstance(settings.get('init', ''), str):
         self.start_picture = self.add(settings.pop('init'), 'init')
-    self.extras = _checked(dict(content=content, style=names, tiles=tiles, contrast=contrast))
-    self.recipe = self._settled(named_recipe(recipe, **dict(size=256, levels=1, lr_end=1.) | settings))
-    self._check(self.recipe, self.extras)
+    extras = _checked(dict(content=content, style=names, tiles=tiles, contrast=contrast))
+    r = self._settled(named_recipe(recipe, **dict(size=256, levels=1, lr_end=1.) | settings), extras)
+    self._check(r, extras)
+    self.recipe, self.extras = r, extras
 
 def _checked(extras):
+    "Extras in their ranges, with a picture at least."
+    if not _names(extras): raise BadValue("There is neither a content nor a style picture: give at least one.")
     tiles = in_range(extras['tiles'], 'tiles', 1, 64, whole=True)
     return extras | dict(tiles=tiles, contrast=in_range(extras['contrast'], 'contrast', 0, 4))
 
@@ -171,7 +195,7 @@ def content(self:Choices, extras=None):
 @patch(as_prop=True)
 def hw(self:Choices)->tuple:
     "Height and width of the picture that gives the canvas its proportions, px."
-    return self.pictures[_names(self.extras)[0]].hw
+    return self._first(self.extras).hw
 
 # %% ../nbs/73_choices.ipynb #34766e6a
 @patch
@@ -193,7 +217,7 @@ def _other_recipe(self:Choices, values):
     "The recipe that `values` names; size, steps, seed, start and how styles are used stay."
     kept = {k: getattr(self.recipe, k) for k in ('encoder', 'size', 'steps', 'seed', 'style_blend', 'style_scale')}
     asked = {k: v for k, v in values.items() if k in ('encoder', 'finish')}
-    r = self._settled(named_recipe(values['recipe'], **kept | asked, levels=1))
+    r = self._settled(named_recipe(values['recipe'], **kept | asked, levels=1), self.extras)
     return replace(r, init=self.recipe.init)
 
 @patch
@@ -202,6 +226,7 @@ def _other_extras(self:Choices, values):
     extras['style'] = list(listify(extras['style']))
     for name in _names(extras):
         if name not in self.pictures and name in sample_names(): self.add(name)
+        one_of(name, self.pictures, 'picture')
     return _checked(extras)
 
 # %% ../nbs/73_choices.ipynb #0d43c3dc

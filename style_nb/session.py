@@ -42,6 +42,8 @@ _all_ = [  # names of notebooks 57, 61 and 73, at home here too
 # %% ../nbs/81_session.ipynb #b93be218
 class Session(Choices):
     "A run to hold, move and compare. `.set`, `.start`, `.pause`, `.step`, `.stop`, `.pin`, `.as_code`, `.result`."
+    run, chain = None, ()  # before anything is painted
+
     def __init__(self,
         content,              # Content picture: a sample's name, what `load_picture` reads, or `None` for style alone
         style=None,           # Style picture, or a list of them
@@ -58,7 +60,6 @@ class Session(Choices):
         self.lock = threading.RLock()
         self.hearers = []
         self.pins = []
-        self.run = None
         self.heeded = 0  # moves that the picture shows
         self._forget()
 
@@ -76,7 +77,7 @@ class Session(Choices):
 def styles(self:Session, extras=None)->list:
     "The style pictures as they are used."
     extras = extras or self.extras
-    pictures = [self.pictures[name].picture for name in extras['style']]
+    pictures = Choices.styles(self, extras)
     for way, value in ((tile, extras['tiles']), (lower_contrast, extras['contrast'])):
         if value != 1: pictures = [way(x, value) for x in pictures]
     return pictures
@@ -86,6 +87,11 @@ def init(self:Session):
     "The picture the next run starts from, or `None` when the recipe says it."
     if self.chain: return self.last.image
     return self.pictures[self.start_picture].picture if self.start_picture else None
+
+@patch(as_prop=True)
+def begun(self:Session)->bool:
+    "Does the next run start from a picture?"
+    return bool(self.chain or self.start_picture or self.run and self.run.step)
 
 @patch
 def before(self:Session)->Image.Image:
@@ -271,9 +277,6 @@ def set(self:Session,
         r, extras, changed = self._change(values)
         if not changed: return ''
         anew = [k for k in changed if k not in CONTROLS and k != 'steps']
-        if anew: self.styles(extras)  # what cannot be tiled so says it before anything changes
-        if r.keep and not (self.done or self.start_picture):
-            raise BadValue("keep is above 0 but there is no start picture: give one as init=..., or paint first.")
         shape = self.hw
         going = self.state == 'painting'
         if anew: self._end()
@@ -361,16 +364,16 @@ def go_on(self:Session,
     if what.image is None:
         raise BadValue(f"There is no picture to go on from: {what.error or 'it was not painted'}")
     leg = what.legs[-1]
+    r = replace(leg.recipe, size=self.recipe.size, steps=self.recipe.steps)
     with self.lock:
+        if not isinstance(what, Pin): self._check(r, leg.extras)
         self._end()
         self._forget()
         self.chain = list(what.legs)
         self.picture = what.image
         self.last = Result(what.image, History().table, [], leg.painted, {})
         if isinstance(what, Pin): self.restore(what)
-        else:
-            self.recipe = replace(leg.recipe, size=self.recipe.size, steps=self.recipe.steps)
-            self.extras = dict(leg.extras)
+        else: self.recipe, self.extras = r, dict(leg.extras)
         self.until = self.done + self.recipe.steps
         self.note = 'a new run goes on from this picture'
     self._say('frame')

@@ -5,6 +5,7 @@ import numpy as np, pytest, torch
 from hypothesis import given, settings, strategies as st
 from PIL.PngImagePlugin import PngInfo
 from style_nb.pictures import save_picture, to_pil
+from style_nb.planning import settle
 from style_nb.recipe import Recipe, png_info
 from style_nb.session import Session, differing, draw_curves, settings_of, split_view
 from style_nb.transfer import stylize
@@ -128,7 +129,7 @@ def test_a_live_move_keeps_the_run_and_its_optimiser(make):
 @pytest.mark.parametrize('values,says', [(dict(style_weight=-1), 'style_weight is -1'), (dict(style_weigth=1),
     "Did you mean 'style_weight'?"), (dict(style='monet'), 'Unknown picture'), (dict(size=8), 'needs a shorter side'),
     (dict(style_weights={'relu9_1': 1.}), 'relu9_1'), (dict(levels=2), 'one level'),
-    (dict(style_blend=[1., 2.]), '1 styles and 2 weights'), (dict(tiles=0), 'tiles is 0'),
+    (dict(style_blend=[1., 2.]), '1 styles and 2 blend weights'), (dict(tiles=0), 'tiles is 0'),
     (dict(contrast='x'), 'contrast'), (dict(style=[], content=None), 'neither'),
     (dict(style=[]), 'There is no style picture')])
 def test_what_cannot_be_changes_nothing(make, values, says):
@@ -502,16 +503,87 @@ def test_settings_that_no_run_can_start_with_change_nothing(make, refused, chang
     s.step(2).settle()
     assert s.error is None and s.done == 5 if painting_on else s.done == 2
 
-@pytest.mark.parametrize('odd', [dict(keep=1.), dict(tiles=16)], ids=str)
-def test_a_session_lives_on_after_a_run_that_could_not_start(make, odd):
+@pytest.mark.parametrize('odd', [dict(keep=1.), dict(tiles=16), dict(init='picture'), dict(size=8)], ids=str)
+def test_a_session_that_could_not_start_is_not_made(make, refused, odd):
+    refused(lambda: make(**odd), next(iter(odd)) if 'init' not in odd else 'starts from a picture')
+
+@pytest.mark.parametrize('broken', ['style_nb.live.settle', 'style_nb.session.paint_on', 'style_nb.session.Leg'])
+def test_a_session_lives_on_after_a_run_that_could_not_start(make, monkeypatch, broken):
     "In 0.1.0 `as_code` waited for ever then, and `stop`, `close` and `reset` raised AttributeError"
-    s = make(**odd)
-    for call in (s.step, s.start):
-        try: call().settle()
-        except ValueError as e: assert 'tiles' in str(e)
-        else: assert s.state == 'failed' and 'keep' in str(s.error)
-        assert 'stylize(' in s.as_code() and s.done == 0
+    s = make()
+    with monkeypatch.context() as m:
+        m.setattr(broken, lambda *args, **kwargs: 1/0)
+        for call in (s.step, s.start):
+            try: call().settle()
+            except ZeroDivisionError: assert broken.endswith('Leg')
+            else: assert s.state == 'failed' and isinstance(s.error, ZeroDivisionError)
+            assert s.done == 0
+    assert 'stylize(' in s.as_code()
     s.pause().settle().stop().reset()
-    s.set(keep=0., tiles=1)
     s.step(2).settle()
     assert s.done == 2 and s.error is None and s.state == 'paused'
+
+CANNOT = {
+    'a layer the encoder lacks': dict(style_weights={'relu9_1': 1.}),
+    'too small for a layer': dict(size=8),
+    'a layer too deep': dict(size=24, content_weights={'relu5_1': 1.}),
+    'a style too small': dict(style='tiny'),
+    'a style scaled too small': dict(style_scale=.1),
+    'a picture that nobody gave': dict(init='picture'),
+    'nothing to keep to': dict(keep=1.),
+    'a blend of too many': dict(style_blend=[1., 2.]),
+    'a blend of nothing': dict(style_blend=[0.]),
+    'scales of too many': dict(style_scale=[1., 2.]),
+    'a mix of another kind': dict(style_kind='moments', style_mix='barycentre'),
+    'a norm of another kind': dict(style_kind='moments', style_norm='gatys'),
+    'no style': dict(style=[]),
+    'no picture': dict(style=[], content=None),
+}
+
+@pytest.mark.parametrize('what', CANNOT)
+def test_a_session_refuses_what_stylize_refuses(make, photo, painting, what):
+    "Before anything changes, in the same words"
+    values = CANNOT[what]
+    tiny = painting[..., :6, :16]
+    s = make(pictures=dict(tiny=tiny))
+    with pytest.raises((ValueError, TypeError)) as here: s.set(**values)
+    settings = dict(content=photo, style=painting, size=48, steps=2, levels=1, device='cpu', progress=False) | values
+    for k in {'content_weights', 'style_weights'} & {*values}: settings[k] = s.settings[k] | values[k]
+    if 'style' in values: settings['style'] = tiny if values['style'] else None
+    with pytest.raises((ValueError, TypeError)) as there: stylize(**settings)
+    assert str(here.value) == str(there.value) and s.done == 0 and s.state == 'ready'
+    s.step(1).settle()
+    assert s.error is None and s.done == 1
+
+def test_masks_of_a_recipe_must_fit_what_is_chosen(make, photo, painting, refused):
+    half = torch.zeros(1, 1, 48, 48)
+    half[..., :24] = 1
+    def masked(**masks): return settle(photo, painting, size=48, steps=2, levels=1, **masks).recipe
+    wide = dict(wide=torch.rand(1, 3, 30, 60))
+    s = make(recipe=masked(content_mask=half), pictures=wide)
+    refused(lambda: s.set(content='wide'), 'content_mask', 'same aspect')
+    refused(lambda: s.set(content_kind='self-similarity'), 'content mask')
+    s = make(recipe=masked(masks=[half]))
+    refused(lambda: s.set(style=['swirls', 'dots']), '1 masks for 2')
+    refused(lambda: s.set(style_kind='patch'), 'takes no masks')
+    s = make(recipe=masked(change_mask=half))
+    refused(lambda: s.set(content=None), 'change_mask but no content')
+    s.step().settle()
+    assert s.error is None and s.done == 1
+
+def test_the_own_size_and_the_device_are_checked_before_anything_changes(make, monkeypatch, refused):
+    s = make()
+    monkeypatch.setattr('style_nb.planning.memory_of', lambda device: 1e6)
+    refused(lambda: s.set(size='own'), 'too large here')
+    assert s.recipe.size == 48
+    monkeypatch.setattr('style_nb.planning.memory_of', lambda device: 1e12)
+    assert s.set(size='own') == 'new' and s.recipe.size == max(s.hw)
+    refused(lambda: s.set(content='dog', size='own'), "Unknown picture 'dog'")
+    refused(lambda: make(device='tpu'), "Unknown device 'tpu'")
+
+def test_going_on_from_a_cell_that_cannot_be_painted_in_this_size_changes_nothing(make, refused):
+    s = make(size=24).step().settle()
+    item, = s.sweep(dict(content_weights=[{'relu5_1': 1.}]), size=48, steps=2)
+    assert item.image is not None
+    refused(lambda: s.go_on(item), 'relu5_1 needs a shorter side')
+    assert s.step().settle().done == 2 and 'relu5_1' not in s.recipe.content_weights
