@@ -286,6 +286,7 @@ CONTROLS = ('content_weight', 'style_weight', 'tv_weight', 'content_weights', 's
 def check_move(
     field:str,  # One of `CONTROLS`
     value,      # A number of at least 0, or {layer: weight} for a field of layer weights
+    learn=None, # Learner whose encoder must have the layers; `None` asks none
 ):
     "Say what is wrong with a slider's move, if anything."
     one_of(field, CONTROLS, 'control')
@@ -293,6 +294,7 @@ def check_move(
         if not isinstance(value, dict) or not value:
             raise BadType(f"{field} is {value!r}: give a dict like {{'relu3_1': 1.0}}.")
         check_weights(value, field)
+        if learn is not None: learn.encoder.check(value)
     elif field == 'lr': in_range(value, field, 1e-12, 1e30)
     else: in_range(value, field)
 
@@ -311,8 +313,7 @@ class Controls(StepCallback):
 
     def put(self, field, value):
         "From any thread: set `field`, of `CONTROLS`, to `value` before the next step."
-        check_move(field, value)
-        if isinstance(value, dict) and self.learn is not None: self.learn.encoder.check(value)
+        check_move(field, value, self.learn)
         self.queue.put((field, value))
 
     @property

@@ -50,7 +50,7 @@ class Remote(StepCallback):
         self.say(lambda: None)
 
     def put(self, field, value):
-        check_move(field, value)
+        check_move(field, value, self.learn)
         self.say(lambda: self.learn.controls.apply(self.step, field, value))
 
     def end(self): self.say(lambda: self.learn.stop.end())
@@ -100,7 +100,7 @@ def before_batch(self:Remote):
     self.rests = False
 
 @patch(as_prop=True)
-def settled(self:Remote)->bool:
+def idle(self:Remote)->bool:
     "Is it over, or has it told that it waits?"
     return self.over or (self.waits and self.step >= self.goal)
 

@@ -207,19 +207,21 @@ def pause(self:Session):
 def step(self:Session, n:int=1):
     "Take `n` steps, then wait."
     with self.lock:
-        self.pause().settle()
+        self.pause().wait()
         self.until = max(self.until, self.done + n)
         self._go(self.done + n)
     return self
 
 @patch
-def settle(self:Session, seconds:float=120.):
-    "Wait until the run waits, has ended or was never begun."
+def wait(self:Session, seconds:float=120.):
+    "Return when the run waits, has ended or was never begun."
     end = time.monotonic() + seconds
-    while (run := self.run) and not run.settled:
+    while (run := self.run) and not run.idle:
         if time.monotonic() > end: raise TimeoutError(f"The run still paints after {seconds:g} s.")
         time.sleep(.002)
     return self
+
+Session.settle = Session.wait  # its name in version 0.1.0
 
 # %% ../nbs/81_session.ipynb #3377d78c
 @patch

@@ -30,15 +30,15 @@ def replayed(s, photo, painting, painting2=None):
 def test_rest_step_pause_start_stop_reset(make):
     s = make()
     assert (s.state, s.done, s.picture) == ('ready', 0, None)
-    s.step(3).settle()
+    s.step(3).wait()
     assert (s.state, s.done) == ('paused', 3)
-    s.start().settle()
+    s.start().settle()  # the name of `wait` in version 0.1.0
     assert (s.state, s.done, s.until) == ('done', 12, 12)
-    s.start().settle()
+    s.start().wait()
     assert (s.done, s.until) == (24, 24)
     s.stop()
     assert (s.state, s.done, s.run) == ('stopped', 24, None)
-    s.step().settle()
+    s.step().wait()
     assert (s.state, s.done, len(s.chain)) == ('done', 25, 1)
     s.reset()
     assert (s.state, s.done, s.picture, s.chain) == ('ready', 0, None, [])
@@ -47,7 +47,7 @@ def test_rest_step_pause_start_stop_reset(make):
 def test_pause_holds(make):
     s = make(steps=10**6).start()
     while s.done < 2: time.sleep(.005)
-    s.pause().settle()
+    s.pause().wait()
     before, im = s.done, pixels(s.picture)
     time.sleep(.1)
     assert s.done == before and (pixels(s.picture) == im).all() and s.state == 'paused'
@@ -55,7 +55,7 @@ def test_pause_holds(make):
 def test_it_is_what_stylize_paints(make, photo, painting):
     s = make().step(7)
     plain = stylize(photo, painting, size=48, levels=1, lr_end=1., steps=7, device='cpu', progress=False)
-    assert (pixels(s.settle().picture) == pixels(plain.image)).all()
+    assert (pixels(s.wait().picture) == pixels(plain.image)).all()
     assert ((pixels(s.result.image) == pixels(plain.image)).all() and len(s.result.history) == 7
         and s.result.recipe.steps == 7)
 
@@ -68,9 +68,9 @@ MOVES = dict(style_weight=4., content_weight=.3, tv_weight=0., lr=.5, style_weig
 def test_code_gives_the_same_bytes(photo, painting, moves):
     s = Session(photo, painting, size=32, optimizer=moves[0][2], device='cpu')
     for n, k, _ in moves:
-        s.step(n).settle()
+        s.step(n).wait()
         assert s.set(**{k: MOVES[k]}) in ('live', '')
-    s.step(2).settle()
+    s.step(2).wait()
     assert s.error is None and len(s.legs()) == 1
     assert (replayed(s, photo, painting) == pixels(s.picture)).all()
     s.close()
@@ -79,20 +79,20 @@ def test_code_of_a_chain(make, photo, painting, painting2):
     s = make(style=[painting, painting2])
     for move in (dict(style_blend=[1., 3.]), dict(optimizer='adam'), dict(contrast=.5, tiles=2), dict(style='style2'),
             dict(size=40), dict(style_kind='moments'), dict(style_scale=.8), dict(seed=3), dict(encoder='random')):
-        s.step(2).settle()
+        s.step(2).wait()
         assert s.set(**move) == 'new' and s.run is None and 'a new run goes on' in s.note, move
-    s.step(2).settle()
+    s.step(2).wait()
     assert s.error is None and len(s.legs()) == 10
     assert (replayed(s, photo, painting, painting2) == pixels(s.result.image)).all()
 
 def test_content_of_another_shape_is_filled_by_the_middle(make, photo, painting):
     "Nothing is stretched, on the canvas or in the code's picture."
     s, names = make(pictures=dict(wide=torch.rand(1, 3, 30, 60)), optimizer='adam', lr=.001), dict(wide=None)
-    s.step(2).settle()
+    s.step(2).wait()
     before = s.picture
     assert (s.set(content='wide') == 'new' and 'from the middle of this picture' in s.note
         and s.picture.size == s.result.image.size == before.size == (48, 48))
-    s.step().settle()
+    s.step().wait()
     assert s.error is None and s.picture.size == s.result.image.size == (48, 24)
     assert abs(pixels(s.picture).astype(int) - pixels(before)[12:36].astype(int)).max() <= 2
     names = dict(content=photo, style=painting, wide=s.pictures['wide'].picture)
@@ -108,7 +108,7 @@ def test_a_name_that_is_taken(make, photo, tmp_path, painting):
     assert s.extras['content'] == 'cat (2).png' and s.extras['style'] == ['cat.png']
     assert (s.add(str(tmp_path/'a/cat.png')) == 'cat (2).png' and s.free_name('cat.png') == 'cat (3).png'
         and s.free_name('swirls') == 'swirls (2)' and s.add('swirls') == s.add('swirls') == 'swirls')
-    s.step().settle()
+    s.step().wait()
     assert s.error is None and (replayed(s, photo, painting) == pixels(s.picture)).all()
 
 def test_the_chain_goes_on_painting(make):
@@ -119,11 +119,11 @@ def test_the_chain_goes_on_painting(make):
     assert s.set(style_scale=1.) == 'new' and s.run is not run and s.state == 'painting' and run.over
 
 def test_a_live_move_keeps_the_run_and_its_optimiser(make):
-    s = make().step(3).settle()
+    s = make().step(3).wait()
     run = s.run
     for l in ('relu1_2', 'relu2_2', 'relu3_2', 'relu4_2'):
         assert s.set(style_weights={l: 1.}, content_weights={l: 1.}) == 'live'
-        s.step().settle()
+        s.step().wait()
     assert s.run is run and s.error is None and s.done == 7 and s.result.history['style/relu4_2'].notna().sum() == 1
 
 @pytest.mark.parametrize('values,says', [(dict(style_weight=-1), 'style_weight is -1'), (dict(style_weigth=1),
@@ -133,17 +133,17 @@ def test_a_live_move_keeps_the_run_and_its_optimiser(make):
     (dict(contrast='x'), 'contrast'), (dict(style=[], content=None), 'neither'),
     (dict(style=[]), 'There is no style picture')])
 def test_what_cannot_be_changes_nothing(make, values, says):
-    s = make().step().settle()
+    s = make().step().wait()
     before, run = s.settings, s.run
     with pytest.raises((ValueError, TypeError)) as e: s.set(**values)
     assert says in str(e.value) and '\n' not in str(e.value) and s.settings == before and s.run is run
 
 def test_setting_what_is_there_is_nothing(make):
-    s = make().step().settle()
+    s = make().step().wait()
     assert s.set(**s.settings) == '' and s.restore(s.settings) == '' and s.run is not None
 
 def test_an_error_in_the_run_is_kept_with_the_picture(make, monkeypatch):
-    s = make().step(2).settle()
+    s = make().step(2).wait()
     good = pixels(s.picture)
     monkeypatch.setattr('style_nb.learner.StyleLoss.make_targets', lambda self, layers: 1/0)
     s.set(style_weights={'relu5_1': 1.})
@@ -152,14 +152,14 @@ def test_an_error_in_the_run_is_kept_with_the_picture(make, monkeypatch):
     assert s.state == 'failed' and isinstance(s.error, ZeroDivisionError) and (pixels(s.picture) == good).all()
     monkeypatch.undo()
     s.set(style_weights={'relu5_1': 0.})
-    s.step().settle()
+    s.step().wait()
     assert s.state == 'paused' and s.error is None and s.done == 3
 
 def test_pins_and_what_differs(make, photo, painting):
-    s = make().step(2).settle()
+    s = make().step(2).wait()
     a = s.pin()
     s.set(style_weight=4., style_weights={'relu1_1': 0.}, tiles=2)
-    s.step(2).settle()
+    s.step(2).wait()
     b = s.pin('mine')
     assert [p.name for p in s.pins] == ['pin 1', 'mine'] and (a.steps, b.steps) == (2, 4)
     assert differing(a.settings, b.settings) == {'style_weight': (12., 4.), 'tiles': (1, 2), 'style relu1_1': (3., 0.)}
@@ -170,7 +170,7 @@ def test_pins_and_what_differs(make, photo, painting):
 
 def test_a_picture_by_other_weights(make, tmp_path, photo, painting, refused):
     "As a recipe it is refused, its settings are taken with a word"
-    s = make().step().settle()
+    s = make().step().wait()
     p, other = tmp_path/'old.png', '0'*64
     save_picture(photo, p, pnginfo=png_info(replace(s.result.recipe, encoder_digest=other)))
     refused(lambda: Session(photo, painting, p), 'other weights of texnet', other[:12], "say encoder 'texnet'")
@@ -198,22 +198,22 @@ def test_a_session_has_no_last_steps(make, tmp_path, photo, painting, refused):
     s = make()
     s.load(p)
     assert s.recipe.style_weight == 7. and 'its last steps by random are left out' in s.note
-    s.step().settle()
+    s.step().wait()
     s.load(s.save(tmp_path/'b.png'))
     assert 'last steps' not in s.note
 
 def test_restoring_another_encoder(make):
-    s = make().step().settle()
+    s = make().step().wait()
     a = s.pin()
     s.set(encoder='random', style_weights={'relu2_2': 1.})
-    s.step().settle()
+    s.step().wait()
     s.restore(a)
     assert differing(s.settings, a.settings) == {}
 
 def test_a_saved_picture_restores_every_setting(make, tmp_path, photo, painting):
-    s = make(tiles=2, contrast=.5).step(2).settle()
+    s = make(tiles=2, contrast=.5).step(2).wait()
     s.set(style_weights={'relu1_1': 0., 'relu3_2': .7}, tv_weight=.5)
-    s.step().settle()
+    s.step().wait()
     want, p = s.settings, s.save(tmp_path/'out.png')
     s.set(tiles=1, contrast=1., tv_weight=9., optimizer='adam', size=40, style_weights={'relu1_1': 1.})
     s.load(p)
@@ -234,22 +234,22 @@ def test_a_saved_picture_restores_every_setting(make, tmp_path, photo, painting)
     with pytest.raises(ValueError, match='carries no recipe'): s.load(tmp_path/'no.png')
 
 def test_loading_brings_samples_along_and_names_what_is_not_here(make, tmp_path, photo):
-    s = make('astronaut', ['swirls', 'dots'], style_blend=[1., .5], style_scale=1.2).step().settle()
+    s = make('astronaut', ['swirls', 'dots'], style_blend=[1., .5], style_scale=1.2).step().wait()
     p = s.save(tmp_path/'a.png')
     other = make('cat', 'ink')
     assert other.load(p) == 'new' and differing(other.settings, s.settings) == {} and other.note == 'settings of a.png'
     s.set(style=['swirls', s.add(photo, 'mine')], content=None, style_blend=[.3, .7], tv_weight=9.)
-    s.step().settle()
+    s.step().wait()
     p = s.save(tmp_path/'b.png')
-    other = make('cat', 'ink').step().settle()
+    other = make('cat', 'ink').step().wait()
     other.load(p)
     assert (set(differing(other.settings, s.settings)) == {'style', 'style_blend'} and other.extras['content'] is None
         and other.extras['style'] == ['ink'])
     assert ('not among the pictures here: mine' in other.note and 'a new run goes on' in other.note
-        and other.step().settle().error is None)
+        and other.step().wait().error is None)
 
 def test_a_grid_and_going_on(make, photo, painting):
-    s = make().step().settle()
+    s = make().step().wait()
     items = list(s.sweep(dict(style_weight=[4., 400.], tiles=[1, 2]), steps=2))
     assert ([o.settings for o in items] == [dict(style_weight=a, tiles=b) for a in (4., 400.) for b in (1, 2)]
         and not any(o.error for o in items))
@@ -257,7 +257,7 @@ def test_a_grid_and_going_on(make, photo, painting):
     s.go_on(items[3])
     assert ((s.settings['style_weight'], s.settings['tiles'], s.done) == (400., 2, 2)
         and (pixels(s.picture) == pixels(items[3].image)).all())
-    s.step(2).settle()
+    s.step(2).wait()
     assert (replayed(s, photo, painting) == pixels(s.result.image)).all()
     with pytest.raises(TypeError, match='give a list of values'): list(s.sweep(dict(tiles=2)))
 
@@ -265,27 +265,27 @@ def test_a_grid_and_going_on(make, photo, painting):
 def test_code_after_a_recipe_with_several_styles_from_a_pin(make, photo, painting, painting2, optimizer):
     "Styles with a blend, another recipe, slider moves, back to a pin, on from there: the same bytes."
     s = make(style=[painting, painting2], optimizer=optimizer, style_blend=[1., .25])
-    s.step(2).settle()
+    s.step(2).wait()
     s.set(style_weights={'relu2_1': 4.})
-    s.step(2).settle()
+    s.step(2).wait()
     a = s.pin()
     s.set(recipe='gatys', style_blend=[.5, 1.])
-    s.step(2).settle()
+    s.step(2).wait()
     s.set(style_weight=s.recipe.style_weight/3, content_weights={'relu3_1': .5})
-    s.step(2).settle()
+    s.step(2).wait()
     assert s.error is None and len(s.legs()) == 2
     assert (replayed(s, photo, painting, painting2) == pixels(s.result.image)).all()
     b = s.pin()
     s.go_on(a)
     assert (differing(s.settings, a.settings) == {} and (s.done, s.state) == (4, 'stopped')
         and (pixels(s.picture) == pixels(a.image)).all() and 'goes on from this picture' in s.note)
-    s.step(2).settle()
+    s.step(2).wait()
     s.set(tv_weight=.3)
-    s.step(2).settle()
+    s.step(2).wait()
     assert s.error is None and s.done == 8 and (pixels(s.picture) != pixels(a.image)).any()
     assert (replayed(s, photo, painting, painting2) == pixels(s.result.image)).all()
     s.go_on(b)
-    s.step().settle()
+    s.step().wait()
     assert s.done == 9 and (replayed(s, photo, painting, painting2) == pixels(s.result.image)).all()
 
 def test_the_name_of_the_recipe(make):
@@ -301,18 +301,18 @@ def test_the_name_of_the_recipe(make):
 @pytest.mark.slow
 def test_python_may_end_while_a_run_paints():
     code = ("from style_nb.session import Session; s = Session('cat', 'dots', size=32, device='cpu'); "
-        "s.step(2).settle(); s.start(); print(s.done > 0)")
+        "s.step(2).wait(); s.start(); print(s.done > 0)")
     r = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=120)
     assert (r.returncode, r.stdout.split(), r.stderr) == (0, ['True'], '')
 
 def test_content_alone_and_style_alone(make, photo, painting):
     for kw in (dict(style=None), dict(content=None)):
-        s = make(**kw).step(2).settle()
+        s = make(**kw).step(2).wait()
         assert s.error is None and s.done == 2, s.error
         assert (replayed(s, photo, painting) == pixels(s.picture)).all()
 
 def test_a_picture_to_start_from(make, photo, painting):
-    s = make(init=to_pil(painting)).step(2).settle()
+    s = make(init=to_pil(painting)).step(2).wait()
     names = dict(content=photo, style=painting, init=to_pil(painting))
     exec(s.as_code(), names)
     assert (pixels(names['result'].image) == pixels(s.picture)).all()
@@ -323,19 +323,19 @@ def test_two_sessions_do_not_disturb_each_other(make, photo, painting):
     b.start()
     a.set(style_weight=2.)
     b.set(tv_weight=1.)
-    for s in (a.settle(), b.settle()):
+    for s in (a.wait(), b.wait()):
         assert s.state == 'done' and s.error is None
         assert (replayed(s, photo, painting) == pixels(s.picture)).all()
 
 def test_hearers_hear_and_their_errors_are_kept(make):
     s, heard = make(), []
     s.hearers.append(lambda s, what: heard.append(what))
-    s.step(3).settle()
+    s.step(3).wait()
     time.sleep(.02)
     assert ({'frame', 'losses', 'state'} <= set(heard) and [x for x, _ in s.curves['loss']] == [1, 2, 3]
         and 'tv' in s.curves)
     s.hearers.append(lambda s, what: 1/0)
-    s.step().settle()
+    s.step().wait()
     time.sleep(.02)
     assert isinstance(s.error, ZeroDivisionError) and s.state == 'paused'
 
@@ -345,12 +345,12 @@ def test_a_pause_that_comes_while_it_speaks_is_told(make):
         if s.done == 1 and s.state == 'painting': s.run.until(0)
         states.append((what, s.state))
     s.hearers.append(hear)
-    s.start().settle()
+    s.start().wait()
     assert s.done == 1 and states[0][1] == 'painting' and states[-1] == ('state', 'paused')
 
 def test_one_queue_keeps_the_order(make):
     "Moves and questions are heeded in the order in which they were said, and a goal that is taken back holds the run"
-    s = make(steps=10**6).step(2).settle()
+    s = make(steps=10**6).step(2).wait()
     seen = []
     for weight in (2., 3., 4.):
         s.run.put('style_weight', weight)
@@ -359,7 +359,7 @@ def test_one_queue_keeps_the_order(make):
     assert s.run.ask(lambda learn: learn.controls.made) == [] and s.result.recipe.schedule == [] and s.heeded == 0
     for _ in range(50):
         s.run.until(100)
-        s.pause().settle()
+        s.pause().wait()
         done = s.done
         time.sleep(.001)
         assert s.done == done and s.state == 'paused'
@@ -385,13 +385,13 @@ def test_a_run_that_fails_before_its_first_step(make, monkeypatch):
     assert s.state == 'failed' and isinstance(s.error, ZeroDivisionError) and s.legs() == [] and s.done == 0
     with pytest.raises(ValueError, match='Nothing is painted'): s.result
     monkeypatch.undo()
-    assert s.step().settle().done == 1 and s.error is None
+    assert s.step().wait().done == 1 and s.error is None
 
 def test_code_of_a_run_that_the_guard_ended(make, photo, painting):
     "The code takes the step that went wrong too, and comes to the same picture"
-    s = make(optimizer='adam').step(3).settle()
+    s = make(optimizer='adam').step(3).wait()
     s.set(style_weight=3e38)
-    s.step(5).settle()
+    s.step(5).wait()
     assert s.state == 'stopped' and 'NaN' in s.result.stopped, s.result.stopped
     assert (replayed(s, photo, painting) == pixels(s.result.image)).all()
     s.stop()
@@ -416,14 +416,14 @@ def test_moves_from_many_threads(make, photo, painting):
         for i in range(4)]
     for t in threads: t.start()
     for t in threads: t.join(20)
-    s.pause().settle()
+    s.pause().wait()
     assert s.error is None and not any(t.is_alive() for t in threads)
-    s.step().settle()
+    s.step().wait()
     assert s.result.recipe.schedule[-1][2] == s.settings['style_weight']
     assert (replayed(s, photo, painting) == pixels(s.picture)).all()
 
 def test_a_forgotten_session_ends_its_run(photo, painting):
-    s = Session(photo, painting, size=32, device='cpu').step().settle()
+    s = Session(photo, painting, size=32, device='cpu').step().wait()
     thread, gone = s.thread, weakref.ref(s)
     del s
     gc.collect()
@@ -482,7 +482,7 @@ def test_the_figure_shows_what_is_on(make):
     names = lambda fig: [t.get_text() for t in fig.axes[1].get_yticklabels()]
     assert (names(s.figure())[::-1] == ['style', 'content', 'style relu1_1', 'content relu2_2']
         and not s.figure().axes[2].get_visible())
-    s.step(4).settle()
+    s.step(4).wait()
     canvas, _, losses = s.figure().axes
     assert ((canvas.images[0].get_array() == pixels(s.picture)).all() and 'step 4' in canvas.get_title()
         and losses.get_visible() and len(losses.lines) == len(s.curves))
@@ -493,14 +493,14 @@ def test_the_figure_shows_what_is_on(make):
 @pytest.mark.parametrize('painting_on', [False, True])
 def test_settings_that_no_run_can_start_with_change_nothing(make, refused, change, painting_on):
     s = make()
-    if painting_on: s.step(3).settle()
+    if painting_on: s.step(3).wait()
     before = s.settings
     if painting_on and 'keep' in change:
         assert s.set(**change) == 'new'  # there is a picture to keep to
     else:
         refused(lambda: s.set(**change), *change.keys() & {'keep', 'tiles'})
         assert s.settings == before
-    s.step(2).settle()
+    s.step(2).wait()
     assert s.error is None and s.done == 5 if painting_on else s.done == 2
 
 @pytest.mark.parametrize('odd', [dict(keep=1.), dict(tiles=16), dict(init='picture'), dict(size=8)], ids=str)
@@ -514,13 +514,13 @@ def test_a_session_lives_on_after_a_run_that_could_not_start(make, monkeypatch, 
     with monkeypatch.context() as m:
         m.setattr(broken, lambda *args, **kwargs: 1/0)
         for call in (s.step, s.start):
-            try: call().settle()
+            try: call().wait()
             except ZeroDivisionError: assert broken.endswith('Leg')
             else: assert s.state == 'failed' and isinstance(s.error, ZeroDivisionError)
             assert s.done == 0
     assert 'stylize(' in s.as_code()
-    s.pause().settle().stop().reset()
-    s.step(2).settle()
+    s.pause().wait().stop().reset()
+    s.step(2).wait()
     assert s.done == 2 and s.error is None and s.state == 'paused'
 
 CANNOT = {
@@ -552,7 +552,7 @@ def test_a_session_refuses_what_stylize_refuses(make, photo, painting, what):
     if 'style' in values: settings['style'] = tiny if values['style'] else None
     with pytest.raises((ValueError, TypeError)) as there: stylize(**settings)
     assert str(here.value) == str(there.value) and s.done == 0 and s.state == 'ready'
-    s.step(1).settle()
+    s.step(1).wait()
     assert s.error is None and s.done == 1
 
 def test_masks_of_a_recipe_must_fit_what_is_chosen(make, photo, painting, refused):
@@ -568,7 +568,7 @@ def test_masks_of_a_recipe_must_fit_what_is_chosen(make, photo, painting, refuse
     refused(lambda: s.set(style_kind='patch'), 'takes no masks')
     s = make(recipe=masked(change_mask=half))
     refused(lambda: s.set(content=None), 'change_mask but no content')
-    s.step().settle()
+    s.step().wait()
     assert s.error is None and s.done == 1
 
 def test_the_own_size_and_the_device_are_checked_before_anything_changes(make, monkeypatch, refused):
@@ -582,8 +582,8 @@ def test_the_own_size_and_the_device_are_checked_before_anything_changes(make, m
     refused(lambda: make(device='tpu'), "Unknown device 'tpu'")
 
 def test_going_on_from_a_cell_that_cannot_be_painted_in_this_size_changes_nothing(make, refused):
-    s = make(size=24).step().settle()
+    s = make(size=24).step().wait()
     item, = s.sweep(dict(content_weights=[{'relu5_1': 1.}]), size=48, steps=2)
     assert item.image is not None
     refused(lambda: s.go_on(item), 'relu5_1 needs a shorter side')
-    assert s.step().settle().done == 2 and 'relu5_1' not in s.recipe.content_weights
+    assert s.step().wait().done == 2 and 'relu5_1' not in s.recipe.content_weights

@@ -19,7 +19,7 @@ def said(studio): return studio.message.value
 def click(studio, name):
     assert not studio.buttons[name].disabled, name
     studio.buttons[name].click()
-    studio.session.settle()
+    studio.session.wait()
     time.sleep(.02)
 
 def test_a_ladder_has_off_below_it():
@@ -249,7 +249,7 @@ def test_closing_ends_everything(make):
     before = set(w.widgets.widget._instances)
     s = make(style=['swirls', 'dots'], steps=10**6)
     s.buttons['Start'].click()
-    s.session.step(2).settle()
+    s.session.step(2).wait()
     s.pin()
     s.c['style'].value = ('ink',)
     s.c['recipe'].value = 'gatys'
@@ -281,8 +281,8 @@ def test_two_studios(make):
     a.buttons['Start'].click()
     b.buttons['Start'].click()
     a.c['style_weight'].value = 1.
-    a.session.settle()
-    b.session.settle()
+    a.session.wait()
+    b.session.wait()
     a.close()
     click(b, 'Step')
     assert b.session.settings['style_weight'] == 12. and b.session.done == 7 and b.session.error is None
@@ -303,8 +303,8 @@ def cycle():
     while s.session.done < 4: time.sleep(.01)
     s.buttons['Pin'].click(); s.c['style_weight'].value = 1.
     while s.session.done < 8: time.sleep(.01)
-    s.buttons['Pause'].click(); s.session.settle(); s.c['tiles'].value = 2
-    s.session.step(2).settle(); s.buttons['Pin'].click(); s.how.value = 'side by side'
+    s.buttons['Pause'].click(); s.session.wait(); s.c['tiles'].value = 2
+    s.session.step(2).wait(); s.buttons['Pin'].click(); s.how.value = 'side by side'
     assert s.session.error is None and s.session.done > 9 and len(s.both.value) > 5000 and s.plot.value
     if close: s.close()
     kept.append(s)  # as a notebook keeps what its cells gave

@@ -101,12 +101,12 @@ class StopAfter(StepCallback):
 def session():
     "Moves at fixed steps, a new objective, a pin and its code"
     s = Session('astronaut', 'swirls', size=96, steps=20)
-    s.step(5).settle()
+    s.step(5).wait()
     s.set(style_weight=40., style_weights={'relu1_1': 0.})
-    s.step(5).settle()
+    s.step(5).wait()
     first = s.pin()
     s.set(content='cat', tiles=2, contrast=.7)
-    s.step(4).settle()
+    s.step(4).wait()
     again = {}
     exec(first.code, again)
     made = {'moved': first.image, 'another content': s.result.image, 'by its code': again['result'].image}
