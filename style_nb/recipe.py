@@ -16,19 +16,19 @@ from .carrying import *
 
 # %% auto #0
 __all__ = ['RECIPES', 'named_recipe', 'unless_said', 'Text', 'recipe_card', 'show_recipes', 'CARRIERS', 'CLAMPS', 'FIRST_TEXNET',
-           'OPTIMIZERS', 'OWN_SIZE', 'PNG_KEY', 'SCHEMA', 'STARTS', 'Choice', 'Digest', 'Layers', 'MaskReference',
-           'Moves', 'Number', 'Recipe', 'Reference', 'Size', 'Switch', 'Words', 'carried', 'check_encoder', 'file_ref',
-           'from_json', 'load_recipe', 'nearest_layers', 'note', 'on_encoder', 'picture_ref', 'png_info',
-           'recipe_encoder', 'recipe_table', 'rule_of', 'same_picture', 'setting', 'takes_settings', 'to_json',
-           'unit_weights']
+           'OPTIMIZERS', 'OWN_SIZE', 'PNG_KEY', 'SCHEMA', 'STARTS', 'Arguments', 'Choice', 'Digest', 'Layers',
+           'MaskReference', 'Moves', 'Number', 'Recipe', 'Reference', 'Size', 'Switch', 'Words', 'carried',
+           'check_encoder', 'file_ref', 'from_json', 'load_recipe', 'nearest_layers', 'note', 'on_encoder',
+           'picture_ref', 'png_info', 'png_note', 'recipe_encoder', 'recipe_table', 'rule_of', 'same_picture',
+           'setting', 'takes_settings', 'to_json', 'unit_weights']
 
 # %% ../nbs/60_recipe.ipynb #60a0e002
 _all_ = [
     'CARRIERS', 'CLAMPS', 'FIRST_TEXNET', 'OPTIMIZERS', 'OWN_SIZE', 'PNG_KEY', 'SCHEMA', 'STARTS',
-    'Choice', 'Digest', 'Layers', 'MaskReference', 'Moves', 'Number', 'Recipe', 'Reference', 'Size', 'Switch',
-    'Words', 'carried', 'check_encoder', 'file_ref', 'from_json', 'load_recipe', 'nearest_layers', 'note', 'on_encoder',
-    'picture_ref', 'png_info', 'recipe_encoder', 'recipe_table', 'rule_of', 'same_picture', 'setting',
-    'takes_settings', 'to_json', 'unit_weights']
+    'Arguments', 'Choice', 'Digest', 'Layers', 'MaskReference', 'Moves', 'Number', 'Recipe', 'Reference', 'Size',
+    'Switch', 'Words', 'carried', 'check_encoder', 'file_ref', 'from_json', 'load_recipe', 'nearest_layers', 'note',
+    'on_encoder', 'picture_ref', 'png_info', 'png_note', 'recipe_encoder', 'recipe_table', 'rule_of', 'same_picture',
+    'setting', 'takes_settings', 'to_json', 'unit_weights']
 
 # %% ../nbs/60_recipe.ipynb #60a0e003
 RECIPES = dict(
@@ -293,7 +293,7 @@ def _stronger(new, old):
     return _times(new.style_weight, old.style_weight)/content
 
 def _recipe_of(recipe):
-    "Given, in a file, or by name."
+    "A recipe that was given, lies in a file, or is known by its name."
     if isinstance(recipe, Recipe): return recipe
     if str(recipe).lower().endswith((*CARRIERS, '.json')): return Recipe.load(recipe)
     return RECIPES[one_of(recipe, RECIPES, 'recipe')]

@@ -238,6 +238,8 @@ class Recipe:
     tv_weight: float = setting(4., Number(usual=(.01, 1000.)))  # Weight of total variation
     # One weight for each style picture; `None` is equal
     style_blend: list = setting(None, Number(many='list'))
+    # Several styles: the mean of their statistics, or the style between them
+    style_mix: str = setting('mean', Choice(STYLE_MIXES))
     # Longer side of the style picture over the canvas', or one for each
     style_scale: float = setting(1.5, Number(.01, 100, many='or list', usual=(.25, 4.)))
     # Copies of the style picture along each side, so that an object becomes a texture
@@ -257,6 +259,8 @@ class Recipe:
     # Strong Wolfe line search in L-BFGS, about 2.2 evaluations a step
     line_search: bool = setting(False, Switch())
     average: float = setting(0., Number(0, .9999))  # Decay of the average of iterates, 0 is off
+    # Clip to [0, 1] after each step or at the end of a level; 'auto' is step for Adam
+    clamp: str = setting('auto', Choice(CLAMPS))
     # Rescale weights at each level so that a layer's weight is its share of the gradient
     balance: bool = setting(False, Switch())
     colours: str = setting('style', Choice(COLOURS))  # Whose colours the result has
@@ -264,6 +268,8 @@ class Recipe:
     colour_method: str = setting('symmetric', Choice(COLOUR_METHODS))
     # Start: the content in the style's colours, content, noise, style, or any picture
     init: str = setting('recoloured', Choice(STARTS))
+    noise: str = setting('uniform', Choice(NOISES))  # Kind of noise in a start
+    noise_share: float = setting(0., Number(0, 1))  # Share of noise in any other start
     keep: float = setting(0., Number())  # Weight of staying what a start picture is, as seen at its own size
     seed: int = setting(0, Number(0, 2**63 - 1, whole=True))  # Seed of the noise
     style_kind: str = setting('gram', Choice(STYLE_KINDS))  # What a style is
@@ -277,6 +283,12 @@ class Recipe:
     # Numbers of the encoder; 'auto' is the faster here
     precision: str = setting('auto', Choice(('auto', *PRECISIONS)))
     encoder_weights: str = setting(None, Words())  # Path of a weights file; `None` takes the encoder's own
+    # Colours a VGG file expects; 'auto' looks at its first layer
+    encoder_inputs: str = setting('auto', Choice(INPUTS))
+    # Encoder of the last steps, e.g. 'vgg16' after 'texnet'; `None` is the same to the end
+    finish: str = setting(None, Choice(ENCODERS))
+    finish_steps: int = setting(20, Number(1, whole=True))  # How many of the steps are its own
+    finish_weights: str = setting(None, Words())  # Path of its weights file; `None` takes the encoder's own
     # Keep a frame every n steps, or at a list of steps; 0 keeps none
     snapshots: int = setting(0, Number(0, whole=True, many='or list'))
     schedule: list = setting([], Moves())  # Slider moves, replayed at their steps
@@ -287,23 +299,11 @@ class Recipe:
     content: dict = note(None, Reference())  # The content picture
     styles: list = note(None, Reference())  # The style pictures
     start: dict = note(None, Reference())  # The start, when it was a picture
-    revert: dict = note(None, Arguments())  # Arguments of `revert`, when it made the picture
-    # Several styles: the mean of their statistics, or the style between them
-    style_mix: str = setting('mean', Choice(STYLE_MIXES))
-    noise: str = setting('uniform', Choice(NOISES))  # Kind of noise in a start
-    noise_share: float = setting(0., Number(0, 1))  # Share of noise in any other start
-    # Clip to [0, 1] after each step or at the end of a level; 'auto' is step for Adam
-    clamp: str = setting('auto', Choice(CLAMPS))
     masks: list = _mask()  # Where each style goes; `None` in it is everywhere
     style_masks: list = _mask()  # Which part of each style picture is meant
     content_mask: dict = _mask()  # Where the content counts
     change_mask: dict = _mask()  # Where the picture may change at all
-    # Encoder of the last steps, e.g. 'vgg16' after 'texnet'; `None` is the same to the end
-    finish: str = setting(None, Choice(ENCODERS))
-    finish_steps: int = setting(20, Number(1, whole=True))  # How many of the steps are its own
-    finish_weights: str = setting(None, Words())  # Path of its weights file; `None` takes the encoder's own
-    # Colours a VGG file expects; 'auto' looks at its first layer
-    encoder_inputs: str = setting('auto', Choice(INPUTS))
+    revert: dict = note(None, Arguments())  # Arguments of `revert`, when it made the picture
     encoder_digest: str = note('', Digest())  # Which weights painted it; '' is any
     finish_digest: str = note('', Digest())  # And its last steps
 

@@ -142,9 +142,10 @@ def own_file(
             f"STYLE_NB_WEIGHTS names {folder}, which is no folder: "
             "correct it, or unset it to use torchvision's weights.")
     called = re.compile(f'{name}(?!_bn)', re.I)  # with batch normalisation it is another network
-    files = [p for p in folder.iterdir() if p.suffix.lower() in _SUFFIXES and called.match(p.name)]
+    files = [p for p in folder.iterdir() if p.suffix.lower() in _SUFFIXES and called.match(p.name)
+        and p.is_file() and not _shrunk(p)]
     def rank(p): return p.stem.lower() != name, _SUFFIXES.index(p.suffix.lower()), p.name
-    return min((p for p in files if p.is_file() and not _shrunk(p)), key=rank, default=None)
+    return min(files, key=rank, default=None)
 
 # %% ../nbs/19_vgg_files.ipynb #9ed805cc
 def weights_file(
@@ -209,32 +210,36 @@ def _fetch(name):
             f"or give encoder weights a path; encoder={packaged()[0]!r} needs no file.") from e
 
 # %% ../nbs/19_vgg_files.ipynb #cb4e5b33
+_WRAPS = ('state_dict', 'model_state_dict', 'model')
+
 def _tensors(sd):
     "The tensors of a state dict, out of whatever it is wrapped in."
-    for _ in range(5):
-        inside = [sd[w] for w in ('state_dict', 'model_state_dict', 'model') if isinstance(sd, dict) and w in sd]
-        inside = [o for o in inside if isinstance(o, dict)]
-        if not inside: break
-        sd = inside[0]
     if not isinstance(sd, dict): return {}
+    for _ in range(5): sd = next((sd[w] for w in _WRAPS if isinstance(sd.get(w), dict)), sd)
     return {k: v for k, v in sd.items() if isinstance(k, str) and isinstance(v, torch.Tensor)}
 
 # %% ../nbs/19_vgg_files.ipynb #8b709108
 _SCHEMES = ('{layer}.{kind}', 'features.{number}.{kind}', '{number}.{kind}')  # Gatys', torchvision's, bare
 
+def _in_scheme(name, scheme, prefix=''):
+    "{our name of a tensor: its name in a file of that scheme}"
+    layers = enumerate(layer_names(ENCODERS[name].depths))
+    return {f'{l}.{kind}': prefix + scheme.format(layer=l, number=i, kind=kind)
+            for i, l in layers if l.startswith('conv') for kind in ('weight', 'bias')}
+
 def _their_names(sd, name):
     "{our name of a tensor: its name in the file}, with the prefix that the first one has there."
-    def named(scheme, prefix=''):
-        layers = [(i, l) for i, l in enumerate(layer_names(ENCODERS[name].depths)) if l.startswith('conv')]
-        return {f'{l}.{kind}': prefix + scheme.format(layer=l, number=i, kind=kind)
-                for i, l in layers for kind in ('weight', 'bias')}
     for scheme in _SCHEMES:
-        first = named(scheme)['conv1_1.weight']
+        first = scheme.format(layer='conv1_1', number=0, kind='weight')
         for k in sd:
-            if f'.{k}'.endswith(f'.{first}') and 'classifier' not in k: return named(scheme, k.removesuffix(first))
-    return named(_SCHEMES[1])
+            if f'.{k}'.endswith(f'.{first}') and 'classifier' not in k:
+                return _in_scheme(name, scheme, k.removesuffix(first))
+    return _in_scheme(name, _SCHEMES[1])
 
 # %% ../nbs/19_vgg_files.ipynb #ab74a533
+_ADVICE = ("give a VGG state dict with torchvision's names (features.0.weight), Gatys' (conv1_1.weight) "
+           "or bare ones (0.weight).")
+
 def _titled(name): return name.upper().replace('VGG', 'VGG-')
 
 def _other_network(sd):
@@ -245,30 +250,35 @@ def _other_network(sd):
         return 'is a network with batch normalisation, such as vgg16_bn, which is another than vgg16'
     return f"is no {' or '.join(map(_titled, vggs()))} (its tensors: {', '.join(list(sd)[:3])})"
 
+def _checked_names(sd, name, what):
+    "`_their_names`, if the file holds the network `name`."
+    theirs = {n: _their_names(sd, n) for n in vggs()}
+    whole = [n for n in theirs if sd.keys() >= {*theirs[n].values()}]
+    if not whole:
+        lacks = next(t for t in theirs[name].values() if t not in sd)
+        raise BadFile(f"{what} {_other_network(sd)}, it has no {lacks}: {_ADVICE}")
+    fits = whole[-1]  # the largest
+    if fits != name:
+        raise BadValue(
+            f"{what} is a {_titled(fits)}, not a {_titled(name)}: say encoder {fits!r} for this file, "
+            f"or give {name!r} another one.")
+    return theirs[name]
+
+# %% ../nbs/19_vgg_files.ipynb #7735f201
 def vgg_state(
     name:str,      # One of `vggs`
     weights=None,  # Path of its file; `None` takes torchvision's
 )->dict:           # {our name: tensor}, in 32 bits
     "The convolutions of a VGG under our names, from a file or through torchvision's cache and download."
     what = weights or f"torchvision's {name}"
-    advice = ("give a VGG state dict with torchvision's names (features.0.weight), Gatys' (conv1_1.weight) "
-              "or bare ones (0.weight).")
     sd = _tensors(_fetch(name) if weights is None else _read(name, weights))
-    if not sd: raise BadValue(f"{what} holds no state dict of tensors: {advice}")
-    theirs = {n: _their_names(sd, n) for n in vggs()}
-    whole = [n for n in theirs if sd.keys() >= {*theirs[n].values()}]
-    if not whole:
-        lacks = [t for t in theirs[name].values() if t not in sd]
-        raise BadFile(f"{what} {_other_network(sd)}, it has no {lacks[0]}: {advice}")
-    fits = whole[-1]  # the largest
-    if fits != name:
-        raise BadValue(
-            f"{what} is a {_titled(fits)}, not a {_titled(name)}: say encoder {fits!r} for this file, "
-            f"or give {name!r} another one.")
-    state = {ours: sd[t] for ours, t in theirs[name].items()}
-    wrong = [ours for ours, t in state.items() if t.numel() > 512*512*9 or t.layout != torch.strided]
-    if wrong: raise BadFile(f"{what} does not fit {name}: {theirs[name][wrong[0]]} is {tuple(state[wrong[0]].shape)}.")
-    return {ours: t.float() for ours, t in state.items()}
+    if not sd: raise BadValue(f"{what} holds no state dict of tensors: {_ADVICE}")
+    names = _checked_names(sd, name, what)
+    for there in names.values():
+        t = sd[there]
+        if t.numel() > 512*512*9 or t.layout != torch.strided:
+            raise BadFile(f"{what} does not fit {name}: {there} is {tuple(t.shape)}.")
+    return {ours: sd[there].float() for ours, there in names.items()}
 
 # %% ../nbs/19_vgg_files.ipynb #c64e81f2
 INPUTS = ('auto', 'torchvision', 'caffe', 'caffe-rgb')

@@ -299,3 +299,7 @@ def test_a_jpeg_written_by_a_run(photo, painting, tmp_path):
     for name in ('a.jpg', 'a.webp', 'a.png'): assert Recipe.load(r.save(tmp_path/name)) == r.recipe
     again = stylize(photo, painting, tmp_path/'a.jpg', progress=False)
     assert again.image.tobytes() == r.image.tobytes()
+
+def test_the_room_of_recipes_has_the_names_of_settings_and_carrying():
+    from style_nb import carrying, recipe, settings
+    assert {*settings.__all__, *carrying.__all__} <= {*recipe.__all__}
