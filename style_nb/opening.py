@@ -9,14 +9,17 @@ from __future__ import annotations
 import base64, io, os, re, struct
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from urllib.parse import unquote_to_bytes
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms
+from .footing import giving_back
 from .errors import BadFile, BadType, BadValue, StyleNBError
 
 # %% auto #0
-__all__ = ['MAX_PIXELS', 'FEW_PIXELS', 'ORIENTATION', 'CREDITS', 'white_of', 'to_srgb', 'srgb_profile', 'smaller', 'upright',
-           'over_white', 'credits_of', 'as_exif', 'Decoded', 'decode', 'is_file', 'bytes_at_hand']
+__all__ = ['MAX_PIXELS', 'FEW_PIXELS', 'MIN_SIDE', 'MAX_ASPECT', 'ORIENTATION', 'CREDITS', 'white_of', 'strips', 'to_srgb',
+           'srgb_profile', 'check_sides', 'smaller', 'upright', 'over_white', 'credits_of', 'as_exif', 'opened',
+           'Decoded', 'decode', 'is_file', 'bytes_at_hand']
 
 # %% ../nbs/00_opening.ipynb #88f22860
 # (white, the least of a largest value that tells so), for values of each kind
@@ -40,17 +43,30 @@ def white_of(
         "scale them so that white is 1 (floats), 255 (8 bits) or 65535 (16 bits).")
 
 # %% ../nbs/00_opening.ipynb #c3c36522
-def _eight_bits(im, plain, rows=512):
-    "The grey values of a 16-bit, 32-bit or float picture as 8 bits, some rows at a time."
-    a = np.asarray(im)
-    if not np.isfinite(a).all(): raise BadValue("The picture holds NaN or infinity: give finite values.")
+def strips(
+    im:Image.Image,  # A picture
+    rows:int=256,    # Height of each, px
+):                   # (top, strip), the last one as high as there is left
+    "A picture part by part, where a second copy of all of it would be too much."
+    for top in range(0, im.height, rows):
+        bottom = min(top + rows, im.height)
+        # not by `crop`, which heeds the caller's `Image.MAX_IMAGE_PIXELS`
+        yield top, im.resize((im.width, bottom - top), Image.NEAREST, (0, top, im.width, bottom))
+
+def _white_in(im, plain):
+    "The white of a 16-bit, 32-bit or float picture."
+    ends = []
+    for _, strip in strips(im):
+        a = np.asarray(strip)
+        ends += [a.min(), a.max()]
+    if not np.isfinite(ends).all(): raise BadValue("The picture holds NaN or infinity: give finite values.")
+    if plain and min(ends) >= 0 and max(ends) == 1: return 1  # labels
     kind = 'short' if a.dtype.itemsize == 2 else 'float' if a.dtype.kind == 'f' else 'long'
-    labels = plain and a.min() >= 0 and a.max() == 1
-    white = 1 if labels else white_of(a.min(), a.max(), kind)
-    out = np.empty(a.shape, np.uint8)
-    for i in range(0, len(a), rows):
-        out[i:i + rows] = (np.clip(a[i:i + rows].astype(np.float64)/white, 0, 1)*255).round()
-    return Image.fromarray(out)
+    return white_of(min(ends), max(ends), kind)
+
+def _eight_bits(im, white):
+    "Grey values of more bits as 8."
+    return Image.fromarray((np.clip(np.asarray(im).astype(np.float64)/white, 0, 1)*255).round().astype(np.uint8))
 
 # %% ../nbs/00_opening.ipynb #a1007283
 _MODES = dict(GRAY='L', RGB='RGB', CMYK='CMYK')  # of PIL, by the space a profile is for
@@ -74,17 +90,19 @@ def _way_to_srgb(profile, mode):
 def to_srgb(
     im:Image.Image,  # Mode L, RGB or CMYK
     profile,         # Bytes of its ICC profile, or `None`
-)->Image.Image:      # Mode RGB
+)->Image.Image:      # Mode RGB; the same picture where nothing changes
     "A picture in the colours of a screen."
-    if not profile: return im.convert('RGB')
+    if not profile: return _rgb(im)
     try:
         known = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         mode = _MODES.get(known.profile.xcolor_space.strip())
         if (im.mode, mode) == ('L', 'RGB'): im = im.convert('RGB')
         way = _way_to_srgb(known, mode) if im.mode == mode else None
-        return im.convert('RGB') if way is None else ImageCms.applyTransform(im, way)
+        return _rgb(im) if way is None else ImageCms.applyTransform(im, way)
     except (ImageCms.PyCMSError, ImportError, OSError, TypeError, ValueError):
-        return im.convert('RGB')
+        return _rgb(im)
+
+def _rgb(im): return im if im.mode == 'RGB' else im.convert('RGB')
 
 # %% ../nbs/00_opening.ipynb #f451e304
 @cache
@@ -98,7 +116,21 @@ def srgb_profile()->bytes:
 # %% ../nbs/00_opening.ipynb #1dd2850d
 MAX_PIXELS = 120_000_000  # of a file
 FEW_PIXELS = 4_000_000    # up to here nothing is shrunk on the way
+MIN_SIDE = 4              # px
+MAX_ASPECT = 20           # longer side over shorter side
 ORIENTATION = 274         # EXIF tag: how a picture lies
+
+def check_sides(
+    w:int,  # Width, px
+    h:int,  # Height, px
+):
+    "Refuse what is too small or too long for a picture."
+    if min(h, w) < MIN_SIDE:
+        raise BadValue(f"The picture is {w}x{h} px: both sides must be at least {MIN_SIDE} px.")
+    if max(h, w) > MAX_ASPECT*min(h, w):
+        raise BadValue(
+            f"The picture is {w}x{h} px: its longer side may be at most {MAX_ASPECT} times the shorter. "
+            "Crop it first.")
 
 def smaller(
     size,    # Two sides, px
@@ -108,34 +140,62 @@ def smaller(
     if enough is None or size[0]*size[1] <= FEW_PIXELS or max(size) <= enough: return None
     return tuple(max(1, round(side*enough/max(size))) for side in size)
 
-def _plain(im, plain):
-    "A picture in mode L, LA, RGB, RGBA or CMYK."
-    if im.mode.startswith(('I', 'F')): return _eight_bits(im, plain)
+# %% ../nbs/00_opening.ipynb #00daf6e5
+def _plain(im):
+    "A picture of 8 bits in mode L, LA, RGB, RGBA or CMYK."
     if im.mode in ('LA', 'La'): return im.convert('LA')
-    if im.has_transparency_data: return im.convert('RGBA')
+    if im.has_transparency_data: return im if im.mode == 'RGBA' else im.convert('RGBA')
     return im if im.mode in ('L', 'RGB', 'CMYK') else im.convert('RGB')
 
-# %% ../nbs/00_opening.ipynb #00daf6e5
+def _shrunk(im, wanted, plain):
+    "A picture in a mode of `_plain`, as large as is wanted; a large one is shrunk on the way, strip by strip."
+    across, down = (int(have/want/2) or 1 for have, want in zip(im.size, wanted or im.size))
+    deep = im.mode.startswith(('I', 'F'))
+    white = _white_in(im, plain) if deep else None
+    small = None if deep or (across, down) != (1, 1) else _plain(im)
+    if small is None:
+        for top, strip in strips(im, down*max(1, 256//down)):
+            strip = _eight_bits(strip, white) if deep else _plain(strip)
+            strip = strip.reduce((across, down))
+            if small is None: small = Image.new(strip.mode, (strip.width, -(-im.height//down)))
+            small.paste(strip, (0, top//down))
+    if not wanted: return small
+    return small.resize(wanted, Image.BICUBIC, (0, 0, im.width/across, im.height/down))
+
+# %% ../nbs/00_opening.ipynb #95e8a569
+_TURNS = {  # by EXIF's number
+    2: Image.FLIP_LEFT_RIGHT,
+    3: Image.ROTATE_180,
+    4: Image.FLIP_TOP_BOTTOM,
+    5: Image.TRANSPOSE,
+    6: Image.ROTATE_270,
+    7: Image.TRANSVERSE,
+    8: Image.ROTATE_90,
+}
+
 def upright(
     im:Image.Image,   # Any PIL picture: grey, palette, transparent, CMYK, 16-bit, animated, rotated by EXIF
     enough:int=None,  # Longer side that is enough, px, for a large picture; `None` keeps all
     plain:bool=False, # For masks: no look at the profile, and of more than 8 bits whole numbers up to 1 are labels
-)->Image.Image:       # Mode RGB, or RGBA where it is transparent; first frame, 8 bits, sRGB
+)->Image.Image:       # Mode RGB, or RGBA where it is transparent; first frame, 8 bits, sRGB; `im` if it is all that
     "Turn any PIL picture into an upright one of 8 bits."
     return _upright(im, smaller(im.size, enough), plain)
 
 def _upright(im, wanted, plain):
-    if getattr(im, 'n_frames', 1) > 1: im.seek(0)
+    if im.tell(): im.seek(0)
     profile = None if plain else im.info.get('icc_profile')
-    way = im.getexif().get(ORIENTATION, 1)
-    if wanted and way > 4: wanted = wanted[::-1]
-    if way != 1: im = ImageOps.exif_transpose(im)  # a copy of all, so only where it is needed
-    im = _plain(im, plain)
-    if wanted: im = im.resize(wanted, Image.BICUBIC, reducing_gap=2)
+    turn = _TURNS.get(im.getexif().get(ORIENTATION))
+    out = _in_srgb(_shrunk(im, wanted, plain), profile)
+    if turn is not None: out = out.transpose(turn)
+    if out is not im: out.info = {}  # heeded, all of it
+    return out
+
+def _in_srgb(im, profile):
+    "A picture in RGB or RGBA."
     if im.mode not in ('LA', 'RGBA'): return to_srgb(im, profile)
-    alpha = im.getchannel('A')
+    if im.mode == 'RGBA' and not profile: return im
     out = to_srgb(im.getchannel('L') if im.mode == 'LA' else im.convert('RGB'), profile)
-    out.putalpha(alpha)
+    out.putalpha(im.getchannel('A'))
     return out
 
 def over_white(
@@ -169,6 +229,30 @@ def as_exif(
     return exif
 
 # %% ../nbs/00_opening.ipynb #f1a9aba6
+@cache
+def _readers():
+    "(what opens a file, whether it would) for each format that is read."
+    for name in ('Jpeg', 'Png', 'WebP', 'Gif', 'Bmp', 'Tiff'): import_module(f'PIL.{name}ImagePlugin')
+    return [Image.OPEN[name] for name in ('JPEG', 'PNG', 'WEBP', 'GIF', 'BMP', 'TIFF')]
+
+def opened(
+    file,         # Bytes, or what is open
+)->Image.Image:   # Not decoded yet
+    "A picture file of a format we read, none that is too large; else as `Image.open`."
+    file = io.BytesIO(file) if isinstance(file, bytes) else file
+    for reader, would in _readers():
+        file.seek(0)
+        if would(file.read(16)) is not True: continue
+        try:
+            file.seek(0)
+            im = reader(file, '')
+        except (SyntaxError, IndexError, TypeError, struct.error): continue  # so it is another format
+        if im.width*im.height <= MAX_PIXELS: return im
+        raise BadValue(f"The picture has {im.width}x{im.height} px: "
+                       f"at most {MAX_PIXELS//10**6} million are read. Shrink it first.")
+    raise Image.UnidentifiedImageError('it is of no format that is read')
+
+# %% ../nbs/00_opening.ipynb #fe15f10f
 @dataclass(frozen=True, eq=False)
 class Decoded:
     "What is in a picture file."
@@ -176,20 +260,24 @@ class Decoded:
     size: tuple      # (width, height) of all of it, upright, px
     credits: dict    # See `credits_of`
 
+def _load(im):
+    "Decode; of a TIFF, PIL would first ask for its own limit."
+    if hasattr(im, '_tile_size'): im.im = Image.core.new(im.mode, im._tile_size)
+    im.load()
+
 def _decoded(data, enough, plain):
-    im = Image.open(io.BytesIO(data))
-    with im:
+    with opened(data) as im:
         size = im.size
-        if size[0]*size[1] > MAX_PIXELS:
-            raise BadValue("The picture has {}x{} px: ".format(*size) +
-                           f"at most {MAX_PIXELS//10**6} million are read. Shrink it first.")
+        check_sides(*size)
         wanted = smaller(size, enough)
         if wanted: im.draft(None, (2*wanted[0], 2*wanted[1]))
-        im.load()
+        _load(im)
         lying = im.getexif().get(ORIENTATION, 1) > 4
-        return Decoded(_upright(im, wanted, plain), size[::-1] if lying else size, credits_of(im))
+        out = _upright(im, wanted, plain)
+        return Decoded(out.copy() if out is im else out, size[::-1] if lying else size, credits_of(im))
 
 # %% ../nbs/00_opening.ipynb #6e85d396
+@giving_back()
 def decode(
     data:bytes,       # A picture file
     name:str,         # What to call it in messages
@@ -203,7 +291,7 @@ def decode(
     except Exception as e:
         why = f'is damaged or not supported ({e})'
         if isinstance(e, Image.UnidentifiedImageError): why = 'is not a picture that can be read'
-        if isinstance(e, Image.DecompressionBombError): why = f'has more than {MAX_PIXELS//10**6} million pixels'
+        if isinstance(e, Image.DecompressionBombError): why = 'has more pixels than Image.MAX_IMAGE_PIXELS allows here'
         raise BadFile(f"{name} {why}: give a JPEG, PNG, WebP, GIF, BMP or TIFF file.") from e
 
 # %% ../nbs/00_opening.ipynb #6d223a3f

@@ -1,9 +1,11 @@
 "What a file says beside its pixels: its white, its colours, its size, and where it comes from"
-import base64, io, struct
+import base64, io, struct, zlib
 import numpy as np, pytest, torch
-from PIL import Image, ImageCms
-from style_nb.opening import MAX_PIXELS, upright
-from style_nb.pictures import load_picture, open_picture
+from PIL import Image, ImageCms, ImageFile, ImageOps
+from style_nb.errors import BadFile
+from style_nb.opening import MAX_PIXELS, smaller, strips, upright
+from style_nb.pictures import load_picture, open_picture, save_picture
+from style_nb.masks import load_mask
 
 # ---- profiles, made here
 
@@ -205,4 +207,81 @@ def test_a_huge_picture_in_a_small_file(refused, tmp_path):
     assert 12000**2 > MAX_PIXELS
     refused(lambda: load_picture(tmp_path/'bomb.png'), 'bomb.png', '12000x12000 px', 'at most 120 million')
     Image.new('1', (30000, 30000)).save(tmp_path/'worse.png')
-    refused(lambda: load_picture(tmp_path/'worse.png'), 'worse.png', 'more than 120 million pixels')
+    refused(lambda: load_picture(tmp_path/'worse.png'), 'worse.png', '30000x30000 px', 'at most 120 million')
+
+def header(w, h):
+    "A PNG that says how large it is, and little else."
+    parts = b''
+    for kind, data in ((b'IHDR', struct.pack('>IIBBBBB', w, h, 8, 2, 0, 0, 0)), (b'IDAT', zlib.compress(bytes(99)))):
+        parts += struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+    return b'\x89PNG\r\n\x1a\n' + parts
+
+@pytest.mark.parametrize('w,h', [(40, 1048616), (1048616, 40), (2, 9), (100, 2001)])
+def test_sides_are_looked_at_before_pixels(refused, monkeypatch, w, h):
+    monkeypatch.setattr(ImageFile.ImageFile, 'load', lambda self: 1/0)
+    for read in (load_picture, open_picture, load_mask): refused(lambda: read(header(w, h)), f'{w}x{h} px')
+    with pytest.raises(BadFile): load_picture(header(w, h))
+    with pytest.raises(BadFile, match='at most 120 million'): load_picture(header(20000, 7000))
+
+def test_pil_has_a_limit_of_its_own_and_keeps_it(monkeypatch, recwarn):
+    data = stored(Image.new('1', (10000, 10000), 1), 'PNG')
+    assert Image.MAX_IMAGE_PIXELS < 10**8 < MAX_PIXELS
+    assert load_picture(data, enough=50).min() == 1 and not len(recwarn)
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 1000)
+    for form in ('JPEG', 'PNG', 'GIF', 'BMP', 'TIFF'):
+        x = load_picture(stored(photo(2400, 1800), form), enough=60)
+        assert x.shape == (1, 3, 45, 60) and not len(recwarn), form
+    assert Image.MAX_IMAGE_PIXELS == 1000
+
+@pytest.mark.parametrize('form', ['PPM', 'ICO', 'TGA', 'SGI', 'EPS', 'PCX', 'JPEG2000'])
+def test_no_other_formats(refused, form):
+    refused(lambda: load_picture(stored(green, form)), 'not a picture that can be read', 'give a JPEG, PNG')
+
+# ---- in strips
+
+MADE = dict(
+    RGB=lambda im: im,
+    L=lambda im: im.convert('L'),
+    P=lambda im: im.quantize(16),
+    CMYK=lambda im: im.convert('CMYK'),
+    LA=lambda im: im.convert('LA'),
+    RGBA=lambda im: Image.merge('RGBA', [*im.split(), Image.new('L', im.size, 128)]),
+    deep=lambda im: Image.fromarray(np.asarray(im.convert('L'), np.uint16)*257),
+    long=lambda im: Image.fromarray(np.asarray(im.convert('L'), np.int32)),
+    float=lambda im: Image.fromarray(np.asarray(im.convert('L'), np.float32)/255),
+    bits=lambda im: im.convert('1'))
+
+@pytest.mark.parametrize('mode', MADE)
+@pytest.mark.parametrize('size', [(2503, 1607), (1607, 2503)])
+def test_a_large_picture_in_strips_is_the_same(mode, size):
+    im = MADE[mode](Image.effect_noise(size, 50).convert('RGB'))
+    whole, wanted = upright(im), smaller(size, 100)
+    got, right = upright(im, 100), whole.resize(wanted, Image.BICUBIC, reducing_gap=2)
+    apart = abs(np.asarray(got, int) - np.asarray(right, int))
+    assert (got.mode, got.size) == (right.mode, wanted)
+    assert apart.max() <= (1 if 'A' in mode or mode in ('P', 'CMYK') else 0)
+
+def test_strips_are_the_whole():
+    for im in [made(photo(70, 600)) for made in MADE.values()]:
+        parts = [np.asarray(strip) for _, strip in strips(im, 128)]
+        assert len(parts) == 5 and np.array_equal(np.concatenate(parts), np.asarray(im)), im.mode
+
+@pytest.mark.parametrize('way', range(1, 9))
+def test_every_way_to_lie(way):
+    im = Image.effect_noise((60, 40), 50).convert('RGB')
+    exif = Image.Exif()
+    exif[274] = way
+    for form in ('JPEG', 'PNG', 'WEBP', 'TIFF'):
+        file = Image.open(io.BytesIO(stored(im, form, exif=exif)))
+        right = ImageOps.exif_transpose(file).convert('RGB')
+        assert np.array_equal(np.asarray(upright(upright(file))), np.asarray(right)), form
+        assert np.array_equal(np.asarray(open_picture(stored(im, form, exif=exif))), np.asarray(right)), form
+
+def test_what_was_given_stays_as_it_is(tmp_path):
+    im = green.copy()
+    im.info['dpi'] = 72, 72
+    assert upright(im) is im  # no copy where there is nothing to do
+    save_picture(im, tmp_path/'a.png', alpha=Image.new('L', (4, 4), 9))
+    x = torch.rand(1, 3, 8, 8)
+    load_picture(x).zero_()
+    assert im.mode == 'RGB' and im.info == dict(dpi=(72, 72)) and x.max() > 0
