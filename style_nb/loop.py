@@ -138,8 +138,9 @@ def adam(
 _RECORD = "the callback History keeps the losses, Progress shows a bar, and Result has .history and .plot_losses()"
 _NO_DATA = "there are no data and no validation set; the picture is learn.model.canvas"
 _STEPS = "the callback CosineStep lowers the step size, and lr is the first: 1 suits L-BFGS, .03 Adam"
+_PRECISION = "say precision='bf16' to stylize, or add the callback EncoderPrecision"
 _CALLBACKS = {  # of fastai: what does their work here
-    'MixedPrecision': "say precision='bf16' to stylize, or add the callback EncoderPrecision",
+    'MixedPrecision': _PRECISION,
     'TrackerCallback': "nothing is validated; a callback of yours may look at learn.terms in after_step and raise "
                        "CancelFitException",
     'GradientAccumulation': "there are no batches, each step sees the whole picture",
@@ -148,6 +149,7 @@ _CALLBACKS = {  # of fastai: what does their work here
 _METHODS = {
     'export': "there is no network to use again; write the picture by Result.save, the run by Result.save_state",
     **dict.fromkeys(['get_preds', 'predict', 'show_results', 'validate'], _NO_DATA),
+    **dict.fromkeys(['to_fp16', 'to_bf16'], _PRECISION),
     **dict.fromkeys(['lr_find', 'fit_one_cycle', 'fine_tune', 'fit_sgdr'], _STEPS)}
 
 class NotHere(BadType, AttributeError): "A part of fastai that has no meaning for a picture."
