@@ -11,7 +11,8 @@ import math
 from numbers import Real
 
 # %% auto #0
-__all__ = ['StyleNBError', 'BadValue', 'BadType', 'BadFile', 'MissingPackage', 'in_one_line', 'told', 'one_of', 'in_range']
+__all__ = ['StyleNBError', 'BadValue', 'BadType', 'BadFile', 'TookTooLong', 'MissingPackage', 'in_one_line', 'told', 'one_of',
+           'in_range']
 
 # %% ../nbs/00_errors.ipynb #c834ca59
 class StyleNBError(Exception): "Something that a user can mend; its text says what came, what is allowed, what to do."
@@ -21,6 +22,8 @@ class BadValue(StyleNBError, ValueError): "A value that is not allowed."
 class BadType(BadValue, TypeError): "A thing of a wrong kind."
 
 class BadFile(BadValue, OSError): "A file that cannot be read or written."
+
+class TookTooLong(StyleNBError, TimeoutError): "What was not done in the time it was given."
 
 class MissingPackage(StyleNBError, ImportError): "A package that must be installed first."
 

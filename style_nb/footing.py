@@ -6,11 +6,12 @@ Docs: https://style-nb.github.io/style_nb/footing.html.md"""
 
 # %% ../nbs/00_footing.ipynb #703b8ca7
 from __future__ import annotations
+import ctypes, gc, os, sys
 from contextlib import ExitStack, contextmanager, nullcontext
 import torch
 
 # %% auto #0
-__all__ = ['SINGLE', 'DOUBLE', 'full_precision', 'own_footing']
+__all__ = ['SINGLE', 'DOUBLE', 'full_precision', 'own_footing', 'resident', 'give_back', 'giving_back']
 
 # %% ../nbs/00_footing.ipynb #3ab04b98
 SINGLE = dict(dtype=torch.float32, device='cpu')  # how a tensor is made: `torch.zeros(3, **SINGLE)`
@@ -34,3 +35,28 @@ def own_footing():
     cpu = torch.device('cpu') if elsewhere else nullcontext()
     with torch.inference_mode(False), torch.enable_grad(), full_precision(), cpu: yield
 
+
+# %% ../nbs/00_footing.ipynb #19837a87
+def resident()->int:
+    "Bytes of memory that this process holds; 0 where the system does not say."
+    try:
+        with open('/proc/self/statm') as f: return int(f.read().split()[1])*os.sysconf('SC_PAGE_SIZE')
+    except (OSError, ValueError, IndexError, AttributeError): return 0
+
+def give_back(
+    circles:bool=True,  # Look for unused objects that hold each other first? It takes some tenths of a second
+):
+    "Give freed memory back to the system; glibc keeps it otherwise, see `style_nb/__init__.py`."
+    if circles: gc.collect()
+    trim = getattr(ctypes.CDLL(None), 'malloc_trim', None) if sys.platform.startswith('linux') else None
+    if trim: trim(0)
+
+@contextmanager
+def giving_back(
+    most:int=100_000_000,  # Bytes that may stay
+):
+    "A context, or a decorator: what it took of memory and has freed goes back to the system."
+    before = resident()
+    try: yield
+    finally:
+        if resident() - before > most: give_back(circles=False)

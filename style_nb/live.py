@@ -6,10 +6,7 @@ Docs: https://style-nb.github.io/style_nb/live.html.md"""
 
 # %% ../nbs/73_live.ipynb #2db44b56
 from __future__ import annotations
-import ctypes
-import gc
 import queue
-import sys
 import threading
 import time
 from collections import deque
@@ -21,9 +18,10 @@ from .learner import StepCallback
 from .results import Result
 from .planning import settle
 from .transfer import run_transfer, transfer_learner
+from .footing import give_back  # at home here until it moved
 
 # %% auto #0
-__all__ = ['Remote', 'give_back', 'paint_on']
+__all__ = ['Remote', 'paint_on', 'give_back']
 
 # %% ../nbs/73_live.ipynb #f507cd23
 class Remote(StepCallback):
@@ -139,11 +137,7 @@ def leave(self:Remote):
     self.end()
     if self.thread is not threading.current_thread(): self.thread.join(10)
 
-def give_back():
-    "Give freed memory back to the system; glibc keeps it otherwise, see `style_nb/__init__.py`."
-    gc.collect()
-    trim = getattr(ctypes.CDLL(None), 'malloc_trim', None) if sys.platform.startswith('linux') else None
-    if trim: trim(0)
+_all_ = ['give_back']
 
 # %% ../nbs/73_live.ipynb #34a7985d
 def paint_on(

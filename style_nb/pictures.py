@@ -17,29 +17,27 @@ from fastcore.basics import listify
 from .errors import BadType, BadValue, in_range, one_of
 from .fetching import fetch, is_address, shown
 from .files import PICTURE_FORMATS, as_path, check_output, read_whole, whole_file
-from .opening import as_exif, bytes_at_hand, decode, is_file, over_white, smaller, srgb_profile, upright
+from style_nb.opening import (
+    MAX_ASPECT, MIN_SIDE, as_exif, bytes_at_hand, check_sides, decode, is_file, over_white, smaller, srgb_profile,
+    strips, upright)
 
 # %% auto #0
-__all__ = ['MIN_SIDE', 'MAX_ASPECT', 'DPI', 'SEE_THROUGH', 'PictureNotFound', 'upright_rgb', 'file_bytes', 'open_picture',
-           'fit_size', 'resize', 'middle', 'load_picture', 'several', 'to_pil', 'save_picture', 'Plate',
-           'show_pictures', 'contact_sheet', 'in_range', 'one_of', 'PICTURE_FORMATS', 'as_path', 'check_output',
-           'whole_file']
+__all__ = ['DPI', 'SEE_THROUGH', 'PictureNotFound', 'upright_rgb', 'file_bytes', 'open_picture', 'fit_size', 'resize', 'middle',
+           'load_picture', 'several', 'to_pil', 'save_picture', 'Plate', 'show_pictures', 'contact_sheet', 'in_range',
+           'one_of', 'MAX_ASPECT', 'MIN_SIDE', 'PICTURE_FORMATS', 'as_path', 'check_output', 'whole_file']
 
 # %% ../nbs/00_pictures.ipynb #0e8fdf58
-_all_ = [  # of the notebooks on errors and files, at home here too
-    'in_range', 'one_of', 'PICTURE_FORMATS', 'as_path', 'check_output', 'whole_file']
+_all_ = [  # of the notebooks on errors, files and opening, at home here too
+    'in_range', 'one_of', 'MAX_ASPECT', 'MIN_SIDE', 'PICTURE_FORMATS', 'as_path', 'check_output', 'whole_file']
 
 # %% ../nbs/00_pictures.ipynb #3a8a9543
 class PictureNotFound(BadValue, FileNotFoundError): "There is no such picture file."
-
-MIN_SIDE = 4     # px
-MAX_ASPECT = 20  # longer side over shorter side
 
 # %% ../nbs/00_pictures.ipynb #e5d7b7ab
 def upright_rgb(
     im:Image.Image,   # Any PIL picture: grey, palette, transparent, CMYK, 16-bit, animated, rotated by EXIF
     enough:int=None,  # Longer side that is enough, px, for a large picture; `None` keeps all
-)->Image.Image:       # Mode RGB, sRGB, first frame, turned upright, transparent parts over white
+)->Image.Image:       # Mode RGB, sRGB, first frame, turned upright, over white; `im` itself if it is all that
     "Turn any PIL picture into an upright RGB one."
     return over_white(upright(im, enough))
 
@@ -160,10 +158,11 @@ def load_picture(
     "Read anything a person has into the one form pictures have here."
     if size is not None: enough = size = in_range(size, 'size', MIN_SIDE, whole=True)
     x = _as_tensor(anything, enough)
-    _check_shape(*x.shape[-2:])
+    check_sides(*x.shape[:1:-1])
     if size is None: size = smaller(x.shape[-2:], enough)
     if size is not None: x = resize(x, size)
-    return x.clamp(0, 1).contiguous()
+    if isinstance(anything, torch.Tensor): x = x.clone()  # the caller's stays as it is
+    return x.contiguous().clamp_(0, 1)
 
 # %% ../nbs/00_pictures.ipynb #acf97bf6
 def _as_tensor(anything, enough):
@@ -177,7 +176,15 @@ def _as_tensor(anything, enough):
         raise BadType(
             f"A {type(anything).__name__} is not a picture: give a path, web address, bytes, open file, PIL picture, "
             "array or tensor.")
-    return torch.from_numpy(np.divide(np.asarray(im), 255, dtype=np.float32)).permute(2, 0, 1)[None]
+    return _from_image(im)
+
+def _from_image(im):
+    "A PIL picture in mode RGB as a tensor."
+    x = torch.empty(1, 3, im.height, im.width, dtype=torch.float32, device='cpu')
+    for top, strip in strips(im):
+        values = np.divide(np.asarray(strip), 255, dtype=np.float32)
+        x[0, :, top:top + strip.height] = torch.from_numpy(values).permute(2, 0, 1)
+    return x
 
 # %% ../nbs/00_pictures.ipynb #e5ac4dea
 def several(
@@ -188,15 +195,6 @@ def several(
     kinds = torch.Tensor, np.ndarray, Image.Image
     one = is_file(pictures) or isinstance(pictures, kinds) or hasattr(pictures, 'image')
     return [pictures] if one or not isinstance(pictures, Iterable) else list(pictures)
-
-# %% ../nbs/00_pictures.ipynb #cebc9993
-def _check_shape(h, w):
-    if min(h, w) < MIN_SIDE:
-        raise BadValue(f"The picture is {w}x{h} px: both sides must be at least {MIN_SIDE} px.")
-    if max(h, w) > MAX_ASPECT*min(h, w):
-        raise BadValue(
-            f"The picture is {w}x{h} px: its longer side may be at most {MAX_ASPECT} times the shorter. "
-            "Crop it first.")
 
 # %% ../nbs/00_pictures.ipynb #ef0e6131
 def to_pil(
@@ -225,7 +223,9 @@ def save_picture(
     "Write a picture file, whole or not at all."
     p = check_output(path)
     im = upright_rgb(x) if isinstance(x, Image.Image) else to_pil(x)
-    if alpha is not None and p.suffix.lower() in SEE_THROUGH: im.putalpha(alpha.resize(im.size))
+    if alpha is not None and p.suffix.lower() in SEE_THROUGH:
+        im = im.copy()  # it may be the caller's
+        im.putalpha(alpha.resize(im.size))
     if p.suffix.lower() in ('.jpg', '.jpeg', '.webp'): kwargs = dict(quality=95) | kwargs
     if credits: kwargs = dict(exif=as_exif(credits)) | kwargs
     kwargs = dict(icc_profile=srgb_profile(), dpi=(DPI, DPI)) | kwargs

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from PIL import Image
 from fastcore.basics import patch
-from .errors import BadValue
+from .errors import BadValue, TookTooLong
 from .pictures import Plate, load_picture, middle, resize, save_picture, to_pil
 from .contrast import lower_contrast
 from .callbacks import CONTROLS, History
@@ -217,7 +217,7 @@ def wait(self:Session, seconds:float=120.):
     "Return when the run waits, has ended or was never begun."
     end = time.monotonic() + seconds
     while (run := self.run) and not run.idle:
-        if time.monotonic() > end: raise TimeoutError(f"The run still paints after {seconds:g} s.")
+        if time.monotonic() > end: raise TookTooLong(f"The run still paints after {seconds:g} s: wait, or stop it.")
         time.sleep(.002)
     return self
 

@@ -11,7 +11,7 @@ import threading
 from dataclasses import replace
 from functools import partial
 import torch
-from .footing import own_footing
+from .footing import giving_back, own_footing
 from .errors import BadValue, one_of
 from .pictures import load_picture, middle, to_pil
 from .colour import finish_colours
@@ -182,6 +182,7 @@ def _shown(learn, x, plan):
 
 # %% ../nbs/70_transfer.ipynb #d371712d
 @takes_settings()
+@giving_back()
 def stylize(
     content,              # Content picture: anything `load_picture` reads; `None` for style alone
     style=None,           # Style picture, or a list of them; `None` for content alone
@@ -205,7 +206,9 @@ def stylize(
     learn = transfer_learner(plan).add_cbs(cbs)
     what = progress if isinstance(progress, str) else 'stylize'  # the bar's word
     if progress: learn.add_cb(Progress(plan.recipe.steps, what, plan.first_step))
-    return run_transfer(learn, plan)
+    result = run_transfer(learn, plan)
+    learn.remove_cbs([*learn.cbs])  # a circle that would keep all of it until Python looks for such
+    return result
 
 # %% ../nbs/70_transfer.ipynb #88c97488
 def unless_stopped(

@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np, pytest, torch
 from hypothesis import given, settings, strategies as st
 from PIL.PngImagePlugin import PngInfo
+from style_nb.errors import StyleNBError, TookTooLong
 from style_nb.pictures import save_picture, to_pil
 from style_nb.planning import settle
 from style_nb.recipe import Recipe, png_info
@@ -137,6 +138,13 @@ def test_what_cannot_be_changes_nothing(make, values, says):
     before, run = s.settings, s.run
     with pytest.raises((ValueError, TypeError)) as e: s.set(**values)
     assert says in str(e.value) and '\n' not in str(e.value) and s.settings == before and s.run is run
+
+def test_a_run_that_paints_on(make):
+    s = make(steps=10**6)
+    s.start()
+    with pytest.raises(TookTooLong, match='wait, or stop it') as e: s.settle(.01)
+    assert isinstance(e.value, TimeoutError) and isinstance(e.value, StyleNBError)
+    s.stop()
 
 def test_setting_what_is_there_is_nothing(make):
     s = make().step().wait()
