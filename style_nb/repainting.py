@@ -22,8 +22,9 @@ def stylize_words(parser):
     add_picture(parser, 'content', 'photo, or a folder of them')
     add_picture(parser, 'style', 'painting; several are blended', nargs='+')
     add_output(parser, 'picture file to write, or - for stdout, or a folder; .png, .jpg and .webp carry the recipe')
-    recipe_words(parser, also=dict(style_blend='--blend'))
+    recipe_words(parser)
     add_how(parser)
+    parser.add_argument('--credits', action='store_true', help='keep date, author and copyright of the photo')
     masks = dict(
         mask='where a style goes, white on black; once a style, in their order',
         style_mask='which part of a style picture is meant; once a style')
@@ -46,7 +47,6 @@ def _asked(args):
     _check_recipe(args.recipe)
     masks = dict(masks=args.mask, style_masks=args.style_mask)
     return recipe_of(args) | how_of(args) | masks | given(args, 'content_mask', 'change_mask', 'resume')
-
 
 # %% ../nbs/89_repainting.ipynb #dd2575e9
 def _steps_kept(every, steps):
@@ -79,11 +79,10 @@ def run_stylize(args):
     if args.save_state: place_out(args.save_state, ('.safetensors',))
     if args.animate: asked = _with_frames(args, asked)
     result = stylize(picture_in(args.content), [picture_in(style) for style in args.style], **asked)
-    write_out(result, place)
+    write_out(result, place, credits=args.credits)
     if args.save_state: result.save_state(as_path(args.save_state))
     if args.animate and result.frames: result.animate(args.animate)
     report(args, result, repr(result))
-
 
 # %% ../nbs/89_repainting.ipynb #d847297c
 def _check_folder(args):
@@ -99,12 +98,12 @@ def _stylize_folder(args):
     from style_nb.transfer import stylize
     _check_folder(args)
     made, bad, asked, shared = [], 0, _asked(args), Shared()
-    places = folder_in(args.content, args.output)
+    places, styles = folder_in(args.content, args.output), [picture_in(style) for style in args.style]
     for photo, place in places.items():
         try:
-            result = stylize(photo, args.style, shared=shared, **asked)
+            result = stylize(photo, styles, shared=shared, **asked)
             if result.stopped == Stopped.BY_HAND: raise KeyboardInterrupt
-            write_out(result, place)
+            write_out(result, place, credits=args.credits)
         except StyleNBError as e:
             print(f'style_nb: {photo}: {e}', file=sys.stderr)
             bad += 1
@@ -113,4 +112,3 @@ def _stylize_folder(args):
         if not args.json: say(argparse.Namespace(output=place, quiet=args.quiet), repr(result))
     if args.json: print(json.dumps(dict(output=args.output, pictures=made)))
     if bad: raise BadValue(f"{bad} of {len(places)} photos could not be painted, see above.")
-

@@ -13,12 +13,12 @@ import tempfile
 from contextlib import suppress
 from functools import partial, wraps
 from pathlib import Path
-from .errors import BadFile, BadValue
+from .errors import BadFile, BadValue, in_one_line
 from .files import PICTURE_FORMATS, as_path, check_output, made_folder, whole_file
 
 # %% auto #0
-__all__ = ['STREAM', 'FIGURES', 'makes_figure', 'picture_in', 'place_out', 'write_out', 'is_folder', 'folder_in', 'say', 'told',
-           'report', 'check_json', 'makes']
+__all__ = ['STREAM', 'FIGURES', 'makes_figure', 'picture_in', 'names_of', 'place_out', 'write_out', 'is_folder', 'folder_in',
+           'say', 'told', 'report', 'check_json', 'makes']
 
 # %% ../nbs/88_streams.ipynb #fbec738b
 STREAM = '-'  # stdin or stdout, whichever is meant
@@ -30,9 +30,18 @@ def picture_in(
     "The picture a word names; of `-` the bytes of stdin."
     if word != STREAM: return word
     data = sys.stdin.buffer.read()
-    if not data: raise BadValue("Stdin is empty: pipe a picture file into it, or give a path.")
+    if not data: raise BadValue("Stdin is empty, or was read already: pipe one picture into it, and say - once.")
     return data
 
+def names_of(
+    words,   # Paths, web addresses or `-`
+)->list:     # A name for each, all different
+    "What to call pictures where it is shown: of an address no password and no query."
+    from style_nb.fetching import is_address, shown
+    plain = ['stdin' if w == STREAM else shown(w) if is_address(w) else in_one_line(w) for w in words]
+    return [f'{name} ({i})' if plain.count(name) > 1 else name for i, name in enumerate(plain, 1)]
+
+# %% ../nbs/88_streams.ipynb #4a15da8b
 def place_out(
     word,                     # A path or `-`
     formats=PICTURE_FORMATS,  # Allowed extensions
@@ -43,19 +52,20 @@ def place_out(
 def write_out(
     made,   # A picture, a `Result` or a figure
     place,  # What `place_out` gave
+    **how,  # For `Result.save`
 ):
     "Write a picture where it was asked for; what goes to stdout is a PNG."
     from style_nb.pictures import save_picture
-    if place == STREAM: return _to_stdout(made)
-    if hasattr(made, 'recipe'): made.save(place)
+    if place == STREAM: return _to_stdout(made, **how)
+    if hasattr(made, 'recipe'): made.save(place, **how)
     elif not hasattr(made, 'savefig'): save_picture(made, place)
     else:
         with whole_file(place) as part: made.savefig(part, bbox_inches='tight')
 
-def _to_stdout(made):
+def _to_stdout(made, **how):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, 'out.png')
-        write_out(made, path)
+        write_out(made, path, **how)
         try:
             with path.open('rb') as file: shutil.copyfileobj(file, sys.stdout.buffer)
             sys.stdout.flush()

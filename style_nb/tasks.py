@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from .errors import BadValue
 from .files import made_folder
-from .streams import FIGURES, makes, makes_figure, picture_in, place_out, say, write_out
+from .streams import FIGURES, makes, makes_figure, names_of, picture_in, place_out, say, write_out
 from .words import (
     add_device, add_how, add_options, add_output, add_picture, given, how_of, layer_word, recipe_of, recipe_words)
 
@@ -35,10 +35,10 @@ def run_recolour(args):
     "A photo in the colours of paintings."
     from style_nb.colour import match_colours
     from style_nb.pictures import load_picture
-    made = match_colours(load_picture(picture_in(args.photo)), args.painting, method=args.method)
+    photo, *paintings = map(picture_in, [args.photo, *args.painting])
+    made = match_colours(load_picture(photo), paintings, method=args.method)
     height, width = made.shape[-2:]
-    return made, f'{width}x{height} px in the colours of {", ".join(Path(p).name for p in args.painting)}'
-
+    return made, f'{width}x{height} px in the colours of {", ".join(Path(name).name for name in names_of(args.painting))}'
 
 # %% ../nbs/89_tasks.ipynb #c90a5b14
 def shrink_words(parser):
@@ -70,10 +70,13 @@ def run_shrink(args):
     print(made.table.round(3).to_string())
 
 # %% ../nbs/89_tasks.ipynb #4902e0e4
-def _named(paths):
-    "{name: path}: the name of the file, and all of the path where two have the same."
-    stems = [Path(p).stem for p in paths]
-    return {(p if stems.count(stem) > 1 else stem): p for p, stem in zip(paths, stems)}
+def _named(words):
+    "{name: picture}: the name of the file, and all of the word where two have the same."
+    from style_nb.fetching import address_name, is_address
+    whole = names_of(words)
+    stems = [Path(address_name(w) if is_address(w) else name).stem for w, name in zip(words, whole)]
+    names = [name if stems.count(stem) > 1 else stem for name, stem in zip(whole, stems)]
+    return dict(zip(names, map(picture_in, words)))
 
 
 # %% ../nbs/89_tasks.ipynb #d558e9a3
@@ -156,7 +159,7 @@ def _sweep(args):
     "A figure of several numbers of tiles."
     from style_nb.tiling import granularity_sweep
     swept = given(args, *_SWEPT, 'steps', 'size') | (dict(ns=args.sweep) if args.sweep else {})
-    made = granularity_sweep(args.photo, how=_how(args), progress=not args.quiet, **swept)
+    made = granularity_sweep(picture_in(args.photo), how=_how(args), progress=not args.quiet, **swept)
     return made.show(), repr(made)
 
 def run_tile(args):
@@ -175,7 +178,7 @@ _REVERTING = dict(
 
 def _reversion_words(parser):
     "What `revert` and `ablate` have in common."
-    recipe_words(parser, but=['colours', 'keep'], also=dict(content_weights='--content-layers'))
+    recipe_words(parser, but=['colours', 'keep'])
     add_how(parser)
     add_options(parser, _REVERTING, type=float)
     parser.add_argument('--masses', action=argparse.BooleanOptionalAction,
@@ -204,14 +207,17 @@ def ablate_words(parser):
     _reversion_words(parser)
 
 # %% ../nbs/89_tasks.ipynb #69c2f586
+def _called(words): return dict(zip(names_of(words), map(picture_in, words)))
+
 def _best_photo(painting, args):
     "The photo itself, or of several the one that fits best; how each does is said."
     from style_nb.reversion import rank_photos
-    if len(args.photo) == 1: return args.photo[0]
-    ranked = rank_photos(painting, {p: p for p in args.photo})
-    for path, row in ranked.iterrows():
-        if not args.quiet: print(f"{path}: {row.score:.2f} {row.words}", file=sys.stderr)
-    return ranked.index[0]
+    photos = _called(args.photo)
+    if len(photos) == 1: return next(iter(photos.values()))
+    ranked = rank_photos(painting, photos)
+    for name, row in ranked.iterrows():
+        if not args.quiet: print(f"{name}: {row.score:.2f} {row.words}", file=sys.stderr)
+    return photos[ranked.index[0]]
 
 @makes
 def run_revert(args):
@@ -227,10 +233,9 @@ def run_ablate(args)->str:
     from style_nb.reversion import ablate
     if args.json: raise BadValue("--json tells of one reversion: use `style_nb revert`, or leave it out.")
     place = place_out(args.output, FIGURES)
-    made = ablate(args.painting, args.photo, args.variants, **_reverting(args))
+    made = ablate(picture_in(args.painting), picture_in(args.photo), args.variants, **_reverting(args))
     write_out(made.show(), place)
     return repr(made)
-
 
 # %% ../nbs/89_tasks.ipynb #90de16ed
 def _lines(rows):
@@ -242,7 +247,7 @@ def _add_photos(parser, name): parser.add_argument(name, nargs='+', help='photos
 
 def rank_words(parser):
     add_picture(parser, 'painting', 'painting')
-    _add_photos(parser, 'photo')
+    add_picture(parser, 'photo', 'photos', nargs='+')
     parser.add_argument('-o', '--output', metavar='FILE', help='figure to write: the photos in that order')
 
 def _as_text(table):
@@ -255,10 +260,12 @@ def run_rank(args)->str:
     from style_nb.pictures import show_pictures
     from style_nb.reversion import rank_photos
     place = args.output and place_out(args.output, FIGURES)
-    table = rank_photos(args.painting, {p: p for p in args.photo})
+    painting = picture_in(args.painting)
+    named = _called(args.photo)
+    table = rank_photos(painting, named)
     if place:
-        titles = ['painting', *(f'{Path(p).stem}: {score:.2f}' for p, score in table.score.items())]
-        write_out(show_pictures([args.painting, *table.index], titles, ncols=5, height=2.), place)
+        titles = ['painting', *(f'{Path(name).stem}: {score:.2f}' for name, score in table.score.items())]
+        write_out(show_pictures([painting, *map(named.get, table.index)], titles, ncols=5, height=2.), place)
     return _as_text(table)
 
 # %% ../nbs/89_tasks.ipynb #b1bc9e31

@@ -106,21 +106,22 @@ def _words_of(rule):
     }
     return others.get(type(rule), dict(metavar='NAME'))
 
+_ALSO = dict(style_blend='--blend', style_weights='--style-layers', content_weights='--content-layers')
+
 def recipe_words(
     parser,         # The parser of a task
     but=(),         # Fields it says otherwise
-    also=None,      # {field: another name of its option}
 ):
     "An option for every field of a recipe; left out they keep the recipe's own value."
     from fastcore.docments import docments
     from style_nb.recipe import Recipe
     parser.add_argument('--recipe', default='default', metavar='NAME',
         help='a named recipe, or a picture or .json file that carries one')
-    texts, also = docments(Recipe), also or {}
+    texts = docments(Recipe)
     for f in fields(Recipe):
         if not f.compare or f.name in but: continue
         rule = f.metadata['rule']
-        names = [as_option(f.name), also.get(f.name)]
+        names = [as_option(f.name), _ALSO.get(f.name)]
         text = f'{texts[f.name]} ({rule.allowed})'.replace('%', '%%')
         parser.add_argument(*filter(None, names), dest=f.name, help=text, **_words_of(rule))
 

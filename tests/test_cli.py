@@ -594,6 +594,45 @@ def test_stdin_and_stdout(files, piped, tmp_path):
         if task[0] in ('stylize', 'palette'): assert size == (48, 48) and Recipe.load(tmp_path/'x.png').steps == 3
     assert left(files) == []
 
+def test_stdin_instead_of_any_picture(files, piped):
+    photo, few = (files/'photo.png').read_bytes(), ['--size', 48, '--steps', 2, '--levels', 1]
+    for task in (['recolour', files/'photo.png', '-'], ['rank', '-', files/'photo.png'],
+            ['rank', files/'painting.png', '-', files/'photo.png'], ['tile', '-', '--sweep', 1, *few[:4]],
+            ['revert', files/'painting.png', '-', files/'other.png', '--size', 64, '--steps', 2],
+            ['palette', '-', '--grid', '--layers', 'relu1_1', *few],
+            ['ablate', '-', files/'photo.png', '--variants', 'full contrast', *few]):
+        piped(photo)
+        assert main([*map(str, task), '-o', str(files/'out/a.png')]) == 0, task
+    (files/'in').mkdir()
+    save_picture(load_picture(photo), files/'in/a.png')
+    piped(photo)
+    assert main([*map(str, ['stylize', files/'in', '-', '-o', files/'out/each', *SMALL])]) == 0
+
+def test_stdin_is_read_once(run, files, piped, capsys):
+    piped((files/'photo.png').read_bytes())
+    assert main(['stylize', '-', '-', '-o', str(files/'out/a.png')]) == 1
+    assert 'say - once' in capsys.readouterr().err and left(files) == []
+
+@pytest.mark.parametrize('task', [['recolour', 'photo.png'], ['rank', 'photo.png', 'photo.png'], ['rank', 'photo.png',
+    'other.png'], ['revert', 'painting.png', 'photo.png', '--size', '64', '--steps', '2'],
+    ['matrix', 'photo.png', *SMALL, '--styles', 'painting.png']], ids=lambda t: t[0])
+def test_no_secret_of_an_address_is_said(run, files, monkeypatch, task):
+    "Of two addresses that differ in their tokens only, both are read"
+    import http.server, threading
+    class Server(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_): pass
+    class In(Server):
+        def __init__(self, *args): super().__init__(*args, directory=str(files))
+    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), In)
+    threading.Thread(target=server.serve_forever, args=(.02,), daemon=True).start()
+    monkeypatch.setenv('no_proxy', '127.0.0.1')
+    url = f'http://127.0.0.1:{server.server_port}/other.png?token=sesame'
+    words = [files/w if w.endswith('.png') else w for w in task]
+    try: code, out, err = run(*words, url, url + '1', '-o', files/'out/a.png')
+    finally: server.shutdown()
+    assert code == 0 and 'sesame' not in out + err, out + err
+    if task[0] in ('rank', 'revert'): assert (out + err).count('/other.png (') == 2
+
 def test_empty_stdin(run, files, piped):
     piped(b'')
     assert main(['stylize', '-', str(files/'painting.png'), '-o', str(files/'out/a.png')]) == 1 and left(files) == []
@@ -616,6 +655,18 @@ def test_a_folder_in_and_a_folder_out(run, files):
             (['-o', files/'out/b.png'], 'a folder with -o too')):
         code, out, err = run(*words, *more)
         assert code == 1 and want in err
+
+@pytest.mark.parametrize('name', ['a.png', 'a.jpg', 'a.webp', 'a.tif', 'each/me.png'])
+def test_credits(run, files, name):
+    from style_nb.opening import credits_of
+    exif = Image.Exif()
+    exif[315], exif[33432] = 'Jo Doe', 'CC BY 4.0'
+    (files/'in').mkdir()
+    with Image.open(files/'photo.png') as im: im.save(files/'in/me.jpg', exif=exif)
+    content, out = (files/'in/me.jpg', name) if name[0] == 'a' else (files/'in', 'each')
+    for more, want in (['--credits'], dict(author='Jo Doe', copyright='CC BY 4.0')), ([], {}):
+        assert run(*stylize(files, *more, content=content, out=out))[0] == 0
+        with Image.open(files/'out'/name) as im: assert credits_of(im) == want
 
 def test_the_size_of_the_photo(run, files):
     save_picture(load_picture(files/'photo.png')[..., 10:60, :], files/'wide.png')
