@@ -6,7 +6,11 @@ Docs: https://style-nb.github.io/style_nb/footing.html.md"""
 
 # %% ../nbs/00_footing.ipynb #703b8ca7
 from __future__ import annotations
-import ctypes, gc, os, sys
+import ctypes
+import gc
+import os
+import sys
+import threading
 from contextlib import ExitStack, contextmanager, nullcontext
 import torch
 
@@ -18,13 +22,42 @@ SINGLE = dict(dtype=torch.float32, device='cpu')  # how a tensor is made: `torch
 DOUBLE = dict(dtype=torch.float64, device='cpu')
 
 # %% ../nbs/00_footing.ipynb #29f07275
+def _precision():
+    "How torch multiplies matrices in 32 bits, or `None` where it was told so in a way that it cannot say."
+    try: return torch.get_float32_matmul_precision()
+    except RuntimeError: return None
+
+class _InOneOrder:
+    "While anyone is in it, torch adds up in one order and in all bits: the same seed gives the same picture."
+    lock = threading.Lock()
+    inside = 0   # of all threads: torch has one switch for them
+    before = ()  # what the first of them found
+
+    def __enter__(self):
+        with self.lock:
+            if _InOneOrder.inside == 0:
+                _InOneOrder.before = torch.backends.cudnn.deterministic, _precision()
+            _InOneOrder.inside += 1
+            self.switch(True, 'highest')
+
+    def __exit__(self, *_):
+        with self.lock:
+            _InOneOrder.inside -= 1
+            if _InOneOrder.inside == 0: self.switch(*_InOneOrder.before)
+
+    def switch(self, order, precision):
+        torch.backends.cudnn.deterministic = order
+        if _precision() not in (None, precision): torch.set_float32_matmul_precision(precision)
+
+
+# %% ../nbs/00_footing.ipynb #e288b81d
 _DEVICES = ('cpu', 'cuda', 'mps')  # that know autocast and that we run on
 
 @contextmanager
 def full_precision():
-    "A context, or a decorator, in which numbers keep their type: no autocast."
+    "A context, or a decorator, in which numbers keep their type and products all bits: no autocast, one order."
     on = [device for device in _DEVICES if torch.is_autocast_enabled(device)]
-    with ExitStack() as stack:
+    with _InOneOrder(), ExitStack() as stack:
         for device in on: stack.enter_context(torch.autocast(device, enabled=False))
         yield
 

@@ -38,7 +38,8 @@ def run_recolour(args):
     photo, *paintings = map(picture_in, [args.photo, *args.painting])
     made = match_colours(load_picture(photo), paintings, method=args.method)
     height, width = made.shape[-2:]
-    return made, f'{width}x{height} px in the colours of {", ".join(Path(name).name for name in names_of(args.painting))}'
+    names = ', '.join(Path(name).name for name in names_of(args.painting))
+    return made, f'{width}x{height} px in the colours of {names}'
 
 # %% ../nbs/89_tasks.ipynb #c90a5b14
 def shrink_words(parser):

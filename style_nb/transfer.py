@@ -7,10 +7,8 @@ Docs: https://style-nb.github.io/style_nb/transfer.html.md"""
 # %% ../nbs/70_transfer.ipynb #07f7c687
 from __future__ import annotations
 import sys
-import threading
 from dataclasses import replace
 from functools import partial
-import torch
 from .footing import giving_back, own_footing
 from .errors import BadValue, one_of
 from .pictures import load_picture, middle, to_pil
@@ -104,34 +102,6 @@ def transfer_learner(
     if plan.state: learn.add_cb(Resume(plan.state))
     return learn
 
-# %% ../nbs/70_transfer.ipynb #15c0056d
-def _precision():
-    "How torch multiplies matrices in 32 bits, or `None` where it was told so in a way that it cannot say."
-    try: return torch.get_float32_matmul_precision()
-    except RuntimeError: return None
-
-class _InOneOrder:
-    "While any run goes on, torch adds up in one order and in all bits: the same seed gives the same picture."
-    lock = threading.Lock()
-    runs = 0     # of all threads: torch has one switch for them
-    before = ()  # what the first of them found
-
-    def __enter__(self):
-        with self.lock:
-            if _InOneOrder.runs == 0:
-                _InOneOrder.before = torch.backends.cudnn.deterministic, _precision()
-            _InOneOrder.runs += 1
-            self.switch(True, 'highest')
-
-    def __exit__(self, *_):
-        with self.lock:
-            _InOneOrder.runs -= 1
-            if _InOneOrder.runs == 0: self.switch(*_InOneOrder.before)
-
-    def switch(self, order, precision):
-        torch.backends.cudnn.deterministic = order
-        if _precision() not in (None, precision): torch.set_float32_matmul_precision(precision)
-
 # %% ../nbs/70_transfer.ipynb #f68732f5
 @own_footing()
 def run_transfer(
@@ -140,7 +110,7 @@ def run_transfer(
 )->Result:      # What came out
     "Fit, and pack what came out into a `Result`."
     learn.pack, learn.shown = partial(_pack, plan=plan), partial(_shown, plan=plan)
-    with learn.stop.on_interrupt(), _InOneOrder():
+    with learn.stop.on_interrupt():
         try: learn.fit(len(learn.pyramid.shapes))
         finally:
             learn.feature_hooks.close()

@@ -1,19 +1,22 @@
 "What the code around a run has set in torch: the same picture, the same weights, and nothing used up"
-import ast, contextlib, threading
+import ast, contextlib, threading, warnings
 from pathlib import Path
-import pytest, torch
+import numpy as np, pytest, torch
 import style_nb
 from style_nb.channels import loudness
 from style_nb.comparing import sliced_wasserstein
 from style_nb.contrast import match_contrast
 from style_nb.encoders import encoder
+from style_nb.enlarging import enlarge
 from style_nb.footing import own_footing
 from style_nb.learner import ContentLoss, StyleLoss, picture_learner
 from style_nb.losses import gram, gram_distance
 from style_nb.masks import mask_from_strokes, masks_from_strokes
 from style_nb.palettes import palette
 from style_nb.reversion import revert
+from style_nb.session import Session
 from style_nb.starts import NOISES, noise
+from style_nb.sweeping import sweep
 from style_nb.tiling import tile
 from style_nb.transfer import reconstruct, stylize
 from style_nb.zoo import STYLE_KINDS
@@ -57,6 +60,16 @@ def painted(call):
 def calls(photo, painting, painting2):
     "{name: call}; each gives bytes"
     def run(**kw): return lambda: painted(lambda: stylize(photo, painting, **QUICK | kw))
+    def held():
+        s = Session(photo, painting, size=48, steps=4, device='cpu')
+        try:
+            s.step(2).settle().set(style_weight=2.)
+            s.step(2).settle()
+            return s.error, numbers(s.picture), numbers(s.result.state['canvas'])
+        finally: s.close()
+    half = torch.zeros(1, 1, 64, 64, dtype=torch.float32)
+    half[..., :32] = 1
+    small = stylize(photo, painting, **QUICK)
     found = {k: run(style_kind=k) for k in STYLE_KINDS}
     found |= {n: lambda n=n: numbers(noise((16, 20), n, 3)) for n in NOISES}
     found |= dict(
@@ -64,7 +77,13 @@ def calls(photo, painting, painting2):
         search=run(line_search=True), pyramid=run(size=64, levels=2), random=run(encoder='random', padding='circular'),
         maximum=run(pooling='max', padding='zero'), balance=run(balance=True), finish=run(finish='texnet-small',
         finish_steps=1), keep=run(init=painting2, keep=1.), similar=run(content_kind='self-similarity'),
-        barycentre=lambda: painted(lambda: stylize(photo, [painting, painting2], style_mix='barycentre', **QUICK)),
+        noise=run(init='noise', style_kind='gram'), wild=run(init='noise', optimizer='adam', precision='fp32'),
+        masks=run(masks=[half], content_mask=half, change_mask=half),
+        enlarge=lambda: painted(lambda: enlarge(small, photo, painting, 64, steps=2, progress=False)),
+        sweep=lambda: [(o.error, numbers(o.image)) for o in sweep(photo, painting, dict(seed=[0, 1]), **QUICK)],
+        session=held,
+        barycentre=lambda: painted(lambda: stylize(photo, [painting, painting2], style_mix='barycentre',
+            style_weights=['relu1_1', 'relu2_1'], **QUICK)),
         revert=lambda: painted(lambda: revert(painting, photo, size=48, steps=3, progress=False)),
         palette=lambda: painted(lambda: palette(painting, size=48, steps=3, progress=False)),
         reconstruct=lambda: painted(lambda: reconstruct(photo, 'relu2_1', size=48, steps=3, progress=False)),
@@ -87,46 +106,55 @@ def usual(calls):
     return find
 
 @contextlib.contextmanager
-def default_type(kind):
-    torch.set_default_dtype(kind)
+def switched(switch, to, back):
+    switch(to)
     try: yield
-    finally: torch.set_default_dtype(torch.float32)
+    finally:
+        switch(back)
+
+@contextlib.contextmanager
+def coarse():
+    "Products of matrices in few bits, and afterwards they still are"
+    with switched(torch.set_float32_matmul_precision, 'medium', 'highest'):
+        yield
+        assert torch.get_float32_matmul_precision() == 'medium'
+
+@contextlib.contextmanager
+def grumpy():
+    with warnings.catch_warnings(), np.errstate(all='raise'):
+        warnings.simplefilter('error')
+        yield
 
 HOSTILE = {
-    'float64': lambda: default_type(torch.float64),
-    'bfloat16': lambda: default_type(torch.bfloat16),
+    'float64': lambda: switched(torch.set_default_dtype, torch.float64, torch.float32),
+    'bfloat16': lambda: switched(torch.set_default_dtype, torch.bfloat16, torch.float32),
     'meta': lambda: torch.device('meta'),
     'no_grad': torch.no_grad,
     'inference': torch.inference_mode,
-    'autocast': lambda: torch.autocast('cpu', torch.bfloat16)}
-ALL = [*STYLE_KINDS, *NOISES, *'''fp32 bf16 adam search pyramid random maximum balance finish keep similar barycentre
-revert palette reconstruct tile jitter contrast texture strokes mask loud maps'''.split()]
-
-NO_GRADIENTS = 'fp32 adam search maximum finish revert loud maps'.split()
+    'autocast': lambda: torch.autocast('cpu', torch.bfloat16),
+    'off': lambda: switched(torch.set_grad_enabled, False, True),  # for a whole notebook
+    'coarse': coarse,
+    'repeatable': lambda: switched(torch.use_deterministic_algorithms, True, False),
+    'grumpy': grumpy}
+SIMPLE = 'no_grad inference off coarse repeatable grumpy'.split()
+BAR = 'fp32 bf16 adam noise wild masks revert palette tile enlarge sweep session maps'.split()
+MORE = [*STYLE_KINDS, *NOISES, *'''search pyramid random maximum balance finish keep similar barycentre reconstruct
+jitter contrast texture strokes mask loud'''.split()]
 
 @pytest.mark.parametrize('around,name', [
-    (around, name) for around in HOSTILE for name in (NO_GRADIENTS if around in ('no_grad', 'inference') else ALL)])
+    (around, name) for around in HOSTILE for name in (BAR if around in SIMPLE else BAR + MORE)])
 def test_the_same_bytes_whatever_is_set_around(calls, usual, name, around):
     want = usual(name)
     with HOSTILE[around](): got = calls[name]()
     assert got == want
 
-def test_gradients_switched_off_for_a_whole_notebook(calls, usual):
-    want = usual('fp32')
-    torch.set_grad_enabled(False)
-    try:
-        assert calls['fp32']() == want
-        assert not torch.is_grad_enabled()
-    finally: torch.set_grad_enabled(True)
-
-def test_coarse_products_change_no_picture(calls, usual):
-    want = usual('bf16')
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision('medium')
-    try:
-        assert calls['bf16']() == want
-        assert torch.get_float32_matmul_precision() == 'medium'
-    finally: torch.set_float32_matmul_precision(before)
+@pytest.mark.parametrize('name', BAR)
+def test_the_same_bytes_in_four_threads_at_once(calls, usual, name):
+    want, got = usual(name), []
+    threads = [threading.Thread(target=lambda: got.append(calls[name]())) for _ in range(4)]
+    for t in threads: t.start()
+    for t in threads: t.join()
+    assert got == [want]*4
 
 def test_an_encoder_uses_up_nobodys_random_numbers():
     before = torch.get_rng_state()
