@@ -7,16 +7,18 @@ Docs: https://style-nb.github.io/style_nb/blends.html.md"""
 # %% ../nbs/38_blends.ipynb #9b2ca9a4
 from __future__ import annotations
 import torch
+from .colour import power_of
 from .losses import blend_grams
 
 # %% auto #0
 __all__ = ['STYLE_MIXES', 'barycentre', 'blend_clouds']
 
 # %% ../nbs/38_blends.ipynb #faf3d1e1
-def _root(m, p=.5, least=0.):
-    "A symmetric matrix to the power p, its eigenvalues at least `least`."
-    e, u = torch.linalg.eigh(m)
-    return (u*e.clamp_min(least).pow(p)[..., None, :]) @ u.mT
+def _nearer(s, covs, weights, few):
+    "One round on the way to the barycentre."
+    root, inverse = power_of(s, .5, few), power_of(s, -.5, few)
+    t = blend_grams([power_of(root @ c @ root, .5) for c in covs], weights)
+    return inverse @ t @ t @ inverse
 
 def barycentre(
     covs:list,           # Covariance matrices, (1, C, C)
@@ -29,12 +31,10 @@ def barycentre(
     s = blend_grams(covs, weights)
     # silent channels, and rounding, leave eigenvalues that have no inverse
     few = max(1e-30, 1e-6*float(s.diagonal(dim1=-2, dim2=-1).mean()))
-    w, x = zip(*[(w, _root(c, 1., few)) for c, w in zip(covs, weights or [1.]*len(covs)) if w > 0])
+    w, x = zip(*[(w, power_of(c, 1., few)) for c, w in zip(covs, weights or [1.]*len(covs)) if w > 0])
     if len(x) == 1: return x[0]
     for _ in range(most):
-        root, inverse = _root(s, .5, few), _root(s, -.5, few)
-        t = blend_grams([_root(root @ c @ root) for c in x], w)
-        new = inverse @ t @ t @ inverse
+        new = _nearer(s, x, w, few)
         done, s = (new - s).norm() <= tol*s.norm(), (new + new.mT)/2
         if done: break
     return s
