@@ -12,6 +12,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.ndimage import distance_transform_edt, gaussian_filter, mean
 from fastcore.basics import listify
 from .errors import BadType, BadValue, in_range, one_of
+from .footing import SINGLE
 from .pictures import MIN_SIDE, Plate, load_picture, resize, show_pictures, to_pil
 from .mask_files import MASK_BYTES, load_mask, mask_levels, mask_of, mask_ref
 
@@ -170,10 +171,11 @@ def _stroke(given, number):
     "One stroke with all its fields, checked."
     for name in given: one_of(name, STROKE, 'field of a stroke')
     s = STROKE | given
-    s['points'] = _stroke_points(s['points'], number)
-    s['radius'] = in_range(s['radius'], 'radius of a stroke', 0, 1)
-    for name in ('erase', 'fill'): s[name] = bool(s[name])
-    return s
+    return dict(
+        points=_stroke_points(s['points'], number),
+        radius=in_range(s['radius'], 'radius of a stroke', 0, 1),
+        erase=bool(s['erase']),
+        fill=bool(s['fill']))
 
 # %% ../nbs/34_masks.ipynb #7248b853
 def _draw_stroke(draw, stroke, width, height):
@@ -196,7 +198,7 @@ def mask_from_strokes(
 )->torch.Tensor:        # (1, 1, *hw)
     "A mask drawn with a brush."
     h, w = (in_range(n, 'hw', MIN_SIDE, whole=True) for n in hw)
-    black = torch.zeros(1, 1, h, w, dtype=torch.float32, device='cpu')
+    black = torch.zeros(1, 1, h, w, **SINGLE)
     ground = black if on is None else layer_mask(load_mask(on), (h, w))
     page = Image.fromarray(mask_levels(ground)).resize((4*w, 4*h), Image.NEAREST)
     draw = ImageDraw.Draw(page)
@@ -213,7 +215,7 @@ def masks_from_strokes(
     "A mask for each region of a drawing."
     on = on or {}
     drawn = {n: mask_from_strokes(s, hw, soft, on.get(n)) for n, s in regions.items() if s or n in on}
-    none = torch.zeros(1, 1, *hw, dtype=torch.float32, device='cpu')
+    none = torch.zeros(1, 1, *hw, **SINGLE)
     rest = load_mask((1 - sum(drawn.values(), none)).clamp(0, 1))
     return {n: drawn.get(n, rest) for n in regions}
 
@@ -262,7 +264,7 @@ def pick_places(
 def _steps(mask, n):
     "Indices of `n` places, by even steps along the running sum of a mask."
     worth = mask.flatten().cpu().double()
-    steps = (torch.arange(n, dtype=torch.float32, device='cpu') + .5)*(worth.sum()/n)
+    steps = (torch.arange(n, **SINGLE) + .5)*(worth.sum()/n)
     return torch.searchsorted(worth.cumsum(0), steps).clamp_max(len(worth) - 1).to(mask.device)
 
 # %% ../nbs/34_masks.ipynb #ace0dff7
@@ -278,8 +280,8 @@ def pixels_of(
 # %% ../nbs/34_masks.ipynb #e9176c35
 def unless_white(
     mask,    # Anything `load_mask` reads, or `None`
-):           # The mask (1, 1, H, W), or `None`
-    "A mask, or `None` where there is none or it is white all over."
+):           # (1, 1, H, W), or `None`
+    "A mask; `None` if white all over."
     if mask is None: return None
     m = load_mask(mask)
     return None if (m == 1).all() else m
