@@ -11,8 +11,9 @@ import torch, torch.nn.functional as F
 from fastcore.basics import patch
 from fastai.callback.hook import Hooks
 from .errors import BadType, BadValue, in_range, one_of
+from .footing import SINGLE
 from .pictures import load_picture, resize, several
-from .losses import EPS, gram, squared_distance, blend_grams, tv_loss, TV_KINDS, CONTENT_NORMS
+from .losses import content_scale, gram, squared_distance, blend_grams, tv_loss, TV_KINDS, CONTENT_NORMS
 from .zoo import KIND_NORMS, STYLE_KINDS, CONTENT_KINDS
 from .masks import check_masks, inner_mask, layer_mask, pick_places, receptive_field, regions
 from .masks import unless_white, weigh
@@ -59,16 +60,13 @@ class WeightedLayers(LossTerm):
     @property
     def layers(self): return [l for l, w in self.weights.items() if w*self.weight > 0]
 
-    @property
-    def hw(self): return tuple(self.model.canvas.shape[-2:])
-
-    def before_fit(self): self.learn.encoder.check(self.weights)
+    def before_fit(self): self.encoder.check(self.weights)
     def before_epoch(self): self.targets = {}
 
     def target(self, layer):
         "Target and scale at `layer`: an earlier run left them with the encoder, see `Shared`, or they are made now."
         if layer not in self.targets:
-            kept = self.learn.encoder.kept
+            kept = self.encoder.kept
             if kept is not None:
                 self.targets = kept.setdefault((self.term, self.norm, *self.key()), {})
                 if len(kept) > 64: del kept[next(iter(kept))]
@@ -79,8 +77,8 @@ class WeightedLayers(LossTerm):
     def after_loss(self):
         for l in self.layers:
             target, scale = self.target(l)
-            value = self.distance(self.learn.features[l], target)*scale
-            self.learn.add_term(f'{self.term}/{l}', self.weight*self.weights[l], value)
+            value = self.distance(self.features[l], target)*scale
+            self.add_term(f'{self.term}/{l}', self.weight*self.weights[l], value)
 
 # %% ../nbs/40_learner.ipynb #6a2fcfea
 class ContentLoss(WeightedLayers):
@@ -105,8 +103,7 @@ class ContentLoss(WeightedLayers):
     def distance(self, f, target):
         if self.mask is not None:
             mask = layer_mask(self.mask.to(f.device), f.shape[-2:]).sqrt().to(f.dtype)
-            f = f*mask
-            target = target*mask
+            f, target = f*mask, target*mask
         return CONTENT_KINDS[self.kind].distance(f, target)
 
     def key(self): return digest(self.content), self.hw, self.kind
@@ -114,8 +111,8 @@ class ContentLoss(WeightedLayers):
     @torch.no_grad()
     def make_targets(self, layers):
         kind = CONTENT_KINDS[self.kind]
-        x = resize(self.content.to(self.model.canvas.device), self.hw)
-        targets = {l: kind.target(f) for l, f in self.learn.encoder(x, layers).items()}
+        x = resize(self.content.to(self.canvas.device), self.hw)
+        targets = {l: kind.target(f) for l, f in self.encoder(x, layers).items()}
         return {l: (t, kind.scale(t, self.norm)) for l, t in targets.items()}
 
 # %% ../nbs/40_learner.ipynb #945e697e
@@ -182,10 +179,7 @@ class StyleLoss(WeightedLayers):
 # %% ../nbs/40_learner.ipynb #20d584eb
 def _read_masks(masks, n):
     "A mask or `None` for each of `n` styles."
-    if masks is None: return [None]*n
-    if isinstance(masks, dict): masks = masks.values()
-    elif not isinstance(masks, (list, tuple)): masks = [masks]
-    return [unless_white(m) for m in masks]
+    return [None]*n if masks is None else [unless_white(m) for m in several(masks)]
 
 # %% ../nbs/40_learner.ipynb #d6fe55c2
 @patch
@@ -211,7 +205,7 @@ def set_masks(self:StyleLoss, masks, style_masks, mix):
 # %% ../nbs/40_learner.ipynb #097707f9
 @patch
 def at_size(self:StyleLoss, style, side, scale=None):
-    "`style` with its longer side at `side` px times `scale`, never enlarged."
+    "`style` with a longer side of `side` px times `scale`, never enlarged."
     wanted = max(1, round(side*(scale or self.scale[0])))
     return resize(style, min(wanted, max(style.shape[-2:])))
 
@@ -224,8 +218,8 @@ def measured(self:StyleLoss, layers):
     measure = STYLE_KINDS[self.kind].measure if self.mix == 'mean' else _cloud
     made = []
     for style, scale, mask in zip(self.styles, self.scale, self.style_masks):
-        x = self.at_size(style.to(self.model.canvas.device), max(self.hw), scale)
-        made.append(picture_grams(self.learn.encoder, x, layers, measure, mask))
+        x = self.at_size(style.to(self.canvas.device), max(self.hw), scale)
+        made.append(picture_grams(self.encoder, x, layers, measure, mask))
     return made
 
 # %% ../nbs/40_learner.ipynb #dda5c348
@@ -236,13 +230,13 @@ def blended(self:StyleLoss, layer, measures, mine):
     parts = [measures[i][layer] for i in mine]
     blend = self.blend and [self.blend[i] for i in mine]
     target = kind.blended(parts, blend, self.norm) if self.mix == 'mean' else blend_clouds(*zip(*parts), blend)
-    places = [self.learn.encoder.places(layer, self.hw)] if self.norm == 'udacity' else []
+    places = [self.encoder.places(layer, self.hw)] if self.norm == 'udacity' else []
     return target, kind.scale(target, self.norm, *places)
 
 # %% ../nbs/40_learner.ipynb #0e0ba217
 @patch
 def make_targets(self:StyleLoss, layers):
-    names = self.learn.encoder.layers
+    names = self.encoder.layers
     last = max(map(names.index, layers))
     layers = [l for l in names[:last + 1] if l in layers or l.startswith('relu')]
     measures = self.measured(layers)
@@ -293,15 +287,15 @@ class TVLoss(LossTerm):
 
     def after_loss(self):
         if self.weight == 0: return
-        around = self.learn.encoder.padding == 'circular'  # then the neighbour of the last pixel is the first
+        around = self.encoder.padding == 'circular'  # then the neighbour of the last pixel is the first
         seen = F.pad(self.pred, (0, 1, 0, 1), 'circular') if around else self.pred
-        self.learn.add_term('tv', self.weight, tv_loss(seen, self.kind))
+        self.add_term('tv', self.weight, tv_loss(seen, self.kind))
 
 # %% ../nbs/40_learner.ipynb #1e6c4a1e
 def _sampling(n, to, like):
     "The matrix (to, n) that brings `n` pixels in a line to `to`, as `resize` does."
-    lines = torch.eye(n, dtype=torch.float32, device='cpu').view(1, 1, n, n)
-    return F.interpolate(lines, (to, n), mode='bicubic', antialias=True, align_corners=False)[0, 0].to(like)
+    lines = torch.eye(n, **SINGLE).view(1, 1, n, n)
+    return F.interpolate(lines, (to, n), mode='bicubic', antialias=True)[0, 0].to(like)
 
 # %% ../nbs/40_learner.ipynb #a6992771
 class StartLoss(LossTerm):
@@ -314,14 +308,14 @@ class StartLoss(LossTerm):
         self.weight = in_range(weight, 'keep')
 
     def before_fit(self):
-        self.small = self.small.to(self.model.canvas.device)
-        self.scale = 1/((self.small - self.small.mean((-2, -1), keepdim=True)).square().sum() + EPS)
+        self.small = self.small.to(self.canvas.device)
+        self.scale = content_scale(self.small)
         self.sampling = {}  # {(height, width) of the canvas: the matrices for its rows and its columns}
 
     def after_loss(self):
         if self.weight == 0: return
         seen = self.seen(self.pred.clamp(0, 1))
-        self.learn.add_term('start', self.weight, squared_distance(seen, self.small)*self.scale)
+        self.add_term('start', self.weight, squared_distance(seen, self.small)*self.scale)
 
     def seen(self, x):
         "A picture at the small one's size."
