@@ -32,11 +32,11 @@ class Average(StepCallback):
     def before_epoch(self):
         self.total = self.value = None
         self.weight = 0.
-        self.version = self.learn.objective
+        self.version = self.objective
 
     def after_step(self):
-        if self.version != self.learn.objective: self.before_epoch()
-        x, share = self.model.canvas.detach(), 1 - self.decay
+        if self.version != self.objective: self.before_epoch()
+        x, share = self.canvas.detach(), 1 - self.decay
         self.total = share*x if self.total is None else self.total.lerp(x, share)
         self.weight += share*(1 - self.weight)
         self.value = self.total/self.weight
@@ -71,11 +71,11 @@ class Guard(StepCallback):
     ): store_attr()
 
     @property
-    def canvas(self): return self.model.canvas.detach()
+    def pixels(self): return self.canvas.detach()
 
     def before_fit(self):
-        self.spread = self.canvas.std((-2, -1)).max().item()
-        self.extreme = _extreme(self.canvas)
+        self.spread = self.pixels.std((-2, -1)).max().item()
+        self.extreme = _extreme(self.pixels)
         self.leapt = False
         self.broken = []
         self.term_shares = Counter()  # shares of the loss, summed over looks
@@ -86,25 +86,25 @@ class Guard(StepCallback):
         self.keep()
 
     def before_batch(self):
-        if self.due(self.seen + 1): self.before = self.canvas.clone()
+        if self.due(self.seen + 1): self.before = self.pixels.clone()
 
     def due(self, step): return step <= self.every or step % self.every == 0
 
     def keep(self):
-        self.good = self.canvas.clone()
+        self.good = self.pixels.clone()
         self.good_step = self.seen
 
 # %% ../nbs/49_guarding.ipynb #bb9e3ceb
 @patch
 def overflows(self:Guard)->bool:
     "Is the gradient's square, by which every optimiser measures its step, beyond what a number can be?"
-    g = self.model.canvas.grad
+    g = self.canvas.grad
     return g is not None and not g.square().sum().isfinite()
 
 @patch
 def trouble(self:Guard):
     "What is wrong with the canvas, or None."
-    x = self.canvas
+    x = self.pixels
     if not x.isfinite().all(): return 'the canvas turned to NaN or infinity'
     if self.broken: return 'the loss turned to NaN or infinity'
     if self.overflows(): return 'the gradient turned too large to be reckoned with, or to NaN,'
@@ -117,7 +117,7 @@ def trouble(self:Guard):
 @patch
 def measure(self:Guard):
     "Note how far this step moved the average pixel, for how long that was too far, and each term's share of the loss."
-    self.move = float((self.canvas - self.before).abs().mean())
+    self.move = float((self.pixels - self.before).abs().mean())
     if self.move <= self.restless: self.unrest = 0
     else: self.unrest += 1 if self.seen <= self.every else self.every
     self.leapt |= self.unrest > 0
@@ -126,7 +126,7 @@ def measure(self:Guard):
 @patch
 def weigh_terms(self:Guard):
     "Note the terms that are no number, or else the share of each in the loss."
-    parts = {k: float(v) for k, v in self.learn.weighted_terms.items()}
+    parts = {k: float(v) for k, v in self.weighted_terms.items()}
     self.broken = [k for k, v in parts.items() if not math.isfinite(v)]
     total = sum(parts.values())
     if self.broken or not 0 < total < math.inf: return
@@ -151,9 +151,9 @@ def swamped(self:Guard)->str:
 @patch
 def encoder_fault(self:Guard)->str:
     "A sentence if the encoder gave what is no number, from a canvas that was fine."
-    lost = [l for l, maps in self.learn.features.items() if not maps.isfinite().all()]
-    lost += [k for k in self.broken if not math.isfinite(float(self.learn.terms[k]))]
-    g = self.model.canvas.grad
+    lost = [l for l, maps in self.features.items() if not maps.isfinite().all()]
+    lost += [k for k in self.broken if not math.isfinite(float(self.terms[k]))]
+    g = self.canvas.grad
     if not self.broken and g is not None and not g.isfinite().all(): lost.append('the gradient')
     if not lost: return ''
     return (f"What the encoder gave was infinite or NaN while the canvas was not ({lost[0]}): "
@@ -181,7 +181,7 @@ def give_up(self:Guard, trouble):
     "Put the last good picture back and end the run."
     self.opt.opt.state.clear()
     self.model.canvas.data = self.good
-    for cb in self.learn.cbs:
+    for cb in self.cbs:
         if isinstance(cb, Average): cb.value = None
     self.learn.stopped = (
         f"{trouble} at step {self.seen}; this is the picture of step {self.good_step}. {self.cause(trouble)}")
@@ -191,7 +191,7 @@ def give_up(self:Guard, trouble):
 def after_step(self:Guard):
     self.seen += 1
     if self.due(self.seen): self.measure()
-    elif (self.canvas.sum() + self.learn.loss).isfinite(): return
+    elif (self.pixels.sum() + self.loss).isfinite(): return
     else: self.weigh_terms()
     trouble = self.trouble()
     if trouble: self.give_up(trouble)
@@ -201,8 +201,8 @@ def after_step(self:Guard):
 @patch
 def after_train(self:Guard):
     "At the end of the last level: are most values black or white, after steps that were too long?"
-    share = _extreme(self.learn.picture_so_far())
-    if self.epoch + 1 < self.learn.n_epoch or not self.leapt or share < max(.5, self.extreme + .3): return
+    share = _extreme(self.picture_so_far())
+    if self.epoch + 1 < self.n_epoch or not self.leapt or share < max(.5, self.extreme + .3): return
     self.learn.stopped = (
         f"{share:.0%} of the values are black or white, at the start {self.extreme:.0%} were: its steps were too long. "
         "Try a smaller step size (lr).")
