@@ -48,7 +48,7 @@ class History(StepCallback):
     def after_pred(self): self.evals += 1
 
     def after_step(self):
-        height, width = self.model.canvas.shape[-2:]
+        height, width = self.hw
         self.rows.append(dict(
             step=self.first_step + len(self.rows) + 1,
             level=self.epoch,
@@ -56,7 +56,7 @@ class History(StepCallback):
             width=width,
             evals=self.evals,
             seconds=time.perf_counter() - self.start,
-            loss=self.learn.loss.detach(),  # as they are: to ask for a number makes a GPU wait
+            loss=self.loss.detach(),  # as they are: to ask for a number makes a GPU wait
             **self.terms))
 
 # %% ../nbs/50_callbacks.ipynb #bcb64106
@@ -78,10 +78,10 @@ class CosineStep(StepCallback):
     ): store_attr()
 
     def before_batch(self):
-        done = self.first_step + self.learn.train_iter
+        done = self.first_step + self.train_iter
         share = min(1, done/max(1, self.total - 1))
         left = (1 + math.cos(math.pi*share))/2
-        self.opt.set_hypers(lr=self.learn.lr*(self.end + (1 - self.end)*left))
+        self.opt.set_hypers(lr=self.lr*(self.end + (1 - self.end)*left))
 
 # %% ../nbs/50_callbacks.ipynb #34e954d1
 def level_sizes(
@@ -127,25 +127,23 @@ class Pyramid(StepCallback):
         self.dls.train.n = self.steps[self.epoch]
         if self.epoch == level: self.dls.train.n -= done
         shape = self.shapes[self.epoch]
-        if self.model.canvas.shape[-2:] != shape: self.resize_canvas(shape)
+        if self.hw != shape: self.resize_canvas(shape)
 
 # %% ../nbs/50_callbacks.ipynb #963a3e6c
 @patch
 def resize_canvas(self:Pyramid, shape):
     "A new canvas and optimiser at another size."
-    state = self.opt.opt.state.get(self.model.canvas, {})
-    canvas = torch.nn.Parameter(resize(self.learn.picture_so_far(), shape).contiguous())
+    state = self.opt.opt.state.get(self.canvas, {})
+    canvas = torch.nn.Parameter(resize(self.picture_so_far(), shape).contiguous())
     self.model.canvas = canvas
-    self.learn.create_opt()
+    self.create_opt()
     if 'exp_avg' in state:  # Adam's
         self.opt.opt.state[canvas] = {k: _resize_moment(v, shape, k) for k, v in state.items()}
 
 # %% ../nbs/50_callbacks.ipynb #0a99522b
 def _resize_moment(value, shape, kind):
     "A running mean of Adam at another size; its count of steps as it is."
-    if not kind.startswith('exp_avg'): return value
-    value = F.interpolate(value, shape, mode='bilinear', align_corners=False)
-    return value.relu_() if kind == 'exp_avg_sq' else value
+    return F.interpolate(value, shape, mode='bilinear') if kind.startswith('exp_avg') else value
 
 # %% ../nbs/50_callbacks.ipynb #a9c5c736
 PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16}
@@ -174,7 +172,7 @@ class EncoderPrecision(StepCallback):
     ): self.precision = one_of(precision, PRECISIONS, 'precision')
 
     def before_fit(self):
-        self.learn.encoder = _cast(self.learn.encoder, PRECISIONS[self.precision], self.model.canvas.device)
+        self.learn.encoder = _cast(self.encoder, PRECISIONS[self.precision], self.canvas.device)
 
 # %% ../nbs/50_callbacks.ipynb #7b140fac
 class Finish(StepCallback):
@@ -188,15 +186,15 @@ class Finish(StepCallback):
         self.level = level
 
     def before_fit(self):
-        self.first = self.learn.encoder
+        self.first = self.encoder
         like = self.first.body[0].weight
         self.last = _cast(self.last, like.dtype, like.device)
 
     def before_epoch(self):
-        if self.epoch < self.level or self.learn.encoder is self.last: return
+        if self.epoch < self.level or self.encoder is self.last: return
         self.learn.encoder = self.last
-        self.learn.feature_hooks.close()
-        level, done = self.learn.pyramid.start
+        self.feature_hooks.close()
+        level, done = self.pyramid.start
         if level != self.level or not done: self.learn.objective += 1
 
     def after_fit(self): self.learn.encoder = self.first
@@ -205,7 +203,7 @@ class Finish(StepCallback):
 class Clamp(StepCallback):
     "Keep the canvas in [0, 1] after each step."
     order = 22
-    def after_step(self): self.model.canvas.data.clamp_(0, 1)
+    def after_step(self): self.canvas.data.clamp_(0, 1)
 
 # %% ../nbs/50_callbacks.ipynb #9f2dfe11
 class Within(StepCallback):
@@ -222,10 +220,9 @@ class Within(StepCallback):
         self.handle = None
 
     def before_epoch(self):
-        canvas = self.model.canvas
-        shape = canvas.shape[-2:]
-        mask = layer_mask(self.mask, shape).to(canvas)
-        if not self.begun: canvas.data = resize(self.picture, shape).to(canvas).lerp(canvas.data, mask)
+        canvas = self.canvas
+        mask = layer_mask(self.mask, self.hw).to(canvas)
+        if not self.begun: canvas.data = resize(self.picture, self.hw).to(canvas).lerp(canvas.data, mask)
         self.begun = False
         self.close()
         self.handle = canvas.register_hook(lambda grad: grad*mask)
@@ -251,7 +248,7 @@ class Snapshots(StepCallback):
     def wanted(self, step): return step % self.when == 0 if isinstance(self.when, int) else step in self.when
     def after_step(self):
         self.step += 1
-        if self.wanted(self.step): self.frames.append((self.step, to_pil(self.learn.picture_so_far())))
+        if self.wanted(self.step): self.frames.append((self.step, to_pil(self.picture_so_far())))
 
 # %% ../nbs/50_callbacks.ipynb #570de43b
 class Stop(StepCallback):
@@ -339,12 +336,12 @@ def apply(self:Controls, step, field, value):
         self.learn.lr = value
         self.opt.set_hypers(lr=value)
     term, _, what = field.partition('_')
-    for cb in self.learn.cbs:
+    for cb in self.cbs:
         if not isinstance(cb, (TVLoss, WeightedLayers)) or cb.term != term: continue
         if what == 'weight':
             cb.weight = value
         else:
-            self.learn.encoder.check(value)
+            self.encoder.check(value)
             cb.weights.update(value)
 
 # %% ../nbs/50_callbacks.ipynb #fdb7b6ee
@@ -364,8 +361,8 @@ class Progress(StepCallback):
 
     def after_step(self):
         if self.bar.n % 10 == 0:
-            h, w = self.model.canvas.shape[-2:]
-            self.bar.set_postfix_str(f'{w}x{h}, loss {self.learn.loss.item():.4g}', refresh=False)
+            h, w = self.hw
+            self.bar.set_postfix_str(f'{w}x{h}, loss {self.loss.item():.4g}', refresh=False)
         self.bar.update()
 
     def close(self):
@@ -391,7 +388,7 @@ class LiveView(StepCallback):
     def after_fit(self): self.show()
     def show(self):
         from IPython.display import display
-        picture = self.learn.picture_so_far()
+        picture = self.picture_so_far()
         shown = getattr(self.learn, 'shown', None)  # in the colours the result will have
         image = shown(self.learn, picture) if shown else to_pil(picture)
         image.thumbnail((self.width, self.width))

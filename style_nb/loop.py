@@ -16,7 +16,7 @@ from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
 from .errors import BadType, in_range
-from .footing import own_footing
+from .footing import SINGLE, own_footing
 from .pictures import load_picture
 
 # %% auto #0
@@ -46,7 +46,7 @@ class Steps:
     def __len__(self): return self.n
 
     def __iter__(self):
-        dummy = torch.zeros(1, dtype=torch.float32, device='cpu')
+        dummy = torch.zeros(1, **SINGLE)
         for _ in range(self.n): yield dummy, dummy
 
 # %% ../nbs/39_loop.ipynb #5d5e61c6
@@ -82,6 +82,12 @@ class StepCallback(Callback):
     def __call__(self, event_name):
         if hasattr(type(self), event_name) or event_name == 'after_fit': return super().__call__(event_name)
 
+    @property
+    def canvas(self): return self.model.canvas
+
+    @property
+    def hw(self): return tuple(self.canvas.shape[-2:])
+
 # %% ../nbs/39_loop.ipynb #394a051f
 class LossTerm(StepCallback):
     "Base of callbacks that add to the loss: `layers` names the maps it needs."
@@ -99,8 +105,8 @@ class FeatureHooks(StepCallback):
         self.close()
 
     def before_batch(self):
-        layers = {l for cb in self.learn.cbs if isinstance(cb, LossTerm) for l in cb.layers}
-        wanted = tuple(sorted(layers, key=self.learn.encoder.layers.index))
+        layers = {l for cb in self.cbs if isinstance(cb, LossTerm) for l in cb.layers}
+        wanted = tuple(sorted(layers, key=self.encoder.layers.index))
         if wanted != self._wanted or self.chain is None: self._tap(wanted)
         self.learn.terms = {}
         self.learn.weighted_terms = {}
@@ -108,12 +114,12 @@ class FeatureHooks(StepCallback):
     def _tap(self, wanted):
         self.close()
         self._wanted = wanted
-        self.chain = self.learn.encoder.slice(wanted) if wanted else nn.Identity()
+        self.chain = self.encoder.slice(wanted) if wanted else nn.Identity()
         self._hooks = hook_outputs([getattr(self.chain, l) for l in wanted], detach=False)
 
     def after_pred(self):
         if not self._wanted: return
-        self.chain(self.learn.encoder.normalise(self.pred))
+        self.chain(self.encoder.normalise(self.pred))
         self.learn.features = dict(zip(self._wanted, self._hooks.stored))
         for h in self._hooks: h.stored = None
 
@@ -164,8 +170,8 @@ class PictureLearner(Learner):
 
     def add_cb(self, cb):
         bases = [t.__name__ for t in (cb if isinstance(cb, type) else type(cb)).__mro__]
-        known = [t for t in bases if t in _CALLBACKS]
-        if known: raise _elsewhere(bases[0], _CALLBACKS[known[0]])
+        for t in bases:
+            if t in _CALLBACKS: raise _elsewhere(bases[0], _CALLBACKS[t])
         return super().add_cb(cb)
 
     def __getattr__(self, name):

@@ -12,6 +12,7 @@ import torch
 from fastai.callback.core import CancelStepException
 from fastai.optimizer import OptimWrapper
 from fastcore.basics import patch
+from .footing import DOUBLE, SINGLE
 from .learner import StepCallback
 
 # %% auto #0
@@ -19,10 +20,10 @@ __all__ = ['LBFGS', 'lbfgs', 'LBFGSStep']
 
 # %% ../nbs/48_optimising.ipynb #61a46deb
 def _stretch(x, chroma):
-    "The matrix over channels that multiplies colour, what lies across brightness, by the root of `chroma`."
+    "The matrix over channels that stretches colour by the root of `chroma`."
     channels = x.shape[1]
     s = chroma**.5 if channels == 3 else 1.
-    return (s*torch.eye(channels, dtype=torch.float32, device='cpu') + (1 - s)/channels).to(x)
+    return (s*torch.eye(channels, **SINGLE) + (1 - s)/channels).to(x)
 
 # %% ../nbs/48_optimising.ipynb #656a6561
 class LBFGS(torch.optim.Optimizer):
@@ -53,19 +54,21 @@ def _enter(state, i, p, sy, yy):
     M, last = state['M'], state['p']
     M[i, :len(last)] = state['q']
     M[i+1, :len(last)] = p[:len(last)] - last
-    M[i:i+2, i:i+2] = torch.tensor([[state['dd'], sy], [sy, yy]], dtype=torch.float32, device='cpu')
+    M[i:i+2, i:i+2] = torch.tensor([[state['dd'], sy], [sy, yy]], **SINGLE)
     M[:, i:i+2] = M[i:i+2].T.clone()
 
 # %% ../nbs/48_optimising.ipynb #b969d696
+def _empty(g, history):
+    "A memory of no steps yet, for gradients like `g`."
+    places = 2*history + 2  # one is always free
+    return dict(W=g.new_zeros(places, len(g)), M=torch.zeros(places, places, **DOUBLE), rows=[])
+
 @patch
 def remember(self:LBFGS, state, g, history):
     "Keep the last step, unless the loss is concave there, and return the products of the memory with `g`."
     if 'g' not in state:
-        places = 2*history + 2  # one is always free
-        state['W'] = g.new_zeros(places, len(g))
-        state['M'] = torch.zeros(places, places, dtype=torch.float64, device='cpu')
-        state['rows'] = []
-        return torch.zeros(0, dtype=torch.float64, device='cpu')
+        state.update(_empty(g, history))
+        return torch.zeros(0, **DOUBLE)
     rows, W = state['rows'], state['W']
     i = 2*next(j for j in range(history + 1) if j not in rows)
     s, y = W[i:i+2]
@@ -145,13 +148,13 @@ def lbfgs(
 class LBFGSStep(StepCallback):
     "Let L-BFGS take the step, with the loss the Learner has just computed."
     order = 20
-    def before_fit(self): self.version = self.learn.objective
+    def before_fit(self): self.version = self.objective
     def reset(self): self.opt.opt.state.clear()
 
     def before_step(self):
-        if self.version != self.learn.objective: self.reset()
-        self.version = self.learn.objective
-        if self.model.canvas.grad is not None:  # else no term is switched on
+        if self.version != self.objective: self.reset()
+        self.version = self.objective
+        if self.canvas.grad is not None:  # else no term is switched on
             if isinstance(self.opt.opt, LBFGS): self.opt.opt.step()
             else: self.search()
         raise CancelStepException
@@ -160,7 +163,7 @@ class LBFGSStep(StepCallback):
 @patch
 def scale_first(self:LBFGSStep):
     "For torch's L-BFGS: while nothing is remembered, a step of `.01 * lr`, root mean square, along the gradient."
-    canvas, group = self.model.canvas, self.opt.opt.param_groups[0]
+    canvas, group = self.canvas, self.opt.opt.param_groups[0]
     state = self.opt.opt.state[canvas]
     size = max(1e-20, canvas.grad.square().mean().sqrt().item())
     group['lr'] = self.opt.hypers[-1]['lr']
@@ -173,9 +176,9 @@ def scale_first(self:LBFGSStep):
 @patch
 def closure(self:LBFGSStep):
     "The loss at the canvas; the first time it is there already."
-    if not self.fresh: return self.learn.evaluate()
+    if not self.fresh: return self.evaluate()
     self.fresh = False
-    return self.learn.loss
+    return self.loss
 
 @patch
 def search(self:LBFGSStep):
