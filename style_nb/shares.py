@@ -10,7 +10,8 @@ import numpy as np, pandas as pd, torch
 from fastcore.basics import patch, store_attr
 from fastai.learner import Learner
 from .errors import BadValue, in_range
-from .pictures import Plate, load_picture, to_pil
+from .footing import SINGLE
+from .pictures import Plate, load_picture, show_pictures
 from .learner import StepCallback, LossTerm, StyleLoss, WeightedLayers
 
 # %% auto #0
@@ -149,16 +150,9 @@ def show_why(
     "Which layer or style pulls where."
     colours = _colours(list(maps))
     panels = _panels(maps, colours)
-    h, w = panels['strongest'].shape[:2]
-    if picture is not None: panels = {'picture': to_pil(load_picture(picture))} | panels
-    ncols = min(4, len(panels))
-    nrows = -(-len(panels)//ncols)
-    fig = Plate(figsize=(ncols*height*(w/h), nrows*(height + .3)), layout='constrained', dpi=100)
-    axs = fig.subplots(nrows, ncols, squeeze=False).ravel()
-    for ax in axs: ax.axis('off')
-    for ax, (name, im) in zip(axs, panels.items()):
-        ax.imshow(im)
-        ax.set_title(name, fontsize=9, color=colours.get(name, 'k')[:3])
+    if picture is not None: panels = {'picture': load_picture(picture)} | panels
+    fig = show_pictures(panels, list(panels), height=height)
+    for ax, name in zip(fig.axes, panels): ax.title.set(fontsize=9, color=colours.get(name, 'k')[:3])
     return fig
 
 # %% ../nbs/52_shares.ipynb #9e0fbb22
@@ -211,7 +205,7 @@ class Balance(StepCallback):
         store_attr()
 
     @property
-    def losses(self): return [cb for cb in self.learn.cbs if isinstance(cb, WeightedLayers)]
+    def losses(self): return [cb for cb in self.cbs if isinstance(cb, WeightedLayers)]
 
     def before_fit(self):
         if self.asked is None:
@@ -238,9 +232,9 @@ class Balance(StepCallback):
 @patch
 def where(self:Balance):
     "The canvas with noise."
-    x = self.model.canvas.detach()
+    x = self.canvas.detach()
     chance = torch.Generator('cpu').manual_seed(self.seed)
-    return x + self.noise*torch.randn(x.shape, generator=chance, dtype=torch.float32, device='cpu').to(x)
+    return x + self.noise*torch.randn(x.shape, generator=chance, **SINGLE).to(x)
 
 # %% ../nbs/52_shares.ipynb #aa856b98
 @patch
