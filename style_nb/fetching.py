@@ -61,7 +61,7 @@ def _request(address):
     return Request(urlunsplit((parts.scheme, _host(parts), *target, '')), headers=_headers(parts))
 
 def _host(parts):
-    "Name and port of a server, as they are sent."
+    "Name and port of a server, as sent."
     host = parts.hostname
     if ':' in host: host = f'[{host}]'
     if not host.isascii(): host = host.encode('idna').decode()

@@ -60,6 +60,7 @@ def check_output(
 
 def _is_open(path): return os.access(path, os.W_OK)
 
+# %% ../nbs/00_files.ipynb #c24810e3
 def made_folder(
     path,    # A folder
 )->Path:     # The same, there and open for files
@@ -165,7 +166,7 @@ def read_whole(
     return data
 
 def _is_deep(value, most=MOST_DEEP):
-    "Is there anything inside so many lists and dicts?"
+    "Is anything so deep inside?"
     if most == 0: return True
     if isinstance(value, dict): value = [*value.values()]
     return isinstance(value, list) and any(_is_deep(v, most - 1) for v in value)
