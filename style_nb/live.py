@@ -9,6 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+import weakref
 from collections import deque
 from concurrent.futures import Future
 from dataclasses import replace
@@ -21,7 +22,7 @@ from .transfer import run_transfer, transfer_learner
 from .footing import give_back  # at home here until it moved
 
 # %% auto #0
-__all__ = ['Remote', 'paint_on', 'give_back']
+__all__ = ['Remote', 'weakly', 'paint_on', 'give_back']
 
 # %% ../nbs/73_live.ipynb #f507cd23
 class Remote(StepCallback):
@@ -102,6 +103,14 @@ def idle(self:Remote)->bool:
     "Is it over, or has it told that it waits?"
     return self.over or (self.waits and self.step >= self.goal)
 
+@patch
+def losses(self:Remote,
+    since:int,  # Steps that are known
+)->list:        # (term, step, value)
+    "The terms of the loss, and their weighted sum, in the steps since."
+    return [(term, row['step'], float(value)) for row in self.learn.history.rows[since:] for term, value in row.items()
+            if term in ('loss', 'tv') or '/' in term]
+
 @patch(as_prop=True)
 def rate(self:Remote)->float:
     "Steps a second, lately."
@@ -136,6 +145,16 @@ def leave(self:Remote):
     "End the run and wait for it."
     self.end()
     if self.thread is not threading.current_thread(): self.thread.join(10)
+
+def weakly(
+    method,  # Of an object that others hold
+):           # A function that holds it no longer than they do
+    "Call a method as long as its object is there."
+    ref = weakref.WeakMethod(method)
+    def call(*args):
+        there = ref()
+        if there: there(*args)
+    return call
 
 _all_ = ['give_back']
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading, time, weakref
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from PIL import Image
 from fastcore.basics import patch
@@ -16,19 +17,16 @@ from .errors import BadValue, TookTooLong
 from .pictures import Plate, load_picture, middle, resize, save_picture, to_pil
 from .contrast import lower_contrast
 from .callbacks import CONTROLS, History
-from .views import show_painting
-from .legs import EXTRAS, FIELDS, NOTE, Leg, Pin, legs_code, switched_on, weights_of
+from .views import draw_curves, plot_curves, show_painting, split_view
+from .legs import (
+    EXTRAS, FIELDS, NOTE, Leg, Pin, differing, leg_code, legs_code, settings_of, switched_on, weights_of)
 from .carrying import carried
 from .results import Result
 from .planning import Shared
-from .choices import Choices, why_anew
-from .live import Remote, give_back, paint_on
+from .choices import Choices, Given, given, why_anew
+from .live import Remote, give_back, paint_on, weakly
 from .sweeping import combinations, sweep
 from .tiling import tile
-# for those who import them from here:
-from .views import draw_curves, plot_curves, split_view
-from .legs import differing, leg_code, settings_of
-from .choices import Given, given
 
 # %% auto #0
 __all__ = ['Session', 'EXTRAS', 'FIELDS', 'Given', 'Leg', 'NOTE', 'Pin', 'Remote', 'differing', 'draw_curves', 'give_back',
@@ -122,9 +120,9 @@ def state(self:Session)->str:
 
 # %% ../nbs/81_session.ipynb #d3c9bd66
 @patch
-def _say(self:Session, what):
-    for hear in list(self.hearers):
-        try: hear(self, what)
+def _say(self:Session, *words):
+    for word, hear in product(words, [*self.hearers]):
+        try: hear(self, word)
         except Exception as e: self.error = e
 
 @patch
@@ -142,23 +140,20 @@ def _hear(self:Session, run):
         self._say('frame')
         self.seen = time.perf_counter()
     if run.step and (run.rests or now - self.drawn > 1.):
-        self._note_losses(run.learn)
+        self._note_losses(run)
         self._say('losses')
         self.drawn = time.perf_counter()
     if run.rests: self._say('state')
 
 # %% ../nbs/81_session.ipynb #278c8ca8
 @patch
-def _note_losses(self:Session, learn):
+def _note_losses(self:Session, run):
     "Take the losses of the steps since the last time into the curves."
     before = _steps(self.chain)
-    rows = learn.history.rows
-    for row in rows[self.noted:]:
-        for term, value in row.items():
-            if term not in ('loss', 'tv') and '/' not in term: continue
-            self.curves.setdefault(term, []).append((before + row['step'], float(value)))
-    self.noted = len(rows)
-    self.moves = [m for m in self.moves if m < before] + [before + step for step, *_ in learn.controls.made]
+    for term, step, value in run.losses(self.noted):
+        self.curves.setdefault(term, []).append((before + step, value))
+    self.noted = run.step
+    self.moves = [m for m in self.moves if m < before] + [before + step for step, *_ in run.learn.controls.made]
 
 # %% ../nbs/81_session.ipynb #ef7aa6d8
 @patch
@@ -171,15 +166,11 @@ def _go(self:Session, goal):
 
 @patch
 def _begin(self:Session, goal):
-    heard = weakref.WeakMethod(self._hear)
-    def tell(run):
-        hear = heard()
-        if hear: hear(run)
     self.error = None
     self.seen = self.drawn = 0.
     self.noted = 0  # steps whose losses are in the curves
     self.leg = Leg(switched_on(self.recipe), dict(self.extras))
-    run = Remote(tell, goal)
+    run = Remote(weakly(self._hear), goal)
     init = self.init()
     how = dict(cbs=[run], shared=self.shared, device=self.device) | ({} if init is None else dict(init=init))
     call = partial(paint_on, self.content(), self.styles() or None, self.leg.recipe, **how)
@@ -253,8 +244,7 @@ def reset(self:Session):
     with self.lock:
         self._end()
         self._forget()
-    self._say('frame')
-    self._say('state')
+    self._say('frame', 'state')
     return self
 
 @patch
@@ -307,8 +297,7 @@ def legs(self:Session)->list:
 @patch
 def as_code(self:Session, legs=None)->str:
     "Python that paints the present picture again, to the last bit on the same machine with the same threads."
-    if legs is None: legs = self.legs()
-    if not legs: legs = [Leg(switched_on(self.recipe), self.extras, self.recipe.steps)]
+    legs = legs or self.legs() or [Leg(switched_on(self.recipe), self.extras, self.recipe.steps)]
     return legs_code(legs, self.pictures, self.start_picture, self.device)
 
 # %% ../nbs/81_session.ipynb #67515e03
@@ -378,8 +367,7 @@ def go_on(self:Session,
         else: self.recipe, self.extras = r, dict(leg.extras)
         self.until = self.done + self.recipe.steps
         self.note = 'a new run goes on from this picture'
-    self._say('frame')
-    self._say('state')
+    self._say('frame', 'state')
     return self
 
 # %% ../nbs/81_session.ipynb #dd75b2b5

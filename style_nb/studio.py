@@ -9,11 +9,11 @@ from __future__ import annotations
 import gc
 import tempfile
 import threading
-import weakref
 from pathlib import Path
 from fastcore.basics import patch
 from fastcore.meta import delegates
 from .errors import MissingPackage
+from .live import weakly
 from .session import Session, draw_curves
 from .parts import RED, bar, clock, close_widgets, column, jpeg, line, on_rerun, one_line, pieces, png_of
 from .parts import row, rows, upload_button, upload_look, w
@@ -82,11 +82,7 @@ class Studio(Trials):
                               "A Session does the same without a page.")
         super().__init__(Session(content, style, recipe, **kwargs))
         self._build()
-        me = weakref.WeakMethod(self._hear)
-        def hear(session, what):
-            heard = me()
-            if heard: heard(session, what)
-        self.session.hearers.append(hear)
+        self.session.hearers.append(weakly(self._hear))
         self._unwatch = on_rerun(self)
         self.fill()
 

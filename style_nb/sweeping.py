@@ -17,17 +17,15 @@ from fastcore.basics import chunked, listify, patch
 from fastcore.meta import delegates
 from tqdm.auto import tqdm
 from .errors import BadFile, BadType, BadValue, in_range, one_of
-from .fetching import address_name, is_address
 from .files import made_folder, tidy
 from .pictures import Plate, contact_sheet, load_picture, open_picture, save_picture
 from .encoders import ENCODERS
-from .carrying import png_info, png_note
-from .recipe import Recipe, named_recipe
+from .recipe import Recipe, named_recipe, png_info, png_note
+from .inputs import short_name
 from .learner import digest
 from .callbacks import Stopped
 from .views import draw_curves
-from .planning import Shared
-from .transfer import stylize, unless_stopped
+from .transfer import Shared, stylize, unless_stopped
 from .palettes import by_name, in_short
 
 # %% auto #0
@@ -126,10 +124,9 @@ def _note(result):
 
 def _is_note(note):
     "Is it what `_note` gave? Version 0.1.0 kept no digest."
-    def numbers(values): return all(type(v) in (int, float) for v in values)
-    return (isinstance(note, dict) and numbers([note.get('seconds')])
-            and isinstance(note.get('stopped'), str) and isinstance(note.get('losses'), list)
-            and numbers(note['losses']) and (note.get('loss') is None or numbers([note['loss']])))
+    kinds = dict(seconds=(int, float), loss=(int, float, type(None)), stopped=(str,), losses=(list,))
+    if not isinstance(note, dict) or any(type(note.get(k)) not in kind for k, kind in kinds.items()): return False
+    return all(type(loss) in kinds['seconds'] for loss in note['losses'])
 
 def _fill(item, image, recipe, note):
     told = {name: note[name] for name in ('seconds', 'loss', 'losses')}
@@ -151,11 +148,10 @@ def read_item(
         with suppress(ValueError, OSError, KeyError):
             recipe = Recipe.load(path)
             note = png_note(path, NOTE)
-            if not _is_note(note) or not _by_these_weights(recipe): continue
             image = open_picture(path)
-            if note.get('pixels') not in (None, _pixels(image)): continue
-            _fill(item, image, recipe, note)
-            return True
+            if _is_note(note) and _by_these_weights(recipe) and note.get('pixels') in (None, _pixels(image)):
+                _fill(item, image, recipe, note)
+                return True
     return False
 
 # %% ../nbs/74_sweeping.ipynb #d7ab0569
@@ -203,11 +199,6 @@ class Sweep:
             seconds=item.seconds, loss=item.loss, error=item.error) for item in self.items])
 
 # %% ../nbs/74_sweeping.ipynb #c89fec50
-def _under(item, named):
-    "What stands under a picture."
-    text = item.error or item.caption
-    return f"{' + '.join(item.pair)}: {text}" if named else text
-
 @patch
 def sheet(self:Sweep,
     height:int=200,    # Height of each picture, px
@@ -217,24 +208,23 @@ def sheet(self:Sweep,
     pairs = len({item.pair for item in self.items})
     ncols = ncols or (len(self)//pairs if pairs > 1 else min(len(self), 6))
     rows = list(chunked(self.items, ncols))
-    captions = [[_under(item, pairs > 1) for item in row] for row in rows]
+    def under(item):
+        text = item.error or item.caption
+        return f"{' + '.join(item.pair)}: {text}" if pairs > 1 else text
+    captions = [[under(item) for item in row] for row in rows]
     return contact_sheet([[item.image for item in row] for row in rows], captions, height=height)
 
 # %% ../nbs/74_sweeping.ipynb #9d9c5a2e
 def _name(picture, default):
-    if is_address(picture): picture = address_name(picture)
-    if isinstance(picture, (str, Path)): return Path(picture).stem
-    return getattr(picture, 'name', None) or default
+    return Path(short_name(picture, getattr(picture, 'name', None) or default)).stem
 
 def _titled(pictures, what):
     "(name, what was given) of one picture or a list of them, in which an entry may be a list."
     entries = [None] if pictures is None else listify(pictures)
     if not entries: raise BadValue(f"There is no {what} picture: give at least one.")
-    titled = []
     for i, entry in enumerate(entries, 1):
         default = what if len(entries) == 1 else f'{what} {i}'
-        titled.append(('+'.join(_name(o, default) for o in listify(entry)) or default, entry))
-    return titled
+        yield '+'.join(_name(o, default) for o in listify(entry)) or default, entry
 
 # %% ../nbs/74_sweeping.ipynb #79788cca
 def _planned(content, style, grid, settings):
@@ -348,10 +338,8 @@ class Comparison(Sweep):
     "Named recipes on one pair: a sweep that also shows how each loss fell."
     def plot_losses(self)->Plate:
         "Each recipe's loss as a share of its first, on a logarithmic axis; jumps are changes of level."
-        curves = {}
-        for item in self.items:
-            shares = [loss/max(item.losses[0], 1e-30) for loss in item.losses]
-            if shares: curves[item.caption] = list(enumerate(shares, 1))
+        def shares(losses): return [(step, loss/max(losses[0], 1e-30)) for step, loss in enumerate(losses, 1)]
+        curves = {item.caption: shares(item.losses) for item in self.items if item.losses}
         fig = draw_curves(curves, figsize=(7.2, 3.4))
         fig.axes[0].set_ylabel('loss over first loss')
         return fig
@@ -372,12 +360,9 @@ def compare(
     "Paint one pair by several recipes."
     names = listify(names)
     for name in names: named_recipe(name)  # says what there is no recipe for
-    same = dict(encoder=encoder, size=size, steps=steps)
-    settings |= {k: v for k, v in same.items() if v is not None}
+    settings |= {k: v for k, v in dict(encoder=encoder, size=size, steps=steps).items() if v is not None}
     found = Comparison(sweep(content, [style], [dict(recipe=name) for name in names], folder, **settings).items)
-    for item in found:
-        recipe = item.settings['recipe']
-        item.settings = dict(recipe=getattr(recipe, 'name', recipe))
+    for item, recipe in zip(found.items, names): item.settings = dict(recipe=getattr(recipe, 'name', recipe))
     return found
 
 # %% ../nbs/74_sweeping.ipynb #a15788b0
@@ -392,6 +377,5 @@ def interpolate(
 )->Sweep:                 # `n` pictures
     "From one style to another in even steps."
     n = in_range(n, 'n', 2, whole=True)
-    shares = [i/(n - 1) for i in range(n)]
-    grid = dict(style_blend=[[round(1 - t, 4), round(t, 4)] for t in shares])
+    grid = dict(style_blend=[[round(1 - i/(n - 1), 4), round(i/(n - 1), 4)] for i in range(n)])
     return sweep(content, [[a, b]], grid, folder, **settings)
