@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from fastai.callback.core import CancelEpochException, CancelFitException
 from fastcore.basics import patch, store_attr
 from tqdm.auto import tqdm
-from .errors import BadType, BadValue, in_range, one_of
+from .errors import BadType, BadValue, in_one_line, in_range, one_of
 from .pictures import load_picture, resize, to_pil
 from .masks import layer_mask, load_mask
 from .learner import StepCallback, TVLoss, WeightedLayers, check_weights
@@ -289,10 +289,10 @@ def check_move(
     one_of(field, CONTROLS, 'control')
     if field.endswith('_weights'):
         if not isinstance(value, dict) or not value:
-            raise BadType(f"{field} is {value!r}: give a dict like {{'relu3_1': 1.0}}.")
+            raise BadType(f"{field} is {in_one_line(repr(value), 80)}: give a dict like {{'relu3_1': 1.0}}.")
         check_weights(value, field)
         if learn is not None: learn.encoder.check(value)
-    elif field == 'lr': in_range(value, field, 1e-12, 1e30)
+    elif field == 'lr': in_range(value, field, 1e-12, 1e4)
     else: in_range(value, field)
 
 # %% ../nbs/50_callbacks.ipynb #1df5bf55

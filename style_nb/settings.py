@@ -23,11 +23,16 @@ from .blends import STYLE_MIXES
 from .callbacks import PRECISIONS, check_move
 
 # %% auto #0
-__all__ = ['OWN_SIZE', 'OPTIMIZERS', 'STARTS', 'CLAMPS', 'FIRST_TEXNET', 'Number', 'Size', 'Choice', 'Switch', 'Layers', 'Words',
-           'Arguments', 'Digest', 'Reference', 'MaskReference', 'Moves', 'setting', 'note', 'Recipe', 'takes_settings',
-           'recipe_table', 'rule_of']
+__all__ = ['MANY', 'OWN_SIZE', 'OPTIMIZERS', 'STARTS', 'CLAMPS', 'FIRST_TEXNET', 'Number', 'Size', 'Choice', 'Switch', 'Layers',
+           'Words', 'Arguments', 'Digest', 'Reference', 'MaskReference', 'Moves', 'setting', 'note', 'Recipe',
+           'takes_settings', 'recipe_table', 'rule_of']
 
 # %% ../nbs/58_settings.ipynb #58a0e005
+MANY = 100_000  # entries of a list
+
+def _check_many(values, name):
+    if len(values) > MANY: raise BadValue(f"{name} has {len(values)} entries: give at most {MANY}.")
+
 @dataclass(frozen=True)
 class Number:
     "A number in a range, or several."
@@ -40,7 +45,9 @@ class Number:
     def check(self, value, name):
         def one(v): return in_range(v, name, self.low, self.high, self.whole)
         if hasattr(value, 'tolist'): value = value.tolist()  # of numpy or torch
-        if self.many and isinstance(value, (list, tuple, range)): return [one(v) for v in value]
+        if self.many and isinstance(value, (list, tuple, range)):
+            _check_many(value, name)
+            return [one(v) for v in value]
         if self.many == 'list':
             raise BadType(f"{name} is {told(value)}: give a list of numbers, {self.allowed}.")
         return one(value)
@@ -59,7 +66,7 @@ class Size(Number):
         if value is None: return OWN_SIZE
         if not isinstance(value, str): return super().check(value, name)
         if value == OWN_SIZE: return OWN_SIZE
-        raise BadType(f"{name} is {value!r}: give a number of px, {self.allowed}.")
+        raise BadType(f"{name} is {in_one_line(repr(value), 80)}: give a number of px, {self.allowed}.")
 
     @property
     def allowed(self): return f"{super().allowed}, or '{OWN_SIZE}' for the photo's"
@@ -109,8 +116,8 @@ class Digest:
     allowed = "64 digits, or '' for any weights"
 
     def check(self, value, name):
-        if re.fullmatch('([0-9a-f]{64})?', str(value)): return value
-        raise BadValue(f"{name} is {value!r}: give the 64 digits of `Encoder.digest`, or '' for any weights.")
+        if isinstance(value, str) and re.fullmatch('([0-9a-f]{64})?', value): return value
+        raise BadValue(f"{name} is {told(value)}: give the 64 digits of `Encoder.digest`, or '' for any weights.")
 
 # %% ../nbs/58_settings.ipynb #54dca062
 def _each(value):
@@ -160,6 +167,7 @@ class Moves:
     def check(self, value, name):
         if not _are_threes(value):
             raise BadType(f"{name} is {told(value)}: give a list of (step, field, value).")
+        _check_many(value, name)
         for step, moved, to in value:
             in_range(step, f'step in {name}', whole=True)
             check_move(moved, to)
@@ -221,8 +229,8 @@ def _check_finish(r):
 def _check_no_finish(r):
     "A file of weights needs an encoder."
     if not r.finish_weights: return
-    raise BadValue(f"finish_weights is {str(r.finish_weights)!r} without finish: "
-                   "name its encoder as finish, or leave it out.")
+    raise BadValue(
+        f"finish_weights is {told(str(r.finish_weights))} without finish: name its encoder as finish, or leave it out.")
 
 # %% ../nbs/58_settings.ipynb #feb1783e
 @dataclass
@@ -252,10 +260,10 @@ class Recipe:
     levels: int = setting(None, Number(1, 20, whole=True))
     optimizer: str = setting('lbfgs', Choice(OPTIMIZERS))  # Optimiser
     # Step size; `None` is 1 for L-BFGS, .03 of a pixel's range for Adam
-    lr: float = setting(None, Number(1e-9, 1e30, usual=(.001, 4.)))
+    lr: float = setting(None, Number(1e-9, 1e4, usual=(.001, 4.)))
     # Last step size over the first, along a cosine; `None` is 1 for L-BFGS, .01 for Adam
-    lr_end: float = setting(None, Number(1e-9))
-    history: int = setting(20, Number(1, whole=True))  # Steps L-BFGS remembers
+    lr_end: float = setting(None, Number(1e-9, 100))
+    history: int = setting(20, Number(1, 1000, whole=True))  # Steps L-BFGS remembers
     # Strong Wolfe line search in L-BFGS, about 2.2 evaluations a step
     line_search: bool = setting(False, Switch())
     average: float = setting(0., Number(0, .9999))  # Decay of the average of iterates, 0 is off

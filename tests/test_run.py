@@ -316,13 +316,13 @@ def test_guard_at_the_last_steps_of_a_level_and_the_first_of_the_next(go):
         assert torch.isfinite(r.state['canvas']).all() and 'NaN' in r.stopped and np.asarray(r.image).std() > 5
     assert r.image.size == (64, 64)
 
-@pytest.mark.parametrize('optimizer,lr', [('lbfgs', 1e30), ('lbfgs', 1e6), ('adam', 1e30)])
+@pytest.mark.parametrize('optimizer,lr', [('lbfgs', 1e4), ('adam', 1e4)])
 def test_guard_against_a_step_far_too_large(go, optimizer, lr):
     r = go(steps=15, optimizer=optimizer, lr=lr, init='noise')
     assert torch.isfinite(r.state['canvas']).all() and np.isfinite(r.history.loss.astype(float)).all()
 
 def test_a_run_lost_at_its_first_step_still_shows_itself(go, tmp_path, refused):
-    r = go(steps=15, optimizer='lbfgs', lr=1e30, init='noise')
+    r = go(steps=15, init='noise', cbs=[poison(1)])
     assert ('step 1' in r.stopped and len(r.history) == 0 and r.stopped in repr(r) and r._repr_png_()
         and r.show()._repr_png_())
     refused(lambda: r.plot_losses(), 'took no step')
@@ -374,7 +374,7 @@ def test_guard_blames_an_encoder_that_gives_no_numbers(photo, painting, value, p
     r = run_transfer(transfer_learner(plan), plan)
     assert 'encoder' in r.stopped and 'weights' in r.stopped and '(lr)' not in r.stopped and '_weight' not in r.stopped
 
-@pytest.mark.parametrize('lr', [2., 5., 1e5])
+@pytest.mark.parametrize('lr', [2., 5., 1e4])
 def test_guard_says_when_most_values_were_driven_to_black_or_white(photo, painting, lr):
     how = dict(size=48, steps=12, levels=1, optimizer='adam', progress=False)
     r = stylize(photo, painting, lr=lr, **how)
@@ -384,9 +384,10 @@ def test_guard_says_when_most_values_were_driven_to_black_or_white(photo, painti
 def test_a_long_run_comes_back_from_steps_that_are_too_long(photo, painting):
     assert stylize(photo, painting, size=48, steps=150, levels=1, optimizer='adam', lr=5., progress=False).stopped == ''
 
-@pytest.mark.parametrize('lr', [1e308, 1e31, float('inf')])
-def test_a_step_size_beyond_float_is_named(go, refused, lr):
-    for optimizer in ('lbfgs', 'adam'): refused(lambda: go(optimizer=optimizer, lr=lr), 'lr is', '1e+30')
+@pytest.mark.parametrize('lr', [1e308, 1e30, 1e5, float('inf')])
+def test_a_step_size_that_makes_no_sense_is_named(go, refused, lr):
+    for optimizer in ('lbfgs', 'adam'): refused(lambda: go(optimizer=optimizer, lr=lr), 'lr is', '10000')
+    refused(lambda: go(lr_end=lr), 'lr_end is')
 
 def test_a_flat_picture_is_no_collapse(go):
     r = go(torch.full((1, 3, 48, 48), .4), style=None, style_weights={}, steps=12)
