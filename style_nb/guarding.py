@@ -17,7 +17,7 @@ from .errors import in_range
 from .learner import StepCallback
 
 # %% auto #0
-__all__ = ['Average', 'Stopped', 'Guard']
+__all__ = ['Average', 'Stopped', 'extreme_share', 'Guard']
 
 # %% ../nbs/49_guarding.ipynb #5a42aa8b
 class Average(StepCallback):
@@ -56,7 +56,9 @@ class Stopped(str, Enum):
     __repr__ = str.__repr__
 
 # %% ../nbs/49_guarding.ipynb #1f66f594
-def _extreme(x):
+def extreme_share(
+    x:torch.Tensor,  # A picture, in [0, 1]
+)->float:            # 0 to 1
     "Which share of the values is black or white, in 8 bits."
     return float(((x < .5/255) | (x > 1 - .5/255)).float().mean())
 
@@ -68,6 +70,7 @@ class Guard(StepCallback):
         flat:float=1/255,   # A deviation of all pixels below this is collapse
         restless:float=.1,  # A step that moves the average pixel by more is no rest; black to white is 1
         patience:int=100,   # Steps without rest, in a row, that are too many
+        usual:float=0.,     # Share of the values that are black or white in the pictures it is made of
     ): store_attr()
 
     @property
@@ -75,7 +78,7 @@ class Guard(StepCallback):
 
     def before_fit(self):
         self.spread = self.pixels.std((-2, -1)).max().item()
-        self.extreme = _extreme(self.pixels)
+        self.extreme = max(self.usual, extreme_share(self.pixels))
         self.leapt = False
         self.broken = []
         self.term_shares = Counter()  # shares of the loss, summed over looks
@@ -201,8 +204,8 @@ def after_step(self:Guard):
 @patch
 def after_train(self:Guard):
     "At the end of the last level: are most values black or white, after steps that were too long?"
-    share = _extreme(self.picture_so_far())
+    share = extreme_share(self.picture_so_far())
     if self.epoch + 1 < self.n_epoch or not self.leapt or share < max(.5, self.extreme + .3): return
     self.learn.stopped = (
-        f"{share:.0%} of the values are black or white, at the start {self.extreme:.0%} were: its steps were too long. "
-        "Try a smaller step size (lr).")
+        f"{share:.0%} of the values are black or white, in its pictures and at the start at most {self.extreme:.0%}: "
+        "its steps were too long. Try a smaller step size (lr).")

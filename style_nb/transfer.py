@@ -18,6 +18,7 @@ from .learner import ContentLoss, StartLoss, StyleLoss, TVLoss, adam, picture_le
 from .callbacks import (
     Average, Clamp, Controls, CosineStep, EncoderPrecision, Finish, Guard, History, LBFGSStep, Progress, Pyramid,
     Snapshots, Stop, Stopped, Within, lbfgs)
+from .guarding import extreme_share
 from .shares import Balance
 from .recipe import Recipe, takes_settings
 from .results import Result, Resume, run_state
@@ -79,7 +80,9 @@ def way_of(
 )->list:        # Callbacks: step size, optimiser, what is noted and kept
     "How it is reached, what is noted on the way, and what guards it."
     r, first = plan.recipe, plan.first_step
-    cbs = [CosineStep(r.steps, r.lr_end, first), History(first), Guard(), Stop()]
+    pictures = plan.styles if plan.content is None else [plan.content, *plan.styles]
+    usual = max(map(extreme_share, pictures))
+    cbs = [CosineStep(r.steps, r.lr_end, first), History(first), Guard(usual=usual), Stop()]
     if r.optimizer == 'lbfgs': cbs.append(LBFGSStep())
     if r.clamp == 'step': cbs.append(Clamp())
     if r.average: cbs.append(Average(r.average))

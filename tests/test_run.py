@@ -381,6 +381,13 @@ def test_guard_says_when_most_values_were_driven_to_black_or_white(photo, painti
     assert 'black or white' in r.stopped and 'smaller step size (lr)' in r.stopped and len(r.history) == 12
     assert stylize(photo, painting, **how).stopped == ''
 
+def test_a_picture_of_black_and_white_may_be_black_and_white():
+    disc, stripes = torch.zeros(1, 3, 64, 64), torch.zeros(1, 3, 64, 64)
+    disc[..., 16:48, 16:48] = stripes[..., ::6] = stripes[..., 1::6] = stripes[..., 2::6] = 1
+    r = stylize(disc, stripes, size=64, steps=40, levels=1, optimizer='adam', lr=1., progress=False)
+    dark, light = np.asarray(r.image) == 0, np.asarray(r.image) == 255
+    assert (dark | light).mean() > .6 and r.stopped == ''
+
 def test_a_long_run_comes_back_from_steps_that_are_too_long(photo, painting):
     assert stylize(photo, painting, size=48, steps=150, levels=1, optimizer='adam', lr=5., progress=False).stopped == ''
 
