@@ -6,7 +6,11 @@ Docs: https://style-nb.github.io/style_nb/opening.html.md"""
 
 # %% ../nbs/00_opening.ipynb #b6e67aa4
 from __future__ import annotations
-import base64, io, os, re, struct
+import base64
+import io
+import os
+import re
+import struct
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -14,7 +18,7 @@ from urllib.parse import unquote_to_bytes
 import numpy as np
 from PIL import Image, ImageCms
 from .footing import giving_back
-from .errors import BadFile, BadType, BadValue, StyleNBError
+from .errors import BadFile, BadType, BadValue, StyleNBError, in_one_line
 
 # %% auto #0
 __all__ = ['MAX_PIXELS', 'FEW_PIXELS', 'MIN_SIDE', 'MAX_ASPECT', 'ORIENTATION', 'CREDITS', 'white_of', 'strips', 'to_srgb',
@@ -145,6 +149,7 @@ def _plain(im):
     "A picture of 8 bits in mode L, LA, RGB, RGBA or CMYK."
     if im.mode in ('LA', 'La'): return im.convert('LA')
     if im.has_transparency_data: return im if im.mode == 'RGBA' else im.convert('RGBA')
+    if im.mode == '1': return im.convert('L')
     return im if im.mode in ('L', 'RGB', 'CMYK') else im.convert('RGB')
 
 def _shrunk(im, wanted, plain):
@@ -247,9 +252,10 @@ def opened(
             file.seek(0)
             im = reader(file, '')
         except (SyntaxError, IndexError, TypeError, struct.error): continue  # so it is another format
-        if im.width*im.height <= MAX_PIXELS: return im
+        most = MAX_PIXELS//(1 + getattr(im, 'is_animated', False))  # two frames are held at once
+        if im.width*im.height <= most: return im
         raise BadValue(f"The picture has {im.width}x{im.height} px: "
-                       f"at most {MAX_PIXELS//10**6} million are read. Shrink it first.")
+                       f"at most {most//10**6} million are read. Shrink it first.")
     raise Image.UnidentifiedImageError('it is of no format that is read')
 
 # %% ../nbs/00_opening.ipynb #fe15f10f
@@ -272,7 +278,7 @@ def _decoded(data, enough, plain):
         wanted = smaller(size, enough)
         if wanted: im.draft(None, (2*wanted[0], 2*wanted[1]))
         _load(im)
-        lying = im.getexif().get(ORIENTATION, 1) > 4
+        lying = im.getexif().get(ORIENTATION) in (5, 6, 7, 8)
         out = _upright(im, wanted, plain)
         return Decoded(out.copy() if out is im else out, size[::-1] if lying else size, credits_of(im))
 
@@ -289,7 +295,7 @@ def decode(
     try: return _decoded(data, enough, plain)
     except StyleNBError as e: raise BadFile(f"{name}: {e}") from e
     except Exception as e:
-        why = f'is damaged or not supported ({e})'
+        why = f'is damaged or not supported ({in_one_line(e, 120)})'
         if isinstance(e, Image.UnidentifiedImageError): why = 'is not a picture that can be read'
         if isinstance(e, Image.DecompressionBombError): why = 'has more pixels than Image.MAX_IMAGE_PIXELS allows here'
         raise BadFile(f"{name} {why}: give a JPEG, PNG, WebP, GIF, BMP or TIFF file.") from e
