@@ -3,27 +3,31 @@ the file, no try over 10 s, no peak over 1.5 GB. Run from the repository's root:
 
     python bench/faults.py files --n 10000   mutated pictures, recipes, notes, states, encoders; 5 minutes
     python bench/faults.py files --only state-content:17   one of them again, with its traceback
+    python bench/faults.py bombs             small files that ask for much; 1 minute
     python bench/faults.py flips --n 500     one bit turned over: what is read is what was written, or nothing is
     python bench/faults.py net               a server on this computer that is slow, endless, broken; half a minute
     python bench/faults.py disk              a disk of 64 KB where a tmpfs can be mounted, else files of 16 KB at most
     python bench/faults.py kills --n 10      kill -9 of sweeps and fits, which then go on; 5 minutes
 """
 import argparse, base64, gzip, hashlib, http.server, io, json, multiprocessing, os, random, resource, shutil, signal
-import subprocess, sys, tempfile, threading, time, traceback, warnings, zlib
+import struct, subprocess, sys, tempfile, threading, time, traceback, warnings, zipfile, zlib
 from collections import Counter
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-import numpy as np, torch
+import numpy as np, torch, torch.nn as nn
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from safetensors.torch import save_file
 from style_nb import fetching
-from style_nb.carrying import PNG_KEY, load_recipe, png_info, png_note, to_json
+from style_nb.carrying import PNG_KEY, carried, load_recipe, png_info, png_note, to_json
 from style_nb.encoders import DATA, Encoder, Shape, encoder, random_weights, read_encoder, save_encoder, weights_digest
 from style_nb.errors import StyleNBError
 from style_nb.files import whole_file
+from style_nb.mask_files import load_mask, mask_of, mask_ref
 from style_nb.fitting import read_checkpoint
 from style_nb.keeping import write_state
+from style_nb.opening import srgb_profile
 from style_nb.pictures import load_picture, open_picture, save_picture
 from style_nb.recipe import RECIPES, Recipe
 from style_nb.results import animate, load_state, save_state
@@ -65,7 +69,10 @@ def pictures():
         'palette.bmp': dict(im=_photo('P')), 'a.tif': dict(im=_photo()), 'floats.tif': dict(im=floats),
         'wide.tif': dict(im=wide), 'pages.tif': dict(im=_photo(), compression='tiff_lzw', **several),
         'deflated.tif': dict(im=_photo('RGBA'), compression='tiff_adobe_deflate'),
-        'jpeg.tif': dict(im=_photo(), compression='jpeg')}
+        'jpeg.tif': dict(im=_photo(), compression='jpeg'), 'whole.tif': dict(im=floats.convert('I')),
+        **{f'{mode}.tif': dict(im=_photo(mode)) for mode in ('LA', 'CMYK', 'YCbCr', 'LAB')},
+        'grey-alpha.png': dict(im=_photo('LA')), 'profile.png': dict(im=_photo(), icc_profile=srgb_profile()),
+        'profile.jpg': dict(im=_photo('L'), icc_profile=srgb_profile())}
     formats = dict(png='PNG', jpg='JPEG', webp='WEBP', gif='GIF', bmp='BMP', tif='TIFF')
     return {name: _encoded(format=formats[name.rpartition('.')[2]], **how) for name, how in found.items()}
 
@@ -83,6 +90,16 @@ def _state():
         p=torch.rand(2).double(), q=torch.rand(2).double(), dd=.5, begin=-1., radius=.1, end=.1)
     average = dict(total=torch.rand(1, 3, 16, 16), weight=.5)
     return dict(canvas=torch.rand(1, 3, 16, 16), step=3, recipe=to_json(_recipe()), opt=memory, average=average)
+
+def _other_state(rng):
+    "The state of a run with another optimiser"
+    n = 3*16*16
+    wolfe = dict(
+        d=torch.rand(n), t=1., old_dirs=[torch.rand(n)], old_stps=[torch.rand(n)], ro=[torch.tensor(1.)],
+        prev_flat_grad=torch.rand(n), prev_loss=1., n_iter=3, func_evals=4, H_diag=torch.tensor(1.), al=[None])
+    adam = dict(step=torch.tensor(3.), exp_avg=torch.rand(1, 3, 16, 16), exp_avg_sq=torch.rand(1, 3, 16, 16))
+    how, memory = rng.choice(((dict(line_search=True), wolfe), (dict(optimizer='adam'), adam)))
+    return _state() | dict(recipe=to_json(replace(_recipe(), **how)), opt=memory)
 
 def _checkpoint():
     model = {'0.weight': torch.rand(4, 3, 3, 3)}
@@ -151,6 +168,25 @@ def picture(folder, rng):
     path = _written(folder, name, damaged(whole[name], rng, rng.choice(list(whole.values()))))
     return path, lambda: load_picture(path, 32)
 
+def mask(folder, rng):
+    path, _ = picture(folder, rng)
+    return path, lambda: load_mask(path)
+
+def kept_mask(folder, rng):
+    "What a recipe holds for a mask"
+    ref = mask_ref(torch.rand(1, 1, 9, 9), 'm')
+    if rng.random() < .5: ref['png'] = base64.b64encode(damaged(base64.b64decode(ref['png']), rng)).decode()
+    else: ref = spoilt(ref, rng)
+    path = _written(folder, 'm.json', json.dumps(dict(schema=2, content_mask=ref)).encode())
+    return path, lambda: isinstance(found := load_recipe(path).content_mask, dict) and mask_of(found)
+
+def carrier(folder, rng):
+    "A JPEG or WebP with a recipe"
+    path = folder/rng.choice(('r.jpg', 'r.webp'))
+    save_picture(_photo(), path, **carried(_recipe(), path))
+    path.write_bytes(damaged(path.read_bytes(), rng))
+    return path, lambda: load_recipe(path)
+
 def _png(recipe, notes): return _encoded(_photo(), format='PNG', pnginfo=png_info(recipe, notes))
 
 def _text_png(**texts):
@@ -167,6 +203,7 @@ def recipe_content(folder, rng):
     tree = json.loads(to_json(_recipe())) | dict(masks=[dict(sha256='0'*64, name='m', png='AAAA')], revert=dict(lr=1.))
     text = json.dumps(spoilt(tree, rng))
     if rng.random() < .1: text = text.replace('9', '['*100_000)
+    if rng.random() < .1: text = text[:-1] + ', ' + json.dumps(spoilt(tree, rng))[1:]  # keys that come twice
     path = _written(folder, 'r.json', text.encode()) if rng.random() < .5 else _written(
         folder, 'r.png', _text_png(recipe=text))
     return path, lambda: to_json(load_recipe(path))
@@ -190,7 +227,7 @@ def state(folder, rng):
     return path, lambda: load_state(path)
 
 def state_content(folder, rng):
-    tree = _state()
+    tree = _state() if rng.random() < .5 else _other_state(rng)
     tree['recipe'] = json.dumps(spoilt(json.loads(tree['recipe']), rng)) if rng.random() < .2 else tree['recipe']
     tree = spoilt(tree, rng)
     path = folder/'s.safetensors'
@@ -225,14 +262,41 @@ def weights(folder, rng):
     if rng.random() < .5:
         path = _written(folder, 'random.safetensors', damaged((DATA/'random.safetensors').read_bytes(), rng))
         return path, lambda: encoder('random', weights=path)
+    if rng.random() < .3: return _vgg(folder, rng)
     f = io.BytesIO()
     torch.save(spoilt({'features.0.weight': torch.rand(64, 3, 3, 3), 'features.0.bias': torch.rand(64)}, rng), f)
     path = _written(folder, 'vgg16.pth', damaged(f.getvalue(), rng) if rng.random() < .7 else f.getvalue())
     return path, lambda: encoder('vgg16', weights=path)
 
-KINDS = {'picture': picture, 'recipe': recipe, 'recipe-content': recipe_content, 'note': note, 'state': state,
-         'state-content': state_content, 'checkpoint': checkpoint, 'encoder': small_encoder, 'weights': weights}
+def _odd(t, rng):
+    return rng.choice((
+        lambda: t.to('meta'), lambda: t.to_sparse(), lambda: t.cfloat(), lambda: t.long(), lambda: t.bool(),
+        lambda: t*float('nan'), lambda: t[..., :1].clone(), lambda: t.flatten(), lambda: t[None], lambda: None,
+        lambda: torch.quantize_per_tensor(t, .1, 0, torch.qint8), lambda: t.half(), lambda: t.double(),
+        lambda: t.requires_grad_(), lambda: nn.Parameter(t), lambda: t.to(torch.float8_e5m2)))()
+
+def _vgg(folder, rng):
+    "All the names of a VGG-16, its maps narrow or, over no memory, as wide as they should be; some tensors odd"
+    widths = (3, 64, 64, 128, 128, 256, 256, 256, *[512]*6)
+    places = 0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28
+    sd = {}
+    for i, n, out in zip(places, widths, widths[1:]):
+        sd |= {f'features.{i}.weight': torch.rand(1).expand(out, n, 3, 3), f'features.{i}.bias': torch.rand(out)}
+    for name in rng.sample(list(sd), rng.choice((0, 1, 3))): sd[name] = _odd(sd[name], rng)
+    if rng.random() < .2: sd = {f'\n{k}' if rng.random() < .1 else k: v for k, v in sd.items()}
+    path = folder/'vgg16.pth'
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        torch.save({'state_dict': sd} if rng.random() < .5 else sd, path)
+    if rng.random() < .3: path.write_bytes(damaged(path.read_bytes(), rng))
+    return path, lambda: encoder('vgg16', weights=path)
+
+KINDS = {
+    'picture': picture, 'mask': mask, 'kept-mask': kept_mask, 'carrier': carrier, 'recipe': recipe,
+    'recipe-content': recipe_content, 'note': note, 'state': state, 'state-content': state_content,
+    'checkpoint': checkpoint, 'encoder': small_encoder, 'weights': weights}
 SHARES = dict(picture=6)  # the others 1
+UNNAMED = 'picture', 'mask', 'kept-mask'  # that a picture is too long is said of any; a mask has a name of its own
 
 # ---- tries, each in a child that may hang, die or eat memory
 
@@ -259,7 +323,7 @@ def one_try(kind, i, seed, show=False):
             print(path, path.stat().st_size, 'bytes')
             try: print('opened', repr(call())[:300])
             except Exception: traceback.print_exc()
-        return outcome(call, path, named=kind != 'picture')  # that a picture is too long is said of any
+        return outcome(call, path, named=kind not in UNNAMED and kind not in BOMBS)
 
 def _memory(what):
     "Bytes this process holds, 'VmRSS', or held at most since its count was begun, 'VmHWM'"
@@ -310,6 +374,79 @@ def files(n=2000, seed=0, kinds=None):
         counts = Counter(w if w in ('opened', 'refused') else 'FAULT' for k, _, w in done if k == kind)
         print(f'{kind:<16}', dict(counts))
     return [f'{k}:{i} {w}' for k, i, w in done if w not in ('opened', 'refused')]
+
+# ---- small files that ask for much
+
+def _huge_png(bits, colours, side=10_900, turned=False):
+    "A black PNG of nearly as many pixels as are read"
+    def chunk(kind, data):
+        return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+    row = (side*bits*{0: 1, 2: 3, 4: 2, 6: 4}[colours] + 7)//8 + 1
+    packer = zlib.compressobj(1)
+    rows = b''.join(packer.compress(bytes(100*row)) for _ in range(side//100)) + packer.flush()
+    head = struct.pack('>IIBBBBB', side, side, bits, colours, 0, 0, 0)
+    exif = Image.Exif()
+    exif[0x112] = 6
+    lies = chunk(b'eXIf', exif.tobytes()[6:]) if turned else b''
+    return b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', head) + lies + chunk(b'IDAT', rows) + chunk(b'IEND', b'')
+
+def _moving(format, n=100_000):
+    "Many frames of a dot"
+    if format == 'tif':
+        tags = b''.join(struct.pack('<HHII', tag, 4, 1, value) for tag, value in ((256, 1), (257, 1)))
+        pages = [struct.pack('<H', 2) + tags + struct.pack('<I', 8 + 30*(i + 1)) for i in range(n)]
+        return b'II*\0\x08\0\0\0' + b''.join(pages)
+    whole = _encoded(_photo('P', 8), format='GIF')
+    frame = whole[whole.index(b',\0\0\0\0\x08'):-1]
+    return whole[:-1] + frame*n + b';'
+
+def _words(text='{}', **tensors):
+    "The head of a file of tensors"
+    head = json.dumps(tensors | dict(__metadata__=dict(text=text, sha256='0'))).encode()
+    return struct.pack('<Q', len(head)) + head
+
+def _pickled(body, packed=zipfile.ZIP_STORED):
+    f = io.BytesIO()
+    with zipfile.ZipFile(f, 'w', packed) as z:
+        z.writestr('a/data.pkl', body)
+        z.writestr('a/version', b'3\n')
+    return f.getvalue()
+
+_ROOM = b'\x80\x02cbuiltins\nbytearray\n(J\xff\xff\xff\x7ftR.'  # a pickle of two gigabytes
+_MANY = {str(i): dict(dtype='F32', shape=[0], data_offsets=[0, 0]) for i in range(200_000)}
+
+BOMBS = {  # name of a file: what is in it, who opens it; the first ones are quick
+    'lists.json': (lambda: b'[' + b'[],'*5_000_000 + b'0]', load_recipe),
+    'moves.json': (lambda: b'{"schema":2,"schedule":[' + b'[1,"lr",1],'*2_000_000 + b'0]}', load_recipe),
+    'many.safetensors': (lambda: _words(**_MANY), load_state),
+    'many-too.safetensors': (lambda: _words(**_MANY), lambda p: encoder('texnet', weights=p)),
+    'vgg16.safetensors': (lambda: _words(**_MANY), lambda p: encoder('vgg16', weights=p)),
+    'text.safetensors': (lambda: _words('[' + '[],'*12_000_000 + '0]'), load_state),
+    'room.pth': (lambda: _pickled(_ROOM), lambda p: encoder('vgg16', weights=p)),
+    'room-too.pth': (lambda: _ROOM, lambda p: encoder('vgg16', weights=p)),
+    'packed.pth': (lambda: _pickled(_ROOM, zipfile.ZIP_DEFLATED), lambda p: encoder('vgg16', weights=p)),
+    'moving.gif': (lambda: _moving('gif'), lambda p: load_picture(p, 32)),
+    'pages.tif': (lambda: _moving('tif'), lambda p: load_picture(p, 32)),
+    'text.json': (lambda: b'{"schema":2,"snapshots":[' + b'3,'*4_000_000 + b'3]}', load_recipe),
+    'grey.png': (lambda: _huge_png(16, 0), lambda p: load_picture(p, 32)),
+    'alpha.png': (lambda: _huge_png(8, 6), lambda p: load_picture(p, 32)),
+    'turned.png': (lambda: _huge_png(8, 4, turned=True), lambda p: load_picture(p, 32)),
+    'mask.png': (lambda: _huge_png(8, 6), lambda p: load_mask(p, enough=32)),
+    'kept.png': (lambda: _huge_png(1, 0), lambda p: mask_of(dict(
+        sha256='0', png=base64.b64encode(p.read_bytes()).decode()))),
+    'recipe.png': (lambda: _huge_png(16, 6), load_recipe),
+}
+
+def bombs(names=tuple(BOMBS)):
+    "Faults of small files that ask for much"
+    with tempfile.TemporaryDirectory() as d:
+        for name in names:
+            path = _written(Path(d), name, BOMBS[name][0]())
+            KINDS[name] = lambda folder, rng, path=path: (path, lambda: BOMBS[path.name][1](path))
+        try: done = tried([(name, 0) for name in names])
+        finally:
+            for name in names: del KINDS[name]
+    return [f'{name}: {what}' for name, _, what in done if what not in ('opened', 'refused')]
 
 # ---- one bit turned over
 
@@ -588,7 +725,7 @@ def kills(n=4, seed=0):
 
 if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('what', nargs='+', choices=['files', 'flips', 'net', 'disk', 'kills'])
+    parser.add_argument('what', nargs='+', choices=['files', 'bombs', 'flips', 'net', 'disk', 'kills'])
     parser.add_argument('--n', type=int, default=2000)
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--kinds', nargs='+', choices=KINDS)
@@ -598,7 +735,7 @@ if __name__ == '__main__':
         kind, i = args.only.split(':')
         one_try(kind, int(i), args.seed, show=True)
         sys.exit()
-    calls = dict(net=net, disk=disk, files=lambda: files(args.n, args.seed, args.kinds),
+    calls = dict(net=net, disk=disk, bombs=bombs, files=lambda: files(args.n, args.seed, args.kinds),
                  flips=lambda: flips(args.n, args.seed), kills=lambda: kills(min(args.n, 20), args.seed))
     faults = [f'{what} {w}' for what in args.what for w in calls[what]()]
     print('\n'.join(faults) or 'no fault')

@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from .errors import BadFile, BadValue, in_range
-from .files import from_text, read_whole
+from .files import MOST_BYTES, MOST_TEXT, from_text, read_whole
 from .pictures import PictureNotFound, as_path, to_pil
 from .encoders import ENCODERS, Encoder, Shape, encoder, layer_names
 from .settings import FIRST_TEXNET, Recipe
@@ -145,6 +145,7 @@ def _segment(data):
 def _text_in(path, key):
     "What a picture says under a key, if anything."
     try:
+        if Path(path).stat().st_size > MOST_BYTES: return None
         with Image.open(path) as im:
             if key in getattr(im, 'text', {}): return im.text[key]
             xmp = _xmp_of(im)
@@ -174,7 +175,7 @@ def load_recipe(
     p = as_path(path)
     if not p.is_file(): raise PictureNotFound(f"There is no file {p}. Check the path.")
     try:
-        text = read_whole(p).decode() if p.suffix.lower() == '.json' else _text_in(p, PNG_KEY)
+        text = read_whole(p, MOST_TEXT).decode() if p.suffix.lower() == '.json' else _text_in(p, PNG_KEY)
         if text is not None: return from_json(text)
     except UnicodeDecodeError as e: raise BadFile(f"{p} is not text: give the JSON of a recipe.") from e
     except BadValue as e: raise BadFile(f"The recipe in {p} cannot be used: {e}") from e

@@ -14,12 +14,11 @@ import torch
 import torch.nn as nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
-from safetensors import safe_open
 from safetensors.torch import save_file
 from fastcore.basics import patch
 from fastai.callback.hook import hook_outputs
 from .errors import BadFile, BadValue, in_one_line, one_of
-from .files import from_text
+from .files import MOST_BYTES, from_text, open_tensors
 from .footing import DOUBLE, SINGLE, own_footing
 from .pictures import as_path, check_output, whole_file
 from .layers import PADDINGS, POOLINGS, AvgPool, Chain, L2Pool, MirrorConv, convolution
@@ -210,7 +209,7 @@ def write_constants(
 
 def _read(path):
     "Metadata and tensors of a .safetensors file."
-    with safe_open(path, 'pt') as f: return f.metadata(), {k: f.get_tensor(k) for k in f.keys()}
+    with open_tensors(path, MOST_BYTES) as f: return f.metadata(), {k: f.get_tensor(k) for k in f.keys()}
 
 def _check_finite(state, path):
     "Refuse weights that are no numbers."

@@ -10,12 +10,12 @@ import hashlib, json, os, platform, re, stat, tempfile, time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from .errors import BadFile, BadValue, StyleNBError, in_one_line, one_of
 
 # %% auto #0
-__all__ = ['PICTURE_FORMATS', 'PART', 'MOST_BYTES', 'MOST_DEEP', 'as_path', 'reason', 'check_output', 'made_folder', 'tidy',
-           'whole_file', 'read_whole', 'from_text']
+__all__ = ['PICTURE_FORMATS', 'PART', 'MOST_BYTES', 'MOST_TEXT', 'MOST_DEEP', 'MOST_WORDS', 'MOST_TENSORS', 'as_path', 'reason',
+           'check_output', 'made_folder', 'tidy', 'whole_file', 'read_whole', 'from_text', 'open_tensors']
 
 # %% ../nbs/00_files.ipynb #86c47acb
 def as_path(
@@ -153,16 +153,19 @@ def whole_file(
 
 # %% ../nbs/00_files.ipynb #854bf741
 MOST_BYTES = 2**30  # of a file that is read whole
+MOST_TEXT = 2**23   # characters of JSON, which as lists and dicts take thirty times as many bytes
 MOST_DEEP = 40      # of lists and dicts in each other
 
 def read_whole(
-    path,     # A file
-)->bytes:     # What is in it
+    path,           # A file
+    most:int=None,  # Bytes at most; `None` is `MOST_BYTES`
+)->bytes:           # What is in it
     "All bytes of a file."
+    most = most or MOST_BYTES
     try:
-        with open(path, 'rb') as f: data = f.read(MOST_BYTES + 1)
+        with open(path, 'rb') as f: data = f.read(most + 1)
     except OSError as e: raise BadFile(f"Cannot read {path}: {reason(e)}. Check its permissions.") from e
-    if len(data) > MOST_BYTES: raise BadFile(f"{path} is larger than {MOST_BYTES/2**30:.3g} GB: give a smaller file.")
+    if len(data) > most: raise BadFile(f"{path} is larger than {most//2**20} MB: give a smaller file.")
     return data
 
 def _is_deep(value, most=MOST_DEEP):
@@ -174,11 +177,38 @@ def _is_deep(value, most=MOST_DEEP):
 def from_text(
     text:str,         # JSON
     what='JSON',      # What it is, for the message
+    most=MOST_TEXT,   # Characters at most
     **how,            # For `json.loads`
 ):                    # What it says
-    "What JSON says, when that is not too deep."
+    "What JSON says, when that is neither too long nor too deep."
+    if isinstance(text, (str, bytes)) and len(text) > most:
+        raise BadValue(f"This is not {what}: it has {len(text)} characters, more than {most}.")
     try: value = json.loads(text, **how)
     except (ValueError, RecursionError, TypeError) as e:
         raise BadValue(f"This is not {what} ({type(e).__name__}): {in_one_line(repr(text), 60)}.") from e
     if _is_deep(value): raise BadValue(f"This is not {what}: it is nested more than {MOST_DEEP} deep.")
     return value
+
+# %% ../nbs/00_files.ipynb #a94f1bfa
+MOST_WORDS = 2**25     # bytes of what a file says about its tensors
+MOST_TENSORS = 10_000  # in a file
+
+def _check_words(path, most):
+    "Refuse tensors that are too many or too large, before anything is read."
+    with open(path, 'rb') as f:
+        size = os.fstat(f.fileno()).st_size
+        if most and size > most: raise BadFile(f"{path} is larger than {most//2**20} MB: give a smaller file.")
+        said = int.from_bytes(f.read(8), 'little')
+        if MOST_WORDS < said < size: raise BadFile(f"{path} says {said} bytes about its tensors: give another file.")
+        count = f.read(min(said, size)).count(b'"dtype"')
+    if count > MOST_TENSORS: raise BadFile(f"{path} holds more than {MOST_TENSORS} tensors: give another file.")
+
+@contextmanager
+def open_tensors(
+    path,           # A .safetensors file
+    most:int=None,  # Bytes it may have; `None` is any number
+):                  # Yields what `safe_open` gives
+    "A file of tensors, open, when what it says about them has an end."
+    _check_words(path, most)
+    with safe_open(path, 'pt') as file: yield file
+

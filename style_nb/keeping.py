@@ -11,10 +11,9 @@ from functools import partial
 from pathlib import Path
 import numpy as np
 import torch
-from safetensors import safe_open
 from safetensors.torch import save_file
 from .errors import BadFile
-from .files import from_text, reason, whole_file
+from .files import MOST_WORDS, from_text, open_tensors, reason, whole_file
 from .encoders import weights_digest
 
 # %% auto #0
@@ -76,12 +75,12 @@ def _tree(words, tensors):
     if text is None: return _first_schema(tensors | {k: from_text(v) for k, v in words.items()})
     if words.get('sha256') != _digest(text, tensors): return None
     def put_back(found): return tensors[found['#tensor']] if found.keys() == {'#tensor'} else found
-    return from_text(text, object_hook=put_back)
+    return from_text(text, most=MOST_WORDS, object_hook=put_back)
 
 # %% ../nbs/56_keeping.ipynb #61a0e00e
 def _contents(path):
     "All words and tensors in a safetensors file, by name."
-    with open(path, 'rb'), safe_open(path, 'pt') as file:
+    with open_tensors(path) as file:
         return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}
 
 def read_state(
@@ -94,6 +93,7 @@ def read_state(
     try:
         state = _tree(*_contents(path))
         newer = state is not None and state.pop('schema', 1) > STATE_SCHEMA
+    except BadFile: raise
     except OSError as e:
         raise BadFile(f"{path} cannot be read: {reason(e)}. Choose another path.") from e
     except Exception as e:

@@ -10,7 +10,7 @@ import hashlib
 import torch, torch.nn.functional as F
 from fastcore.basics import patch
 from fastai.callback.hook import Hooks
-from .errors import BadType, BadValue, in_range, one_of
+from .errors import BadType, BadValue, in_one_line, in_range, one_of
 from .footing import SINGLE
 from .pictures import load_picture, resize, several
 from .losses import content_scale, gram, squared_distance, blend_grams, tv_loss, TV_KINDS, CONTENT_NORMS
@@ -39,7 +39,7 @@ def check_weights(
             raise BadType(
                 f"{what} is a {type(weights).__name__}: give a dict like {{'relu3_1': 1.0}} "
                 "or a list of layers.") from None
-    return {l: in_range(w, f"{what}[{l!r}]") for l, w in weights.items()}
+    return {l: in_range(w, f"{what}[{in_one_line(repr(l), 80)}]") for l, w in weights.items()}
 
 # %% ../nbs/40_learner.ipynb #c519c19c
 def digest(

@@ -6,14 +6,13 @@ Docs: https://style-nb.github.io/style_nb/vgg_files.html.md"""
 
 # %% ../nbs/19_vgg_files.ipynb #b97ec4bf
 from __future__ import annotations
-import os, re
+import mmap, os, re, zipfile
 from dataclasses import dataclass
 from pathlib import Path
 import torch
 import torch.nn.functional as F
-from safetensors import safe_open
-from safetensors.torch import load_file
-from .errors import BadFile, BadValue, in_range
+from .errors import BadFile, BadValue, in_one_line, in_range
+from .files import MOST_BYTES, open_tensors
 from .pictures import as_path
 
 # %% auto #0
@@ -122,7 +121,7 @@ _SUFFIXES = ('.safetensors', '.pth', '.pt')  # of weights files, the first choic
 def _shrunk(path):
     "Is it the file of a small encoder, written by `save_encoder`?"
     try:
-        with safe_open(path, 'pt') as f: return 'plan' in (f.metadata() or {})
+        with open_tensors(path) as f: return 'plan' in (f.metadata() or {})
     except Exception: return False
 
 def _own_folder():
@@ -167,6 +166,16 @@ def weights_stamp(
     return str(file.resolve()), stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 # %% ../nbs/19_vgg_files.ipynb #89365981
+def _check_pickle(path):
+    "Refuse a pickle that would take more room than its file does."
+    if path.stat().st_size > MOST_BYTES: raise BadValue("it is larger than a gigabyte")
+    with open(path, 'rb') as f, mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        if data.find(b'bytearray') >= 0: raise BadValue("it asks for empty bytes")
+    if not zipfile.is_zipfile(path): return
+    with zipfile.ZipFile(path) as z: parts = z.infolist()
+    packed = any(part.compress_type for part in parts) or sum(part.file_size for part in parts) > path.stat().st_size
+    if packed: raise BadValue("it is packed, which `torch.save` does not do")
+
 def _read(name, weights):
     "What is in a weights file."
     p = weights_file(weights)
@@ -176,11 +185,15 @@ def _read(name, weights):
             "give its path as encoder weights, or leave them out to use torchvision's.")
     if _shrunk(p): raise BadValue(f"{p} was made by `shrink`: say encoder 'texnet' with it, not {name!r}.")
     try:
-        if p.suffix.lower() == '.safetensors': return load_file(p)
+        if p.suffix.lower() == '.safetensors':
+            with open_tensors(p, MOST_BYTES) as f: return {k: f.get_tensor(k) for k in f.keys()}
+        _check_pickle(p)
         return torch.load(p, map_location='cpu', weights_only=True)
+    except BadFile: raise
     except Exception as e:
+        why = str(e) if isinstance(e, BadValue) else type(e).__name__
         raise BadFile(
-            f"{p} is not a weights file that can be read ({type(e).__name__}): "
+            f"{p} is not a weights file that can be read ({why}): "
             "give a .pth state dict or a .safetensors file.") from e
 
 # %% ../nbs/19_vgg_files.ipynb #c0df568c
@@ -248,7 +261,7 @@ def _other_network(sd):
     if 'layer1.0.conv1.' in names: return 'is a ResNet'
     if '.running_mean' in names and 'features.' in names:
         return 'is a network with batch normalisation, such as vgg16_bn, which is another than vgg16'
-    return f"is no {' or '.join(map(_titled, vggs()))} (its tensors: {', '.join(list(sd)[:3])})"
+    return f"is no {' or '.join(map(_titled, vggs()))} (its tensors: {in_one_line(', '.join(list(sd)[:3]), 120)})"
 
 def _checked_names(sd, name, what):
     "`_their_names`, if the file holds the network `name`."
@@ -256,7 +269,7 @@ def _checked_names(sd, name, what):
     whole = [n for n in theirs if sd.keys() >= {*theirs[n].values()}]
     if not whole:
         lacks = next(t for t in theirs[name].values() if t not in sd)
-        raise BadFile(f"{what} {_other_network(sd)}, it has no {lacks}: {_ADVICE}")
+        raise BadFile(f"{what} {_other_network(sd)}, it has no {in_one_line(lacks, 80)}: {_ADVICE}")
     fits = whole[-1]  # the largest
     if fits != name:
         raise BadValue(
@@ -265,6 +278,8 @@ def _checked_names(sd, name, what):
     return theirs[name]
 
 # %% ../nbs/19_vgg_files.ipynb #7735f201
+def _is_plain(t): return t.is_floating_point() and t.layout == torch.strided and t.numel() <= 512*512*9
+
 def vgg_state(
     name:str,      # One of `vggs`
     weights=None,  # Path of its file; `None` takes torchvision's
@@ -276,8 +291,7 @@ def vgg_state(
     names = _checked_names(sd, name, what)
     for there in names.values():
         t = sd[there]
-        if t.numel() > 512*512*9 or t.layout != torch.strided:
-            raise BadFile(f"{what} does not fit {name}: {there} is {tuple(t.shape)}.")
+        if not _is_plain(t): raise BadFile(f"{what} does not fit {name}: {there} is {tuple(t.shape)} of {t.dtype}.")
     return {ours: sd[there].float() for ours, there in names.items()}
 
 # %% ../nbs/19_vgg_files.ipynb #c64e81f2

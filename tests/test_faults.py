@@ -1,7 +1,7 @@
 "Damaged and hostile files, servers, full disks and killed writers: what `bench/faults.py` tries, in small, and by name"
 import json, os, stat, subprocess, sys, threading
 from pathlib import Path
-import pytest, torch
+import numpy as np, pytest, torch
 from PIL import Image
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent/'bench'))
 import faults
@@ -10,7 +10,9 @@ from style_nb.errors import BadFile, StyleNBError, in_one_line, in_range
 from style_nb.fetching import address_name, fetch, is_address, shown
 from style_nb.files import check_output, from_text, made_folder, read_whole, tidy, whole_file
 from style_nb.inputs import short_name
-from style_nb.pictures import load_picture, save_picture
+from style_nb.encoders import encoder
+from style_nb.mask_files import mask_levels, mask_of, mask_ref
+from style_nb.pictures import load_picture, resize, save_picture
 from style_nb.recipe import Recipe
 from style_nb.results import animate, load_state
 from style_nb.keeping import write_state
@@ -21,6 +23,10 @@ from style_nb.fitting import read_pictures
 # ---- the bench, in small
 
 def test_mutated_files(): assert faults.files(200, seed=3) == []
+PICTURES = [name for name in faults.BOMBS if name.endswith('.png')]
+def test_small_files_that_ask_for_much(): assert faults.bombs([n for n in faults.BOMBS if n not in PICTURES]) == []
+@pytest.mark.slow
+def test_pictures_as_large_as_are_read(): assert faults.bombs(PICTURES) == []
 def test_one_bit_turned_over(): assert faults.flips(40) == []
 def test_hostile_servers(clean_env): assert faults.net(.6) == []
 def test_full_disk(): assert faults.disk() == []
@@ -134,11 +140,53 @@ def test_numbers_beyond_float(value, refused):
     (dict(style_weight=10**400), 'style_weight'), (dict(masks=[{'png': 'AAAA'}]), 'masks'),
     (dict(masks=[dict(sha256='0', png='A')]), 'masks'), (dict(content=5), 'content'), (dict(styles=[{}]), 'styles'),
     (dict(encoder_weights=5), 'encoder_weights'), (dict(revert=[1]), 'revert'), (dict(line_search='no'), 'line_search'),
-    (dict(steps=True), 'steps'), (dict(name={}), 'name')])
+    (dict(steps=True), 'steps'), (dict(name={}), 'name'), (dict(encoder_digest=int('1'*64)), 'encoder_digest'),
+    (dict(encoder_digest='1'*9999), 'encoder_digest'), (dict(size='1\n'*9999), 'size'),
+    (dict(finish_weights='x'*9999), 'finish_weights'), (dict(style_weights={'x'*9999: -1}), 'style_weights'),
+    (dict(schedule=[[1, 'style_weights', ['x'*9999]]]), 'style_weights'),
+    (dict(snapshots=[1]*100_001), 'snapshots has 100001 entries')])
 def test_odd_recipes_are_refused_with_the_file(tmp_path, refused, change, words):
     path = tmp_path/'odd.json'
     path.write_text(json.dumps(json.loads(json.dumps(dict(schema=2))) | change))
     refused(lambda: Recipe.load(path), 'odd.json', words)
+
+def test_a_damaged_mask_of_a_recipe_is_named_and_nothing_else_asked_for(refused):
+    ref = mask_ref(torch.rand(1, 1, 9, 9), 'left')
+    for png in ('AAAA', ref['png'][:40], mask_ref(torch.zeros(1, 1, 9, 9))['png']):
+        refused(lambda: mask_of(ref | dict(png=png)), "mask 'left' in the recipe is damaged")
+    assert (mask_of(ref)*255).round().byte().numpy().tobytes() == mask_levels(mask_of(ref)).tobytes()
+
+@pytest.mark.parametrize('lies', [0, 9, 99])
+def test_an_orientation_that_there_is_not_turns_nothing(tmp_path, lies):
+    exif = Image.Exif()
+    exif[274] = lies
+    Image.new('RGB', (2400, 2000)).save(tmp_path/'a.png', exif=exif)
+    assert load_picture(tmp_path/'a.png', enough=240).shape == (1, 3, 200, 240)
+
+@pytest.mark.parametrize('way', range(1, 9))
+def test_a_large_photo_that_lies_is_turned_as_a_small_one_is(tmp_path, way):
+    exif = Image.Exif()
+    exif[274] = way
+    x = np.add.outer(np.linspace(0, 120, 2000), np.linspace(0, 130, 2400)).astype(np.uint8)
+    Image.fromarray(x).save(tmp_path/'a.png', exif=exif)
+    large = load_picture(tmp_path/'a.png', enough=240)
+    whole = load_picture(tmp_path/'a.png')
+    assert (large - resize(whole, 240)).abs().max() < .02 and large.shape == resize(whole, 240).shape
+
+ODD = dict(
+    sparse=lambda t: t.to_sparse(), complex=lambda t: t.cfloat(), whole=lambda t: t.long(), meta=lambda t: t.to('meta'),
+    quantized=lambda t: torch.quantize_per_tensor(t, .1, 0, torch.qint8))
+
+@pytest.mark.filterwarnings('ignore')  # of torch, about quantized tensors
+@pytest.mark.parametrize('make', ODD.values(), ids=ODD)
+def test_odd_tensors_of_a_vgg(tmp_path, refused, make):
+    widths, places = (3, 64, 64, 128, 128, *[256]*3, *[512]*6), (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
+    sd = {f'features.{i}.bias': torch.zeros(n) for i, n in zip(places, widths[1:])}
+    sd |= {f'features.{i}.weight': torch.zeros(1).expand(m, n, 3, 3) for i, n, m in zip(places, widths, widths[1:])}
+    torch.save(sd | {'features.2.bias': make(torch.zeros(64))}, tmp_path/'odd.pth')
+    refused(lambda: encoder('vgg16', weights=tmp_path/'odd.pth'), 'odd.pth')
+    torch.save({k: v for k, v in sd.items() if k != 'features.2.bias'} | {'a\nb': torch.zeros(1)}, tmp_path/'odd.pth')
+    refused(lambda: encoder('vgg16', weights=tmp_path/'odd.pth'), 'odd.pth', 'features.2.bias')
 
 def test_a_mask_reference_needs_no_name():
     assert Recipe(masks=[dict(sha256='0'*64)]).masks == [dict(sha256='0'*64)]
