@@ -29,7 +29,7 @@ from .keeping import moved_to, read_state, write_state
 from .batches import SUFFIXES, Crops, loaders, pictures_digest, read_pictures, split_pictures
 
 # %% auto #0
-__all__ = ['step_size', 'no_loss', 'FitLog', 'Halt', 'Finite', 'Checkpoint', 'read_checkpoint', 'fit', 'SUFFIXES',
+__all__ = ['step_size', 'no_loss', 'FitLog', 'Halt', 'Finite', 'Checkpoint', 'check_log', 'read_checkpoint', 'fit', 'SUFFIXES',
            'split_pictures', 'read_pictures', 'pictures_digest', 'Batches', 'loaders', 'Crops']
 
 # %% ../nbs/66_fitting.ipynb #d0fbc1e3
@@ -174,6 +174,16 @@ def write(self:Checkpoint):
     self.last = time.perf_counter()
 
 # %% ../nbs/66_fitting.ipynb #684b7714
+def check_log(
+    path,  # A checkpoint, `None` keeps none
+):
+    "Say before the fit if the loss curve beside a checkpoint cannot be written, or would replace another's file."
+    log = path and check_output(Path(path).with_suffix('.csv'), ('.csv',))
+    if not log or not log.exists(): return
+    with log.open('rb') as f: head = f.read(200).strip()
+    if head and not head.startswith(b'step,seconds,lr,loss'):
+        raise BadFile(f"{log} is no loss curve of a fit, and would be replaced: move it, or give another path.")
+
 def read_checkpoint(
     path,        # File written by a `Checkpoint`
     plan:dict,   # Plan of the fit that wants to go on from it
@@ -277,6 +287,7 @@ def fit(
     lr = in_range(learn.lr if lr is None else lr, 'lr', 1e-12)
     warmup = in_range(warmup, 'warmup', 0, .99)
     path = path and check_output(path, ('.checkpoint',))
+    check_log(path)
     _prepare(learn)
     plan = _whole_plan(learn, plan or {}, steps=steps, lr=lr, warmup=warmup)
     rows = _restored(learn, path, plan)

@@ -17,6 +17,7 @@ from .pictures import check_output, resize
 from fastcore.basics import listify
 from .encoders import ENCODERS, Encoder, encoder, read_encoder, save_encoder
 from .batches import Crops, put_together, read_pictures, split_pictures
+from .fitting import check_log
 from .channels import Plan, likeness, look_at, plan_channels
 from .students import Examples, follow, make_loud, small_encoder, solve_weights
 # for those who import them from here:
@@ -227,6 +228,9 @@ def shrink(
 )->Shrunk:                  # The small encoder, and how it got there
     "Make a small encoder of a large one, or go on with what was stopped or killed."
     path = check_output(path, ('.safetensors',))
+    start, checkpoint = path.with_suffix('.start.safetensors'), path.with_suffix('.checkpoint')
+    check_output(start, ('.safetensors',))
+    check_log(check_output(checkpoint, ('.checkpoint',)))
     large = _teacher(teacher, weights)
     _not_its_own(path, teacher, weights)
     about = _can_be_written({} if about is None else about)
@@ -237,12 +241,12 @@ def shrink(
     fitted, held = _read(pictures, hold_out, progress)
     crops = Crops(fitted, 8, training['size'], seed)
     note = dict(teacher=large.digest, pictures_fitted=crops.plan['pictures'], widths=widths) | note
-    small, plan, table = _solved(path.with_suffix('.start.safetensors'), large, fitted, note, progress)
+    small, plan, table = _solved(start, large, fitted, note, progress)
     make_loud(small, plan.loud)
     history = pd.DataFrame()
     if steps:
         seen = Examples(large, plan, crops, training['examples'], training['batch'], progress)
-        history = follow(small, seen, steps, path.with_suffix('.checkpoint'), lr=training['lr'], note=note, cbs=cbs,
+        history = follow(small, seen, steps, checkpoint, lr=training['lr'], note=note, cbs=cbs,
                          progress=progress)
         if len(history) < steps: return Shrunk(small, table, history, {}, None)
         note |= training

@@ -361,3 +361,13 @@ def test_batches_of_ones_own():
             return x, 3*x
     learn = Learner(loaders(Line()), nn.Linear(1, 1), loss_func=F.mse_loss, lr=.2)
     assert fit(learn, 100, progress=False).loss.iloc[-1] < 1e-2
+
+def test_a_table_of_somebody_else_stays(tmp_path, pictures, refused):
+    path = tmp_path/'x.checkpoint'
+    path.with_suffix('.csv').write_text('name,price\nyellow ochre,4.20\n')
+    refused(lambda: fit(learner(pictures), 3, path, progress=False), 'x.csv is no loss curve', 'another path')
+    assert sorted(o.name for o in tmp_path.iterdir()) == ['x.csv'] and 'ochre' in path.with_suffix('.csv').read_text()
+    path.with_suffix('.csv').unlink()
+    fit(learner(pictures), 3, path, progress=False)
+    path.unlink()  # as a message may advise
+    assert len(fit(learner(pictures), 3, path, progress=False)) == 3

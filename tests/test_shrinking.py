@@ -399,3 +399,13 @@ def test_a_damaged_file_is_refused(whole, tmp_path, refused):
     refused(lambda: encoder('texnet', weights=tmp_path/'flipped.safetensors'), 'damaged')
     (tmp_path/'cut.safetensors').write_bytes(data[:2000])
     refused(lambda: encoder('texnet', weights=tmp_path/'cut.safetensors'), 'not the file of an encoder')
+
+@pytest.mark.parametrize('name', ['x.csv', 'x.checkpoint', 'x.start.safetensors'])
+def test_what_lies_in_the_way_is_said_before_the_work(pictures, tmp_path, refused, monkeypatch, name):
+    monkeypatch.setattr('style_nb.shrinking._solve', lambda *_: pytest.fail('it has begun'))
+    (tmp_path/name).mkdir()
+    refused(lambda: shrink('random', tmp_path/'x.safetensors', pictures, **HOW), f'{name} is a folder')
+    if name != 'x.csv': return
+    (tmp_path/name).rmdir()
+    (tmp_path/name).write_text('name,price\n')
+    refused(lambda: shrink('random', tmp_path/'x.safetensors', pictures, **HOW), 'x.csv is no loss curve')
