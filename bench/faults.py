@@ -561,6 +561,16 @@ class Hostile(http.server.BaseHTTPRequestHandler):
     def length(self):
         self.start(Content_Length='-5')
         self.wfile.write(b'x')
+    def odd_length(self):
+        self.start(Content_Length='9'*5000)
+        self.wfile.write(b'x')
+    def huge_page(self):
+        self.start(404)
+        self.drip(b'x'*65536, 0)
+    def cut_chunk(self):
+        data = _encoded(_photo(), format='PNG')
+        self.start(Transfer_Encoding='chunked')
+        self.wfile.write(b'%x\r\n' % len(data) + data)
     def nowhere(self): self.start(302)
     def round(self): self.start(302, Location='/round.png')
     def to_file(self): self.start(302, Location='file:///etc/passwd')

@@ -246,8 +246,15 @@ def test_no_secret_is_shown_or_kept():
         with pytest.raises(BadFile) as e: fetch(text.replace('example.org', '127.0.0.1:1').replace(':80', ''))
         assert 'sesame' not in str(e.value) and e.value.__cause__ is None
 
+@pytest.mark.parametrize('address', ['http:me:sesame@127.0.0.1/a.png', 'https:/me:sesame@127.0.0.1/a.png?sesame',
+    'http:///me:sesame@127.0.0.1/a.png', 'http://127.0.0.1:1/a.png;jsessionid=sesame'])
+def test_an_address_that_is_mistyped_shows_no_secret(address, refused):
+    refused(lambda: load_picture(address), 'Cannot fetch http', 'a.png')
+    with pytest.raises(BadFile) as e: load_picture(address)
+    assert 'sesame' not in f'{e.value} {short_name(address, "")}'
+
 def test_what_is_an_address():
-    assert all(map(is_address, ('http://a', 'HTTPS://a', 'ftp://a', ' http://a')))
+    assert all(map(is_address, ('http://a', 'http:/a', 'https:a', 'HTTPS://a', 'ftp://a', ' http://a')))
     assert not any(map(is_address, ('a.png', 'C://a.png', '/http://a', Path('a'), None, b'http://a')))
 
 def test_spaces_and_other_scripts(clean_env):
