@@ -79,8 +79,8 @@ def add(self:Choices,
     return name
 
 @patch
-def _add_styles(self:Choices, style)->list:
-    "Add one style picture, a list of them or none; their names here."
+def _add_styles(self:Choices, style):
+    "Add one style picture, some or none."
     if style is None: return []
     style = several(style)
     return [self.add(x, f'style{i}' if len(style) > 1 else 'style') for i, x in enumerate(style, 1)]
@@ -232,7 +232,7 @@ def _other_extras(self:Choices, values):
 # %% ../nbs/73_choices.ipynb #0d43c3dc
 @patch(as_prop=True)
 def named(self:Choices)->str:
-    "The recipe's name if at most size, steps, seed, start and how styles are used were changed; else `None`."
+    "The recipe's name, unless more was changed than what another recipe leaves as it is."
     name = self.recipe.name
     return name if name in RECIPES and self._changed(dict(recipe=name))[0] == self.recipe else None
 

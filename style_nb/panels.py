@@ -109,7 +109,7 @@ def attempt(self:Panels,
 
 @patch
 def button(self:Panels, text, do, name='', **look):
-    "A button that does something for the page."
+    "A button of the page."
     b = w.Button(description=text, **look)
     b.on_click(lambda _: self.attempt(do))
     return b.add_class('sn-' + (name or text.lower().replace(' ', '-')))
@@ -128,17 +128,19 @@ def value(self:Panels, field):
 
 # %% ../nbs/82_panels.ipynb #ac71d10e
 @patch
+def _moved(self:Panels, field, new):
+    "Set what a control says."
+    if new == '' and field == 'recipe': return  # your own has no name
+    values = nested([(field, None if new == '' else new)])
+    self.attempt(lambda: self.session.set(**values))
+
+@patch
 def control(self:Panels, field, control):
     "Put a control where its field is, and let it set it."
-    def moved(change):
-        new = change['new']
-        if new == '' and field == 'recipe': return  # your own is none of those with a name
-        values = nested([(field, None if new == '' else new)])
-        self.attempt(lambda: self.session.set(**values))
     put(control, self.value(field))
     self.c[field] = control
     control.tooltip = field.replace('weights-', 'weight of ').replace('_', ' ', 1)
-    control.observe(moved, 'value')
+    control.observe(lambda change: self._moved(field, change['new']), 'value')
     return control.add_class(f'sn-{field}')
 
 # %% ../nbs/82_panels.ipynb #b4825d3d
@@ -166,10 +168,10 @@ def tab(self:Panels, tab):
 # %% ../nbs/82_panels.ipynb #c86133be
 @patch
 def layers(self:Panels)->list:
-    "Layers that need a row: the encoder's ReLUs, and others that have a weight."
+    "Layers that need a row: ReLUs, and others with a weight."
     r = self.session.recipe
-    names = layer_names(ENCODERS[r.encoder].depths)
-    return [l for l in names if l.startswith('relu') or l in r.style_weights or l in r.content_weights]
+    weighed = r.style_weights | r.content_weights
+    return [l for l in layer_names(ENCODERS[r.encoder].depths) if l.startswith('relu') or l in weighed]
 
 @patch
 def fill_layers(self:Panels):
@@ -208,11 +210,15 @@ def fill_blends(self:Panels):
         o.value = v
 
 @patch
+def _blend(self:Panels, _):
+    values = [o.value for o in self.blend_sliders]
+    self.attempt(lambda: self.session.set(style_blend=values))
+
+@patch
 def _blend_slider(self:Panels, i):
-    def blend(_): self.attempt(lambda: self.session.set(style_blend=[o.value for o in self.blend_sliders]))
     slider = number(self, 'style_blend', 0, 1, .05).add_class(f'sn-blend-{i}')
     slider.value = 1.
-    slider.observe(blend, 'value')
+    slider.observe(self._blend, 'value')
     return slider
 
 # %% ../nbs/82_panels.ipynb #87da8df9

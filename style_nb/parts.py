@@ -71,9 +71,9 @@ def written(
     return buf.getvalue()
 
 def jpeg(
-    im,              # PIL picture
-    width:int=512,   # Longest side, px
-)->bytes:            # A JPEG file
+    im,             # Picture
+    width:int=512,  # Longer side, px
+)->bytes:           # A JPEG file
     "A picture for the page."
     im = im.convert('RGB')
     im.thumbnail((width, width))
@@ -123,9 +123,9 @@ def row(name, *children): return w.HBox(children).add_class(f'sn-{name}')
 def column(name, *children): return w.VBox(children).add_class(f'sn-{name}')
 
 def pieces(
-    table:dict,  # {name: (kind of widget, its traits)}
-)->dict:         # {name: widget}, with the name as class
-    "Parts of a page from a table."
+    table:dict,  # {name: (kind, traits)}
+)->dict:         # {name: widget}, its name its class
+    "Parts of a page."
     return {name: getattr(w, kind)(**traits).add_class(f'sn-{name}') for name, (kind, traits) in table.items()}
 
 # %% ../nbs/55_parts.ipynb #2ac05f9b

@@ -149,7 +149,7 @@ def show_code(self:Studio):
 
 @patch
 def _take_settings(self:Studio, files):
-    "Load the settings in a file from the page."
+    "Load settings from the page."
     f, = files
     with tempfile.TemporaryDirectory() as d:
         p = Path(d)/Path(f['name']).name
@@ -177,12 +177,18 @@ def _build(self:Studio):
 
 # %% ../nbs/87_studio.ipynb #a277fc3c
 @patch
-def _progress(self:Studio, state):
-    "How far the run is, and while it paints how fast."
+def _speed(self:Studio, state):
+    "How fast it paints, and how long it will."
     s = self.session
-    parts = [state, f'step {s.done} of {s.until}']
     rate = s.run.rate if state == 'painting' else 0.
-    if rate: parts += [f'{rate:.1f} steps/s', f'{clock(max(0, s.until - s.done)/rate)} left']
+    if not rate: return []
+    return [f'{rate:.1f} steps/s', f'{clock(max(0, s.until - s.done)/rate)} left']
+
+@patch
+def _progress(self:Studio, state):
+    "How far the run is."
+    s = self.session
+    parts = [state, f'step {s.done} of {s.until}', *self._speed(state)]
     moves = f'<span data-moves="{s.heeded}"></span>'
     return bar(s.done/max(1, s.until)) + moves + line(' · '.join(parts))
 
@@ -221,9 +227,14 @@ def close(self:Studio):
     self._unwatch()
     self.session.close()
     close_widgets(self.widget)
-    for k, v in list(vars(self).items()):  # a cell's output may be kept, and its controls with it
-        if isinstance(v, (w.Widget, dict, list)) and k != 'message': setattr(self, k, None)
+    self._let_go()
     gc.collect()
+
+@patch
+def _let_go(self:Studio):
+    "Hold no control: a cell's output may be kept."
+    for k, v in list(vars(self).items()):
+        if isinstance(v, (w.Widget, dict, list)) and k != 'message': setattr(self, k, None)
 
 # %% ../nbs/87_studio.ipynb #06a95f3a
 @patch

@@ -184,9 +184,9 @@ class Sweep:
     def __getitem__(self, i): return self.items[i]
 
     def __repr__(self):
-        painted = sum(item.image is not None for item in self.items)
+        done = sum(bool(item.image) for item in self.items)
         failed = sum(bool(item.error) for item in self.items)
-        return f"Sweep: {painted} of {len(self)} pictures" + (f", {failed} with an error" if failed else '')
+        return f"Sweep: {done} of {len(self)} pictures" + (f", {failed} with an error" if failed else '')
 
     def _repr_png_(self):
         if any(item.image for item in self.items): return self.sheet()._repr_png_()
@@ -236,7 +236,7 @@ def _planned(content, style, grid, settings):
 
 # %% ../nbs/74_sweeping.ipynb #3876b4a2
 def _end_with(parent):
-    "End this process when the one that wants its pictures has ended, whichever way."
+    "End this process when the one that wants its pictures has ended."
     def watch():
         while os.getppid() == parent: time.sleep(.5)
         os._exit(1)

@@ -232,7 +232,7 @@ def compare_side(self:Trials):
 # %% ../nbs/86_trials.ipynb #08ec2029
 @patch
 def _named(self:Trials, name):
-    "A picture and settings by their name in the compare row."
+    "Picture and settings by name."
     s = self.session
     for p in s.pins:
         if p.name == name: return p.image, p.settings
