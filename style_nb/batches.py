@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 from .errors import BadValue, in_range
+from .opening import opened
 from .pictures import MAX_ASPECT, MIN_SIDE, as_path, resize, upright_rgb
 from fastcore.basics import listify, patch
 from fastai.data.core import DataLoaders
@@ -65,7 +66,7 @@ def put_together(
 # %% ../nbs/65_batches.ipynb #59956a71
 def _small_picture(file, side):
     "A picture file as bytes (3, H, W), the shorter side at `side` px."
-    with Image.open(file) as im:
+    with open(file, 'rb') as data, opened(data) as im:
         im.draft(None, (2*side, 2*side))
         im = upright_rgb(im)
     low, high = sorted(im.size)

@@ -14,6 +14,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from .errors import BadFile, BadValue, in_range
 from .files import MOST_BYTES, MOST_TEXT, from_text, read_whole
+from .opening import opened, over_white, strips
 from .pictures import PictureNotFound, as_path, to_pil
 from .encoders import ENCODERS, Encoder, Shape, encoder, layer_names
 from .settings import FIRST_TEXNET, Recipe
@@ -28,12 +29,17 @@ PNG_KEY = 'style_nb'
 SCHEMA = 2
 
 def picture_ref(
-    x,               # Picture tensor (1, 3, H, W), or PIL picture in mode RGB
+    x,               # Picture tensor (1, 3, H, W), or PIL picture in mode RGB or RGBA
     name:str='',     # What to call it
 )->dict:             # {name, sha256, size}
     "A reference to a picture: its name, the hash of its 8-bit pixels, its width and height."
-    im = x if isinstance(x, Image.Image) else to_pil(x)
-    return dict(name=name, sha256=hashlib.sha256(im.tobytes()).hexdigest(), size=list(im.size))
+    digest = hashlib.sha256()
+    if isinstance(x, Image.Image):
+        for _, strip in strips(x): digest.update(over_white(strip).tobytes())
+    else:
+        for rows in x.split(256, -2): digest.update(to_pil(rows).tobytes())
+    size = x.size if isinstance(x, Image.Image) else x.shape[:-3:-1]
+    return dict(name=name, sha256=digest.hexdigest(), size=list(size))
 
 def file_ref(
     data:bytes,      # A picture file
@@ -146,7 +152,7 @@ def _text_in(path, key):
     "What a picture says under a key, if anything."
     try:
         if Path(path).stat().st_size > MOST_BYTES: return None
-        with Image.open(path) as im:
+        with open(path, 'rb') as file, opened(file) as im:
             if key in getattr(im, 'text', {}): return im.text[key]
             xmp = _xmp_of(im)
     except Exception:  # it is no picture, or a damaged one

@@ -26,7 +26,7 @@ def is_address(
     x,       # What was given for a picture
 )->bool:     # Is it text with a scheme, such as http://?
     "Is it a web address?"
-    return isinstance(x, str) and bool(re.match(r'[a-z][a-z0-9+.-]+://', x.strip(), re.I))
+    return isinstance(x, str) and bool(re.match(r'https?:|[a-z][a-z0-9+.-]+://', x.strip(), re.I))
 
 # %% ../nbs/00_fetching.ipynb #e3830dcc
 def shown(
@@ -38,7 +38,8 @@ def shown(
         host = parts.netloc.rpartition('@')[2]
     except ValueError:
         return in_one_line(re.sub('//.*@', '//', address).partition('?')[0], 120)
-    return in_one_line(f'{parts.scheme}://{host}{parts.path}', 120)
+    path = parts.path if parts.netloc else parts.path.rpartition('@')[2].lstrip('/')
+    return in_one_line(f"{parts.scheme}://{host}{path.partition(';')[0]}", 120)
 
 def address_name(
     address,  # A web address
@@ -125,7 +126,9 @@ def _pieces(reply, end):
 
 def _body(reply, end):
     "The bytes of a reply, unpacked."
-    said = int(reply.headers.get('Content-Length') or 0)
+    said = reply.headers.get('Content-Length') or '0'
+    if not re.fullmatch('[0-9]{1,15}', said): raise _Refused('the reply is broken (Content-Length)')
+    said = int(said)
     unpacker = _unpacker(reply)
     came = 0
     data = bytearray()

@@ -14,7 +14,7 @@ import numpy as np, torch
 from PIL import Image
 from .errors import BadValue, one_of
 from .fetching import address_name, is_address
-from .opening import credits_of, decode, is_file, over_white, upright
+from .opening import credits_of, decode, is_file, smaller, upright
 from .pictures import MIN_SIDE, as_path, file_bytes, fit_size, load_picture, resize, several, to_pil
 from .colour import match_colours
 from .encoders import Encoder
@@ -46,23 +46,28 @@ def _alpha_of(given):
 
 # %% ../nbs/63_inputs.ipynb #56657adf
 def read_picture(
-    given,            # Anything `load_picture` reads
+    given,            # Anything `load_picture` reads, or a `Read`
     name:str,         # What to call it
     enough:int=None,  # Longer side that is enough, px; `None` keeps all
 )->Read:              # The picture and all that a run wants to know of it
     "Read a picture once, and refer to all of it."
+    if isinstance(given, Read): return given
     if isinstance(getattr(given, 'image', None), Image.Image): given = given.image
     if is_file(given): return _read_file(given, name, enough)
-    credits = credits_of(given) if isinstance(given, Image.Image) else {}
-    whole = upright(given) if isinstance(given, Image.Image) else given
-    alpha = _alpha_of(whole)
-    whole = over_white(whole) if isinstance(whole, Image.Image) else load_picture(whole)
-    return Read(load_picture(whole, enough=enough), picture_ref(whole, name), given, alpha, credits)
+    if isinstance(given, Image.Image): return _read_image(given, name, enough)
+    whole = load_picture(given)
+    size = smaller(whole.shape[-2:], enough)
+    return Read(resize(whole, size) if size else whole, picture_ref(whole, name), given, _alpha_of(given))
+
+def _read_image(given, name, enough):
+    whole = upright(given)
+    small = upright(whole, enough)
+    return Read(load_picture(small), picture_ref(whole, name), given, _alpha_of(small), credits_of(given))
 
 def _read_file(given, name, enough):
     data, said = file_bytes(given)
     found = decode(data, said, enough)
-    x = load_picture(over_white(found.im))
+    x = load_picture(found.im)
     return Read(x, file_ref(data, found.size, x, name), given, _alpha_of(found.im), found.credits)
 
 # %% ../nbs/63_inputs.ipynb #c2a996c1

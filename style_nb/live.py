@@ -29,6 +29,7 @@ class Remote(StepCallback):
     "Let other threads hold a run, move its settings, ask it something and end it."
     order = -7  # after `Controls` has made the moves of its schedule
     step = 0
+    asked = 0  # steps whose losses were asked for
     over = False
     rests = waits = False  # it has reached its goal; it has told so and waits
     error = result = thread = None
@@ -57,9 +58,9 @@ class Remote(StepCallback):
 # %% ../nbs/73_live.ipynb #db4fac66
 @patch
 def ask(self:Remote,
-    question,   # A function of the Learner
-):              # Its answer
-    "Ask a run something between two of its steps."
+    question,  # A function of the Learner
+):             # Its answer
+    "Ask a run something, between two steps."
     answer = Future()
     self.say(lambda: question(self.learn), answer)
     if self.over: self.heed()
@@ -104,11 +105,11 @@ def idle(self:Remote)->bool:
     return self.over or (self.waits and self.step >= self.goal)
 
 @patch
-def losses(self:Remote,
-    since:int,  # Steps that are known
-)->list:        # (term, step, value)
-    "The terms of the loss, and their weighted sum, in the steps since."
-    return [(term, row['step'], float(value)) for row in self.learn.history.rows[since:] for term, value in row.items()
+def losses(self:Remote)->list:
+    "(term, step, value) of the steps since it was asked last; 'loss' is the weighted sum."
+    rows = self.learn.history.rows[self.asked:]
+    self.asked += len(rows)
+    return [(term, row['step'], float(value)) for row in rows for term, value in row.items()
             if term in ('loss', 'tv') or '/' in term]
 
 @patch(as_prop=True)
@@ -147,9 +148,9 @@ def leave(self:Remote):
     if self.thread is not threading.current_thread(): self.thread.join(10)
 
 def weakly(
-    method,  # Of an object that others hold
-):           # A function that holds it no longer than they do
-    "Call a method as long as its object is there."
+    method,  # Of an object
+):           # A function
+    "Call a method as long as others hold its object."
     ref = weakref.WeakMethod(method)
     def call(*args):
         there = ref()

@@ -188,6 +188,7 @@ def upright(
 
 def _upright(im, wanted, plain):
     if im.tell(): im.seek(0)
+    im.load()  # its file may be closed after
     profile = None if plain else im.info.get('icc_profile')
     turn = _TURNS.get(im.getexif().get(ORIENTATION))
     out = _in_srgb(_shrunk(im, wanted, plain), profile)

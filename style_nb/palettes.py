@@ -11,11 +11,12 @@ import torch
 from fastcore.basics import listify
 from fastcore.meta import delegates
 from .errors import BadType, BadValue, in_range
-from .pictures import Plate, load_picture, resize, show_pictures
+from .pictures import MIN_SIDE, Plate, load_picture, resize, several, show_pictures
 from .encoders import Encoder, encoder
 from .learner import check_weights, picture_grams
 from .recipe import takes_settings
 from .results import Result
+from .inputs import read_picture
 from .planning import Shared
 from .transfer import stylize, unless_stopped
 
@@ -59,9 +60,9 @@ def _whole_cells(style, size, aspect, padding):
     "Style pictures, size and aspect; both sides are multiples of 16 px, which four poolings make one of."
     if padding != 'circular':
         raise BadValue(f"padding is {padding!r}: seamless=True needs 'circular'. Leave one of them out.")
-    styles = [load_picture(s) for s in listify(style)]
+    styles = several(style)
     if not styles: raise BadValue("There is no style picture: give at least one.")
-    h, w = styles[0].shape[-2:]
+    w, h = read_picture(styles[0], 'style', MIN_SIDE).ref['size']
     size = in_range(size, 'size', 16, whole=True)
     aspect = w/h if aspect is None else in_range(aspect, 'aspect', 1/20, 20)
     w, h = (16*max(1, round(side/16)) for side in (size*min(aspect, 1), size/max(aspect, 1)))
@@ -124,12 +125,12 @@ class Palettes(Mapping):
 
 # %% ../nbs/72_palettes.ipynb #d766b8dc
 def by_name(
-    pictures,  # A dict {name: picture}, a list, or one
+    pictures,  # A dict {name: picture}, one, or some: a list, a generator ...
     what:str,  # What they are
 )->dict:       # {name: picture}
     "Pictures by name; without names they are counted."
     if isinstance(pictures, dict): return pictures
-    return {f'{what} {i}': picture for i, picture in enumerate(listify(pictures), 1)}
+    return {f'{what} {i}': picture for i, picture in enumerate(several(pictures), 1)}
 
 # %% ../nbs/72_palettes.ipynb #a5039fed
 def in_short(

@@ -77,7 +77,11 @@ def _from_array(a):
     if a.dtype.kind not in 'buif':
         raise BadType(f"The array holds {a.dtype}: give uint8 from 0 to 255 or float from 0 to 1.")
     white = 1 if a.dtype.kind in 'bf' else 65535 if (a.dtype.kind, a.dtype.itemsize) == ('u', 2) else 255
-    x = torch.from_numpy(np.divide(a, white, dtype=np.float32)).permute(2, 0, 1)[None]
+    h, w, channels = a.shape
+    x = torch.empty(1, channels, h, w, dtype=torch.float32, device='cpu')
+    for top in range(0, h, 256):
+        values = np.divide(a[top:top + 256], white, dtype=np.float32)
+        x[0, :, top:top + 256] = torch.from_numpy(values).permute(2, 0, 1)
     _check_values(x, 'array', a, white)
     if x.shape[1] == 4: x = x[:, :3]*x[:, 3:] + 1 - x[:, 3:]
     return x.expand(1, 3, -1, -1)
@@ -264,7 +268,7 @@ def show_pictures(
     pictures = several(pictures)
     if not pictures: raise BadValue("show_pictures was given no picture: give at least one.")
     titles = _titles(titles, len(pictures))
-    ims = [to_pil(o if isinstance(o, torch.Tensor) else load_picture(o)) for o in pictures]
+    ims = [to_pil(o if isinstance(o, torch.Tensor) else load_picture(o, enough=1500)) for o in pictures]
     ncols = min(ncols or 4, len(ims))
     nrows = math.ceil(len(ims)/ncols)
     aspect = np.median([im.width/im.height for im in ims])

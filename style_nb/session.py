@@ -129,30 +129,31 @@ def _say(self:Session, *words):
 def _hear(self:Session, run):
     "In the run's thread, before each of its steps."
     if run is not self.run: return
-    if run.over:
-        self.error = run.error
-        return self._say('state')
+    if run.over: self.error = run.error
+    elif run.step: self._look(run)
+    if run.over or run.rests: self._say('state')
+
+@patch
+def _look(self:Session, run):
+    "Show picture and losses, when it is time."
     now = time.perf_counter()
     moves = len(run.learn.controls.made)
-    if run.step and (run.rests or moves != self.heeded or now - self.seen > .22):
+    if run.rests or moves != self.heeded or now - self.seen > .22:
         self.picture = to_pil(run.learn.picture_so_far())
         self.heeded = moves
         self._say('frame')
         self.seen = time.perf_counter()
-    if run.step and (run.rests or now - self.drawn > 1.):
+    if run.rests or now - self.drawn > 1.:
         self._note_losses(run)
         self._say('losses')
         self.drawn = time.perf_counter()
-    if run.rests: self._say('state')
 
 # %% ../nbs/81_session.ipynb #278c8ca8
 @patch
 def _note_losses(self:Session, run):
     "Take the losses of the steps since the last time into the curves."
     before = _steps(self.chain)
-    for term, step, value in run.losses(self.noted):
-        self.curves.setdefault(term, []).append((before + step, value))
-    self.noted = run.step
+    for term, step, value in run.losses(): self.curves.setdefault(term, []).append((before + step, value))
     self.moves = [m for m in self.moves if m < before] + [before + step for step, *_ in run.learn.controls.made]
 
 # %% ../nbs/81_session.ipynb #ef7aa6d8
@@ -168,7 +169,6 @@ def _go(self:Session, goal):
 def _begin(self:Session, goal):
     self.error = None
     self.seen = self.drawn = 0.
-    self.noted = 0  # steps whose losses are in the curves
     self.leg = Leg(switched_on(self.recipe), dict(self.extras))
     run = Remote(weakly(self._hear), goal)
     init = self.init()
@@ -252,8 +252,7 @@ def close(self:Session):
     "Stop and free everything."
     with self.lock:
         self.hearers = []
-        self._end()
-        self._forget()
+        self.reset()
         self.shared = Shared()
         self.pins = []
         self.pictures = {name: replace(p, picture=None) for name, p in self.pictures.items()}
@@ -323,8 +322,8 @@ def pin(self:Session,
 # %% ../nbs/81_session.ipynb #1f9b920f
 @patch
 def save(self:Session,
-    path,       # File to write; a PNG carries recipe and settings
-)->Path:        # The path written
+    path,  # File to write, with recipe and settings
+)->Path:   # The path written
     "Write the present picture."
     r = self.result
     return save_picture(r.image, path, **carried(r.recipe, path, {NOTE: self.settings}))

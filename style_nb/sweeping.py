@@ -8,7 +8,7 @@ Docs: https://style-nb.github.io/style_nb/sweeping.html.md"""
 from __future__ import annotations
 import hashlib, itertools, json, os, re, threading, time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 import joblib, pandas as pd, torch
 from joblib.externals.loky import get_reusable_executor
@@ -16,12 +16,12 @@ from PIL import Image
 from fastcore.basics import chunked, listify, patch
 from fastcore.meta import delegates
 from tqdm.auto import tqdm
-from .errors import BadFile, BadType, BadValue, in_range, one_of
+from .errors import BadFile, BadType, BadValue, StyleNBError, in_range, one_of
 from .files import made_folder, tidy
-from .pictures import Plate, contact_sheet, load_picture, open_picture, save_picture
+from .pictures import Plate, contact_sheet, load_picture, open_picture, save_picture, several
 from .encoders import ENCODERS
 from .recipe import Recipe, named_recipe, png_info, png_note
-from .inputs import short_name
+from .inputs import enough_for, read_picture, short_name, style_titles
 from .learner import digest
 from .callbacks import Stopped
 from .views import draw_curves
@@ -88,23 +88,39 @@ def _plain(v):
     return digest(load_picture(v))
 
 # %% ../nbs/74_sweeping.ipynb #d7752fa2
+def _read_for(settings, content, styles, kept):
+    "(content or `None`, styles) of one item as `Read`s, as large as its settings need them; `kept` has the last ones."
+    wanted = {k: settings[k] for k in ('size', 'style_scale') if k in settings}
+    try: most = enough_for(named_recipe(settings.get('recipe', 'default'), **wanted), len(styles))
+    except StyleNBError: most = [64]*(len(styles) + 1)  # its run will say so
+    def read(given, name, enough):
+        key = id(given), enough
+        if key not in kept: kept[key] = replace(read_picture(given, short_name(given, name), enough), given=None)
+        return kept[key]
+    first = None if content is None else read(content, 'content', most[0])
+    return first, [read(*o) for o in zip(styles, style_titles(styles), most[1:])]
+
+def _seen(read):
+    "What of a picture is in a key: its numbers, or of a large one the hash of its file or pixels."
+    return digest(read.x) if list(read.x.shape[:1:-1]) == read.ref['size'] else read.ref['sha256']
+
+# %% ../nbs/74_sweeping.ipynb #1a875f83
 def plan_sweep(
-    contents:list,   # (name, tensor) of each content picture; a tensor of `None` for style alone
-    styles:list,     # (name, list of tensors) of each style
+    contents:list,   # (name, picture) of each content picture; a picture of `None` for style alone
+    styles:list,     # (name, list of pictures) of each style
     grid,            # See `combinations`
     common:dict,     # Settings all items share
 )->list:             # `Item`s, with (content, style, settings) to run each
-    "The items of a sweep: every pair with every combination."
-    items, combos = [], combinations(grid)
-    for content, x in contents:
-        seen = '' if x is None else digest(x)
-        for style, ys in styles:
-            wanted = [digest(y) for y in ys]
-            for combo in combos:
-                settings = common | combo
-                key = json.dumps([seen, wanted, settings], default=_plain, sort_keys=True)
-                key = hashlib.sha256(key.encode()).hexdigest()[:12]
-                items.append((Item((content, style), combo, key), x, ys, settings))
+    "The items of a sweep: every pair with every combination; each picture is read once for each size."
+    items, kept = [], {}
+    pairs = itertools.product(contents, styles, combinations(grid))
+    for (content, x), (style, ys), combo in pairs:
+        settings = common | combo
+        first, rest = _read_for(settings, x, ys, kept)
+        key = ['' if first is None else _seen(first), [*map(_seen, rest)], settings]
+        key = json.dumps(key, default=_plain, sort_keys=True)
+        key = hashlib.sha256(key.encode()).hexdigest()[:12]
+        items.append((Item((content, style), combo, key), first, rest, settings))
     return items
 
 # %% ../nbs/74_sweeping.ipynb #0d452900
@@ -216,23 +232,24 @@ def sheet(self:Sweep,
 
 # %% ../nbs/74_sweeping.ipynb #9d9c5a2e
 def _name(picture, default):
-    return Path(short_name(picture, getattr(picture, 'name', None) or default)).stem
+    name = short_name(picture, '')
+    return Path(name).stem if name else getattr(picture, 'name', None) or default
 
 def _titled(pictures, what):
-    "(name, what was given) of one picture or a list of them, in which an entry may be a list."
-    entries = [None] if pictures is None else listify(pictures)
+    "(name, pictures) of one picture or some, in which an entry may be several."
+    entries = [None] if pictures is None else several(pictures)
     if not entries: raise BadValue(f"There is no {what} picture: give at least one.")
     for i, entry in enumerate(entries, 1):
         default = what if len(entries) == 1 else f'{what} {i}'
-        yield '+'.join(_name(o, default) for o in listify(entry)) or default, entry
+        entry = [] if entry is None else several(entry)
+        yield '+'.join(_name(o, default) for o in entry) or default, entry
 
 # %% ../nbs/74_sweeping.ipynb #79788cca
 def _planned(content, style, grid, settings):
     "The items of a sweep, from what was given."
     for name in settings: one_of(name, [*_SETTINGS, 'device'], 'setting')
-    contents = [(name, None if x is None else load_picture(x)) for name, x in _titled(content, 'content')]
-    styles = [(name, [*map(load_picture, listify(s))]) for name, s in _titled(style, 'style')]
-    return plan_sweep(contents, styles, grid, settings)
+    contents = [(name, entry[0] if entry else None) for name, entry in _titled(content, 'content')]
+    return plan_sweep(contents, _titled(style, 'style'), grid, settings)
 
 # %% ../nbs/74_sweeping.ipynb #3876b4a2
 def _end_with(parent):
@@ -268,8 +285,8 @@ def _painted(jobs, folder, workers):
 # %% ../nbs/74_sweeping.ipynb #d3a6dbef
 @delegates(stylize, but=['resume', 'cbs', 'shared', 'recipe'])
 def sweep(
-    content,              # Content picture, or a list of them
-    style,                # Style picture, or a list; a list in the list is a blend
+    content,              # Content picture, or some: a list, a generator ...
+    style,                # Style picture, or some; a list in the list is a blend
     grid,                 # {setting: list of values} for every combination, or a list of dicts
     folder=None,          # Where pictures are saved and found again; `None` keeps them in memory only
     *,

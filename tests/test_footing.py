@@ -1,5 +1,5 @@
 "What the code around a run has set in torch: the same picture, the same weights, and nothing used up"
-import ast, contextlib, threading, warnings
+import ast, contextlib, gc, threading, warnings, weakref
 from pathlib import Path
 import numpy as np, pytest, torch
 import style_nb
@@ -8,8 +8,9 @@ from style_nb.comparing import sliced_wasserstein
 from style_nb.contrast import match_contrast
 from style_nb.encoders import encoder
 from style_nb.enlarging import enlarge
-from style_nb.footing import own_footing
+from style_nb.footing import giving_back, own_footing, resident
 from style_nb.learner import ContentLoss, StyleLoss, picture_learner
+from style_nb.gallery import sample
 from style_nb.losses import gram, gram_distance
 from style_nb.masks import mask_from_strokes, masks_from_strokes
 from style_nb.palettes import palette
@@ -18,7 +19,7 @@ from style_nb.session import Session
 from style_nb.starts import NOISES, noise
 from style_nb.sweeping import sweep
 from style_nb.tiling import tile
-from style_nb.transfer import reconstruct, stylize
+from style_nb.transfer import reconstruct, run_transfer, stylize
 from style_nb.zoo import STYLE_KINDS
 
 QUICK = dict(size=48, steps=3, levels=1, progress=False)
@@ -199,3 +200,27 @@ def test_a_footing_leaves_everything_as_it_was():
         with own_footing(): assert torch.is_grad_enabled() and torch.zeros(1).device.type == 'cpu'
         assert not torch.is_grad_enabled() and torch.is_autocast_enabled('cpu')
         assert torch.zeros(1).device.type == 'meta'
+
+# ---- memory
+
+def test_what_a_run_held_ends_with_it(monkeypatch):
+    held = []
+    def let(learn, plan):
+        result = run_transfer(learn, plan)
+        held.extend(weakref.ref(o) for o in (learn, learn.opt, learn.model, learn.style_loss, plan.enc))
+        return result
+    monkeypatch.setattr('style_nb.transfer.run_transfer', let)
+    gc.disable()  # no need to look for circles
+    try:
+        stylize(sample('cat'), sample('dots'), **QUICK)
+        assert held and not [o for o in held if o() is not None]
+    finally: gc.enable()
+
+def test_much_memory_is_given_back_and_little_is_kept():
+    @giving_back(10**8)
+    def take(n): return len(bytearray(n))
+    before = resident()
+    take(4*10**8)
+    assert resident() - before < 10**8
+    with giving_back(), pytest.raises(KeyError): {}[take(4*10**8)]
+    assert resident() - before < 10**8

@@ -1,11 +1,11 @@
 "The pictures of a run: read as large as they are needed, referred to by their files, and what of them is kept"
-import hashlib, io
+import hashlib, io, tracemalloc
 import numpy as np, pytest, torch
 from PIL import Image, ImageCms
 from style_nb.colour import match_colours
 from style_nb.inputs import enough_for, is_start, read_picture
 from style_nb.learner import StyleLoss
-from style_nb.pictures import save_picture, to_pil
+from style_nb.pictures import load_picture, save_picture, to_pil
 from style_nb.opening import credits_of
 from style_nb.planning import settle
 from style_nb.recipe import Recipe, picture_ref, same_picture
@@ -35,6 +35,32 @@ def test_masks_of_photos_are_small_too(tmp_path, painting):
     photo, mask = sheet(tmp_path/'a.jpg'), sheet(tmp_path/'m.png')
     plan = settle(photo, painting, size=64, style_scale=1., masks=[mask])
     assert plan.masks['masks'][0].shape[-2:] == (43, 64)
+
+@pytest.mark.parametrize('given', ['file', 'open file', 'PIL', 'PIL with alpha', 'array', 'tensor'])
+def test_a_photo_in_memory_is_as_large_as_is_needed_too(tmp_path, given):
+    file = sheet(tmp_path/'a.png')
+    im = Image.open(file)
+    clear = Image.merge('RGBA', [*im.split(), Image.new('L', im.size, 255)])
+    made = {
+        'file': file,
+        'open file': io.BytesIO(file.read_bytes()),
+        'PIL': im,
+        'PIL with alpha': clear,
+        'array': np.asarray(im),
+        'tensor': load_picture(im)}[given]
+    read = read_picture(made, 'a', 60)
+    assert read.x.shape == (1, 3, 40, 60) and read.ref['size'] == [3000, 2000]
+    assert read.ref['sha256'] == hashlib.sha256(file.read_bytes() if 'file' in given else im.tobytes()).hexdigest()
+    assert (read.x - read_picture(im, 'a', 60).x).abs().max() < .02
+    assert read_picture(read, 'b', 60) is read
+
+def test_a_hash_needs_no_second_copy():
+    x = Image.radial_gradient('L').convert('RGB').resize((3000, 2000))
+    tracemalloc.start()
+    try:
+        picture_ref(x)
+        assert tracemalloc.get_traced_memory()[1] < x.width*x.height
+    finally: tracemalloc.stop()
 
 # ---- referred to
 

@@ -249,3 +249,5 @@ def test_what_was_given_stays_as_it_is(tmp_path):
     x = torch.rand(1, 3, 8, 8)
     load_picture(x).zero_()
     assert im.mode == 'RGB' and im.info == dict(dpi=(72, 72)) and x.max() > 0
+    with Image.open(tmp_path/'a.png') as lazy: early = upright(lazy.convert('RGB')), upright(lazy)
+    assert all(o.size == (16, 12) and o.copy() for o in early)  # though the file is closed

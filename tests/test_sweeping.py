@@ -3,6 +3,7 @@ import os, signal, subprocess, sys, time
 import pytest, torch
 from PIL import Image
 from style_nb.pictures import contact_sheet, load_picture, to_pil
+from style_nb.palettes import palettes
 from style_nb.recipe import Recipe
 from style_nb.sweeping import combinations, matrix, sweep
 from style_nb.transfer import Shared, stylize
@@ -24,6 +25,31 @@ def test_items_are_what_stylize_gives(photo, painting):
     got = sweep(photo, painting, dict(style_weight=[1., 50.], padding=['zero', 'reflect']), **FEW)
     for o in got: assert same(o, stylize(photo, painting, **FEW | o.settings)), o
     assert got[0].recipe.style_weight == 1 and got[3].seconds > 0 and got[0].loss > 0
+
+def test_photos_are_read_once_for_each_size_and_no_larger(tmp_path, painting, monkeypatch):
+    import style_nb.inputs
+    for name, kind in (('a', 'jpg'), ('b', 'png')):
+        Image.radial_gradient('L').convert('RGB').resize((2700, 1800)).save(tmp_path/f'{name}.{kind}')
+    photos = tmp_path/'a.jpg', tmp_path/'b.png'
+    read, real = [], style_nb.inputs.decode
+    monkeypatch.setattr(style_nb.inputs, 'decode', lambda *a: read.append(a[2]) or real(*a))
+    got = sweep((p for p in photos), [painting], dict(size=[48, 40], seed=[0, 1]), **FEW | dict(style_scale=1.))
+    assert sorted(read) == [40, 40, 48, 48] and not any(o.error for o in got) and len({o.key for o in got}) == 8
+    for item, photo in ((got[0], photos[0]), (got[-1], photos[1])):
+        alone = stylize(photo, painting, **FEW | dict(style_scale=1.) | item.settings)
+        assert same(item, alone) and item.recipe.content == alone.recipe.content
+
+def test_pictures_come_in_any_heap(photo, painting):
+    heaps = [lambda *p: list(p), lambda *p: (o for o in p), lambda *p: dict(enumerate(p)), lambda *p: {*p}]
+    keys = [{o.key for o in sweep(heap(photo, painting), heap(painting), [{}], **FEW)} for heap in heaps]
+    assert len(keys[0]) == 2 and all(k == keys[0] for k in keys)
+    assert len(matrix((o for o in (photo, painting)), painting, **FEW)) == 2
+    assert palettes((o for o in (photo, painting)), 'relu1_1', size=48, steps=2, progress=False)['style 2', 'relu1_1']
+
+def test_an_open_file_is_one_picture_and_has_no_folder(tmp_path, photo, painting):
+    to_pil(photo).save(tmp_path/'mine.png')
+    with open(tmp_path/'mine.png', 'rb') as file: item, = sweep(file, painting, [{}], **FEW)
+    assert item.pair[0] == 'mine' and not item.error
 
 def test_shared_targets_are_made_once(photo, painting, monkeypatch):
     import style_nb.learner as L
