@@ -42,13 +42,17 @@ def _spread(g, hw):
     h, w = (side % 2 for side in hw)
     return F.pad(g, (0, w, 0, h)) if w or h else g
 
+def _is_short(g): return g.device.type == 'cpu' and g.dtype.itemsize == 2
+
 def _doubled(g):
-    "Each place four times. 16-bit maps are doubled as rows, which is twice as fast where a border was just cut off."
-    if g.device.type != 'cpu' or g.dtype.itemsize != 2: return F.interpolate(g, scale_factor=2, mode='nearest')
-    g = g.permute(0, 2, 3, 1)
+    "Each place four times; of 16-bit maps row by row."
+    if _is_short(g): return _doubled_rows(g.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+    return F.interpolate(g, scale_factor=2, mode='nearest')
+
+def _doubled_rows(g):  # twice as fast where a border was just cut off
     b, h, w, n = g.shape
     rows = torch.cat([g, g], -1).view(b, h, 1, -1)
-    return rows.expand(-1, -1, 2, -1).reshape(b, 2*h, 2*w, n).permute(0, 3, 1, 2)
+    return rows.expand(-1, -1, 2, -1).reshape(b, 2*h, 2*w, n)
 
 POOLINGS = {'max': lambda: nn.MaxPool2d(2), 'avg': AvgPool, 'l2': L2Pool}
 
@@ -100,9 +104,8 @@ def _fused(x, weight, bias, pads, stride=(1, 1), clip='none'):
 def _clip_back(g, y, own):
     "The way back over a ReLU that gave `y`; in place where `g` is `own` and lies in one piece."
     back = torch.ops.aten.threshold_backward
-    kind = g.dtype
-    if g.device.type == 'cpu' and g.dtype.itemsize == 2:
-        kind = torch.int16  # what is not negative keeps its order as a whole number: no detour over float32
+    # what is not negative keeps its order as a whole number: no detour over float32
+    kind = torch.int16 if _is_short(g) else g.dtype
     whole = g.is_contiguous(memory_format=torch.channels_last)
     v, y = g.view(kind), y.view(kind)
     clipped = back.grad_input(v, y, 0, grad_input=v) if own and whole else back(v, y, 0)
@@ -252,11 +255,14 @@ def _plan(layers, taps):
     return plan
 
 # %% ../nbs/18_layers.ipynb #5d1c0a7e
+def _bits(weight):
+    "The sum of a weight's bits as whole numbers."
+    numbers = weight.detach().permute(0, 2, 3, 1).contiguous().view(-1)
+    return numbers.view(torch.int16 if len(numbers) % 4 else torch.int64).sum().item()
+
 def _stamp(weight):
     "Another stamp, other weights: `weight.data` changes without a version, and in inference mode there is none."
-    bits = weight.detach().permute(0, 2, 3, 1).contiguous().view(-1)
-    bits = bits.view(torch.int16 if len(bits) % 4 else torch.int64)
-    return id(weight), bits.sum().item(), 0 if weight.is_inference() else weight._version
+    return id(weight), _bits(weight), 0 if weight.is_inference() else weight._version
 
 def _one_by_one(modules, x, taps):
     "The maps of taps, by the modules themselves."
