@@ -196,12 +196,13 @@ def _axes(c):
     random = torch.Generator('cpu').manual_seed(0)
     return torch.linalg.qr(torch.randn(c, c, generator=random, **DOUBLE))[0]
 
+def _order(x): return torch.from_numpy(np.argsort(x.numpy())) if x.device.type == 'cpu' else x.argsort()
+
 @torch.no_grad()
 def _by_rank(x, target):
-    "For each row of x (C, N), the values of the sorted row of the target (C, M) that have the same rank."
-    order = torch.from_numpy(np.argsort(x.numpy())) if x.device.type == 'cpu' else x.argsort()
+    "For each row of x (C, N), values of equal rank in the sorted row of the target (C, M)."
     values = F.interpolate(target[None], x.shape[1], mode='linear')[0]
-    return torch.empty_like(x).scatter_(1, order, values)
+    return torch.empty_like(x).scatter_(1, _order(x), values)
 
 # %% ../nbs/32_zoo.ipynb #377e1cf0
 def _sorted(parts, weights=None): return pool_places(parts, weights).mT.sort(1)[0], None
