@@ -85,11 +85,15 @@ class Shares(StepCallback):
     def after_step(self): self.at += 1
     def after_train(self): self.maps = gradient_maps(self.measure())
 
+    def gradients(self):
+        "Of each term, or with `by_style` of each style picture in place of style layers."
+        grads = term_gradients(self.learn)
+        if not self.by_style: return grads
+        return {n: g for n, g in grads.items() if not n.startswith('style/')} | style_gradients(self.learn)
+
     def measure(self):
         "Measure now; the gradients."
-        grads = term_gradients(self.learn)
-        if self.by_style:
-            grads = {n: g for n, g in grads.items() if not n.startswith('style/')} | style_gradients(self.learn)
+        grads = self.gradients()
         self.rows.append(dict(step=self.at, level=self.epoch, **gradient_shares(grads)))
         return grads
 
