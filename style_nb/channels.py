@@ -63,12 +63,10 @@ def look_at(
             moments[l] += one.double().sum(0)
             power[l] += g.diagonal(dim1=1, dim2=2).sum(0)
             if l in grams: grams[l].append(one)
-    n = sum(len(x) for x in pictures)
-    return Look(
-        {l: m/n for l, m in moments.items()},
-        {l: p/n for l, p in power.items()},
-        {l: torch.cat(g) for l, g in grams.items()},
-    )
+    n = sum(map(len, pictures))
+    return Look(_means(moments, n), _means(power, n), {l: torch.cat(g) for l, g in grams.items()})
+
+def _means(sums, n): return {layer: total/n for layer, total in sums.items()}
 
 # %% ../nbs/67_channels.ipynb #92660dfb
 def keep_channels(
@@ -79,7 +77,7 @@ def keep_channels(
     left = moments.double()
     kept = []
     shares = []
-    whole = float(left.diagonal().sum())
+    whole = _energy(left)
     for _ in range(in_range(n, 'channels to keep', 1, len(moments), whole=True)):
         own = left.diagonal().clamp_min(1e-12*whole/len(left))
         gain = left.square().sum(0)/own
@@ -88,8 +86,10 @@ def keep_channels(
         column = left[:, best]
         left = left - column[:, None]*column/own[best]
         kept.append(best)
-        shares.append(1 - max(0., float(left.diagonal().sum()))/whole)
+        shares.append(1 - max(0., _energy(left))/whole)
     return sorted(kept), shares
+
+def _energy(moments): return float(moments.diagonal().sum())
 
 # %% ../nbs/67_channels.ipynb #508a63e3
 def gram_distances(
@@ -160,15 +160,18 @@ def plan_channels(
         kept, shares = keep_channels(moments, widths[int(l[4]) - 1])
         power = look.power[l][kept]
         gain = power.clamp_min(1e-4*power.mean()).rsqrt()
-        alike = torch.ones(len(kept), dtype=torch.float32, device='cpu')
-        own = loudness(look.grams[l], kept) if l in look.grams else alike
-        loud = own/gain
         plan.kept[l] = kept
         plan.gains[l] = gain
-        plan.loud[l] = loud/loud.square().mean().sqrt()
+        plan.loud[l] = _loud(look.grams.get(l), kept, gain)
         plan.energy[l] = shares[-1]
         if l == last: break
     return plan
+
+def _loud(grams, kept, gain):
+    "Loudness, mean square 1; as it was where no style is seen."
+    own = torch.ones_like(gain) if grams is None else loudness(grams, kept)
+    loud = own/gain
+    return loud/loud.square().mean().sqrt()
 
 # %% ../nbs/67_channels.ipynb #574b5fbf
 @dataclass(repr=False)
