@@ -18,7 +18,8 @@ from fastai.data.core import DataLoaders
 from tqdm.auto import tqdm
 
 # %% auto #0
-__all__ = ['SUFFIXES', 'split_pictures', 'put_together', 'read_pictures', 'pictures_digest', 'Batches', 'loaders', 'Crops']
+__all__ = ['SUFFIXES', 'split_pictures', 'put_together', 'read_pictures', 'pictures_digest', 'Batches', 'loaders', 'Crops',
+           'chance']
 
 # %% ../nbs/65_batches.ipynb #66118c0b
 def split_pictures(
@@ -160,9 +161,16 @@ class Crops(Batches):
         self.plan = dict(pictures=pictures_digest(self.pictures), batch=self.batch, size=self.size, seed=self.seed)
 
 # %% ../nbs/65_batches.ipynb #01855036
+def chance(
+    seed:int,  # A seed
+    i:int,     # Number of a batch
+)->torch.Generator:
+    "Random numbers that follow from a seed and a number."
+    return torch.Generator('cpu').manual_seed(1_000_003*seed + i)
+
 @patch
 def at(self:Crops, i):
-    g = torch.Generator('cpu').manual_seed(self.seed*1_000_003 + i)
+    g = chance(self.seed, i)
     which = torch.randint(len(self.pictures), (self.batch,), generator=g, device='cpu').tolist()
     chances = torch.rand(self.batch, 4, generator=g, dtype=torch.float32, device='cpu').tolist()
     squares = [self.square(self.pictures[p], *four) for p, four in zip(which, chances)]

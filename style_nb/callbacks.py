@@ -126,13 +126,13 @@ class Pyramid(StepCallback):
         if self.epoch < level: raise CancelEpochException
         self.dls.train.n = self.steps[self.epoch]
         if self.epoch == level: self.dls.train.n -= done
-        shape = self.shapes[self.epoch]
-        if self.hw != shape: self.resize_canvas(shape)
+        self.resize_canvas(self.shapes[self.epoch])
 
 # %% ../nbs/50_callbacks.ipynb #963a3e6c
 @patch
 def resize_canvas(self:Pyramid, shape):
-    "A new canvas and optimiser at another size."
+    "A new canvas and optimiser, if the size is another."
+    if self.hw == shape: return
     state = self.opt.opt.state.get(self.canvas, {})
     canvas = torch.nn.Parameter(resize(self.picture_so_far(), shape).contiguous())
     self.model.canvas = canvas
@@ -336,10 +336,14 @@ def apply(self:Controls, step, field, value):
         self.learn.lr = value
         self.opt.set_hypers(lr=value)
     term, _, what = field.partition('_')
+    self.set_weights(term, what, value)
+
+@patch
+def set_weights(self:Controls, term, what, value):
+    "Set the weight of a loss, or weights of its layers."
     for cb in self.cbs:
         if not isinstance(cb, (TVLoss, WeightedLayers)) or cb.term != term: continue
-        if what == 'weight':
-            cb.weight = value
+        if what == 'weight': cb.weight = value
         else:
             self.encoder.check(value)
             cb.weights.update(value)
@@ -386,11 +390,15 @@ class LiveView(StepCallback):
         if time.perf_counter() - self.last > self.seconds: self.show()
 
     def after_fit(self): self.show()
+    def look(self):
+        "The picture so far, in the colours the result will have."
+        picture = self.picture_so_far()
+        shown = getattr(self.learn, 'shown', None)
+        return shown(self.learn, picture) if shown else to_pil(picture)
+
     def show(self):
         from IPython.display import display
-        picture = self.picture_so_far()
-        shown = getattr(self.learn, 'shown', None)  # in the colours the result will have
-        image = shown(self.learn, picture) if shown else to_pil(picture)
+        image = self.look()
         image.thumbnail((self.width, self.width))
         if self.handle is None: self.handle = display(image, display_id=True)
         else: self.handle.update(image)

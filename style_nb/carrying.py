@@ -52,6 +52,7 @@ def file_ref(
     if tuple(size) == x.shape[:1:-1]: ref['pixels'] = picture_ref(x)['sha256']
     return ref
 
+# %% ../nbs/59_carrying.ipynb #84ea7c52
 def same_picture(
     a,          # A reference to a picture, or `None`
     b,          # Another
@@ -167,9 +168,9 @@ def _xmp_of(im):
 
 def png_note(
     path,     # A file
-    key:str,  # The key of a note
-):            # Its value; `None` where there is none
-    "A note in a picture."
+    key:str,  # Its key
+):            # Its value, or `None`
+    "A picture's note."
     try: return from_text(_text_in(path, key) or 'null')
     except BadValue as e: raise BadFile(f"{path}, {key}: {e}") from e
 
@@ -229,7 +230,7 @@ def unit_weights(
     return {layer: p*share for layer, p in pulls.items()}
 
 def _pull(layer, norm):
-    "Its pull over that of the unit-free loss; a stage has a quarter of the places before."
+    "Its pull beside the unit-free loss's; a stage has a quarter of the places before."
     stage = int(layer[4])
     channels = Shape('').widths[stage - 1]
     return 1/channels**2 if norm == 'chw' else 4.**-stage/channels

@@ -14,7 +14,7 @@ from .errors import BadFile, BadValue, in_range
 from .files import reason, whole_file
 from .footing import own_footing
 from .pictures import as_path, check_output
-from fastcore.basics import patch
+from fastcore.basics import patch, store_attr
 from fastai.callback.core import Callback, CancelFitException, TrainEvalCallback
 from fastai.callback.progress import ProgressCallback
 from fastai.learner import Learner, Recorder
@@ -67,10 +67,8 @@ class FitLog(Callback):
         warmup:float=.25,    # Share of the fit on which the step size rises
         progress:bool=True,  # Show a progress bar
     ):
-        self.total = total
+        store_attr('total,lr,warmup')
         self.rows = list(rows)
-        self.lr = lr
-        self.warmup = warmup
         self.before = self.rows[-1]['seconds'] if rows else 0.
         self.bar = tqdm(desc='fitting', total=total, initial=len(rows), unit='step', disable=not progress)
 
@@ -80,15 +78,18 @@ class FitLog(Callback):
     def table(self)->pd.DataFrame: return pd.DataFrame(self.rows)
 
 # %% ../nbs/66_fitting.ipynb #62e11f45
-@patch
-def before_batch(self:FitLog):
-    learn = self.learn
+def _begin_step(learn, step, total):
+    "No term yet, and how far the fit has come."
     learn.terms = {}
     learn.weighted_terms = {}
-    learn.step = len(self.rows)
-    learn.pct_train = learn.step/self.total
-    self.opt.set_hypers(lr=step_size(learn.pct_train, self.lr, self.warmup))
-    torch.manual_seed(learn.step)
+    learn.step = step
+    learn.pct_train = step/total
+
+@patch
+def before_batch(self:FitLog):
+    _begin_step(self.learn, len(self.rows), self.total)
+    self.opt.set_hypers(lr=step_size(self.learn.pct_train, self.lr, self.warmup))
+    torch.manual_seed(self.learn.step)
 
 # %% ../nbs/66_fitting.ipynb #b0cbd4eb
 @patch
@@ -143,21 +144,18 @@ class Checkpoint(Callback):
     order, run_valid = 80, False
     def __init__(self,
         path,               # File to write
-        plan:dict,          # What a fit must have in common with this one to go on from it
-        seconds:float=20.,  # Time between two writes
+        plan:dict,          # What a fit that goes on must have in common
+        seconds:float=20.,  # Between two writes
     ):
+        store_attr()
         self.path = Path(path)
-        self.plan = plan
-        self.seconds = seconds
 
     def before_fit(self): self.last = time.perf_counter()
 
     def after_batch(self):
         if time.perf_counter() - self.last < self.seconds: return
-        try:
-            self.write()
-        except BadFile as e:
-            _give_up(self.learn, e)
+        try: self.write()
+        except BadFile as e: _give_up(self.learn, e)
 
 # %% ../nbs/66_fitting.ipynb #f4d6d579
 @patch
@@ -191,38 +189,50 @@ def read_checkpoint(
     "The state in a checkpoint of the same plan."
     path = as_path(path)
     if not path.exists(): return None
-    needs = {'plan', 'rows', 'model', 'memory', 'kept'}
-    state = read_state(path, 'a checkpoint', needs, "delete it to start anew, or give another path.")
-    theirs = state['plan']
-    kinds = dict(plan=dict, rows=list, model=dict, memory=dict, kept=dict)
-    wrong = [name for name, kind in kinds.items() if not isinstance(state[name], kind)]
+    state = read_state(path, 'a checkpoint', _KINDS.keys(), "delete it to start anew, or give another path.")
+    wrong = [name for name, kind in _KINDS.items() if not isinstance(state[name], kind)]
     if wrong: raise BadFile(f"{path} is not a checkpoint, its {wrong[0]} is something else: delete it to start anew.")
-    for k in plan | theirs:
-        if k in plan and k in theirs and plan[k] == theirs[k]: continue
-        other = f"another fit: its {k} is {theirs.get(k)!r}, not {plan.get(k)!r}"
-        raise BadFile(f"{path} is the checkpoint of {other}. Give the same, or delete it to start anew.")
+    _check_plans(path, state['plan'], plan)
     return state
 
+_KINDS = dict(plan=dict, rows=list, model=dict, memory=dict, kept=dict)  # what is in a checkpoint
+
+def _check_plans(path, theirs, plan):
+    "Is it a checkpoint of this plan?"
+    for k in plan | theirs:
+        if k in plan and k in theirs and plan[k] == theirs[k]: continue
+        raise BadFile(f"{path} is the checkpoint of another fit: its {k} is {theirs.get(k)!r}, not {plan.get(k)!r}. "
+                      "Give the same, or delete it to start anew.")
+
 # %% ../nbs/66_fitting.ipynb #753be145
+def _shapes_digest(model):
+    "A short name for the shapes of a network's tensors."
+    shapes = [(n, tuple(t.shape), str(t.dtype)) for n, t in model.state_dict().items()]
+    return hashlib.sha256(str(shapes).encode()).hexdigest()[:16]
+
+def _rules(opt):
+    "Names of what an optimiser does in a step."
+    rules = [type(getattr(opt, 'opt', opt)), *getattr(opt, 'cbs', ())]
+    return [getattr(o, '__name__', type(o).__name__) for o in rules]
+
+def _as_json(plan):
+    "A plan as JSON gives it back."
+    try: return json.loads(json.dumps(plan))
+    except TypeError as e: raise BadValue(f"The plan cannot be kept ({e}): give numbers and text.") from None
+
 def _whole_plan(learn, plan, **settings):
     "Everything that two parts of one fit must have in common, as JSON knows it."
-    opt, batches = learn.opt, learn.dls.train
-    shapes = [(n, tuple(t.shape), str(t.dtype)) for n, t in learn.model.state_dict().items()]
-    rules = [type(getattr(opt, 'opt', opt)), *getattr(opt, 'cbs', ())]
+    batches = learn.dls.train
     own = settings | dict(
-        model=hashlib.sha256(str(shapes).encode()).hexdigest()[:16],
-        hypers=[{k: v for k, v in group.items() if k != 'lr'} for group in opt.hypers],
-        optimiser=[getattr(o, '__name__', type(o).__name__) for o in rules],
+        model=_shapes_digest(learn.model),
+        hypers=[{k: v for k, v in group.items() if k != 'lr'} for group in learn.opt.hypers],
+        optimiser=_rules(learn.opt),
         callbacks=sorted(_keepers(learn)),
         batches=type(batches).__name__,
     ) | batches.plan
     both = own.keys() & plan.keys()
-    if both:
-        raise BadValue(f"The plan names {min(both)!r}, which the fit adds by itself: leave it out or rename it.")
-    try:
-        return json.loads(json.dumps(own | plan))
-    except TypeError as e:
-        raise BadValue(f"The plan cannot be kept ({e}): give numbers and text.") from None
+    if not both: return _as_json(own | plan)
+    raise BadValue(f"The plan names {min(both)!r}, which the fit adds by itself: leave it out or rename it.")
 
 # %% ../nbs/66_fitting.ipynb #4517f3c6
 def _prepare(learn):
@@ -236,14 +246,16 @@ def _prepare(learn):
     if learn.wd is not None: learn.opt.set_hypers(wd=learn.wd)
 
 # %% ../nbs/66_fitting.ipynb #1d182ae3
+def _memory_for(learn, memory):
+    "An optimiser's memory as it wants it."
+    if not isinstance(learn.opt, OptimWrapper): return to_device(memory, learn.dls.device)
+    return memory | dict(state={int(i): v for i, v in memory['state'].items()})
+
 def _restore(learn, state):
     "Put a checkpoint's state, if there is one, where it came from; its rows."
     if state is None: return []
     learn.model.load_state_dict(state['model'])
-    memory = state['memory']
-    if isinstance(learn.opt, OptimWrapper): memory['state'] = {int(i): v for i, v in memory['state'].items()}
-    else: memory = to_device(memory, learn.dls.device)
-    learn.opt.load_state_dict(memory)
+    learn.opt.load_state_dict(_memory_for(learn, state['memory']))
     for name, cb in _keepers(learn).items(): cb.load_state_dict(state['kept'][name])
     return [dict(row, seconds=float(row['seconds'])) for row in state['rows']]
 

@@ -119,12 +119,11 @@ def trouble(self:Guard):
 # %% ../nbs/49_guarding.ipynb #fad37469
 @patch
 def measure(self:Guard):
-    "Note how far this step moved the average pixel, for how long that was too far, and each term's share of the loss."
+    "Note how far this step moved the average pixel, and for how long that was too far."
     self.move = float((self.pixels - self.before).abs().mean())
     if self.move <= self.restless: self.unrest = 0
     else: self.unrest += 1 if self.seen <= self.every else self.every
     self.leapt |= self.unrest > 0
-    self.weigh_terms()
 
 @patch
 def weigh_terms(self:Guard):
@@ -195,7 +194,7 @@ def after_step(self:Guard):
     self.seen += 1
     if self.due(self.seen): self.measure()
     elif (self.pixels.sum() + self.loss).isfinite(): return
-    else: self.weigh_terms()
+    self.weigh_terms()
     trouble = self.trouble()
     if trouble: self.give_up(trouble)
     elif not self.unrest: self.keep()

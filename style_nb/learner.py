@@ -102,7 +102,7 @@ class ContentLoss(WeightedLayers):
 
     def distance(self, f, target):
         if self.mask is not None:
-            mask = layer_mask(self.mask.to(f.device), f.shape[-2:]).sqrt().to(f.dtype)
+            mask = layer_mask(self.mask.to(f.device), f.shape[-2:]).sqrt().to(f)
             f, target = f*mask, target*mask
         return CONTENT_KINDS[self.kind].distance(f, target)
 
@@ -259,14 +259,18 @@ def before_fit(self:StyleLoss):
 
 # %% ../nbs/40_learner.ipynb #ebd08bae
 @patch
+def small_mask(self:StyleLoss, i, f):
+    "Region `i`'s mask at the size of maps, made once."
+    at = i, *f.shape[-2:]
+    if at not in self.small: self.small[at] = layer_mask(self.regions[i][0], f.shape[-2:]).to(f.device)
+    return self.small[at]
+
+@patch
 def part(self:StyleLoss, f, i):
     "What region `i` takes of feature maps."
-    mask, _ = self.regions[i]
-    if mask is None: return f
-    at = i, *f.shape[-2:]
-    if at not in self.small: self.small[at] = layer_mask(mask, f.shape[-2:]).to(f.device)
+    if self.regions[i][0] is None: return f
     take = weigh if self.kind == 'gram' else pick_places
-    return take(f, self.small[at])
+    return take(f, self.small_mask(i, f))
 
 @patch
 def distance(self:StyleLoss, f, target):
@@ -293,7 +297,7 @@ class TVLoss(LossTerm):
 
 # %% ../nbs/40_learner.ipynb #1e6c4a1e
 def _sampling(n, to, like):
-    "The matrix (to, n) that brings `n` pixels in a line to `to`, as `resize` does."
+    "The matrix (to, n) that resizes `n` pixels in a line, as `resize` does."
     lines = torch.eye(n, **SINGLE).view(1, 1, n, n)
     return F.interpolate(lines, (to, n), mode='bicubic', antialias=True)[0, 0].to(like)
 

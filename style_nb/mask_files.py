@@ -48,7 +48,7 @@ def _has_one_colour(seen, alpha):
     return (seen - mean*alpha).abs().max() <= .02
 
 def _is_black_and_white(seen, alpha):
-    "Is it grey, and mostly dark or light?"
+    "Is it grey, mostly dark or light?"
     light = seen.amax(0)
     between = (light > .15*alpha) & (light < .85*alpha)
     return (light - seen.amin(0)).max() <= .06 and between.sum() <= .5*(alpha > 0).sum()

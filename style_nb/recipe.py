@@ -313,9 +313,9 @@ def unless_said(
 
 # %% ../nbs/60_recipe.ipynb #60a0e018
 def _how(r):
-    "The way to the picture."
-    optimizer = f'{r.optimizer} {r.lr:.2g}' if r.lr else r.optimizer
-    return (f'{r.written_for or r.encoder}, {optimizer}, {r.steps} steps, {_side(r.size)}, '
+    "How it is painted."
+    lr = f' {r.lr:.2g}' if r.lr else ''
+    return (f'{r.written_for or r.encoder}, {r.optimizer}{lr}, {r.steps} steps, {_side(r.size)}, '
             f'from {r.init}, {r.pooling} pooling{_by_levels(r.levels)}')
 
 def _by_levels(n):
@@ -363,4 +363,4 @@ def show_recipes(
 )->str:          # A card for each
     "The registry as a table."
     names = RECIPES if names is None else listify(names)
-    return Text('\n'.join(recipe_card(one_of(n, RECIPES, 'recipe')) for n in names))
+    return Text('\n'.join(map(recipe_card, names)))

@@ -66,7 +66,7 @@ class Size(Number):
         if value is None: return OWN_SIZE
         if not isinstance(value, str): return super().check(value, name)
         if value == OWN_SIZE: return OWN_SIZE
-        raise BadType(f"{name} is {in_one_line(repr(value), 80)}: give a number of px, {self.allowed}.")
+        raise BadType(f"{name} is {told(value)}: give a number of px, {self.allowed}.")
 
     @property
     def allowed(self): return f"{super().allowed}, or '{OWN_SIZE}' for the photo's"
@@ -227,7 +227,7 @@ def _check_finish(r):
                        "whose last steps are too small for it: use optimizer='lbfgs', or leave finish out.")
 
 def _check_no_finish(r):
-    "A file of weights needs an encoder."
+    "A weights file needs an encoder."
     if not r.finish_weights: return
     raise BadValue(
         f"finish_weights is {told(str(r.finish_weights))} without finish: name its encoder as finish, or leave it out.")
