@@ -12,7 +12,8 @@ from pathlib import Path
 import torch
 from fastcore.basics import listify, patch
 from .errors import BadValue, in_range, one_of
-from .pictures import fit_size, load_picture, open_picture, several
+from .opening import decode
+from .pictures import file_bytes, fit_size, load_picture, several
 from .gallery import sample, samples
 from .inputs import enough_for, short_name
 from .recipe import RECIPES, Recipe, named_recipe
@@ -46,7 +47,7 @@ def given(
     if isinstance(x, str) and x in sample_names():
         picture, name, code = sample(x), x, f'sample({x!r})'
     elif isinstance(x, (str, Path)):
-        picture, name, code = open_picture(x), short_name(x, name), repr(str(x))
+        picture, name, code = decode(*file_bytes(x)).im, short_name(x, name), repr(str(x))
     return name, Given(picture, code, tuple(load_picture(picture).shape[-2:]))
 
 # %% ../nbs/73_choices.ipynb #87c37e14

@@ -52,12 +52,18 @@ def read_picture(
 )->Read:              # The picture and all that a run wants to know of it
     "Read a picture once, and refer to all of it."
     if isinstance(given, Read): return given
-    if isinstance(getattr(given, 'image', None), Image.Image): given = given.image
+    if isinstance(getattr(given, 'image', None), Image.Image): return _read_result(given, name, enough)
     if is_file(given): return _read_file(given, name, enough)
     if isinstance(given, Image.Image): return _read_image(given, name, enough)
     whole = load_picture(given)
     size = smaller(whole.shape[-2:], enough)
     return Read(resize(whole, size) if size else whole, picture_ref(whole, name), given, _alpha_of(given))
+
+def _read_result(made, name, enough):
+    "A `Result` as a picture, with what it kept of its photo."
+    read = _read_image(made.image, name, enough)
+    kept = getattr(made, 'alpha', None), getattr(made, 'credits', None)
+    return replace(read, alpha=kept[0] or read.alpha, credits=kept[1] or read.credits)
 
 def _read_image(given, name, enough):
     whole = upright(given)

@@ -37,16 +37,17 @@ def stylize_words(parser):
         resume='state to go on from, with the same pictures')
     add_options(parser, files, metavar='FILE')
 
-def _check_recipe(name):
+def _check_recipe(said):
     from style_nb.recipe import named_recipe
-    if name != 'default' and named_recipe(name).revert:
-        raise BadValue(f"{name} was made by `style_nb revert`: give it to that task with --recipe.")
+    if named_recipe(**said).revert:
+        raise BadValue(f"{said['recipe']} was made by `style_nb revert`: give it to that task with --recipe.")
 
 def _asked(args):
     "What to tell `stylize`."
-    _check_recipe(args.recipe)
+    said = recipe_of(args)
+    _check_recipe({name: value for name, value in said.items() if name != 'init'})  # which may be a picture
     masks = dict(masks=args.mask, style_masks=args.style_mask)
-    return recipe_of(args) | how_of(args) | masks | given(args, 'content_mask', 'change_mask', 'resume')
+    return said | how_of(args) | masks | given(args, 'content_mask', 'change_mask', 'resume')
 
 # %% ../nbs/89_repainting.ipynb #dd2575e9
 def _steps_kept(every, steps):
@@ -94,11 +95,14 @@ def _check_folder(args):
 def _stylize_folder(args):
     "Repaint every photo of a folder; one that cannot be is told, and the others are painted."
     from style_nb.callbacks import Stopped
+    from style_nb.pictures import load_picture
     from style_nb.planning import Shared
     from style_nb.transfer import stylize
     _check_folder(args)
     made, bad, asked, shared = [], 0, _asked(args), Shared()
-    places, styles = folder_in(args.content, args.output), [picture_in(style) for style in args.style]
+    styles = [picture_in(style) for style in args.style]
+    for style in styles: load_picture(style, enough=64)  # what is wrong with one is said once
+    places = folder_in(args.content, args.output)
     for photo, place in places.items():
         try:
             result = stylize(photo, styles, shared=shared, **asked)

@@ -326,7 +326,7 @@ def save(self:Session,
 )->Path:   # The path written
     "Write the present picture."
     r = self.result
-    return save_picture(r.image, path, **carried(r.recipe, path, {NOTE: self.settings}))
+    return save_picture(r.image, path, r.alpha, **carried(r.recipe, path, {NOTE: self.settings}))
 
 # %% ../nbs/81_session.ipynb #75566f2b
 @patch

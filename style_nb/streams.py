@@ -52,13 +52,13 @@ def place_out(
 def write_out(
     made,   # A picture, a `Result` or a figure
     place,  # What `place_out` gave
-    **how,  # For `Result.save`
+    **how,  # For `Result.save`, or for `save_picture`
 ):
     "Write a picture where it was asked for; what goes to stdout is a PNG."
     from style_nb.pictures import save_picture
     if place == STREAM: return _to_stdout(made, **how)
     if hasattr(made, 'recipe'): made.save(place, **how)
-    elif not hasattr(made, 'savefig'): save_picture(made, place)
+    elif not hasattr(made, 'savefig'): save_picture(made, place, **how)
     else:
         with whole_file(place) as part: made.savefig(part, bbox_inches='tight')
 
@@ -82,7 +82,7 @@ def is_folder(
 def _pictures_in(folder):
     "Names of the picture files of a folder, in order; hidden ones are left out."
     kinds = (*PICTURE_FORMATS, '.gif')
-    return sorted(p.name for p in folder.iterdir() if p.suffix.lower() in kinds and p.name[0] != '.')
+    return sorted(p.name for p in folder.iterdir() if p.suffix.lower() in kinds and p.is_file() and p.name[0] != '.')
 
 def folder_in(
     word,    # A folder
@@ -142,7 +142,7 @@ def check_json(args):
 
 # %% ../nbs/88_streams.ipynb #80031020
 def makes(
-    work,                     # Function of the words that gives what is made, and a line about it
+    work,                     # Function of the words: what is made, a line about it, and maybe how to write it
     formats=PICTURE_FORMATS,  # Allowed extensions of the output
 ):                            # Function of the words
     "A task from what it makes."
@@ -150,8 +150,8 @@ def makes(
     def run(args):
         check_json(args)
         place = place_out(args.output, formats)
-        made, text = work(args)
-        write_out(made, place)
+        made, text, *how = work(args)
+        write_out(made, place, **(how[0] if how else {}))
         report(args, made, text)
     return run
 

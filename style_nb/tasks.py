@@ -34,12 +34,13 @@ def recolour_words(parser):
 def run_recolour(args):
     "A photo in the colours of paintings."
     from style_nb.colour import match_colours
-    from style_nb.pictures import load_picture
+    from style_nb.inputs import read_picture
     photo, *paintings = map(picture_in, [args.photo, *args.painting])
-    made = match_colours(load_picture(photo), paintings, method=args.method)
+    read = read_picture(photo, 'photo')
+    made = match_colours(read.x, paintings, method=args.method)
     height, width = made.shape[-2:]
     names = ', '.join(Path(name).name for name in names_of(args.painting))
-    return made, f'{width}x{height} px in the colours of {names}'
+    return made, f'{width}x{height} px in the colours of {names}', dict(alpha=read.alpha)
 
 # %% ../nbs/89_tasks.ipynb #c90a5b14
 def shrink_words(parser):
@@ -293,13 +294,13 @@ def _toned(x, args):
 def run_contrast(args):
     "A picture in lower or matched contrast, and what became of its tones."
     from style_nb.contrast import tones
-    from style_nb.pictures import load_picture
+    from style_nb.inputs import read_picture
     if args.by and not args.like:
         raise BadValue("--by goes with --like: name the picture whose contrast is wanted.")
-    before = load_picture(picture_in(args.picture))
-    after = _toned(before, args)
-    was, now = ['{mean:.2f} ± {deviation:.2f}'.format(**tones(p)) for p in (before, after)]
-    return after, f'luminance {was} became {now}'
+    read = read_picture(picture_in(args.picture), 'picture')
+    after = _toned(read.x, args)
+    was, now = ['{mean:.2f} ± {deviation:.2f}'.format(**tones(p)) for p in (read.x, after)]
+    return after, f'luminance {was} became {now}', dict(alpha=read.alpha)
 
 # %% ../nbs/89_tasks.ipynb #547a2e12
 def matrix_words(parser):

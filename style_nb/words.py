@@ -91,7 +91,9 @@ def _move(word):
 # %% ../nbs/88_words.ipynb #3c62e42c
 def _side(word):
     "'432' or 'own'."
-    return word if word == 'own' else int(word)
+    try: return word if word == 'own' else int(word)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{word!r} is no size: give a whole number of px, or own") from None
 
 def _words_of(rule):
     "How a rule of the recipe's table is said."

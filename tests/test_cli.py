@@ -327,7 +327,7 @@ def test_bad_option(run, files, words, want): fails(run, files, stylize(files, *
 @pytest.mark.parametrize('words,want', [([], 'TASK'), (['paint'], 'stylize'), (['stylize'], 'content'),
     (['stylize', 'a.png'], 'style'), (['stylize', 'a.png', 'b.png'], '-o'),
     (['stylize', 'a.png', 'b.png', '-o', 'c.png', '--sise', '3'], '--sise'),
-    (['stylize', 'a.png', 'b.png', '-o', 'c.png', '--size', 'big'], 'big'),
+    (['stylize', 'a.png', 'b.png', '-o', 'c.png', '--size', 'big'], "'big' is no size: give a whole number of px"),
     (['stylize', 'a.png', 'b.png', '-o', 'c.png', '--steps', '2.5'], '2.5')], ids=str)
 def test_bad_words(run, files, words, want): fails(run, files, words, want, '--help', code=2)
 
@@ -555,7 +555,7 @@ def test_help_has_the_exit_codes(run):
 def test_device(run, files):
     assert run(*stylize(files, '--device', 'cpu'))[0] == 0
     (files/'out/out.png').unlink()
-    fails(run, files, stylize(files, '--device', 'abacus'), 'abacus')
+    for name in ('abacus', 'meta'): fails(run, files, stylize(files, '--device', name), f'Unknown device {name!r}')
 
 def test_resume(run, files):
     "Saved, gone on with and equal to a run that was never stopped"
@@ -632,6 +632,23 @@ def test_no_secret_of_an_address_is_said(run, files, monkeypatch, task):
     finally: server.shutdown()
     assert code == 0 and 'sesame' not in out + err, out + err
     if task[0] in ('rank', 'revert'): assert (out + err).count('/other.png (') == 2
+
+def test_transparency_of_other_tasks(run, files):
+    with Image.open(files/'photo.png') as im: clear = im.convert('RGBA')
+    clear.putalpha(90)
+    clear.save(files/'clear.png')
+    for task in (['recolour', files/'clear.png', files/'painting.png'], ['contrast', files/'clear.png']):
+        assert run(*task, '-o', files/'out/a.png')[0] == 0
+        with Image.open(files/'out/a.png') as im: assert im.getchannel('A').getextrema() == (90, 90)
+
+def test_what_is_wrong_for_a_whole_folder_is_said_once(run, files):
+    (files/'in/sub.png').mkdir(parents=True)
+    for name in 'ab': save_picture(load_picture(files/'photo.png'), files/f'in/{name}.png')
+    words = ['stylize', files/'in', '-o', files/'out', *SMALL]
+    fails(run, files, [*words, files/'in'], 'in is a folder')
+    fails(run, files, [*words, files/'none.png'], 'none.png')
+    fails(run, files, [*words, files/'painting.png', '--tv-weight', -1], 'tv_weight')
+    assert run(*words, files/'painting.png')[0] == 0 and left(files) == ['a.png', 'b.png']  # a folder in it is no photo
 
 def test_empty_stdin(run, files, piped):
     piped(b'')

@@ -130,6 +130,14 @@ def test_transparency_is_kept(tmp_path, photo, painting):
         with Image.open(r.save(tmp_path/'out.jpg')) as im: assert im.mode == 'RGB'
     assert r.image.mode == 'RGB' and stylize(photo, painting, **QUICK).alpha is None
 
+def test_a_result_hands_on_its_transparency_and_credits(photo, painting):
+    clear = to_pil(photo).convert('RGBA')
+    clear.putalpha(90)
+    clear.getexif()[315] = 'Jo Doe'
+    first = stylize(clear, painting, **QUICK)
+    again = stylize(first, painting, **QUICK)
+    assert again.alpha.getextrema() == (90, 90) and again.credits == first.credits == dict(author='Jo Doe')
+
 @pytest.mark.parametrize('ext', ['png', 'jpg', 'webp', 'tif'])
 def test_a_profile_and_dots_per_inch_are_written(tmp_path, photo, ext):
     p = save_picture(photo, tmp_path/f'a.{ext}')

@@ -3,6 +3,7 @@ import gc, subprocess, sys, threading, time, weakref
 from dataclasses import replace
 import numpy as np, pytest, torch
 from hypothesis import given, settings, strategies as st
+from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from style_nb.errors import StyleNBError, TookTooLong
 from style_nb.pictures import save_picture, to_pil
@@ -138,6 +139,14 @@ def test_what_cannot_be_changes_nothing(make, values, says):
     before, run = s.settings, s.run
     with pytest.raises((ValueError, TypeError)) as e: s.set(**values)
     assert says in str(e.value) and '\n' not in str(e.value) and s.settings == before and s.run is run
+
+def test_a_session_keeps_transparency(make, photo, tmp_path):
+    clear = to_pil(photo).convert('RGBA')
+    clear.putalpha(90)
+    clear.save(tmp_path/'a.png')
+    s = make(str(tmp_path/'a.png'))
+    s.step().settle()
+    with Image.open(s.save(tmp_path/'b.png')) as im: assert im.getchannel('A').getextrema() == (90, 90)
 
 def test_a_run_that_paints_on(make):
     s = make(steps=10**6)
