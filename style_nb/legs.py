@@ -57,6 +57,11 @@ def style_code(
     return f"[{', '.join(codes)}]" if codes else 'None'
 
 # %% ../nbs/61_legs.ipynb #6a92c589
+def _arguments(r):
+    "{field: its code}: size, steps, and what is not as in the default."
+    plain = RECIPES['default']
+    return {f: repr(getattr(r, f)) for f in FIELDS if f in ('steps', 'size') or getattr(r, f) != getattr(plain, f)}
+
 def leg_code(
     leg:Leg,         # One run
     pictures:dict,   # {name: `Given`}
@@ -64,8 +69,7 @@ def leg_code(
     device:str=None, # Torch device, when one was asked for
 )->str:              # Python
     "The call of `stylize` that paints this run again."
-    r, plain = leg.painted, RECIPES['default']
-    args = {f: repr(getattr(r, f)) for f in FIELDS if f in ('steps', 'size') or getattr(r, f) != getattr(plain, f)}
+    args = _arguments(leg.painted)
     if init: args['init'] = init
     if device: args['device'] = repr(device)
     content = leg.extras['content']
@@ -75,6 +79,12 @@ def leg_code(
     return 'result = stylize(' + ',\n    '.join(lines) + ')'
 
 # %% ../nbs/61_legs.ipynb #b90d8e90
+def _remarks(pictures):
+    "What a reader of code must know of its pictures."
+    loose = ', '.join(sorted({p.code for p in pictures if p.code.isidentifier()}))
+    if loose: yield f'# {loose}: as given to the Studio'
+    yield from (f'# {p.code}: {p.note}' for p in pictures if p.note)
+
 def legs_code(
     legs:list,       # `Leg`s, each from the picture of the one before
     pictures:dict,   # {name: `Given`}
@@ -84,10 +94,7 @@ def legs_code(
     "All calls, and what a reader of them must know of the pictures."
     names = {start}.union(*([*leg.extras['style'], leg.extras['content']] for leg in legs)) - {None}
     used = [pictures[name] for name in sorted(names)]
-    lines = ['from style_nb.all import *']
-    loose = ', '.join(sorted({p.code for p in used if p.code.isidentifier()}))
-    if loose: lines.append(f'# {loose}: as given to the Studio')
-    lines += [f'# {p.code}: {p.note}' for p in used if p.note]
+    lines = ['from style_nb.all import *', *_remarks(used)]
     init = pictures[start].code if start else ''
     for leg in legs:
         lines.append(leg_code(leg, pictures, init, device))
@@ -98,6 +105,13 @@ def legs_code(
 NOTE = 'style_nb.session'
 _STAYS = ('levels', 'lr_end', 'init', 'encoder_weights', 'encoder_inputs', 'finish', 'finish_weights')
 
+def _after_moves(r):
+    "The recipe with its slider moves made."
+    for _, f, value in sorted(r.schedule, key=lambda move: move[0]):
+        if isinstance(value, dict): value = getattr(r, f) | value
+        r = replace(r, **{f: value})
+    return r
+
 def settings_of(
     path,       # A PNG saved by a session or by `Result.save`, or the .json of a recipe
 )->dict:        # Settings
@@ -105,9 +119,7 @@ def settings_of(
     r = Recipe.load(path)
     note = png_note(path, NOTE)
     if note: return note
-    for _, f, value in sorted(r.schedule, key=lambda move: move[0]):
-        if isinstance(value, dict): value = getattr(r, f) | value
-        r = replace(r, **{f: value})
+    r = _after_moves(r)
     return {f: getattr(r, f) for f in FIELDS if f not in _STAYS}
 
 # %% ../nbs/61_legs.ipynb #854ac515

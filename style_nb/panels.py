@@ -147,13 +147,17 @@ def control(self:Panels, field, control):
 def _named(first, names): return [(first, '')] + [(n, n) for n in names]
 
 @patch
+def _pictures(self:Panels, kind):
+    "Names of pictures: those of the session, then samples, of the fitting kind first."
+    found = samples(kind) + samples()
+    return list(dict.fromkeys([*self.session.pictures, *(s.name for s in found)]))
+
+@patch
 def options(self:Panels, field):
-    "What there is to choose for a field; of pictures those of the session, then samples, the fitting ones first."
+    "What there is to choose for a field."
     recipe = self.session.recipe
-    if field in ('content', 'style'):
-        found = samples('photo' if field == 'content' else 'painting') + samples()
-        names = list(dict.fromkeys([*self.session.pictures, *(s.name for s in found)]))
-        return names if field == 'style' else _named('none', names)
+    if field == 'content': return _named('none', self._pictures('photo'))
+    if field == 'style': return self._pictures('painting')
     if field == 'recipe': return _named('your own', RECIPES)
     if field == 'encoder': return [n for n in ENCODERS if at_hand(n) or n == recipe.encoder]
     if field == 'init': return [o for o in STARTS if o != 'picture' or recipe.init == o]
@@ -222,16 +226,17 @@ def _blend_slider(self:Panels, i):
     return slider
 
 # %% ../nbs/82_panels.ipynb #87da8df9
+def _given_files(files):
+    "(name, `Given`) of each file from the page."
+    for f in files:
+        try: yield given(open_picture(bytes(f['content'])), f['name'])
+        except Exception as e: raise BadValue(f"{f['name']}: {e}") from e
+
 @patch
 def take_pictures(self:Panels, what, files):
     "Read what came from the page and use it; all of it or nothing."
-    s = self.session
-    read = []
-    for f in files:
-        try: read.append(given(open_picture(bytes(f['content'])), f['name']))
-        except Exception as e: raise BadValue(f"{f['name']}: {e}") from None
-    names = []
-    for file, p in read:
+    s, names = self.session, []
+    for file, p in [*_given_files(files)]:
         name = s.free_name(file)
         s.pictures[name] = replace(p, code=repr(name), note='uploaded; the file must be here under this name')
         names.append(name)
@@ -264,15 +269,19 @@ grid-gap: 0 8px; align-items: center}
 
 # %% ../nbs/82_panels.ipynb #297c5999
 @patch
+def _fill_menu(self:Panels, field):
+    "Let a menu show what there is; the same again would move it."
+    found = tuple(self.options(field))
+    if self.c[field].options != found: self.c[field].options = found
+
+@patch
 def fill(self:Panels):
     "Put every control where the session's settings are."
     with self.lock:
         self.filling = threading.get_ident()
         try:
             if self.layers() != self.shown_layers: self.fill_layers()
-            for field in ('content', 'style'):
-                found = tuple(self.options(field))
-                if self.c[field].options != found: self.c[field].options = found
+            for field in ('content', 'style'): self._fill_menu(field)
             for field, control in self.c.items(): put(control, self.value(field))
             self.fill_blends()
         finally: self.filling = None

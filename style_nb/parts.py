@@ -48,15 +48,18 @@ def rung_slider(
     return s.add_class(name) if name else s
 
 # %% ../nbs/55_parts.ipynb #5d36a8f3
+def _add_rung(slider, value):
+    "Let a slider over listed values stand at one more."
+    known = [v for _, v in slider.options]
+    if value in known: return
+    with slider.hold_trait_notifications(): slider.options = rungs([*known, value])
+
 def put(
     control,   # A control
     value,     # Where it should stand
 ):
-    "Set a control from code; a slider over listed values gets a new one when it must."
-    if isinstance(control, w.SelectionSlider):
-        known = [v for _, v in control.options]
-        if value not in known:
-            with control.hold_trait_notifications(): control.options = rungs([*known, value])
+    "Set a control from code."
+    if isinstance(control, w.SelectionSlider): _add_rung(control, value)
     if control.value != value: control.value = value
 
 # %% ../nbs/55_parts.ipynb #c0e4fe30

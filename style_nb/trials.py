@@ -136,10 +136,15 @@ def grid_tab(self:Trials):
 
 # %% ../nbs/86_trials.ipynb #04834ceb
 @patch
+def _axes(self:Trials):
+    "(field, value) pairs of each axis."
+    said = [(menu.value, values.value) for menu, values in self.grid_fields if menu.value]
+    return [[(field, value) for value in typed(text, field)] for field, text in said]
+
+@patch
 def _grid_cells(self:Trials):
     "The settings of the cells, row by row, and how many are in a row."
-    axes = [(menu.value, values.value) for menu, values in self.grid_fields if menu.value]
-    axes = [[(field, value) for value in typed(text, field)] for field, text in axes]
+    axes = self._axes()
     across, down = (menu.value for menu, _ in self.grid_fields)
     if across == down:
         raise BadValue(f"Across and down are both {across}: choose two settings, or none for down.")
@@ -180,16 +185,19 @@ def _go_on(self:Trials, what, name, **look):
     tip = 'Take this picture and its settings'
     return self.button('Go on', lambda: self.session.go_on(what), name, tooltip=tip, **look)
 
+def _picture_of(item):
+    "What a cell shows: its picture, or why there is none."
+    if item.image: return w.Image(value=jpeg(item.image, 256), format='jpeg')
+    return w.HTML(line(item.error, RED))
+
 @patch
 def _add_cell(self:Trials, item):
     "A cell of the grid: its picture or error, its caption, a button."
     self.cells.append(item)
     if item.error: self.say(item.error, RED)
-    if item.image: im = w.Image(value=jpeg(item.image, 256), format='jpeg')
-    else: im = w.HTML(line(item.error, RED))
     on = self._go_on(item, 'go-on', disabled=item.image is None)
     caption = w.HTML(line(item.caption.replace('_', ' '))).add_class('sn-caption')
-    self.grid_box.children += (w.VBox([im, caption, on]),)
+    self.grid_box.children += (w.VBox([_picture_of(item), caption, on]),)
 
 # %% ../nbs/86_trials.ipynb #1903a374
 @patch
