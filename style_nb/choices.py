@@ -79,6 +79,7 @@ def add(self:Choices,
     self.pictures[name] = p
     return name
 
+# %% ../nbs/73_choices.ipynb #5b85eef7
 @patch
 def _add_styles(self:Choices, style):
     "Add one style picture, some or none."
@@ -139,6 +140,7 @@ def _grey(hw, enough):
     "A grey picture of a shape, as large as is enough."
     return torch.full((1, 3, *fit_size(hw, min(enough, max(hw)))), .5, dtype=torch.float32, device='cpu')
 
+# %% ../nbs/73_choices.ipynb #47aa49f1
 @patch
 def _check(self:Choices, r, extras):
     "Say what cannot be painted."
@@ -149,7 +151,6 @@ def _check(self:Choices, r, extras):
     content, *styles = [None if name is None else _grey(self.pictures[name].hw, side) for name, side in sides]
     start = dict(init=_grey(self._first(extras).hw, r.size)) if self.begun else {}
     objective_of(settle(content, styles or None, r, device=self.device, enc=self._encoder(r), **start))
-
 
 # %% ../nbs/73_choices.ipynb #5d990be1
 @patch
@@ -173,6 +174,7 @@ def choose(self:Choices,
     self._check(r, extras)
     self.recipe, self.extras = r, extras
 
+# %% ../nbs/73_choices.ipynb #c82c754f
 def _checked(extras):
     "Extras in their ranges, with a picture at least."
     if not _names(extras): raise BadValue("There is neither a content nor a style picture: give at least one.")
@@ -193,6 +195,7 @@ def content(self:Choices, extras=None):
     name = (extras or self.extras)['content']
     return None if name is None else self.pictures[name].picture
 
+# %% ../nbs/73_choices.ipynb #09b0aaa4
 @patch(as_prop=True)
 def hw(self:Choices)->tuple:
     "Height and width of the picture that gives the canvas its proportions, px."
@@ -221,6 +224,7 @@ def _other_recipe(self:Choices, values):
     r = self._settled(named_recipe(values['recipe'], **kept | asked, levels=1), self.extras)
     return replace(r, init=self.recipe.init)
 
+# %% ../nbs/73_choices.ipynb #1312312e
 @patch
 def _other_extras(self:Choices, values):
     extras = self.extras | {k: v for k, v in values.items() if k in EXTRAS}
@@ -285,18 +289,29 @@ def restore(self:Choices,
 
 # %% ../nbs/73_choices.ipynb #abaaa553
 @patch
+def _lost(self:Choices, settings):
+    "Names of content and styles that are not here."
+    here = [*self.pictures, *sample_names()]
+    return {k: [name for name in listify(settings.get(k)) if name not in here] for k in ('content', 'style')}
+
+# %% ../nbs/73_choices.ipynb #ab30e1e5
+def _without(settings, lost):
+    "Settings without pictures that are lost, and without what they say of each style then."
+    drop = {k for k in lost if lost[k]}
+    if lost['style']: drop.add('style_blend')
+    if lost['style'] and isinstance(settings.get('style_scale'), list): drop.add('style_scale')
+    return {k: v for k, v in settings.items() if k not in drop}
+
+# %% ../nbs/73_choices.ipynb #59576631
+@patch
 def load(self:Choices,
     path,       # A PNG saved by a session or by `Result.save`, or the .json of a recipe
 )->str:         # As `set`
     "Bring back the settings that a picture carries, and the pictures it names when they are here."
-    settings, here = settings_of(path), [*self.pictures, *sample_names()]
-    lost = {k: [name for name in listify(settings.get(k)) if name not in here] for k in ('content', 'style')}
-    drop = [k for k in lost if lost[k]]
-    if 'style' in drop:
-        drop.append('style_blend')
-        if isinstance(settings.get('style_scale'), list): drop.append('style_scale')
+    settings = settings_of(path)
+    lost = self._lost(settings)
     missing = lost['content'] + lost['style']
-    what = self.restore({k: v for k, v in settings.items() if k not in drop})
+    what = self.restore(_without(settings, lost))
     notes = [f'settings of {Path(path).name}', *self._foreign(Recipe.load(path))]
     if missing: notes.append(f"not among the pictures here: {', '.join(missing)}")
     if what == 'new' and self.note: notes.append(self.note)

@@ -17,8 +17,10 @@ __all__ = ['FIELDS', 'EXTRAS', 'NOTE', 'Leg', 'switched_on', 'style_code', 'leg_
 
 # %% ../nbs/61_legs.ipynb #9d12f247
 FIELDS = tuple(f.name for f in fields(Recipe) if f.compare and f.name != 'schedule')  # no references
+
 EXTRAS = ('content', 'style', 'tiles', 'contrast')
 
+# %% ../nbs/61_legs.ipynb #a9d976fb
 @dataclass
 class Leg:
     "One run of a session, as a call of `stylize`."
@@ -62,6 +64,7 @@ def _arguments(r):
     plain = RECIPES['default']
     return {f: repr(getattr(r, f)) for f in FIELDS if f in ('steps', 'size') or getattr(r, f) != getattr(plain, f)}
 
+# %% ../nbs/61_legs.ipynb #acd94d94
 def leg_code(
     leg:Leg,         # One run
     pictures:dict,   # {name: `Given`}
@@ -85,6 +88,7 @@ def _remarks(pictures):
     if loose: yield f'# {loose}: as given to the Studio'
     yield from (f'# {p.code}: {p.note}' for p in pictures if p.note)
 
+# %% ../nbs/61_legs.ipynb #c641e71e
 def legs_code(
     legs:list,       # `Leg`s, each from the picture of the one before
     pictures:dict,   # {name: `Given`}
@@ -103,6 +107,7 @@ def legs_code(
 
 # %% ../nbs/61_legs.ipynb #8b9544b5
 NOTE = 'style_nb.session'
+
 _STAYS = ('levels', 'lr_end', 'init', 'encoder_weights', 'encoder_inputs', 'finish', 'finish_weights')
 
 def _after_moves(r):
@@ -112,6 +117,7 @@ def _after_moves(r):
         r = replace(r, **{f: value})
     return r
 
+# %% ../nbs/61_legs.ipynb #a54957ac
 def settings_of(
     path,       # A PNG saved by a session or by `Result.save`, or the .json of a recipe
 )->dict:        # Settings
@@ -144,6 +150,7 @@ def by_layer(
         else: flat[name] = value
     return flat
 
+# %% ../nbs/61_legs.ipynb #88590163
 def differing(
     a:dict, b:dict,   # Settings
 )->dict:              # {setting: (in a, in b)}

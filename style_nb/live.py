@@ -66,6 +66,7 @@ def ask(self:Remote,
     if self.over: self.heed()
     return answer.result()
 
+# %% ../nbs/73_live.ipynb #d7ead895
 @patch
 def heed(self:Remote,
     wait:bool=False,  # Wait for the first message?
@@ -99,11 +100,13 @@ def before_batch(self:Remote):
         self.waits = False
     self.rests = False
 
+# %% ../nbs/73_live.ipynb #5f2af792
 @patch(as_prop=True)
 def idle(self:Remote)->bool:
     "Is it over, or has it told that it waits?"
     return self.over or (self.waits and self.step >= self.goal)
 
+# %% ../nbs/73_live.ipynb #1c796d90
 @patch
 def losses(self:Remote)->list:
     "(term, step, value) of the steps since it was asked last; 'loss' is the weighted sum."
@@ -112,6 +115,7 @@ def losses(self:Remote)->list:
     return [(term, row['step'], float(value)) for row in rows for term, value in row.items()
             if term in ('loss', 'tv') or '/' in term]
 
+# %% ../nbs/73_live.ipynb #74d8b7f6
 @patch(as_prop=True)
 def rate(self:Remote)->float:
     "Steps a second, lately."
@@ -147,6 +151,9 @@ def leave(self:Remote):
     self.end()
     if self.thread is not threading.current_thread(): self.thread.join(10)
 
+_all_ = ['give_back']
+
+# %% ../nbs/73_live.ipynb #10af3cf8
 def weakly(
     method,  # Of an object
 ):           # A function
@@ -156,8 +163,6 @@ def weakly(
         there = ref()
         if there: there(*args)
     return call
-
-_all_ = ['give_back']
 
 # %% ../nbs/73_live.ipynb #34a7985d
 def paint_on(

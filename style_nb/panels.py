@@ -33,17 +33,21 @@ def number(panels, field, low, high, step):
     kind = w.IntSlider if step == 1 else w.FloatSlider
     return kind(min=low, max=high, step=step, continuous_update=False, layout=wide())
 
+# %% ../nbs/82_panels.ipynb #6ea1f257
 def entry(panels, field, most):
     "A whole number to type."
     return w.BoundedIntText(min=rule_of(field).low, max=most, layout=dict(width='100px'))
 
 def menu(panels, field): return w.Dropdown(options=panels.options(field), layout=wide())
+
 def several(panels, field): return w.SelectMultiple(options=panels.options(field), rows=6, layout=wide())
 
 # %% ../nbs/82_panels.ipynb #033af52d
 SIZES = [96, 128, 160, 192, 224, 256, 320, 384, 432, 512, 640, 768, 1024]  # px, rungs of the slider
+
 SCALES = ladder(*rule_of('style_scale').usual, 12, off=False)
 
+# %% ../nbs/82_panels.ipynb #7a0ac5be
 TABLE = {  # field: the tab it stands in, its label there, its kind of control, and what that needs
     'style_weight': ('Weights', 'style', slider),
     'content_weight': ('Weights', 'content', slider),
@@ -107,6 +111,7 @@ def attempt(self:Panels,
     except Exception as e: self.say(one_line(e), RED)
     if not self.closed: self.fill()
 
+# %% ../nbs/82_panels.ipynb #b65ba10b
 @patch
 def button(self:Panels, text, do, name='', **look):
     "A button of the page."
@@ -134,6 +139,7 @@ def _moved(self:Panels, field, new):
     values = nested([(field, None if new == '' else new)])
     self.attempt(lambda: self.session.set(**values))
 
+# %% ../nbs/82_panels.ipynb #605b6ac9
 @patch
 def control(self:Panels, field, control):
     "Put a control where its field is, and let it set it."
@@ -152,6 +158,7 @@ def _pictures(self:Panels, kind):
     found = samples(kind) + samples()
     return list(dict.fromkeys([*self.session.pictures, *(s.name for s in found)]))
 
+# %% ../nbs/82_panels.ipynb #5ce23d5a
 @patch
 def options(self:Panels, field):
     "What there is to choose for a field."
@@ -163,6 +170,7 @@ def options(self:Panels, field):
     if field == 'init': return [o for o in STARTS if o != 'picture' or recipe.init == o]
     return list(rule_of(field).options)
 
+# %% ../nbs/82_panels.ipynb #1050f0d2
 @patch
 def tab(self:Panels, tab):
     "The label and the control of each field in a tab."
@@ -177,6 +185,7 @@ def layers(self:Panels)->list:
     weighed = r.style_weights | r.content_weights
     return [l for l in layer_names(ENCODERS[r.encoder].depths) if l.startswith('relu') or l in weighed]
 
+# %% ../nbs/82_panels.ipynb #b64bb948
 @patch
 def fill_layers(self:Panels):
     "A row for each layer: its style weight and its content weight."
@@ -190,6 +199,7 @@ def fill_layers(self:Panels):
             cells.append(self.control(f'{kind}_weights-{layer}', weight))
     swap(self.layer_box, cells)
 
+# %% ../nbs/82_panels.ipynb #bd9bf3e1
 @patch
 def weights_tab(self:Panels):
     self.layer_box = w.GridBox().add_class('sn-layers')
@@ -213,6 +223,7 @@ def fill_blends(self:Panels):
         o.max = max(1., v, o.max)
         o.value = v
 
+# %% ../nbs/82_panels.ipynb #a0c05520
 @patch
 def _blend(self:Panels, _):
     values = [o.value for o in self.blend_sliders]
@@ -232,6 +243,7 @@ def _given_files(files):
         try: yield given(open_picture(bytes(f['content'])), f['name'])
         except Exception as e: raise BadValue(f"{f['name']}: {e}") from e
 
+# %% ../nbs/82_panels.ipynb #7fd5747a
 @patch
 def take_pictures(self:Panels, what, files):
     "Read what came from the page and use it; all of it or nothing."
@@ -274,6 +286,7 @@ def _fill_menu(self:Panels, field):
     found = tuple(self.options(field))
     if self.c[field].options != found: self.c[field].options = found
 
+# %% ../nbs/82_panels.ipynb #d200df68
 @patch
 def fill(self:Panels):
     "Put every control where the session's settings are."

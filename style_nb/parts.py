@@ -82,6 +82,7 @@ def jpeg(
     im.thumbnail((width, width))
     return written(im.save, 'JPEG', quality=88)
 
+# %% ../nbs/55_parts.ipynb #441b7228
 def png_of(
     fig,        # A matplotlib figure
     **how,      # For its `savefig`
@@ -91,6 +92,7 @@ def png_of(
 
 # %% ../nbs/55_parts.ipynb #72e494a7
 GREY = '#666'
+
 RED = '#b00020'
 
 def line(text, color=GREY):
@@ -102,8 +104,10 @@ def clock(s):
     return f'{s/60:.0f} min' if s < 7200 else f'{s/3600:.0f} h'
 
 def caption(text): return w.HTML(f'<span style="font-size:13px">{html.escape(text)}</span>')
+
 def title(text): return w.HTML(f'<b style="font-size:13px">{html.escape(text)}</b>')
 
+# %% ../nbs/55_parts.ipynb #f647f802
 def bar(share):
     done = f'<div style="height:5px;width:{100*min(1, share):.1f}%;background:#5b7a99"></div>'
     return f'<div style="height:5px;background:#e4e4e4;margin:2px 0 6px">{done}</div>'
@@ -141,6 +145,7 @@ def table_of(
     body = [Tr(Td(name.replace('_', ' ')), Td(_shown(x)), Td(_shown(y))) for name, (x, y) in diff.items()]
     return to_xml(Table(Tr(Td(), Th(a), Th(b)), *body), indent=False)
 
+# %% ../nbs/55_parts.ipynb #4934d201
 def _shown(value):
     "A setting as the table says it."
     if value == 0: return 'off'
@@ -204,6 +209,7 @@ def close_widgets(o):
     "Take a widget with all that is in it from the page; `None` is none."
     for c in all_widgets(o) if o is not None else (): c.close()
 
+# %% ../nbs/55_parts.ipynb #bf7956f6
 def swap(box, children):
     "Put other children into a box, and forget the old ones."
     old = box.children

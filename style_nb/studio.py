@@ -142,6 +142,7 @@ def _code_tab(self:Studio):
     up = upload_button('Settings of a file', 'sn-upload-settings', take, '.png,.json')
     return w.VBox([copy, self.code, row('files', self.path, save, load), up])
 
+# %% ../nbs/87_studio.ipynb #b64ab955
 @patch
 def show_code(self:Studio):
     "Put the code of the present picture in its field."

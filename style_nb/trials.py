@@ -63,6 +63,7 @@ PIECES = {  # attribute and class: kind of widget, its traits
     'diff': ('HTML', {}),
 }
 
+# %% ../nbs/86_trials.ipynb #acf20bcd
 class Trials(Panels):
     "Panels with a grid in `.cells`, pins, and two pictures compared."
     def __init__(self,
@@ -120,6 +121,7 @@ def _grid_field(self:Trials, options):
     menu.observe(suggest, 'value')
     return menu, values
 
+# %% ../nbs/86_trials.ipynb #af2221de
 @patch
 def grid_tab(self:Trials):
     "What to paint, and the cells below."
@@ -141,6 +143,7 @@ def _axes(self:Trials):
     said = [(menu.value, values.value) for menu, values in self.grid_fields if menu.value]
     return [[(field, value) for value in typed(text, field)] for field, text in said]
 
+# %% ../nbs/86_trials.ipynb #4e04f5a6
 @patch
 def _grid_cells(self:Trials):
     "The settings of the cells, row by row, and how many are in a row."
@@ -152,6 +155,7 @@ def _grid_cells(self:Trials):
     if not combos: raise BadValue("There is no value: give some numbers with commas between.")
     return combos, len(axes[0])
 
+# %% ../nbs/86_trials.ipynb #c22a8a1a
 @patch
 def paint_grid(self:Trials):
     "Paint the grid that the tab describes, in a thread; its cells are in `.cells`."
@@ -179,6 +183,7 @@ def _paint_cells(self:Trials, combos, more):
             self.say(f'grid: {len(self.cells)} of {len(combos)}')
     except Exception as e: self.say(one_line(e), RED)
 
+# %% ../nbs/86_trials.ipynb #564bcde1
 @patch
 def _go_on(self:Trials, what, name, **look):
     "A button that goes on from a picture."
@@ -190,6 +195,7 @@ def _picture_of(item):
     if item.image: return w.Image(value=jpeg(item.image, 256), format='jpeg')
     return w.HTML(line(item.error, RED))
 
+# %% ../nbs/86_trials.ipynb #45c7546e
 @patch
 def _add_cell(self:Trials, item):
     "A cell of the grid: its picture or error, its caption, a button."
@@ -211,6 +217,7 @@ def _pin_box(self:Trials, p):
     caption = w.HTML(line(f'{p.name}, step {p.steps}'))
     return column('pinned', picture, caption, self._go_on(p, 'go-on-pin'))
 
+# %% ../nbs/86_trials.ipynb #c93d90ec
 @patch
 def pin(self:Trials):
     "Keep the present picture with its settings, in the strip below."
@@ -247,6 +254,7 @@ def _named(self:Trials, name):
     im = s.picture if name == 'now' else None
     return im or s.before(), s.settings
 
+# %% ../nbs/86_trials.ipynb #79add1a8
 @patch
 def compare(self:Trials):
     "Show the two chosen pictures and what differs."

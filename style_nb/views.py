@@ -63,6 +63,7 @@ def plot_curves(
     if ax.lines: ax.legend(
         fontsize=8, frameon=False, loc='upper left', bbox_to_anchor=(1, 1.05), labelspacing=.25, handlelength=1.2)
 
+# %% ../nbs/57_views.ipynb #87a79738
 def draw_curves(
     curves:dict,     # As for `plot_curves`
     moves=(),        # Likewise
