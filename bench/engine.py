@@ -3,6 +3,7 @@
     python bench/engine.py step       seconds a step at 256, 432, 768 px: floor, engine and textbook loop, interleaved
     python bench/engine.py target     seconds until the objective is where the textbook loop is after 500 evaluations
     python bench/engine.py memory     peak memory of a run by size
+    python bench/engine.py photos     24 million pixels at 432 px: memory at most and after, first step
     python bench/engine.py scaling    cost of a pixel from 256 to 1536 px, and of a layer
     python bench/engine.py start      import, first step
     python bench/engine.py look       how far a look drifts from 192 to 1024 px, enlarged and from scratch
@@ -13,9 +14,11 @@ backward pass of the encoder's slice (convolutions, ReLU, pooling, each a module
 channels_last), from the sum of the deepest map. VGG-19 has seeded random weights, normalised: its shape is what
 costs. Run it on an idle machine.
 """
-import argparse, copy, functools, json, platform, statistics, subprocess, sys, time
+import argparse, copy, functools, json, platform, statistics, subprocess, sys, tempfile, time
 from pathlib import Path
+import numpy as np
 import torch
+from PIL import Image
 from fastai.callback.core import Callback, CancelFitException
 import reference
 from style_nb.callbacks import PRECISIONS, best_precision
@@ -254,6 +257,43 @@ print(json.dumps(dict(before=before, peak=resource.getrusage(resource.RUSAGE_SEL
         ax.legend(frameon=False)
     plot('memory', draw)
 
+def photo(seed, form, w, h):
+    "A picture file with the detail and noise of a photo, in a folder for temporary files"
+    path = Path(tempfile.gettempdir())/f'style_nb_photo_{seed}_{w}x{h}.{form}'
+    if path.exists(): return path
+    rng = np.random.default_rng(seed)
+    small = Image.fromarray(rng.integers(0, 256, (40, 60, 3), dtype=np.uint8))
+    values = np.asarray(small.resize((w, h), Image.BICUBIC), np.int16)
+    noisy = (values + rng.integers(-6, 7, values.shape, dtype=np.int16)).clip(0, 255).astype(np.uint8)
+    Image.fromarray(noisy).save(path)
+    return path
+
+def photos_task(args):
+    body = '''
+def held(what):
+    for line in open('/proc/self/status'):
+        if line.startswith(what): return int(line.split()[1])/1024
+first = []
+class First(engine.Callback):
+    def after_batch(self): first.append(time.perf_counter())
+before, got = held('VmRSS'), dict(peak=0., after=0.)
+for _ in range(2):
+    first.clear()
+    begun = time.perf_counter()
+    r = None
+    r = stylize({content!r}, {style!r}, size=432, steps={steps}, cbs=[First()], progress=False)
+    got = dict(peak=held('VmHWM') - before, after=held('VmRSS') - before, first=first[0] - begun)
+print(json.dumps(dict(before=before, **got)))'''
+    rows = []
+    for form in ('jpg', 'png', 'webp', 'tif', 'bmp'):
+        files = [str(photo(seed, form, 6000, 4000)) for seed in (1, 2)]
+        got = child(body.format(content=files[0], style=files[1], steps=10 if args.quick else 100))
+        rows.append(dict(format=form, **got))
+        print(rows[-1], flush=True)
+    write('photos', rows)
+    table(['6000x4000', 'most above import, MB', 'after two runs, MB', 'first step of the second, s'],
+        [[r['format'], f"{r['peak']:.0f}", f"{r['after']:.0f}", f"{r['first']:.2f}"] for r in rows])
+
 def scaling_task(args):
     rows, sides = [], (256, 432, 768) if args.quick else (256, 432, 768, 1024, 1536)
     times = {side: [] for side in sides}
@@ -341,8 +381,8 @@ def plot(name, draw):
     ax.spines[['top', 'right']].set_visible(False)
     fig.savefig(here/f'{name}.jpg', facecolor='white')
 
-TASKS = dict(step=step_task, target=target_task, memory=memory_task, scaling=scaling_task, start=start_task,
-    look=look_task)
+TASKS = dict(step=step_task, target=target_task, memory=memory_task, photos=photos_task, scaling=scaling_task,
+    start=start_task, look=look_task)
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('task', choices=[*TASKS, 'all'])

@@ -6,23 +6,24 @@ Docs: https://style-nb.github.io/style_nb/choices.html.md"""
 
 # %% ../nbs/73_choices.ipynb #61fb5a76
 from __future__ import annotations
+import io
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 import torch
 from fastcore.basics import listify, patch
 from .errors import BadValue, in_range, one_of
-from .opening import decode
-from .pictures import file_bytes, fit_size, load_picture, several
+from .opening import decode, is_file
+from .pictures import file_bytes, fit_size, several
 from .gallery import sample, samples
-from .inputs import enough_for, short_name
+from .inputs import enough_for, read_picture, short_name
 from .recipe import RECIPES, Recipe, named_recipe
 from .legs import EXTRAS, FIELDS, settings_of, switched_on
 from .planning import Shared, best_device, check_device, fit_to_encoder, own_size, settle, step_size
 from .transfer import objective_of
 
 # %% auto #0
-__all__ = ['Given', 'sample_names', 'given', 'Choices', 'why_anew']
+__all__ = ['Given', 'File', 'sample_names', 'given', 'Choices', 'why_anew']
 
 # %% ../nbs/73_choices.ipynb #3645dec1
 @dataclass
@@ -32,6 +33,17 @@ class Given:
     code: str        # Python that gives it
     hw: tuple        # Height and width, px
     note: str = ''   # What a reader of the code must know
+
+class File(io.BytesIO):
+    "A picture file in memory, from where each run reads it as large as it needs; several threads may."
+    def __init__(self,
+        data:bytes,   # The file
+        name:str='',  # What to call it
+    ):
+        super().__init__(data)
+        self.name = name
+
+    def read(self, *_): return self.getvalue()
 
 def sample_names()->list:
     "Names of the pictures that are always there."
@@ -46,9 +58,13 @@ def given(
     picture, code = x, name
     if isinstance(x, str) and x in sample_names():
         picture, name, code = sample(x), x, f'sample({x!r})'
-    elif isinstance(x, (str, Path)):
-        picture, name, code = decode(*file_bytes(x)).im, short_name(x, name), repr(str(x))
-    return name, Given(picture, code, tuple(load_picture(picture).shape[-2:]))
+    elif isinstance(x, (str, Path)): name, code = short_name(x, name), repr(str(x))
+    if is_file(picture):
+        data, said = file_bytes(picture)
+        picture = File(data, name)
+        w, h = decode(data, said, 512).size
+    else: w, h = read_picture(picture, name, 512).ref['size']
+    return name, Given(picture, code, (h, w))
 
 # %% ../nbs/73_choices.ipynb #87c37e14
 class Choices:

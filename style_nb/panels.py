@@ -10,7 +10,6 @@ import threading
 from dataclasses import replace
 from fastcore.basics import patch
 from .errors import BadValue
-from .pictures import open_picture
 from .gallery import samples
 from .encoders import ENCODERS, at_hand, layer_names
 from .recipe import RECIPES, STARTS, rule_of
@@ -240,7 +239,7 @@ def _blend_slider(self:Panels, i):
 def _given_files(files):
     "(name, `Given`) of each file from the page."
     for f in files:
-        try: yield given(open_picture(bytes(f['content'])), f['name'])
+        try: yield given(bytes(f['content']), f['name'])
         except Exception as e: raise BadValue(f"{f['name']}: {e}") from e
 
 # %% ../nbs/82_panels.ipynb #7fd5747a

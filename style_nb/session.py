@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image
 from fastcore.basics import patch
 from .errors import BadValue, TookTooLong
-from .pictures import Plate, load_picture, middle, resize, save_picture, to_pil
+from .pictures import Plate, middle, resize, save_picture, to_pil
 from .contrast import lower_contrast
 from .callbacks import CONTROLS, History
 from .views import draw_curves, plot_curves, show_painting, split_view
@@ -22,6 +22,7 @@ from .legs import (
     EXTRAS, FIELDS, NOTE, Leg, Pin, differing, leg_code, legs_code, settings_of, switched_on, weights_of)
 from .carrying import carried
 from .results import Result
+from .inputs import read_picture
 from .planning import Shared
 from .choices import Choices, Given, given, why_anew
 from .live import Remote, give_back, paint_on, weakly
@@ -96,7 +97,8 @@ def before(self:Session)->Image.Image:
     "The picture before the first step, as far as no run is needed to know it."
     x = self.init()
     if x is None: x = self.content() if self.extras['content'] else self.styles()[0]
-    return to_pil(resize(middle(load_picture(x), self.hw), self.recipe.size))
+    x = read_picture(x, 'start', self.recipe.size).x
+    return to_pil(resize(middle(x, self.hw), self.recipe.size))
 
 # %% ../nbs/81_session.ipynb #2c939cfc
 def _steps(legs): return sum(leg.steps for leg in legs)
@@ -322,11 +324,13 @@ def pin(self:Session,
 # %% ../nbs/81_session.ipynb #1f9b920f
 @patch
 def save(self:Session,
-    path,  # File to write, with recipe and settings
-)->Path:   # The path written
-    "Write the present picture."
+    path,                # File to write, with recipe and settings
+    credits:bool=False,  # Write date, author and copyright of the content too?
+)->Path:                 # The path written
+    "Write the present picture, as transparent as its content."
     r = self.result
-    return save_picture(r.image, path, r.alpha, **carried(r.recipe, path, {NOTE: self.settings}))
+    said = r.credits if credits else None
+    return save_picture(r.image, path, r.alpha, said, **carried(r.recipe, path, {NOTE: self.settings}))
 
 # %% ../nbs/81_session.ipynb #75566f2b
 @patch
@@ -354,6 +358,8 @@ def go_on(self:Session,
     if what.image is None:
         raise BadValue(f"There is no picture to go on from: {what.error or 'it was not painted'}")
     leg = what.legs[-1]
+    content = self.content(leg.extras)
+    alpha = None if content is None else read_picture(content, 'content', leg.recipe.size).alpha
     r = replace(leg.recipe, size=self.recipe.size, steps=self.recipe.steps)
     with self.lock:
         if not isinstance(what, Pin): self._check(r, leg.extras)
@@ -361,7 +367,7 @@ def go_on(self:Session,
         self._forget()
         self.chain = list(what.legs)
         self.picture = what.image
-        self.last = Result(what.image, History().table, [], leg.painted, {})
+        self.last = Result(what.image, History().table, [], leg.painted, {}, alpha=alpha)
         if isinstance(what, Pin): self.restore(what)
         else: self.recipe, self.extras = r, dict(leg.extras)
         self.until = self.done + self.recipe.steps

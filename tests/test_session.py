@@ -1,14 +1,16 @@
 "A run that other threads hold and move: exactly what code does, and no thread left behind. No widget."
-import gc, subprocess, sys, threading, time, weakref
+import gc, pickle, subprocess, sys, threading, time, weakref
 from dataclasses import replace
 import numpy as np, pytest, torch
 from hypothesis import given, settings, strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from style_nb.choices import File
 from style_nb.errors import StyleNBError, TookTooLong
-from style_nb.pictures import save_picture, to_pil
+from style_nb.opening import credits_of
+from style_nb.pictures import load_picture, save_picture, to_pil
 from style_nb.planning import settle
-from style_nb.recipe import Recipe, png_info
+from style_nb.recipe import Recipe, file_ref, png_info
 from style_nb.session import Session, differing, draw_curves, settings_of, split_view
 from style_nb.transfer import stylize
 
@@ -604,3 +606,44 @@ def test_going_on_from_a_cell_that_cannot_be_painted_in_this_size_changes_nothin
     assert item.image is not None
     refused(lambda: s.go_on(item), 'relu5_1 needs a shorter side')
     assert s.step().wait().done == 2 and 'relu5_1' not in s.recipe.content_weights
+
+# ---- photos
+
+def test_photos_are_read_by_the_run_and_their_transparency_is_kept(tmp_path, painting):
+    im = Image.radial_gradient('L').convert('RGB').resize((2700, 1800))
+    im.putalpha(Image.new('L', im.size, 255))
+    im.paste((0, 0, 0, 0), (0, 0, 1350, 1800))  # the left half is clear
+    exif = Image.Exif()
+    exif[33432] = 'CC0'
+    file = tmp_path/'photo.png'
+    im.save(file, exif=exif)
+    s = Session(file, painting, size=48, steps=2, device='cpu')
+    assert s.hw == (1800, 2700) and not isinstance(s.content(), Image.Image) and s.before().size == (48, 32)
+    data = file.read_bytes()
+    file.unlink()  # the session has it
+    s.step(2).settle()
+    assert s.error is None, s.error
+    assert s.result.recipe.content == file_ref(data, (2700, 1800), load_picture(data, 48), 'photo.png')
+    file.write_bytes(data)
+    alone = stylize(file, painting, s.recipe, steps=2, device='cpu', progress=False)
+    assert (pixels(alone.image) == pixels(s.result.image)).all()
+    for state in ('painting', 'stopped', 'gone on'):
+        if state == 'stopped': s.stop()
+        if state == 'gone on': s.go_on(s.pin())
+        with Image.open(s.save(tmp_path/'out.png')) as out, Image.open(alone.save(tmp_path/'alone.png')) as right:
+            assert (pixels(out.getchannel('A')) == pixels(right.getchannel('A'))).all() and out.getpixel((2, 9))[3] == 0
+    s.step(1).settle()
+    with Image.open(s.save(tmp_path/'out.png', credits=True)) as out:
+        assert out.getpixel((2, 9))[3] == 0 and credits_of(out) == dict(copyright='CC0')
+    item, = s.sweep(dict(seed=[0]), steps=2)
+    assert not item.error and item.recipe.content == s.result.recipe.content
+    s.close()
+
+def test_what_is_no_picture_is_said_at_once(tmp_path, painting, refused):
+    (tmp_path/'broken.jpg').write_bytes(b'no picture')
+    refused(lambda: Session(tmp_path/'broken.jpg', painting), 'broken.jpg', 'not a picture')
+
+def test_a_file_in_memory_is_for_several_threads():
+    file = File(b'data', 'name')
+    assert (file.read(), file.read(2), file.name) == (b'data', b'data', 'name')
+    assert pickle.loads(pickle.dumps(file)).read() == b'data'

@@ -141,7 +141,7 @@ def test_uploads(make, photo, painting2):
         and s.session.extras['content'] == 'mine.png')
     upload(s, 'content', ('mine.png', png(to_pil(photo))), )
     assert (s.c['content'].value == 'mine (2).png' == s.session.extras['content']
-        and s.session.pictures['mine.png'].picture.tobytes() != s.session.pictures['mine (2).png'].picture.tobytes())
+        and s.session.pictures['mine.png'].picture.getvalue() != s.session.pictures['mine (2).png'].picture.getvalue())
     upload(s, 'style', ('new.png', png(to_pil(photo))), ('broken.jpg', b'not a picture'))
     assert 'new.png' not in s.session.pictures and s.session.extras['style'] == ['a.png', 'b.png']
     s.show_code()
