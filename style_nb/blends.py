@@ -15,7 +15,7 @@ __all__ = ['STYLE_MIXES', 'barycentre', 'blend_clouds']
 
 # %% ../nbs/38_blends.ipynb #faf3d1e1
 def _nearer(s, covs, weights, few):
-    "One round on the way to the barycentre."
+    "A round towards the barycentre."
     root, inverse = power_of(s, .5, few), power_of(s, -.5, few)
     t = blend_grams([power_of(root @ c @ root, .5) for c in covs], weights)
     return inverse @ t @ t @ inverse

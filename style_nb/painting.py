@@ -153,7 +153,7 @@ class _Canvas:
 
 # %% ../nbs/05_painting.ipynb #75c6e051
 def _relief(rgba, strength):
-    "Light from the upper left; the fourth channel is the height of the paint"
+    "Light from the upper left; the fourth channel is the height of paint"
     down, right = np.gradient(gaussian_filter(rgba[..., 3], .6))
     return rgba[..., :3]*(1 + strength*(right+down).clip(-.35, .35)[..., None])
 
