@@ -30,10 +30,11 @@ class _Kind:
             raise BadValue(f"{self.about.capitalize()}: this kind does not know the norm {norm!r}, "
                              f"give one of {', '.join(self.norms)}.")
 
-    def scale(self, target, norm='unit', *places):
-        "Factor of the distance to a target; for the norm 'udacity', with the number of places of the canvas' maps."
+    def scale(self, target, norm='unit', places=1):
+        "Factor of the distance to a target; only 'udacity' asks for the number of places of the canvas' maps."
         self.check(norm)
-        factor = self.norms[norm](target, *places)
+        asked = (target, places) if norm == 'udacity' else (target,)
+        factor = self.norms[norm](*asked)
         return factor*self.strength if norm == 'unit' else factor
 
     def __call__(self,
@@ -42,8 +43,7 @@ class _Kind:
         norm:str='unit',     # 'unit', or another of the kind's `norms`
     )->torch.Tensor:         # Scalar, at least 0; unit-free with the norm 'unit'
         "The loss: distance times scale."
-        places = [feats[0, 0].numel()] if norm == 'udacity' else []
-        return self.distance(feats, target)*self.scale(target, norm, *places)
+        return self.distance(feats, target)*self.scale(target, norm, feats[0, 0].numel())
 
 # %% ../nbs/32_zoo.ipynb #17e2f89b
 @dataclass(frozen=True)
