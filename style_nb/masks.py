@@ -299,6 +299,13 @@ def regions(
     return list(groups.values())
 
 # %% ../nbs/34_masks.ipynb #133cd907
+def _check_mask(m, hw, what):
+    if m.max() == 0:
+        raise BadValue(f"{what}: a mask is black everywhere, so there is nowhere to go. White is in.")
+    (b, a), (h, w) = m.shape[-2:], hw
+    if not .9 < a/b*h/w < 1.1:
+        raise BadValue(f"{what}: a mask of {a}x{b} px lies on a picture of {w}x{h} px: give it the same aspect.")
+
 def check_masks(
     masks:list,   # Mask tensors or `None`
     sizes:list,   # (height, width) of what each lies on
@@ -308,11 +315,5 @@ def check_masks(
     if len(masks) != len(sizes):
         raise BadValue(
             f"There are {len(masks)} {what} for {len(sizes)}: give one for each style, None for everywhere.")
-    for m, (h, w) in zip(masks, sizes):
-        if m is None: continue
-        if m.max() == 0:
-            raise BadValue(f"{what}: a mask is black everywhere, so there is nowhere to go. White is in.")
-        b, a = m.shape[-2:]
-        if not .9 < a/b*h/w < 1.1:
-            raise BadValue(
-                f"{what}: a mask of {a}x{b} px lies on a picture of {w}x{h} px: give it the same aspect.")
+    for m, hw in zip(masks, sizes):
+        if m is not None: _check_mask(m, hw, what)
