@@ -64,6 +64,12 @@ def _one_factor(factors, r, norm):
         "convert for one style at a time, or between norms that count channels only ('chw', 'hw', 'gatys').")
 
 # %% ../nbs/71_units.ipynb #6e9ecda3
+def _for_any_encoder(r):
+    "A unit-free recipe; its strength is style over content as measured."
+    strength = r.style_weight/r.content_weight if r.content_weight else r.strength
+    return replace(r, written_for='', strength=strength)
+
+# %% ../nbs/71_units.ipynb #61cd43ae
 @torch.no_grad()
 def in_units(
     recipe,                # A recipe or its name
@@ -88,13 +94,8 @@ def in_units(
     of_content = _content_factors(r, x, enc, content_norm)
     of_style = _style_factors(r, seen, x, enc, style_norm, place_styles(found, styles, r))
     new = _rescaled(_rescaled(r, 'content', of_content), 'style', of_style)
-    unit = style_norm == content_norm == 'unit'
-    return replace(
-        new,
-        style_norm=style_norm,
-        content_norm=content_norm,
-        written_for='' if unit else r.written_for,
-        strength=new.style_weight/new.content_weight if unit and new.content_weight else r.strength)
+    new = replace(new, style_norm=style_norm, content_norm=content_norm)
+    return _for_any_encoder(new) if style_norm == content_norm == 'unit' else new
 
 # %% ../nbs/71_units.ipynb #9285a4bc
 def to_unit(
