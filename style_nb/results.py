@@ -84,6 +84,7 @@ def _fits_wolfe(opt):
     lengths = {len(opt[name]) for name in ('old_dirs', 'old_stps', 'ro')}
     return len(lengths) == 1 and len(opt.get('al', opt['ro'])) >= len(opt['ro'])
 
+# %% ../nbs/62_results.ipynb #c2981340
 def _are_finite(opt):
     "Are all its tensors numbers?"
     tensors = [v for v in opt.values() if isinstance(v, torch.Tensor)]
@@ -123,6 +124,7 @@ def _wrong_part(state):
     if average is not None and not _is_average(average, canvas): return 'average'
     if not isinstance(state['recipe'], str): return 'recipe'
 
+# %% ../nbs/62_results.ipynb #37935be5
 def check_state(
     state:dict,  # With the keys of a state
     whose:str,   # A name for it, for the message
@@ -168,12 +170,21 @@ class Resume(StepCallback):
     def put_average(self):
         average = self.state.get('average')
         for cb in self.learn.cbs:
-            if average and isinstance(cb, Average):
-                cb.total = average['total'].to(self.model.canvas.device)
-                cb.weight = average['weight']
-                cb.value = cb.total/cb.weight
+            if average and isinstance(cb, Average): _put_back(cb, average, self.model.canvas.device)
+
+def _put_back(cb, average, device):
+    cb.total = average['total'].to(device)
+    cb.weight = average['weight']
+    cb.value = cb.total/cb.weight
 
 # %% ../nbs/62_results.ipynb #70014d04
+def _done(history):
+    "How far a run came."
+    if not len(history): return 'no step'
+    last = history.iloc[-1]
+    return f"{len(history)} steps in {last.seconds:.1f} s, loss {last.loss:.4g}"
+
+# %% ../nbs/62_results.ipynb #9d4a04a6
 @dataclass(repr=False)
 class Result:
     "What a run gave: `.image`, `.history`, `.frames`, `.recipe`, `.state`."
@@ -190,26 +201,23 @@ class Result:
     def _repr_png_(self): return self.image._repr_png_()
 
     def __repr__(self):
-        done = 'no step'
-        if len(self.history):
-            last = self.history.iloc[-1]
-            done = f"{len(self.history)} steps in {last.seconds:.1f} s, loss {last.loss:.4g}"
-        if self.stopped: done += f'; {self.stopped}'
-        return f"Result: {self.image.width}x{self.image.height} px, {done}"
-
-    def save(self,
-        path,                # File to write
-        credits:bool=False,  # Write date, author and copyright of the content too?
-    )->Path:                 # The path written
-        "Write the picture, as transparent as its content; a PNG, JPEG or WebP carries the recipe."
-        said = self.credits if credits else None
-        return save_picture(self.image, path, self.alpha, said, **carried(self.recipe, path))
+        ended = f'; {self.stopped}' if self.stopped else ''
+        return f"Result: {self.image.width}x{self.image.height} px, {_done(self.history)}{ended}"
 
     def save_state(self, path)->Path:
         "Write the state, .safetensors; `stylize(..., resume=path)` goes on from it exactly."
         return save_state(self.state, path)
 
 # %% ../nbs/62_results.ipynb #62c0e004
+@patch
+def save(self:Result,
+    path,                # File to write
+    credits:bool=False,  # Write date, author and copyright of the content too?
+)->Path:                 # The path written
+    "Write the picture, as transparent as its content; a PNG, JPEG or WebP carries the recipe."
+    said = self.credits if credits else None
+    return save_picture(self.image, path, self.alpha, said, **carried(self.recipe, path))
+
 @patch
 def show(self:Result,
     height:float=2.6,  # Height of each picture, inches
@@ -265,6 +273,7 @@ def _write_gif(pictures, path, fps):
     first, *others = pictures
     first.save(path, save_all=True, append_images=others, duration=round(1000/fps), loop=0)
 
+# %% ../nbs/62_results.ipynb #aaa772cf
 def _write_film(pictures, path, fps):
     import imageio.v2 as imageio  # starts slowly, and only films need it
     how = dict(codec='libx264', quality=8, macro_block_size=2, ffmpeg_log_level='quiet')
