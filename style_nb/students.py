@@ -19,7 +19,7 @@ from fastai.optimizer import OptimWrapper
 from tqdm.auto import tqdm
 from .errors import in_range
 from .encoders import Encoder, Shape, weights_digest
-from .batches import Batches, Crops, loaders
+from .batches import Batches, Crops, chance, loaders
 from .fitting import fit, no_loss
 from .channels import Plan
 
@@ -45,7 +45,7 @@ def small_encoder(
 
 # %% ../nbs/68_students.ipynb #20852128
 def _patches(x, step, down, right):
-    "Every `step`th place's 3x3 neighbours and a 1: (places, 9 C + 1)."
+    "3x3 neighbours of places, and a 1: (places, 9 C + 1)."
     around = F.unfold(F.pad(x, (1, 1, 1, 1), 'reflect')[..., down:, right:], 3, stride=step)
     return F.pad(around.mT.flatten(0, 1), (0, 1), value=1.)
 
@@ -81,24 +81,22 @@ def add(self:LeastSquares,
 ):
     "Take in a batch; from the second time through them on, what is missed after the ReLU."
     step = max(1, min(x.shape[-2:])//self.places)
-    chance = torch.Generator('cpu').manual_seed(1_000_003*self.seed + self.batch)
-    down, right = torch.randint(step, (2,), generator=chance, device='cpu').tolist()
+    down, right = torch.randint(step, (2,), generator=chance(self.seed, self.batch), device='cpu').tolist()
     rows = _patches(x, step, down, right)
     wanted = y[..., down::step, right::step].movedim(1, -1).flatten(0, 2)
     made = rows @ self.found.float()
     missed = wanted - made
-    if self.factor is None:
-        self.xx += (rows.T @ rows).double()
-    else:
-        missed = torch.where(wanted > 0, missed, -made.relu())
+    if self.factor is None: self.xx += (rows.T @ rows).double()
+    else: missed = torch.where(wanted > 0, missed, -made.relu())
     self.missed += (rows.T @ missed).double()
     self.batch += 1
 
 # %% ../nbs/68_students.ipynb #b2860e1a
 def _raised(products, share):
-    "Products of inputs, and what was added to their diagonal: a share of the inputs' mean square."
-    pull = share*products.diagonal()[:-1].mean()
-    return products + pull*torch.eye(len(products), dtype=torch.float64, device='cpu'), pull
+    "Products, and what their diagonal got: a share of inputs' mean square."
+    own = products.diagonal()
+    pull = share*own[:-1].mean()
+    return products.diagonal_scatter(own + pull), pull
 
 # %% ../nbs/68_students.ipynb #d36fbf77
 @patch
@@ -117,6 +115,8 @@ def solve(self:LeastSquares,
 
 # %% ../nbs/68_students.ipynb #32bbf790
 PART = {1: .1, 2: .1, 3: .2, 4: .6, 5: 1.}  # of the pictures, by stage: maps get smaller, so it takes more of them
+
+def _enough(stage, n): return max(25, round(PART[stage]*n))
 
 def _maps_before(encoder, x, layer):
     "The maps that enter a layer, given by its number."
@@ -146,6 +146,8 @@ def _solve_layer(large, small, heard, given, theirs, ours, seed, passes):
     small.bias.copy_(bias)
 
 # %% ../nbs/68_students.ipynb #9fb44633
+def _given(plan, layer): return plan.kept[layer], plan.gains[layer]
+
 def _missed(made, wanted):
     "Squared error over squared size, of lists of maps."
     off = sum(float((y - t).square().sum()) for y, t in zip(made, wanted))
@@ -168,12 +170,11 @@ def solve_weights(
     for i, name in enumerate(tqdm(student.layers, 'solving', unit='layer', disable=not progress, mininterval=.5)):
         large, small = teacher.body[i], student.body[i]
         if name.startswith('conv') and name.endswith('_1'):
-            used = pictures[:max(25, round(PART[int(name[4])]*len(pictures)))]
+            used = pictures[:_enough(int(name[4]), len(pictures))]
             theirs, ours = ([_maps_before(e, x, i) for x in used] for e in (teacher, student))
         _through(large, theirs)
         if name.startswith('conv'):
-            layer = name.replace('conv', 'relu')
-            given = plan.kept[layer], plan.gains[layer]
+            given = _given(plan, name.replace('conv', 'relu'))
             _solve_layer(large, small, heard, given, theirs, ours, seed, passes)
             heard = given
         _through(small, ours)
@@ -249,10 +250,8 @@ class Examples(Batches):
         self.maps = {}
 
     def at(self, i):
-        if not self.maps:
-            self.look()
-        chance = torch.Generator('cpu').manual_seed(self.seed*1_000_003 + i)
-        which = torch.randperm(len(self.squares), generator=chance, device='cpu')[:self.batch]
+        if not self.maps: self.look()
+        which = torch.randperm(len(self.squares), generator=chance(self.seed, i), device='cpu')[:self.batch]
         return self.squares[which].float()/255, which
 
 # %% ../nbs/68_students.ipynb #52a8a793
@@ -269,12 +268,17 @@ def look(self:Examples):
     for l in list(seen): self.maps[l] = torch.cat(seen.pop(l))
 
 # %% ../nbs/68_students.ipynb #04d2df10
+def _share_missed(maps, wanted):
+    "Mean square of what is missed, over that of what is wanted, which is about 1."
+    power = wanted.square().mean().clamp_min(.01)
+    return (maps - wanted).square().mean()/power
+
 class FollowMaps(Callback):
     "Losses of a small encoder in training: what it misses of the teacher's maps, as a share of their squares."
     order, run_valid = 10, False
     def __init__(self,
         examples:Examples,    # What the teacher sees
-        last_weight:float=.5, # Weight of the deepest layer, which misses most, beside 1 for the others
+        last_weight:float=.5, # Weight of the deepest layer, beside 1
     ):
         self.examples = examples
         self.last_weight = in_range(last_weight, 'last_weight')
@@ -283,9 +287,7 @@ class FollowMaps(Callback):
         which = self.yb[0].cpu()
         *_, last = self.pred
         for l, maps in self.pred.items():
-            wanted = self.examples.maps[l][which].to(maps)
-            power = wanted.square().mean().clamp_min(.01)  # 1 over all examples, by the plan's factors
-            missed = (some_places(maps) - wanted).square().mean()/power
+            missed = _share_missed(some_places(maps), self.examples.maps[l][which].to(maps))
             self.learn.add_term(f'missed/{l}', self.last_weight if l == last else 1., missed)
 
 # %% ../nbs/68_students.ipynb #2ef50903
