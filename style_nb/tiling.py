@@ -87,9 +87,9 @@ def _jittered(t, v, u, chance, place, turn, grow, recolour):
 
 # %% ../nbs/75_tiling.ipynb #e84cd15a
 def _along(at, side, mirror):
-    "The tile at each place, and where in it that is."
+    "The tile at each place, and where in it."
     tile, within = at//side, at % side
-    if mirror: within = torch.where(tile % 2 == 1, side - 1 - within, within)  # every other one is turned over
+    if mirror: within = torch.where(tile % 2 == 1, side - 1 - within, within)  # every other one turned
     return tile, within
 
 def _chances(n, seed):
@@ -161,20 +161,26 @@ def best_match(
     y, thing = luminance(load_picture(picture)), load_picture(object)
     patch, smallest = in_range(patch, 'patch', 2, 128, whole=True), in_range(smallest, 'smallest', 1)
     (H, W), aspect = y.shape[-2:], thing.shape[-1]/thing.shape[-2]
-    best, side, least = -1., float(min(H, W/aspect)), smallest/min(1, aspect)
+    side, least = float(min(H, W/aspect)), smallest/min(1, aspect)
     if side < least:
         raise BadValue(
             f"The object fits a picture of {W}x{H} px at {side*aspect:.0f}x{side:.0f} px only, and smallest is "
             f"{smallest:g}: take a larger picture or lower smallest.")
     t = _as_patch(thing, patch)
-    while side >= least:
-        hw = max(patch, round(H*patch/side)), max(patch, round(W*patch/side/aspect))
+    best = -1.
+    for high in _quarter_octaves(side, least):
+        hw = max(patch, round(H*patch/high)), max(patch, round(W*patch/high/aspect))
         z = F.interpolate(y, hw, mode='bilinear', antialias=True, align_corners=False)
         best = max(best, _correlation(z, t, patch))
-        side /= 2**.25
     return best
 
 # %% ../nbs/75_tiling.ipynb #19f9103c
+def _quarter_octaves(high, low):
+    "Sizes from a large one down to a small one, four to a half."
+    while high >= low:
+        yield high
+        high /= 2**.25
+
 def _as_patch(thing, patch):
     "Luminance of an object as a patch of mean 0 and length 1."
     t = luminance(resize(thing, (patch, patch)))
@@ -228,6 +234,12 @@ _OF_CONTENT = (
 
 TILED = dict(content_weights='relu3_1', style_weight=3.)  # settings of a run whose style is tiles
 
+def _numbers(ns):
+    "Numbers of tiles, from one or several."
+    ns = [in_range(n, 'ns', 1, whole=True) for n in listify(ns)]
+    if ns: return ns
+    raise BadValue("There is no number of tiles: give at least one, e.g. ns=(1, 4, 16).")
+
 def _tile_settings(how):
     "Settings of `tile`, and nothing else."
     how = how or {}
@@ -253,8 +265,7 @@ def granularity_sweep(
     **settings,              # Any other field of `Recipe`, `recipe`, masks; they win over `TILED`; palettes take some
 )->Granularity:              # Tiles, palettes and results
     "What the number of tiles does to palette and result."
-    ns = [in_range(n, 'ns', 1, whole=True) for n in listify(ns)]
-    if not ns: raise BadValue("There is no number of tiles: give at least one, e.g. ns=(1, 4, 16).")
+    ns = _numbers(ns)
     if 'style' in settings:
         raise BadValue(
             "style is given, but the tiled photo is the style: give the object as photo and leave style out.")
