@@ -81,7 +81,7 @@ def _patches(x, side):
     return points[:, ::max(1, points.shape[1]//20000)]
 
 def _profile(x, patch, directions):
-    "The patches of a map along each direction, in order, as 1024 values."
+    "1024 values of a map's patches in each direction, in order."
     ranks = torch.linspace(0, 1, 1024, dtype=torch.float32, device='cpu')
     return torch.quantile(directions @ _patches(x, patch), ranks, dim=1)
 
@@ -111,6 +111,12 @@ def _like(picture, style):
     return x, no_larger(s, max(x.shape[-2:]))
 
 # %% ../nbs/76_comparing.ipynb #f4abdfdf
+def _between(low, high):
+    "A weight between a low and a high one, or well beyond the only one known."
+    if low and high: return math.sqrt(low*high)
+    return low*4 if low else high/4
+
+# %% ../nbs/76_comparing.ipynb #87df5340
 def at_fidelity(
     run:Callable,         # Style weight to `Result` (or picture)
     photo,                # The photo
@@ -133,8 +139,7 @@ def at_fidelity(
         if nearest <= tolerance: break
         if off > 0: low = weight
         else: high = weight
-        if low and high: weight = math.sqrt(low*high)
-        else: weight = weight*4 if low else weight/4
+        weight = _between(low, high)
     return best
 
 # %% ../nbs/76_comparing.ipynb #97bf8b39
