@@ -20,6 +20,10 @@ from .transfer import Result, stylize
 __all__ = ['enlarge', 'look_drift', 'fine_energy']
 
 # %% ../nbs/77_enlarging.ipynb #1874fa4a
+def _levels_above(small, large):
+    "Most levels that are all clearly larger than the small picture."
+    return max([1, *(n for n in range(1, 12) if level_sizes(large, n)[0] > 1.1*small)])
+
 @delegates(stylize, but=['recipe', 'resume', 'init', 'size', 'shared'])
 def enlarge(
     small:Result,      # The run whose look is to be kept
@@ -37,7 +41,7 @@ def enlarge(
     side = max(small.image.size)
     if in_range(size, 'size', 1, whole=True) <= side:
         raise BadValue(f"size is {size}, the small picture has {side} px already: give a larger size.")
-    levels = max([1, *(n for n in range(1, 12) if level_sizes(size, n)[0] > 1.1*side)])
+    levels = _levels_above(side, size)
     recipe = replace(small.recipe, snapshots=0, schedule=[], start=None)
     how = dict(init=small.image, size=size, steps=steps, levels=min(levels, steps), keep=keep) | settings
     return stylize(content, style, recipe, **how)
