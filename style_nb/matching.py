@@ -113,23 +113,34 @@ class MatchLoss(LossTerm):
 @patch
 def before_fit(self:MatchLoss): self.learn.encoder.check([*self.weights, *self.by])
 
+def _unlike(seen, target, mean, counts):
+    "How far maps point elsewhere than their target, each place as far as it counts."
+    alike = F.cosine_similarity(seen - mean, target - mean, dim=1)
+    return ((1 - alike)*counts).mean()
+
 @patch
 def after_loss(self:MatchLoss):
     for l, (target, mean, counts) in self.targets.items():
-        alike = F.cosine_similarity(self.learn.features[l].float() - mean, target - mean, dim=1)
-        self.learn.add_term(f'match/{l}', self.weight*self.weights[l], ((1 - alike)*counts).mean())
+        unlike = _unlike(self.learn.features[l].float(), target, mean, counts)
+        self.learn.add_term(f'match/{l}', self.weight*self.weights[l], unlike)
 
 # %% ../nbs/78_matching.ipynb #2b26edc7
+@patch
+def _fitting(self:MatchLoss, side):
+    "Layers that a picture with so small a side has."
+    enc = self.learn.encoder
+    return [l for l in enc.layers if enc.min_side([l]) <= side]
+
+# %% ../nbs/78_matching.ipynb #3493b72e
 @patch
 @torch.no_grad()
 def before_epoch(self:MatchLoss):
     "Look at both pictures at the size of the canvas, and match."
     self.targets = {}
-    canvas, enc = self.model.canvas, self.learn.encoder
+    canvas = self.model.canvas
     size = canvas.shape[-2:]
     photo = no_larger(self.photo.to(canvas.device), max(1, round(self.scale*max(size))))
-    least = min(*size, *photo.shape[-2:])
-    fitting = [l for l in enc.layers if enc.min_side([l]) <= least]
+    fitting = self._fitting(min(*size, *photo.shape[-2:]))
     wanted = [l for l in fitting if self.weights.get(l, 0.)*self.weight > 0]
     self.compared = [l for l in fitting if l in self.by]
     if wanted and self.compared:
