@@ -66,6 +66,7 @@ def _without_thin(x, width):
     "A picture without what is thinner than half of `width` px."
     return torch.from_numpy(median_filter(x.cpu().numpy(), (1, 1, width, width), mode='nearest'))
 
+# %% ../nbs/79_reversion.ipynb #d498b559
 def from_afar(
     painting,         # The painting
     size:int=NEAR,    # Longer side of the reversion, px
@@ -206,15 +207,18 @@ VARIANTS = {
 }
 
 # %% ../nbs/79_reversion.ipynb #ecafd6b9
+def _check_changes(name, changes):
+    if not isinstance(changes, dict):
+        raise BadType(f"Variant {name!r} is {changes!r}: give its changes as a dict, e.g. dict(contrast=.5).")
+
+# %% ../nbs/79_reversion.ipynb #368d93b1
 def _variants(asked):
     "{name: changes}, from names or itself."
     if asked is None: asked = VARIANTS
     if not isinstance(asked, dict): asked = {n: VARIANTS[one_of(n, VARIANTS, 'variant')] for n in listify(asked)}
     if not asked:
         raise BadValue("There is no variant: give at least one, e.g. variants=['reverted', 'full contrast'].")
-    for n, c in asked.items():
-        if not isinstance(c, dict):
-            raise BadType(f"Variant {n!r} is {c!r}: give its changes as a dict, e.g. dict(contrast=.5).")
+    for name, changes in asked.items(): _check_changes(name, changes)
     return asked
 
 # %% ../nbs/79_reversion.ipynb #2f213ce4
@@ -285,9 +289,13 @@ class Compatibility:
 # %% ../nbs/79_reversion.ipynb #d536e4af
 def _deviation(x): return luminance(x).std().clamp_min(1e-3)
 
+def _large_areas(x):
+    "Luminance of a picture in few pixels."
+    return luminance(resize(x, 16 if min(x.shape[-2:])*16 >= max(x.shape[-2:]) else 32))
+
 def _shape_of_tones(x):
     "Quantiles of luminance of large areas, over the picture's deviation."
-    y = luminance(resize(x, 16 if min(x.shape[-2:])*16 >= max(x.shape[-2:]) else 32))
+    y = _large_areas(x)
     return np.quantile(((y - y.mean())/_deviation(x)).double().cpu().numpy(), np.linspace(.05, .95, 19))
 
 # %% ../nbs/79_reversion.ipynb #b2052135
@@ -320,7 +328,7 @@ def under_paint(
 
 # %% ../nbs/79_reversion.ipynb #91c27869
 def _expected(d, spread):
-    "Relative error expected of what is `d` octaves too strong, give or take `spread`; 0 at best."
+    "Relative error expected of `d` octaves too much, give or take `spread`; 0 at best."
     m, s = d*math.log(2), spread*math.log(2)
     return np.exp(m + s*s/2)*erf((m/s + s)/2**.5) - erf(m/s/2**.5) - erf(s/2**.5)
 
