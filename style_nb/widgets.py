@@ -16,7 +16,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 from numbers import Number, Real
 import torch
-from fastcore.basics import patch
+from fastcore.basics import patch, uniqueify
 from PIL import Image
 from .errors import BadValue, one_of
 from .pictures import Plate, show_pictures, to_pil
@@ -54,14 +54,20 @@ def _is_number(x): return isinstance(x, Real) and not isinstance(x, bool) and ma
 def _same(a, b): return a is b or type(a) is type(b) and isinstance(a, (str, Number)) and a == b
 
 @patch
+def _chosen(self:Knob, value):
+    "A choice, given itself or by its label."
+    for _, v in self.options:
+        if _same(v, value): return v
+    labels = dict(self.options)
+    return labels[one_of(value, labels, f'choice for {self.name}:')]
+
+# %% ../nbs/80_widgets.ipynb #b7f54b73
+@patch
 def snap(self:Knob, value):
     "`value` as this knob gives it, else say what it may be."
     if self.kind == 'fixed': raise BadValue(f"{self.name} is fixed: give it a range to change it.")
     if self.kind == 'switch': return bool(value)
-    if self.kind == 'choice':
-        same = [v for _, v in self.options if _same(v, value)]
-        labels = dict(self.options)
-        return same[0] if same else labels[one_of(value, labels, f'choice for {self.name}:')]
+    if self.kind == 'choice': return self._chosen(value)
     slack = 1e-9*(self.high - self.low)
     if not _is_number(value) or not self.low - slack <= value <= self.high + slack:
         raise BadValue(f"{self.name} is {value!r}: give a number from {self.low:g} to {self.high:g}.")
@@ -77,10 +83,10 @@ def along(self:Knob, share:float):
 
 @patch
 def some(self:Knob, n:int=4)->list:
-    "Up to `n` values spread over the knob."
+    "Up to `n` of its values."
     if self.kind == 'choice': return [v for _, v in self.options][:n]
     if self.kind == 'switch': return [False, True]
-    return list(dict.fromkeys(self.along(i/(n-1)) for i in range(n)))
+    return uniqueify(self.along(i/(n - 1)) for i in range(n))
 
 @patch
 def label(self:Knob, value)->str:
@@ -105,11 +111,7 @@ def _knob(name, what):
     "The knob without its start."
     if isinstance(what, bool): return Knob(name, 'switch', start=what)
     if type(what).__name__ == 'fixed' and hasattr(what, 'value'): return Knob(name, 'fixed', start=what.value)
-    if isinstance(what, log_range):
-        _check_order(name, what.low, what.high)
-        if what.low <= 0:
-            raise BadValue(f"The range of {name} starts at {what.low:g}: log_range needs a start above 0.")
-        return Knob(name, 'log', what.low, what.high)
+    if isinstance(what, log_range): return _factors(name, what.low, what.high)
     if isinstance(what, (dict, list)) and what: return Knob(name, 'choice', options=_choices(name, what))
     if isinstance(what, tuple) and len(what) in (2, 3) and all(map(_is_number, what)): return _stepped(name, *what)
     raise BadValue(
@@ -133,6 +135,12 @@ def _stepped(name, low, high, step=None):
     if step <= 0: raise BadValue(f"The step of {name} is {step:g}: it must be above 0.")
     return Knob(name, 'int' if whole else 'float', low, high, step)
 
+def _factors(name, low, high):
+    "Equal ways are equal factors."
+    _check_order(name, low, high)
+    if low > 0: return Knob(name, 'log', low, high)
+    raise BadValue(f"The range of {name} starts at {low:g}: log_range needs a start above 0.")
+
 def _check_order(name, low, high):
     if not (_is_number(low) and _is_number(high) and low < high):
         raise BadValue(
@@ -149,13 +157,14 @@ def as_picture(
     if isinstance(value, torch.Tensor) and value.shape[-3:-2] in ((1,), (3,)) and value.shape[:-3] in ((), (1,)):
         return to_pil(value.expand(*value.shape[:-3], 3, -1, -1))
 
+# %% ../nbs/80_widgets.ipynb #67bb8899
 def as_html(
-    value,     # Anything
-)->str:        # HTML
-    "What a function returned as a piece of a page, when it is no picture."
+    value,  # Anything
+)->str:     # HTML
+    "What a function returned, when it is no picture."
     if value is None: return ''
-    if hasattr(value, '_repr_html_') and (s := value._repr_html_()): return s
-    return f'<pre>{html.escape(str(value))}</pre>'
+    said = getattr(value, '_repr_html_', str)()
+    return said or f'<pre>{html.escape(str(value))}</pre>'
 
 # %% ../nbs/80_widgets.ipynb #9d52c9d7
 class Explorer:
@@ -194,16 +203,21 @@ def _find(self:Explorer, name): return self.knobs[one_of(name, self.knobs, 'argu
 @patch
 def _snapped(self:Explorer, values): return {n: self._find(n).snap(v) for n, v in values.items()}
 
+def _key(kwargs): return tuple(v if isinstance(v, (str, Number)) else id(v) for v in kwargs.values())
+
+@patch
+def _recall(self:Explorer, kwargs, key):
+    if key not in self._kept: self._kept[key] = self.fn(**kwargs)
+    self._kept.move_to_end(key)
+    if len(self._kept) > self.keep: self._kept.popitem(last=False)
+    return self._kept[key]
+
+# %% ../nbs/80_widgets.ipynb #4b937f44
 @patch
 def at(self:Explorer, **values):
     "What the function says with some values replaced; kept for the next time."
     kwargs = self._values | self._snapped(values)
-    key = tuple(v if isinstance(v, (str, Number)) else id(v) for v in kwargs.values())
-    with self._one:
-        if key not in self._kept: self._kept[key] = self.fn(**kwargs)
-        self._kept.move_to_end(key)
-        if len(self._kept) > self.keep: self._kept.popitem(last=False)
-        return self._kept[key]
+    with self._one: return self._recall(kwargs, _key(kwargs))
 
 # %% ../nbs/80_widgets.ipynb #f1fa679a
 @patch
