@@ -24,18 +24,25 @@ __all__ = ['TINTS', 'BRUSH', 'PIXEL', 'DrawnMasks', 'pad_html']
 
 # %% ../nbs/83_drawing.ipynb #d3196707
 def _tidy(s):
-    "A stroke with three digits and without what goes without saying."
+    "A stroke in three digits, and no more than must be said."
     points = [tuple(round(v, 3) for v in p) for p in s['points']]
     return dict(points=points, radius=round(s['radius'], 4)) | {k: True for k in ('erase', 'fill') if s[k]}
+
+_EXAMPLE = [dict(points=[[.2, .3], [.6, .4]], radius=.05)]
 
 def _from_json(text, region):
     try: return json.loads(text or '{}')
     except ValueError as e:
-        example = json.dumps({region: [dict(points=[[.2, .3], [.6, .4]], radius=.05)]})
+        example = json.dumps({region: _EXAMPLE})
         raise BadValue(f'This is not JSON ({e}): give text like {example}.') from None
 
 # %% ../nbs/83_drawing.ipynb #7e874e0f
 TINTS = ('#2f6fbf', '#d1495b', '#d99a00', '#2a9d5c', '#8457b0', '#008a94', '#9a6a3a', '#666666')
+
+def _names(regions):
+    names = [regions] if isinstance(regions, str) else list(regions)
+    if 0 < len(set(names)) == len(names): return names
+    raise BadValue(f"The regions are {', '.join(names) or 'none'}: give at least one name, each once.")
 
 class DrawnMasks:
     "Regions drawn on a picture: `.strokes`, `.masks`, `.as_code()`; shown by ending a cell with it."
@@ -47,15 +54,12 @@ class DrawnMasks:
         soft:float=.01,      # Deviation of the blur of their edges over the longer side
         **settings,          # For the `stylize` that the page's button runs
     ):
-        names = [regions] if isinstance(regions, str) else list(regions)
-        if not names or len(set(names)) < len(names):
-            raise BadValue(f"The regions are {', '.join(names) or 'none'}: give at least one name, each once.")
         self.styles = regions if isinstance(regions, dict) else {}
         self.settings = dict(size=size, steps=80, progress=False) | settings
         self.picture = load_picture(picture)
         self.soft = in_range(soft, 'soft', 0, 1)
         self.hw = fit_size(self.picture.shape[-2:], in_range(size, 'size', 16, 4096, whole=True))
-        self.strokes = {n: [] for n in names}
+        self.strokes = {n: [] for n in _names(regions)}
         self.files = {}     # {region: uploaded mask to draw on}
         self.past = []      # (strokes, files) before each change
         self.result = self.error = self.panel = None
@@ -125,11 +129,9 @@ def as_code(self:DrawnMasks)->str:
     "Python that makes the same masks."
     regions = ',\n'.join(_region_code(n, ss) for n, ss in self.strokes.items())
     lines = ['from style_nb.masks import masks_from_strokes\n', f'strokes = {{\n{regions}}}']
-    files = ''
-    if self.files:
-        lines.append('# on: the files that were uploaded, {region: path}')
-        files = ', on=on'
-    return '\n'.join([*lines, f"masks = masks_from_strokes(strokes, {self.hw}, soft={self.soft:g}{files})"])
+    on = ', on=on' if self.files else ''
+    if on: lines.append('# on: the files that were uploaded, {region: path}')
+    return '\n'.join([*lines, f"masks = masks_from_strokes(strokes, {self.hw}, soft={self.soft:g}{on})"])
 
 # %% ../nbs/83_drawing.ipynb #0dbcefb0
 @patch
@@ -213,11 +215,12 @@ find('img.sn-tinted').addEventListener('load', () => points || draw([]));
 # %% ../nbs/83_drawing.ipynb #46ec07bf
 PIXEL = 'data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7'
 
+_OVER = 'position:absolute;inset:0;width:100%;height:100%;cursor:crosshair;touch-action:none;opacity:.6'
+
 def pad_html()->str:
     "A canvas, and what makes it listen."
-    over = 'position:absolute;inset:0;width:100%;height:100%;cursor:crosshair;touch-action:none;opacity:.6'
     wakes = f'<img src="{PIXEL}" width=0 height=0 alt="" onload="{html.escape(BRUSH)}">'
-    return f'<canvas style="{over}"></canvas>{wakes}'
+    return f'<canvas style="{_OVER}"></canvas>{wakes}'
 
 # %% ../nbs/83_drawing.ipynb #53df1c6d
 @patch
@@ -226,8 +229,7 @@ def _pad(self:DrawnMasks):
     whole = dict(grid_area='1 / 1', margin='0', width='100%')
     self.view = w.Image(format='jpeg', layout=whole).add_class('sn-tinted')
     over = w.HTML(pad_html(), layout=dict(height='100%', **whole)).add_class('sn-pad')
-    height, width = self.hw
-    most = f'{round(480*min(1, width/height))}px'
+    most = f'{round(480*min(1, self.hw[1]/self.hw[0]))}px'
     layout = dict(width='100%', max_width=most, grid_template_columns='minmax(0, 1fr)')
     return w.GridBox([self.view, over], layout=layout)
 
@@ -242,26 +244,32 @@ def _button(self:DrawnMasks, name, icon, do):
     return button.add_class(f'sn-{name.lower()}')
 
 # %% ../nbs/83_drawing.ipynb #85dcd0be
+def _slider(name, value, low, high, **how):
+    look = dict(step=.005, readout_format='.3f', layout=wide())
+    return w.FloatSlider(value, min=low, max=high, **look, **how).add_class(name)
+
 @patch
-def _tools(self:DrawnMasks):
-    "Region, brush, buttons."
-    self.region = _choice(list(self.strokes), 'sn-region')
-    self.tool = _choice(['brush', 'outline', 'eraser'], 'sn-tool')
-    slider = dict(step=.005, readout_format='.3f', layout=wide())
-    self.radius = w.FloatSlider(min=.005, max=.2, value=.04, **slider).add_class('sn-radius')
-    self.softness = w.FloatSlider(min=0, max=.1, value=self.soft, continuous_update=False, **slider)
-    self.softness.add_class('sn-softness')
+def _buttons(self:DrawnMasks):
+    "What can be done, in a row."
     self.buttons = dict(
         Undo=self._button('Undo', 'undo', self.undo),
         Clear=self._button('Clear', 'trash', lambda: self.clear(self.region.value)))
     if self.styles: self.buttons['Paint'] = self._button('Paint', 'paint-brush', self.paint)
     take = lambda files: self.attempt(lambda: self._take(files[0]))
     self.upload = upload_button('Mask file', 'sn-upload-mask', take)
+    return w.HBox([*self.buttons.values(), self.upload], layout=dict(flex_flow='row wrap'))
+
+@patch
+def _tools(self:DrawnMasks):
+    "Region, brush and buttons, each beside its name."
+    self.region = _choice(list(self.strokes), 'sn-region')
+    self.tool = _choice(['brush', 'outline', 'eraser'], 'sn-tool')
+    self.radius = _slider('sn-radius', .04, .005, .2)
+    self.softness = _slider('sn-softness', self.soft, 0, .1, continuous_update=False)
     for control in (self.region, self.tool, self.radius): control.observe(lambda _: self._brush(), 'value')
     self.softness.observe(lambda c: self.attempt(lambda: setattr(self, 'soft', c['new'])), 'value')
-    buttons = w.HBox([*self.buttons.values(), self.upload], layout=dict(flex_flow='row wrap'))
     return rows(('region', self.region), ('tool', self.tool), ('brush', self.radius),
-                ('soft edge', self.softness), ('', buttons), label='72px')
+                ('soft edge', self.softness), ('', self._buttons()), label='72px')
 
 # %% ../nbs/83_drawing.ipynb #32cfed35
 @patch
@@ -271,9 +279,8 @@ def _texts(self:DrawnMasks):
     self.wire = w.Textarea(continuous_update=False, layout=dict(display='none')).add_class('sn-wire')
     self.message = w.HTML(layout=dict(min_height='24px')).add_class('sn-said')
     self.shares = w.HTML().add_class('sn-shares')
-    tall = lambda height: dict(width='100%', height=height)
-    self.text = w.Textarea(continuous_update=False, layout=tall('110px')).add_class('sn-strokes')
-    self.code = w.Textarea(layout=tall('160px')).add_class('sn-code')
+    self.text = w.Textarea(continuous_update=False, layout=dict(width='100%', height='110px')).add_class('sn-strokes')
+    self.code = w.Textarea(layout=dict(width='100%', height='160px')).add_class('sn-code')
     self.text.observe(lambda c: c['new'] == self.as_json() or self.attempt(lambda: self.put(c['new'])), 'value')
     self.wire.observe(lambda c: self.attempt(lambda: self._hear(c['new'])), 'value')
 
@@ -304,7 +311,7 @@ def _brush(self:DrawnMasks):
 
 @patch
 def refresh(self:DrawnMasks):
-    "Bring the page to the present strokes."
+    "Show the present strokes."
     self.view.value = jpeg(to_pil(self.tinted()), 480)
     if self.error is None and self._typed() != self.strokes: self.text.value = self.as_json()
     self.code.value = self.as_code()
@@ -356,13 +363,15 @@ def attempt(self:DrawnMasks,
 
 # %% ../nbs/83_drawing.ipynb #871a86ca
 @patch
+def _add(self:DrawnMasks, region, stroke):
+    if region in self.strokes: self.put(self.strokes | {region: [*self.strokes[region], stroke]})
+
+@patch
 def _hear(self:DrawnMasks, text):
-    "Strokes from the page: those that are new."
-    for s in json.loads(text):
-        region = s['region']
-        new = s['id'] not in self.heard and region in self.strokes
-        self.heard.add(s['id'])
-        if new: self.put(self.strokes | {region: self.strokes[region] + [{k: s[k] for k in STROKE}]})
+    "New strokes from the page."
+    new = {s['id']: s for s in json.loads(text) if s['id'] not in self.heard}
+    self.heard.update(new)
+    for s in new.values(): self._add(s['region'], {k: s[k] for k in STROKE})
 
 @patch
 def _take(self:DrawnMasks, file):
