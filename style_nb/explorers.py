@@ -35,6 +35,7 @@ def _stages(kind):
     "The first ReLU of each stage of an encoder."
     return [f'relu{stage}_1' for stage, _ in enumerate(ENCODERS[kind].depths, 1)]
 
+# %% ../nbs/84_explorers.ipynb #ec4b32a9
 def explore_gram(
     picture,             # Anything `load_picture` reads
     kind:str='texnet',   # An encoder
