@@ -62,7 +62,7 @@ def _verdict(fn, answer):
 
 def checker(
     fn,  # Asserts something of an answer, with hints
-):       # Function of an answer that gives a `Verdict`
+):       # Gives a `Verdict` of an answer
     "Turn asserts with hints into a verdict."
     @wraps(fn)
     def check(answer): return _verdict(fn, answer)
