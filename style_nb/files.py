@@ -93,13 +93,16 @@ def tidy(
 ):
     "Take away what killed writers left half written."
     for part in Path(folder).glob('.part-*'):
-        known = PART.fullmatch(part.name)
         with suppress(OSError):
-            if known and (_is_old(part) or _writer_is_dead(*known.groups())): part.unlink()
+            if _is_left(part): part.unlink()
 
-def _is_old(part): return time.time() - part.lstat().st_mtime > 86400
-
-def _writer_is_dead(host, pid): return host == _here() and not _lives(int(pid))
+def _is_left(part):
+    "Is it a day old, or is its writer dead?"
+    known = PART.fullmatch(part.name)
+    if not known: return False
+    if time.time() - part.lstat().st_mtime > 86400: return True
+    host, pid = known.groups()
+    return host == _here() and not _lives(int(pid))
 
 # %% ../nbs/00_files.ipynb #5c401917
 def _to_disk(path):

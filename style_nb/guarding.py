@@ -151,12 +151,18 @@ def swamped(self:Guard)->str:
 
 # %% ../nbs/49_guarding.ipynb #0331f5c4
 @patch
-def encoder_fault(self:Guard)->str:
-    "A sentence if the encoder gave what is no number, from a canvas that was fine."
+def lost(self:Guard)->list:
+    "What the encoder gave that is no number, from a canvas that was fine."
     lost = [l for l, maps in self.features.items() if not maps.isfinite().all()]
     lost += [k for k in self.broken if not math.isfinite(float(self.terms[k]))]
     g = self.canvas.grad
     if not self.broken and g is not None and not g.isfinite().all(): lost.append('the gradient')
+    return lost
+
+@patch
+def encoder_fault(self:Guard)->str:
+    "A sentence about what is lost, if anything is."
+    lost = self.lost()
     if not lost: return ''
     return (f"What the encoder gave was infinite or NaN while the canvas was not ({lost[0]}): "
             "its weights are no good, or too large; try others, or precision='fp32'.")

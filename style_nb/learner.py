@@ -195,10 +195,15 @@ def set_masks(self:StyleLoss, masks, style_masks, mix):
     self.regions = regions(self.masks, n)
     self.masked = any(m is not None for m, _ in self.regions)
     self.areas = [1. if m is None else float(m.mean()) for m, _ in self.regions]
+    self.check_kind()
+
+@patch
+def check_kind(self:StyleLoss):
+    "Refuse masks or a mix that the kind has no use for."
     if self.kind == 'patch' and (self.masked or any(m is not None for m in self.style_masks)):
         raise BadValue("The style kind 'patch' needs the neighbours of each place and takes no masks: "
                          "choose another kind, or leave the masks out.")
-    if mix == 'barycentre' and self.kind != 'gram':
+    if self.mix == 'barycentre' and self.kind != 'gram':
         raise BadValue(f"The mix 'barycentre' goes with the style kind 'gram', not with {self.kind!r}: "
                          "leave one of them out.")
 
@@ -230,8 +235,7 @@ def blended(self:StyleLoss, layer, measures, mine):
     parts = [measures[i][layer] for i in mine]
     blend = self.blend and [self.blend[i] for i in mine]
     target = kind.blended(parts, blend, self.norm) if self.mix == 'mean' else blend_clouds(*zip(*parts), blend)
-    places = [self.encoder.places(layer, self.hw)] if self.norm == 'udacity' else []
-    return target, kind.scale(target, self.norm, *places)
+    return target, kind.scale(target, self.norm, self.encoder.places(layer, self.hw))
 
 # %% ../nbs/40_learner.ipynb #0e0ba217
 @patch

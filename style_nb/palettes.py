@@ -65,14 +65,16 @@ def _whole_cells(style, size, aspect, padding):
     w, h = read_picture(styles[0], 'style', MIN_SIDE).ref['size']
     size = in_range(size, 'size', 16, whole=True)
     aspect = w/h if aspect is None else in_range(aspect, 'aspect', 1/20, 20)
-    w, h = (16*max(1, round(side/16)) for side in (size*min(aspect, 1), size/max(aspect, 1)))
+    w, h = _whole(size*min(aspect, 1)), _whole(size/max(aspect, 1))
     return styles, max(w, h), w/h
+
+def _whole(side): return 16*max(1, round(side/16))
 
 # %% ../nbs/72_palettes.ipynb #91f8f455
 def no_larger(
     x:torch.Tensor,  # Picture
     size:int,        # Longer side, px
-)->torch.Tensor:     # Brought to that size, unless it is smaller
+)->torch.Tensor:     # Of that size, unless it is smaller
     "A picture whose longer side is at most `size`."
     return resize(x, min(size, max(x.shape[-2:])))
 
@@ -98,8 +100,9 @@ def gram_errors(
                 f"The {what} is {w}x{h} px where it is compared, and {layers} need {need} px: "
                 "take a larger picture or shallower layers.")
     wanted = picture_grams(enc, s, layers)
-    grams = picture_grams(enc, x, layers)
-    return {l: float((g - wanted[l]).square().sum()/wanted[l].square().sum()) for l, g in grams.items()}
+    return {l: _error(g, wanted[l]) for l, g in picture_grams(enc, x, layers).items()}
+
+def _error(g, wanted): return float((g - wanted).square().sum()/wanted.square().sum())
 
 # %% ../nbs/72_palettes.ipynb #a64ec9bf
 class Palettes(Mapping):

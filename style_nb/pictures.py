@@ -226,14 +226,15 @@ def save_picture(
 )->Path:            # The path written
     "Write a picture file, whole or not at all."
     p = check_output(path)
+    kind = p.suffix.lower()
     im = upright_rgb(x) if isinstance(x, Image.Image) else to_pil(x)
-    if alpha is not None and p.suffix.lower() in SEE_THROUGH:
+    if alpha is not None and kind in SEE_THROUGH:
         im = im.copy()  # it may be the caller's
         im.putalpha(alpha.resize(im.size))
-    if p.suffix.lower() in ('.jpg', '.jpeg', '.webp'): kwargs = dict(quality=95) | kwargs
-    if credits: kwargs = dict(exif=as_exif(credits)) | kwargs
-    kwargs = dict(icc_profile=srgb_profile(), dpi=(DPI, DPI)) | kwargs
-    with whole_file(p) as tmp: im.save(tmp, **kwargs)
+    how = dict(icc_profile=srgb_profile(), dpi=(DPI, DPI))
+    if kind in ('.jpg', '.jpeg', '.webp'): how['quality'] = 95
+    if credits: how['exif'] = as_exif(credits)
+    with whole_file(p) as tmp: im.save(tmp, **how | kwargs)
     return p
 
 # %% ../nbs/00_pictures.ipynb #4a61ba33
@@ -258,6 +259,7 @@ def _plate(inches, nrows, ncols):
     for ax in fig.subplots(nrows, ncols, squeeze=False).flat: ax.axis('off')
     return fig
 
+# %% ../nbs/00_pictures.ipynb #7603b080
 def show_pictures(
     pictures,           # A picture or a list of them, each anything `load_picture` reads; tensors are clipped to [0, 1]
     titles=None,        # A title for each, or `None`
@@ -280,12 +282,18 @@ def show_pictures(
     return fig
 
 # %% ../nbs/00_pictures.ipynb #96347416
+def _columns(rows, gap):
+    "Left borders, with one to spare, and widths."
+    widths = [max([24, *(o.width for o in column if o)]) for column in zip_longest(*rows)]
+    return list(accumulate((w + gap for w in widths), initial=gap)), widths
+
 def _captions(captions, n):
     "Captions for each of `n` rows."
     captions = captions or [()]*n
     if len(captions) == n: return captions
     raise BadValue(f"There are {n} rows and {len(captions)} lists of captions: give one list for each row.")
 
+# %% ../nbs/00_pictures.ipynb #556e23af
 def contact_sheet(
     rows,                 # Lists of pictures, each anything `load_picture` reads, or `None` for a gap
     captions=None,        # A list of captions for each row, or `None`
@@ -298,8 +306,7 @@ def contact_sheet(
     if not any(map(any, rows)): raise BadValue("contact_sheet was given no picture: give at least one.")
     captions = _captions(captions, len(rows))
     gap, line = 6, 18
-    widths = [max([24, *(o.width for o in column if o)]) for column in zip_longest(*rows)]
-    lefts = list(accumulate((w + gap for w in widths), initial=gap))
+    lefts, widths = _columns(rows, gap)
     y = gap + (line if titles else 0)
     pitch = height + gap + (line if any(captions) else 0)
     page = Image.new('RGB', (lefts[-1], y + len(rows)*pitch), 'white')

@@ -320,7 +320,7 @@ def _to_stay_close_to(r, start, state):
 
 # %% ../nbs/64_planning.ipynb #da040bd9
 def _small(content, styles):
-    "(title, picture of at most 600 px) of content and styles."
+    "(title, small picture) of content and styles."
     found = zip(['content', *style_titles(styles)], [content, *styles])
     return [(t, resize(x, min(600, max(x.shape[-2:])))) for t, x in found if x is not None]
 

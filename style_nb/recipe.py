@@ -350,16 +350,19 @@ def recipe_card(
     recipe,     # A `Recipe` or its name
 )->str:         # Lines of at most 100 characters
     "What a recipe does, in a few lines."
-    r = named_recipe(recipe)
+    return Text('\n'.join(_lines(named_recipe(recipe))))
+
+def _lines(r):
+    "What it is, a paragraph for each loss, where it comes from."
     lines = [f'{r.name:<18}{_how(r)}']
     for line in _wanted(r): lines += _wrapped(line, 13)
-    return Text('\n'.join(lines + _wrapped(r.source, 4)))
+    return lines + _wrapped(r.source, 4)
 
 def _wrapped(text, indent): return textwrap.wrap(text, 96, initial_indent='    ', subsequent_indent=' '*indent)
 
 # %% ../nbs/60_recipe.ipynb #60a0e014
 def show_recipes(
-    names=None,  # Names in `RECIPES`; `None` is all
+    names=None,  # Recipes or names; `None` is all
 )->str:          # A card for each
     "The registry as a table."
     names = RECIPES if names is None else listify(names)

@@ -7,6 +7,7 @@ Docs: https://style-nb.github.io/style_nb/shrinking.html.md"""
 # %% ../nbs/69_shrinking.ipynb #971cdfa0
 from __future__ import annotations
 import json
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 import pandas as pd
@@ -70,15 +71,11 @@ def _teacher(name, weights):
     if isinstance(name, Encoder):
         raise BadType(f"The teacher is an Encoder: give its name, {name.name!r}, "
                         "or the path of a VGG's weights file.")
-    if name in ENCODERS:
-        return encoder(name, 'avg', 'reflect', weights)
-    if weights is not None or not Path(name).suffix:
-        one_of(name, ENCODERS, 'teacher')
-    try:
-        return encoder('vgg16', 'avg', 'reflect', name)
+    if name in ENCODERS: return encoder(name, 'avg', 'reflect', weights)
+    if weights is not None or not Path(name).suffix: one_of(name, ENCODERS, 'teacher')
+    try: return encoder('vgg16', 'avg', 'reflect', name)
     except ValueError as e:
-        if 'vgg19' not in str(e):
-            raise
+        if 'vgg19' not in str(e): raise
     return encoder('vgg19', 'avg', 'reflect', name)
 
 # %% ../nbs/69_shrinking.ipynb #d30d712f
@@ -137,33 +134,47 @@ def _can_be_written(about):
 # %% ../nbs/69_shrinking.ipynb #5e45ff97
 def _not_its_own(path, *sources):
     "A file is not written over the one it is made of."
-    for source in sources:
-        if source and path.exists() and Path(source).exists() and path.samefile(source):
-            raise BadValue(f"{path} is the teacher's own file: choose another name for the small one.")
+    if any(_is_same(path, source) for source in sources):
+        raise BadValue(f"{path} is the teacher's own file: choose another name for the small one.")
+
+def _is_same(path, other): return other and path.exists() and Path(other).exists() and path.samefile(other)
 
 # %% ../nbs/69_shrinking.ipynb #73f1154d
-def _wholes(pictures, n=300, side=192):
-    "Some whole pictures, as many of each folder, (1, 3, H, W); a style is a whole picture's."
-    folders = {}
-    for name, picture in pictures.items():
-        folders.setdefault(name[:name.find('/') + 1], []).append(picture)
+def _by_folder(pictures):
+    "The pictures of each folder."
+    folders = defaultdict(list)
+    for name, picture in pictures.items(): folders[name[:name.find('/') + 1]].append(picture)
+    return folders.values()
+
+def _whole(picture, side=192):
+    "A whole picture, (1, 3, H, W); a strip keeps 32 px across."
+    return resize(picture[None].float()/255, max(side, round(32*max(picture.shape)/min(picture.shape[1:]))))
+
+def _wholes(pictures, n=300):
+    "Some whole pictures, as styles are, of each folder."
+    folders = _by_folder(pictures)
     each = max(1, n//len(folders))
-    some = [p for many in folders.values() for p in many[::max(1, len(many)//each)][:each]]
-    # a strip keeps 32 px across
-    return [resize(p[None].float()/255, max(side, round(32*max(p.shape)/min(p.shape[1:])))) for p in some]
+    return [_whole(p) for many in folders for p in many[::max(1, len(many)//each)][:each]]
 
 # %% ../nbs/69_shrinking.ipynb #898779c7
+def _squares(fitted, note):
+    "Batches of 8 squares, as many squares as the note says."
+    crops = Crops(fitted, 8, note['side'], note['seed_of_all'])
+    return [crops.at(i)[0] for i in range(-(-note['squares']//8))]
+
+def _table(look, plan, hit):
+    "A row a ReLU layer."
+    channels = {l: len(look.moments[l]) for l in hit}
+    kept = {l: len(plan.kept[l]) for l in hit}
+    return pd.DataFrame(dict(channels=channels, kept=kept, energy=plan.energy, hit=hit))
+
 def _solve(path, large, fitted, note, progress):
     "Write a small encoder by least squares, its plan and a table."
-    squares = Crops(fitted, 8, note['side'], note['seed_of_all'])
-    batches = [squares.at(i)[0] for i in range(-(-note['squares']//8))]
     small = small_encoder(large, note['widths'])
     look = look_at(large, _wholes(fitted), progress)
     plan = plan_channels(look, note['widths'], small.layers[-1])
-    hit = solve_weights(large, small, plan, batches, note['seed_of_all'], note['passes'], progress)
-    channels = {l: len(look.moments[l]) for l in hit}
-    kept = {l: len(plan.kept[l]) for l in hit}
-    table = pd.DataFrame(dict(channels=channels, kept=kept, energy=plan.energy, hit=hit))
+    hit = solve_weights(large, small, plan, _squares(fitted, note), note['seed_of_all'], note['passes'], progress)
+    table = _table(look, plan, hit)
     gains, loud = ({l: t.tolist() for l, t in factors.items()} for factors in (plan.gains, plan.loud))
     save_encoder(small, path, dict(note=note, kept=plan.kept, gains=gains, loud=loud, table=table.to_dict()))
 
@@ -183,8 +194,7 @@ def _solved(path, large, fitted, note, progress):
     small = small_encoder(large, note['widths'])
     small.body.load_state_dict(state)
     table = pd.DataFrame(card['table'])
-    gains, loud = (_factors(card[name]) for name in ('gains', 'loud'))
-    plan = Plan(card['kept'], gains, loud, table.energy.to_dict())
+    plan = Plan(card['kept'], _factors(card['gains']), _factors(card['loud']), table.energy.to_dict())
     return small, plan, table.loc[list(plan.kept)]
 
 # %% ../nbs/69_shrinking.ipynb #40359a9b
@@ -196,12 +206,14 @@ def _card(small, large, table, history, held, note):
     test = [x[None].float()/255 for x in held.values()]
     card = note | dict(teacher_name=large.name, kept=table.kept.to_dict(), held_out=len(test),
                        energy=_rounded(table.energy), hit=_rounded(table.hit))
-    if len(history):
-        missed = history.filter(like='missed/').tail(50).mean()
-        card['seconds'] = round(history.seconds.iloc[-1])
-        card['missed'] = _rounded(missed.rename(lambda k: k.split('/')[1]))
+    if len(history): card |= _of_training(history)
     if len(test) > 9: card['likeness'] = _rounded(likeness(small, large, test))
     return card
+
+def _of_training(history):
+    "Seconds, and what was missed in the end."
+    missed = history.filter(like='missed/').tail(50).mean().rename(lambda k: k.split('/')[1])
+    return dict(seconds=round(history.seconds.iloc[-1]), missed=_rounded(missed))
 
 # %% ../nbs/69_shrinking.ipynb #9ab73c59
 @own_footing()

@@ -69,7 +69,7 @@ def _content_loss(plan):
     return ContentLoss(plan.content, r.content_weights, r.content_weight, r.content_norm, r.content_kind, mask)
 
 def _balance(r):
-    "Shares of the gradient as the weights ask for them."
+
     content = {l: w*r.content_weight for l, w in r.content_weights.items()}
     style = {l: w*r.style_weight for l, w in r.style_weights.items()}
     return Balance(r.seed, asked=dict(content=content, style=style))
@@ -136,7 +136,7 @@ def _pack(learn, plan):
         credits=plan.credits)
 
 def _as_run(plan, controls):
-    "The recipe with its moves and its steps."
+    "The recipe with its moves and steps."
     if plan.open_ended: return replace(plan.recipe, steps=max(1, controls.step), schedule=controls.made)
     return replace(plan.recipe, schedule=controls.noted + controls.todo)
 

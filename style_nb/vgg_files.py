@@ -47,21 +47,22 @@ def layer_names(
     return names[:-1]
 
 # %% ../nbs/19_vgg_files.ipynb #ed0e8b3b
+_LIMITS = dict(widths=(1, 4096, True), depths=(1, 16, True), mean=(-1000, 1000), std=(1e-6, 1000))  # for `in_range`
+
 def check_plan(
     plan:dict,  # Widths, depths, mean and std, out of a file
     path,       # The file, for the message
 ):
     "Is it the plan of an encoder? Refuse numbers that no network has."
     try:
-        widths, depths, mean, std = (list(plan[k]) for k in ('widths', 'depths', 'mean', 'std'))
+        parts = {k: list(plan[k]) for k in _LIMITS}
         if len(plan) > 4: raise BadValue(f"It says more than these four: {', '.join(map(str, plan))}.")
-        if not 1 <= len(depths) <= 5 or len(widths) != len(depths):
-            raise BadValue(f"widths and depths name {len(widths)} and {len(depths)} stages: 1 to 5, as many of each.")
-        if len(mean) != 3 or len(std) != 3: raise BadValue("mean and std must have 3 numbers each.")
-        for n in widths: in_range(n, 'widths', 1, 4096, whole=True)
-        for n in depths: in_range(n, 'depths', 1, 16, whole=True)
-        for v in mean: in_range(v, 'mean', -1000, 1000)
-        for v in std: in_range(v, 'std', 1e-6, 1000)
+        widths, depths, *colours = map(len, parts.values())
+        if not 1 <= depths <= 5 or widths != depths:
+            raise BadValue(f"widths and depths name {widths} and {depths} stages: 1 to 5, as many of each.")
+        if colours != [3, 3]: raise BadValue("mean and std must have 3 numbers each.")
+        for name, limits in _LIMITS.items():
+            for value in parts[name]: in_range(value, name, *limits)
     except (BadValue, KeyError, TypeError) as e:
         why = f"it has no {e}" if isinstance(e, KeyError) else str(e)
         raise BadFile(f"{path} holds no plan of an encoder. {why} Make the file again.") from e
