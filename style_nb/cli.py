@@ -82,6 +82,7 @@ def _last_flag(word, known):
     *flags, last = ['-' + letter for letter in word[1:]]
     return known.get(last) if all(f in known and known[f].nargs == 0 for f in flags) else None
 
+# %% ../nbs/90_cli.ipynb #fc4fd76d
 class Parser(argparse.ArgumentParser):
     "An argument parser that answers a mistake in one line, and finds options anywhere between the other words."
     def error(self, message): self.exit(2, f"{self.prog}: {' '.join(message.split())}. See {self.prog} --help\n")
@@ -109,7 +110,6 @@ class Parser(argparse.ArgumentParser):
             if '=' not in word: options += _values(self.option(word), words)
         others += words
         return [*options, '--', *others] if others else options
-
 
 # %% ../nbs/90_cli.ipynb #1f0b457c
 def build_parser(
@@ -163,15 +163,20 @@ def _plain_warnings():
     try: yield
     finally: warnings.formatwarning = usual
 
+def _flush():
+    "What nobody reads any more, as behind `| head`, is dropped."
+    try: print(end='', flush=True)
+    except BrokenPipeError: os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+# %% ../nbs/90_cli.ipynb #46bf7436
 @contextmanager
 def _console():
-    "A letter the console has not becomes `?`; what nobody reads any more, as behind `| head`, is dropped."
+    "What the console has no letter for becomes `?`."
     if hasattr(sys.stdout, 'reconfigure'): sys.stdout.reconfigure(errors='replace')
     try: yield
-    finally:
-        try: print(end='', flush=True)
-        except BrokenPipeError: os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    finally: _flush()
 
+# %% ../nbs/90_cli.ipynb #b07934ab
 def _fail(text, code=1):
     with suppress(OSError): print('style_nb: ' + ' '.join(text.split()), file=sys.stderr)
     return code
@@ -187,7 +192,6 @@ def _done(argv):
         return _fail(f"{type(e).__name__}: {e}. A smaller --size needs less memory.")
     except KeyboardInterrupt: return _fail('stopped', 130)
     return 0
-
 
 # %% ../nbs/90_cli.ipynb #421cce25
 def main(

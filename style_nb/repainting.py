@@ -37,6 +37,7 @@ def stylize_words(parser):
         resume='state to go on from, with the same pictures')
     add_options(parser, files, metavar='FILE')
 
+# %% ../nbs/89_repainting.ipynb #ccbbe7a7
 def _check_recipe(said):
     from style_nb.recipe import named_recipe
     if named_recipe(**said).revert:
@@ -69,6 +70,7 @@ def _with_frames(args, asked):
     raise BadValue(f"--animate has no frame to show: {steps} steps with --snapshots {every} keep none. "
                    "Say --snapshots 1, or more --steps.")
 
+# %% ../nbs/89_repainting.ipynb #ff75a803
 def run_stylize(args):
     "Repaint, and write the picture, or a folder of them."
     from style_nb.pictures import as_path
@@ -92,6 +94,7 @@ def _check_folder(args):
         if getattr(args, word):
             raise BadValue(f"{as_option(word)} goes with one photo: {args.content} is a folder.")
 
+# %% ../nbs/89_repainting.ipynb #ebe8877c
 def _stylize_folder(args):
     "Repaint every photo of a folder; one that cannot be is told, and the others are painted."
     from style_nb.callbacks import Stopped
@@ -99,7 +102,7 @@ def _stylize_folder(args):
     from style_nb.planning import Shared
     from style_nb.transfer import stylize
     _check_folder(args)
-    made, bad, asked, shared = [], 0, _asked(args), Shared()
+    made, asked, shared = [], _asked(args), Shared()
     styles = [picture_in(style) for style in args.style]
     for style in styles: load_picture(style, enough=64)  # what is wrong with one is said once
     places = folder_in(args.content, args.output)
@@ -110,9 +113,9 @@ def _stylize_folder(args):
             write_out(result, place, credits=args.credits)
         except StyleNBError as e:
             print(f'style_nb: {photo}: {e}', file=sys.stderr)
-            bad += 1
             continue
         made.append(told(result, place))
         if not args.json: say(argparse.Namespace(output=place, quiet=args.quiet), repr(result))
     if args.json: print(json.dumps(dict(output=args.output, pictures=made)))
+    bad = len(places) - len(made)
     if bad: raise BadValue(f"{bad} of {len(places)} photos could not be painted, see above.")

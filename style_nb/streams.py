@@ -84,6 +84,12 @@ def _pictures_in(folder):
     kinds = (*PICTURE_FORMATS, '.gif')
     return sorted(p.name for p in folder.iterdir() if p.suffix.lower() in kinds and p.is_file() and p.name[0] != '.')
 
+def _shorter(names):
+    "Names without their extensions, where these are not needed to tell them apart."
+    stems = [Path(n).stem for n in names]
+    return [n if stems.count(stem) > 1 else stem for n, stem in zip(names, stems)]
+
+# %% ../nbs/88_streams.ipynb #9b2c43b2
 def folder_in(
     word,    # A folder
     out,     # Folder to write into, made if missing
@@ -96,9 +102,8 @@ def folder_in(
     if folder.resolve() == out.resolve():
         raise BadValue(f"{folder} is read and written: choose another folder with -o, or photos would be replaced.")
     names = _pictures_in(folder)
-    if not names: raise BadValue(f"There is no picture in the folder {folder}: give one with picture files.")
-    stems = [Path(n).stem for n in names]
-    return {folder/n: out/f'{n if stems.count(stem) > 1 else stem}.png' for n, stem in zip(names, stems)}
+    if names: return {folder/n: out/f'{short}.png' for n, short in zip(names, _shorter(names))}
+    raise BadValue(f"There is no picture in the folder {folder}: give one with picture files.")
 
 # %% ../nbs/88_streams.ipynb #9ea9a6ef
 def say(
@@ -126,6 +131,7 @@ def told(
 
 def _in_json(args): return getattr(args, 'json', False)
 
+# %% ../nbs/88_streams.ipynb #a87948fd
 def report(
     args,  # Words that were said
     made,  # A `Result`, or anything where no `--json` can be said

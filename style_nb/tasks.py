@@ -30,6 +30,7 @@ def recolour_words(parser):
     parser.add_argument('--method', default='symmetric',
         help='symmetric (default), pca, cholesky or histogram')
 
+# %% ../nbs/89_tasks.ipynb #b27b1eac
 @makes
 def run_recolour(args):
     "A photo in the colours of paintings."
@@ -96,6 +97,7 @@ def palette_words(parser):
 def _settings(args):
     return recipe_of(args) | how_of(args) | given(args, 'layers') | dict(seamless=args.seamless)
 
+# %% ../nbs/89_tasks.ipynb #df7ba224
 @makes
 def _one_palette(args):
     from style_nb.palettes import palette
@@ -108,6 +110,7 @@ def _palette_grid(args):
     made = palettes(_named(args.style), **_settings(args))
     return made.show(), f'{len(made)} palettes'
 
+# %% ../nbs/89_tasks.ipynb #7861a1c7
 def run_palette(args):
     "Paint a palette or a grid of them, and write it."
     if args.grid and args.json: raise BadValue("--json tells of one palette: leave --grid out.")
@@ -127,6 +130,7 @@ _SWEPT = dict(
     unrelated='with --sweep, photo of another object: palettes are scored against it',
 )
 
+# %% ../nbs/89_tasks.ipynb #662846b6
 def tile_words(parser):
     add_picture(parser, 'photo', 'photo')
     parser.add_argument('-n', type=int, default=4, help='tiles along each side (default: 4)')
@@ -156,6 +160,7 @@ def _tiles(args):
     height, width = tiles.shape[-2:]
     return tiles, f'{args.n} tiles along each side, {width}x{height} px'
 
+# %% ../nbs/89_tasks.ipynb #491fc5c8
 @makes_figure
 def _sweep(args):
     "A figure of several numbers of tiles."
@@ -188,6 +193,7 @@ def _reversion_words(parser):
     parser.add_argument('--own-masses', action='store_true',
         help='the photo as a style and no more: no masses, colours, keep or match, all style layers')
 
+# %% ../nbs/89_tasks.ipynb #980868b1
 def _reverting(args):
     "Settings of `revert` from the words given."
     from style_nb.reversion import BARE
@@ -221,6 +227,7 @@ def _best_photo(painting, args):
         if not args.quiet: print(f"{name}: {row.score:.2f} {row.words}", file=sys.stderr)
     return photos[ranked.index[0]]
 
+# %% ../nbs/89_tasks.ipynb #8cc9b8b3
 @makes
 def run_revert(args):
     "Choose among the photos, and revert."
@@ -257,6 +264,7 @@ def _as_text(table):
     rows = [(path, *(f'{row[c]:.2f}' for c in figures), row.words) for path, row in table.iterrows()]
     return _lines([('photo', *figures, 'words'), *rows])
 
+# %% ../nbs/89_tasks.ipynb #4aa51708
 def run_rank(args)->str:
     "The photos by how well they fit a painting: a table, and a figure if one is asked for."
     from style_nb.pictures import show_pictures
@@ -290,6 +298,7 @@ def _toned(x, args):
     elif args.contrast is None: args.contrast = .5
     return x if args.contrast is None else lower_contrast(x, args.contrast, **given(args, 'channels'))
 
+# %% ../nbs/89_tasks.ipynb #477370b8
 @makes
 def run_contrast(args):
     "A picture in lower or matched contrast, and what became of its tones."
@@ -314,6 +323,7 @@ def matrix_words(parser):
     parser.add_argument('--workers', type=int, metavar='N', help='processes that share the work (default: 1)')
     add_device(parser)
 
+# %% ../nbs/89_tasks.ipynb #6782b3ff
 @makes
 def run_matrix(args):
     "Every photo in every style, on a sheet."
@@ -344,6 +354,7 @@ def demo_words(parser):
     parser.add_argument('-o', '--output', default='demo',
         help='folder to write into, made if missing (default: demo)')
 
+# %% ../nbs/89_tasks.ipynb #b11c1d0f
 def run_demo(args, **settings):
     "Repaint a bundled photo; write content, style, result, losses and a contact sheet."
     folder = made_folder(args.output)
@@ -368,13 +379,16 @@ def run_demo(args, **settings):
     print(f"Painted {len(results)} pictures of {width}x{height} px in {seconds:.0f} s, "
           f"{seconds/len(results):.0f} s each: look at {folder/'contact_sheet.png'}")
 
+# %% ../nbs/89_tasks.ipynb #83aa9ec7
 def _write_demo(folder, content, styles, results):
     from style_nb.pictures import show_pictures
-    write_out(content, folder/'content.png')
-    write_out(styles['swirls'], folder/'style.png')
     best = results.get('swirls', results['all three'])
-    write_out(best, folder/'result.png')
     pictures = [content, *styles.values(), *results.values()]
     titles = ['photo', *styles, *(f'in {n}' for n in results)]
-    write_out(best.plot_losses(), folder/'loss.png')
-    write_out(show_pictures(pictures, titles, ncols=4, height=3), folder/'contact_sheet.png')
+    files = dict(
+        content=content,
+        style=styles['swirls'],
+        result=best,
+        loss=best.plot_losses(),
+        contact_sheet=show_pictures(pictures, titles, ncols=4, height=3))
+    for name, made in files.items(): write_out(made, folder/f'{name}.png')

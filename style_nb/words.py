@@ -26,6 +26,7 @@ def add_output(
     parser.add_argument('-o', '--output', required=True, metavar='FILE', help=text)
     parser.add_argument('-q', '--quiet', action='store_true', help='no progress and no word, but for what went wrong')
 
+# %% ../nbs/88_words.ipynb #121d68b3
 def add_device(parser):
     parser.add_argument('--device', metavar='NAME', help='cpu, cuda or mps (default: the best there is)')
 
@@ -41,6 +42,7 @@ def how_of(args)->dict:
     "Settings of a run that no recipe has."
     return dict(progress=not args.quiet) | given(args, 'device')
 
+# %% ../nbs/88_words.ipynb #6a04ae59
 def add_picture(
     parser,      # The parser of a task
     name,        # How it is called
@@ -55,9 +57,10 @@ def add_options(
     texts,   # {name: help}
     **how,   # For `add_argument`
 ):
-    "Options of one kind, none required."
+    "Options of one kind, none needed."
     for name, text in texts.items(): parser.add_argument(as_option(name), help=text, **how)
 
+# %% ../nbs/88_words.ipynb #5c7dad60
 def given(
     args,        # What was said
     *names,      # Words
@@ -78,6 +81,7 @@ def _weight_of(word):
     layer, _, weight = word.partition('=')
     return layer_word(layer), float(weight or 1)
 
+# %% ../nbs/88_words.ipynb #50e54a32
 def _move(word):
     "'100:style_weight=30' or '100:style_weights=relu1_1=3,relu4_1=0'."
     try:
@@ -108,6 +112,7 @@ def _words_of(rule):
     }
     return others.get(type(rule), dict(metavar='NAME'))
 
+# %% ../nbs/88_words.ipynb #a011ba5f
 _ALSO = dict(style_blend='--blend', style_weights='--style-layers', content_weights='--content-layers')
 
 def recipe_words(
