@@ -107,13 +107,12 @@ def _stylize_folder(args):
     for style in styles: load_picture(style, enough=64)  # what is wrong with one is said once
     places = folder_in(args.content, args.output)
     for photo, place in places.items():
-        try:
-            result = stylize(photo, styles, shared=shared, **asked)
-            if result.stopped == Stopped.BY_HAND: raise KeyboardInterrupt
-            write_out(result, place, credits=args.credits)
+        try: result = stylize(photo, styles, shared=shared, **asked)
         except StyleNBError as e:
             print(f'style_nb: {photo}: {e}', file=sys.stderr)
             continue
+        if result.stopped == Stopped.BY_HAND: raise KeyboardInterrupt
+        write_out(result, place, credits=args.credits)  # where one cannot be written, the next could not be either
         made.append(told(result, place))
         if not args.json: say(argparse.Namespace(output=place, quiet=args.quiet), repr(result))
     if args.json: print(json.dumps(dict(output=args.output, pictures=made)))

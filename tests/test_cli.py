@@ -685,6 +685,14 @@ def test_credits(run, files, name):
         assert run(*stylize(files, *more, content=content, out=out))[0] == 0
         with Image.open(files/'out'/name) as im: assert credits_of(im) == want
 
+def test_a_folder_ends_with_the_first_picture_that_cannot_be_written(run, files, monkeypatch):
+    (files/'in').mkdir()
+    for name in 'abc': save_picture(load_picture(files/'photo.png'), files/'in'/f'{name}.png')
+    def full(im, f, *_, **__): raise OSError(28, 'No space left on device')
+    monkeypatch.setattr('PIL.Image.Image.save', full)
+    code, out, err = run('stylize', files/'in', files/'painting.png', '-o', files/'out/new', *SMALL)
+    assert code == 1 and err.count('cannot be written: No space left') == 1 and 'a.png' in err
+
 def test_the_size_of_the_photo(run, files):
     save_picture(load_picture(files/'photo.png')[..., 10:60, :], files/'wide.png')
     assert run(*stylize(files, '--size', 'own', content=files/'wide.png'))[0] == 0

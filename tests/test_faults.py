@@ -156,6 +156,11 @@ def test_a_damaged_mask_of_a_recipe_is_named_and_nothing_else_asked_for(refused)
         refused(lambda: mask_of(ref | dict(png=png)), "mask 'left' in the recipe is damaged")
     assert (mask_of(ref)*255).round().byte().numpy().tobytes() == mask_levels(mask_of(ref)).tobytes()
 
+def test_a_strip_without_end_is_not_decoded(tmp_path, refused):
+    for size in ((4, 60_000), (60_000, 4)):
+        Image.new('1', size).save(tmp_path/'a.png')
+        refused(lambda: load_picture(tmp_path/'a.png'), 'a.png', 'at most 20 times the shorter')
+
 @pytest.mark.parametrize('lies', [0, 9, 99])
 def test_an_orientation_that_there_is_not_turns_nothing(tmp_path, lies):
     exif = Image.Exif()
