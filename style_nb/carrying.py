@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib, html, json, re, warnings
 from collections import Counter
 from dataclasses import asdict, replace
-from pathlib import Path
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from .errors import BadFile, BadValue, in_range
@@ -132,7 +131,7 @@ def carried(
     notes:dict=None,  # {key: value} beside it, as for `png_info`
 )->dict:              # For PIL's `save`; nothing where the format cannot carry it
     "How a picture file carries a recipe."
-    suffix = Path(path).suffix.lower()
+    suffix = as_path(path).suffix.lower()
     if suffix == '.png': return dict(pnginfo=png_info(recipe, notes))
     if suffix not in CARRIERS: return {}
     notes = {key: json.dumps(value) for key, value in (notes or {}).items()}

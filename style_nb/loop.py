@@ -15,7 +15,7 @@ from fastai.callback.hook import hook_outputs
 from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
-from .errors import BadType, in_range
+from .errors import BadType, in_range, told
 from .footing import SINGLE, own_footing
 from .pictures import load_picture
 
@@ -170,6 +170,8 @@ class PictureLearner(Learner):
 
     def add_cb(self, cb):
         bases = [t.__name__ for t in (cb if isinstance(cb, type) else type(cb)).__mro__]
+        if 'Callback' not in bases:
+            raise BadType(f"A callback is {told(cb)}: give a list of callbacks, ours or fastai's.")
         for t in bases:
             if t in _CALLBACKS: raise _elsewhere(bases[0], _CALLBACKS[t])
         return super().add_cb(cb)

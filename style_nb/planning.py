@@ -47,7 +47,7 @@ def check_device(
 )->str:      # Its name
     "`device` when torch can use it here."
     try: kind = torch.device(device).type
-    except (RuntimeError, TypeError): kind = 'meta'
+    except (RuntimeError, TypeError, ValueError): kind = 'meta'
     if kind == 'meta': raise BadValue(f"Unknown device {device!r}: give 'cpu', 'cuda' or 'mps', or leave it out.")
     if kind in _CARDS and not _CARDS[kind]():
         raise BadValue(f"Torch cannot use device {device!r} here: leave it out to take the best there is.")

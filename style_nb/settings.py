@@ -88,7 +88,7 @@ class Switch:
     "On or off."
     allowed = 'True or False'
     def check(self, value, name):
-        if value in (0, 1): return bool(value)
+        if not getattr(value, 'ndim', 0) and value in (0, 1): return bool(value)
         raise BadType(f"{name} is {told(value)}: give True or False.")
 
 class Layers:

@@ -73,7 +73,7 @@ def combinations(
             if isinstance(values, (str, dict)) or not hasattr(values, '__iter__'):
                 raise BadType(f"The grid's {name} is {values!r}: give a list of values.")
         grid = [dict(zip(grid, values)) for values in itertools.product(*grid.values())]
-    grid = list(grid)
+    grid = listify(grid)
     if not grid: raise BadValue("The grid is empty: give at least one value for each setting.")
     for combo in grid:
         if not isinstance(combo, dict): raise BadType(f"The grid holds {combo!r}: give dicts of settings.")

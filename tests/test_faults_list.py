@@ -691,12 +691,16 @@ def test_d21_plans_of_encoders(tmp_path, widths):
     save_file(state, tmp_path/'odd.safetensors', dict(plan=json.dumps(plan), card='{}', sha256=weights_digest(state)))
     refusal(lambda: encoder('texnet', weights=tmp_path/'odd.safetensors'), 'odd.safetensors', 'widths')
 
-def test_d21_one_family_of_errors(tmp_path):
+def test_d21_one_family_of_errors(tmp_path, photo, painting):
     "faults D21"
     from style_nb.errors import StyleNBError
     (tmp_path/'odd.json').write_text('{')
     for call in (lambda: Recipe.load(tmp_path/'odd.json'), lambda: load_picture(tmp_path/'odd.json'),
-            lambda: encoder('random', weights=tmp_path/'odd.json'), lambda: load_picture(3)):
+            lambda: encoder('random', weights=tmp_path/'odd.json'), lambda: load_picture(3),
+            lambda: encoder('random')('photo.jpg', ['relu1_1']), lambda: Recipe(balance=np.zeros(3)),
+            lambda: stylize(photo, painting, cbs=['x'], **QUICK),
+            lambda: stylize(photo, painting, device=10**30, **QUICK),
+            lambda: stylize(photo, painting, **QUICK).save(None), lambda: sweep(photo, painting, 3, **TOY)):
         with pytest.raises(StyleNBError): call()
 
 # ---- E. what users ask for
