@@ -151,7 +151,7 @@ def _segment(data):
 def _text_in(path, key):
     "What a picture says under a key, if anything."
     try:
-        if Path(path).stat().st_size > MOST_BYTES: return None
+        if as_path(path).stat().st_size > MOST_BYTES: return None
         with open(path, 'rb') as file, opened(file) as im:
             if key in getattr(im, 'text', {}): return im.text[key]
             xmp = _xmp_of(im)
