@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from fastai.callback.core import CancelEpochException, CancelFitException
 from fastcore.basics import patch, store_attr
 from tqdm.auto import tqdm
-from .errors import BadType, BadValue, in_one_line, in_range, one_of
+from .errors import BadType, BadValue, in_range, one_of, told
 from .pictures import load_picture, resize, to_pil
 from .masks import layer_mask, load_mask
 from .learner import StepCallback, TVLoss, WeightedLayers, check_weights
@@ -48,12 +48,11 @@ class History(StepCallback):
     def after_pred(self): self.evals += 1
 
     def after_step(self):
-        height, width = self.hw
         self.rows.append(dict(
             step=self.first_step + len(self.rows) + 1,
             level=self.epoch,
-            height=height,
-            width=width,
+            height=self.hw[0],
+            width=self.hw[1],
             evals=self.evals,
             seconds=time.perf_counter() - self.start,
             loss=self.loss.detach(),  # as they are: to ask for a number makes a GPU wait
@@ -289,7 +288,7 @@ def check_move(
     one_of(field, CONTROLS, 'control')
     if field.endswith('_weights'):
         if not isinstance(value, dict) or not value:
-            raise BadType(f"{field} is {in_one_line(repr(value), 80)}: give a dict like {{'relu3_1': 1.0}}.")
+            raise BadType(f"{field} is {told(value)}: give a dict like {{'relu3_1': 1.0}}.")
         check_weights(value, field)
         if learn is not None: learn.encoder.check(value)
     elif field == 'lr': in_range(value, field, 1e-12, 1e4)

@@ -87,6 +87,8 @@ def _plain(v):
     if isinstance(v, torch.Tensor) and v.ndim == 2: v = v[None]  # a mask
     return digest(load_picture(v))
 
+def _key(seen): return hashlib.sha256(json.dumps(seen, default=_plain, sort_keys=True).encode()).hexdigest()[:12]
+
 # %% ../nbs/74_sweeping.ipynb #d7752fa2
 def _read_for(settings, content, styles, kept):
     "(content or `None`, styles) of one item as `Read`s, as large as its settings need them; `kept` has the last ones."
@@ -113,14 +115,11 @@ def plan_sweep(
 )->list:             # `Item`s, with (content, style, settings) to run each
     "The items of a sweep: every pair with every combination; each picture is read once for each size."
     items, kept = [], {}
-    pairs = itertools.product(contents, styles, combinations(grid))
-    for (content, x), (style, ys), combo in pairs:
+    for (content, x), (style, ys), combo in itertools.product(contents, styles, combinations(grid)):
         settings = common | combo
         first, rest = _read_for(settings, x, ys, kept)
-        key = ['' if first is None else _seen(first), [*map(_seen, rest)], settings]
-        key = json.dumps(key, default=_plain, sort_keys=True)
-        key = hashlib.sha256(key.encode()).hexdigest()[:12]
-        items.append((Item((content, style), combo, key), first, rest, settings))
+        seen = ['' if first is None else _seen(first), [*map(_seen, rest)], settings]
+        items.append((Item((content, style), combo, _key(seen)), first, rest, settings))
     return items
 
 # %% ../nbs/74_sweeping.ipynb #0d452900
@@ -145,8 +144,8 @@ def _is_note(note):
     return all(type(loss) in kinds['seconds'] for loss in note['losses'])
 
 def _fill(item, image, recipe, note):
-    told = {name: note[name] for name in ('seconds', 'loss', 'losses')}
-    vars(item).update(told, image=image, recipe=recipe, error=note['stopped'])
+    for name in ('seconds', 'loss', 'losses'): setattr(item, name, note[name])
+    vars(item).update(image=image, recipe=recipe, error=note['stopped'])
 
 # %% ../nbs/74_sweeping.ipynb #e2109559
 def _by_these_weights(r):
@@ -181,8 +180,7 @@ def paint_item(
     "Paint one item, and save it."
     try:
         result = unless_stopped(stylize(content, styles or None, shared=shared, progress=False, **settings))
-        note = _note(result)
-        _fill(item, result.image, result.recipe, note)
+        _fill(item, result.image, result.recipe, note := _note(result))
     except Exception as e:
         item.error = f'{type(e).__name__}: {e}'
         return item
@@ -232,8 +230,7 @@ def sheet(self:Sweep,
 
 # %% ../nbs/74_sweeping.ipynb #9d9c5a2e
 def _name(picture, default):
-    name = short_name(picture, '')
-    return Path(name).stem if name else getattr(picture, 'name', None) or default
+    return Path(short_name(picture, '')).stem or getattr(picture, 'name', None) or default
 
 def _titled(pictures, what):
     "(name, pictures) of one picture or some, in which an entry may be several."
@@ -300,9 +297,8 @@ def sweep(
     if folder is not None: tidy(folder := made_folder(folder))
     items = {item.key: item for item, *_ in plan}  # the same twice is painted once
     todo = [job for job in plan if job[0] is items[job[0].key] and not (folder and read_item(job[0], folder))]
-    painted = tqdm(
-        _painted(todo, folder, workers), 'sweep', len(items), initial=len(items) - len(todo), unit='picture',
-        disable=not progress)
+    how = dict(initial=len(items) - len(todo), unit='picture', disable=not progress)
+    painted = tqdm(_painted(todo, folder, workers), 'sweep', len(items), **how)
     try:
         for item in painted:
             items[item.key] = item
