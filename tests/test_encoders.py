@@ -728,7 +728,7 @@ def test_mean_and_deviation_belong_to_the_digest(tmp_path):
 def test_a_plan_changed_behind_the_digest(tmp_path, refused):
     path = small_file(tmp_path/'a.safetensors')
     state = load_file(path)
-    with encoders.safe_open(path, 'pt') as f: meta = f.metadata()
+    with encoders.open_tensors(path) as f: meta = f.metadata()
     save_file(state, path, meta | dict(plan=meta['plan'].replace('0.485', '0.585')))
     refused(lambda: encoder('texnet-small', weights=path), 'a.safetensors', 'damaged')
 
