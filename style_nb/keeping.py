@@ -23,13 +23,14 @@ __all__ = ['STATE_SCHEMA', 'moved_to', 'write_state', 'read_state']
 def moved_to(
     value,   # A tensor, a dict or a list of such, or anything else
     device,  # Torch device
-):           # The same there, in memory of its own
+    copy:bool=True,  # In memory of its own?
+):           # The same there
     "What an optimiser remembers, on a device; the numbers it counts with stay on the CPU."
-    if isinstance(value, dict): return {k: moved_to(v, device) for k, v in value.items()}
-    if isinstance(value, list): return [moved_to(v, device) for v in value]
+    if isinstance(value, dict): return {k: moved_to(v, device, copy) for k, v in value.items()}
+    if isinstance(value, list): return [moved_to(v, device, copy) for v in value]
     if not isinstance(value, torch.Tensor): return value
     counts = value.ndim == 0 or value.dtype == torch.float64  # steps of Adam, products of `LBFGS`
-    return value.detach().to('cpu' if counts else device, copy=True)
+    return value.detach().to('cpu' if counts else device, copy=copy)
 
 # %% ../nbs/56_keeping.ipynb #61a0e009
 STATE_SCHEMA = 2

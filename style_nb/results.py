@@ -30,6 +30,7 @@ __all__ = ['MARKS', 'run_state', 'is_state', 'save_state', 'check_state', 'load_
 def run_state(
     learn,          # A Learner that paints
     recipe:Recipe,  # Its recipe
+    over:bool=False,  # Is it over? Then its memory is taken, else copied
 )->dict:            # Tensors, numbers, text, and dicts and lists of such
     "All a run needs to go on exactly where it is."
     canvas = learn.model.canvas
@@ -38,7 +39,7 @@ def run_state(
     for cb in learn.cbs:
         if isinstance(cb, StartLoss): state['start'] = cb.small
         if isinstance(cb, Average) and cb.value is not None: state['average'] = dict(total=cb.total, weight=cb.weight)
-    return moved_to(state, 'cpu')
+    return moved_to(state, 'cpu', copy=not over)
 
 def _memory(found):
     "What an optimiser remembers; Adam counts its steps in torch's default type."

@@ -118,10 +118,10 @@ def run_transfer(
         finally:
             learn.feature_hooks.close()
             if hasattr(learn, 'progress'): learn.progress.close()
-    return learn.pack(learn)
+    return learn.pack(learn, over=True)
 
 # %% ../nbs/70_transfer.ipynb #cbe8fe18
-def _pack(learn, plan):
+def _pack(learn, plan, over=False):
     "The `Result` of a run as far as it has come, between two steps; `learn.pack(learn)` from a callback."
     recipe = _as_run(plan, learn.controls)
     return Result(
@@ -129,7 +129,7 @@ def _pack(learn, plan):
         history=learn.history.table,
         frames=_frames(learn, plan) if recipe.snapshots else [],
         recipe=recipe,
-        state=run_state(learn, recipe),
+        state=run_state(learn, recipe, over),
         inputs=plan.inputs,
         stopped=getattr(learn, 'stopped', ''),
         alpha=plan.alpha,
