@@ -166,7 +166,9 @@ def read_whole(
     "All bytes of a file."
     most = most or MOST_BYTES
     try:
-        with open(path, 'rb') as f: data = f.read(most + 1)
+        with open(path, 'rb') as f:
+            size = os.fstat(f.fileno()).st_size or most  # of a pipe nothing is known
+            data = f.read(min(size, most) + 1)  # Python asks for as much memory at once
     except OSError as e: raise BadFile(f"Cannot read {path}: {reason(e)}. Check its permissions.") from e
     if len(data) > most: raise BadFile(f"{path} is larger than {most//2**20} MB: give a smaller file.")
     return data
