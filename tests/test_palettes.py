@@ -90,3 +90,9 @@ def test_the_signature_tells_the_defaults(f):
         palette(sample('dots'), **FEW | dict(size=48)).recipe)
     assert ({k: shown[k] for k in ('style_weight', 'tv_weight', 'style_scale', 'padding', 'init')} == {k: getattr(r, k)
         for k in ('style_weight', 'tv_weight', 'style_scale', 'padding', 'init')})
+
+def test_a_photo_has_its_proportions_before_it_is_shrunk(tmp_path):
+    from PIL import Image
+    Image.radial_gradient('L').convert('RGB').resize((2700, 1800)).save(tmp_path/'a.png')
+    r = palette(tmp_path/'a.png', seamless=True, **FEW | dict(size=96))
+    assert r.image.size == (96, 64) and r.recipe.styles[0]['name'] == 'a.png'
