@@ -11,7 +11,7 @@ import torch
 from fastcore.basics import listify
 from fastcore.meta import delegates
 from .errors import BadType, BadValue, in_range
-from .pictures import MIN_SIDE, Plate, load_picture, resize, several, show_pictures
+from .pictures import Plate, load_picture, resize, several, show_pictures
 from .encoders import Encoder, encoder
 from .learner import check_weights, picture_grams
 from .recipe import takes_settings
@@ -62,7 +62,7 @@ def _whole_cells(style, size, aspect, padding):
         raise BadValue(f"padding is {padding!r}: seamless=True needs 'circular'. Leave one of them out.")
     styles = several(style)
     if not styles: raise BadValue("There is no style picture: give at least one.")
-    w, h = read_picture(styles[0], 'style', MIN_SIDE).ref['size']
+    w, h = read_picture(styles[0], 'style', 512).ref['size']
     size = in_range(size, 'size', 16, whole=True)
     aspect = w/h if aspect is None else in_range(aspect, 'aspect', 1/20, 20)
     w, h = _whole(size*min(aspect, 1)), _whole(size/max(aspect, 1))

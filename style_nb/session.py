@@ -13,7 +13,7 @@ from itertools import product
 from pathlib import Path
 from PIL import Image
 from fastcore.basics import patch
-from .errors import BadValue, TookTooLong
+from .errors import BadValue, TookTooLong, in_range
 from .pictures import Plate, middle, resize, save_picture, to_pil
 from .contrast import lower_contrast
 from .callbacks import CONTROLS, History
@@ -199,6 +199,7 @@ def pause(self:Session):
 @patch
 def step(self:Session, n:int=1):
     "Take `n` steps, then wait."
+    n = in_range(n, 'n', 0, whole=True)
     with self.lock:
         self.pause().wait()
         self.until = max(self.until, self.done + n)

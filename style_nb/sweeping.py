@@ -94,7 +94,7 @@ def _read_for(settings, content, styles, kept):
     "(content or `None`, styles) of one item as `Read`s, as large as its settings need them; `kept` has the last ones."
     wanted = {k: settings[k] for k in ('size', 'style_scale') if k in settings}
     try: most = enough_for(named_recipe(settings.get('recipe', 'default'), **wanted), len(styles))
-    except StyleNBError: most = [64]*(len(styles) + 1)  # its run will say so
+    except StyleNBError: most = [512]*(len(styles) + 1)  # its run will say so
     def read(given, name, enough):
         key = id(given), enough
         if key not in kept: kept[key] = replace(read_picture(given, short_name(given, name), enough), given=None)

@@ -647,3 +647,8 @@ def test_a_file_in_memory_is_for_several_threads():
     file = File(b'data', 'name')
     assert (file.read(), file.read(2), file.name) == (b'data', b'data', 'name')
     assert pickle.loads(pickle.dumps(file)).read() == b'data'
+
+def test_steps_are_a_whole_number(make, refused):
+    s = make()
+    for n in ('x', 1.5, -1): refused(lambda: s.step(n), 'n is')
+    assert s.step(1).wait().done == 1
