@@ -160,7 +160,7 @@ def fetch(
                   "Check the address, or download the picture and give its path.")
 
 def _waited_for(address):
-    "In a thread: name servers have no time limit."
+    "In a thread: name servers have no limit."
     got = []
     worker = Thread(target=_get, args=(address, got), daemon=True)
     worker.start()

@@ -304,7 +304,7 @@ def decode(
 # %% ../nbs/00_opening.ipynb #6d223a3f
 def is_file(
     x,        # Anything
-)->bool:      # Does it name or hold a picture file?
+)->bool:      # Does it name or hold a file?
     "A path, an address, bytes or something open."
     return isinstance(x, (str, os.PathLike, bytes, bytearray, memoryview)) or callable(getattr(x, 'read', None))
 

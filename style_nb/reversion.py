@@ -49,8 +49,9 @@ def model_photo(
     size:int=432,          # Longer side, px; never enlarged
 )->torch.Tensor:           # Picture (1, 3, H, W) in [0, 1]
     "The photo as `revert` uses it."
-    x = no_larger(load_picture(photo), in_range(size, 'size', 16, whole=True))
-    p = load_picture(painting)
+    size = in_range(size, 'size', 16, whole=True)
+    x = no_larger(load_picture(photo, enough=size), size)
+    p = load_picture(painting, enough=size)
     contrast = in_range(contrast, 'contrast', .01, 4)
     colours = in_range(colours, 'colours', 0, 1)
     if not isinstance(masses, (bool, int)): raise BadType(f"masses is {masses!r}: give True or False.")
@@ -153,8 +154,8 @@ def revert(
     said = dict(size=size, steps=steps, content_weights=content_weights, style_scale=style_scale)
     run = unless_said(by, own) | settings | {k: v for k, v in said.items() if v is not None}
     scale = each_scale(run.get('style_scale', by.style_scale), 1)[0]
-    given = load_picture(painting)
     size = run.get('size', by.size)
+    given = load_picture(painting, enough=None if size == OWN_SIZE else in_range(size, 'size', 16, whole=True))
     if size == OWN_SIZE: size = run['size'] = max(given.shape[-2:])
     x = model_photo(painting, photo, contrast, masses, colours, size)
     match = in_range(usual if match is None else match, 'match')
@@ -335,14 +336,15 @@ def _expected(d, spread):
 # %% ../nbs/79_reversion.ipynb #fb7c9867
 def _told(painting, size):
     "A painting at the size of its reversion, and what was under it."
-    p = no_larger(load_picture(painting), in_range(size, 'size', 64, whole=True))
+    size = in_range(size, 'size', 64, whole=True)
+    p = no_larger(load_picture(painting, enough=size), size)
     return p, *under_paint(p)
 
 # %% ../nbs/79_reversion.ipynb #6998a8f2
 def _compatible(p, guess, spread, photo):
     "How a photo fits a painting `p`, by what is guessed of the sitter."
     size = max(p.shape[-2:])
-    x = no_larger(load_picture(photo), size)
+    x = no_larger(load_picture(photo, enough=size), size)
     ratio = math.log2(float(_deviation(x)/_deviation(p)))
     masses = float(np.abs(_shape_of_tones(x) - _shape_of_tones(p)).mean())
     hue = 10*colour_distance(match_contrast(x, p, mean=True), p)

@@ -198,7 +198,7 @@ def pause(self:Session):
 
 @patch
 def step(self:Session, n:int=1):
-    "Take `n` steps, then wait."
+    "Take steps, then wait."
     n = in_range(n, 'n', 0, whole=True)
     with self.lock:
         self.pause().wait()
