@@ -146,7 +146,8 @@ def _settled(self:Choices, r, extras):
         raise BadValue(f"finish is {r.finish!r}: a session has no last steps, so one encoder paints all of them; "
                          "say finish=None, or use stylize.")
     enc = self._encoder(r)
-    r = own_size(r, torch.empty(self._first(extras).hw, device='meta'), enc, self.device or best_device())
+    shape = torch.empty(self._first(extras).hw, dtype=torch.float32, device='meta')
+    r = own_size(r, shape, enc, self.device or best_device())
     r = fit_to_encoder(r, enc)
     return replace(r, levels=1, lr=step_size(r), lr_end=1., schedule=[])
 

@@ -16,7 +16,7 @@ from .carrying import *
 
 # %% auto #0
 __all__ = ['RECIPES', 'named_recipe', 'unless_said', 'Text', 'recipe_card', 'show_recipes', 'CARRIERS', 'CLAMPS', 'FIRST_TEXNET',
-           'OPTIMIZERS', 'OWN_SIZE', 'PNG_KEY', 'SCHEMA', 'STARTS', 'Arguments', 'Choice', 'Digest', 'Layers',
+           'MANY', 'OPTIMIZERS', 'OWN_SIZE', 'PNG_KEY', 'SCHEMA', 'STARTS', 'Arguments', 'Choice', 'Digest', 'Layers',
            'MaskReference', 'Moves', 'Number', 'Recipe', 'Reference', 'Size', 'Switch', 'Words', 'carried',
            'check_encoder', 'file_ref', 'from_json', 'load_recipe', 'nearest_layers', 'note', 'on_encoder',
            'picture_ref', 'png_info', 'png_note', 'recipe_encoder', 'recipe_table', 'rule_of', 'same_picture',
@@ -24,7 +24,7 @@ __all__ = ['RECIPES', 'named_recipe', 'unless_said', 'Text', 'recipe_card', 'sho
 
 # %% ../nbs/60_recipe.ipynb #60a0e002
 _all_ = [
-    'CARRIERS', 'CLAMPS', 'FIRST_TEXNET', 'OPTIMIZERS', 'OWN_SIZE', 'PNG_KEY', 'SCHEMA', 'STARTS',
+    'CARRIERS', 'CLAMPS', 'FIRST_TEXNET', 'MANY', 'OPTIMIZERS', 'OWN_SIZE', 'PNG_KEY', 'SCHEMA', 'STARTS',
     'Arguments', 'Choice', 'Digest', 'Layers', 'MaskReference', 'Moves', 'Number', 'Recipe', 'Reference', 'Size',
     'Switch', 'Words', 'carried', 'check_encoder', 'file_ref', 'from_json', 'load_recipe', 'nearest_layers', 'note',
     'on_encoder', 'picture_ref', 'png_info', 'png_note', 'recipe_encoder', 'recipe_table', 'rule_of', 'same_picture',
