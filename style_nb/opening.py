@@ -267,10 +267,20 @@ class Decoded:
     size: tuple      # (width, height) of all of it, upright, px
     credits: dict    # See `credits_of`
 
-def _load(im):
-    "Decode; of a TIFF, PIL would first ask for its own limit."
+def _loaded(im):
+    "A picture, decoded; of a TIFF, PIL would first ask for its own limit."
+    if im.format == 'WEBP' and not im.is_animated: return _of_webp(im)
     if hasattr(im, '_tile_size'): im.im = Image.core.new(im.mode, im._tile_size)
     im.load()
+    return im
+
+def _of_webp(im):
+    "Pixels of a WebP. PIL's way keeps two more copies of them in its decoder."
+    data, _ = im._decoder.get_next() or (b'', 0)
+    im._decoder = None
+    out = Image.frombytes(im.mode, im.size, data, 'raw', im.rawmode)
+    out.info = im.info
+    return out
 
 def _decoded(data, enough, plain):
     with opened(data) as im:
@@ -278,7 +288,7 @@ def _decoded(data, enough, plain):
         check_sides(*size)
         wanted = smaller(size, enough)
         if wanted: im.draft(None, (2*wanted[0], 2*wanted[1]))
-        _load(im)
+        im = _loaded(im)
         lying = im.getexif().get(ORIENTATION) in (5, 6, 7, 8)
         out = _upright(im, wanted, plain)
         return Decoded(out.copy() if out is im else out, size[::-1] if lying else size, credits_of(im))
