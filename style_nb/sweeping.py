@@ -18,7 +18,8 @@ from fastcore.meta import delegates
 from tqdm.auto import tqdm
 from .errors import BadFile, BadType, BadValue, StyleNBError, in_range, one_of
 from .files import made_folder, tidy
-from .pictures import Plate, contact_sheet, load_picture, open_picture, save_picture, several
+from .opening import decode
+from .pictures import Plate, contact_sheet, load_picture, save_picture, several
 from .encoders import ENCODERS
 from .recipe import Recipe, named_recipe, png_info, png_note
 from .inputs import enough_for, read_picture, short_name, style_titles
@@ -57,8 +58,7 @@ class Item:
         return f'{name[:80]}-{self.key}.png'
 
     def __repr__(self):
-        state = self.error or ('done' if self.image else 'to do')
-        return f"Item({' + '.join(self.pair)}; {self.caption}: {state})"
+        return f"Item({' + '.join(self.pair)}; {self.caption}: {self.error or ('done' if self.image else 'to do')})"
 
 # %% ../nbs/74_sweeping.ipynb #3adf2b98
 _SETTINGS = ['recipe', *Recipe.__dataclass_fields__]
@@ -144,7 +144,7 @@ def _is_note(note):
     return all(type(loss) in kinds['seconds'] for loss in note['losses'])
 
 def _fill(item, image, recipe, note):
-    for name in ('seconds', 'loss', 'losses'): setattr(item, name, note[name])
+    vars(item).update({name: note[name] for name in ('seconds', 'loss', 'losses')})
     vars(item).update(image=image, recipe=recipe, error=note['stopped'])
 
 # %% ../nbs/74_sweeping.ipynb #e2109559
@@ -163,7 +163,7 @@ def read_item(
         with suppress(ValueError, OSError, KeyError):
             recipe = Recipe.load(path)
             note = png_note(path, NOTE)
-            image = open_picture(path)
+            image = decode(path.read_bytes(), path.name).im.convert('RGB')  # its transparency is not compared
             if _is_note(note) and _by_these_weights(recipe) and note.get('pixels') in (None, _pixels(image)):
                 _fill(item, image, recipe, note)
                 return True
@@ -185,7 +185,9 @@ def paint_item(
         item.error = f'{type(e).__name__}: {e}'
         return item
     # what cannot be kept ends the sweep: the next would not be kept either
-    if folder: save_picture(result.image, folder/item.filename, pnginfo=png_info(result.recipe, {NOTE: note}))
+    if folder:
+        said = png_info(result.recipe, {NOTE: note})
+        save_picture(result.image, folder/item.filename, result.alpha, pnginfo=said)
     return item
 
 # %% ../nbs/74_sweeping.ipynb #c7797da4
@@ -303,10 +305,8 @@ def sweep(
         for item in painted:
             items[item.key] = item
             if item.error: tqdm.write(repr(item))
-    except KeyboardInterrupt:
-        tqdm.write(Stopped.BY_HAND + ('; run it again to go on' if folder else ''))
-    except BadFile as e:
-        raise BadFile(f'{e} Then run the sweep again to go on.') from e
+    except KeyboardInterrupt: tqdm.write(Stopped.BY_HAND + ('; run it again to go on' if folder else ''))
+    except BadFile as e: raise BadFile(f'{e} Then run the sweep again to go on.') from e
     return Sweep([items[item.key] for item, *_ in plan])
 
 # %% ../nbs/74_sweeping.ipynb #b24f19d8

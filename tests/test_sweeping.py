@@ -208,3 +208,17 @@ def test_pictures_by_other_weights_are_painted_again(tmp_path, which, more):
     assert again[0].image.tobytes() == picture.tobytes()
     assert ((again[0].recipe.encoder_digest, again[0].recipe.finish_digest) == (first[0].recipe.encoder_digest,
         first[0].recipe.finish_digest))
+
+def test_transparency_is_kept_and_found_again(tmp_path, painting):
+    im = Image.radial_gradient('L').convert('RGB').resize((60, 48))
+    im.putalpha(Image.linear_gradient('L').resize(im.size))
+    im.save(tmp_path/'photo.png')
+    go = lambda: sweep(tmp_path/'photo.png', painting, dict(seed=[0, 1]), tmp_path/'out', size=48, steps=1, levels=1,
+        device='cpu', progress=False)
+    first = go()
+    for item in first:
+        with Image.open(tmp_path/'out'/item.filename) as out: assert out.mode == 'RGBA' and out.getpixel((3, 2))[3] < 40
+    times = {p: p.stat().st_mtime_ns for p in (tmp_path/'out').iterdir()}
+    again = go()
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path/'out').iterdir()} == times
+    assert [a.image.tobytes() for a in again] == [a.image.tobytes() for a in first]
