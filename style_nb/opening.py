@@ -241,6 +241,18 @@ def _readers():
     for name in ('Jpeg', 'Png', 'WebP', 'Gif', 'Bmp', 'Tiff'): import_module(f'PIL.{name}ImagePlugin')
     return [Image.OPEN[name] for name in ('JPEG', 'PNG', 'WEBP', 'GIF', 'BMP', 'TIFF')]
 
+def _webp_sides(head):
+    "Width and height that the first 30 bytes of a WebP tell of."
+    def number(start, stop): return int.from_bytes(head[start:stop], 'little')
+    if head[12:16] == b'VP8X': return 1 + number(24, 27), 1 + number(27, 30)
+    if head[12:16] == b'VP8L': return 1 + (number(21, 25) & 0x3fff), 1 + (number(21, 25) >> 14 & 0x3fff)
+    return number(26, 28) & 0x3fff, number(28, 30) & 0x3fff
+
+def _check_pixels(w, h, frames):
+    if w*h*frames <= MAX_PIXELS: return
+    raise BadValue(
+        f"The picture has {w}x{h} px: at most {MAX_PIXELS//frames//10**6} million are read. Shrink it first.")
+
 def opened(
     file,         # Bytes, or what is open
 )->Image.Image:   # Not decoded yet
@@ -248,15 +260,15 @@ def opened(
     file = io.BytesIO(file) if isinstance(file, bytes) else file
     for reader, would in _readers():
         file.seek(0)
-        if would(file.read(16)) is not True: continue
+        head = file.read(30)
+        if would(head[:16]) is not True: continue
+        if head[8:12] == b'WEBP': _check_pixels(*_webp_sides(head), frames=2)  # its reader makes room at once
         try:
             file.seek(0)
             im = reader(file, '')
         except (SyntaxError, IndexError, TypeError, struct.error): continue  # so it is another format
-        most = MAX_PIXELS//(1 + getattr(im, 'is_animated', False))  # two frames are held at once
-        if im.width*im.height <= most: return im
-        raise BadValue(f"The picture has {im.width}x{im.height} px: "
-                       f"at most {most//10**6} million are read. Shrink it first.")
+        _check_pixels(im.width, im.height, frames=1 + getattr(im, 'is_animated', False))  # two are held at once
+        return im
     raise Image.UnidentifiedImageError('it is of no format that is read')
 
 # %% ../nbs/00_opening.ipynb #fe15f10f

@@ -251,3 +251,14 @@ def test_what_was_given_stays_as_it_is(tmp_path):
     assert im.mode == 'RGB' and im.info == dict(dpi=(72, 72)) and x.max() > 0
     with Image.open(tmp_path/'a.png') as lazy: early = upright(lazy.convert('RGB')), upright(lazy)
     assert all(o.size == (16, 12) and o.copy() for o in early)  # though the file is closed
+
+def test_a_webp_is_looked_at_before_its_reader_makes_room(monkeypatch, refused):
+    "A header of 40x4194344 px took 1.3 GB at once"
+    f = io.BytesIO()
+    Image.new('RGB', (40, 50)).save(f, 'WEBP', exif=Image.Exif().tobytes() + b'\0'*20)
+    data = bytearray(f.getvalue())
+    assert data[12:16] == b'VP8X'
+    data[27:30] = (4194344 - 1).to_bytes(3, 'little')
+    def reads(*_): raise AssertionError('it was read')
+    monkeypatch.setattr('PIL.WebPImagePlugin.WebPImageFile._open', reads)
+    refused(lambda: load_picture(bytes(data)), '40x4194344 px', '60 million')
