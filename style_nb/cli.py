@@ -164,9 +164,9 @@ def _plain_warnings():
     finally: warnings.formatwarning = usual
 
 def _flush():
-    "What nobody reads any more, as behind `| head`, is dropped."
+    "What nobody reads any more, as behind `| head`, or has no room, is dropped."
     try: print(end='', flush=True)
-    except BrokenPipeError: os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError: os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 # %% ../nbs/90_cli.ipynb #46bf7436
 @contextmanager

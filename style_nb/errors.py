@@ -69,14 +69,14 @@ def in_range(
     whole:bool=False,   # Must it be a whole number?
 ):                      # `value`, as int or float
     "Return `value` as a number between `low` and `high`, else say what is allowed."
-    kind = 'a whole number' if whole else 'a number'
+    upto = '' if high == math.inf else f' and at most {high}'
+    allowed = f"{'a whole number' if whole else 'a number'}, at least {low}{upto}"
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise BadType(f"{what} is {told(value)}, a {type(value).__name__}: give {kind}, at least {low}.")
+        raise BadType(f"{what} is {told(value)}, a {type(value).__name__}: give {allowed}.")
     number = _as_float(value)
     if low <= number <= high and number < math.inf and not (whole and number % 1):
         return int(value) if whole else number
-    upto = '' if high == math.inf else f' and at most {high}'
-    raise BadValue(f"{what} is {told(value)}: give {kind}, at least {low}{upto}.")
+    raise BadValue(f"{what} is {told(value)}: give {allowed}.")
 
 def _as_float(value):
     "A number as a float; one too large for that is infinite."

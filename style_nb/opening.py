@@ -37,7 +37,7 @@ def white_of(
     high,      # Largest
     kind:str,  # 'float', 'long' (32-bit whole numbers) or 'short' (16-bit)
 )->int:        # 1, 255 or 65535
-    "The value that is white, told by the values seen; a tenth too much or too little counts as overshoot."
+    "The value that is white, told by the values seen; of floats a tenth too much or too little is overshoot."
     slack = .1 if kind == 'float' else 0
     for white, least in _WHITES[kind]:
         if least <= high <= (1 + slack)*white and low >= -slack*white: return white

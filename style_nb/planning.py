@@ -66,20 +66,25 @@ def memory_of(
 
 def _precision_of(r, device): return best_precision(device) if r.precision == 'auto' else r.precision
 
+def _need(r, h, w, enc, device):
+    "Bytes that a run takes."
+    return PIXEL_BYTES*h*w*enc.shape.widths[0]/32*(1 if _precision_of(r, device) == 'bf16' else 2)
+
 def own_size(
     recipe:Recipe,     # A recipe
     x,                 # The picture whose size is meant, (1, 3, H, W)
     enc:Encoder,       # The encoder it runs on
     device:str='cpu',  # Torch device
 )->Recipe:             # The same with a size in px
-    "The size of the photo, where the recipe asks for it and the machine can."
-    if recipe.size != OWN_SIZE: return recipe
-    h, w = x.shape[-2:]
-    need = PIXEL_BYTES*h*w*enc.shape.widths[0]/32*(1 if _precision_of(recipe, device) == 'bf16' else 2)
-    most = min(1, (memory_of(device)/need)**.5, 20000/max(h, w))
-    if most == 1: return replace(recipe, size=max(h, w))
+    "The size of the photo, where the recipe asks for it; any size that the machine has no room for is refused."
+    own = recipe.size == OWN_SIZE
+    h, w = x.shape[-2:] if own else fit_size(x.shape[-2:], recipe.size)
+    need = _need(recipe, h, w, enc, device)
+    room = memory_of(device)*(1 if own else 1.3)  # who names a size knows better: only what cannot be is refused
+    most = min(1, (room/need)**.5, 20000/max(h, w))
+    if most == 1: return replace(recipe, size=max(h, w)) if own else recipe
     raise BadValue(
-        f"The picture's own size, {w}x{h} px, is too large here: a run needs some {need/1e9:.3g} GB of memory, and "
+        f"A picture of {w}x{h} px is too large here: a run needs some {need/1e9:.3g} GB of memory, and "
         f"there are {memory_of(device)/1e9:.3g}. Give a size of at most {int(most*max(h, w))} px.")
 
 # %% ../nbs/64_planning.ipynb #93a04add

@@ -111,10 +111,11 @@ def _stylize_folder(args):
         except StyleNBError as e:
             print(f'style_nb: {photo}: {e}', file=sys.stderr)
             continue
-        if result.stopped == Stopped.BY_HAND: raise KeyboardInterrupt
         write_out(result, place, credits=args.credits)  # where one cannot be written, the next could not be either
         made.append(told(result, place))
         if not args.json: say(argparse.Namespace(output=place, quiet=args.quiet), repr(result))
+        if result.stopped == Stopped.BY_HAND: break
     if args.json: print(json.dumps(dict(output=args.output, pictures=made)))
+    if made and made[-1]['stopped'] == Stopped.BY_HAND: raise KeyboardInterrupt
     bad = len(places) - len(made)
     if bad: raise BadValue(f"{bad} of {len(places)} photos could not be painted, see above.")

@@ -137,8 +137,10 @@ def report(
     made,  # A `Result`, or anything where no `--json` can be said
     text,  # What to say of it
 ):
-    "Say what was made: a line, or with `--json` an object."
+    "Say what was made: a line, or with `--json` an object. Why a run ended early is said even when it shall be quiet."
+    stopped = getattr(made, 'stopped', '')
     if _in_json(args): print(json.dumps(told(made, args.output)))
+    elif args.quiet and stopped: print(f'style_nb: {args.output}: {stopped}', file=sys.stderr)
     else: say(args, text)
 
 def check_json(args):

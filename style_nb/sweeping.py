@@ -6,7 +6,7 @@ Docs: https://style-nb.github.io/style_nb/sweeping.html.md"""
 
 # %% ../nbs/74_sweeping.ipynb #becfc3a8
 from __future__ import annotations
-import hashlib, itertools, json, os, re, threading, time
+import hashlib, itertools, json, os, re, sys, threading, time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -304,8 +304,8 @@ def sweep(
     try:
         for item in painted:
             items[item.key] = item
-            if item.error: tqdm.write(repr(item))
-    except KeyboardInterrupt: tqdm.write(Stopped.BY_HAND + ('; run it again to go on' if folder else ''))
+            if item.error: tqdm.write(repr(item), sys.stderr)
+    except KeyboardInterrupt: tqdm.write(Stopped.BY_HAND + '; run it again to go on'*bool(folder), sys.stderr)
     except BadFile as e: raise BadFile(f'{e} Then run the sweep again to go on.') from e
     return Sweep([items[item.key] for item, *_ in plan])
 

@@ -10,7 +10,7 @@ import argparse
 import sys
 import time
 from pathlib import Path
-from .errors import BadValue
+from .errors import BadValue, one_of
 from .files import made_folder
 from .streams import FIGURES, makes, makes_figure, names_of, picture_in, place_out, say, write_out
 from .words import (
@@ -304,6 +304,7 @@ def run_contrast(args):
     "A picture in lower or matched contrast, and what became of its tones."
     from style_nb.contrast import tones
     from style_nb.inputs import read_picture
+    if args.by: one_of(args.by, ('global', 'scale', 'histogram'), '--by')
     if args.by and not args.like:
         raise BadValue("--by goes with --like: name the picture whose contrast is wanted.")
     read = read_picture(picture_in(args.picture), 'picture')
