@@ -187,7 +187,7 @@ def paint_item(
     # what cannot be kept ends the sweep: the next would not be kept either
     if folder:
         said = png_info(result.recipe, {NOTE: note})
-        save_picture(result.image, folder/item.filename, result.alpha, pnginfo=said)
+        save_picture(result.image, folder/item.filename, alpha=result.alpha, pnginfo=said)
     return item
 
 # %% ../nbs/74_sweeping.ipynb #c7797da4

@@ -749,3 +749,12 @@ def test_recolour(run, files):
 def test_recolour_refuses_a_method(run, files):
     fails(run, files, ['recolour', files/'photo.png', files/'painting.png', '-o', files/'out/a.png', '--method',
         'chol'], 'colour method')
+
+def test_a_named_size_beyond_memory_is_refused(run, files, monkeypatch):
+    monkeypatch.setattr('style_nb.planning.memory_of', lambda device: 1e8)
+    code, out, err = run(*stylize(files)[:3], '-o', 'big.png', '--size', '20000', '--steps', '1')
+    assert code == 1 and 'too large here' in err and 'at most' in err
+
+def test_quiet_says_why_a_run_ended_early(run, files):
+    code, out, err = run(*stylize(files, '--steps', '12', '--style-weight', '1e30', '-q'))
+    assert code == 0 and out == '' and err.count('\n') == 1 and 'style' in err
