@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 import torch
 from fastcore.basics import listify, patch
-from .errors import BadValue, in_range, one_of
+from .errors import BadType, BadValue, in_range, one_of, told
 from .opening import decode, is_file
 from .pictures import file_bytes, fit_size, several
 from .gallery import sample, samples
@@ -79,6 +79,8 @@ class Choices:
         self.device = device and check_device(device)
         self.shared = Shared()
         self.pictures = {}
+        if not isinstance(pictures, (dict, type(None))):
+            raise BadType(f"pictures is {told(pictures)}: give a dict {{name: picture}}.")
         for name, picture in (pictures or {}).items(): self.add(picture, name)
 
 # %% ../nbs/73_choices.ipynb #d3645941
@@ -297,7 +299,10 @@ def restore(self:Choices,
     what,       # A `Pin`, or settings
 )->str:         # As `set`
     "Bring settings back; what was painted stays."
-    settings = dict(getattr(what, 'settings', what))
+    settings = getattr(what, 'settings', what)
+    if not isinstance(settings, dict):
+        raise BadType(f"Brought back is {told(what)}: give a pin, or a dict of settings.")
+    settings = dict(settings)
     for k in ('content_weights', 'style_weights'):
         if k in settings: settings[k] = dict.fromkeys(getattr(self.recipe, k), 0.) | settings[k]
     encoder = settings.get('encoder', self.recipe.encoder)

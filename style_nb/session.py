@@ -13,7 +13,7 @@ from itertools import product
 from pathlib import Path
 from PIL import Image
 from fastcore.basics import patch
-from .errors import BadValue, TookTooLong, in_range
+from .errors import BadType, BadValue, TookTooLong, in_range, told
 from .pictures import Plate, middle, resize, save_picture, to_pil
 from .contrast import lower_contrast
 from .callbacks import CONTROLS, History
@@ -356,6 +356,8 @@ def go_on(self:Session,
     what,       # A `Pin`, or an item of `sweep`
 ):
     "Take the picture of a pin or of a grid's cell as the present one, with its settings."
+    if not getattr(what, 'legs', None):
+        raise BadType(f"Gone on from is {told(what)}: give a pin, or an item of the session's `sweep`.")
     if what.image is None:
         raise BadValue(f"There is no picture to go on from: {what.error or 'it was not painted'}")
     leg = what.legs[-1]

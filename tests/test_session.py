@@ -652,3 +652,12 @@ def test_steps_are_a_whole_number(make, refused):
     s = make()
     for n in ('x', 1.5, -1): refused(lambda: s.step(n), 'n is')
     assert s.step(1).wait().done == 1
+
+def test_things_of_another_kind_are_refused(make, refused):
+    s = make()
+    for call, words in (
+            (lambda: s.restore('a'), 'give a pin'),
+            (lambda: s.go_on('a'), 'give a pin'),
+            (lambda: Session(None, 'swirls', size=48, pictures=['a.jpg']), 'give a dict'),
+    ): refused(call, words)
+    assert s.step(1).wait().done == 1
