@@ -89,9 +89,9 @@ _THEIRS = "torchvision's download and cache"
 ENCODERS = {
     'texnet': Shape(
         'half of VGG-16, fitted anew by this project',
-        (32, 64, 128, 288, 192),
+        (32, 64, 112, 288, 256),
         **_OURS,
-        sha256='013f93be17dab4b24225d3861a88799a8cb09a62b278f2b957bcc0487113dd0d'),
+        sha256='dacfdf4354109379043f0346665e82b368e40b88c7c4d0d00caaca8ef54c0e2b'),
     'texnet-small': Shape(
         'a quarter of VGG-16, for speed and previews',
         (16, 32, 48, 192, 128),
