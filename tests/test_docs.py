@@ -32,6 +32,12 @@ def test_the_readme_lists_the_names(readme):
     assert len(public.__all__) <= 50
 
 
+def test_the_readme_has_every_notebook(readme):
+    "Each numbered notebook has one row in the map of modules, in their order"
+    there = sorted(p.name for p in (Path(__file__).parent.parent/'nbs').glob('[0-9]*.ipynb'))
+    assert re.findall(r'^\| \[[^]]+\]\((?:nbs/)?(\d\d_\w+\.ipynb)\) \|', readme, re.M) == there
+
+
 @pytest.mark.parametrize('name', LEFT_OUT + CONSTANTS)
 def test_a_name_left_out_is_found(name):
     "It says in one line where it is, and it is there"
