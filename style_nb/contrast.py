@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np, torch, torch.nn.functional as F
 from skimage import exposure
 from fastcore.basics import listify
-from .errors import BadValue, in_range, one_of
+from .errors import BadValue, counted, in_range, one_of
 from .pictures import Plate, load_picture, resize, to_pil
 from .colour import luminance
 
@@ -88,7 +88,7 @@ def show_contrast(
     titles = listify(titles) or ['']*len(xs)
     height = in_range(height, 'height', .1, 100)
     if len(titles) != len(xs):
-        raise BadValue(f"There are {len(xs)} pictures and {len(titles)} titles: give one title for each.")
+        raise BadValue(f"{counted(len(titles), 'title')} for {counted(len(xs), 'picture')}: give one title for each.")
     rows = len(xs[0])
     if any(len(x) != rows for x in xs):
         counts = ', '.join(str(len(x)) for x in xs)

@@ -12,7 +12,7 @@ import threading
 import torch
 from fastcore.basics import patch
 from PIL import ImageColor
-from .errors import BadType, BadValue, in_range, one_of
+from .errors import BadType, BadValue, a_kind, in_range, one_of
 from .pictures import fit_size, load_picture, resize, to_pil
 from .masks import STROKE, as_strokes, check_masks, layer_mask, load_mask, masks_from_strokes
 from .transfer import stylize
@@ -83,7 +83,7 @@ def read(self:DrawnMasks, strokes)->dict:
     "Strokes for every region, from a dict or its JSON."
     if isinstance(strokes, str): strokes = _from_json(strokes, next(iter(self.strokes)))
     if not isinstance(strokes, dict):
-        raise BadType(f"strokes is a {type(strokes).__name__}: give {{region: strokes}}.")
+        raise BadType(f"strokes is {a_kind(strokes)}: give {{region: strokes}}.")
     drawn = {one_of(n, self.strokes, 'region'): [_tidy(s) for s in as_strokes(ss)] for n, ss in strokes.items()}
     return {n: drawn.get(n, []) for n in self.strokes}
 

@@ -17,7 +17,7 @@ from torch.autograd.function import once_differentiable
 from safetensors.torch import save_file
 from fastcore.basics import patch
 from fastai.callback.hook import hook_outputs
-from .errors import BadFile, BadType, BadValue, in_one_line, one_of
+from .errors import BadFile, BadType, BadValue, a_kind, in_one_line, one_of
 from .files import MOST_BYTES, from_text, open_tensors
 from .footing import DOUBLE, SINGLE, own_footing
 from .pictures import as_path, check_output, whole_file
@@ -106,7 +106,7 @@ def __repr__(self:Encoder):
 def normalise(self:Encoder, x):
     "Picture (B, 3, H, W) in [0, 1] to what the first convolution expects, in its type."
     if not isinstance(x, torch.Tensor):
-        raise BadType(f"{self.name} was given a {type(x).__name__}: give a tensor, such as load_picture returns.")
+        raise BadType(f"{self.name} was given {a_kind(x)}: give a tensor, such as load_picture returns.")
     mean, std = (x.new_tensor(o).view(1, 3, 1, 1) for o in (self.shape.mean, self.shape.std))
     return _Normalise.apply(x, mean, std, self.body[0].weight.dtype)
 

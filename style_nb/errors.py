@@ -11,8 +11,8 @@ import math
 from numbers import Real
 
 # %% auto #0
-__all__ = ['StyleNBError', 'BadValue', 'BadType', 'BadFile', 'TookTooLong', 'MissingPackage', 'in_one_line', 'told', 'one_of',
-           'in_range']
+__all__ = ['StyleNBError', 'BadValue', 'BadType', 'BadFile', 'TookTooLong', 'MissingPackage', 'in_one_line', 'told', 'a_kind',
+           'counted', 'one_of', 'nearest', 'in_range']
 
 # %% ../nbs/00_errors.ipynb #c834ca59
 class StyleNBError(Exception): "Something that a user can mend; its text says what came, what is allowed, what to do."
@@ -44,6 +44,21 @@ def told(
     try: return in_one_line(repr(value), 80)
     except ValueError: return 'too long to print'
 
+def a_kind(
+    value,  # Anything
+)->str:     # e.g. 'an int'
+    "What kind of thing a value is."
+    kind = type(value).__name__
+    return f"{'an' if kind[0] in 'aeiouAEIOU' else 'a'} {kind}"
+
+def counted(
+    n:int,     # How many
+    what:str,  # Of what
+)->str:        # e.g. '1 step', '2 steps'
+    "A number of things."
+    return f'{n} {what}' if n == 1 else f'{n} {what}s'
+
+
 # %% ../nbs/00_errors.ipynb #1e325eca
 def one_of(
     name,             # What the user asked for
@@ -53,12 +68,19 @@ def one_of(
     "Return `name` if it is among `options`, else say what is."
     options = list(options)
     if isinstance(name, str) and name in options: return name
-    raise BadValue(f"Unknown {what} {told(name)}: choose one of {', '.join(map(str, options))}.{_hint(name, options)}")
+    near = nearest(str(name), options)
+    hint = f" Did you mean {near!r}?" if near else ''
+    raise BadValue(f"Unknown {what} {told(name)}: choose one of {', '.join(map(str, options))}.{hint}")
 
-def _hint(name, options):
-    "The name that may be meant, where one is near."
-    near = difflib.get_close_matches(str(name)[:100], options, 1)
-    return f" Did you mean {near[0]!r}?" if near else ''
+def nearest(
+    name:str,  # What came
+    options,   # The names there are
+)->str:        # One of them, or `None`
+    "The name that may be meant: one that is hardly different, or the only one that begins so."
+    near = difflib.get_close_matches(name[:100], options, 1, .75)
+    begun = [o for o in options if len(name) > 2 and o.startswith(name)]
+    return near[0] if near else begun[0] if len(begun) == 1 else None
+
 
 # %% ../nbs/00_errors.ipynb #4b6becef
 def in_range(
@@ -72,7 +94,7 @@ def in_range(
     upto = '' if high == math.inf else f' and at most {high}'
     allowed = f"{'a whole number' if whole else 'a number'}, at least {low}{upto}"
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise BadType(f"{what} is {told(value)}, a {type(value).__name__}: give {allowed}.")
+        raise BadType(f"{what} is {told(value)}, {a_kind(value)}: give {allowed}.")
     number = _as_float(value)
     if low <= number <= high and number < math.inf and not (whole and number % 1):
         return int(value) if whole else number

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 from safetensors import SafetensorError, safe_open
-from .errors import BadFile, BadValue, StyleNBError, in_one_line, one_of
+from .errors import BadFile, BadValue, StyleNBError, in_one_line
 
 # %% auto #0
 __all__ = ['PICTURE_FORMATS', 'PART', 'MOST_BYTES', 'MOST_TEXT', 'MOST_DEEP', 'MOST_WORDS', 'MOST_TENSORS', 'as_path', 'reason',
@@ -51,10 +51,12 @@ def check_output(
 )->Path:                      # `path`, when it can be written
     "Say now, not after the work, if `path` cannot be written."
     p = as_path(path)
-    one_of(p.suffix.lower(), formats, f'extension of {p.name!r}:')
+    if p.is_dir(): raise BadFile(f"{p} is a folder: give the name of a file.")
+    if p.suffix.lower() not in formats:
+        ending = f'ends in {p.suffix}' if p.suffix else 'has no extension'
+        raise BadValue(f"{in_one_line(p.name)} {ending}: choose one of {', '.join(formats)}.")
     folder = _meant(p).parent
     if not folder.is_dir(): raise BadFile(f"The folder {folder} does not exist: create it first.")
-    if p.is_dir(): raise BadFile(f"{p} is a folder: give the name of a file.")
     if _is_open(folder) and (_is_open(p) or not p.exists()): return p
     raise BadFile(f"{p} cannot be written: choose another folder or change its permissions.")
 

@@ -10,7 +10,7 @@ import hashlib, json, math, time
 from pathlib import Path
 import pandas as pd
 import torch
-from .errors import BadFile, BadValue, in_range
+from .errors import BadFile, BadValue, a_kind, in_range
 from .files import reason, whole_file
 from .footing import own_footing
 from .pictures import as_path, check_output
@@ -239,7 +239,7 @@ def _prepare(learn):
     "Network in its place and an optimiser without a memory."
     batches = learn.dls.train
     if not isinstance(batches, Batches):
-        raise BadValue(f"The Learner reads a {type(batches).__name__}: give it loaders(Crops(...)).")
+        raise BadValue(f"The Learner reads {a_kind(batches)}: give it loaders(Crops(...)).")
     learn.broken = ''
     learn.model.to(learn.dls.device)
     learn.create_opt()

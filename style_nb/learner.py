@@ -10,7 +10,7 @@ import hashlib
 import torch, torch.nn.functional as F
 from fastcore.basics import patch
 from fastai.callback.hook import Hooks
-from .errors import BadType, BadValue, in_one_line, in_range, one_of
+from .errors import BadType, BadValue, a_kind, counted, in_one_line, in_range, one_of
 from .footing import SINGLE
 from .pictures import load_picture, resize, several
 from .losses import content_scale, gram, squared_distance, blend_grams, tv_loss, TV_KINDS, CONTENT_NORMS
@@ -37,7 +37,7 @@ def check_weights(
         try: weights = dict.fromkeys(weights, 1.)
         except TypeError:
             raise BadType(
-                f"{what} is a {type(weights).__name__}: give a dict like {{'relu3_1': 1.0}} "
+                f"{what} is {a_kind(weights)}: give a dict like {{'relu3_1': 1.0}} "
                 "or a list of layers.") from None
     return {l: in_range(w, f"{what}[{in_one_line(repr(l), 80)}]") for l, w in weights.items()}
 
@@ -147,7 +147,8 @@ def each_scale(
     "The scale of each style picture."
     scales = list(scale) if isinstance(scale, (list, tuple)) else [scale]*n
     if len(scales) != n:
-        raise BadValue(f"There are {n} styles and {len(scales)} style scales: give one number, or one for each.")
+        found = f"{counted(len(scales), 'style scale')} for {counted(n, 'style')}"
+        raise BadValue(f"{found}: give one number, or one for each.")
     return [in_range(s, 'style_scale', .01, 100) for s in scales]
 
 # %% ../nbs/40_learner.ipynb #2ac83d05

@@ -12,7 +12,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.linalg import vector_norm
 from .footing import full_precision
-from .errors import BadValue, one_of
+from .errors import BadValue, counted, one_of
 
 # %% auto #0
 __all__ = ['EPS', 'STYLE_NORMS', 'CONTENT_NORMS', 'TV_KINDS', 'wide', 'gram', 'style_scale', 'content_scale', 'squared_distance',
@@ -240,7 +240,7 @@ def blend_grams(
     "The weighted mean of Gram matrices."
     w = [1.]*len(grams) if weights is None else list(weights)
     if len(w) != len(grams):
-        raise BadValue(f"There are {len(grams)} styles and {len(w)} blend weights: give one for each.")
+        raise BadValue(f"{counted(len(w), 'blend weight')} for {counted(len(grams), 'style')}: give one for each.")
     if not all(0 <= v < math.inf for v in w) or sum(w) <= 0:
         raise BadValue(f"The blend weights are {w}: each must be at least 0 and their sum more than 0.")
     return sum(g*(v/sum(w)) for g, v in zip(grams, w))

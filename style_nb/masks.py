@@ -11,7 +11,7 @@ from PIL import Image, ImageColor, ImageDraw
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.ndimage import distance_transform_edt, gaussian_filter, mean
 from fastcore.basics import listify
-from .errors import BadType, BadValue, in_range, one_of
+from .errors import BadType, BadValue, a_kind, counted, in_range, one_of
 from .footing import SINGLE
 from .pictures import MIN_SIDE, Plate, load_picture, resize, show_pictures, to_pil
 from .mask_files import MASK_BYTES, load_mask, mask_levels, mask_of, mask_ref
@@ -163,7 +163,7 @@ def as_strokes(
     "Strokes as data, checked."
     if not isinstance(strokes, (list, tuple)):
         raise BadType(
-            f"strokes is a {type(strokes).__name__}: "
+            f"strokes is {a_kind(strokes)}: "
             "give a list, each like dict(points=[(.2, .3), (.6, .4)], radius=.05).")
     return [_stroke(s if isinstance(s, dict) else dict(points=s), i) for i, s in enumerate(strokes, 1)]
 
@@ -313,7 +313,7 @@ def check_masks(
 ):
     "Say what is wrong with masks, if anything: their number, their shape, or that one is black."
     if len(masks) != len(sizes):
-        raise BadValue(
-            f"There are {len(masks)} {what} for {len(sizes)}: give one for each style, None for everywhere.")
+        found = f"{counted(len(masks), what.removesuffix('s'))} for {counted(len(sizes), 'style')}"
+        raise BadValue(f"{found}: give one for each style; an all-white one is everywhere.")
     for m, hw in zip(masks, sizes):
         if m is not None: _check_mask(m, hw, what)

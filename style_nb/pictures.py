@@ -6,7 +6,7 @@ Docs: https://style-nb.github.io/style_nb/pictures.html.md"""
 
 # %% ../nbs/00_pictures.ipynb #30da54d2
 from __future__ import annotations
-import difflib, io, math
+import io, math
 from collections.abc import Iterable
 from itertools import accumulate, zip_longest
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np, torch, torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from matplotlib.figure import Figure
 from fastcore.basics import listify
-from .errors import BadType, BadValue, in_range, one_of
+from .errors import BadType, BadValue, a_kind, counted, in_range, nearest, one_of
 from .fetching import fetch, is_address, shown
 from .files import PICTURE_FORMATS, as_path, check_output, read_whole, whole_file
 from style_nb.opening import (
@@ -49,9 +49,9 @@ def _bytes_of(src):
     p = as_path(src)
     if p.is_dir(): raise BadValue(f"{p} is a folder: give one picture file.")
     if not p.exists():
-        near = difflib.get_close_matches(p.name, [o.name for o in p.parent.glob('*')], 1)
-        raise PictureNotFound(
-            f"There is no file {p}. " + (f"Did you mean {p.parent/near[0]}?" if near else "Check the path."))
+        there = {o.stem: o for o in sorted(p.parent.glob('*'), key=lambda o: o.suffix == p.suffix)}
+        near = there.get(nearest(p.stem, there))
+        raise PictureNotFound(f"There is no file {p}. " + (f"Did you mean {near}?" if near else "Check the path."))
     return read_whole(p), str(p)
 
 # %% ../nbs/00_pictures.ipynb #6b4a2296
@@ -178,7 +178,7 @@ def _as_tensor(anything, enough):
     elif is_file(anything): im = open_picture(anything, enough)
     else:
         raise BadType(
-            f"A {type(anything).__name__} is not a picture: give a path, web address, bytes, open file, PIL picture, "
+            f"This is {a_kind(anything)}, not a picture: give a path, web address, bytes, open file, PIL picture, "
             "array or tensor.")
     return _from_image(im)
 
@@ -206,7 +206,7 @@ def to_pil(
 )->Image.Image:      # Mode RGB, 8 bits
     "A picture tensor as a PIL picture."
     if not isinstance(x, torch.Tensor):
-        raise BadType(f"to_pil was given a {type(x).__name__}: give a tensor (1, 3, H, W).")
+        raise BadType(f"to_pil was given {a_kind(x)}: give a tensor (1, 3, H, W).")
     x = x.detach().float().cpu()
     if x.shape[:-2] == (1, 3): x = x[0]
     if x.shape[:-2] != (3,):
@@ -251,7 +251,7 @@ def _titles(titles, n):
     "A title for each of `n` pictures."
     titles = listify(titles) or ['']*n
     if len(titles) == n: return titles
-    raise BadValue(f"There are {n} pictures and {len(titles)} titles: give one title for each.")
+    raise BadValue(f"{counted(len(titles), 'title')} for {counted(n, 'picture')}: give one title for each.")
 
 def _plate(inches, nrows, ncols):
     "A plate of axes without ticks."

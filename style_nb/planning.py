@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from fastcore.basics import patch
 from .footing import own_footing
-from .errors import BadType, BadValue
+from .errors import BadType, BadValue, a_kind, counted
 from .pictures import fit_size, middle, resize
 from .colour import match_colours
 from .vgg_files import weights_stamp
@@ -137,7 +137,7 @@ def settle_levels(
     if min(h, w) >= need: return shapes
     deepest = max(layers, key=enc.layers.index)
     raise BadValue(
-        f"size {recipe.size} with {n} level{'s'[:n > 1]} starts at {w}x{h} px, but {deepest} needs a shorter side of "
+        f"size {recipe.size} with {counted(n, 'level')} starts at {w}x{h} px, but {deepest} needs a shorter side of "
         f"{need} px: raise size, lower levels or leave out {deepest}.")
 
 def _shapes(r, hw, n): return [fit_size(hw, side) for side in level_sizes(r.size, n)]
@@ -187,7 +187,7 @@ def _given_state(resume):
     "The state of a `Result`, or a state itself."
     state = getattr(resume, 'state', resume)
     if is_state(state): return check_state(state, 'what resume was given')
-    raise BadType(f"resume is a {type(resume).__name__}: give a Result, its state, or a .safetensors file of it.")
+    raise BadType(f"resume is {a_kind(resume)}: give a Result, its state, or a .safetensors file of it.")
 
 def _state_of(resume):
     "The state to go on from: of a `Result`, a file, or itself."
@@ -244,7 +244,7 @@ def place(self:Plan)->tuple:
 @patch
 def __repr__(self:Plan):
     r = self.recipe
-    sizes = ', '.join(f'{w}x{h}: {n} steps' for (h, w), n in self.levels)
+    sizes = ', '.join(f'{w}x{h}: {counted(n, "step")}' for (h, w), n in self.levels)
     if self.open_ended: sizes += ' and on'
     return f"Plan: {r.encoder}, {r.optimizer}, {r.precision} on {self.device}; {sizes}"
 
@@ -313,7 +313,7 @@ def _check_state(state, r, content, styles):
         raise BadValue(f"This run began with optimizer={before.optimizer!r}, history={before.history}: give the same.")
     if state['step'] >= r.steps:
         raise BadValue(
-            f"This run has done all its {r.steps} steps: "
+            f"This run has done {counted(r.steps, 'step')} already: "
             "give a larger number of steps with init=result.image for a new run from here.")
 
 def _to_stay_close_to(r, start, state):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from .errors import BadValue, StyleNBError
+from .errors import BadValue, StyleNBError, counted
 from .streams import check_json, folder_in, is_folder, picture_in, place_out, report, say, told, write_out
 from .words import (
     add_how, add_options, add_output, add_picture, as_option, given, how_of, recipe_of, recipe_words)
@@ -67,7 +67,7 @@ def _with_frames(args, asked):
     every = asked.get('snapshots', by.snapshots or 10)
     if any(state['step'] < step <= steps for step in _steps_kept(every, steps)): return asked | dict(snapshots=every)
     every = ' '.join(map(str, every)) if isinstance(every, list) else every
-    raise BadValue(f"--animate has no frame to show: {steps} steps with --snapshots {every} keep none. "
+    raise BadValue(f"--animate has no frame to show: {counted(steps, 'step')} with --snapshots {every} keep none. "
                    "Say --snapshots 1, or more --steps.")
 
 # %% ../nbs/89_repainting.ipynb #ff75a803

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from fastcore.basics import patch
 from PIL import Image
-from .errors import BadFile, BadValue
+from .errors import BadFile, BadValue, counted
 from .files import whole_file
 from .pictures import Plate, PictureNotFound, as_path, check_output, save_picture, show_pictures
 from .learner import StartLoss, StepCallback
@@ -183,7 +183,7 @@ def _done(history):
     "How far a run came."
     if not len(history): return 'no step'
     last = history.iloc[-1]
-    return f"{len(history)} steps in {last.seconds:.1f} s, loss {last.loss:.4g}"
+    return f"{counted(len(history), 'step')} in {last.seconds:.1f} s, loss {last.loss:.4g}"
 
 # %% ../nbs/62_results.ipynb #9d4a04a6
 @dataclass(repr=False)

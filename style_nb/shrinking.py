@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 from .footing import own_footing
-from .errors import BadType, BadValue, in_range, one_of
+from .errors import BadType, BadValue, a_kind, counted, in_range, one_of
 from .pictures import check_output, resize
 from fastcore.basics import listify
 from .encoders import ENCODERS, Encoder, encoder, read_encoder, save_encoder
@@ -48,7 +48,7 @@ class Shrunk:
     path: Path               # The file written; `None` when it was stopped
     def __repr__(self):
         done = self.path.name if self.path else 'stopped, run it again to go on'
-        return f'{self.encoder!r}; {len(self.history)} steps, {done}'
+        return f'{self.encoder!r}; {counted(len(self.history), "step")}, {done}'
 
 # %% ../nbs/69_shrinking.ipynb #8302a337
 def widths_of(
@@ -124,7 +124,7 @@ def _training(examples, batch, size, lr):
 def _can_be_written(about):
     "The dict, if JSON knows all that is in it."
     if not isinstance(about, dict):
-        raise BadType(f"about is a {type(about).__name__}: give a dict of numbers and text.")
+        raise BadType(f"about is {a_kind(about)}: give a dict of numbers and text.")
     try:
         json.dumps(about)
     except TypeError as e:

@@ -10,7 +10,7 @@ import argparse
 import sys
 import time
 from pathlib import Path
-from .errors import BadValue, one_of
+from .errors import BadValue, counted, one_of
 from .files import made_folder
 from .streams import FIGURES, makes, makes_figure, names_of, picture_in, place_out, say, write_out
 from .words import (
@@ -108,7 +108,7 @@ def _one_palette(args):
 def _palette_grid(args):
     from style_nb.palettes import palettes
     made = palettes(_named(args.style), **_settings(args))
-    return made.show(), f'{len(made)} palettes'
+    return made.show(), counted(len(made), 'palette')
 
 # %% ../nbs/89_tasks.ipynb #7861a1c7
 def run_palette(args):

@@ -102,7 +102,7 @@ def test_figure_of_batches(photo, refused):
     assert show_contrast(photo, 'one').axes[0].get_title() == 'one'
 
 @pytest.mark.parametrize('f,words', [(lambda x: lower_contrast(x, -.1), ['amount is -0.1']),
-    (lambda x: lower_contrast(x, .5, 'luma'), ['all, luminance', "Did you mean 'luminance'?"]),
+    (lambda x: lower_contrast(x, .5, 'lum'), ['all, luminance', "Did you mean 'luminance'?"]),
     (lambda x: match_contrast(x, x, 'octaves'), ['global, scale']),
     (lambda x: match_contrast(x, x, most=0), ['most is 0']), (lambda x: local_contrast(x, 2), ['limit is 2']),
     (lambda x: show_contrast([x], ['a', 'b']), ['one title for each']),

@@ -209,7 +209,8 @@ def test_blend():
     assert torch.allclose(blend_grams([a, b], [1, 2]), blend_grams([a, b], [100, 200]))
 
 @pytest.mark.parametrize('weights,words',
-    [([1], ['2 styles and 1 blend weights']), ([1, 2, 3], ['2 styles and 3']), ([1, -1], ['[1, -1]', 'at least 0']),
+    [([1], ['1 blend weight for 2 styles']), ([1, 2, 3], ['3 blend weights for 2 styles']),
+    ([1, -1], ['[1, -1]', 'at least 0']),
         ([0, 0], ['sum more than 0']),
     ([1, float('nan')], ['nan']), ([1, float('inf')], ['inf'])])
 def test_bad_blend(refused, weights, words): refused(lambda: blend_grams([gram(FEATS)]*2, weights), *words)

@@ -233,7 +233,7 @@ def test_masks_on_the_command_line(photo, painting, painting2, tmp_path, monkeyp
 
 def test_what_masks_cannot_do_is_refused(refused, photo, painting, painting2):
     left = halves(64, 64)
-    refused(lambda: go(photo, [painting, painting2], masks=left), '1 masks for 2', 'one for each style')
+    refused(lambda: go(photo, [painting, painting2], masks=left), '1 mask for 2 styles', 'one for each style')
     refused(lambda: go(photo, painting, masks=left*0), 'masks', 'black everywhere')
     refused(lambda: go(photo, painting, masks=halves(64, 96)), '96x64', 'same aspect')
     refused(lambda: go(photo, painting, style_masks=halves(64, 64)), 'style_masks', 'same aspect')
@@ -243,7 +243,7 @@ def test_what_masks_cannot_do_is_refused(refused, photo, painting, painting2):
     refused(lambda: go(None, painting, change_mask=left, content_weights={}), 'change_mask', 'no content picture')
     refused(lambda: Recipe(masks=[left]), 'masks of a recipe', 'mask_ref')
     refused(lambda: go(photo, [painting, painting2], style_mix='barycentre', style_kind='w2'), 'barycentre', "'w2'")
-    refused(lambda: go(photo, [painting, painting2], style_scale=[1.]), '2 styles and 1 style scales')
+    refused(lambda: go(photo, [painting, painting2], style_scale=[1.]), '1 style scale for 2 styles')
 
 def test_masks_in_sweeps_and_enlargements(photo, painting, painting2, tmp_path):
     from style_nb.enlarging import enlarge

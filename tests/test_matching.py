@@ -242,7 +242,7 @@ def test_revert_refuses(photo, painting, refused):
     strip = torch.rand(1, 3, 20, 400)
     refused(lambda: revert(strip, photo, size=100), 'The painting is only 100x5 px', 'match=0')
     refused(lambda: revert(painting, strip, size=100), 'The photo is only 100x5 px', 'match=0')
-    refused(lambda: revert(painting, photo, size=48, style_scale=[1., 1.]), '1 styles', '2 style scales')
+    refused(lambda: revert(painting, photo, size=48, style_scale=[1., 1.]), '2 style scales for 1 style')
 
 @pytest.mark.parametrize('flat', ['painting', 'photo'])
 def test_a_flat_picture(flat, photo, painting):

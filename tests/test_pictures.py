@@ -81,7 +81,7 @@ def test_complex_tensor(refused): refused(lambda: load_picture(torch.ones(3, 8, 
 @pytest.mark.parametrize('what', [42, None, 3.5, object(), {'image': 1}, [1, 2],
     SimpleNamespace(image='not a picture')])
 def test_no_picture_at_all(what):
-    with pytest.raises(TypeError, match=f'A {type(what).__name__} is not a picture: give a path'): load_picture(what)
+    with pytest.raises(TypeError, match=f'{type(what).__name__}, not a picture: give a path'): load_picture(what)
 
 @pytest.mark.parametrize('size', [0, -1, 3, 2.5, float('nan'), float('inf'), '64', True, 1j])
 def test_bad_size(refused, size):
@@ -364,8 +364,8 @@ def test_permissions_are_those_of_any_new_file(tmp_path):
     (tmp_path/'b.txt').touch()
     assert (tmp_path/'a.txt').stat().st_mode == (tmp_path/'b.txt').stat().st_mode
 
-@pytest.mark.parametrize('name,words', [('a.docx', ["extension of 'a.docx'", '.png', 'choose one of']),
-    ('a', ["extension of 'a'", '.png']),
+@pytest.mark.parametrize('name,words', [('a.docx', ['a.docx ends in .docx', '.png', 'choose one of']),
+    ('a', ['a has no extension', '.png']),
     ('none/a.png', ['none does not exist', 'create it first']), ('dir.png', ['dir.png is a folder', 'name of a file'])])
 def test_bad_output(tmp_path, photo, refused, name, words):
     (tmp_path/'dir.png').mkdir()
@@ -406,5 +406,13 @@ def test_in_range_passes():
 def test_show_pictures(photo, refused):
     fig = show_pictures([photo, to_pil(photo), pixels(photo)], ['a', 'b', 'c'])
     assert [ax.get_title() for ax in fig.axes] == ['a', 'b', 'c'] and fig._repr_png_()[:4] == b'\x89PNG'
-    refused(lambda: show_pictures([photo], ['a', 'b']), '1 pictures and 2 titles')
+    refused(lambda: show_pictures([photo], ['a', 'b']), '2 titles for 1 picture')
     refused(lambda: show_pictures([]), 'no picture')
+
+def test_a_file_of_nearly_that_name_is_offered(tmp_path, refused):
+    "The one of the same kind first, none that is merely as long"
+    for name in ('photo.png', 'photo.jpg', 'broken.jpg'): (tmp_path/name).touch()
+    refused(lambda: load_picture(tmp_path/'phot.jpg'), f"Did you mean {tmp_path/'photo.jpg'}?")
+    refused(lambda: load_picture(tmp_path/'phot.png'), f"Did you mean {tmp_path/'photo.png'}?")
+    refused(lambda: load_picture(tmp_path/'broken.png'), f"Did you mean {tmp_path/'broken.jpg'}?")
+    refused(lambda: load_picture(tmp_path/'none.jpg'), 'none.jpg. Check the path.')

@@ -191,7 +191,7 @@ def test_units_refuse_what_they_do_not_know(refused):
         "does not know the norm 'crowson'", 'chw')
     refused(lambda: from_unit('crowson', 'gatys', pictures['cat'], pictures['swirls'], nets['vgg19']),
         "does not know the norm 'chw'", 'crowson')
-    refused(lambda: in_units('gatys', pictures['cat'], pictures['swirls'], 'chv', 'mse', nets['vgg19']),
+    refused(lambda: in_units('gatys', pictures['cat'], pictures['swirls'], 'chww', 'mse', nets['vgg19']),
         "Did you mean 'chw'?")
 
 # ---- on another encoder

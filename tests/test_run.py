@@ -592,7 +592,7 @@ def test_a_state_of_a_later_version(go, tmp_path, refused, monkeypatch):
 
 def test_a_finished_run_is_not_resumed(go, refused):
     r = go()
-    refused(lambda: go(resume=r), 'all its 6 steps', 'larger number of steps')
+    refused(lambda: go(resume=r), '6 steps already', 'larger number of steps')
 
 def bad_states(d):
     (d/'text.safetensors').write_text('hello')
@@ -623,7 +623,7 @@ def test_resume_with_other_pictures(go, photo, painting, painting2, refused):
 
 def test_bad_state_path(go, tmp_path, refused):
     r = go(steps=1)
-    refused(lambda: r.save_state(tmp_path/'s.pt'), "extension of 's.pt'", '.safetensors')
+    refused(lambda: r.save_state(tmp_path/'s.pt'), 's.pt ends in .pt', '.safetensors')
     refused(lambda: r.save_state(tmp_path/'none'/'s.safetensors'), 'does not exist')
 
 # ---- sliders from another thread, and their replay
@@ -916,7 +916,7 @@ nan = float('nan')
 @pytest.mark.parametrize('kw,words', [
     (dict(style=None), ['no style picture', 'style_weight=0']), (dict(style=[]), ['no style picture']),
     (dict(content=None, style=None), ['neither a content nor a style']),
-    (dict(content=3), ['A int is not a picture']), (dict(style=[None]), ['not a picture']),
+    (dict(content=3), ['This is an int, not a picture']), (dict(style=[None]), ['not a picture']),
     (dict(recipe='gatis'), ["Unknown recipe 'gatis'", 'default, gatys', "Did you mean 'gatys'?"]),
     (dict(recipe='none.png'), ['There is no file none.png']), (dict(recipe=3), ['Unknown recipe 3']),
     (dict(recipe=None), ['Unknown recipe None']), (dict(encoder='vgg'), ["Unknown encoder 'vgg'", ', '.join(ENCODERS)]),
@@ -947,7 +947,7 @@ nan = float('nan')
     (dict(size=12, style_weights='relu4_1'), ['size 12', '12x12', 'relu4_1', '16 px', 'raise size']),
     (dict(size=48, levels=9), ['9 levels', 'lower levels']), (dict(levels=0), ['levels is 0']),
     (dict(levels=99), ['levels is 99']),
-    (dict(style_blend=[1, 2]), ['1 styles and 2 blend weights']), (dict(style_blend=[-1]), ['style_blend is -1']),
+    (dict(style_blend=[1, 2]), ['2 blend weights for 1 style']), (dict(style_blend=[-1]), ['style_blend is -1']),
     (dict(style_blend=[0]), ['sum more than 0']), (dict(style_blend=2), ['style_blend']),
     (dict(style_blend='a'), ['style_blend']),
     (dict(style_scale=0), ['style_scale is 0']), (dict(style_scale=.02), ['style picture', 'style_scale']),

@@ -133,7 +133,7 @@ def test_a_live_move_keeps_the_run_and_its_optimiser(make):
 @pytest.mark.parametrize('values,says', [(dict(style_weight=-1), 'style_weight is -1'), (dict(style_weigth=1),
     "Did you mean 'style_weight'?"), (dict(style='monet'), 'Unknown picture'), (dict(size=8), 'needs a shorter side'),
     (dict(style_weights={'relu9_1': 1.}), 'relu9_1'), (dict(levels=2), 'one level'),
-    (dict(style_blend=[1., 2.]), '1 styles and 2 blend weights'), (dict(tiles=0), 'tiles is 0'),
+    (dict(style_blend=[1., 2.]), '2 blend weights for 1 style'), (dict(tiles=0), 'tiles is 0'),
     (dict(contrast='x'), 'contrast'), (dict(style=[], content=None), 'neither'),
     (dict(style=[]), 'There is no style picture')])
 def test_what_cannot_be_changes_nothing(make, values, says):
@@ -583,7 +583,7 @@ def test_masks_of_a_recipe_must_fit_what_is_chosen(make, photo, painting, refuse
     refused(lambda: s.set(content='wide'), 'content_mask', 'same aspect')
     refused(lambda: s.set(content_kind='self-similarity'), 'content mask')
     s = make(recipe=masked(masks=[half]))
-    refused(lambda: s.set(style=['swirls', 'dots']), '1 masks for 2')
+    refused(lambda: s.set(style=['swirls', 'dots']), '1 mask for 2 styles')
     refused(lambda: s.set(style_kind='patch'), 'takes no masks')
     s = make(recipe=masked(change_mask=half))
     refused(lambda: s.set(content=None), 'change_mask but no content')

@@ -311,7 +311,7 @@ def test_refusals(refused):
     k = CONTENT_KINDS['self-similarity']
     refused(lambda: k(maps(3, 5, 5), k.target(maps(3, 4, 4))), '25', '16')
     for k in STYLE_KINDS.values():
-        refused(lambda: k.target(maps(3, 4, 4), maps(3, 4, 4), blend=[1]), '2 styles and 1 blend weights')
+        refused(lambda: k.target(maps(3, 4, 4), maps(3, 4, 4), blend=[1]), '1 blend weight for 2 styles')
 
 @pytest.mark.parametrize('norm', STYLE_NORMS)
 def test_gram_is_what_it_was(norm):
