@@ -7,6 +7,7 @@ Docs: https://style-nb.github.io/style_nb/fetching.html.md"""
 # %% ../nbs/00_fetching.ipynb #0bbb5000
 from __future__ import annotations
 import base64, http.client, re, time, zlib
+from contextvars import ContextVar
 from pathlib import PurePosixPath
 from threading import Thread
 from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
@@ -14,13 +15,14 @@ from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandl
 from .errors import BadFile, in_one_line
 
 # %% auto #0
-__all__ = ['SECONDS', 'STALL', 'MOST', 'REDIRECTS', 'is_address', 'shown', 'address_name', 'fetch']
+__all__ = ['SECONDS', 'STALL', 'MOST', 'REDIRECTS', 'TELLING', 'is_address', 'shown', 'address_name', 'fetch']
 
 # %% ../nbs/00_fetching.ipynb #cd41c218
 SECONDS = 60       # for a whole picture
 STALL = 20         # without a byte
 MOST = 200*2**20   # bytes of a picture, unpacked
 REDIRECTS = 5      # one after the other
+TELLING = ContextVar('telling', default=True)  # Is a long download told of, on stderr?
 
 def is_address(
     x,       # What was given for a picture

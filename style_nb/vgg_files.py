@@ -6,12 +6,14 @@ Docs: https://style-nb.github.io/style_nb/vgg_files.html.md"""
 
 # %% ../nbs/19_vgg_files.ipynb #b97ec4bf
 from __future__ import annotations
-import mmap, os, re, zipfile
+import io, mmap, os, re, sys, zipfile
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 import torch
 import torch.nn.functional as F
 from .errors import BadFile, BadValue, in_one_line, in_range
+from .fetching import TELLING
 from .files import MOST_BYTES, open_tensors
 from .pictures import as_path
 
@@ -212,7 +214,10 @@ def cached_file(
 def _fetch(name):
     "State dict of `name` through torchvision's cache and download."
     theirs, p = _torchvisions(name), cached_file(name)
-    try: return theirs.get_state_dict(progress=True, map_location='cpu')
+    telling = TELLING.get()
+    try:
+        with redirect_stdout(sys.stderr if telling else io.StringIO()):
+            return theirs.get_state_dict(progress=telling, map_location='cpu')
     except Exception as e:
         if p.exists():
             raise BadFile(
