@@ -8,18 +8,21 @@ Docs: https://style-nb.github.io/style_nb/cli.html.md"""
 from __future__ import annotations
 import argparse
 import os
+import re
 import signal
 import socket
 import sys
 import threading
 import warnings
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from . import __version__
-from .errors import StyleNBError
+from .errors import BadValue, StyleNBError, nearest, one_of
+from .fetching import TELLING
 from .repainting import run_stylize, stylize_words
-from .streams import FIGURES
+from .streams import FIGURES, check_apart, is_folder
 from .tasks import *
-from .words import recipe_of, recipe_words
+from .words import in_options, options_of, read_as, recipe_of, recipe_words
 
 # %% auto #0
 __all__ = ['TASKS', 'CODES', 'Parser', 'build_parser', 'main', 'FIGURES', 'recipe_words', 'recipe_of', 'stylize_words',
@@ -82,20 +85,56 @@ def _last_flag(word, known):
     *flags, last = ['-' + letter for letter in word[1:]]
     return known.get(last) if all(f in known and known[f].nargs == 0 for f in flags) else None
 
+# %% ../nbs/90_cli.ipynb #8c2ab000
+def _no_option(word, known):
+    "What is wrong with a word that no option, or more than one, begins with."
+    begun = [name for name in known if name.startswith(word)]
+    if begun: return f"{word} may be {', '.join(begun)}: say which"
+    near = nearest(word, known)
+    return f"There is no option {word}" + (f": did you mean {near}?" if near else ': leave it out')
+
+_OURS = {  # what argparse says, and what we say
+    r'the following arguments are required: (.*)': r'Missing: \1',
+    r'argument (?:-\w/)?([\w-]+)\S*: expected .*': r'\1 needs a value',
+    r'argument (?:-\w/)?([\w-]+)\S*: ignored explicit argument (.*)': r'\1 takes no value: leave \2 out',
+    r'argument (?:-\w/)?([\w-]+)\S*: (.*)': r'\1 is \2',
+}
+
+def _in_our_words(message):
+    "A message of argparse as one line of ours."
+    message = ' '.join(message.split())
+    for theirs, ours in _OURS.items(): message = re.sub(f'^{theirs}$', ours, message)
+    return message if message[-1] in '.?' else message + '.'
+
+
 # %% ../nbs/90_cli.ipynb #fc4fd76d
 class Parser(argparse.ArgumentParser):
     "An argument parser that answers a mistake in one line, and finds options anywhere between the other words."
-    def error(self, message): self.exit(2, f"{self.prog}: {' '.join(message.split())}. See {self.prog} --help\n")
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.register('type', int, read_as(int, 'a whole number'))
+        self.register('type', float, read_as(float, 'a number'))
+
+    def error(self, message): self.exit(2, f'{self.prog}: {_in_our_words(message)} See {self.prog} --help\n')
 
     def parse_known_args(self, args=None, namespace=None):
-        if self._subparsers is None: args = self.in_order(list(args))
-        return super().parse_known_args(args, namespace)
+        if self._subparsers is not None: return super().parse_known_args(args, namespace)
+        said, more = super().parse_known_args(self.in_order(list(args)), namespace)
+        more = [word for word in more if word != '--']
+        if more: self.error(f"{' '.join(more)} is too much here: leave it out")
+        return said, more
+
+    def _check_value(self, action, value):
+        if action.choices is None: return
+        try: one_of(value, action.choices, action.dest)
+        except BadValue as e: self.error(str(e))
 
     def option(self, word):
-        "The option a word stands for, or `None`."
+        "The option a word stands for, or `None` where several letters stand for several."
         known = self._option_string_actions
         if word in known: return known[word]
-        return (_begun_with if word.startswith('--') else _last_flag)(word, known)
+        if not word.startswith('--'): return _last_flag(word, known)
+        return _begun_with(word, known) or self.error(_no_option(word, known))
 
     def in_order(self, words):
         "Options first, each with its values; then the other words."
@@ -107,7 +146,9 @@ class Parser(argparse.ArgumentParser):
                 others.append(word)
                 continue
             options.append(word)
-            if '=' not in word: options += _values(self.option(word), words)
+            name, value, _ = word.partition('=')
+            option = self.option(name)
+            if not value: options += _values(option, words)
         others += words
         return [*options, '--', *others] if others else options
 
@@ -122,6 +163,7 @@ def build_parser(
     for name, (text, words, _) in TASKS.items():
         one = tasks.add_parser(name, help=text, description=text, epilog=CODES)
         if words and task in (None, name): words(one)
+        one.set_defaults(options=options_of(one))
     return parser
 
 # %% ../nbs/90_cli.ipynb #64677b60
@@ -156,10 +198,12 @@ def _signals():
 
 # %% ../nbs/90_cli.ipynb #cd277460
 @contextmanager
-def _plain_warnings():
+def _plain_warnings(
+    options,  # What `options_of` gives
+):
     "A warning is a line."
     usual = warnings.formatwarning
-    warnings.formatwarning = lambda message, *_, **__: f'style_nb: {message}\n'
+    warnings.formatwarning = lambda message, *_, **__: f'style_nb: {in_options(str(message), options)}\n'
     try: yield
     finally: warnings.formatwarning = usual
 
@@ -181,25 +225,46 @@ def _fail(text, code=1):
     with suppress(OSError): print('style_nb: ' + ' '.join(text.split()), file=sys.stderr)
     return code
 
-def _done(argv):
-    "Do a task, and give its exit code."
+_NOT_READ = 'output', 'animate', 'save_state', 'resume', 'folder'  # a state may take the place of the one it began with
+
+def _check_files(args):
+    "Refuse to write over what is read, and a folder where one picture is asked for."
+    said = [value for name, value in vars(args).items() if name not in _NOT_READ]
+    read = [word for value in said for word in (value if isinstance(value, list) else [value]) if isinstance(word, str)]
+    check_apart([word for word in map(vars(args).get, _NOT_READ[:3]) if word], read)
+    for word in map(vars(args).get, ('photo', 'painting', 'picture')):
+        if isinstance(word, str) and is_folder(word):
+            raise BadValue(f"{word} is a folder: give one picture file. A folder of photos is for style_nb stylize.")
+
+def _do(args):
+    TELLING.set(not getattr(args, 'quiet', False))
+    _check_files(args)
+    return TASKS[args.task][2](args)
+
+
+# %% ../nbs/90_cli.ipynb #422e0980
+def _done(argv, options):
+    "Do a task, and give its exit code; `options` learns how arguments are said in it."
     try:
         args = build_parser(argv[0] if argv else '').parse_args(argv)
-        out = TASKS[args.task][2](args)
+        options.update(args.options)
+        out = copy_context().run(_do, args)
         with suppress(BrokenPipeError): print(f'{out}\n' if out else '', end='', flush=True)
-    except (StyleNBError, ValueError, TypeError, OSError) as e: return _fail(str(e))
+    except (StyleNBError, ValueError, TypeError, OSError) as e: return _fail(in_options(str(e), options))
     except (RuntimeError, MemoryError) as e:
         return _fail(f"{type(e).__name__}: {e}. A smaller --size needs less memory.")
     except KeyboardInterrupt: return _fail('stopped', 130)
     return 0
+
 
 # %% ../nbs/90_cli.ipynb #421cce25
 def main(
     argv=None,  # Words of the command line; `None` takes the program's own
 )->int:         # Exit code
     "Run the command line: 0, or another code and one line on stderr."
-    with _console(), _plain_warnings(), _signals() as signalled:
-        code = _done(sys.argv[1:] if argv is None else argv)
+    options = {}
+    with _console(), _plain_warnings(options), _signals() as signalled:
+        code = _done(sys.argv[1:] if argv is None else argv, options)
         return signalled() or code
 
 if __name__ == '__main__' and '__file__' in globals(): sys.exit(main())

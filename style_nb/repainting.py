@@ -10,9 +10,10 @@ import argparse
 import json
 import sys
 from .errors import BadValue, StyleNBError, counted
-from .streams import check_json, folder_in, is_folder, picture_in, place_out, report, say, told, write_out
+from .streams import (
+    check_apart, check_json, folder_in, is_folder, picture_in, place_out, report, say, told, write_out)
 from .words import (
-    add_how, add_options, add_output, add_picture, as_option, given, how_of, recipe_of, recipe_words)
+    add_how, add_options, add_output, add_picture, as_option, checked_recipe, given, how_of, recipe_words)
 
 # %% auto #0
 __all__ = ['stylize_words', 'run_stylize']
@@ -38,17 +39,20 @@ def stylize_words(parser):
     add_options(parser, files, metavar='FILE')
 
 # %% ../nbs/89_repainting.ipynb #ccbbe7a7
-def _check_recipe(said):
-    from style_nb.recipe import named_recipe
-    if named_recipe(**said).revert:
-        raise BadValue(f"{said['recipe']} was made by `style_nb revert`: give it to that task with --recipe.")
-
 def _asked(args):
     "What to tell `stylize`."
-    said = recipe_of(args)
-    _check_recipe({name: value for name, value in said.items() if name != 'init'})  # which may be a picture
     masks = dict(masks=args.mask, style_masks=args.style_mask)
-    return said | how_of(args) | masks | given(args, 'content_mask', 'change_mask', 'resume')
+    return checked_recipe(args) | how_of(args) | masks | given(args, 'content_mask', 'change_mask', 'resume')
+
+def _tell_size(args):
+    "A state goes on at another size where one is said; that is told."
+    from style_nb.recipe import from_json
+    from style_nb.results import load_state
+    if args.quiet or not args.resume or args.size is None: return
+    before = from_json(load_state(args.resume)['recipe']).size
+    if args.size == before: return
+    print(f'style_nb: {args.resume} is of --size {before}, and goes on resized to {args.size}.', file=sys.stderr)
+
 
 # %% ../nbs/89_repainting.ipynb #dd2575e9
 def _steps_kept(every, steps):
@@ -81,6 +85,7 @@ def run_stylize(args):
     asked = _asked(args)
     if args.save_state: place_out(args.save_state, ('.safetensors',))
     if args.animate: asked = _with_frames(args, asked)
+    _tell_size(args)
     result = stylize(picture_in(args.content), [picture_in(style) for style in args.style], **asked)
     write_out(result, place, credits=args.credits)
     if args.save_state: result.save_state(as_path(args.save_state))
@@ -106,6 +111,7 @@ def _stylize_folder(args):
     styles = [picture_in(style) for style in args.style]
     for style in styles: load_picture(style, enough=64)  # what is wrong with one is said once
     places = folder_in(args.content, args.output)
+    check_apart(places.values(), [*places, *args.style])
     for photo, place in places.items():
         try: result = stylize(photo, styles, shared=shared, **asked)
         except StyleNBError as e:

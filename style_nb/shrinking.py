@@ -95,8 +95,8 @@ def _one_each(hold_out, folders):
     "A number for each folder."
     each = hold_out if isinstance(hold_out, (list, tuple)) else [hold_out]*len(folders)
     if len(each) == len(folders): return each
-    raise BadValue(f"There are {len(folders)} folders and {len(each)} values of hold_out: "
-                   "give one number, or one for each.")
+    found = f"{counted(len(each), 'value')} of hold_out for {counted(len(folders), 'folder')}"
+    raise BadValue(f"{found}: give one number, or one for each.")
 
 # %% ../nbs/69_shrinking.ipynb #7229dc37
 def _solving(squares, side, passes, seed):

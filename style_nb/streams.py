@@ -7,7 +7,9 @@ Docs: https://style-nb.github.io/style_nb/streams.html.md"""
 # %% ../nbs/88_streams.ipynb #827ca521
 from __future__ import annotations
 import json
+import os
 import shutil
+import stat
 import sys
 import tempfile
 from contextlib import suppress
@@ -18,7 +20,7 @@ from .files import PICTURE_FORMATS, as_path, check_output, made_folder, whole_fi
 
 # %% auto #0
 __all__ = ['STREAM', 'FIGURES', 'makes_figure', 'picture_in', 'names_of', 'place_out', 'write_out', 'is_folder', 'folder_in',
-           'say', 'told', 'report', 'check_json', 'makes']
+           'each_picture', 'check_apart', 'by_word', 'by_stem', 'say', 'told', 'report', 'check_json', 'makes']
 
 # %% ../nbs/88_streams.ipynb #fbec738b
 STREAM = '-'  # stdin or stdout, whichever is meant
@@ -104,6 +106,56 @@ def folder_in(
     names = _pictures_in(folder)
     if names: return {folder/n: out/f'{short}.png' for n, short in zip(names, _shorter(names))}
     raise BadValue(f"There is no picture in the folder {folder}: give one with picture files.")
+
+# %% ../nbs/88_streams.ipynb #8625792e
+def each_picture(
+    words,   # Paths, web addresses or `-`; a folder is all its pictures
+)->list:
+    "The pictures that some words name."
+    each = []
+    for word in words:
+        names = _pictures_in(as_path(word)) if is_folder(word) else None
+        if names == []: raise BadValue(f"There is no picture in the folder {word}: give one with picture files.")
+        each += [word] if names is None else [str(as_path(word)/name) for name in names]
+    return each
+
+def _identity(word):
+    "What tells a file from others, or `None` where there is none."
+    with suppress(OSError, ValueError):
+        found = os.stat(as_path(word))
+        if word != STREAM and stat.S_ISREG(found.st_mode): return found.st_dev, found.st_ino
+
+def check_apart(
+    places,  # Files to write
+    words,   # What is read: files and other words
+):
+    "Refuse to write over what is read."
+    read = {_identity(word): word for word in words}
+    for place in places:
+        same = _identity(place)
+        if same and same in read:
+            raise BadValue(f"{read[same]} is read and written: choose another file to write, or it would be replaced.")
+
+
+# %% ../nbs/88_streams.ipynb #7888991e
+def by_word(
+    words,  # As for `each_picture`
+)->dict:    # {all of the word: picture}
+    "Pictures by what they were called."
+    words = each_picture(words)
+    return dict(zip(names_of(words), map(picture_in, words)))
+
+def by_stem(
+    words,  # As for `each_picture`
+)->dict:    # {name: picture}
+    "Pictures by the names of their files, and by all of the word where two have the same."
+    from style_nb.fetching import address_name, is_address
+    words = each_picture(words)
+    whole = names_of(words)
+    stems = [Path(address_name(w) if is_address(w) else name).stem for w, name in zip(words, whole)]
+    names = [name if stems.count(stem) > 1 else stem for name, stem in zip(whole, stems)]
+    return dict(zip(names, map(picture_in, words)))
+
 
 # %% ../nbs/88_streams.ipynb #9ea9a6ef
 def say(

@@ -12,9 +12,11 @@ import time
 from pathlib import Path
 from .errors import BadValue, counted, one_of
 from .files import made_folder
-from .streams import FIGURES, makes, makes_figure, names_of, picture_in, place_out, say, write_out
+from .streams import (
+    FIGURES, by_stem, by_word, makes, makes_figure, names_of, picture_in, place_out, report, say, write_out)
 from .words import (
-    add_device, add_how, add_options, add_output, add_picture, given, how_of, layer_word, recipe_of, recipe_words)
+    add_device, add_how, add_options, add_output, add_picture, checked_recipe, given, how_of, layer_word,
+    recipe_of, recipe_words)
 
 # %% auto #0
 __all__ = ['recolour_words', 'run_recolour', 'shrink_words', 'run_shrink', 'palette_words', 'run_palette', 'tile_words',
@@ -72,16 +74,6 @@ def run_shrink(args):
     if not made.path: raise KeyboardInterrupt
     print(made.table.round(3).to_string())
 
-# %% ../nbs/89_tasks.ipynb #4902e0e4
-def _named(words):
-    "{name: picture}: the name of the file, and all of the word where two have the same."
-    from style_nb.fetching import address_name, is_address
-    whole = names_of(words)
-    stems = [Path(address_name(w) if is_address(w) else name).stem for w, name in zip(words, whole)]
-    names = [name if stems.count(stem) > 1 else stem for name, stem in zip(whole, stems)]
-    return dict(zip(names, map(picture_in, words)))
-
-
 # %% ../nbs/89_tasks.ipynb #d558e9a3
 def palette_words(parser):
     add_picture(parser, 'style', 'painting; several are blended, or with --grid laid out side by side', nargs='+')
@@ -107,7 +99,7 @@ def _one_palette(args):
 @makes_figure
 def _palette_grid(args):
     from style_nb.palettes import palettes
-    made = palettes(_named(args.style), **_settings(args))
+    made = palettes(by_stem(args.style), **_settings(args))
     return made.show(), counted(len(made), 'palette')
 
 # %% ../nbs/89_tasks.ipynb #7861a1c7
@@ -215,12 +207,10 @@ def ablate_words(parser):
     _reversion_words(parser)
 
 # %% ../nbs/89_tasks.ipynb #69c2f586
-def _called(words): return dict(zip(names_of(words), map(picture_in, words)))
-
 def _best_photo(painting, args):
     "The photo itself, or of several the one that fits best; how each does is said."
     from style_nb.reversion import rank_photos
-    photos = _called(args.photo)
+    photos = by_word(args.photo)
     if len(photos) == 1: return next(iter(photos.values()))
     ranked = rank_photos(painting, photos)
     for name, row in ranked.iterrows():
@@ -252,11 +242,9 @@ def _lines(rows):
     widths = [max(map(len, column)) for column in zip(*rows)]
     return '\n'.join('  '.join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
-def _add_photos(parser, name): parser.add_argument(name, nargs='+', help='photos: paths or web addresses')
-
 def rank_words(parser):
     add_picture(parser, 'painting', 'painting')
-    add_picture(parser, 'photo', 'photos', nargs='+')
+    add_picture(parser, 'photo', 'photos, or folders of them', nargs='+')
     parser.add_argument('-o', '--output', metavar='FILE', help='figure to write: the photos in that order')
 
 def _as_text(table):
@@ -271,7 +259,7 @@ def run_rank(args)->str:
     from style_nb.reversion import rank_photos
     place = args.output and place_out(args.output, FIGURES)
     painting = picture_in(args.painting)
-    named = _called(args.photo)
+    named = by_word(args.photo)
     table = rank_photos(painting, named)
     if place:
         titles = ['painting', *(f'{Path(name).stem}: {score:.2f}' for name, score in table.score.items())]
@@ -314,9 +302,8 @@ def run_contrast(args):
 
 # %% ../nbs/89_tasks.ipynb #547a2e12
 def matrix_words(parser):
-    _add_photos(parser, 'content')
-    parser.add_argument('--styles', nargs='+', required=True, metavar='STYLE',
-        help='paintings: paths or web addresses')
+    add_picture(parser, 'content', 'photos, or folders of them', nargs='+')
+    add_picture(parser, '--styles', 'paintings, or folders of them', nargs='+', required=True, metavar='STYLE')
     add_output(parser, 'picture file to write')
     parser.add_argument('--folder',
         help='where each picture is saved too, and found again by the same command')
@@ -325,14 +312,19 @@ def matrix_words(parser):
     add_device(parser)
 
 # %% ../nbs/89_tasks.ipynb #6782b3ff
-@makes
 def run_matrix(args):
-    "Every photo in every style, on a sheet."
+    "Every photo in every style, on a sheet; at the end it is said how many could not be painted."
     from style_nb.sweeping import matrix
-    how = recipe_of(args) | how_of(args) | given(args, 'workers')
-    made = matrix(_named(args.content), _named(args.styles), args.folder, **how)
-    if any(item.image for item in made.items): return made.sheet(), repr(made)
-    raise BadValue(made.items[0].error or 'stopped before the first picture')
+    place = place_out(args.output)
+    how = checked_recipe(args) | how_of(args) | given(args, 'workers')
+    made = matrix(by_stem(args.content), by_stem(args.styles), args.folder, **how)
+    errors = [item.error for item in made.items if not item.image]
+    if len(errors) == len(made): raise BadValue(errors[0] or 'stopped before the first picture')
+    write_out(made.sheet(), place)
+    report(args, made, repr(made))
+    failed = sum(map(bool, errors))
+    if failed: raise BadValue(f"{failed} of {counted(len(made), 'picture')} could not be painted, see above.")
+
 
 # %% ../nbs/89_tasks.ipynb #a3265fc0
 def list_encoders(args=None)->str:

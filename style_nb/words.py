@@ -7,11 +7,13 @@ Docs: https://style-nb.github.io/style_nb/words.html.md"""
 # %% ../nbs/88_words.ipynb #864c93e3
 from __future__ import annotations
 import argparse
+import re
 from dataclasses import fields
+from .errors import BadValue, told
 
 # %% auto #0
-__all__ = ['as_option', 'add_output', 'add_device', 'add_how', 'how_of', 'add_picture', 'add_options', 'given', 'layer_word',
-           'recipe_words', 'recipe_of']
+__all__ = ['layer_word', 'as_option', 'add_output', 'add_device', 'add_how', 'how_of', 'add_picture', 'add_options', 'given',
+           'read_as', 'recipe_words', 'recipe_of', 'checked_recipe', 'options_of', 'in_options']
 
 # %% ../nbs/88_words.ipynb #16c31733
 def as_option(name):
@@ -69,46 +71,50 @@ def given(
     return {k: getattr(args, k) for k in names if getattr(args, k) is not None}
 
 # %% ../nbs/88_words.ipynb #2ffdd99f
-def layer_word(
-    word,    # e.g. 'relu1_1'
-)->str:      # The same
-    "A word that may be a layer's, and is no file's."
+def read_as(
+    kind,    # What makes a value of a word, or raises `ValueError`
+    wanted,  # What to say else
+):           # A type for `add_argument`
+    "How a word is read."
+    def read(word):
+        try: return kind(word)
+        except ValueError: raise argparse.ArgumentTypeError(f'{told(word)}: give {wanted}') from None
+    return read
+
+def _layer(word):
     if word.isidentifier(): return word
-    raise argparse.ArgumentTypeError(f"{word!r} is no layer: give one like relu1_1")
+    raise ValueError
 
 def _weight_of(word):
     "'relu1_1=3' or 'relu1_1'."
     layer, _, weight = word.partition('=')
-    return layer_word(layer), float(weight or 1)
+    return _layer(layer), float(weight or 1)
+
+layer_word = read_as(_layer, 'a layer, like relu1_1')
+
 
 # %% ../nbs/88_words.ipynb #50e54a32
 def _move(word):
     "'100:style_weight=30' or '100:style_weights=relu1_1=3,relu4_1=0'."
-    try:
-        step, rest = word.split(':', 1)
-        name, value = rest.split('=', 1)
-        value = dict(map(_weight_of, value.split(','))) if '=' in value else float(value)
-        return int(step), name, value
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{word!r} is no move: give STEP:FIELD=VALUE") from None
+    step, rest = word.split(':', 1)
+    name, value = rest.split('=', 1)
+    value = dict(map(_weight_of, value.split(','))) if '=' in value else float(value)
+    return int(step), name, value
+
 
 # %% ../nbs/88_words.ipynb #3c62e42c
-def _side(word):
-    "'432' or 'own'."
-    try: return word if word == 'own' else int(word)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{word!r} is no size: give a whole number of px, or own") from None
+def _side(word): return word if word == 'own' else int(word)
 
 def _words_of(rule):
     "How a rule of the recipe's table is said."
     from style_nb.recipe import Layers, Moves, Number, Size, Switch
-    if isinstance(rule, Size): return dict(type=_side, metavar='N')
+    if isinstance(rule, Size): return dict(type=read_as(_side, 'a whole number of px, or own'), metavar='N')
     if isinstance(rule, Number):
         return dict(type=int if rule.whole else float, metavar='N', nargs='+' if rule.many else None)
     others = {
         Switch: dict(action=argparse.BooleanOptionalAction),
-        Layers: dict(nargs='*', type=_weight_of, metavar='LAYER'),
-        Moves: dict(nargs='+', type=_move, metavar='MOVE'),
+        Layers: dict(nargs='*', type=read_as(_weight_of, 'layers, like relu1_1 or relu1_1=3'), metavar='LAYER'),
+        Moves: dict(nargs='+', type=read_as(_move, 'STEP:FIELD=VALUE, like 100:style_weight=30'), metavar='MOVE'),
     }
     return others.get(type(rule), dict(metavar='NAME'))
 
@@ -145,3 +151,49 @@ def recipe_of(args)->dict:
         if isinstance(rule, Number) and rule.many == 'or list' and len(value) == 1: value = value[0]
         said[f.name] = value
     return said
+
+# %% ../nbs/88_words.ipynb #18920273
+def checked_recipe(args)->dict:
+    "What was said of a recipe, as settings, when a run can be made by them."
+    from style_nb.recipe import named_recipe
+    said = recipe_of(args)
+    made = named_recipe(**{name: value for name, value in said.items() if name != 'init'})  # which may be a picture
+    if not made.revert: return said
+    raise BadValue(f"{said['recipe']} was made by `style_nb revert`: give it to that task with --recipe.")
+
+
+# %% ../nbs/88_words.ipynb #295fc230
+# An argument of the library, and the option it comes from
+_OTHERWISE = dict(amount='contrast', ns='sweep', style_masks='style_mask', weights='encoder_weights')
+
+def options_of(
+    parser,  # The parser of a task
+)->dict:     # {argument of the library: option}
+    "How arguments are said on the command line."
+    strings = {a.dest: a.option_strings for a in parser._actions if a.option_strings}
+    options = {dest: as_option(dest) if as_option(dest) in some else some[0] for dest, some in strings.items()}
+    return options | {name: options[dest] for name, dest in _OTHERWISE.items() if dest in options}
+
+
+# %% ../nbs/88_words.ipynb #f345b47c
+# NAME=VALUE; NAME['LAYER'] is; `NAME` or `Result.NAME`; a NAME that can be nothing else
+_FORMS = (
+    r"(?<![\w./-])(?P<name>NAME)=(?P<value>'[^']*'|\.\.\.|\w+(?:\.\w+)*)",
+    r"^(?P<name>NAME)(?:\['(?P<value>\w+)'\])?(?= is )",
+    r"`(?:Result\.)?(?P<name>NAME)`",
+    r"(?<![\w./'-])(?=[a-z]+_)(?P<name>NAME)(?![\w/'=-]|\.\w)")
+_SAID = {'...': 'FILE', 'result.image': 'FILE', 'True': ''}  # a value, and how it is said
+
+def in_options(
+    text:str,      # A message of the library
+    options:dict,  # What `options_of` gives
+)->str:            # e.g. with `--init FILE` for `init=...`
+    "A message in words of the command line."
+    def option(found):
+        value = (found.groupdict().get('value') or '').strip("'")
+        return f"{options[found['name']]} {_SAID.get(value, value)}".rstrip()
+    names = '|'.join(sorted(options, key=len, reverse=True))
+    text, *rest = text.partition(': choose one of')  # these are names, none of an argument
+    for form in _FORMS if options else (): text = re.sub(form.replace('NAME', names), option, text)
+    return text + ''.join(rest)
+
