@@ -73,7 +73,7 @@ def test_layers_that_are_none(refused, painting, layers):
 
 @pytest.mark.parametrize('f,words', [(lambda s: palettes(s, 3, **FEW), ['layers is 3']),
     (lambda s: palettes(s, None, **FEW), ['layers is None']),
-    (lambda s: palettes(s, ['all', 3], **FEW), ['layers is a int']),
+    (lambda s: palettes(s, ['all', 3], **FEW), ['layers is an int']),
     (lambda s: palette([], seamless=True, **FEW), ['no style picture'])])
 def test_mistakes_in_palettes(refused, painting, f, words): refused(lambda: f(painting), *words)
 

@@ -933,7 +933,7 @@ nan = float('nan')
     (dict(content_weights='relu3'), ["'relu3'", 'relu3_1']),
     (dict(style_weights={'relu1_1': -1}), ["style_weights['relu1_1'] is -1", 'at least 0']),
     (dict(content_weights={'relu1_1': nan}), ["content_weights['relu1_1'] is nan"]),
-    (dict(style_weights=3), ['style_weights is a int', 'give a dict']),
+    (dict(style_weights=3), ['style_weights is an int', 'give a dict']),
     (dict(style_weights={'relu1_1': '1'}), ['style_weights']),
     (dict(style_weights=None), ['style_weights']),
     (dict(content_weight=-1), ['content_weight is -1']), (dict(style_weight=-.1), ['style_weight is -0.1']),
