@@ -166,7 +166,7 @@ def lend_colours(
 )->torch.Tensor:       # (1, 3, H, W) in [0, 1]
     "The brightness of one picture with the colours of another, place by place."
     x = load_picture(picture)
-    lender = resize(load_picture(like), tuple(x.shape[-2:])).to(x)
+    lender = resize(load_picture(like, enough=max(x.shape[-2:])), x.shape[-2:]).to(x)
     if one_of(space, ('luma', 'oklab'), 'colour space') == 'luma':
         return _paler(torch.add, luminance(x), lender - luminance(lender))
     show = lambda light, chroma: from_oklab(torch.cat([light, chroma], 1))

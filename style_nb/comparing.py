@@ -28,7 +28,7 @@ def fidelity(
 )->float:             # At most 1: equal
     "Structural similarity of luminance."
     x = load_picture(picture)
-    y = resize(load_picture(photo), x.shape[-2:])
+    y = resize(load_picture(photo, enough=max(x.shape[-2:])), x.shape[-2:])
     a, b = (luminance(o)[0, 0].double().numpy() for o in (x, y))
     return float(structural_similarity(
         a, b, data_range=1., gaussian_weights=True, sigma=1.5, use_sample_covariance=False))
@@ -107,8 +107,9 @@ def colour_distance(
 # %% ../nbs/76_comparing.ipynb #b18e0df8
 def _like(picture, style):
     "Both as tensors, the style at the picture's longer side."
-    x, s = load_picture(picture), load_picture(style)
-    return x, no_larger(s, max(x.shape[-2:]))
+    x = load_picture(picture)
+    size = max(x.shape[-2:])
+    return x, no_larger(load_picture(style, enough=size), size)
 
 # %% ../nbs/76_comparing.ipynb #f4abdfdf
 def _between(low, high):

@@ -7,6 +7,7 @@ Docs: https://style-nb.github.io/style_nb/explorers.html.md"""
 # %% ../nbs/84_explorers.ipynb #82940056
 from __future__ import annotations
 from fastcore.meta import delegates
+from .errors import in_range
 from .pictures import load_picture, show_pictures, to_pil
 from .contrast import CHANNELS, lower_contrast
 from .encoders import ENCODERS, encoder
@@ -100,8 +101,8 @@ def explore_reversion(
     **settings,          # For `revert`
 )->Explorer:             # Sliders: contrast of the photo, weight of matching
     "How contrast and matching decide a reversion."
-    x = load_picture(painting)
-    y = load_picture(photo)
+    size = in_range(size, 'size', 16, whole=True)
+    x, y = (load_picture(given, enough=size) for given in (painting, photo))
     how = dict(size=size, steps=60, shared=Shared(), progress=False) | settings
     def reverted(contrast=.85, match=15.): return revert(x, y, contrast, match=match, **how).image
     return explore(reverted, contrast=(.2, 1.2, .05), match=log_range(1., 100.))

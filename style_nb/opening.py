@@ -18,7 +18,7 @@ from urllib.parse import unquote_to_bytes
 import numpy as np
 from PIL import Image, ImageCms
 from .footing import giving_back
-from .errors import BadFile, BadType, BadValue, StyleNBError, in_one_line
+from .errors import BadFile, BadType, BadValue, StyleNBError, in_one_line, in_range
 
 # %% auto #0
 __all__ = ['MAX_PIXELS', 'FEW_PIXELS', 'MIN_SIDE', 'MAX_ASPECT', 'ORIENTATION', 'CREDITS', 'white_of', 'strips', 'to_srgb',
@@ -141,7 +141,7 @@ def smaller(
     enough,  # Longer side that is enough, px, or `None`
 )->tuple:    # The same sides, the longer `enough`; `None` where nothing is to be shrunk
     "What a large picture is shrunk to before it is used."
-    if enough is None or size[0]*size[1] <= FEW_PIXELS or max(size) <= enough: return None
+    if enough is None or in_range(enough, 'enough', 1) >= max(size) or size[0]*size[1] <= FEW_PIXELS: return None
     return tuple(max(1, round(side*enough/max(size))) for side in size)
 
 # %% ../nbs/00_opening.ipynb #00daf6e5

@@ -410,6 +410,6 @@ def paint(
         raise BadValue(f"paint({kind!r}) has no picture to paint: give one, as in paint({kind!r}, 'photo.jpg'), "
                          f"or take the painting in the package, sample({kind!r})")
     brush, seed = in_range(brush, 'brush', .25, 4), in_range(seed, 'seed', whole=True)
-    photo = to_pil(load_picture(source))
+    photo = to_pil(load_picture(source, enough=max(_picture_size(size, 1))))
     photo = photo.resize(_picture_size(size, photo.width/photo.height), Image.LANCZOS)
     return paint_scene(kind, _scene_in(photo, np.random.default_rng([seed, 2])), seed, brush)

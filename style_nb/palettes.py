@@ -92,7 +92,8 @@ def gram_errors(
     layers = enc.check(check_weights(layers, 'layers'))
     need = enc.min_side(layers)
     x = load_picture(picture)
-    s = no_larger(load_picture(style), round(max(x.shape[-2:])*in_range(scale, 'scale', .01)))
+    size = max(1, round(max(x.shape[-2:])*in_range(scale, 'scale', .01)))
+    s = no_larger(load_picture(style, enough=size), size)
     for seen, what in (x, 'picture'), (s, 'style picture'):
         h, w = seen.shape[-2:]
         if min(h, w) < need:

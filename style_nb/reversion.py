@@ -74,7 +74,7 @@ def from_afar(
 )->torch.Tensor:      # Picture (1, 3, H, W) in [0, 1], small
     "A painting as seen from so far away that strokes are gone and things are not."
     near = min(in_range(size, 'size', 16, whole=True), NEAR)
-    x = _without_thin(resize(load_picture(painting), near), 2*round(near/216) + 1)  # 5 px at 432
+    x = _without_thin(load_picture(painting, near), 2*round(near/216) + 1)  # 5 px at 432
     return resize(x, max(round(AFAR*near), 8))
 
 # %% ../nbs/79_reversion.ipynb #98e3c419
@@ -173,7 +173,7 @@ def revert(
 # %% ../nbs/79_reversion.ipynb #74734490
 def _brightness(x, size=200):
     "Luminance less the picture's mean, over its deviation."
-    y = luminance(resize(load_picture(x), size))[0, 0].double().cpu().numpy()
+    y = luminance(resize(load_picture(x, enough=max(listify(size))), size))[0, 0].double().cpu().numpy()
     return (y - y.mean())/max(y.std(), 1e-6)
 
 # %% ../nbs/79_reversion.ipynb #a92d2732

@@ -11,7 +11,7 @@ from fastcore.basics import patch, store_attr
 from fastai.learner import Learner
 from .errors import BadValue, in_range
 from .footing import SINGLE
-from .pictures import Plate, load_picture, show_pictures
+from .pictures import Plate, show_pictures
 from .learner import StepCallback, LossTerm, StyleLoss, WeightedLayers
 
 # %% auto #0
@@ -154,7 +154,7 @@ def show_why(
     "Which layer or style pulls where."
     colours = _colours(list(maps))
     panels = _panels(maps, colours)
-    if picture is not None: panels = {'picture': load_picture(picture)} | panels
+    if picture is not None: panels = {'picture': picture} | panels
     fig = show_pictures(panels, list(panels), height=height)
     for ax, name in zip(fig.axes, panels): ax.title.set(fontsize=9, color=colours.get(name, 'k')[:3])
     return fig

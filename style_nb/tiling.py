@@ -11,7 +11,7 @@ import torch, torch.nn.functional as F
 from fastcore.basics import listify
 from fastcore.meta import delegates
 from .errors import BadValue, in_range, one_of
-from .pictures import Plate, fit_size, load_picture, resize, show_pictures, to_pil
+from .pictures import MIN_SIDE, Plate, fit_size, load_picture, resize, show_pictures, to_pil
 from .colour import luminance
 from .recipe import unless_said
 from .planning import Shared
@@ -110,7 +110,7 @@ def _laid(t, H, W, n, seams, brick, seed, jitter):
 # %% ../nbs/75_tiling.ipynb #4d7357c5
 def _sides(x, n, size, seams, brick, seamless):
     "Height and width of the result, and of a tile."
-    H, W = x.shape[-2:] if size is None else fit_size(x.shape[-2:], in_range(size, 'size', 4, whole=True))
+    H, W = x.shape[-2:] if size is None else fit_size(x.shape[-2:], size)
     h, w = round(H/n), round(W/n)
     if min(h, w) < 4:
         raise BadValue(
@@ -124,7 +124,7 @@ def _sides(x, n, size, seams, brick, seamless):
 
 # %% ../nbs/75_tiling.ipynb #ca0e2057
 def tile(
-    photo,                # Anything `load_picture` reads
+    photo,                # Anything `load_picture` reads; what is transparent in it becomes white
     n:int=4,              # Tiles along each side; 1 is the photo itself, unless its borders are blended
     *,
     size:int=None,        # Longer side of the result, px; `None` keeps the photo's
@@ -139,7 +139,8 @@ def tile(
     seed:int=0,           # Seed of the jitter
 ):                        # A tensor for a tensor, else a PIL picture
     "Fill a picture with small copies of it."
-    x, n = load_picture(photo), in_range(n, 'n', 1, whole=True)
+    if size is not None: size = in_range(size, 'size', MIN_SIDE, whole=True)
+    x, n = load_picture(photo, enough=size), in_range(n, 'n', 1, whole=True)
     seams = one_of(seams or ('blend' if seamless and not gap else 'plain'), SEAMS, 'seams')
     gap, brick = in_range(gap, 'gap', 0, .9), in_range(brick, 'brick', 0, 1)
     asked = dict(place=place, turn=turn, grow=grow, recolour=recolour)
@@ -158,8 +159,8 @@ def best_match(
     smallest:int=16, # Least side of a patch in the picture, px
 )->float:            # Largest normalised cross-correlation, at most 1
     "How much the most similar patch of a picture, of any size, looks like an object."
-    y, thing = luminance(load_picture(picture)), load_picture(object)
     patch, smallest = in_range(patch, 'patch', 2, 128, whole=True), in_range(smallest, 'smallest', 1)
+    y, thing = luminance(load_picture(picture)), load_picture(object, enough=8*patch)
     (H, W), aspect = y.shape[-2:], thing.shape[-1]/thing.shape[-2]
     side, least = float(min(H, W/aspect)), smallest/min(1, aspect)
     if side < least:
@@ -269,7 +270,8 @@ def granularity_sweep(
     if 'style' in settings:
         raise BadValue(
             "style is given, but the tiled photo is the style: give the object as photo and leave style out.")
-    how, picture = _tile_settings(how), to_pil(load_picture(photo))
+    how, size = _tile_settings(how), in_range(size, 'size', MIN_SIDE, whole=True)
+    picture = to_pil(load_picture(photo, enough=size))
     out = Granularity({n: tile(picture, n, size=size, **how) for n in ns})
     same = dict(size=size, steps=steps, style_scale=style_scale, shared=Shared(), progress=progress)
     alone = {k: v for k, v in settings.items() if content is None or k not in _OF_CONTENT}

@@ -22,7 +22,8 @@ def split_view(
     side:bool=False,    # Side by side instead?
 )->Image.Image:         # One picture
     "Two pictures in one: `a` to the left of a line, `b`, or its middle, to the right; or both side by side."
-    a, b = load_picture(a), load_picture(b)
+    a = load_picture(a)
+    b = load_picture(b, enough=2*max(a.shape[-2:]))
     if side: return _side_by_side(to_pil(a), to_pil(b))
     a, b = to_pil(a), to_pil(middle(b, a.shape[-2:]))
     w, h = a.size

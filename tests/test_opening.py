@@ -157,6 +157,10 @@ def test_a_photo_is_shrunk_while_it_is_read(form):
     for given in (Image.open(io.BytesIO(data)), whole, whole.numpy()[0].transpose(1, 2, 0)):
         assert load_picture(given, enough=100).shape[-2:] == (67, 100)
 
+def test_what_is_enough_is_checked(refused):
+    for wrong, words in (('x', 'enough is'), (-1, 'enough is -1'), (float('nan'), 'enough is nan')):
+        refused(lambda: load_picture(photo(30, 20), enough=wrong), words)
+
 def test_small_pictures_are_left_alone():
     data = stored(photo(1500, 1000), 'JPEG')
     assert torch.equal(load_picture(data, enough=10), load_picture(data))

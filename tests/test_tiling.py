@@ -2,6 +2,7 @@
 import pytest, torch
 from PIL import Image
 from hypothesis import given, settings, strategies as st
+from style_nb.cli import main
 from style_nb.recipe import Recipe
 from style_nb.gallery import sample
 from style_nb.pictures import fit_size, load_picture, to_pil
@@ -72,6 +73,15 @@ def test_what_comes_goes():
     x = photo()
     assert isinstance(tile(to_pil(x), 3), Image.Image) and tile(to_pil(x), 3).size == (85, 60)
     assert tuple(tile(x, 3, size=170).shape[-2:]) == fit_size((60, 85), 170)
+
+def test_what_is_transparent_is_white_in_tiles(tmp_path):
+    clear = to_pil(photo())
+    clear.putalpha(Image.linear_gradient('L').resize(clear.size))
+    on_white = load_picture(clear)
+    assert torch.equal(load_picture(tile(clear, 2)), load_picture(tile(to_pil(on_white), 2)))
+    clear.save(tmp_path/'clear.png')
+    assert main(['tile', str(tmp_path/'clear.png'), '-n', '1', '-o', str(tmp_path/'out.png')]) in (None, 0)
+    assert torch.equal(load_picture(tmp_path/'out.png'), on_white) and Image.open(tmp_path/'out.png').mode == 'RGB'
 
 @pytest.mark.parametrize('kw,words', [(dict(n=0), ['n is 0']), (dict(n=1.5), ['n is 1.5', 'whole']), (dict(n=40),
     ['2x2 px each', 'use fewer tiles']), (dict(n=3, seams='mirrored'), ["Did you mean 'mirror'?"]),
