@@ -250,7 +250,8 @@ def _other_extras(self:Choices, values):
     extras['style'] = list(listify(extras['style']))
     for name in _names(extras):
         if name not in self.pictures and name in sample_names(): self.add(name)
-        one_of(name, self.pictures, 'picture')
+        try: one_of(name, dict.fromkeys([*self.pictures, *sample_names()]), 'picture')
+        except BadValue as e: raise BadValue(f"{e} `add` brings in others.") from None
     return _checked(extras)
 
 # %% ../nbs/73_choices.ipynb #0d43c3dc

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np, torch
 from scipy.stats import rankdata
 from .footing import DOUBLE, full_precision
-from .errors import in_range, one_of
-from .pictures import load_picture, resize, several
+from .errors import check_blend, in_range, of_kind, one_of
+from .pictures import floats_of, load_picture, resize, several
 
 # %% auto #0
 __all__ = ['LUMA', 'COLOUR_METHODS', 'COLOURS', 'luminance', 'colour_statistics', 'power_of', 'match_colours', 'to_oklab',
@@ -20,9 +20,10 @@ __all__ = ['LUMA', 'COLOUR_METHODS', 'COLOURS', 'luminance', 'colour_statistics'
 LUMA = (.299, .587, .114)
 
 def luminance(
-    x:torch.Tensor,   # Picture, (B, 3, H, W), in [0, 1]
+    x,                # Pictures, (B, 3, H, W), in [0, 1], or anything else `load_picture` reads
 )->torch.Tensor:      # (B, 1, H, W)
     "Brightness as the eye weighs red, green and blue (Rec. 601)."
+    x = floats_of(x, 'luminance')
     return (x*x.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
 
 # %% ../nbs/15_colour.ipynb #921aca6f
@@ -36,7 +37,8 @@ def colour_statistics(
     weights=None,      # Weight of each; `None` is equal
 )->tuple:              # mean (3, 1) and covariance (3, 3), float64
     "Mean and covariance of the colours of one picture, or of several laid together."
-    weights = [1.]*len(pictures) if weights is None else weights
+    pictures = [floats_of(p, 'colour_statistics') for p in several(pictures)]
+    weights = check_blend(weights, len(pictures), 'picture')
     mean = torch.zeros(3, 1, **DOUBLE)
     second = torch.zeros(3, 3, **DOUBLE)
     for v, p in zip(weights, pictures):
@@ -83,7 +85,7 @@ def _match_channels(x, likes, weights=None):
     "Each channel of `x` with the distribution of that channel in `likes`."
     points = [_points(o).numpy() for o in likes]
     sizes = [p.shape[1] for p in points]
-    weights = [1.]*len(likes) if weights is None else weights
+    weights = check_blend(weights, len(likes), 'picture')
     shares = np.repeat(np.divide(weights, sizes), sizes)
     return torch.stack([_with_levels(*pair, shares) for pair in zip(x[0], np.concatenate(points, 1))])[None]
 
@@ -130,6 +132,7 @@ def to_oklab(
     x:torch.Tensor,   # Picture, (B, 3, H, W), sRGB in [0, 1]
 )->torch.Tensor:      # (B, 3, H, W): lightness in [0, 1], then green to red and blue to yellow
     "Perceived lightness and colour."
+    x = floats_of(x, 'to_oklab')
     linear = torch.where(x <= .04045, x/12.92, ((x + .055)/1.055).clamp_min(0)**2.4)
     cones = _mix(_TO_CONES, linear)
     return _mix(_TO_LAB, cones.sign()*cones.abs()**(1/3))
@@ -139,6 +142,7 @@ def from_oklab(
     lab:torch.Tensor, # What `to_oklab` gives
 )->torch.Tensor:      # (B, 3, H, W), sRGB; outside [0, 1] where a screen cannot show the colour
     "The picture of a lightness and a colour."
+    of_kind(lab, torch.Tensor, 'lab', 'what `to_oklab` gives')
     linear = _mix(torch.linalg.inv(_TO_CONES), _mix(torch.linalg.inv(_TO_LAB), lab)**3)
     return torch.where(linear <= .0031308, 12.92*linear, 1.055*linear.clamp_min(0)**(1/2.4) - .055)
 

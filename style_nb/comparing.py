@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch, torch.nn.functional as F
 from skimage.metrics import structural_similarity
 from .footing import full_precision
-from .errors import BadValue, in_range
+from .errors import BadValue, in_range, of_kind
 from .pictures import load_picture, resize
 from .colour import luminance
 from .encoders import Encoder
@@ -45,8 +45,8 @@ def laplacian_bands(
     n:int=5,          # Number of bands
 )->list:              # n maps, finest first, each half the side of the one before; then what is left
     "Octaves of a picture: what each blur takes away."
-    h, w = x.shape[-2:]
-    if min(h, w) < 3*2**n:
+    h, w = of_kind(x, torch.Tensor, 'x', 'a tensor (B, 1, H, W)').shape[-2:]
+    if min(h, w) < 3*2**in_range(n, 'n', 1, 16, whole=True):
         raise BadValue(
             f"{n} bands of a picture of {w}x{h} px: give a side of at least {3*2**n} px or ask for fewer bands.")
     bands = []
@@ -66,13 +66,15 @@ def sliced_wasserstein(
     seed:int=0,           # Seed of the directions
 )->float:                 # Mean distance along a direction, in the units of the values
     "Distance of the patches of two maps, wherever they are."
+    for maps in (a, b): of_kind(maps, torch.Tensor, 'a map', 'two tensors (1, C, H, W)')
+    patch, directions = in_range(patch, 'patch', 1, whole=True), in_range(directions, 'directions', 1, whole=True)
     d = _random_directions(directions, a.shape[1]*patch**2, seed)
     return float((_profile(a, patch, d) - _profile(b, patch, d)).abs().mean())
 
 # %% ../nbs/76_comparing.ipynb #6bbad5f0
 def _random_directions(n, dimensions, seed):
     "Rows of length 1."
-    chance = torch.Generator('cpu').manual_seed(seed)
+    chance = torch.Generator('cpu').manual_seed(in_range(seed, 'seed', 0, 2**63 - 1, whole=True))
     return F.normalize(torch.randn(n, dimensions, generator=chance, dtype=torch.float32, device='cpu'))
 
 def _patches(x, side):
@@ -92,6 +94,7 @@ def band_distances(
     bands:int=5,          # Number of bands
 )->list:                  # One figure a band, finest first; 1 is what a flat picture has, about
     "Sliced Wasserstein distance of luminance patches in each octave, over the style's own deviation there."
+    bands = in_range(bands, 'bands', 1, 16, whole=True)
     x, s = _like(picture, style)
     pairs = zip(*(laplacian_bands(luminance(o), bands)[:bands] for o in (x, s)))
     return [sliced_wasserstein(a, b)/float(b.std().clamp_min(1e-6)) for a, b in pairs]
@@ -130,7 +133,9 @@ def at_fidelity(
     low = high = best = None
     nearest = math.inf
     weight = in_range(start, 'start', 1e-9)
-    for _ in range(tries):
+    target, tolerance = in_range(target, 'target', -1, 1), in_range(tolerance, 'tolerance')
+    of_kind(run, Callable, 'run', 'a function that paints with a style weight')
+    for _ in range(in_range(tries, 'tries', 1, whole=True)):
         result = run(weight)
         found = fidelity(result, photo)
         off = found - target
@@ -165,6 +170,9 @@ def retrieval(
     grey:bool=True,      # Without colour, mean and contrast made equal?
 )->dict:                 # {layer: share}, and 'all' for the sum of their distances
     "Share of half photos whose other half has the nearest Gram matrices."
+    of_kind(enc, Encoder, 'enc', 'an `Encoder`')
+    if len(of_kind(photos, (list, tuple, torch.Tensor), 'photos', 'a list of tensors')) < 2:
+        raise BadValue("Fewer than two photos: give some to choose from.")
     layers = [f'relu{s}_1' for s in range(1, len(enc.shape.depths) + 1)] if layers is None else enc.check(layers)
     grams = [[picture_grams(enc, half, layers) for half in _halves(photo, grey)] for photo in photos]
     nearness = {layer: _nearness(grams, layer) for layer in layers}

@@ -146,7 +146,8 @@ def match_contrast(
     in_range(most, 'most', 1)
     in_range(finest, 'finest', whole=True)
     y = luminance(x)
-    z = luminance(resize(load_picture(like).to(x), max(x.shape[-2:])))
+    size = max(x.shape[-2:])
+    z = luminance(resize(load_picture(like, enough=size).to(x), size))
     around = y - _mean(y)
     if by == 'global': around = _gain(y, z, most)*around
     else: around = _by_octaves(around, z - _mean(z), most, finest)

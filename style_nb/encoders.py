@@ -10,14 +10,13 @@ import hashlib, json, warnings
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-import torch
-import torch.nn as nn
+import torch, torch.nn as nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from safetensors.torch import save_file
-from fastcore.basics import patch
+from fastcore.basics import listify, patch
 from fastai.callback.hook import hook_outputs
-from .errors import BadFile, BadType, BadValue, a_kind, in_one_line, one_of
+from .errors import BadFile, BadType, BadValue, a_kind, in_one_line, of_kind, one_of
 from .files import MOST_BYTES, from_text, open_tensors
 from .footing import DOUBLE, SINGLE, own_footing
 from .pictures import as_path, check_output, whole_file
@@ -114,7 +113,7 @@ def normalise(self:Encoder, x):
 @patch
 def check(self:Encoder, layers):
     "`layers` as a list, each one of this encoder's."
-    layers = [layers] if isinstance(layers, str) else list(layers)
+    layers = listify(list(layers) if isinstance(layers, dict) else layers)
     if not layers:
         raise BadValue(f"No layer was named: choose at least one layer of encoder {self.name!r}, e.g. 'relu3_1'.")
     return [one_of(l, self.layers, f'layer of encoder {self.name!r}:') for l in layers]
@@ -268,9 +267,10 @@ def save_encoder(
 )->Path:          # The path written
     "Write an encoder with its plan, its card and its digest."
     p = check_output(path, ('.safetensors',))
+    of_kind(enc, Encoder, 'enc', 'an `Encoder`')
     state = {k: v.detach().cpu().half().contiguous() for k, v in enc.body.state_dict().items()}
     plan = {k: getattr(enc.shape, k) for k in ('widths', 'depths', 'mean', 'std')}
-    plan, card = json.dumps(plan), json.dumps(card)
+    plan, card = json.dumps(plan), json.dumps(of_kind(card, dict, 'card', 'a dict'))
     meta = dict(plan=plan, card=card, sha256=weights_digest(state), words=_words_digest(plan, card))
     with whole_file(p) as tmp: save_file(state, tmp, metadata=meta)
     return p
@@ -332,7 +332,7 @@ def encoder_card(
     name:str='texnet',   # One of `packaged()`
 )->dict:                 # Teacher, data, figures, limits, licence
     "How an encoder was made and what it can do."
-    if weights in ENCODERS: weights, name = None, weights
+    if isinstance(weights, str) and weights in ENCODERS: weights, name = None, weights
     return read_encoder(weights or DATA/f"{one_of(name, packaged(), 'encoder with a card')}.safetensors")[2]
 
 # %% ../nbs/20_encoders.ipynb #a83d1f46

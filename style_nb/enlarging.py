@@ -53,7 +53,7 @@ def look_drift(
 )->dict:        # 'palette': colour distance, 'structure': 1 - SSIM, both at the small size
     "How far a large picture is from a small one, seen at the small size."
     s = load_picture(small)
-    x = resize(load_picture(large), tuple(s.shape[-2:]))
+    x = resize(load_picture(large, enough=max(s.shape[-2:])), s.shape[-2:])
     return dict(palette=colour_distance(x, s), structure=1 - fidelity(x, s))
 
 # %% ../nbs/77_enlarging.ipynb #782ae014

@@ -12,7 +12,7 @@ from numbers import Real
 
 # %% auto #0
 __all__ = ['StyleNBError', 'BadValue', 'BadType', 'BadFile', 'TookTooLong', 'MissingPackage', 'in_one_line', 'told', 'a_kind',
-           'counted', 'one_of', 'nearest', 'in_range']
+           'counted', 'one_of', 'nearest', 'in_range', 'of_kind', 'check_blend']
 
 # %% ../nbs/00_errors.ipynb #c834ca59
 class StyleNBError(Exception): "Something that a user can mend; its text says what came, what is allowed, what to do."
@@ -64,13 +64,14 @@ def one_of(
     name,             # What the user asked for
     options,          # Iterable of the allowed names
     what:str='name',  # What kind of thing it is, for the message
+    error=BadValue,   # Kind of error
 ):                    # `name`, when it is one of `options`
     "Return `name` if it is among `options`, else say what is."
     options = list(options)
     if isinstance(name, str) and name in options: return name
     near = nearest(str(name), options)
     hint = f" Did you mean {near!r}?" if near else ''
-    raise BadValue(f"Unknown {what} {told(name)}: choose one of {', '.join(map(str, options))}.{hint}")
+    raise error(f"Unknown {what} {told(name)}: choose one of {', '.join(map(str, options))}.{hint}")
 
 def nearest(
     name:str,  # What came
@@ -80,7 +81,6 @@ def nearest(
     near = difflib.get_close_matches(name[:100], options, 1, .75)
     begun = [o for o in options if len(name) > 2 and o.startswith(name)]
     return near[0] if near else begun[0] if len(begun) == 1 else None
-
 
 # %% ../nbs/00_errors.ipynb #4b6becef
 def in_range(
@@ -104,3 +104,32 @@ def _as_float(value):
     "A number as a float; one too large for that is infinite."
     try: return float(value)
     except OverflowError: return math.inf
+
+# %% ../nbs/00_errors.ipynb #04a05e84
+def of_kind(
+    value,     # What the user gave
+    kind,      # Class, or some
+    what:str,  # Its name, for the message
+    wanted:str,  # What to give
+):             # `value`, when it is of that kind
+    "Return `value` if it is of a kind, else say what is wanted."
+    if isinstance(value, kind): return value
+    raise BadType(f"{what} is a {type(value).__name__}: give {wanted}.")
+
+# %% ../nbs/00_errors.ipynb #b97efc47
+def check_blend(
+    weights,             # A number of at least 0 for each, or `None`: all the same
+    n:int,               # How many there are
+    what:str='style',    # What one of them is, for the message
+)->list:                 # As many numbers
+    "Weights of several things, or say what they may be."
+    if not n: raise BadValue(f"There are no {what}s: give at least one.")
+    if weights is None: return [1.]*n
+    if hasattr(weights, 'tolist'): weights = weights.tolist()  # of numpy or torch
+    try: weights = list(weights)
+    except TypeError as e: raise BadType(f"The blend weights are {told(weights)}: give a list of numbers.") from e
+    if len(weights) != n:
+        raise BadValue(f"{counted(len(weights), 'blend weight')} for {counted(n, what)}: give one for each.")
+    if all(isinstance(v, Real) and 0 <= v < math.inf for v in weights) and sum(weights) > 0: return weights
+    raise BadValue(f"The blend weights are {told(weights)}: each must be at least 0 and their sum more than 0.")
+

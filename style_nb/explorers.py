@@ -7,7 +7,7 @@ Docs: https://style-nb.github.io/style_nb/explorers.html.md"""
 # %% ../nbs/84_explorers.ipynb #82940056
 from __future__ import annotations
 from fastcore.meta import delegates
-from .errors import in_range
+from .errors import in_range, one_of
 from .pictures import load_picture, show_pictures, to_pil
 from .contrast import CHANNELS, lower_contrast
 from .encoders import ENCODERS, encoder
@@ -34,7 +34,7 @@ def _grey(m):
 
 def _stages(kind):
     "The first ReLU of each stage of an encoder."
-    return [f'relu{stage}_1' for stage, _ in enumerate(ENCODERS[kind].depths, 1)]
+    return [f'relu{stage}_1' for stage, _ in enumerate(ENCODERS[one_of(kind, ENCODERS, 'encoder')].depths, 1)]
 
 # %% ../nbs/84_explorers.ipynb #ec4b32a9
 def explore_gram(

@@ -216,6 +216,7 @@ def open_tensors(
     most:int=None,  # Bytes it may have; `None` is any number
 ):                  # Yields what `safe_open` gives
     "A file of tensors, open, when what it says about them has an end."
+    path = as_path(path)  # a number would be a file that is open
     _check_words(path, most)
     with safe_open(path, 'pt') as file: yield file
 

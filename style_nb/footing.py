@@ -13,9 +13,11 @@ import sys
 import threading
 from contextlib import ExitStack, contextmanager, nullcontext
 import torch
+from .errors import BadValue
 
 # %% auto #0
-__all__ = ['SINGLE', 'DOUBLE', 'full_precision', 'own_footing', 'resident', 'give_back', 'giving_back']
+__all__ = ['SINGLE', 'DOUBLE', 'full_precision', 'own_footing', 'best_device', 'check_device', 'resident', 'give_back',
+           'giving_back']
 
 # %% ../nbs/00_footing.ipynb #3ab04b98
 SINGLE = dict(dtype=torch.float32, device='cpu')  # how a tensor is made: `torch.zeros(3, **SINGLE)`
@@ -68,6 +70,25 @@ def own_footing():
     cpu = torch.device('cpu') if elsewhere else nullcontext()
     with torch.inference_mode(False), torch.enable_grad(), full_precision(), cpu: yield
 
+
+# %% ../nbs/00_footing.ipynb #6421e7a0
+_CARDS = {'cuda': torch.cuda.is_available, 'mps': torch.backends.mps.is_available}
+
+def best_device()->str:
+    "'cuda', 'mps' or 'cpu': the best there is."
+    return next((name for name, is_there in _CARDS.items() if is_there()), 'cpu')
+
+# %% ../nbs/00_footing.ipynb #09c8e664
+def check_device(
+    device,  # Torch device or its name
+)->str:      # Its name
+    "`device` when torch can use it here."
+    try: kind = torch.device(device).type
+    except (RuntimeError, TypeError, ValueError): kind = 'meta'
+    if kind == 'meta': raise BadValue(f"Unknown device {device!r}: give 'cpu', 'cuda' or 'mps', or leave it out.")
+    if kind in _CARDS and not _CARDS[kind]():
+        raise BadValue(f"Torch cannot use device {device!r} here: leave it out to take the best there is.")
+    return str(device)
 
 # %% ../nbs/00_footing.ipynb #19837a87
 def resident()->int:

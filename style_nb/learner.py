@@ -10,10 +10,11 @@ import hashlib
 import torch, torch.nn.functional as F
 from fastcore.basics import patch
 from fastai.callback.hook import Hooks
-from .errors import BadType, BadValue, a_kind, counted, in_one_line, in_range, one_of
+from .errors import BadType, BadValue, a_kind, check_blend, counted, in_one_line, in_range, of_kind, one_of
 from .footing import SINGLE
 from .pictures import load_picture, resize, several
-from .losses import content_scale, gram, squared_distance, blend_grams, tv_loss, TV_KINDS, CONTENT_NORMS
+from .encoders import Encoder
+from .losses import content_scale, gram, squared_distance, tv_loss, TV_KINDS, CONTENT_NORMS
 from .zoo import KIND_NORMS, STYLE_KINDS, CONTENT_KINDS
 from .masks import check_masks, inner_mask, layer_mask, pick_places, receptive_field, regions
 from .masks import unless_white, weigh
@@ -125,6 +126,7 @@ def picture_grams(
     mask=None,     # Mask tensor: which part of the picture counts; `None` is all
 )->dict:       # {layer: Gram matrix (1, C, C), or what `measure` keeps}
     "Gram matrices of a picture at `layers`, in one pass."
+    layers = of_kind(enc, Encoder, 'enc', 'an `Encoder`').check(layers)
     chain = enc.slice(layers)
     taps = {getattr(chain, l): l for l in layers}
     take = weigh if measure is gram else pick_places
@@ -169,12 +171,11 @@ class StyleLoss(WeightedLayers):
         super().__init__(weights, weight, 'style')
         self.styles = [load_picture(s) for s in several(styles)]
         if not self.styles: raise BadValue("There is no style picture: give at least one.")
-        self.blend = None if blend is None else list(blend)
+        self.blend = None if blend is None else check_blend(blend, len(self.styles))
         self.norm = one_of(norm, KIND_NORMS, 'style normalisation')
         self.scale = each_scale(scale, len(self.styles))
         self.kind = one_of(kind, STYLE_KINDS, 'style kind')
         STYLE_KINDS[kind].check(norm)
-        blend_grams([0.]*len(self.styles), blend)  # refuses a blend that does not fit
         self.set_masks(masks, style_masks, one_of(mix, STYLE_MIXES, 'style mix'))
 
 # %% ../nbs/40_learner.ipynb #20d584eb

@@ -15,8 +15,8 @@ from fastai.callback.hook import hook_outputs
 from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
-from .errors import BadType, in_range, told
-from .footing import SINGLE, own_footing
+from .errors import BadType, in_range, of_kind, told
+from .footing import SINGLE, check_device, own_footing
 from .pictures import load_picture
 
 # %% auto #0
@@ -209,11 +209,11 @@ def picture_learner(
     lr = in_range(lr, 'lr', 1e-12, 1e30)
     start = init if isinstance(init, torch.Tensor) else load_picture(init)
     dls = DataLoaders(Steps(in_range(steps, 'steps', 1, whole=True)), Steps(0))
-    dls._device = torch.device(device)
+    dls._device = torch.device(check_device(device))
     learn = PictureLearner(
         dls, Picture(start).to(device), loss_func=lambda pred, y: _Nothing.apply(pred),
         opt_func=opt_func or adam(), lr=lr, default_cbs=False, cbs=[TrainEvalCallback, FeatureHooks])
-    learn.encoder = encoder.to(device)
+    learn.encoder = of_kind(encoder, nn.Module, 'encoder', 'an `Encoder`').to(device)
     learn.terms = {}
     learn.weighted_terms = {}
     learn.features = {}

@@ -6,13 +6,12 @@ Docs: https://style-nb.github.io/style_nb/losses.html.md"""
 
 # %% ../nbs/30_losses.ipynb #ce065075
 from __future__ import annotations
-import math
 import torch, torch.nn.functional as F
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.linalg import vector_norm
 from .footing import full_precision
-from .errors import BadValue, counted, one_of
+from .errors import BadValue, check_blend, of_kind, one_of
 
 # %% auto #0
 __all__ = ['EPS', 'STYLE_NORMS', 'CONTENT_NORMS', 'TV_KINDS', 'wide', 'gram', 'style_scale', 'content_scale', 'squared_distance',
@@ -30,8 +29,9 @@ def _rows(f): return f.permute(0, 2, 3, 1).flatten(1, 2)  # maps (B, C, H, W) to
 def _maps(x, hw): return x.view(len(x), *hw, -1).permute(0, 3, 1, 2)  # and back
 
 # %% ../nbs/30_losses.ipynb #ee4d9304
-def _check_maps(feats, what):
-    if feats.ndim != 4: raise BadValue(f"{what} was given shape {tuple(feats.shape)}: give feature maps (B, C, H, W).")
+def _check_maps(x, what, form='feature maps (B, C, H, W)', ndim=4):
+    of_kind(x, torch.Tensor, f'what {what} was given', form)
+    if x.ndim != ndim or not x.numel(): raise BadValue(f"{what} was given shape {tuple(x.shape)}: give {form}.")
 
 def _products(x):
     "Sum over places of outer products: x (B, N, C) to (B, C, C), in at least float32."
@@ -74,6 +74,7 @@ def style_scale(
     places:int=1,         # Height times width of the picture's maps; only 'udacity' asks
 ):                        # Factor of `|G - A|²`
     "What `norm` multiplies the squared distance of two Gram matrices by."
+    _check_maps(target, 'style_scale', 'a Gram matrix (1, C, C)', 3)
     return STYLE_NORMS[one_of(norm, STYLE_NORMS, 'style normalisation')](target, places)
 
 # %% ../nbs/30_losses.ipynb #77261c05
@@ -82,6 +83,7 @@ def content_scale(
     norm:str='unit',      # One of `CONTENT_NORMS`
 ):                        # Factor of `|F - P|²`
     "What `norm` multiplies the squared distance of feature maps by."
+    _check_maps(target, 'content_scale')
     return CONTENT_NORMS[one_of(norm, CONTENT_NORMS, 'content normalisation')](target)
 
 # %% ../nbs/30_losses.ipynb #dc71bcc9
@@ -147,6 +149,7 @@ def gram_distance(
 )->torch.Tensor:          # Scalar, at least 0; float32 for 16-bit maps
     "Sum of squared differences of the Gram matrix of feature maps from another."
     _check_maps(feats, 'gram_distance')
+    _check_maps(target, 'gram_distance', 'the Gram matrix to compare with, (B, C, C)', 3)
     _same_shape((len(feats), *feats.shape[1:2]*2), target.shape, 'gram_distance')
     return _GramDistance.apply(feats, target)
 
@@ -157,6 +160,7 @@ def content_loss(
     norm:str='unit',      # One of `CONTENT_NORMS`
 )->torch.Tensor:          # Scalar, at least 0
     "Squared distance of feature maps, place by place."
+    for maps in (feats, target): _check_maps(maps, 'content_loss')
     _same_shape(feats.shape, target.shape, 'content_loss')
     return squared_distance(feats, target)*content_scale(target, norm)
 
@@ -230,6 +234,7 @@ def tv_loss(
     kind:str='squared',  # One of `TV_KINDS`
 )->torch.Tensor:         # Scalar: a mean of vertical plus one of horizontal steps; or a sum, if the kind says so
     "Total variation of a picture."
+    _check_maps(x, 'tv_loss', 'a picture (1, 3, H, W)')
     return TV_KINDS[one_of(kind, TV_KINDS, 'total variation')](x)
 
 # %% ../nbs/30_losses.ipynb #a48a0699
@@ -238,9 +243,5 @@ def blend_grams(
     weights=None,      # One weight each, at least 0; `None` weighs all the same
 )->torch.Tensor:       # (1, C, C)
     "The weighted mean of Gram matrices."
-    w = [1.]*len(grams) if weights is None else list(weights)
-    if len(w) != len(grams):
-        raise BadValue(f"{counted(len(w), 'blend weight')} for {counted(len(grams), 'style')}: give one for each.")
-    if not all(0 <= v < math.inf for v in w) or sum(w) <= 0:
-        raise BadValue(f"The blend weights are {w}: each must be at least 0 and their sum more than 0.")
+    w = check_blend(weights, len(of_kind(grams, (list, tuple), 'grams', 'a list of Gram matrices (1, C, C)')))
     return sum(g*(v/sum(w)) for g, v in zip(grams, w))

@@ -11,9 +11,10 @@ from PIL import Image, ImageColor, ImageDraw
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.ndimage import distance_transform_edt, gaussian_filter, mean
 from fastcore.basics import listify
-from .errors import BadType, BadValue, a_kind, counted, in_range, one_of
+from .errors import BadType, BadValue, a_kind, counted, in_range, of_kind, one_of, told
 from .footing import SINGLE
-from .pictures import MIN_SIDE, Plate, load_picture, resize, show_pictures, to_pil
+from .pictures import MIN_SIDE, Plate, load_picture, pair, resize, show_pictures, to_pil
+from .encoders import Encoder
 from .mask_files import MASK_BYTES, load_mask, mask_levels, mask_of, mask_ref
 
 _all_ = ['MASK_BYTES', 'load_mask', 'mask_of', 'mask_ref']  # of notebook 33, at home here too
@@ -40,9 +41,10 @@ def layer_mask(
     reach:int=0,        # How far in a place must lie to count as in, px of the mask
 )->torch.Tensor:        # (1, 1, *hw)
     "A mask at the size of a layer's maps: the mean over what each place covers."
+    of_kind(mask, torch.Tensor, 'mask', 'a tensor, such as load_mask gives')
+    hw, reach = pair(hw), in_range(reach, 'reach', whole=True)
     for _ in range(2 if reach else 0):  # along columns, then along rows
         mask = -F.max_pool2d(-mask, (2*reach + 1, 1), 1, (reach, 0)).mT
-    hw = tuple(hw)
     if hw == mask.shape[-2:]: return mask
     smaller = all(new <= old for new, old in zip(hw, mask.shape[-2:]))
     return F.interpolate(mask, hw, mode='area' if smaller else 'bilinear')
@@ -91,6 +93,12 @@ def _nearest(apart):
     return nearest[tuple(distance_transform_edt(~clear, return_distances=False, return_indices=True))]
 
 # %% ../nbs/34_masks.ipynb #3effc741
+def _rgb_of(colour):
+    "Red, green and blue of a colour."
+    try: return np.array(ImageColor.getrgb(colour)[:3] if isinstance(colour, str) else colour, int).reshape(3)
+    except (TypeError, ValueError) as e:
+        raise BadValue(f"A colour is {told(colour)}: give a name, '#ff0000' or (255, 0, 0).") from e
+
 def colour_masks(
     picture,              # The map: anything `load_picture` reads
     colours=None,         # {name: colour}, a colour being 'red', '#ff0000' or (255, 0, 0); `None` finds them
@@ -98,13 +106,14 @@ def colour_masks(
 )->dict:                  # {name: mask}; a found colour's name is '#rrggbb', the largest region first
     "A mask for each colour of a colour-coded map."
     a = np.asarray(to_pil(load_picture(picture)), int)
+    of_kind(colours, (dict, type(None)), 'colours', '{name: colour}')
     if colours is None:
         found = _main_colours(a, in_range(least, 'least', 0, 1))
         colours = {'#%02x%02x%02x' % tuple(c.astype(int)): c for c in found}
     if not colours:
         raise BadValue(
             f"No colour covers {least:.1%} of the map: draw regions of one colour each, or lower least.")
-    values = [ImageColor.getrgb(c)[:3] if isinstance(c, str) else c for c in colours.values()]
+    values = [_rgb_of(c) for c in colours.values()]
     nearest = _nearest(np.stack([((a - v)**2).sum(-1) for v in values]))
     return {n: load_mask(nearest == i) for i, n in enumerate(colours)}
 
@@ -136,6 +145,7 @@ def segment(
     x = load_picture(picture)
     n = in_range(n, 'n', 1, 50, whole=True)
     place = in_range(place, 'place', 0)
+    size, patches = in_range(size, 'size', MIN_SIDE, whole=True), in_range(patches, 'patches', 1, 100_000, whole=True)
     rgb = resize(x, min(size, max(x.shape[-2:])))[0].permute(1, 2, 0).cpu().numpy()
     patch = slic(rgb, n_segments=patches, compactness=10, sigma=1, start_label=0)
     group = _merged(rgb, patch, n, place)
@@ -197,7 +207,7 @@ def mask_from_strokes(
     on=None,            # Mask to draw on: anything `load_mask` reads; `None` is black
 )->torch.Tensor:        # (1, 1, *hw)
     "A mask drawn with a brush."
-    h, w = (in_range(n, 'hw', MIN_SIDE, whole=True) for n in hw)
+    h, w = pair(hw, 'hw', MIN_SIDE)
     black = torch.zeros(1, 1, h, w, **SINGLE)
     ground = black if on is None else layer_mask(load_mask(on), (h, w))
     page = Image.fromarray(mask_levels(ground)).resize((4*w, 4*h), Image.NEAREST)
@@ -213,7 +223,8 @@ def masks_from_strokes(
     on:dict=None,       # {name: mask to draw on}
 )->dict:                # {name: mask (1, 1, *hw)}, in the same order
     "A mask for each region of a drawing."
-    on = on or {}
+    on, hw = of_kind(on or {}, dict, 'on', '{name: mask}'), pair(hw, 'hw', MIN_SIDE)
+    of_kind(regions, dict, 'regions', '{name: strokes}')
     drawn = {n: mask_from_strokes(s, hw, soft, on.get(n)) for n, s in regions.items() if s or n in on}
     none = torch.zeros(1, 1, *hw, **SINGLE)
     rest = load_mask((1 - sum(drawn.values(), none)).clamp(0, 1))
@@ -226,6 +237,7 @@ def receptive_field(
 )->int:           # Side, px
     "The side of the square of pixels that one place of a layer sees."
     side, step = 1, 1
+    of_kind(enc, Encoder, 'enc', 'an `Encoder`')
     for l in enc.layers[:enc.layers.index(*enc.check(layer)) + 1]:
         if l.startswith('conv'): side += 2*step
         if l.startswith('pool'):

@@ -18,7 +18,7 @@ from urllib.parse import unquote_to_bytes
 import numpy as np
 from PIL import Image, ImageCms
 from .footing import giving_back
-from .errors import BadFile, BadType, BadValue, StyleNBError, in_one_line, in_range
+from .errors import BadFile, BadType, BadValue, StyleNBError, in_one_line, in_range, of_kind, one_of
 
 # %% auto #0
 __all__ = ['MAX_PIXELS', 'FEW_PIXELS', 'MIN_SIDE', 'MAX_ASPECT', 'ORIENTATION', 'CREDITS', 'white_of', 'strips', 'to_srgb',
@@ -184,6 +184,7 @@ def upright(
     plain:bool=False, # For masks: no look at the profile, and of more than 8 bits whole numbers up to 1 are labels
 )->Image.Image:       # Mode RGB, or RGBA where it is transparent; first frame, 8 bits, sRGB; `im` if it is all that
     "Turn any PIL picture into an upright one of 8 bits."
+    of_kind(im, Image.Image, 'im', 'a PIL picture')
     return _upright(im, smaller(im.size, enough), plain)
 
 def _upright(im, wanted, plain):
@@ -229,8 +230,9 @@ def as_exif(
     credits:dict,  # What `credits_of` gives
 )->Image.Exif:     # For PIL's `save`
     "Credits as EXIF data."
+    of_kind(credits, dict, 'credits', f"a dict of {', '.join(CREDITS)}")
     exif = Image.Exif()
-    for name, text in credits.items(): exif[CREDITS[name][-1]] = text
+    for name, text in credits.items(): exif[CREDITS[one_of(name, CREDITS, 'credit')][-1]] = str(text)
     if 'date' in credits: exif.get_ifd(0x8769)[36867] = credits['date']
     return exif
 
@@ -361,6 +363,7 @@ def bytes_at_hand(
     if isinstance(x, str) and x[:5].lower() == 'data:': return _read_address(x), 'the data: address'
     if isinstance(x, (bytes, bytearray, memoryview)): return bytes(x), f'{len(x)} bytes of data'
     if isinstance(x, (str, os.PathLike)): return None
+    if not is_file(x): raise BadType(f"A {type(x).__name__} is no file: give a path, web address, bytes or open file.")
     try: return _read_open(x), str(getattr(x, 'name', 'the open file'))
     except (OSError, ValueError) as e:
         if isinstance(e, StyleNBError): raise

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import torch
 from fastcore.basics import listify
 from fastcore.meta import delegates
-from .errors import BadType, BadValue, in_range
+from .errors import BadType, BadValue, in_one_line, in_range, told
 from .pictures import Plate, load_picture, resize, several, show_pictures
 from .encoders import Encoder, encoder
 from .learner import check_weights, picture_grams
@@ -21,7 +21,7 @@ from .planning import Shared
 from .transfer import stylize, unless_stopped
 
 # %% auto #0
-__all__ = ['palette', 'no_larger', 'gram_errors', 'Palettes', 'by_name', 'in_short', 'palettes']
+__all__ = ['palette', 'no_larger', 'gram_errors', 'NoSuchPicture', 'found_in', 'Palettes', 'by_name', 'in_short', 'palettes']
 
 # %% ../nbs/72_palettes.ipynb #e673cc69
 @takes_settings('content_weights', 'content_weight', 'keep')
@@ -106,13 +106,25 @@ def gram_errors(
 def _error(g, wanted): return float((g - wanted).square().sum()/wanted.square().sum())
 
 # %% ../nbs/72_palettes.ipynb #a64ec9bf
+class NoSuchPicture(BadValue, KeyError):
+    "No picture of several is called so."
+    __str__ = Exception.__str__  # that of a `KeyError` is in quotes
+
+def found_in(
+    pictures:dict,  # {names: picture}
+    names,          # What the user asks for
+):                  # The picture
+    "A picture by its names, else say which there are."
+    if names in list(pictures): return pictures[names]
+    raise NoSuchPicture(f"There is no {told(names)}: take one of {in_one_line(', '.join(map(str, pictures)))}.")
+
 class Palettes(Mapping):
     "Palettes by (style, layer); shows itself as a grid, a row a style."
     def __init__(self, styles, results):
         self.styles = styles
         self.results = results
 
-    def __getitem__(self, k): return self.results[k]
+    def __getitem__(self, k): return found_in(self.results, k)
     def __iter__(self): return iter(self.results)
     def __len__(self): return len(self.results)
 

@@ -6,7 +6,7 @@ Docs: https://style-nb.github.io/style_nb/pictures.html.md"""
 
 # %% ../nbs/00_pictures.ipynb #30da54d2
 from __future__ import annotations
-import io, math
+import io, math, struct
 from collections.abc import Iterable
 from itertools import accumulate, zip_longest
 from pathlib import Path
@@ -14,7 +14,8 @@ import numpy as np, torch, torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from matplotlib.figure import Figure
 from fastcore.basics import listify
-from .errors import BadType, BadValue, a_kind, counted, in_range, nearest, one_of
+from .errors import (
+    BadType, BadValue, a_kind, counted, in_one_line, in_range, nearest, of_kind, one_of, told)
 from .fetching import fetch, is_address, shown
 from .files import PICTURE_FORMATS, as_path, check_output, read_whole, whole_file
 from style_nb.opening import (
@@ -22,9 +23,10 @@ from style_nb.opening import (
     strips, upright)
 
 # %% auto #0
-__all__ = ['DPI', 'SEE_THROUGH', 'PictureNotFound', 'upright_rgb', 'file_bytes', 'open_picture', 'fit_size', 'resize', 'middle',
-           'load_picture', 'several', 'to_pil', 'save_picture', 'Plate', 'show_pictures', 'contact_sheet', 'in_range',
-           'one_of', 'MAX_ASPECT', 'MIN_SIDE', 'PICTURE_FORMATS', 'as_path', 'check_output', 'whole_file']
+__all__ = ['DPI', 'SEE_THROUGH', 'PictureNotFound', 'upright_rgb', 'file_bytes', 'open_picture', 'fit_size', 'pair', 'resize',
+           'middle', 'load_picture', 'floats_of', 'several', 'to_pil', 'save_picture', 'Plate', 'show_pictures',
+           'contact_sheet', 'in_range', 'one_of', 'MAX_ASPECT', 'MIN_SIDE', 'PICTURE_FORMATS', 'as_path',
+           'check_output', 'whole_file']
 
 # %% ../nbs/00_pictures.ipynb #0e8fdf58
 _all_ = [  # of the notebooks on errors, files and opening, at home here too
@@ -126,13 +128,26 @@ def fit_size(
     "A size of the same proportions."
     return tuple(max(1, round(side*size/max(hw))) for side in hw)
 
+def pair(
+    sides,           # What the user gave for height and width
+    what:str='hw',   # Its name, for the message
+    least:int=1,     # Px at least
+)->tuple:            # (height, width) as whole numbers
+    "Two sides, or say that they are wanted."
+    try: h, w = sides
+    except (TypeError, ValueError) as e:
+        raise BadType(f"{what} is {told(sides)}: give a pair (height, width), px.") from e
+    return in_range(h, what, least, whole=True), in_range(w, what, least, whole=True)
+
 # %% ../nbs/00_pictures.ipynb #52bc16ef
 def resize(
-    x:torch.Tensor,  # Picture, (1, 3, H, W) in [0, 1]
+    x,               # Picture, (1, 3, H, W) in [0, 1], or anything else `load_picture` reads
     size,            # Longer side, px, or a pair (height, width)
 )->torch.Tensor:     # Picture of that size, in [0, 1]
     "Resize a picture, anti-aliased."
-    hw = tuple(size) if isinstance(size, (tuple, list)) else fit_size(x.shape[-2:], size)
+    size = pair(size, 'size') if isinstance(size, (tuple, list)) else in_range(size, 'size', 1)
+    x = floats_of(x, 'resize', max(listify(size)))
+    hw = size if isinstance(size, tuple) else fit_size(x.shape[-2:], size)
     if hw == tuple(x.shape[-2:]): return x
     return F.interpolate(x, hw, mode='bicubic', antialias=True).clamp(0, 1)
 
@@ -190,6 +205,18 @@ def _from_image(im):
         x[0, :, top:top + strip.height] = torch.from_numpy(values).permute(2, 0, 1)
     return x
 
+# %% ../nbs/00_pictures.ipynb #9167035f
+def floats_of(
+    x,                # Float tensor, (B, C, H, W), or anything `load_picture` reads
+    what:str,         # Who wants it, for the message
+    enough:int=None,  # Longer side that is enough, px, see `load_picture`
+)->torch.Tensor:      # The tensor itself, or the picture as one
+    "What is a tensor of floats already, of any number of channels, or a picture that is read."
+    if not isinstance(x, torch.Tensor) or not x.is_floating_point(): return load_picture(x, enough=enough)
+    if x.ndim == 4 and x.numel(): return x
+    raise BadValue(f"{what} was given shape {tuple(x.shape)}: give a picture (1, 3, H, W).")
+
+
 # %% ../nbs/00_pictures.ipynb #e5ac4dea
 def several(
     pictures,  # A picture, or some: a list, a dict, a generator ...
@@ -228,14 +255,22 @@ def save_picture(
     p = check_output(path)
     kind = p.suffix.lower()
     im = upright_rgb(x) if isinstance(x, Image.Image) else to_pil(x)
+    of_kind(alpha, (Image.Image, type(None)), 'alpha', 'a PIL picture in mode L, white where all is seen')
     if alpha is not None and kind in SEE_THROUGH:
         im = im.copy()  # it may be the caller's
         im.putalpha(alpha.resize(im.size))
     how = dict(icc_profile=srgb_profile(), dpi=(DPI, DPI))
     if kind in ('.jpg', '.jpeg', '.webp'): how['quality'] = 95
     if credits: how['exif'] = as_exif(credits)
-    with whole_file(p) as tmp: im.save(tmp, **how | kwargs)
+    with whole_file(p) as tmp: _write(im, tmp, how, kwargs)
     return p
+
+def _write(im, path, how, asked):
+    try: im.save(path, **how | asked)
+    except (AttributeError, KeyError, TypeError, ValueError, struct.error) as e:
+        if not asked: raise
+        raise BadValue(f"No {path.suffix} can be written with {told(asked)} ({in_one_line(e, 120)}): "
+                       "give what PIL's `save` takes for that format.") from e
 
 # %% ../nbs/00_pictures.ipynb #4a61ba33
 class Plate(Figure):
@@ -270,8 +305,9 @@ def show_pictures(
     pictures = several(pictures)
     if not pictures: raise BadValue("show_pictures was given no picture: give at least one.")
     titles = _titles(titles, len(pictures))
+    height = in_range(height, 'height', .1, 100)
     ims = [to_pil(o if isinstance(o, torch.Tensor) else load_picture(o, enough=1500)) for o in pictures]
-    ncols = min(ncols or 4, len(ims))
+    ncols = min(4 if ncols is None else in_range(ncols, 'ncols', 1, whole=True), len(ims))
     nrows = math.ceil(len(ims)/ncols)
     aspect = np.median([im.width/im.height for im in ims])
     extra = .3 if any(titles) else .05
@@ -288,10 +324,10 @@ def _columns(rows, gap):
     return list(accumulate((w + gap for w in widths), initial=gap)), widths
 
 def _captions(captions, n):
-    "Captions for each of `n` rows."
-    captions = captions or [()]*n
+    "Captions of `n` rows."
+    captions = listify(captions) or [()]*n
     if len(captions) == n: return captions
-    raise BadValue(f"There are {n} rows and {len(captions)} lists of captions: give one list for each row.")
+    raise BadValue(f"There are {n} rows and {len(captions)} lists of captions: give one for each row.")
 
 # %% ../nbs/00_pictures.ipynb #556e23af
 def contact_sheet(
@@ -302,6 +338,8 @@ def contact_sheet(
 )->Image.Image:           # All of them on white
     "Pictures in rows on one sheet, each scaled to the same height."
     height = in_range(height, 'height', 8, whole=True)
+    lists = list, tuple
+    for row in of_kind(rows, lists, 'rows', 'a list of lists'): of_kind(row, lists, 'a row', 'a list of pictures')
     rows = [[_as_high(o, height) for o in row] for row in rows]
     if not any(map(any, rows)): raise BadValue("contact_sheet was given no picture: give at least one.")
     captions = _captions(captions, len(rows))
@@ -310,19 +348,19 @@ def contact_sheet(
     y = gap + (line if titles else 0)
     pitch = height + gap + (line if any(captions) else 0)
     page = Image.new('RGB', (lefts[-1], y + len(rows)*pitch), 'white')
-    _write(page, titles or (), lefts, widths, 3)
+    _write_line(page, titles, lefts, widths, 3)
     for row, texts in zip(rows, captions):
         for o, left in zip(row, lefts):
             if o: page.paste(o, (left, y))
-        _write(page, texts, lefts, widths, y + height + 1)
+        _write_line(page, texts, lefts, widths, y + height + 1)
         y += pitch
     return page
 
 # %% ../nbs/00_pictures.ipynb #82eca6fc
 def _as_high(picture, height):
-    "A picture scaled to a height; a gap stays one."
+    "A picture that high, or a gap."
     if picture is None: return None
-    im = to_pil(load_picture(picture))
+    im = to_pil(load_picture(picture, enough=8*height))
     return im.resize((max(1, round(im.width*height/im.height)), height), Image.LANCZOS)
 
 def _cut(text, width, font):
@@ -333,8 +371,8 @@ def _cut(text, width, font):
         short = text + '…'
     return short
 
-def _write(page, texts, lefts, widths, y):
+def _write_line(page, texts, lefts, widths, y):
     "A line of texts, each cut so that it fits into its width."
     draw, font = ImageDraw.Draw(page), ImageFont.load_default(12)
-    for text, left, width in zip(texts, lefts, widths):
+    for text, left, width in zip(listify(texts), lefts, widths):
         draw.text((left, y), _cut(str(text or ''), width, font), 'black', font)

@@ -13,8 +13,8 @@ from functools import cached_property, partial
 from pathlib import Path
 import torch
 from fastcore.basics import patch
-from .footing import own_footing
-from .errors import BadType, BadValue, a_kind, counted
+from .footing import best_device, check_device, own_footing
+from .errors import BadType, BadValue, a_kind, counted, of_kind
 from .pictures import fit_size, middle, resize
 from .colour import match_colours
 from .vgg_files import weights_stamp
@@ -30,28 +30,11 @@ from .inputs import (
     check_same, check_styles, enough_for, is_start, place_styles, prepare_style, read_masks, read_picture,
     read_pictures_of, short_name, style_titles)
 
+_all_ = ['best_device', 'check_device']  # of the notebook on footing, at home here too
+
 # %% auto #0
-__all__ = ['PIXEL_BYTES', 'SMALLEST', 'best_device', 'check_device', 'memory_of', 'own_size', 'Shared', 'settle_levels',
-           'fit_to_encoder', 'step_size', 'Plan', 'first_canvas', 'settle']
-
-# %% ../nbs/64_planning.ipynb #6421e7a0
-_CARDS = {'cuda': torch.cuda.is_available, 'mps': torch.backends.mps.is_available}
-
-def best_device()->str:
-    "'cuda', 'mps' or 'cpu': the best there is."
-    return next((name for name, is_there in _CARDS.items() if is_there()), 'cpu')
-
-# %% ../nbs/64_planning.ipynb #09c8e664
-def check_device(
-    device,  # Torch device or its name
-)->str:      # Its name
-    "`device` when torch can use it here."
-    try: kind = torch.device(device).type
-    except (RuntimeError, TypeError, ValueError): kind = 'meta'
-    if kind == 'meta': raise BadValue(f"Unknown device {device!r}: give 'cpu', 'cuda' or 'mps', or leave it out.")
-    if kind in _CARDS and not _CARDS[kind]():
-        raise BadValue(f"Torch cannot use device {device!r} here: leave it out to take the best there is.")
-    return str(device)
+__all__ = ['PIXEL_BYTES', 'SMALLEST', 'memory_of', 'own_size', 'Shared', 'settle_levels', 'fit_to_encoder', 'step_size', 'Plan',
+           'first_canvas', 'settle', 'best_device', 'check_device']
 
 # %% ../nbs/64_planning.ipynb #ebf366ec
 PIXEL_BYTES = 2500  # what a run on `texnet` takes for each pixel, in bf16
@@ -111,7 +94,9 @@ def _made_ready(enc, precision, device):
     return enc.to(device, PRECISIONS[precision], memory_format=torch.channels_last)
 
 # %% ../nbs/64_planning.ipynb #af05d66d
-def _encoder_of(r, device, shared): return shared.encoder(r, device) if shared else recipe_encoder(r)
+def _encoder_of(r, device, shared):
+    if shared is None: return recipe_encoder(r)
+    return of_kind(shared, Shared, 'shared', 'a `Shared()`, for several runs').encoder(r, device)
 
 def _last_encoder(r, device, shared):
     "The encoder of the last steps, or `None`."

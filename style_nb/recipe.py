@@ -268,7 +268,7 @@ def _weights_that_follow(old, settings):
 
 def _layers_that_follow(old, kind):
     "And the layers are those that it has."
-    if kind not in ENCODERS: return {}
+    if kind not in list(ENCODERS): return {}
     return {name: nearest_layers(getattr(old, name), kind) for name in ('content_weights', 'style_weights')}
 
 def _follows(old, settings):

@@ -11,7 +11,7 @@ import json
 import sys
 from .errors import BadValue, StyleNBError, counted
 from .streams import (
-    check_apart, check_json, folder_in, is_folder, picture_in, place_out, report, say, told, write_out)
+    as_data, check_apart, check_json, folder_in, is_folder, picture_in, place_out, report, say, write_out)
 from .words import (
     add_how, add_options, add_output, add_picture, as_option, checked_recipe, given, how_of, recipe_words)
 
@@ -118,7 +118,7 @@ def _stylize_folder(args):
             print(f'style_nb: {photo}: {e}', file=sys.stderr)
             continue
         write_out(result, place, credits=args.credits)  # where one cannot be written, the next could not be either
-        made.append(told(result, place))
+        made.append(as_data(result, place))
         if not args.json: say(argparse.Namespace(output=place, quiet=args.quiet), repr(result))
         if result.stopped == Stopped.BY_HAND: break
     if args.json: print(json.dumps(dict(output=args.output, pictures=made)))

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from fastcore.basics import patch
 from PIL import Image
-from .errors import BadFile, BadValue, counted
+from .errors import BadFile, BadType, BadValue, counted, in_range, of_kind
 from .files import whole_file
 from .pictures import Plate, PictureNotFound, as_path, check_output, save_picture, show_pictures
 from .learner import StartLoss, StepCallback
@@ -60,6 +60,7 @@ def save_state(
     path,        # File, .safetensors
 )->Path:         # The path written
     "Write the state of a run, whole or not at all."
+    if not is_state(state): raise BadType(f"state is a {type(state).__name__}: give the `state` of a `Result`.")
     return write_state(state, check_output(path, ('.safetensors',)))
 
 # %% ../nbs/62_results.ipynb #9210f64c
@@ -235,7 +236,7 @@ def plot_losses(
     log:bool=True,     # Logarithmic axis?
 )->Plate:              # Figure
     "Each term of a run, unweighted, over its steps; grey lines are changes of level."
-    h = result.history
+    h = of_kind(result, Result, 'result', 'what `stylize` gives').history
     if not len(h): raise BadValue("This run took no step: there is no loss to plot.")
     terms = [c for c in h if c not in MARKS]
     fig = draw_curves(h.set_index('step')[[*terms, 'loss']], h.step[h.level.diff() > 0], (6.4, 3.2))
@@ -263,6 +264,7 @@ def animate(
     p = check_output(path, ('.gif', '.mp4'))
     if not frames: raise BadValue("There are no frames: run with snapshots=10 (every 10 steps) or a list of steps.")
     film = p.suffix.lower() == '.mp4'
+    fps = in_range(fps, 'fps', 1, 120)
     w, h = frames[-1].size
     if film: w, h = w - w % 2, h - h % 2  # as its coder wants them
     pictures = [f.convert('RGB').resize((w, h), Image.LANCZOS) for f in frames]
@@ -296,5 +298,5 @@ def animate(self:Result,  # noqa: F811, a method beside the function
     fps:int=8,  # Frames a second
 )->Path:        # The path written
     "Write the snapshots as an animation, .gif or .mp4."
-    last = [self.image]*fps if self.frames else []  # stay on it for a second
+    last = [self.image]*in_range(fps, 'fps', 1, 120, whole=True) if self.frames else []  # stay on it for a second
     return animate([im for _, im in self.frames] + last, path, fps)

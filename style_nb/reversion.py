@@ -19,7 +19,7 @@ from fastcore.meta import delegates
 from scipy.ndimage import label, median_filter
 from scipy.special import erf
 from .errors import BadType, BadValue, in_range, one_of
-from .pictures import Plate, fit_size, load_picture, resize, show_pictures
+from .pictures import Plate, fit_size, floats_of, load_picture, resize, show_pictures
 from .colour import luminance, match_colours
 from .contrast import lower_contrast, match_contrast
 from .encoders import DATA, encoder
@@ -311,7 +311,7 @@ def picture_statistics(
     x:torch.Tensor,  # Picture (1, 3, H, W); sides under 96 px are enlarged
 )->np.ndarray:       # log2 of 9 figures: contrast of 5 octaves, the finest first; norms of 4 Gram matrices
     "What `under_paint` tells of a photo."
-    x = _large_enough(x)
+    x = _large_enough(floats_of(x, 'picture_statistics'))
     grams = picture_grams(encoder('random', padding='reflect'), x, RESPONSES)
     *bands, _ = laplacian_bands(luminance(x), OCTAVES)
     figures = [b.std() for b in bands] + [g.norm() for g in grams.values()]

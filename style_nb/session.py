@@ -41,7 +41,7 @@ _all_ = [  # names of notebooks 57, 61 and 73, at home here too
 # %% ../nbs/81_session.ipynb #b93be218
 class Session(Choices):
     "A run to hold, move and compare. `.set`, `.start`, `.pause`, `.step`, `.stop`, `.pin`, `.as_code`, `.result`."
-    run, chain = None, ()  # before anything is painted
+    run, chain, closed = None, (), False  # before anything is painted
 
     def __init__(self,
         content,              # Content picture: a sample's name, what `load_picture` reads, or `None` for style alone
@@ -162,6 +162,7 @@ def _note_losses(self:Session, run):
 @patch
 def _go(self:Session, goal):
     "Let the run go until `goal` steps in all; begin one if there is none."
+    if self.closed: raise BadValue("This session is closed, its pictures are gone: make a new Session.")
     if self.run and self.run.over: self._end()
     goal -= _steps(self.chain)
     if self.run: self.run.until(goal)
@@ -209,7 +210,7 @@ def step(self:Session, n:int=1):
 @patch
 def wait(self:Session, seconds:float=120.):
     "Return when the run waits, has ended or was never begun."
-    end = time.monotonic() + seconds
+    end = time.monotonic() + in_range(seconds, 'seconds')
     while (run := self.run) and not run.idle:
         if time.monotonic() > end: raise TookTooLong(f"The run still paints after {seconds:g} s: wait, or stop it.")
         time.sleep(.002)
@@ -254,6 +255,7 @@ def reset(self:Session):
 def close(self:Session):
     "Stop and free everything."
     with self.lock:
+        self.closed = True
         self.hearers = []
         self.reset()
         self.shared = Shared()

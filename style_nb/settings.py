@@ -8,6 +8,7 @@ Docs: https://style-nb.github.io/style_nb/settings.html.md"""
 from __future__ import annotations
 import base64, math, os, re
 from dataclasses import dataclass, field, fields
+from functools import wraps
 import pandas as pd
 from fastcore.docments import docments
 from fastcore.meta import delegates
@@ -232,7 +233,19 @@ def _check_no_finish(r):
     raise BadValue(
         f"finish_weights is {told(str(r.finish_weights))} without finish: name its encoder as finish, or leave it out.")
 
+# %% ../nbs/58_settings.ipynb #2ec15101
+def _names_its_fields(cls):
+    "A dataclass that knows which field may be meant by a name it has not."
+    made = cls.__init__
+    @wraps(made)
+    def __init__(self, *args, **settings):
+        for name in settings: one_of(name, cls.__dataclass_fields__, 'setting', BadType)
+        made(self, *args, **settings)
+    cls.__init__ = __init__
+    return cls
+
 # %% ../nbs/58_settings.ipynb #feb1783e
+@_names_its_fields
 @dataclass
 class Recipe:
     "Every choice of a run."

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np, pandas as pd, torch
 from fastcore.basics import patch, store_attr
 from fastai.learner import Learner
-from .errors import BadValue, in_range
+from .errors import BadValue, in_range, of_kind
 from .footing import SINGLE
 from .pictures import Plate, show_pictures
 from .learner import StepCallback, LossTerm, StyleLoss, WeightedLayers
@@ -132,7 +132,7 @@ def plot_shares(
 # %% ../nbs/52_shares.ipynb #4f9b3d63
 def strongest(
     maps:dict,         # {term: map (H, W)}
-)->tuple:              # Names of terms, and the index of the strongest at each place, (H, W)
+)->tuple:              # Names of terms, and which is strongest at each place, (H, W)
     "Which term pulls hardest at each place."
     return list(maps), torch.stack(list(maps.values())).argmax(0)
 
@@ -152,6 +152,9 @@ def show_why(
     height:float=2.,   # Height of each, inches
 )->Plate:              # Figure: the picture, the strongest term at each place, then each term's map on one scale
     "Which layer or style pulls where."
+    if not of_kind(maps, dict, 'maps', '{term: map (H, W)}, such as `Shares.maps`'):
+        raise BadValue("maps is empty: give {term: map (H, W)}, such as `Shares.maps`.")
+    for term, seen in maps.items(): of_kind(seen, torch.Tensor, f'the map of {term}', 'a tensor (H, W)')
     colours = _colours(list(maps))
     panels = _panels(maps, colours)
     if picture is not None: panels = {'picture': picture} | panels

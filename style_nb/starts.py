@@ -9,6 +9,7 @@ from __future__ import annotations
 import math, torch, torch.nn.functional as F
 from .errors import in_range, one_of
 from .footing import SINGLE
+from .pictures import pair
 
 # %% auto #0
 __all__ = ['NOISES', 'noise']
@@ -50,4 +51,4 @@ def noise(
 )->torch.Tensor:            # (1, 3, *hw), clipped to [0, 1]
     "A picture of noise."
     g = torch.Generator('cpu').manual_seed(in_range(seed, 'seed', 0, 2**63 - 1, whole=True))
-    return NOISES[one_of(kind, NOISES, 'noise')](tuple(hw), g).clamp(0, 1).contiguous()
+    return NOISES[one_of(kind, NOISES, 'noise')](pair(hw), g).clamp(0, 1).contiguous()

@@ -20,7 +20,7 @@ from .files import PICTURE_FORMATS, as_path, check_output, made_folder, whole_fi
 
 # %% auto #0
 __all__ = ['STREAM', 'FIGURES', 'makes_figure', 'picture_in', 'names_of', 'place_out', 'write_out', 'is_folder', 'folder_in',
-           'each_picture', 'check_apart', 'by_word', 'by_stem', 'say', 'told', 'report', 'check_json', 'makes']
+           'each_picture', 'check_apart', 'by_word', 'by_stem', 'say', 'as_data', 'report', 'check_json', 'makes']
 
 # %% ../nbs/88_streams.ipynb #fbec738b
 STREAM = '-'  # stdin or stdout, whichever is meant
@@ -79,10 +79,12 @@ def is_folder(
     word,    # A path, a web address or `-`
 )->bool:
     "Is it the name of a folder?"
-    return word != STREAM and not word.startswith(('http:', 'https:', 'data:')) and as_path(word).is_dir()
+    from style_nb.fetching import is_address
+    if word == STREAM or is_address(word) or word[:5].lower() == 'data:': return False
+    return as_path(word).is_dir()
 
 def _pictures_in(folder):
-    "Names of the picture files of a folder, in order; hidden ones are left out."
+    "Names of the pictures in a folder, in order; no hidden ones."
     kinds = (*PICTURE_FORMATS, '.gif')
     return sorted(p.name for p in folder.iterdir() if p.suffix.lower() in kinds and p.is_file() and p.name[0] != '.')
 
@@ -160,14 +162,14 @@ def by_stem(
 # %% ../nbs/88_streams.ipynb #9ea9a6ef
 def say(
     args,  # Words that were said, `output` and `quiet` among them
-    made,  # What came out, as text
+    text,  # What to say of what was made
 ):
     "A line about what was made, unless it shall be quiet."
     if args.quiet: return
     with suppress(BrokenPipeError):  # whoever reads no further has its picture
-        print(f"{'stdout' if args.output == STREAM else args.output}: {made}", file=sys.stderr)
+        print(f"{'stdout' if args.output == STREAM else args.output}: {text}", file=sys.stderr)
 
-def told(
+def as_data(
     result,  # A `Result`
     place,   # Where it was written
 )->dict:     # What JSON can hold: output, size, steps, seconds, stopped, recipe
@@ -191,7 +193,7 @@ def report(
 ):
     "Say what was made: a line, or with `--json` an object. Why a run ended early is said even when it shall be quiet."
     stopped = getattr(made, 'stopped', '')
-    if _in_json(args): print(json.dumps(told(made, args.output)))
+    if _in_json(args): print(json.dumps(as_data(made, args.output)))
     elif args.quiet and stopped: print(f'style_nb: {args.output}: {stopped}', file=sys.stderr)
     else: say(args, text)
 

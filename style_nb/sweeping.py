@@ -27,7 +27,7 @@ from .learner import digest
 from .callbacks import Stopped
 from .views import draw_curves
 from .transfer import Shared, stylize, unless_stopped
-from .palettes import by_name, in_short
+from .palettes import by_name, found_in, in_short
 
 # %% auto #0
 __all__ = ['NOTE', 'Item', 'combinations', 'plan_sweep', 'read_item', 'paint_item', 'Sweep', 'sweep', 'Matrix', 'matrix',
@@ -222,7 +222,7 @@ def sheet(self:Sweep,
 )->Image.Image:        # One picture of all
     "All pictures with their captions."
     pairs = len({item.pair for item in self.items})
-    ncols = ncols or (len(self)//pairs if pairs > 1 else min(len(self), 6))
+    ncols = in_range(ncols or (len(self)//pairs if pairs > 1 else min(len(self), 6)), 'ncols', 1, whole=True)
     rows = list(chunked(self.items, ncols))
     def under(item):
         text = item.error or item.caption
@@ -317,8 +317,8 @@ class Matrix(Sweep):
     styles: dict = field(default_factory=dict)    # {name: picture}
 
     def __getitem__(self, at):
-        if isinstance(at, tuple): at = list(itertools.product(self.contents, self.styles)).index(at)
-        return super().__getitem__(at)
+        if not isinstance(at, tuple): return super().__getitem__(at)
+        return found_in(dict(zip(itertools.product(self.contents, self.styles), self.items)), at)
 
     def sheet(self,
         height:int=160,     # Height of each picture, px

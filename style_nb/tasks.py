@@ -146,11 +146,9 @@ def _how(args): return given(args, 'seams', 'seamless', 'seed', *_JITTERS)
 @makes
 def _tiles(args):
     "A picture of tiles."
-    from style_nb.pictures import load_picture
     from style_nb.tiling import tile
-    tiles = tile(load_picture(picture_in(args.photo)), args.n, **_how(args), **given(args, 'size'))
-    height, width = tiles.shape[-2:]
-    return tiles, f'{args.n} tiles along each side, {width}x{height} px'
+    tiles = tile(picture_in(args.photo), args.n, **_how(args), **given(args, 'size'))
+    return tiles, f'{args.n} tiles along each side, {tiles.width}x{tiles.height} px'
 
 # %% ../nbs/89_tasks.ipynb #491fc5c8
 @makes_figure

@@ -8,7 +8,7 @@ Docs: https://style-nb.github.io/style_nb/units.html.md"""
 from __future__ import annotations
 from dataclasses import replace
 import torch
-from .errors import BadValue, one_of
+from .errors import BadValue, of_kind, one_of
 from .pictures import resize
 from .encoders import Encoder
 from .zoo import CONTENT_KINDS, KIND_NORMS, STYLE_KINDS
@@ -84,8 +84,9 @@ def in_units(
 )->Recipe:                 # Other weights, the same gradients at the recipe's last size
     "The objective of a recipe in other units, on a pair of pictures."
     r = named_recipe(recipe)
-    enc = enc or recipe_encoder(r)
+    enc = of_kind(enc or recipe_encoder(r), Encoder, 'enc', 'an `Encoder`')
     content, styles = read_pictures_of(content, style, r)
+    if content is None: raise BadValue("There is no content picture to measure the units on: give one.")
     content, styles = content.x, [s.x for s in styles]
     hw = settle_levels(replace(r, levels=1), content.shape[-2:], enc)[0]
     given = dict(masks=masks, style_masks=style_masks, content_mask=None, change_mask=None)

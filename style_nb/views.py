@@ -6,10 +6,11 @@ Docs: https://style-nb.github.io/style_nb/views.html.md"""
 
 # %% ../nbs/57_views.ipynb #096c42e8
 from __future__ import annotations
+from collections.abc import Iterable
 import pandas as pd
 from matplotlib import cycler, rcParams
 from PIL import Image, ImageDraw
-from .errors import in_range
+from .errors import BadType, in_range, of_kind, told
 from .pictures import Plate, load_picture, middle, to_pil
 
 # %% auto #0
@@ -44,19 +45,27 @@ def _side_by_side(a, b):
     return out
 
 # %% ../nbs/57_views.ipynb #f918c916
+def _inches(figsize):
+    "A size of a figure."
+    try: width, height = figsize
+    except (TypeError, ValueError) as e:
+        raise BadType(f"figsize is {told(figsize)}: give (width, height) in inches.") from e
+    return in_range(width, 'figsize', .1, 100), in_range(height, 'figsize', .1, 100)
+
 def plot_curves(
     ax,              # Matplotlib axes
     curves:dict,     # {term: [(step, value)]}, or a table with steps as index
     moves=(),        # Steps at which something was moved
 ):
     "What `draw_curves` draws, on axes that are there."
+    of_kind(curves, (dict, pd.DataFrame), 'curves', '{term: [(step, value)]} or a table')
     ax.set_prop_cycle(cycler(ls=['-', '--', ':'])*rcParams['axes.prop_cycle'])
     for term, points in curves.items():
         line = pd.Series(dict(points))
         line = line.reindex(range(line.index[0], line.index[-1] + 1))  # a gap where the term was off
         style = dict(color='k', ls='-', lw=1.6, label='weighted sum') if term == 'loss' else dict(lw=1., label=term)
         ax.plot(line.iloc[::len(line)//600 + 1], **style)
-    for step in moves: ax.axvline(step, color='.85', lw=.8, zorder=0)
+    for step in of_kind(moves, Iterable, 'moves', 'a list of steps'): ax.axvline(step, color='.85', lw=.8, zorder=0)
     ax.set_yscale('log')
     ax.set_xlabel('step', size=9)
     ax.tick_params(labelsize=8.5)
@@ -71,7 +80,7 @@ def draw_curves(
     figsize=(4.2, 2.1),  # Inches
 )->Plate:            # Figure
     "Losses over steps on a logarithmic axis; grey lines are moves."
-    fig = Plate(figsize=figsize, layout='constrained', dpi=120)
+    fig = Plate(figsize=_inches(figsize), layout='constrained', dpi=120)
     plot_curves(fig.subplots(), curves, moves)
     return fig
 
@@ -105,7 +114,7 @@ def show_painting(
     figsize=(6.4, 4.2),  # Inches
 )->Plate:           # Figure
     "The canvas, the weights that are on, the losses."
-    fig = Plate(figsize=figsize, layout='constrained', dpi=75)
+    fig = Plate(figsize=_inches(figsize), layout='constrained', dpi=75)
     canvas, bars, losses = fig.subplot_mosaic('cw;ll', height_ratios=[1.3, 1]).values()
     canvas.imshow(image)
     canvas.axis('off')

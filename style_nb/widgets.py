@@ -16,9 +16,9 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 from numbers import Number, Real
 import torch
-from fastcore.basics import patch, uniqueify
+from fastcore.basics import listify, patch, uniqueify
 from PIL import Image
-from .errors import BadValue, one_of
+from .errors import BadType, BadValue, one_of, told
 from .pictures import Plate, show_pictures, to_pil
 from .parts import RED, close_widgets, on_rerun, one_line, png_of, written
 # for those who import it from here:
@@ -245,7 +245,7 @@ def strip(self:Explorer,
 )->Plate:                # A figure, which stays in the file
     "The function at several values of one argument, side by side."
     k = self._find(name or next((n for n, k in self.knobs.items() if k.kind != 'fixed'), None))
-    values = [k.snap(v) for v in (k.some() if values is None else values)]
+    values = [k.snap(v) for v in (k.some() if values is None else listify(values))]
     named = [f'{k.name} = {k.label(v)}' for v in values]
     ims = [as_picture(self.at(**{k.name: v})) for v in values]
     if None in ims:
@@ -370,7 +370,9 @@ def explore(
     **ranges,   # A range for each argument to move; the others keep their defaults
 )->Explorer:    # End a cell with it to see the sliders; `.strip()` is a figure that stays in the file
     "Sliders over any pure function."
-    params = inspect.signature(fn).parameters
+    try: params = inspect.signature(fn).parameters
+    except (TypeError, ValueError) as e:
+        raise BadType(f"explore was given {told(fn)}: give a function whose arguments have names.") from e
     defaults = {n: p.default for n, p in params.items() if p.default is not p.empty}
     loose = any(p.kind is p.VAR_KEYWORD for p in params.values())
     named = [n for n, p in params.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]

@@ -2,7 +2,7 @@
 import functools, http.server, io, os, threading
 from types import SimpleNamespace
 import numpy as np, pytest, torch
-from hypothesis import given, settings, strategies as st
+from hypothesis import assume, given, settings, strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 from style_nb.pictures import *
@@ -260,6 +260,7 @@ shapes = st.tuples(st.integers(4, 24), st.integers(4, 24), st.just(3))
 @settings(max_examples=60)
 @given(arrays(np.uint8, shapes))
 def test_round_trip_of_bytes(a):
+    assume(a.max() != 1)  # that is refused, see above
     assert np.array_equal(np.asarray(to_pil(load_picture(a))), a)
     assert torch.equal(load_picture(to_pil(load_picture(a))), load_picture(a))
 

@@ -661,3 +661,13 @@ def test_things_of_another_kind_are_refused(make, refused):
             (lambda: Session(None, 'swirls', size=48, pictures=['a.jpg']), 'give a dict'),
     ): refused(call, words)
     assert s.step(1).wait().done == 1
+
+def test_a_closed_session_says_so(refused, photo, painting):
+    s = Session(photo, painting, size=48, encoder='random')
+    s.close()
+    for call in (s.step, s.start): refused(call, 'This session is closed', 'make a new Session')
+
+def test_a_picture_that_is_not_here_can_be_added(refused, photo, painting):
+    s = Session(photo, painting, size=48, encoder='random')
+    refused(lambda: s.set(style='photo.jpg'), "Unknown picture 'photo.jpg'", 'swirls', '`add` brings in others')
+    s.close()
