@@ -40,7 +40,7 @@ def _from_json(text, region):
 TINTS = ('#2f6fbf', '#d1495b', '#d99a00', '#2a9d5c', '#8457b0', '#008a94', '#9a6a3a', '#666666')
 
 def _names(regions):
-    names = [str(name) for name in listify(regions)]
+    names = [str(name) for name in (regions if isinstance(regions, dict) else listify(regions))]
     if 0 < len(set(names)) == len(names): return names
     raise BadValue(f"The regions are {', '.join(names) or 'none'}: give at least one name, each once.")
 
@@ -59,7 +59,7 @@ class DrawnMasks:
         self.picture = load_picture(picture, enough=max(1500, in_range(size, 'size', 16, 4096, whole=True)))
         self.soft = in_range(soft, 'soft', 0, 1)
         self.hw = fit_size(self.picture.shape[-2:], size)
-        self.strokes = {n: [] for n in _names(list(self.styles) or regions)}
+        self.strokes = {n: [] for n in _names(regions)}
         self.files = {}     # {region: uploaded mask to draw on}
         self.past = []      # (strokes, files) before each change
         self.result = self.error = self.panel = None
