@@ -60,6 +60,16 @@ def _register(name, like=_PLAIN, **own):
     "Give a name to what is like another recipe but for its own fields."
     RECIPES[name] = replace(like, name=name, **own)
 
+# %% ../nbs/60_recipe.ipynb #55b8f897
+_register(
+    'instant',
+    RECIPES['default'],
+    encoder='texnet-small',
+    steps=24,
+    levels=2,
+    source='style_nb: the default with the small encoder and a twelfth of the steps, for half a second',
+)
+
 # %% ../nbs/60_recipe.ipynb #313c477b
 _register(
     'gatys',
