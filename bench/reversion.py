@@ -237,4 +237,4 @@ if __name__ == '__main__':
     got = dict(dark=dark, truth=truth, calibrate=calibrate, rank=rank, sheet=sheet)[args.task](args)
     if args.task != 'calibrate':
         (HERE/'results').mkdir(exist_ok=True)
-        (HERE/f'results/reversion_{args.task}.json').write_text(json.dumps(rounded(got), indent=1))
+        (HERE/f'results/reversion_{args.task}.json').write_text(json.dumps(rounded(got)))
