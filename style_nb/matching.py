@@ -36,7 +36,8 @@ def directions(
     rows = []
     for f in maps.values():
         f = _at_size(f, hw).flatten(2)[0]
-        f = (f - f.mean(1, keepdim=True))/f.std(1, keepdim=True, correction=0).clamp_min(1e-3)
+        spread = f.std(1, keepdim=True, correction=0).clamp_min(1e-3)  # a channel that sees next to nothing stays faint
+        f = (f - f.mean(1, keepdim=True))/spread
         rows.append(F.normalize(f, dim=0))
     return F.normalize(torch.cat(rows), dim=0).T.contiguous()
 

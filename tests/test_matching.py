@@ -42,9 +42,16 @@ def test_the_most_alike_by_hand():
     assert torch.allclose(alike, torch.tensor([5.9/2**.5, .1, 5.]))
 
 def test_loudness_and_colour_cast_do_not_count(x, enc):
-    maps = enc(x, LOOK)
+    "Of the channels that see something: one with a deviation below .001 is not made louder than that"
+    maps = {l: f[:, f.std((0, 2, 3)) > .01] for l, f in enc(x, LOOK).items()}
+    assert all(f.shape[1] > .9*enc(x, l)[l].shape[1] for l, f in maps.items())
     loud = {l: 3*f + 2 for l, f in maps.items()}
     assert torch.allclose(directions(maps, (16, 16)), directions(loud, (16, 16)), atol=1e-3)
+
+def test_a_faint_channel_stays_faint():
+    loud = torch.rand(1, 5, 4, 4)
+    faint = torch.cat([loud, 1e-5*torch.rand(1, 1, 4, 4)], 1)
+    assert directions({'a': faint}, (4, 4))[:, 5].abs().max() < .02
 
 def test_put_together_from_its_own_places_is_itself():
     maps = torch.rand(1, 5, 6, 7)
