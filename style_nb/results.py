@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from fastcore.basics import patch
 from PIL import Image
-from .errors import BadFile, BadType, BadValue, counted, in_range, of_kind
+from .errors import BadFile, BadType, BadValue, a_kind, counted, in_range, of_kind
 from .files import whole_file
 from .pictures import Plate, PictureNotFound, as_path, check_output, save_picture, show_pictures
 from .learner import StartLoss, StepCallback
@@ -60,7 +60,7 @@ def save_state(
     path,        # File, .safetensors
 )->Path:         # The path written
     "Write the state of a run, whole or not at all."
-    if not is_state(state): raise BadType(f"state is a {type(state).__name__}: give the `state` of a `Result`.")
+    if not is_state(state): raise BadType(f"state is {a_kind(state)}: give the `state` of a `Result`.")
     return write_state(state, check_output(path, ('.safetensors',)))
 
 # %% ../nbs/62_results.ipynb #9210f64c

@@ -12,7 +12,7 @@ from functools import wraps
 import pandas as pd
 from fastcore.docments import docments
 from fastcore.meta import delegates
-from .errors import BadType, BadValue, in_range, one_of, told
+from .errors import BadType, BadValue, a_kind, counted, in_range, one_of, told
 from .pictures import MAX_ASPECT, MIN_SIDE
 from .colour import COLOURS, COLOUR_METHODS
 from .encoders import ENCODERS, INPUTS, PADDINGS, POOLINGS, layer_names
@@ -102,14 +102,14 @@ class Words:
     allowed = 'text'
     def check(self, value, name):
         if isinstance(value, (str, os.PathLike)): return value
-        raise BadType(f"{name} is {told(value)}, a {type(value).__name__}: give text.")
+        raise BadType(f"{name} is {told(value)}, {a_kind(value)}: give text.")
 
 class Arguments:
     "What a function was called with."
     allowed = '{name: value}'
     def check(self, value, name):
         if isinstance(value, dict): return value
-        raise BadType(f"{name} of a recipe is a {type(value).__name__}: give a dict, or None.")
+        raise BadType(f"{name} of a recipe is {a_kind(value)}: give a dict, or None.")
 
 # %% ../nbs/58_settings.ipynb #5a498f37
 class Digest:
@@ -142,9 +142,9 @@ class Reference:
         return all(isinstance(text, str) for text in texts) and _is_base64(texts[-1])
 
     def check(self, value, name):
-        wrong = [type(ref).__name__ for ref in _each(value) if not self.fits(ref)]
+        wrong = [a_kind(ref) for ref in _each(value) if not self.fits(ref)]
         if not wrong: return value
-        raise BadType(f"{name} of a recipe holds a {wrong[0]} that is no reference to a {self.what}: "
+        raise BadType(f"{name} of a recipe holds {wrong[0]} that is no reference to a {self.what}: "
                       f"give {self.advice}{self.allowed}.")
 
 # %% ../nbs/58_settings.ipynb #283c299f
@@ -222,7 +222,7 @@ def _check_layers(r):
 def _check_finish(r):
     "The last steps have enough steps, and an optimiser that still moves."
     if r.finish_steps >= r.steps:
-        raise BadValue(f"finish_steps is {r.finish_steps} of {r.steps} steps: give fewer, or more steps.")
+        raise BadValue(f"finish_steps is {r.finish_steps} of {counted(r.steps, 'step')}: give fewer, or more steps.")
     if r.optimizer != 'lbfgs':
         raise BadValue(f"finish is {r.finish!r} with optimizer {r.optimizer!r}, "
                        "whose last steps are too small for it: use optimizer='lbfgs', or leave finish out.")
@@ -231,7 +231,7 @@ def _check_no_finish(r):
     "A weights file needs an encoder."
     if not r.finish_weights: return
     raise BadValue(
-        f"finish_weights is {told(str(r.finish_weights))} without finish: name its encoder as finish, or leave it out.")
+        f"finish_weights is {told(str(r.finish_weights))} without `finish`, its encoder: give both, or neither.")
 
 # %% ../nbs/58_settings.ipynb #2ec15101
 def _names_its_fields(cls):

@@ -308,7 +308,7 @@ def test_bad_style(run, files, bad_files, kind):
     (['--encoder', 'random', '--encoder-weights', 'none.pth'], ['none.pth', 'random']),
     (['--finish', 'vgg16', '--finish-steps', '1', '--finish-weights', 'none.pth'],
         ['There is no weights file none.pth']),
-    (['--finish-weights', 'own.pth'], ["--finish-weights is 'own.pth' without finish"]),
+    (['--finish-weights', 'own.pth'], ["--finish-weights is 'own.pth' without --finish"]),
     (['--optimizer', 'lbgfs'], ['lbfgs, adam', "Did you mean 'lbfgs'?"]),
     (['--init', 'nois'], ["Unknown init 'nois'", "Did you mean 'noise'?"]),
     (['--init', 'none.png'], ['There is no file none.png']),
