@@ -86,12 +86,14 @@ def _last_flag(word, known):
     return known.get(last) if all(f in known and known[f].nargs == 0 for f in flags) else None
 
 # %% ../nbs/90_cli.ipynb #8c2ab000
-def _no_option(word, known):
-    "What is wrong with a word that no option, or more than one, begins with."
-    begun = [name for name in known if name.startswith(word)]
-    if begun: return f"{word} may be {', '.join(begun)}: say which"
+def _no_such(word, known):
     near = nearest(word, known)
     return f"There is no option {word}" + (f": did you mean {near}?" if near else ': leave it out')
+
+def _no_option(word, known):
+    "What is wrong with a word that begins none, or several."
+    begun = [name for name in known if name.startswith(word)]
+    return f"{word} may be {', '.join(begun)}: say which" if begun else _no_such(word, known)
 
 _OURS = {  # what argparse says, and what we say
     r'the following arguments are required: (.*)': r'Missing: \1',
@@ -102,9 +104,9 @@ _OURS = {  # what argparse says, and what we say
 
 def _in_our_words(message):
     "A message of argparse as one line of ours."
-    message = ' '.join(message.split())
-    for theirs, ours in _OURS.items(): message = re.sub(f'^{theirs}$', ours, message)
-    return message if message[-1] in '.?' else message + '.'
+    said = ' '.join(message.split())
+    for theirs, ours in _OURS.items(): said = re.sub(f'^{theirs}$', ours, said)
+    return said if said[-1] in '.?' else said + '.'
 
 
 # %% ../nbs/90_cli.ipynb #fc4fd76d
@@ -136,6 +138,12 @@ class Parser(argparse.ArgumentParser):
         if not word.startswith('--'): return _last_flag(word, known)
         return _begun_with(word, known) or self.error(_no_option(word, known))
 
+    def values(self, word, words):
+        "An option's values, taken from the words, unless it brings its own."
+        name, value, _ = word.partition('=')
+        option = self.option(name)
+        return [] if value else _values(option, words)
+
     def in_order(self, words):
         "Options first, each with its values; then the other words."
         options, others = [], []
@@ -145,10 +153,7 @@ class Parser(argparse.ArgumentParser):
             if not _is_option(word):
                 others.append(word)
                 continue
-            options.append(word)
-            name, value, _ = word.partition('=')
-            option = self.option(name)
-            if not value: options += _values(option, words)
+            options += [word, *self.values(word, words)]
         others += words
         return [*options, '--', *others] if others else options
 
@@ -198,12 +203,10 @@ def _signals():
 
 # %% ../nbs/90_cli.ipynb #cd277460
 @contextmanager
-def _plain_warnings(
-    options,  # What `options_of` gives
-):
+def _plain_warnings(options):
     "A warning is a line."
     usual = warnings.formatwarning
-    warnings.formatwarning = lambda message, *_, **__: f'style_nb: {in_options(str(message), options)}\n'
+    warnings.formatwarning = lambda text, *_, **__: f'style_nb: {in_options(str(text), options)}\n'
     try: yield
     finally: warnings.formatwarning = usual
 
@@ -227,18 +230,22 @@ def _fail(text, code=1):
 
 _NOT_READ = 'output', 'animate', 'save_state', 'resume', 'folder'  # a state may take the place of the one it began with
 
-def _check_files(args):
-    "Refuse to write over what is read, and a folder where one picture is asked for."
-    said = [value for name, value in vars(args).items() if name not in _NOT_READ]
-    read = [word for value in said for word in (value if isinstance(value, list) else [value]) if isinstance(word, str)]
-    check_apart([word for word in map(vars(args).get, _NOT_READ[:3]) if word], read)
+def _read_in(args):
+    "Words that may name files."
+    said = [v for name, v in vars(args).items() if name not in _NOT_READ]
+    return [word for value in said for word in (value if isinstance(value, list) else [value]) if isinstance(word, str)]
+
+def _check_single(args):
+    "Refuse a folder where one picture is asked for."
     for word in map(vars(args).get, ('photo', 'painting', 'picture')):
         if isinstance(word, str) and is_folder(word):
             raise BadValue(f"{word} is a folder: give one picture file. A folder of photos is for style_nb stylize.")
 
 def _do(args):
     TELLING.set(not getattr(args, 'quiet', False))
-    _check_files(args)
+    written = [word for word in map(vars(args).get, _NOT_READ[:3]) if word]
+    check_apart(written, _read_in(args))
+    _check_single(args)
     return TASKS[args.task][2](args)
 
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 import torch, torch.nn.functional as F
 from skimage.metrics import structural_similarity
-from .footing import full_precision
+from .footing import SINGLE, full_precision
 from .errors import BadValue, in_range, of_kind
 from .pictures import load_picture, resize
 from .colour import luminance
@@ -75,7 +75,7 @@ def sliced_wasserstein(
 def _random_directions(n, dimensions, seed):
     "Rows of length 1."
     chance = torch.Generator('cpu').manual_seed(in_range(seed, 'seed', 0, 2**63 - 1, whole=True))
-    return F.normalize(torch.randn(n, dimensions, generator=chance, dtype=torch.float32, device='cpu'))
+    return F.normalize(torch.randn(n, dimensions, generator=chance, **SINGLE))
 
 def _patches(x, side):
     "Some 20000 patches of a map at most, a column each."
@@ -84,7 +84,7 @@ def _patches(x, side):
 
 def _profile(x, patch, directions):
     "1024 values of a map's patches in each direction, in order."
-    ranks = torch.linspace(0, 1, 1024, dtype=torch.float32, device='cpu')
+    ranks = torch.linspace(0, 1, 1024, **SINGLE)
     return torch.quantile(directions @ _patches(x, patch), ranks, dim=1)
 
 # %% ../nbs/76_comparing.ipynb #4776fbcd

@@ -12,7 +12,7 @@ from numbers import Real
 
 # %% auto #0
 __all__ = ['StyleNBError', 'BadValue', 'BadType', 'BadFile', 'TookTooLong', 'MissingPackage', 'in_one_line', 'told', 'a_kind',
-           'counted', 'one_of', 'nearest', 'in_range', 'of_kind', 'check_blend']
+           'counted', 'one_of', 'nearest', 'in_range', 'of_kind', 'two_of', 'check_blend']
 
 # %% ../nbs/00_errors.ipynb #c834ca59
 class StyleNBError(Exception): "Something that a user can mend; its text says what came, what is allowed, what to do."
@@ -69,9 +69,12 @@ def one_of(
     "Return `name` if it is among `options`, else say what is."
     options = list(options)
     if isinstance(name, str) and name in options: return name
+    raise error(f"Unknown {what} {told(name)}: choose one of {', '.join(map(str, options))}.{_hint(name, options)}")
+
+def _hint(name, options):
+    "A question for the name that may be meant, if there is one."
     near = nearest(str(name), options)
-    hint = f" Did you mean {near!r}?" if near else ''
-    raise error(f"Unknown {what} {told(name)}: choose one of {', '.join(map(str, options))}.{hint}")
+    return f" Did you mean {near!r}?" if near else ''
 
 def nearest(
     name:str,  # What came
@@ -91,14 +94,18 @@ def in_range(
     whole:bool=False,   # Must it be a whole number?
 ):                      # `value`, as int or float
     "Return `value` as a number between `low` and `high`, else say what is allowed."
-    upto = '' if high == math.inf else f' and at most {high}'
-    allowed = f"{'a whole number' if whole else 'a number'}, at least {low}{upto}"
+    allowed = _allowed(low, high, whole)
     if isinstance(value, bool) or not isinstance(value, Real):
         raise BadType(f"{what} is {told(value)}, {a_kind(value)}: give {allowed}.")
     number = _as_float(value)
     if low <= number <= high and number < math.inf and not (whole and number % 1):
         return int(value) if whole else number
     raise BadValue(f"{what} is {told(value)}: give {allowed}.")
+
+def _allowed(low, high, whole):
+    "What a number may be."
+    upto = '' if high == math.inf else f' and at most {high}'
+    return f"{'a whole number' if whole else 'a number'}, at least {low}{upto}"
 
 def _as_float(value):
     "A number as a float; one too large for that is infinite."
@@ -107,14 +114,24 @@ def _as_float(value):
 
 # %% ../nbs/00_errors.ipynb #04a05e84
 def of_kind(
-    value,     # What the user gave
-    kind,      # Class, or some
-    what:str,  # Its name, for the message
+    value,       # What the user gave
+    kind,        # Class, or some
+    what:str,    # Its name, for the message
     wanted:str,  # What to give
-):             # `value`, when it is of that kind
+):               # `value`, when it is of that kind
     "Return `value` if it is of a kind, else say what is wanted."
     if isinstance(value, kind): return value
-    raise BadType(f"{what} is a {type(value).__name__}: give {wanted}.")
+    raise BadType(f"{what} is {a_kind(value)}: give {wanted}.")
+
+def two_of(
+    both,        # What the user gave
+    what:str,    # Its name, for the message
+    wanted:str,  # What to give
+)->tuple:        # The two
+    "Two things in one, else say what is wanted."
+    try: first, second = both
+    except (TypeError, ValueError) as e: raise BadType(f"{what} is {told(both)}: give {wanted}.") from e
+    return first, second
 
 # %% ../nbs/00_errors.ipynb #b97efc47
 def check_blend(
@@ -125,11 +142,16 @@ def check_blend(
     "Weights of several things, or say what they may be."
     if not n: raise BadValue(f"There are no {what}s: give at least one.")
     if weights is None: return [1.]*n
-    if hasattr(weights, 'tolist'): weights = weights.tolist()  # of numpy or torch
-    try: weights = list(weights)
-    except TypeError as e: raise BadType(f"The blend weights are {told(weights)}: give a list of numbers.") from e
+    weights = _listed(weights)
     if len(weights) != n:
         raise BadValue(f"{counted(len(weights), 'blend weight')} for {counted(n, what)}: give one for each.")
-    if all(isinstance(v, Real) and 0 <= v < math.inf for v in weights) and sum(weights) > 0: return weights
+    if all(map(_is_weight, weights)) and sum(weights) > 0: return weights
     raise BadValue(f"The blend weights are {told(weights)}: each must be at least 0 and their sum more than 0.")
+
+def _listed(weights):
+    if hasattr(weights, 'tolist'): weights = weights.tolist()  # of numpy or torch
+    try: return list(weights)
+    except TypeError as e: raise BadType(f"The blend weights are {told(weights)}: give a list of numbers.") from e
+
+def _is_weight(value): return isinstance(value, Real) and 0 <= value < math.inf
 

@@ -15,7 +15,7 @@ from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandl
 from .errors import BadFile, in_one_line
 
 # %% auto #0
-__all__ = ['SECONDS', 'STALL', 'MOST', 'REDIRECTS', 'TELLING', 'is_address', 'shown', 'address_name', 'fetch']
+__all__ = ['SECONDS', 'STALL', 'MOST', 'REDIRECTS', 'TELLING', 'is_address', 'is_data', 'shown', 'address_name', 'fetch']
 
 # %% ../nbs/00_fetching.ipynb #cd41c218
 SECONDS = 60       # for a whole picture
@@ -29,6 +29,12 @@ def is_address(
 )->bool:     # Is it text with a scheme, such as http://?
     "Is it a web address?"
     return isinstance(x, str) and bool(re.match(r'https?:|[a-z][a-z0-9+.-]+://', x.strip(), re.I))
+
+def is_data(
+    x,       # What was given for a picture
+)->bool:     # Does it begin with data:?
+    "Is it an address that holds its file itself?"
+    return isinstance(x, str) and x[:5].lower() == 'data:'
 
 # %% ../nbs/00_fetching.ipynb #e3830dcc
 def shown(

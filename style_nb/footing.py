@@ -79,13 +79,18 @@ def best_device()->str:
     return next((name for name, is_there in _CARDS.items() if is_there()), 'cpu')
 
 # %% ../nbs/00_footing.ipynb #09c8e664
+def _kind_of(device):
+    "What kind of device torch takes it for, or `None`."
+    try: return torch.device(device).type
+    except (RuntimeError, TypeError, ValueError): return None
+
 def check_device(
     device,  # Torch device or its name
 )->str:      # Its name
     "`device` when torch can use it here."
-    try: kind = torch.device(device).type
-    except (RuntimeError, TypeError, ValueError): kind = 'meta'
-    if kind == 'meta': raise BadValue(f"Unknown device {device!r}: give 'cpu', 'cuda' or 'mps', or leave it out.")
+    kind = _kind_of(device)
+    if kind in (None, 'meta'):
+        raise BadValue(f"Unknown device {device!r}: give 'cpu', 'cuda' or 'mps', or leave it out.")
     if kind in _CARDS and not _CARDS[kind]():
         raise BadValue(f"Torch cannot use device {device!r} here: leave it out to take the best there is.")
     return str(device)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np, torch
 from PIL import Image
 from .errors import BadValue, one_of
-from .fetching import address_name, is_address
+from .fetching import address_name, is_address, is_data
 from .opening import credits_of, decode, is_file, smaller, upright
 from .pictures import MIN_SIDE, as_path, file_bytes, fit_size, load_picture, resize, several, to_pil
 from .colour import match_colours
@@ -113,7 +113,7 @@ def short_name(
 )->str:           # Never a folder
     "What to call a picture; of an address neither query nor password."
     if callable(getattr(x, 'read', None)): x = getattr(x, 'name', None)  # an open file
-    if isinstance(x, str) and x[:5].lower() == 'data:': return default
+    if is_data(x): return default
     if is_address(x): return address_name(x)
     return Path(str(x)).name if isinstance(x, (str, Path)) else default
 

@@ -93,9 +93,13 @@ def _nearest(apart):
     return nearest[tuple(distance_transform_edt(~clear, return_distances=False, return_indices=True))]
 
 # %% ../nbs/34_masks.ipynb #3effc741
+def _numbers(colour):
+    "Three of them, which a name stands for too."
+    return np.array(ImageColor.getrgb(colour)[:3] if isinstance(colour, str) else colour, int).reshape(3)
+
 def _rgb_of(colour):
     "Red, green and blue of a colour."
-    try: return np.array(ImageColor.getrgb(colour)[:3] if isinstance(colour, str) else colour, int).reshape(3)
+    try: return _numbers(colour)
     except (TypeError, ValueError) as e:
         raise BadValue(f"A colour is {told(colour)}: give a name, '#ff0000' or (255, 0, 0).") from e
 

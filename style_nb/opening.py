@@ -18,7 +18,8 @@ from urllib.parse import unquote_to_bytes
 import numpy as np
 from PIL import Image, ImageCms
 from .footing import giving_back
-from .errors import BadFile, BadType, BadValue, StyleNBError, in_one_line, in_range, of_kind, one_of
+from .fetching import is_data
+from .errors import BadFile, BadType, BadValue, StyleNBError, a_kind, in_one_line, in_range, of_kind, one_of
 
 # %% auto #0
 __all__ = ['MAX_PIXELS', 'FEW_PIXELS', 'MIN_SIDE', 'MAX_ASPECT', 'ORIENTATION', 'CREDITS', 'white_of', 'strips', 'to_srgb',
@@ -360,10 +361,10 @@ def bytes_at_hand(
     x,     # What may name or hold a picture file
 )->tuple:  # (bytes, a name for messages); `None` for a path or a web address
     "The bytes of what is no path: bytes, something open, or a `data:` address."
-    if isinstance(x, str) and x[:5].lower() == 'data:': return _read_address(x), 'the data: address'
+    if is_data(x): return _read_address(x), 'the data: address'
     if isinstance(x, (bytes, bytearray, memoryview)): return bytes(x), f'{len(x)} bytes of data'
     if isinstance(x, (str, os.PathLike)): return None
-    if not is_file(x): raise BadType(f"A {type(x).__name__} is no file: give a path, web address, bytes or open file.")
+    if not is_file(x): raise BadType(f"This is {a_kind(x)}, not a file: give a path, web address, bytes or open file.")
     try: return _read_open(x), str(getattr(x, 'name', 'the open file'))
     except (OSError, ValueError) as e:
         if isinstance(e, StyleNBError): raise

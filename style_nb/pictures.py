@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from matplotlib.figure import Figure
 from fastcore.basics import listify
 from .errors import (
-    BadType, BadValue, a_kind, counted, in_one_line, in_range, nearest, of_kind, one_of, told)
+    BadType, BadValue, a_kind, counted, in_one_line, in_range, nearest, of_kind, one_of, told, two_of)
 from .fetching import fetch, is_address, shown
 from .files import PICTURE_FORMATS, as_path, check_output, read_whole, whole_file
 from style_nb.opening import (
@@ -110,15 +110,21 @@ def _check_values(x, what, given, white):
             f"The {what} has shape {tuple(given.shape)}, no pixel at all: give at least {MIN_SIDE}x{MIN_SIDE} px.")
     low, high = x.aminmax()
     if not (low - high).isfinite(): raise BadValue(f"The {what} holds NaN or infinity: give finite values.")
-    low, high = low.item(), high.item()
-    if low < -1e-4 or high > 1 + 1e-4:
-        raise BadValue(
-            f"The {what}'s values run from {low:.4g} to {high:.4g}: "
-            "give floats from 0 to 1, or whole numbers from 0 to 255.")
-    if white > 1 and 0 < high < 1/255 + 1e-6:
-        raise BadValue(
-            f"The {what}'s whole numbers ({given.dtype}) go up to {high*white:.0f} only: nearly black, or labels? "
-            "Divide it by the number that is white, so that it holds floats from 0 to 1; of labels give `labels == 1`.")
+    _check_range(low.item(), high.item(), what)
+    if white > 1 and 0 < high < 1/255 + 1e-6: raise _nearly_black(what, given)
+
+def _check_range(low, high, what):
+    if low >= -1e-4 and high <= 1 + 1e-4: return
+    raise BadValue(
+        f"The {what}'s values run from {low:.4g} to {high:.4g}: "
+        "give floats from 0 to 1, or whole numbers from 0 to 255.")
+
+def _nearly_black(what, given):
+    "Refuse whole numbers that may be labels."
+    return BadValue(
+        f"The {what}'s whole numbers ({given.dtype}) go up to {int(given.max())} only: nearly black, or labels? "
+        "Divide it by the number that is white, so that it holds floats from 0 to 1; of labels give `labels == 1`.")
+
 
 # %% ../nbs/00_pictures.ipynb #6bcee6dc
 def fit_size(
@@ -134,9 +140,7 @@ def pair(
     least:int=1,     # Px at least
 )->tuple:            # (height, width) as whole numbers
     "Two sides, or say that they are wanted."
-    try: h, w = sides
-    except (TypeError, ValueError) as e:
-        raise BadType(f"{what} is {told(sides)}: give a pair (height, width), px.") from e
+    h, w = two_of(sides, what, 'a pair (height, width), px')
     return in_range(h, what, least, whole=True), in_range(w, what, least, whole=True)
 
 # %% ../nbs/00_pictures.ipynb #52bc16ef

@@ -226,12 +226,15 @@ def place(self:Plan)->tuple:
         if done < steps: return level, done
         done -= steps
 
+def _told_levels(plan):
+    "Size and steps of each level."
+    levels = ', '.join(f'{w}x{h}: {counted(n, "step")}' for (h, w), n in plan.levels)
+    return levels + (' and on' if plan.open_ended else '')
+
 @patch
 def __repr__(self:Plan):
     r = self.recipe
-    sizes = ', '.join(f'{w}x{h}: {counted(n, "step")}' for (h, w), n in self.levels)
-    if self.open_ended: sizes += ' and on'
-    return f"Plan: {r.encoder}, {r.optimizer}, {r.precision} on {self.device}; {sizes}"
+    return f"Plan: {r.encoder}, {r.optimizer}, {r.precision} on {self.device}; {_told_levels(self)}"
 
 # %% ../nbs/64_planning.ipynb #f62673d4
 def first_canvas(

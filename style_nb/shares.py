@@ -131,8 +131,8 @@ def plot_shares(
 
 # %% ../nbs/52_shares.ipynb #4f9b3d63
 def strongest(
-    maps:dict,         # {term: map (H, W)}
-)->tuple:              # Names of terms, and which is strongest at each place, (H, W)
+    maps:dict,  # {term: map (H, W)}
+)->tuple:       # Names of terms, and which is strongest at each place, (H, W)
     "Which term pulls hardest at each place."
     return list(maps), torch.stack(list(maps.values())).argmax(0)
 

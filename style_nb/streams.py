@@ -79,14 +79,19 @@ def is_folder(
     word,    # A path, a web address or `-`
 )->bool:
     "Is it the name of a folder?"
-    from style_nb.fetching import is_address
-    if word == STREAM or is_address(word) or word[:5].lower() == 'data:': return False
+    from style_nb.fetching import is_address, is_data
+    if word == STREAM or is_address(word) or is_data(word): return False
     return as_path(word).is_dir()
 
+def _is_picture(path):
+    "Is it the file of one, and not hidden?"
+    return path.suffix.lower() in (*PICTURE_FORMATS, '.gif') and path.is_file() and path.name[0] != '.'
+
 def _pictures_in(folder):
-    "Names of the pictures in a folder, in order; no hidden ones."
-    kinds = (*PICTURE_FORMATS, '.gif')
-    return sorted(p.name for p in folder.iterdir() if p.suffix.lower() in kinds and p.is_file() and p.name[0] != '.')
+    "Their names, in order."
+    names = sorted(p.name for p in folder.iterdir() if _is_picture(p))
+    if names: return names
+    raise BadValue(f"There is no picture in the folder {folder}: give one with picture files.")
 
 def _shorter(names):
     "Names without their extensions, where these are not needed to tell them apart."
@@ -106,8 +111,7 @@ def folder_in(
     if folder.resolve() == out.resolve():
         raise BadValue(f"{folder} is read and written: choose another folder with -o, or photos would be replaced.")
     names = _pictures_in(folder)
-    if names: return {folder/n: out/f'{short}.png' for n, short in zip(names, _shorter(names))}
-    raise BadValue(f"There is no picture in the folder {folder}: give one with picture files.")
+    return {folder/n: out/f'{short}.png' for n, short in zip(names, _shorter(names))}
 
 # %% ../nbs/88_streams.ipynb #8625792e
 def each_picture(
@@ -116,13 +120,12 @@ def each_picture(
     "The pictures that some words name."
     each = []
     for word in words:
-        names = _pictures_in(as_path(word)) if is_folder(word) else None
-        if names == []: raise BadValue(f"There is no picture in the folder {word}: give one with picture files.")
-        each += [word] if names is None else [str(as_path(word)/name) for name in names]
+        folder = as_path(word) if is_folder(word) else None
+        each += [str(folder/name) for name in _pictures_in(folder)] if folder else [word]
     return each
 
 def _identity(word):
-    "What tells a file from others, or `None` where there is none."
+    "What tells a file from others, if it is one."
     with suppress(OSError, ValueError):
         found = os.stat(as_path(word))
         if word != STREAM and stat.S_ISREG(found.st_mode): return found.st_dev, found.st_ino

@@ -147,8 +147,8 @@ def _how(args): return given(args, 'seams', 'seamless', 'seed', *_JITTERS)
 def _tiles(args):
     "A picture of tiles."
     from style_nb.tiling import tile
-    tiles = tile(picture_in(args.photo), args.n, **_how(args), **given(args, 'size'))
-    return tiles, f'{args.n} tiles along each side, {tiles.width}x{tiles.height} px'
+    made = tile(picture_in(args.photo), args.n, **_how(args), **given(args, 'size'))
+    return made, f'{args.n} tiles along each side, {made.width}x{made.height} px'
 
 # %% ../nbs/89_tasks.ipynb #491fc5c8
 @makes_figure
@@ -243,7 +243,7 @@ def _lines(rows):
 def rank_words(parser):
     add_picture(parser, 'painting', 'painting')
     add_picture(parser, 'photo', 'photos, or folders of them', nargs='+')
-    parser.add_argument('-o', '--output', metavar='FILE', help='figure to write: the photos in that order')
+    parser.add_argument('-o', '--output', metavar='FILE', help='figure of the photos in that order')
 
 def _as_text(table):
     figures = [c for c in table.columns if c != 'words']

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import pandas as pd
 from matplotlib import cycler, rcParams
 from PIL import Image, ImageDraw
-from .errors import BadType, in_range, of_kind, told
+from .errors import in_range, of_kind, two_of
 from .pictures import Plate, load_picture, middle, to_pil
 
 # %% auto #0
@@ -47,10 +47,14 @@ def _side_by_side(a, b):
 # %% ../nbs/57_views.ipynb #f918c916
 def _inches(figsize):
     "A size of a figure."
-    try: width, height = figsize
-    except (TypeError, ValueError) as e:
-        raise BadType(f"figsize is {told(figsize)}: give (width, height) in inches.") from e
+    width, height = two_of(figsize, 'figsize', '(width, height) in inches')
     return in_range(width, 'figsize', .1, 100), in_range(height, 'figsize', .1, 100)
+
+def _as_line(points):
+    "Values over steps, some 600 at most; a gap where the term was off."
+    line = pd.Series(dict(points))
+    line = line.reindex(range(line.index[0], line.index[-1] + 1))
+    return line.iloc[::len(line)//600 + 1]
 
 def plot_curves(
     ax,              # Matplotlib axes
@@ -61,10 +65,8 @@ def plot_curves(
     of_kind(curves, (dict, pd.DataFrame), 'curves', '{term: [(step, value)]} or a table')
     ax.set_prop_cycle(cycler(ls=['-', '--', ':'])*rcParams['axes.prop_cycle'])
     for term, points in curves.items():
-        line = pd.Series(dict(points))
-        line = line.reindex(range(line.index[0], line.index[-1] + 1))  # a gap where the term was off
         style = dict(color='k', ls='-', lw=1.6, label='weighted sum') if term == 'loss' else dict(lw=1., label=term)
-        ax.plot(line.iloc[::len(line)//600 + 1], **style)
+        ax.plot(_as_line(points), **style)
     for step in of_kind(moves, Iterable, 'moves', 'a list of steps'): ax.axvline(step, color='.85', lw=.8, zorder=0)
     ax.set_yscale('log')
     ax.set_xlabel('step', size=9)

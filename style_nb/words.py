@@ -68,7 +68,7 @@ def given(
     *names,      # Words
 )->dict:         # Those that were said
     "Settings for which there was a word."
-    return {k: getattr(args, k) for k in names if getattr(args, k) is not None}
+    return {k: v for k, v in vars(args).items() if k in names and v is not None}
 
 # %% ../nbs/88_words.ipynb #2ffdd99f
 def read_as(
@@ -139,18 +139,19 @@ def recipe_words(
         parser.add_argument(*filter(None, names), dest=f.name, help=text, **_words_of(rule))
 
 # %% ../nbs/88_words.ipynb #22db5e60
+def _as_setting(value, rule):
+    "What was said, as a recipe takes it."
+    from style_nb.recipe import Layers
+    if isinstance(rule, Layers): return dict(value)
+    alone = getattr(rule, 'many', '') == 'or list' and len(value) == 1
+    return value[0] if alone else value
+
 def recipe_of(args)->dict:
     "What was said of a recipe, as settings."
-    from style_nb.recipe import Layers, Number, Recipe
-    said = dict(recipe=args.recipe)
-    for f in fields(Recipe):
-        value = getattr(args, f.name, None)
-        rule = f.metadata['rule']
-        if value is None or not f.compare: continue
-        if isinstance(rule, Layers): value = dict(value)
-        if isinstance(rule, Number) and rule.many == 'or list' and len(value) == 1: value = value[0]
-        said[f.name] = value
-    return said
+    from style_nb.recipe import Recipe
+    rules = {f.name: f.metadata['rule'] for f in fields(Recipe) if f.compare}
+    said = given(args, *rules)
+    return dict(recipe=args.recipe) | {name: _as_setting(value, rules[name]) for name, value in said.items()}
 
 # %% ../nbs/88_words.ipynb #18920273
 def checked_recipe(args)->dict:

@@ -216,7 +216,7 @@ def test_a_path_where_a_tensor_is_wanted():
 def test_what_goes_to_pil_is_named():
     for kw, words in (
             (dict(dpi='x'), ["{'dpi': 'x'}", '.png']), (dict(alpha='x'), ['alpha is a str']),
-            (dict(credits=dict(autor='me')), ["Did you mean 'author'?"]), (dict(credits=3), ['credits is a int'])):
+            (dict(credits=dict(autor='me')), ["Did you mean 'author'?"]), (dict(credits=3), ['credits is an int'])):
         mended(lambda: save_picture(x, 'out.png', **kw), *words)
         assert not Path('out.png').exists()
 
