@@ -9,7 +9,7 @@ from __future__ import annotations
 import textwrap
 from dataclasses import replace
 from fastcore.basics import listify
-from .errors import one_of
+from .errors import counted, one_of
 from .encoders import ENCODERS
 from .settings import *
 from .carrying import *
@@ -325,7 +325,7 @@ def unless_said(
 def _how(r):
     "How it is painted."
     lr = f' {r.lr:.2g}' if r.lr else ''
-    return (f'{r.written_for or r.encoder}, {r.optimizer}{lr}, {r.steps} steps, {_side(r.size)}, '
+    return (f'{r.written_for or r.encoder}, {r.optimizer}{lr}, {counted(r.steps, "step")}, {_side(r.size)}, '
             f'from {r.init}, {r.pooling} pooling{_by_levels(r.levels)}')
 
 def _by_levels(n):
