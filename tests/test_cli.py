@@ -302,7 +302,7 @@ def test_bad_style(run, files, bad_files, kind):
 
 @pytest.mark.parametrize('words,want', [
     (['--encoder', 'vgg'], ["Unknown encoder 'vgg'", ', '.join(ENCODERS)]),
-    (['--recipe', 'gatis'], ["Unknown recipe 'gatis'", 'default, gatys', "Did you mean 'gatys'?"]),
+    (['--recipe', 'gatis'], ["Unknown recipe 'gatis'", 'choose one of default', "Did you mean 'gatys'?"]),
     (['--recipe', 'none.png'], ['There is no file none.png']),
     (['--recipe', 'none.json'], ['There is no file none.json']),
     (['--encoder', 'random', '--encoder-weights', 'none.pth'], ['none.pth', 'random']),
@@ -872,8 +872,9 @@ def test_a_matrix_by_no_recipe_fails_at_once(run, files):
 
 def test_a_state_at_another_size_is_told(run, files):
     state = files/'s.safetensors'
-    more = ['stylize', files/'photo.png', files/'painting.png', '-o', files/'out/b.png', '--steps', 5]
-    more += ['--resume', state]
+    go = ['stylize', files/'photo.png', files/'painting.png', '-o', files/'out/b.png', '--levels', 1]
+    assert run(*go, '--size', 48, '--steps', 3, '--save-state', state)[0] == 0
+    more = [*go, '--steps', 5, '--resume', state]
     for size, said in (48, 0), (64, 1):
         assert run(*more, '--size', size)[2].count(f'goes on resized to {size}') == said
     assert run(*more, '--size', 64, '-q')[1:] == ('', '') and pixels(files/'out/b.png')[0] == (64, 64)
