@@ -228,7 +228,7 @@ def _fail(text, code=1):
     with suppress(OSError): print('style_nb: ' + ' '.join(text.split()), file=sys.stderr)
     return code
 
-_NOT_READ = 'output', 'animate', 'save_state', 'resume', 'folder'  # a state may take the place of the one it began with
+_NOT_READ = 'output', 'animate', 'save_state', 'folder', 'resume'  # a state may take the place of the one it began with
 
 def _read_in(args):
     "Words that may name files."
@@ -243,7 +243,7 @@ def _check_single(args):
 
 def _do(args):
     TELLING.set(not getattr(args, 'quiet', False))
-    written = [word for word in map(vars(args).get, _NOT_READ[:3]) if word]
+    written = [word for word in map(vars(args).get, _NOT_READ[:4]) if word]
     check_apart(written, _read_in(args))
     _check_single(args)
     return TASKS[args.task][2](args)

@@ -8,7 +8,7 @@ Docs: https://style-nb.github.io/style_nb/errors.html.md"""
 from __future__ import annotations
 import difflib
 import math
-from numbers import Real
+from numbers import Integral, Real
 
 # %% auto #0
 __all__ = ['StyleNBError', 'BadValue', 'BadType', 'BadFile', 'TookTooLong', 'MissingPackage', 'in_one_line', 'told', 'a_kind',
@@ -97,7 +97,7 @@ def in_range(
     allowed = _allowed(low, high, whole)
     if isinstance(value, bool) or not isinstance(value, Real):
         raise BadType(f"{what} is {told(value)}, {a_kind(value)}: give {allowed}.")
-    number = _as_float(value)
+    number = value if whole and isinstance(value, Integral) else _as_float(value)
     if low <= number <= high and number < math.inf and not (whole and number % 1):
         return int(value) if whole else number
     raise BadValue(f"{what} is {told(value)}: give {allowed}.")

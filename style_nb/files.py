@@ -56,6 +56,7 @@ def check_output(
         ending = f'ends in {p.suffix}' if p.suffix else 'has no extension'
         raise BadValue(f"{in_one_line(p.name)} {ending}: choose one of {', '.join(formats)}.")
     folder = _meant(p).parent
+    if folder.is_file(): raise BadFile(f"{folder} is a file, no folder: nothing can be written in it.")
     if not folder.is_dir(): raise BadFile(f"The folder {folder} does not exist: create it first.")
     if _is_open(folder) and (_is_open(p) or not p.exists()): return p
     raise BadFile(f"{p} cannot be written: choose another folder or change its permissions.")

@@ -22,9 +22,9 @@ from .fetching import is_data
 from .errors import BadFile, BadType, BadValue, StyleNBError, a_kind, in_one_line, in_range, of_kind, one_of
 
 # %% auto #0
-__all__ = ['MAX_PIXELS', 'FEW_PIXELS', 'MIN_SIDE', 'MAX_ASPECT', 'ORIENTATION', 'CREDITS', 'white_of', 'strips', 'to_srgb',
-           'srgb_profile', 'check_sides', 'smaller', 'upright', 'over_white', 'credits_of', 'as_exif', 'opened',
-           'Decoded', 'decode', 'is_file', 'bytes_at_hand']
+__all__ = ['MAX_PIXELS', 'FEW_PIXELS', 'MIN_SIDE', 'MOST_SIDE', 'MAX_ASPECT', 'ORIENTATION', 'CREDITS', 'white_of', 'strips',
+           'to_srgb', 'srgb_profile', 'check_sides', 'smaller', 'upright', 'over_white', 'credits_of', 'as_exif',
+           'opened', 'Decoded', 'decode', 'is_file', 'bytes_at_hand']
 
 # %% ../nbs/00_opening.ipynb #88f22860
 # (white, the least of a largest value that tells so), for values of each kind
@@ -122,6 +122,7 @@ def srgb_profile()->bytes:
 MAX_PIXELS = 120_000_000  # of a file
 FEW_PIXELS = 4_000_000    # up to here nothing is shrunk on the way
 MIN_SIDE = 4              # px
+MOST_SIDE = 100_000       # px that a picture can be brought to
 MAX_ASPECT = 20           # longer side over shorter side
 ORIENTATION = 274         # EXIF tag: how a picture lies
 
@@ -186,6 +187,7 @@ def upright(
 )->Image.Image:       # Mode RGB, or RGBA where it is transparent; first frame, 8 bits, sRGB; `im` if it is all that
     "Turn any PIL picture into an upright one of 8 bits."
     of_kind(im, Image.Image, 'im', 'a PIL picture')
+    if not all(im.size): raise BadValue(f"The picture has {im.width}x{im.height} px: there is nothing to see.")
     return _upright(im, smaller(im.size, enough), plain)
 
 def _upright(im, wanted, plain):

@@ -24,7 +24,7 @@ from .transfer import stylize, unless_stopped
 __all__ = ['palette', 'no_larger', 'gram_errors', 'NoSuchPicture', 'found_in', 'Palettes', 'by_name', 'in_short', 'palettes']
 
 # %% ../nbs/72_palettes.ipynb #e673cc69
-@takes_settings('content_weights', 'content_weight', 'keep')
+@takes_settings('content', 'content_weights', 'content_weight', 'keep')
 def palette(
     style,                # Style picture, or a list of them, blended
     layers=None,          # Style layers: a name, a list or {layer: weight}; `None` takes the default recipe's

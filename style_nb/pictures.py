@@ -18,9 +18,9 @@ from .errors import (
     BadType, BadValue, a_kind, counted, in_one_line, in_range, nearest, of_kind, one_of, told, two_of)
 from .fetching import fetch, is_address, shown
 from .files import PICTURE_FORMATS, as_path, check_output, read_whole, whole_file
-from style_nb.opening import (
-    MAX_ASPECT, MIN_SIDE, as_exif, bytes_at_hand, check_sides, decode, is_file, over_white, smaller, srgb_profile,
-    strips, upright)
+from .opening import (
+    MAX_ASPECT, MIN_SIDE, MOST_SIDE, as_exif, bytes_at_hand, check_sides, decode, is_file, over_white, smaller,
+    srgb_profile, strips, upright)
 
 # %% auto #0
 __all__ = ['DPI', 'SEE_THROUGH', 'PictureNotFound', 'upright_rgb', 'file_bytes', 'open_picture', 'fit_size', 'pair', 'resize',
@@ -94,6 +94,8 @@ def _from_tensor(t):
     if t.ndim == 3: t = t[None]
     if t.shape[:-2] not in ((1, 1), (1, 3)):
         raise BadValue(f"The tensor has shape {tuple(t.shape)}: give one picture, (3, H, W) or (1, 3, H, W).")
+    if t.is_meta or t.is_quantized or t.layout != torch.strided:
+        raise BadType("The tensor is on the meta device, sparse or quantised: give a plain one.")
     if t.is_complex():
         raise BadType(f"The tensor holds {t.dtype}: give uint8 from 0 to 255 or float from 0 to 1.")
     white = 1 if t.is_floating_point() or t.dtype == torch.bool else 65535 if t.dtype == torch.uint16 else 255
@@ -179,7 +181,7 @@ def load_picture(
     enough:int=None,  # Longer side that is enough, px: large pictures, of over 4 million pixels, get that
 )->torch.Tensor:      # (1, 3, H, W), float32, RGB, in [0, 1], on the CPU unless a tensor came from elsewhere
     "Read anything a person has into the one form pictures have here."
-    if size is not None: enough = size = in_range(size, 'size', MIN_SIDE, whole=True)
+    if size is not None: enough = size = in_range(size, 'size', MIN_SIDE, MOST_SIDE, whole=True)
     x = _as_tensor(anything, enough)
     check_sides(*x.shape[:1:-1])
     if size is None: size = smaller(x.shape[-2:], enough)

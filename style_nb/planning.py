@@ -301,8 +301,8 @@ def _check_state(state, r, content, styles):
         raise BadValue(f"This run began with optimizer={before.optimizer!r}, history={before.history}: give the same.")
     if state['step'] >= r.steps:
         raise BadValue(
-            f"This run has done {counted(r.steps, 'step')} already: "
-            "give a larger number of steps with init=result.image for a new run from here.")
+            f"This run has done {counted(int(state['step']), 'step')} already: "
+            "give a larger number of steps, or init=result.image for a new run from here.")
 
 def _to_stay_close_to(r, start, state):
     "The picture that `keep` holds on to, or `None`."

@@ -125,10 +125,11 @@ def each_picture(
     return each
 
 def _identity(word):
-    "What tells a file from others, if it is one."
+    "What tells a file or folder from others."
+    if word == STREAM: return
     with suppress(OSError, ValueError):
         found = os.stat(as_path(word))
-        if word != STREAM and stat.S_ISREG(found.st_mode): return found.st_dev, found.st_ino
+        if stat.S_IFMT(found.st_mode) in (stat.S_IFREG, stat.S_IFDIR): return found.st_dev, found.st_ino
 
 def check_apart(
     places,  # Files to write
@@ -139,7 +140,7 @@ def check_apart(
     for place in places:
         same = _identity(place)
         if same and same in read:
-            raise BadValue(f"{read[same]} is read and written: choose another file to write, or it would be replaced.")
+            raise BadValue(f"{read[same]} is read and written: write somewhere else, or it would be replaced.")
 
 
 # %% ../nbs/88_streams.ipynb #7888991e

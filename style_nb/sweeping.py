@@ -295,7 +295,7 @@ def sweep(
 )->Sweep:                 # All pictures, in the order of the grid
     "Paint every pair of pictures with every combination of settings."
     plan = _planned(content, style, grid, settings)
-    workers = in_range(workers, 'workers', 1, whole=True)
+    workers = in_range(workers, 'workers', 1, 1000, whole=True)
     if folder is not None: tidy(folder := made_folder(folder))
     items = {item.key: item for item, *_ in plan}  # the same twice is painted once
     todo = [job for job in plan if job[0] is items[job[0].key] and not (folder and read_item(job[0], folder))]

@@ -14,7 +14,7 @@ from .errors import BadValue, in_range, one_of
 from .pictures import MIN_SIDE, Plate, fit_size, load_picture, resize, show_pictures, to_pil
 from .colour import luminance
 from .recipe import unless_said
-from .planning import Shared
+from .planning import Shared, memory_of
 from .transfer import stylize, unless_stopped
 from .palettes import palette
 
@@ -122,6 +122,12 @@ def _sides(x, n, size, seams, brick, seamless):
             f"n is {n}: mirrored tiles and bricks come round again after two, so that seamless=True needs an even n.")
     return (n*h, n*w), (h, w)
 
+def _check_room(H, W):
+    "Refuse a picture that no memory here holds."
+    need = 70*H*W
+    if need < .9*memory_of('cpu'): return
+    raise BadValue(f"A picture of {W}x{H} px is too large here, it takes {need/1e9:.3g} GB: give a smaller size.")
+
 # %% ../nbs/75_tiling.ipynb #ca0e2057
 def tile(
     photo,                # Anything `load_picture` reads; what is transparent in it becomes white
@@ -147,6 +153,7 @@ def tile(
     jitter = {name: in_range(v, name) for name, v in asked.items()}
     seed = in_range(seed, 'seed', 0, 2**63 - 1, whole=True)
     (H, W), (h, w) = _sides(x, n, size, seams, brick, seamless)
+    _check_room(H, W)
     out = _laid(_one_tile(x, h, w, seams, gap), H, W, n, seams, brick, seed, jitter)
     return out if isinstance(photo, torch.Tensor) else to_pil(out)
 

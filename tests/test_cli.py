@@ -830,6 +830,11 @@ def test_a_folder_is_not_written_over(run, files, monkeypatch):
     code, out, err = run('stylize', 'in', 'other.png', '-o', '.', *SMALL)
     assert code == 1 and 'is read and written' in err
 
+def test_a_sheet_does_not_keep_its_pictures_among_the_photos(run, files):
+    style, sheet = files/'painting.png', files/'m.png'
+    code, out, err = run('matrix', files, '--styles', style, '-o', sheet, '--folder', files, *SMALL)
+    assert code == 1 and 'is read and written' in err
+
 def test_a_state_may_take_its_own_place(run, files):
     state = files/'s.safetensors'
     assert run(*stylize(files, '--save-state', state))[0] == 0

@@ -5,9 +5,10 @@ import importlib, inspect
 from dataclasses import replace
 from pathlib import Path
 import pytest, torch
+from PIL import Image
 import style_nb.all
 from style_nb.all import *
-from style_nb.errors import StyleNBError
+from style_nb.errors import StyleNBError, in_range
 
 class Taken(Exception): "It would paint now"
 
@@ -233,3 +234,22 @@ def test_weights_that_do_not_fit_their_pictures(photo, painting):
     for weights, words in (([1], '1 blend weight for 2 pictures'), (3, 'give a list'), (['a', 'b'], 'at least 0')):
         mended(lambda: match_colours(photo, [painting, photo], weights), words)
     mended(lambda: match_colours(photo, []), 'There are no pictures')
+
+# ---- found by a breaker
+
+def test_what_has_no_plain_values_is_refused(refused):
+    for t in (torch.rand(1, 3, 8, 8, device='meta'), torch.rand(3, 8, 8).to_sparse()):
+        refused(lambda: load_picture(t), 'give a plain one')
+    refused(lambda: load_picture(Image.new('RGB', (0, 0))), '0x0 px')
+
+def test_the_largest_whole_number_is_itself_allowed():
+    assert in_range(2**63 - 1, 'seed', 0, 2**63 - 1, whole=True) == 2**63 - 1
+
+def test_sizes_no_memory_holds(refused):
+    photo = Image.new('RGB', (64, 48), 'red')
+    refused(lambda: load_picture(photo, 10**30), 'size is')
+    refused(lambda: tile(photo, size=60000), 'too large here')
+
+def test_a_file_is_no_folder(refused, tmp_path):
+    (tmp_path/'a.png').write_bytes(b'')
+    refused(lambda: save_picture(torch.rand(1, 3, 8, 8), tmp_path/'a.png'/'b.png'), 'is a file, no folder')
