@@ -28,6 +28,7 @@ def fidelity(
 )->float:             # At most 1: equal
     "Structural similarity of luminance."
     x = load_picture(picture)
+    if min(x.shape[-2:]) < 11: raise BadValue(f"{x.shape[3]}x{x.shape[2]} px: fidelity looks at 11x11 px, give more.")
     y = resize(load_picture(photo, enough=max(x.shape[-2:])), x.shape[-2:])
     a, b = (luminance(o)[0, 0].double().numpy() for o in (x, y))
     return float(structural_similarity(

@@ -143,7 +143,7 @@ def match_contrast(
     "Give a picture's luminance the deviation of another's."
     x, back = _open(picture)
     one_of(by, ('global', 'scale'), 'by')
-    in_range(most, 'most', 1)
+    in_range(most, 'most', 1, 1e6)
     in_range(finest, 'finest', whole=True)
     y = luminance(x)
     size = max(x.shape[-2:])

@@ -41,7 +41,7 @@ def enlarge(
     side = max(small.image.size)
     if in_range(size, 'size', 1, whole=True) <= side:
         raise BadValue(f"size is {size}, the small picture has {side} px already: give a larger size.")
-    levels = _levels_above(side, size)
+    steps, levels = in_range(steps, 'steps', 1, whole=True), _levels_above(side, size)
     recipe = replace(small.recipe, snapshots=0, schedule=[], start=None)
     how = dict(init=small.image, size=size, steps=steps, levels=min(levels, steps), keep=keep) | settings
     return stylize(content, style, recipe, **how)

@@ -264,7 +264,7 @@ def save_picture(
     of_kind(alpha, (Image.Image, type(None)), 'alpha', 'a PIL picture in mode L, white where all is seen')
     if alpha is not None and kind in SEE_THROUGH:
         im = im.copy()  # it may be the caller's
-        im.putalpha(alpha.resize(im.size))
+        im.putalpha(alpha.convert('L').resize(im.size))
     how = dict(icc_profile=srgb_profile(), dpi=(DPI, DPI))
     if kind in ('.jpg', '.jpeg', '.webp'): how['quality'] = 95
     if credits: how['exif'] = as_exif(credits)

@@ -101,7 +101,7 @@ class Words:
     "Any text, or a path."
     allowed = 'text'
     def check(self, value, name):
-        if isinstance(value, (str, os.PathLike)): return value
+        if isinstance(value, (str, os.PathLike)): return os.fspath(value)
         raise BadType(f"{name} is {told(value)}, {a_kind(value)}: give text.")
 
 class Arguments:

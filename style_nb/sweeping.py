@@ -182,7 +182,7 @@ def paint_item(
         result = unless_stopped(stylize(content, styles or None, shared=shared, progress=False, **settings))
         _fill(item, result.image, result.recipe, note := _note(result))
     except Exception as e:
-        item.error = f'{type(e).__name__}: {e}'
+        item.error = str(e) if isinstance(e, StyleNBError) else f'{type(e).__name__}: {e}'
         return item
     # what cannot be kept ends the sweep: the next would not be kept either
     if folder:

@@ -253,3 +253,10 @@ def test_sizes_no_memory_holds(refused):
 def test_a_file_is_no_folder(refused, tmp_path):
     (tmp_path/'a.png').write_bytes(b'')
     refused(lambda: save_picture(torch.rand(1, 3, 8, 8), tmp_path/'a.png'/'b.png'), 'is a file, no folder')
+
+def test_odd_values_elsewhere(refused, tmp_path):
+    refused(lambda: fidelity(torch.rand(1, 3, 5, 5), x), '11x11')
+    refused(lambda: match_contrast(x, x, most=10**30), 'most is')
+    assert Recipe(name=Path('a'), encoder_weights=Path('b.pth')).name == 'a'
+    save_picture(x, tmp_path/'a.png', alpha=Image.new('RGB', (1, 1)))
+    assert Image.open(tmp_path/'a.png').mode == 'RGBA'

@@ -917,7 +917,7 @@ nan = float('nan')
     (dict(style=None), ['no style picture', 'style_weight=0']), (dict(style=[]), ['no style picture']),
     (dict(content=None, style=None), ['neither a content nor a style']),
     (dict(content=3), ['This is an int, not a picture']), (dict(style=[None]), ['not a picture']),
-    (dict(recipe='gatis'), ["Unknown recipe 'gatis'", 'default, gatys', "Did you mean 'gatys'?"]),
+    (dict(recipe='gatis'), ["Unknown recipe 'gatis'", 'default, instant', "Did you mean 'gatys'?"]),
     (dict(recipe='none.png'), ['There is no file none.png']), (dict(recipe=3), ['Unknown recipe 3']),
     (dict(recipe=None), ['Unknown recipe None']), (dict(encoder='vgg'), ["Unknown encoder 'vgg'", ', '.join(ENCODERS)]),
     (dict(encoder=None), ['Unknown encoder None']),
