@@ -7,6 +7,7 @@ Docs: https://style-nb.github.io/style_nb/cli.html.md"""
 # %% ../nbs/90_cli.ipynb #a234b011
 from __future__ import annotations
 import argparse
+import ctypes
 import os
 import re
 import signal
@@ -16,6 +17,7 @@ import threading
 import warnings
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
+from pathlib import Path
 from . import __version__
 from .errors import BadValue, StyleNBError, nearest, one_of
 from .fetching import TELLING
@@ -241,7 +243,14 @@ def _check_single(args):
         if isinstance(word, str) and is_folder(word):
             raise BadValue(f"{word} is a folder: give one picture file. A folder of photos is for style_nb stylize.")
 
+def _silence_libtiff():
+    "It would write to stderr by itself."
+    import PIL
+    for path in Path(PIL.__file__).parents[1].glob('pillow.libs/libtiff*'):
+        with suppress(OSError, AttributeError): ctypes.CDLL(str(path)).TIFFSetErrorHandler(None)
+
 def _do(args):
+    _silence_libtiff()
     TELLING.set(not getattr(args, 'quiet', False))
     written = [word for word in map(vars(args).get, _NOT_READ[:4]) if word]
     check_apart(written, _read_in(args))

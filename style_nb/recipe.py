@@ -322,8 +322,7 @@ def unless_said(
     return {k: v for k, v in own.items() if getattr(r, k) == getattr(usual, k)}
 
 # %% ../nbs/60_recipe.ipynb #60a0e018
-def _how(r):
-    "How it is painted."
+def _how_painted(r):
     lr = f' {r.lr:.2g}' if r.lr else ''
     return (f'{r.written_for or r.encoder}, {r.optimizer}{lr}, {counted(r.steps, "step")}, {_side(r.size)}, '
             f'from {r.init}, {r.pooling} pooling{_by_levels(r.levels)}')
@@ -364,7 +363,7 @@ def recipe_card(
 
 def _lines(r):
     "What it is, a paragraph for each loss, where it comes from."
-    lines = [f'{r.name:<18}{_how(r)}']
+    lines = [f'{r.name:<18}{_how_painted(r)}']
     for line in _wanted(r): lines += _wrapped(line, 13)
     return lines + _wrapped(r.source, 4)
 

@@ -78,7 +78,7 @@ def _to_stdout(made, **how):
 def is_folder(
     word,    # A path, a web address or `-`
 )->bool:
-    "Is it the name of a folder?"
+    "Is it a folder?"
     from style_nb.fetching import is_address, is_data
     if word == STREAM or is_address(word) or is_data(word): return False
     return as_path(word).is_dir()

@@ -883,3 +883,14 @@ def test_a_state_at_another_size_is_told(run, files):
     for size, said in (48, 0), (64, 1):
         assert run(*more, '--size', size)[2].count(f'goes on resized to {size}') == said
     assert run(*more, '--size', 64, '-q')[1:] == ('', '') and pixels(files/'out/b.png')[0] == (64, 64)
+
+@pytest.mark.parametrize('compression', ['tiff_lzw', 'tiff_adobe_deflate'])
+def test_a_damaged_tiff_is_one_line(capfd, files, compression):
+    "libtiff has a voice of its own"
+    noise = Image.effect_noise((80, 60), 90).convert('RGB')
+    noise.save(files/'a.tif', compression=compression)
+    raw = bytearray((files/'a.tif').read_bytes())
+    raw[len(raw)//3:len(raw)//3 + 400] = bytes(0x5a ^ b for b in raw[len(raw)//3:len(raw)//3 + 400])
+    (files/'a.tif').write_bytes(raw)
+    code = main(['recolour', str(files/'a.tif'), str(files/'painting.png'), '-o', str(files/'z.png')])
+    assert code == 1 and len(capfd.readouterr().err.splitlines()) == 1
