@@ -144,7 +144,7 @@ def _is_note(note):
     return all(type(loss) in kinds['seconds'] for loss in note['losses'])
 
 def _fill(item, image, recipe, note):
-    vars(item).update({name: note[name] for name in ('seconds', 'loss', 'losses')})
+    for name in ('seconds', 'loss', 'losses'): setattr(item, name, note[name])
     vars(item).update(image=image, recipe=recipe, error=note['stopped'])
 
 # %% ../nbs/74_sweeping.ipynb #e2109559
@@ -305,7 +305,7 @@ def sweep(
         for item in painted:
             items[item.key] = item
             if item.error: tqdm.write(repr(item), sys.stderr)
-    except KeyboardInterrupt: tqdm.write(Stopped.BY_HAND + '; run it again to go on'*bool(folder), sys.stderr)
+    except KeyboardInterrupt: tqdm.write(Stopped.BY_HAND + ('; run it again to go on' if folder else ''), sys.stderr)
     except BadFile as e: raise BadFile(f'{e} Then run the sweep again to go on.') from e
     return Sweep([items[item.key] for item, *_ in plan])
 
