@@ -21,6 +21,7 @@ from pathlib import Path
 from . import __version__
 from .errors import BadValue, StyleNBError, nearest, one_of
 from .fetching import TELLING
+from .at_once import instant_words, run_instant
 from .repainting import run_stylize, stylize_words
 from .streams import FIGURES, check_apart, is_folder
 from .tasks import *
@@ -36,6 +37,7 @@ _all_ = ['FIGURES', 'recipe_words', 'recipe_of', 'stylize_words', 'run_stylize']
 # %% ../nbs/90_cli.ipynb #7ad6c1a0
 TASKS = {  # what it does, its words, who does it
     'stylize': ('repaint a photo in the style of one or more paintings', stylize_words, run_stylize),
+    'instant': ('a photo in a style at once: a painting, or one of the stored styles', instant_words, run_instant),
     'recolour': ('colours only: a photo in the colours of a painting, no stroke', recolour_words, run_recolour),
     'palette': ('paint a style alone, from noise: what a run will take from it', palette_words, run_palette),
     'tile': ('fill a picture with small copies of it, so that it becomes a style', tile_words, run_tile),
