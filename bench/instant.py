@@ -1,6 +1,7 @@
-"""A picture in half a second: the recipe `instant`, judged by bench/judge.py on twelve pairs that no tuning has seen.
+"""A picture in a blink: `instant`, judged by bench/judge.py on twelve pairs that no tuning has seen.
 
-    python bench/instant.py --vgg FILE --works DIR [--recipe NAME] [--size 432] [--out DIR]
+    python bench/instant.py --vgg FILE --works DIR [--size 432] [--out DIR]
+    python bench/instant.py --vgg FILE --works DIR --recipe instant    `stylize` with that recipe
     python bench/instant.py --vgg FILE --works DIR --made DIR    pictures of another program, PHOTO_x_PAINTING.png
     python bench/instant.py --works DIR --inputs DIR             photos and paintings for other programs
 
@@ -16,6 +17,7 @@ from PIL import Image
 from skimage import data
 from sklearn.datasets import load_sample_image
 from judge import Judge, fit, row
+from style_nb.instant import instant
 from style_nb.transfer import stylize
 
 PAIRS = [
@@ -59,7 +61,10 @@ def write_inputs(args):
 def painted(photo, painting, args):
     "Our picture, and the seconds it took"
     begin = time.perf_counter()
-    made = stylize(photo, painting, args.recipe, size=args.size, progress=False).image
+    if args.recipe:
+        made = stylize(photo, painting, args.recipe, size=args.size, progress=False).image
+    else:
+        made = instant(photo, painting, size=args.size)
     return made, time.perf_counter() - begin
 
 
@@ -71,7 +76,7 @@ def read(name, args):
 def score(args):
     "A line for each pair, and medians"
     judge, rows = Judge(args.vgg), []
-    who = args.made.name if args.made else args.recipe
+    who = args.made.name if args.made else args.recipe or 'one pass'
     if not args.made:
         painted(*next(pairs(args.works))[:2], args)
     for photo, painting, name in pairs(args.works):
@@ -90,7 +95,7 @@ def main():
     p.add_argument('--vgg', help="VGG-16's weights file")
     for name in ('works', 'out', 'made', 'inputs'):
         p.add_argument(f'--{name}', type=Path)
-    p.add_argument('--recipe', default='instant')
+    p.add_argument('--recipe', default='')
     p.add_argument('--size', type=int, default=432)
     args = p.parse_args()
     for folder in (args.out, args.inputs):
