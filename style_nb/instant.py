@@ -17,7 +17,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from .errors import BadFile, check_blend, in_range, one_of
 from .files import MOST_BYTES, as_path, check_output, from_text, open_tensors, reason, whole_file
-from .footing import best_device, check_device, own_footing
+from .footing import SINGLE, best_device, check_device, own_footing
 from .pictures import MIN_SIDE, Plate, load_picture, resize, several, show_pictures, to_pil
 from .colour import COLOURS, finish_colours
 from .encoders import DATA, encoder, weights_digest
@@ -95,7 +95,7 @@ def _to_bytes(m):
 def _from_bytes(numbers, correlations):
     mean, size = numbers.float().chunk(2, 1)
     n = mean.shape[1]
-    square = torch.eye(n).repeat(len(mean), 1, 1)
+    square = torch.eye(n, **SINGLE).repeat(len(mean), 1, 1)
     i, j = torch.triu_indices(n, n, 1)
     square[:, i, j] = square[:, j, i] = correlations.float()/127
     return Moments(mean, square*size[:, :, None]*size[:, None] + mean[:, :, None]*mean[:, None])
@@ -164,9 +164,9 @@ LONG = tuple((look, 2*k) for look, k in PLAN[:5]) + PLAN[3:]
 SMALL = 640     # Longest side up to which `PLAN` is enough; beyond it a size more, `LONG`
 
 def _padded(photo, side):
-    "A photo whose sides are multiples of `side`."
+    "A photo whose sides are multiples of `side`, and at least twice that."
     h, w = photo.shape[-2:]
-    more = (-w % side, -h % side)
+    more = [max(2*side, old + -old % side) - old for old in (w, h)]
     how = 'reflect' if more[0] < w and more[1] < h else 'replicate'
     return F.pad(photo, (0, more[0], 0, more[1]), how)
 

@@ -117,7 +117,7 @@ def forward(self:Look, x, photo, maps, now, style):
     return x + self.out(y)
 
 # %% ../nbs/53_onepass.ipynb #bc940473
-def _roots(m, rounds=14):
+def _roots(m, rounds=20):
     "Root and inverse root of symmetric matrices of side 3, by products alone."
     eye = torch.eye(3, dtype=m.dtype, device=m.device)
     size = m.square().sum((1, 2), keepdim=True).sqrt()
@@ -137,11 +137,11 @@ def recoloured(
     few = 1e-4*torch.eye(3, dtype=photo.dtype, device=photo.device)
     wanted = colours.covariance + few
     for _ in range(rounds):
-        own = moments(photo)
-        root, inverse = _roots(own.covariance + few)
+        flat = photo.flatten(2)
+        flat = flat - flat.mean(2, keepdim=True)  # first: of nearly one colour nothing else would be left
+        root, inverse = _roots(flat @ flat.mT/flat.shape[2] + few)
         way = inverse @ _roots(root @ wanted @ root)[0] @ inverse
-        moved = (way @ (photo.flatten(2) - own.mean[..., None])).view_as(photo)
-        photo = (moved + colours.mean[..., None, None]).clamp(0, 1)
+        photo = (way @ flat + colours.mean[..., None]).view_as(photo).clamp(0, 1)
     return photo
 
 # %% ../nbs/53_onepass.ipynb #dd3f4c1e
