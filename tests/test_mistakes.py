@@ -35,6 +35,9 @@ CALLS = dict(  # what is right; each of these arguments, and each other one of t
     show_recipes={},
     stylize=dict(content=x, style=x, masks=None, style_masks=None, content_mask=None, change_mask=None) | to_paint,
     reconstruct=dict(picture=x) | to_paint,
+    instant=dict(photo=x, style='wave', size=32),
+    style_sheet=dict(photo=x, styles='wave', size=32),
+    house_of_styles={},
     noise=dict(hw=(8, 8)),
     palette=dict(style=x) | to_paint,
     palettes=dict(styles=[x]) | to_paint,
@@ -150,6 +153,7 @@ def no_painting(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr('style_nb.transfer.run_transfer', taken)
         patch.setattr('style_nb.live.run_transfer', taken)
+        patch.setattr('style_nb.instant._painted', taken)
         patch.chdir(tmp_path_factory.mktemp('mistakes'))
         yield
 
