@@ -89,9 +89,9 @@ def watched(context):
     return page
 
 @contextlib.contextmanager
-def chromium(width=1280, height=1400):
+def chromium(width=1280, height=1400, *flags):
     with playwright.sync_playwright() as pw:
-        b = pw.chromium.launch(executable_path=CHROMIUM, args=['--no-sandbox', '--disable-gpu',
+        b = pw.chromium.launch(executable_path=CHROMIUM, args=['--no-sandbox', '--disable-gpu', *flags,
             '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1'])
         try: yield watched(b.new_context(viewport=dict(width=width, height=height)))
         finally: b.close()
