@@ -243,6 +243,7 @@ function showRate(net, all) {
   while (shown.length > 2 && shown.at(-1) - shown[0] > 2000) shown.shift()
   const rate = 1000*(shown.length - 1)/(shown.at(-1) - shown[0])
   byId('rate').dataset.rate = rate
+  window.styleNB?.frames.push({net, all})
   const what = moving() && shown.length > 1 ? `<b>${rate.toFixed(1)}</b> frames a second`
     : `painted in <b>${all.toFixed(0)}</b> ms`
   byId('rate').innerHTML = `${what} <small>· the net ${net.toFixed(0)} ms</small>`
@@ -332,9 +333,10 @@ async function main() {
   await run()
 }
 
-// For tests, at ?test: the pixels that the page makes of an ImageData in a style.
+// For tests and benchmarks, at ?test: how long frames took, and the pixels made of an ImageData in a style.
 if (new URLSearchParams(location.search).has('test')) {
   window.styleNB = {
+    frames: [], // ms of each: the net alone, and all of it
     run: async ({data, width, height}, name, {second = '', share = 0, strength = 1} = {}) => {
       const message = {rgba: data.slice(), width, height, style: blend(name, second, share), strength, use: 'thumbnail'}
       return (await ask('paint', message)).rgba

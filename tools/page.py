@@ -33,7 +33,7 @@ MODEL = 'net.onnx', 'styles.json'
 
 def write_model(folder):
     "Write net.onnx and styles.json of the package's own net into `folder`"
-    raise BadValue('the package has no one-pass net yet; name the folder of one, as in: make page ARGS="--model FOLDER"')
+    raise BadValue('the package has no one-pass net yet; name the folder of one: make page ARGS="--model FOLDER"')
 
 
 def copied_model(source):
@@ -95,7 +95,7 @@ def about(engines, pictures):
     photos = '; '.join(f"{p['title']}: {p['credit'].removesuffix(', via skimage.data')}" for p in pictures)
     runtime = {engine: {kind: f'runtime/{name}' for kind, name in RUNTIMES[engine].items()} for engine in engines}
     return dict(runtime=runtime, pictures=pictures,
-        text=f'Made with style_nb; the net is run by {PACKAGE} {VERSION} (MIT). Photos, in the public domain: {photos}.')
+        text=f'Made with style_nb; the net is run by {PACKAGE} {VERSION} (MIT). Photos, free of rights: {photos}.')
 
 
 def build(out, write_model=write_model, engines=('wasm',)):
