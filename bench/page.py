@@ -57,7 +57,7 @@ def main():
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=['--no-sandbox', '--disable-gpu'])
         page = browser.new_page()
         page.goto(serve(args.page))
-        page.locator('#rate[data-rate]').wait_for(timeout=60_000)
+        page.locator('#rate b').wait_for(timeout=60_000)
         page.wait_for_timeout(1000*WARM)
         print(HEAD)
         for size in args.sizes.split(','):

@@ -1,5 +1,7 @@
-// The page: shows a source, asks the worker to paint each of its frames, shows what comes back.
-import {drawScene} from './scene.js'
+// The page: shows a source, asks the painter for each of its frames, shows what comes back.
+import {ask} from './painter.js'
+import * as sources from './sources.js'
+import {blend, read, vectors} from './styles.js'
 
 const byId = id => document.getElementById(id)
 const painted = byId('painted').getContext('2d')
@@ -7,13 +9,15 @@ const original = byId('source').getContext('2d', {willReadFrequently: true})
 const small = document.createElement('canvas').getContext('2d', {willReadFrequently: true})
 const controls = document.forms[0].elements
 const pending = [] // styles whose little picture is still to be painted
-const vectors = {} // of each style, by name
 
-let source // {draw(g, width, height), aspect: width/height, moves: does it change by itself?}
+let source // see sources.js
 let fixed = null // the only size the net can take, if it is so
 let playing = !matchMedia('(prefers-reduced-motion: reduce)').matches
 let todo = 'paint' // what the picture shown lacks: 'paint', 'mix' (strength only) or nothing
+let kept = false // has the worker the frame shown, to mix it anew?
 let wake = () => {}
+
+const moving = () => playing && source.moves
 
 function say(text = '') {
   byId('message').classList.remove('late')
@@ -25,30 +29,12 @@ function changed(what = 'paint') {
   wake()
 }
 
-// ---- the worker
+// ---- what the page is made of
 
-const worker = new Worker('worker.js', {type: 'module'})
-const waiting = new Map()
-let asked = 0
-let broken // why the worker never answers
-
-async function ask(task, message = {}) {
-  if (broken) throw broken
-  const id = ++asked
-  worker.postMessage({id, task, ...message}, message.rgba ? [message.rgba.buffer] : [])
-  return new Promise((resolve, reject) => waiting.set(id, {resolve, reject}))
-}
-
-worker.onmessage = ({data: {id, error, ...rest}}) => {
-  const {resolve, reject} = waiting.get(id)
-  waiting.delete(id)
-  if (error) reject(Error(error))
-  else resolve(rest)
-}
-
-worker.onerror = () => {
-  broken = Error('worker.js is missing or damaged: build the page anew with make page')
-  for (const {reject} of waiting.values()) reject(broken)
+async function loaded(path) {
+  const answer = await fetch(path).catch(() => null)
+  if (!answer?.ok) throw Error(`${path} is missing: build the page anew with make page, and serve the whole folder`)
+  return answer.json()
 }
 
 async function start() {
@@ -59,170 +45,73 @@ async function start() {
   say()
 }
 
-// ---- styles
-
-// base64 of float16, little-endian
-function decoded(text) {
-  const bytes = Uint8Array.from(atob(text), letter => letter.charCodeAt(0))
-  const halves = new DataView(bytes.buffer)
-  return Float32Array.from({length: bytes.length/2}, (_, i) => {
-    const half = halves.getUint16(2*i, true)
-    const exponent = half >> 10 & 31
-    const fraction = half & 1023
-    const size = exponent ? (1024 + fraction)*2**(exponent - 25) : fraction*2**-24
-    return half >> 15 ? -size : size
-  })
+function styleButton({name, title, credit}) {
+  const label = document.createElement('label')
+  label.innerHTML = '<input type="radio" name="style"><canvas width="96" height="96"></canvas><span></span>'
+  label.title = credit
+  label.firstChild.value = name
+  label.lastChild.textContent = title
+  return label
 }
 
-function blend(first, second, share) {
-  if (!second) return vectors[first]
-  return vectors[first].map((value, i) => value + share*(vectors[second][i] - value))
-}
-
-const chosen = () => blend(controls.style.value, controls.second.value, controls.share.value/100)
-
-async function loaded(path) {
-  const answer = await fetch(path).catch(() => null)
-  if (!answer?.ok) throw Error(`${path} is missing: build the page anew with make page, and serve the whole folder`)
-  return answer.json()
-}
-
-async function showStyles() {
-  const styles = await loaded('styles.json')
-  for (const {name, title, credit, vector} of styles) {
-    vectors[name] = decoded(vector)
-    const label = document.createElement('label')
-    label.innerHTML = '<input type="radio" name="style"><canvas width="96" height="96"></canvas><span></span>'
-    label.title = credit
-    label.firstChild.value = name
-    label.lastChild.textContent = title
-    byId('styles').append(label)
-    byId('second').append(new Option(title, name))
-  }
+function showStyles(styles) {
+  read(styles)
+  byId('styles').append(...styles.map(styleButton))
+  byId('second').append(...styles.map(style => new Option(style.title, style.name)))
+  byId('styles').querySelector('input').checked = true
   const show = () => { byId('credit').textContent = styles.find(o => o.name === controls.style.value).credit }
   byId('styles').addEventListener('change', show)
-  byId('styles').querySelector('input').checked = true
   show()
 }
 
-// ---- sources
+// ---- frames
 
 const multiple = value => Math.max(16, 16*Math.round(value/16))
 
-function shapeFor(size) {
+function sizeOf(side) {
   if (fixed) return fixed
   const root = Math.sqrt(source.aspect)
-  return {width: multiple(size*root), height: multiple(size/root)}
+  return {width: multiple(side*root), height: multiple(side/root)}
 }
 
-// Draws the middle of an image so that it fills the canvas.
-function cover(g, image, width, height, imageWidth, imageHeight) {
-  const scale = Math.max(width/imageWidth, height/imageHeight)
-  g.imageSmoothingQuality = 'high'
-  g.drawImage(image, (width - scale*imageWidth)/2, (height - scale*imageHeight)/2, scale*imageWidth, scale*imageHeight)
+let seconds = 4 // of the scene
+let last = 0
+
+function tick() {
+  const now = performance.now()
+  if (playing) seconds += Math.min(now - last, 500)/1000
+  last = now
 }
 
-function sceneSource() {
-  let seconds = 4
-  let last = performance.now()
-  const draw = (g, width, height) => {
-    const now = performance.now()
-    if (playing) seconds += Math.min(now - last, 500)/1000
-    last = now
-    drawScene(g, width, height, seconds)
-  }
-  return {draw, aspect: 1, moves: true}
+function fit(canvas, {width, height}) {
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, {width, height})
 }
 
-async function pictureSource(blob, name) {
-  const image = await createImageBitmap(blob).catch(() => { throw Error(`${name} is not a picture this browser can read`) })
-  return {draw: (g, width, height) => cover(g, image, width, height, image.width, image.height),
-    aspect: image.width/image.height, moves: false}
-}
-
-async function bundledSource(name) {
-  const answer = await fetch(`pictures/${name}.jpg`)
-  if (!answer.ok) throw Error(`pictures/${name}.jpg is missing: build the page anew with make page`)
-  return pictureSource(await answer.blob(), name)
-}
-
-const refusals = {
-  NotAllowedError: 'The webcam was refused: allow it for this page in your browser (beside the address), then choose it again',
-  NotFoundError: 'No webcam was found',
-  NotReadableError: 'The webcam is in use by another program',
-}
-
-async function webcamSource() {
-  if (!navigator.mediaDevices) throw Error('A webcam is given only to pages on https or localhost')
-  const video = document.createElement('video')
-  const stream = await navigator.mediaDevices.getUserMedia({video: {width: 640, height: 480}}).catch(e => {
-    throw Error(refusals[e.name] ?? `No webcam: ${e.message}`)
-  })
-  video.srcObject = stream
-  video.muted = true
-  await video.play()
-  const draw = (g, width, height) => {
-    g.setTransform(-1, 0, 0, 1, width, 0) // as in a mirror
-    cover(g, video, width, height, video.videoWidth, video.videoHeight)
-    g.resetTransform()
-  }
-  return {draw, aspect: video.videoWidth/video.videoHeight, moves: true,
-    stop: () => stream.getTracks().forEach(track => track.stop())}
-}
-
-function use(next) {
-  source?.stop?.()
-  source = next
-  pending.splice(0, pending.length, ...Object.keys(vectors))
-  showPlay()
-  changed()
-}
-
-let tries = 0
-
-// Takes the source that `make` gives, unless another was chosen meanwhile; if it fails, the last one stays.
-async function take(kind, make) {
-  const mine = ++tries
-  const before = source?.kind ?? 'scene'
-  controls.source.value = kind
-  try {
-    const next = await make()
-    if (mine !== tries) return next.stop?.()
-    say()
-    use({...next, kind})
-  } catch (e) {
-    if (mine !== tries) return
-    controls.source.value = before
-    say(e.message)
-  }
-}
-
-const makers = {scene: sceneSource, picture: () => bundledSource(byId('bundled').value), webcam: webcamSource}
-
-// ---- frames
-
-function grabbed(g, {width, height}) {
-  if (g.canvas.width !== width || g.canvas.height !== height) Object.assign(g.canvas, {width, height})
-  source.draw(g, width, height)
-  return g.getImageData(0, 0, width, height).data
+function grabbed(g, size) {
+  fit(g.canvas, size)
+  source.draw(g, size.width, size.height, seconds)
+  return g.getImageData(0, 0, size.width, size.height).data
 }
 
 function show(g, rgba, {width, height}) {
-  if (g.canvas.width !== width || g.canvas.height !== height) Object.assign(g.canvas, {width, height})
+  fit(g.canvas, {width, height})
   g.canvas.style.setProperty('--shape', width/height)
   g.putImageData(new ImageData(rgba, width, height), 0, 0)
 }
 
 async function frame() {
   const begun = performance.now()
-  const task = todo
+  const task = kept ? todo : 'paint'
   todo = null
-  const size = task === 'mix' ? original.canvas : shapeFor(Number(controls.size.value))
-  const {width, height} = size
-  const rgba = task === 'mix' ? new Uint8ClampedArray(4*width*height) : grabbed(original, size)
-  const result = await ask(task, {rgba, width, height, style: chosen(), strength: controls.strength.value/100})
+  kept = false
+  tick()
+  const {width, height} = task === 'mix' ? original.canvas : sizeOf(Number(controls.size.value))
+  const rgba = task === 'mix' ? new Uint8ClampedArray(4*width*height) : grabbed(original, {width, height})
+  const style = blend(controls.style.value, controls.second.value, controls.share.value/100)
+  const result = await ask(task, {rgba, width, height, style, strength: controls.strength.value/100})
+  kept = true
   show(painted, result.rgba, {width, height})
-  if (result.ms) showRate(result.ms, performance.now() - begun)
+  if (task === 'paint') showRate(result.ms, performance.now() - begun)
 }
 
 // The little picture of one style: the source as it is now, in that style.
@@ -236,24 +125,33 @@ async function thumbnail(name) {
 }
 
 const shown = [] // when the last frames were
-const moving = () => playing && source.moves
 
 function showRate(net, all) {
   shown.push(performance.now())
   while (shown.length > 2 && shown.at(-1) - shown[0] > 2000) shown.shift()
   const rate = 1000*(shown.length - 1)/(shown.at(-1) - shown[0])
-  byId('rate').dataset.rate = rate
-  window.styleNB?.frames.push({net, all})
   const what = moving() && shown.length > 1 ? `<b>${rate.toFixed(1)}</b> frames a second`
     : `painted in <b>${all.toFixed(0)}</b> ms`
   byId('rate').innerHTML = `${what} <small>· the net ${net.toFixed(0)} ms</small>`
+  window.styleNB?.frames.push({net, all, rate})
+}
+
+async function step() {
+  try {
+    if (todo) await frame()
+    if (pending.length) await thumbnail(pending.shift())
+  } catch (e) {
+    say(e.message)
+    playing = false
+    pending.length = 0
+    showPlay()
+  }
 }
 
 async function run() {
   for (;;) {
     if (moving() && !document.hidden) todo = 'paint'
-    if (todo) await frame()
-    if (pending.length) await thumbnail(pending.shift())
+    await step()
     if (todo || pending.length || moving() && !document.hidden) continue
     shown.length = 0
     await new Promise(done => { wake = done })
@@ -261,6 +159,39 @@ async function run() {
 }
 
 // ---- controls
+
+let tries = 0
+
+// Takes the source that `make` gives, unless another was chosen meanwhile; if it fails, the one before stays.
+async function take(kind, make) {
+  const mine = ++tries
+  const before = source?.kind ?? kind
+  controls.source.value = kind
+  try {
+    const next = await make()
+    if (mine !== tries) return next.stop?.()
+    source?.stop?.()
+    source = {...next, kind}
+    pending.splice(0, pending.length, ...Object.keys(vectors))
+    say()
+    showPlay()
+    changed()
+  } catch (e) {
+    if (mine !== tries) return
+    controls.source.value = before
+    say(e.message)
+  }
+}
+
+const makers = {
+  scene: sources.scene,
+  picture: () => sources.bundled(byId('bundled').value),
+  webcam: () => sources.webcam(() => say('The webcam has stopped')),
+}
+
+function opened(file) {
+  if (file) take('picture', () => sources.picture(file, file.name))
+}
 
 function save() {
   byId('painted').toBlob(blob => {
@@ -277,12 +208,44 @@ function showPlay() {
   byId('play').disabled = !source.moves
 }
 
+function play() {
+  playing = !playing
+  showPlay()
+  wake()
+}
+
 function showShare() {
   byId('share').disabled = !byId('second').value
 }
 
-function opened(file) {
-  if (file) take('picture', () => pictureSource(file, file.name))
+function listenToSliders() {
+  byId('share').addEventListener('input', () => changed())
+  byId('strength').addEventListener('input', () => changed('mix'))
+  for (const output of document.querySelectorAll('output[for]')) {
+    const input = byId(output.htmlFor.value)
+    input.addEventListener('input', () => { output.textContent = `${input.value} %` })
+  }
+}
+
+function listenToDrops() {
+  const mark = on => document.body.classList.toggle('dropping', on)
+  document.addEventListener('dragover', e => {
+    e.preventDefault()
+    mark(true)
+  })
+  document.addEventListener('dragleave', () => mark(false))
+  document.addEventListener('drop', e => {
+    e.preventDefault()
+    mark(false)
+    opened(e.dataTransfer.files[0])
+  })
+}
+
+function changeEngine() {
+  start().then(() => changed()).catch(e => {
+    byId('webgpu').checked = false
+    say(e.message)
+  })
 }
 
 function listen() {
@@ -290,43 +253,22 @@ function listen() {
   byId('bundled').addEventListener('change', () => take('picture', makers.picture))
   byId('file').addEventListener('change', e => opened(e.target.files[0]))
   for (const id of ['styles', 'second', 'size']) byId(id).addEventListener('change', () => changed())
-  byId('share').addEventListener('input', () => changed())
-  byId('strength').addEventListener('input', () => changed('mix'))
   byId('second').addEventListener('change', showShare)
-  showShare()
-  for (const output of document.querySelectorAll('output[for]')) {
-    const input = byId(output.htmlFor.value)
-    input.addEventListener('input', () => { output.textContent = `${input.value} %` })
-  }
-  byId('webgpu').addEventListener('change', () => start().then(() => changed()).catch(e => {
-    byId('webgpu').checked = false
-    say(e.message)
-  }))
+  byId('webgpu').addEventListener('change', changeEngine)
   byId('save').addEventListener('click', save)
-  byId('play').addEventListener('click', () => {
-    playing = !playing
-    showPlay()
-    wake()
-  })
+  byId('play').addEventListener('click', play)
   document.addEventListener('visibilitychange', () => wake())
-  document.addEventListener('dragover', e => {
-    e.preventDefault()
-    document.body.classList.add('dropping')
-  })
-  document.addEventListener('dragleave', () => document.body.classList.remove('dropping'))
-  document.addEventListener('drop', e => {
-    e.preventDefault()
-    document.body.classList.remove('dropping')
-    opened(e.dataTransfer.files[0])
-  })
+  listenToSliders()
+  listenToDrops()
+  showShare()
 }
 
 async function main() {
   const about = await loaded('about.json')
   byId('about').textContent = about.text
-  for (const {name, title} of about.pictures) byId('bundled').append(new Option(title, name))
+  byId('bundled').append(...about.pictures.map(({name, title}) => new Option(title, name)))
   byId('engines').hidden = !(navigator.gpu && about.runtime.webgpu)
-  await showStyles()
+  showStyles(await loaded('styles.json'))
   await start()
   listen()
   await take('scene', makers.scene)
@@ -336,7 +278,7 @@ async function main() {
 // For tests and benchmarks, at ?test: how long frames took, and the pixels made of an ImageData in a style.
 if (new URLSearchParams(location.search).has('test')) {
   window.styleNB = {
-    frames: [], // ms of each: the net alone, and all of it
+    frames: [], // of each: ms of the net alone, ms of all, frames a second so far
     run: async ({data, width, height}, name, {second = '', share = 0, strength = 1} = {}) => {
       const message = {rgba: data.slice(), width, height, style: blend(name, second, share), strength, use: 'thumbnail'}
       return (await ask('paint', message)).rgba

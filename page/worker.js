@@ -13,7 +13,7 @@ async function fetched(path) {
 }
 
 async function start({engine}) {
-  if (typeof WebAssembly === 'undefined') throw Error('This browser has no WebAssembly, or it is switched off: take another')
+  if (typeof WebAssembly === 'undefined') throw Error('This browser has no WebAssembly: switch it on, or take another')
   const files = (await (await fetched('about.json')).json()).runtime[engine]
   if (!files) throw Error(`The page was built without ${engine}: make page ARGS=--${engine}`)
   const net = new Uint8Array(await (await fetched('net.onnx')).arrayBuffer())
@@ -22,7 +22,7 @@ async function start({engine}) {
   runtime.env.wasm.numThreads = 1 // more need headers that a plain file server does not send
   runtime.env.wasm.wasmPaths = {wasm: new URL(files.binary, import.meta.url).href}
   const next = await runtime.InferenceSession.create(net, {executionProviders: [engine]}).catch(e => {
-    throw Error(`The net could not be started with ${engine} (${e.message}). Build the page anew, or take another browser.`)
+    throw Error(`${engine} could not start the net (${e.message}). Build the page anew, or take another browser.`)
   })
   await session?.release()
   session = next

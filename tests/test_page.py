@@ -21,8 +21,8 @@ def test_a_page_is_whole_or_not_there(tmp_path, monkeypatch):
     write_stand_in(tmp_path/'model')
     model = tool.copied_model(tmp_path/'model')
     out = tool.build(tmp_path/'page', model)
-    assert {'index.html', 'page.js', 'worker.js', 'scene.js', 'style.css', 'about.json', 'net.onnx', 'styles.json',
-        'runtime', 'pictures'} == {o.name for o in out.iterdir()}
+    assert {o.name for o in out.iterdir()} == {'index.html', 'page.js', 'painter.js', 'scene.js', 'sources.js',
+        'styles.js', 'worker.js', 'style.css', 'about.json', 'net.onnx', 'styles.json', 'runtime', 'pictures'}
     before = (out/'net.onnx').stat().st_ino
     refused(lambda: tool.build(out, tool.copied_model(tmp_path)), 'net.onnx')
     assert (out/'net.onnx').stat().st_ino == before
