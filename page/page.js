@@ -17,7 +17,7 @@ let todo = 'paint' // what the picture shown lacks: 'paint', 'mix' (strength onl
 let kept = false // has the worker the frame shown, to mix it anew?
 let wake = () => {}
 
-const moving = () => playing && source.moves
+const moving = () => playing && source?.moves
 
 function say(text = '') {
   byId('message').classList.remove('late')
@@ -37,12 +37,14 @@ async function loaded(path) {
   return answer.json()
 }
 
+const LOADING = 'Loading the net and its runtime, 20 MB at the first visit …'
+
 async function start() {
-  say('Loading the net and its runtime, 15 MB at the first visit …')
+  say(LOADING)
   fixed = (await ask('start', {engine: controls.webgpu.checked ? 'webgpu' : 'wasm'})).fixed
   byId('size').disabled = Boolean(fixed)
   byId('size').title = fixed ? 'this net was written for one size' : ''
-  say()
+  if (byId('message').textContent === LOADING) say()
 }
 
 function styleButton({name, title, credit}) {
@@ -66,7 +68,8 @@ function showStyles(styles) {
 
 // ---- frames
 
-const multiple = value => Math.max(16, 16*Math.round(value/16))
+const STEP = 32 // the net takes sides that are multiples of it
+const multiple = value => STEP*Math.max(1, Math.round(value/STEP))
 
 function sizeOf(side) {
   if (fixed) return fixed
@@ -110,6 +113,7 @@ async function frame() {
   const style = blend(controls.style.value, controls.second.value, controls.share.value/100)
   const result = await ask(task, {rgba, width, height, style, strength: controls.strength.value/100})
   kept = true
+  byId('save').disabled = false
   show(painted, result.rgba, {width, height})
   if (task === 'paint') showRate(result.ms, performance.now() - begun)
 }
@@ -138,7 +142,7 @@ function showRate(net, all) {
 
 async function step() {
   try {
-    if (todo) await frame()
+    if (todo && source) await frame()
     if (pending.length) await thumbnail(pending.shift())
   } catch (e) {
     say(e.message)
@@ -152,7 +156,7 @@ async function run() {
   for (;;) {
     if (moving() && !document.hidden) todo = 'paint'
     await step()
-    if (todo || pending.length || moving() && !document.hidden) continue
+    if (source && todo || pending.length || moving() && !document.hidden) continue
     shown.length = 0
     await new Promise(done => { wake = done })
   }
@@ -165,7 +169,7 @@ let tries = 0
 // Takes the source that `make` gives, unless another was chosen meanwhile; if it fails, the one before stays.
 async function take(kind, make) {
   const mine = ++tries
-  const before = source?.kind ?? kind
+  const before = source?.kind ?? 'scene'
   controls.source.value = kind
   try {
     const next = await make()
@@ -178,6 +182,7 @@ async function take(kind, make) {
     changed()
   } catch (e) {
     if (mine !== tries) return
+    if (!source) await take('scene', makers.scene)
     controls.source.value = before
     say(e.message)
   }
@@ -205,7 +210,7 @@ function save() {
 
 function showPlay() {
   byId('play').textContent = playing ? 'Pause' : 'Play'
-  byId('play').disabled = !source.moves
+  byId('play').disabled = !source?.moves
 }
 
 function play() {
@@ -269,9 +274,9 @@ async function main() {
   byId('bundled').append(...about.pictures.map(({name, title}) => new Option(title, name)))
   byId('engines').hidden = !(navigator.gpu && about.runtime.webgpu)
   showStyles(await loaded('styles.json'))
-  await start()
   listen()
-  await take('scene', makers.scene)
+  await start()
+  if (!tries) await take('scene', makers.scene)
   await run()
 }
 

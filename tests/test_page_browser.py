@@ -124,7 +124,7 @@ def pictures_of_ones_own(page):
     assert not page.locator('#message').is_visible() and page.locator('#play').is_disabled()
     with page.expect_download() as download: page.locator('#save').click()
     assert download.value.suggested_filename == 'picture_second.png'
-    assert Image.open(download.value.path()).size == (272, 128), 'about 192*192 pixels in sixteens, the shape kept'
+    assert Image.open(download.value.path()).size == (256, 128), 'about 192*192 pixels in steps of 32, the shape kept'
 
 def a_webcam(page):
     "Refused, then allowed: Chromium's own moving test picture"
