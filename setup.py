@@ -8,6 +8,7 @@ config = ConfigParser(delimiters=['='])
 config.read(here/'settings.ini', encoding='utf-8')
 s = config['DEFAULT']
 name = s['lib_name']
+export = s['export_requirements'].split()
 
 setup(
     name=name, version=s['version'], description=s['description'], author=s['author'],
@@ -15,7 +16,8 @@ setup(
     keywords=s['keywords'].split(),
     classifiers=s['classifiers'].strip().splitlines(),
     long_description=(here/'README.md').read_text(encoding='utf-8'), long_description_content_type='text/markdown',
-    install_requires=s['requirements'].split(), extras_require={'dev': s['dev_requirements'].split()},
+    install_requires=s['requirements'].split(),
+    extras_require={'export': export, 'dev': s['dev_requirements'].split() + export},
     entry_points={'console_scripts': s['console_scripts'].split(), 'nbdev': [f'{name}={name}._modidx:d']},
     packages=find_packages(include=[name, f'{name}.*']),
     include_package_data=False, package_data={name: ['data/**/*']}, zip_safe=False)
