@@ -8,6 +8,7 @@ Docs: https://style-nb.github.io/style_nb/onepass.html.md"""
 from __future__ import annotations
 import json
 from typing import NamedTuple
+import numpy as np
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -37,8 +38,10 @@ def moments(
     maps:torch.Tensor,  # Feature maps, (B, C, H, W)
 )->Moments:             # Of each picture of the batch
     "Mean and second moment of feature maps, over all places."
-    flat = maps.permute(0, 2, 3, 1).flatten(1, 2).float()
-    return Moments(flat.mean(1), flat.mT @ (flat/flat.shape[1]))
+    mean = maps.float().mean(3).mean(2)
+    flat = maps.float().flatten(2) - mean[..., None]  # first: what is nearly even would drown in rounding
+    covariance = flat @ flat.transpose(1, 2)/flat.shape[2]
+    return Moments(mean, covariance + mean[:, :, None]*mean[:, None])
 
 # %% ../nbs/53_onepass.ipynb #adcc0057
 SEEN = dict(relu1_1=16, relu2_1=32, relu3_1=48, relu4_1=64)    # layer: numbers at each place that a look sees
@@ -80,8 +83,9 @@ class Mixer(nn.Module):
 
     def forward(self, maps, now, style):
         with torch.autocast(maps.device.type, enabled=False): matrix, more = _matrix(self, now, style)
+        if len(maps) == 1: return F.conv2d(maps, matrix[0][..., None, None].to(maps), more[0].to(maps))
         flat = maps.permute(0, 2, 3, 1).flatten(1, 2)
-        mixed = torch.baddbmm(more[:, None].to(maps), flat, matrix.mT.to(maps))
+        mixed = torch.baddbmm(more[:, None].to(maps), flat, matrix.transpose(1, 2).to(maps))
         return mixed.unflatten(1, maps.shape[2:]).permute(0, 3, 1, 2)
 
 # %% ../nbs/53_onepass.ipynb #9c1bfa4e
@@ -139,7 +143,7 @@ def recoloured(
     for _ in range(rounds):
         flat = photo.flatten(2)
         flat = flat - flat.mean(2, keepdim=True)  # first: of nearly one colour nothing else would be left
-        root, inverse = _roots(flat @ flat.mT/flat.shape[2] + few)
+        root, inverse = _roots(flat @ flat.transpose(1, 2)/flat.shape[2] + few)
         way = inverse @ _roots(root @ wanted @ root)[0] @ inverse
         photo = (way @ flat + colours.mean[..., None]).view_as(photo).clamp(0, 1)
     return photo
@@ -214,10 +218,10 @@ def pack(
 
 def _square(n):
     "Where each number of a symmetric matrix stands in its upper triangle."
-    where = torch.zeros(n, n, dtype=torch.int64, device='cpu')
-    i, j = torch.triu_indices(n, n, device='cpu')
-    where[i, j] = where[j, i] = torch.arange(len(i), device='cpu')
-    return where.flatten()
+    where = np.zeros((n, n), np.int64)
+    i, j = np.triu_indices(n)
+    where[i, j] = where[j, i] = np.arange(len(i))
+    return torch.from_numpy(where.flatten())
 
 # %% ../nbs/53_onepass.ipynb #6cf5e89f
 def unpack(
