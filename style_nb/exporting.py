@@ -121,6 +121,21 @@ def _traced(net, given, free):
         raise BadValue(f"net cannot become a graph ({reason(e)}): use steps that ONNX has.") from e
     return onnx.load_from_string(file.getvalue())
 
+# %% ../nbs/54_exporting.ipynb #611750e7
+def _simplified(model):
+    "A model in which everything that follows from constants is worked out."
+    onnx, runtime = _packages()
+    with tempfile.TemporaryDirectory() as folder:
+        how = runtime.SessionOptions()
+        how.log_severity_level = 3
+        how.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        how.optimized_model_filepath = str(Path(folder)/'simple.onnx')
+        runtime.InferenceSession(model.SerializeToString(), how, providers=['CPUExecutionProvider'])
+        simple = onnx.load(how.optimized_model_filepath)
+    del simple.opset_import[:]
+    simple.opset_import.extend(model.opset_import)
+    return simple
+
 # %% ../nbs/54_exporting.ipynb #63c2adab
 # which of 3 weights meet the same number, for 4 places of the small map
 MEET = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], np.float32)
@@ -200,20 +215,6 @@ def fold_doublings(
     return len(found)
 
 # %% ../nbs/54_exporting.ipynb #d93df660
-def _simplified(model):
-    "A model in which everything that follows from constants is worked out."
-    onnx, runtime = _packages()
-    with tempfile.TemporaryDirectory() as folder:
-        how = runtime.SessionOptions()
-        how.log_severity_level = 3
-        how.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-        how.optimized_model_filepath = str(Path(folder)/'simple.onnx')
-        runtime.InferenceSession(model.SerializeToString(), how, providers=['CPUExecutionProvider'])
-        simple = onnx.load(how.optimized_model_filepath)
-    del simple.opset_import[:]
-    simple.opset_import.extend(model.opset_import)
-    return simple
-
 def _swept(graph):
     "Drop the numbers that no node uses."
     used = {name for node in graph.node for name in node.input}
