@@ -10,7 +10,7 @@ import hashlib
 import numpy as np
 import torch
 from PIL import Image
-from .errors import BadValue, in_range
+from .errors import BadValue, counted, in_range
 from .opening import opened
 from .pictures import MAX_ASPECT, MIN_SIDE, as_path, resize, upright_rgb
 from fastcore.basics import listify, patch
@@ -18,8 +18,8 @@ from fastai.data.core import DataLoaders
 from tqdm.auto import tqdm
 
 # %% auto #0
-__all__ = ['SUFFIXES', 'split_pictures', 'put_together', 'read_pictures', 'pictures_digest', 'Batches', 'loaders', 'Crops',
-           'chance']
+__all__ = ['SUFFIXES', 'split_pictures', 'put_together', 'read_pictures', 'fitted_and_held', 'pictures_digest', 'Batches',
+           'loaders', 'Crops', 'chance']
 
 # %% ../nbs/65_batches.ipynb #66118c0b
 def split_pictures(
@@ -97,6 +97,31 @@ def read_pictures(
     if bad: _tell_left_out(bad)
     if not pictures: raise BadValue(f"There is no picture in {folder}: give one with {', '.join(SUFFIXES)} files.")
     return split_pictures(pictures, hold_out)[0]
+
+# %% ../nbs/65_batches.ipynb #c5cee1b5
+def fitted_and_held(
+    pictures,            # Folder of pictures, a list of folders, or {name: bytes (3, H, W)}
+    hold_out=0,          # Each how manyth, in order of names, is held out, or a list of a number a folder; 0 is none
+    progress:bool=True,  # Show a progress bar
+)->tuple:                # (to fit to, held out), each {name: picture}
+    "Pictures to fit to and pictures kept out, from folders or from a dict."
+    if isinstance(pictures, dict): return split_pictures(pictures, hold_out)
+    folders = listify(pictures)
+    fitted, held = {}, {}
+    for folder, n in zip(folders, _one_each(hold_out, folders)):
+        read = read_pictures(folder, progress=progress)
+        named = {f'{as_path(folder).resolve().name}/{k}': v for k, v in read.items()}
+        for whole, part in zip((fitted, held), split_pictures(named, n)): put_together(whole, part)
+    if not fitted: raise BadValue(f"All {len(held)} pictures are held out: give more, or hold_out=0.")
+    return fitted, held
+
+def _one_each(hold_out, folders):
+    "A number for each folder."
+    each = hold_out if isinstance(hold_out, (list, tuple)) else [hold_out]*len(folders)
+    if len(each) == len(folders): return each
+    found = f"{counted(len(each), 'value')} of hold_out for {counted(len(folders), 'folder')}"
+    raise BadValue(f"{found}: give one number, or one for each.")
+
 
 # %% ../nbs/65_batches.ipynb #be8964d1
 def pictures_digest(

@@ -15,9 +15,8 @@ import torch
 from .footing import own_footing
 from .errors import BadType, BadValue, a_kind, counted, in_range, one_of
 from .pictures import check_output, resize
-from fastcore.basics import listify
 from .encoders import ENCODERS, Encoder, encoder, read_encoder, save_encoder
-from .batches import Crops, put_together, read_pictures, split_pictures
+from .batches import Crops, fitted_and_held
 from .fitting import check_log
 from .channels import Plan, likeness, look_at, plan_channels
 from .students import Examples, follow, make_loud, small_encoder, solve_weights
@@ -77,26 +76,6 @@ def _teacher(name, weights):
     except ValueError as e:
         if 'vgg19' not in str(e): raise
     return encoder('vgg19', 'avg', 'reflect', name)
-
-# %% ../nbs/69_shrinking.ipynb #d30d712f
-def _read(pictures, hold_out, progress):
-    "Pictures to fit to and pictures kept out, from folders or from a dict."
-    if isinstance(pictures, dict): return split_pictures(pictures, hold_out)
-    folders = listify(pictures)
-    fitted, held = {}, {}
-    for folder, n in zip(folders, _one_each(hold_out, folders)):
-        read = read_pictures(folder, progress=progress)
-        named = {f'{Path(folder).resolve().name}/{k}': v for k, v in read.items()}
-        for whole, part in zip((fitted, held), split_pictures(named, n)): put_together(whole, part)
-    if not fitted: raise BadValue(f"All {len(held)} pictures are held out: give more, or hold_out=0.")
-    return fitted, held
-
-def _one_each(hold_out, folders):
-    "A number for each folder."
-    each = hold_out if isinstance(hold_out, (list, tuple)) else [hold_out]*len(folders)
-    if len(each) == len(folders): return each
-    found = f"{counted(len(each), 'value')} of hold_out for {counted(len(folders), 'folder')}"
-    raise BadValue(f"{found}: give one number, or one for each.")
 
 # %% ../nbs/69_shrinking.ipynb #7229dc37
 def _solving(squares, side, passes, seed):
@@ -250,7 +229,7 @@ def shrink(
     steps = in_range(steps, 'steps', 0, whole=True)
     note = _solving(squares, side, passes, seed)
     training = _training(examples, batch, size, lr)
-    fitted, held = _read(pictures, hold_out, progress)
+    fitted, held = fitted_and_held(pictures, hold_out, progress)
     crops = Crops(fitted, 8, training['size'], seed)
     note = dict(teacher=large.digest, pictures_fitted=crops.plan['pictures'], widths=widths) | note
     small, plan, table = _solved(start, large, fitted, note, progress)
