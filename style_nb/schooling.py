@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 from fastai.callback.core import Callback, TrainEvalCallback
 from fastai.callback.training import GradientClip
 from fastai.learner import Learner
-from fastcore.basics import patch
+from fastcore.basics import patch, store_attr
 from tqdm.auto import tqdm
 from .errors import BadValue, in_range, of_kind, one_of, two_of
 from .footing import check_device, own_footing
@@ -33,8 +33,8 @@ from .batches import Batches, Crops, chance, fitted_and_held, loaders
 from .fitting import check_log, fit, no_loss
 
 # %% auto #0
-__all__ = ['STYLE', 'CONTENT', 'Pairs', 'paint_by_hand', 'style_gap', 'content_gap', 'Eye', 'Judged', 'Pupil', 'Marks',
-           'WeightAverage', 'preview', 'Preview', 'deep_directions', 'pupil_learner', 'train_onepass']
+__all__ = ['STYLE', 'DEEP', 'CONTENT', 'Pairs', 'paint_by_hand', 'style_gap', 'content_gap', 'Eye', 'Judged', 'Pupil', 'speckle',
+           'Marks', 'WeightAverage', 'preview', 'Preview', 'deep_directions', 'pupil_learner', 'train_onepass']
 
 # %% ../nbs/69_schooling.ipynb #9b592ecb
 class Pairs(Batches):
@@ -84,6 +84,7 @@ def paint_by_hand(
 
 # %% ../nbs/69_schooling.ipynb #a5699051
 STYLE = dict(relu1_1=3., relu2_1=1., relu3_1=1., relu4_1=2.)  # layer: weight of its Gram matrix
+DEEP = 'relu4_1'
 
 def _relative(maps, wanted):
     "Squared distance of Gram matrices over the square of the wanted ones, for each picture."
@@ -124,7 +125,7 @@ class Eye:
     def __call__(self, x, layers):
         maps = self.encoder(x, [*layers, *self.more])
         self.seen.append((x, maps))
-        return maps
+        return {l: maps[l] for l in layers}
 
     def all_seen(self):
         "Each (picture, maps), and they are forgotten."
@@ -133,18 +134,18 @@ class Eye:
 
 # %% ../nbs/69_schooling.ipynb #726d3474
 class Judged(NamedTuple):
-    "What one look painted, as the judge sees it, and what it should be."
+    "What one look painted, as it is seen, and what it should be."
     look: int            # Which look of the network
     maps: dict           # {layer: maps}
     style: dict          # {layer: Gram matrices of the styles at this size}
     photo: torch.Tensor  # The photos' maps at `CONTENT` at this size
 
 class Pupil(nn.Module):
-    "A one-pass network in training: gives what it paints, and each look's picture as the judge sees it."
+    "A one-pass network in training: gives what it paints, and each look's picture as it is seen."
     def __init__(self,
         net:OnePass,           # The network
         see:Encoder,           # It looks through this
-        judge:Encoder=None,    # The loss network; `None` is the same
+        judge:Encoder=None,    # The loss network of the last picture; `None` is the same
         precision:str='fp32',  # 'bf16' is faster where the machine has it
     ):
         super().__init__()
@@ -153,45 +154,53 @@ class Pupil(nn.Module):
         self.eye = Eye(see, [CONTENT])
         self.judge = self.eye if judge in (None, see) else Eye(judge)
 
-    def judged(self, x, maps):
-        "The judge's maps of what the eye saw."
-        return maps if self.judge is self.eye else self.judge.encoder(x, [*STYLE, CONTENT])
-
 # %% ../nbs/69_schooling.ipynb #7f907004
+def _content(encoder, photo, k=1): return encoder(F.avg_pool2d(photo, k), CONTENT)[CONTENT]
+
 @patch
 @torch.no_grad()
-def wanted(self:Pupil, photo, painting):
-    "What the network is told of styles, and {times smaller: (Gram matrices, the photos' maps)}."
-    told = style_moments(self.net, painting, self.eye)
-    goals = {}
+def goals(self:Pupil, photo, painting):
+    "What the network is told of the styles; goals of the looks, {times smaller: goal}; the goal of the last."
+    see, judge = self.eye.encoder, self.judge.encoder
+    told, goals = style_moments(self.net, painting, self.eye), {}
     for x, maps in self.eye.all_seen():
         k = painting.shape[-1]//x.shape[-1]
-        maps = self.judged(x, maps)
-        content = self.judge.encoder(F.avg_pool2d(photo, k), CONTENT)
-        goals[k] = {l: gram(maps[l]) for l in STYLE}, content[CONTENT]
-    return told, goals
+        deep = gram(maps[DEEP])  # of which the network is told a part
+        goals[k] = {l: m.second for l, m in told[k].items()} | {DEEP: deep}, _content(see, photo, k)
+    if judge is see: return told, goals, goals[1]
+    maps = judge(painting, list(STYLE))
+    return told, goals, ({l: gram(maps[l]) for l in STYLE}, _content(judge, photo))
 
 @patch
 def forward(self:Pupil, photo, painting, short):
     plan = SHORT if short else PLAN
-    told, goals = self.wanted(photo, painting)
+    told, goals, last = self.goals(photo, painting)
     with torch.autocast(photo.device.type, torch.bfloat16, enabled=self.fast):
         painted = self.net(photo, told, self.eye, plan)
-    shown = [(x, self.judged(x, maps)) for x, maps in self.eye.all_seen()[1:]]  # the first is the photo, recoloured
-    shown.append((painted, self.judge.encoder(painted, [*STYLE, CONTENT])))
+    shown = self.eye.all_seen()[1:]  # the first is the photo, recoloured
     judged = [Judged(look, maps, *goals[photo.shape[-1]//x.shape[-1]]) for (look, _), (x, maps) in zip(plan, shown)]
+    judged.append(Judged(plan[-1][0], self.judge.encoder(painted, [*STYLE, CONTENT]), *last))
     return painted, judged
 
 # %% ../nbs/69_schooling.ipynb #2dc93c32
+def speckle(
+    x:torch.Tensor,  # (B, 3, H, W), in [0, 1]
+)->torch.Tensor:     # Scalar
+    "Mean square of steps in colour, not in light, between neighbours."
+    red, green, blue = x.split(1, 1)
+    chroma = x - (.299*red + .587*green + .114*blue)
+    across, down = chroma[..., 1:] - chroma[..., :-1], chroma[..., 1:, :] - chroma[..., :-1, :]
+    return across.square().mean() + down.square().mean()
+
+# %% ../nbs/69_schooling.ipynb #1b78c124
 class Marks(Callback):
     "The loss of a `Pupil`: style and content of each look's picture, the last one's with all its weight."
     order, run_valid = 10, False
     def __init__(self,
-        content:float=5.,  # Weight of the photo beside the style
-        early:float=.2,    # Weight of the looks before the last
-    ):
-        self.content = content
-        self.early = early
+        content:float=5.,    # Weight of the photo beside the style
+        speckle:float=60.,   # Weight of steps in colour
+        early:float=.2,      # Weight of the looks before the last
+    ): store_attr()
 
     def after_loss(self):
         painted, judged = self.pred
@@ -201,9 +210,10 @@ class Marks(Callback):
             content = content_gap(one.maps[CONTENT], one.photo).mean()
             self.learn.add_term(f'style/{one.look + 1}', 20*weight, style)
             self.learn.add_term(f'content/{one.look + 1}', self.content*weight, content)
+        self.learn.add_term('speckle', self.speckle, speckle(painted))
         self.learn.add_term('outside', 100., (painted - painted.clamp(0, 1)).square().mean())
 
-# %% ../nbs/69_schooling.ipynb #a83305ed
+# %% ../nbs/69_schooling.ipynb #eec66bab
 class WeightAverage(Callback):
     "The running mean of a network's weights; `net` has them."
     order, run_valid = 60, False
@@ -223,7 +233,7 @@ class WeightAverage(Callback):
         past = min(self.most, (self.learn.step + 1)/(self.learn.step + 10))
         for mean, now in zip(self.net.parameters(), self.now.parameters()): mean.lerp_(now, 1 - past)
 
-# %% ../nbs/69_schooling.ipynb #eec66bab
+# %% ../nbs/69_schooling.ipynb #818c878d
 _SHEET = ('astronaut', 'cat', 'coffee'), ('swirls', 'woodcut', 'facets', 'mosaic')
 
 def _square(name, side=192):
@@ -233,7 +243,7 @@ def _square(name, side=192):
 @torch.no_grad()
 def preview(
     net:OnePass,  # The network to look at
-    see:Encoder,  # It looks through this
+    see:Encoder,  # It looks through this, in 32 bits
 )->Image.Image:   # A row for each photo, a column for each painting
     "Photos of the package painted like paintings of the package."
     photos, paintings = ([_square(name).to(net.basis.device) for name in names] for names in _SHEET)
@@ -251,14 +261,14 @@ class Preview(Callback):
         self.path = path
         self.seconds = seconds
         self.last = 0.
+        self.see = encoder(**ENCODER)
 
     def after_batch(self):
         if time.perf_counter() - self.last < self.seconds: return
-        pupil = self.learn.model
-        save_picture(preview(self.learn.weight_average.net, pupil.eye.encoder), self.path)
+        save_picture(preview(self.learn.weight_average.net, self.see.to(self.learn.dls.device)), self.path)
         self.last = time.perf_counter()
 
-# %% ../nbs/69_schooling.ipynb #818c878d
+# %% ../nbs/69_schooling.ipynb #1c13ca76
 @torch.no_grad()
 def deep_directions(
     see:Encoder,      # The network looks through this
@@ -266,16 +276,15 @@ def deep_directions(
     n:int=16,         # Batches to look at
 )->torch.Tensor:      # (64, 192), rows of length 1
     "Directions along which paintings differ most in the deepest layer that a look sees."
-    layer, kept = list(SEEN.items())[-1]
     total = 0
     for i in range(n):
         for x in (paintings.at(i)[0], F.avg_pool2d(paintings.at(i)[0], 4)):
-            found = moments(see(x, layer)[layer])
+            found = moments(see(x, DEEP)[DEEP])
             spread = found.second - .5*found.mean[:, :, None]*found.mean[:, None]
             total = total + (spread/spread.diagonal(dim1=1, dim2=2).sum(1)[:, None, None]).sum(0)
-    return torch.linalg.eigh(total.double())[1][:, -kept:].flip(1).mT.float()
+    return torch.linalg.eigh(total.double())[1][:, -SEEN[DEEP]:].flip(1).mT.float()
 
-# %% ../nbs/69_schooling.ipynb #1c13ca76
+# %% ../nbs/69_schooling.ipynb #1a26bb3b
 def _encoder(name, device, precision):
     "An encoder by name, or itself, in its place."
     enc = name if isinstance(name, Encoder) else encoder(name, 'avg', 'reflect')
@@ -292,7 +301,7 @@ def _begun(start, see, paintings, seed):
     net.basis.copy_(deep_directions(see, paintings))
     return net, f'seed {seed}'
 
-# %% ../nbs/69_schooling.ipynb #17e7b0d8
+# %% ../nbs/69_schooling.ipynb #d2f2227f
 def _encoder(name, device):
     "An encoder that sees as fast as it can there."
     enc = encoder(name, 'avg', 'reflect')
@@ -302,9 +311,10 @@ def _encoder(name, device):
 def pupil_learner(
     net:OnePass,        # Network to teach
     pairs:Pairs,        # What it is shown
-    loss_encoder:str='texnet-small',  # The judge, one of `ENCODERS`
+    loss_encoder:str='texnet-small',  # The judge of the last picture, one of `ENCODERS`
     *,
     content:float=5.,   # Weight of the photo beside the style
+    speckle:float=60.,  # Weight of steps in colour between neighbours
     device='cpu',       # Torch device
     cbs=(),             # More callbacks
 )->Learner:             # For `fit`; `learn.weight_average.net` is what comes of it
@@ -313,10 +323,10 @@ def pupil_learner(
     judge = see if loss_encoder == ENCODER['name'] else _encoder(loss_encoder, device)
     net = net.to(device, memory_format=torch.channels_last)
     pupil = Pupil(net, see, judge, best_precision(device))
-    cbs = [TrainEvalCallback(), Marks(content), GradientClip(20.), WeightAverage(net), *cbs]
+    cbs = [TrainEvalCallback(), Marks(content, speckle), GradientClip(20.), WeightAverage(net), *cbs]
     return Learner(loaders(pairs, device), pupil, loss_func=no_loss, opt_func=adam(), cbs=cbs, default_cbs=False)
 
-# %% ../nbs/69_schooling.ipynb #9eb967b8
+# %% ../nbs/69_schooling.ipynb #67fb0e8b
 _WHOLE = dict(steps=1, side=2*FIELD, batch=1, by_hand=0, seed=0)  # settings that are whole numbers, and their least
 
 def _checked(note, preview, device, about):
@@ -325,7 +335,7 @@ def _checked(note, preview, device, about):
     in_range(preview, 'preview', 0)
     one_of(note['loss_encoder'], ENCODERS, 'encoder')
     for name, least in _WHOLE.items(): in_range(note[name], name, least, whole=True)
-    for name, least in dict(lr=1e-12, content=0).items(): in_range(note[name], name, least)
+    for name, least in dict(lr=1e-12, content=0, speckle=0).items(): in_range(note[name], name, least)
     side = note['side']
     if side % FIELD: raise BadValue(f"side is {side}: give a multiple of {FIELD}, such as 160.")
     about = of_kind({} if about is None else about, dict, 'about', 'a dict of numbers and text')
@@ -341,7 +351,7 @@ def _places(out, start):
     check_log(checkpoint)
     return out, checkpoint
 
-# %% ../nbs/69_schooling.ipynb #e489bb4b
+# %% ../nbs/69_schooling.ipynb #d4ba3b74
 def _read(photos, paintings, hold_out, progress):
     "Photos and paintings to learn from, and what the card says about them."
     shares = two_of(hold_out, 'hold_out', 'two numbers, for photos and for paintings')
@@ -369,14 +379,14 @@ def _begun(start, paintings, seed):
     net.basis.copy_(deep_directions(encoder(**ENCODER), paintings))
     return net, f'random, seed {seed}'
 
-# %% ../nbs/69_schooling.ipynb #67fb0e8b
+# %% ../nbs/69_schooling.ipynb #0bd7d7b4
 _THROUGH = ("features of VGG-16 by Karen Simonyan and Andrew Zisserman, Visual Geometry Group, University of Oxford "
             "(CC BY 4.0), of which the encoders were made")
 
 def _fit(learn, note, begun, checkpoint, progress):
     "Its rows, and what a fit that goes on must have in common."
     eye, judge = (e.encoder.digest[:16] for e in (learn.model.eye, learn.model.judge))
-    plan = dict(begun=begun, eye=eye, judge=judge, content=note['content'])
+    plan = dict(begun=begun, eye=eye, judge=judge, content=note['content'], speckle=note['speckle'])
     steps, lr = note['steps'], note['lr']
     return fit(learn, steps, checkpoint, lr=lr, warmup=min(.25, 200/steps), plan=plan, progress=progress), plan
 
@@ -394,7 +404,7 @@ def _card(note, data, log):
         licence='CC-BY-4.0',
     )
 
-# %% ../nbs/69_schooling.ipynb #d4ba3b74
+# %% ../nbs/69_schooling.ipynb #ac4cfdf7
 @own_footing()
 def train_onepass(
     out,                   # Network file to write, .safetensors; checkpoint, loss curve and a sheet lie beside it
@@ -406,7 +416,8 @@ def train_onepass(
     batch:int=3,           # Squares in a step
     lr:float=7e-4,         # Largest step size
     content:float=5.,      # Weight of the photo beside the style
-    loss_encoder:str='texnet-small',  # The judge, one of `ENCODERS`
+    speckle:float=60.,     # Weight of steps in colour between neighbours
+    loss_encoder:str='texnet-small',  # The judge of the last picture, one of `ENCODERS`
     start=None,            # File of `save_onepass` to go on from; `None` starts from random numbers
     hold_out=(33, 0),      # Each how manyth photo and painting is left out, each a number or a list of one a folder
     by_hand:int=60,        # Photos painted by the project's own hands besides
@@ -417,14 +428,14 @@ def train_onepass(
     progress:bool=True,    # Show progress bars
 )->OnePass:                # The mean of its weights; `.card` tells how it was taught
     "Teach a network to paint any style in one pass, or go on with what was stopped or killed."
-    note = dict(steps=steps, side=side, batch=batch, lr=lr, content=content, loss_encoder=loss_encoder,
-                by_hand=by_hand, seed=seed)
+    note = dict(steps=steps, side=side, batch=batch, lr=lr, content=content, speckle=speckle,
+                loss_encoder=loss_encoder, by_hand=by_hand, seed=seed)
     about = _checked(note, preview, device, about)
     out, checkpoint = _places(out, start)
     photos, paintings, data = _read(photos, paintings, hold_out, progress)
     pairs = _pairs(photos, paintings | paint_by_hand(photos, by_hand, seed=seed, progress=progress), note)
     net, begun = _begun(start, pairs.paintings, seed)
-    learn = pupil_learner(net, pairs, loss_encoder, content=content, device=device)
+    learn = pupil_learner(net, pairs, loss_encoder, content=content, speckle=speckle, device=device)
     if preview: learn.add_cb(Preview(out.with_suffix('.png'), preview))
     log, own = _fit(learn, note, begun, checkpoint, progress)
     net = learn.weight_average.net
