@@ -25,7 +25,8 @@ from style_nb.encoders import encoder
 from style_nb.fitting import fit
 from style_nb.footing import full_precision
 from style_nb.onepass import COLOURS, ENCODER, FIELD, SEEN, OnePass, recoloured, style_moments
-from style_nb.schooling import Pairs, deep_directions, paint_by_hand, pupil_learner
+from style_nb.pupils import Pairs, paint_by_hand
+from style_nb.schooling import deep_directions, pupil_learner
 
 
 def conv(n_in, n_out, side=3, stride=1):

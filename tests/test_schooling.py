@@ -9,8 +9,8 @@ from style_nb.gallery import samples
 from style_nb.losses import gram
 from style_nb.onepass import ENCODER, OnePass, SHORT, read_onepass
 from style_nb.pictures import load_picture
-from style_nb.schooling import (CONTENT, STYLE, Eye, Pairs, Pupil, content_gap, deep_directions, paint_by_hand,
-                                pupil_learner, speckle, style_gap, train_onepass)
+from style_nb.pupils import (CONTENT, STYLE, Eye, Pairs, Pupil, content_gap, paint_by_hand, speckle, style_gap)
+from style_nb.schooling import deep_directions, pupil_learner, train_onepass
 import style_nb.schooling as schooling
 
 HOW = dict(steps=4, side=64, batch=2, by_hand=0, hold_out=(0, 0), preview=0, progress=False)
