@@ -67,6 +67,7 @@ def preview(
     rows = [[photo, *[net(photo, style, see).clamp(0, 1) for style in styles]] for photo in photos]
     return contact_sheet([[None, *paintings], *rows], height=192)
 
+# %% ../nbs/69_schooling.ipynb #e6f89f7d
 class Preview(Callback):
     "Write a sheet from time to time."
     order, run_valid = 70, False
@@ -84,7 +85,7 @@ class Preview(Callback):
         save_picture(preview(self.learn.weight_average.net, self.see.to(self.learn.dls.device)), self.path)
         self.last = time.perf_counter()
 
-# %% ../nbs/69_schooling.ipynb #1fd97e83
+# %% ../nbs/69_schooling.ipynb #99bf0fa3
 @torch.no_grad()
 def deep_directions(
     see:Encoder,      # The network looks through this
@@ -100,23 +101,6 @@ def deep_directions(
             total = total + (spread/spread.diagonal(dim1=1, dim2=2).sum(1)[:, None, None]).sum(0)
     return torch.linalg.eigh(total.double())[1][:, -SEEN[DEEP]:].flip(1).mT.float()
 
-# %% ../nbs/69_schooling.ipynb #8299c98a
-def _encoder(name, device, precision):
-    "An encoder by name, or itself, in its place."
-    enc = name if isinstance(name, Encoder) else encoder(name, 'avg', 'reflect')
-    return enc.to(device, PRECISIONS[precision], memory_format=torch.channels_last)
-
-def _begun(start, see, paintings, seed):
-    "A network from a file or from random numbers, and where it comes from."
-    if start is not None:
-        net = read_onepass(start).requires_grad_(True)
-        return net, weights_digest(net.state_dict())[:16]
-    with torch.random.fork_rng([]):
-        torch.manual_seed(seed)
-        net = OnePass()
-    net.basis.copy_(deep_directions(see, paintings))
-    return net, f'seed {seed}'
-
 # %% ../nbs/69_schooling.ipynb #bf03ad5f
 def _encoder(name, device):
     "An encoder that sees as fast as it can there."
@@ -124,6 +108,7 @@ def _encoder(name, device):
     enc.digest  # noqa: B018, found now, of all bits
     return enc.to(device, PRECISIONS[best_precision(device)], memory_format=torch.channels_last)
 
+# %% ../nbs/69_schooling.ipynb #46cf4f74
 def pupil_learner(
     net:OnePass,        # Network to teach
     pairs:Pairs,        # What it is shown
@@ -142,7 +127,7 @@ def pupil_learner(
     cbs = [TrainEvalCallback(), Marks(content, speckle), GradientClip(20.), WeightAverage(net), *cbs]
     return Learner(loaders(pairs, device), pupil, loss_func=no_loss, opt_func=adam(), cbs=cbs, default_cbs=False)
 
-# %% ../nbs/69_schooling.ipynb #256362a1
+# %% ../nbs/69_schooling.ipynb #5aaf8243
 _WHOLE = dict(steps=1, side=2*FIELD, batch=1, by_hand=0, seed=0)  # settings that are whole numbers, and their least
 
 def _checked(note, preview, device, about):
@@ -158,6 +143,7 @@ def _checked(note, preview, device, about):
     try: return json.loads(json.dumps(about))
     except TypeError as e: raise BadValue(f"about cannot be written ({e}): give a dict of numbers and text.") from e
 
+# %% ../nbs/69_schooling.ipynb #4e139c21
 def _places(out, start):
     "Where the network and its checkpoint are to be written."
     out = check_output(out, ('.safetensors',))
@@ -167,7 +153,7 @@ def _places(out, start):
     check_log(checkpoint)
     return out, checkpoint
 
-# %% ../nbs/69_schooling.ipynb #4e139c21
+# %% ../nbs/69_schooling.ipynb #3af95881
 def _read(photos, paintings, hold_out, progress):
     "Photos and paintings to learn from, and what the card says about them."
     shares = two_of(hold_out, 'hold_out', 'two numbers, for photos and for paintings')
@@ -184,6 +170,7 @@ def _pairs(photos, paintings, note):
     size = max(side, min(least, 6*side//5)//4*4)
     return Pairs(Crops(photos, batch, side, seed), Crops(paintings, batch, size, seed + 1))
 
+# %% ../nbs/69_schooling.ipynb #aba73f6c
 def _begun(start, paintings, seed):
     "A network to teach, and where it comes from."
     if start is not None:
@@ -195,7 +182,7 @@ def _begun(start, paintings, seed):
     net.basis.copy_(deep_directions(encoder(**ENCODER), paintings))
     return net, f'random, seed {seed}'
 
-# %% ../nbs/69_schooling.ipynb #3af95881
+# %% ../nbs/69_schooling.ipynb #555960b3
 _THROUGH = ("features of VGG-16 by Karen Simonyan and Andrew Zisserman, Visual Geometry Group, University of Oxford "
             "(CC BY 4.0), of which the encoders were made")
 
@@ -206,6 +193,7 @@ def _fit(learn, note, begun, checkpoint, progress):
     steps, lr = note['steps'], note['lr']
     return fit(learn, steps, checkpoint, lr=lr, warmup=min(.25, 200/steps), plan=plan, progress=progress), plan
 
+# %% ../nbs/69_schooling.ipynb #56424a0d
 def _card(note, data, log):
     "How a network was taught, and how far it came in its last steps."
     last = log.tail(100)
@@ -220,7 +208,7 @@ def _card(note, data, log):
         licence='CC-BY-4.0',
     )
 
-# %% ../nbs/69_schooling.ipynb #aba73f6c
+# %% ../nbs/69_schooling.ipynb #c0c1e4af
 @own_footing()
 def train_onepass(
     out,                   # Network file to write, .safetensors; checkpoint, loss curve and a sheet lie beside it
