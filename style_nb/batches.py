@@ -10,16 +10,16 @@ import hashlib
 import numpy as np
 import torch
 from PIL import Image
-from .errors import BadValue, counted, in_range
+from .errors import BadValue, a_switch, counted, in_range, listed
 from .opening import opened
 from .pictures import MAX_ASPECT, MIN_SIDE, as_path, resize, upright_rgb
-from fastcore.basics import listify, patch
+from fastcore.basics import patch
 from fastai.data.core import DataLoaders
 from tqdm.auto import tqdm
 
 # %% auto #0
-__all__ = ['SUFFIXES', 'split_pictures', 'put_together', 'read_pictures', 'fitted_and_held', 'pictures_digest', 'Batches',
-           'loaders', 'Crops', 'chance']
+__all__ = ['SUFFIXES', 'split_pictures', 'put_together', 'with_bar', 'read_pictures', 'fitted_and_held', 'pictures_digest',
+           'Batches', 'loaders', 'Crops', 'chance']
 
 # %% ../nbs/65_batches.ipynb #66118c0b
 def split_pictures(
@@ -48,7 +48,7 @@ def _below(folder):
 
 def _picture_files(folder):
     "{name: path} of the pictures in a folder or several, in order of names."
-    folders = [as_path(f) for f in listify(folder)]
+    folders = [as_path(f) for f in listed(folder, 'folder', 'a folder, or a list of them')]
     files = {}
     for place in folders:
         before = f'{place.resolve().name}/' if len(folders) > 1 else ''
@@ -80,6 +80,16 @@ def _tell_left_out(names):
     more = f' and {len(names) - 5} more' if len(names) > 5 else ''
     tqdm.write(f"left out, as no picture that can be read: {', '.join(map(repr, names[:5]))}{more}")
 
+# %% ../nbs/65_batches.ipynb #6f9d68f4
+def with_bar(
+    things,         # What is gone through
+    what:str,       # What is done, before the bar
+    unit:str,       # What each of them is
+    progress:bool,  # Is there a bar at all?
+):                  # The same, one by one
+    "Things with a progress bar."
+    return tqdm(things, what, unit=unit, disable=not a_switch(progress, 'progress'), mininterval=.5)
+
 def read_pictures(
     folder,              # Folder of pictures, searched with its subfolders, or a list of folders
     side:int=256,        # Shorter side in memory, px
@@ -91,7 +101,7 @@ def read_pictures(
     files = _picture_files(folder)
     pictures = {}
     bad = []
-    for name, file in tqdm(files.items(), 'reading', unit='picture', disable=not progress, mininterval=.5):
+    for name, file in with_bar(files.items(), 'reading', 'picture', progress):
         try: pictures[name] = _small_picture(file, side)
         except Exception: bad.append(name)
     if bad: _tell_left_out(bad)
@@ -145,8 +155,8 @@ class Batches:
 def loaders(
     batches:Batches,  # What to fit to
     device='cpu',     # Torch device
-)->DataLoaders:       # For a Learner, without a validation set
-    "Batches as fastai wants them."
+)->DataLoaders:       # For a Learner
+    "As fastai wants them."
     dls = DataLoaders(batches, Batches())
     dls._device = torch.device(device)
     return dls

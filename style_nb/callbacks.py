@@ -20,20 +20,20 @@ import torch.nn.functional as F
 from fastai.callback.core import CancelEpochException, CancelFitException
 from fastcore.basics import patch, store_attr
 from tqdm.auto import tqdm
-from .errors import BadType, BadValue, in_range, one_of, told
+from .errors import BadValue, in_range, listed, one_of
 from .pictures import load_picture, resize, to_pil
 from .masks import layer_mask, load_mask
-from .learner import StepCallback, TVLoss, WeightedLayers, check_weights
+from .learner import CONTROLS, StepCallback, TVLoss, WeightedLayers, check_move, check_moves
 from .optimising import LBFGS, LBFGSStep, lbfgs
 from .guarding import Average, Guard, Stopped
 
 # %% auto #0
-__all__ = ['PRECISIONS', 'CONTROLS', 'History', 'CosineStep', 'level_sizes', 'level_steps', 'Pyramid', 'best_precision',
-           'EncoderPrecision', 'Finish', 'Clamp', 'Within', 'Snapshots', 'Stop', 'check_move', 'Controls', 'Progress',
-           'LiveView', 'LBFGS', 'lbfgs', 'LBFGSStep', 'Average', 'Guard', 'Stopped']
+__all__ = ['PRECISIONS', 'History', 'CosineStep', 'level_sizes', 'level_steps', 'Pyramid', 'best_precision', 'EncoderPrecision',
+           'Finish', 'Clamp', 'Within', 'Snapshots', 'Stop', 'Controls', 'Progress', 'LiveView', 'LBFGS', 'lbfgs',
+           'LBFGSStep', 'Average', 'Guard', 'Stopped', 'CONTROLS', 'check_move']
 
 # %% ../nbs/50_callbacks.ipynb #7b99c71d
-_all_ = ['LBFGS', 'lbfgs', 'LBFGSStep', 'Average', 'Guard', 'Stopped']
+_all_ = ['LBFGS', 'lbfgs', 'LBFGSStep', 'Average', 'Guard', 'Stopped', 'CONTROLS', 'check_move']
 
 # %% ../nbs/50_callbacks.ipynb #a1e73e37
 class History(StepCallback):
@@ -98,8 +98,9 @@ def level_steps(
     tilt:float=.75,      # 0: as many steps at every level; 1: steps fall as the side grows
 )->list:                 # Steps of each level, sum `steps`, each at least 1
     "Share steps among levels, more where they are cheap."
-    n = len(sizes)
-    if steps < n:
+    sizes = [in_range(side, 'sizes', 1) for side in listed(sizes, 'sizes', 'a list of sides, px')]
+    steps, tilt, n = in_range(steps, 'steps', 1, whole=True), in_range(tilt, 'tilt', 0, 10), len(sizes)
+    if not 0 < n <= steps:
         raise BadValue(f"steps is {steps} for {n} levels: give at least {n} steps or fewer levels.")
     cheap = np.array([1/s**tilt for s in sizes])
     ends = np.round(np.cumsum(cheap/cheap.sum())*steps).astype(int)
@@ -276,24 +277,6 @@ class Stop(StepCallback):
         try: yield
         finally: signal.signal(signal.SIGINT, old)
 
-# %% ../nbs/50_callbacks.ipynb #f15809cf
-CONTROLS = ('content_weight', 'style_weight', 'tv_weight', 'content_weights', 'style_weights', 'lr')
-
-def check_move(
-    field:str,  # One of `CONTROLS`
-    value,      # A number of at least 0, or {layer: weight} for a field of layer weights
-    learn=None, # Learner whose encoder must have the layers; `None` asks none
-):
-    "Say what is wrong with a slider's move, if anything."
-    one_of(field, CONTROLS, 'control')
-    if field.endswith('_weights'):
-        if not isinstance(value, dict) or not value:
-            raise BadType(f"{field} is {told(value)}: give a dict like {{'relu3_1': 1.0}}.")
-        check_weights(value, field)
-        if learn is not None: learn.encoder.check(value)
-    elif field == 'lr': in_range(value, field, 1e-12, 1e4)
-    else: in_range(value, field)
-
 # %% ../nbs/50_callbacks.ipynb #1df5bf55
 class Controls(StepCallback):
     "Apply changes from other threads or from a schedule before the next step, and note them."
@@ -302,7 +285,7 @@ class Controls(StepCallback):
         schedule=(),       # (step, field, value) to replay: applied when `step` steps are done
         first_step:int=0,  # Steps done before, when a run is resumed
     ):
-        self.todo = sorted(schedule, key=lambda move: move[0])
+        self.todo = sorted(check_moves(schedule, 'schedule'), key=lambda move: move[0])
         self.noted = []
         self.queue = queue.SimpleQueue()
         self.step = first_step

@@ -10,8 +10,8 @@ from collections import Counter
 from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
-from tqdm.auto import tqdm
 from .footing import own_footing
+from .batches import with_bar
 from .errors import BadValue, in_range
 from .pictures import resize
 from .encoders import Encoder
@@ -56,7 +56,7 @@ def look_at(
     moments = Counter()
     power = Counter()
     grams = {l: [] for l in style_layers(teacher)}
-    for x in tqdm(pictures, 'looking', unit='batch', disable=not progress, mininterval=.5):
+    for x in with_bar(pictures, 'looking', 'batch', progress):
         for l, maps in teacher(x, layers).items():
             g = gram(maps)
             one = norm_one(g)

@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 import torch
 from fastcore.basics import listify, patch
-from .errors import BadType, BadValue, in_range, one_of, told
+from .errors import BadType, BadValue, in_range, of_kind, one_of, told
 from .opening import decode, is_file
 from .pictures import file_bytes, fit_size, several
 from .gallery import sample, samples
 from .inputs import enough_for, read_picture, short_name
 from .recipe import RECIPES, Recipe, named_recipe
 from .legs import EXTRAS, FIELDS, settings_of, switched_on
-from .planning import Shared, best_device, check_device, fit_to_encoder, own_size, settle, step_size
+from .planning import Shared, check_device, fit_to_encoder, own_size, settle, step_size
 from .transfer import objective_of
 
 # %% auto #0
@@ -76,12 +76,11 @@ class Choices:
         device:str=None,      # Torch device; `None` is the best here
         pictures=None,        # {name: picture}: more to choose from, beside the samples
     ):
-        self.device = device and check_device(device)
+        self.device = None if device is None else check_device(device)
         self.shared = Shared()
         self.pictures = {}
-        if not isinstance(pictures, (dict, type(None))):
-            raise BadType(f"pictures is {told(pictures)}: give a dict {{name: picture}}.")
-        for name, picture in (pictures or {}).items(): self.add(picture, name)
+        pictures = of_kind({} if pictures is None else pictures, dict, 'pictures', 'a dict {name: picture}')
+        for name, picture in pictures.items(): self.add(picture, name)
 
 # %% ../nbs/73_choices.ipynb #d3645941
 @patch
@@ -137,7 +136,7 @@ def begun(self:Choices)->bool:
 
 # %% ../nbs/73_choices.ipynb #6ea209c8
 @patch
-def _encoder(self:Choices, r): return self.shared.encoder(r, self.device or best_device())
+def _encoder(self:Choices, r): return self.shared.encoder(r, check_device(self.device))
 
 @patch
 def _settled(self:Choices, r, extras):
@@ -149,7 +148,7 @@ def _settled(self:Choices, r, extras):
                          "say finish=None, or use stylize.")
     enc = self._encoder(r)
     shape = torch.empty(self._first(extras).hw, dtype=torch.float32, device='meta')
-    r = own_size(r, shape, enc, self.device or best_device())
+    r = own_size(r, shape, enc, check_device(self.device))
     r = fit_to_encoder(r, enc)
     return replace(r, levels=1, lr=step_size(r), lr_end=1., schedule=[])
 

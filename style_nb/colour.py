@@ -142,7 +142,7 @@ def from_oklab(
     lab:torch.Tensor, # What `to_oklab` gives
 )->torch.Tensor:      # (B, 3, H, W), sRGB; outside [0, 1] where a screen cannot show the colour
     "The picture of a lightness and a colour."
-    of_kind(lab, torch.Tensor, 'lab', 'what `to_oklab` gives')
+    lab = floats_of(of_kind(lab, torch.Tensor, 'lab', 'what `to_oklab` gives'), 'from_oklab')
     linear = _mix(torch.linalg.inv(_TO_CONES), _mix(torch.linalg.inv(_TO_LAB), lab)**3)
     return torch.where(linear <= .0031308, 12.92*linear, 1.055*linear.clamp_min(0)**(1/2.4) - .055)
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 import torch, torch.nn.functional as F
 from skimage.metrics import structural_similarity
 from .footing import SINGLE, full_precision
-from .errors import BadValue, in_range, of_kind
-from .pictures import load_picture, resize
+from .errors import BadValue, a_switch, in_range, listed, of_kind
+from .pictures import floats_of, load_picture, resize
 from .colour import luminance
 from .encoders import Encoder
 from .learner import picture_grams
@@ -46,7 +46,8 @@ def laplacian_bands(
     n:int=5,          # Number of bands
 )->list:              # n maps, finest first, each half the side of the one before; then what is left
     "Octaves of a picture: what each blur takes away."
-    h, w = of_kind(x, torch.Tensor, 'x', 'a tensor (B, 1, H, W)').shape[-2:]
+    x = floats_of(of_kind(x, torch.Tensor, 'x', 'a tensor (B, 1, H, W)'), 'laplacian_bands')[:, :1]
+    h, w = x.shape[-2:]
     if min(h, w) < 3*2**in_range(n, 'n', 1, 16, whole=True):
         raise BadValue(
             f"{n} bands of a picture of {w}x{h} px: give a side of at least {3*2**n} px or ask for fewer bands.")
@@ -67,8 +68,10 @@ def sliced_wasserstein(
     seed:int=0,           # Seed of the directions
 )->float:                 # Mean distance along a direction, in the units of the values
     "Distance of the patches of two maps, wherever they are."
-    for maps in (a, b): of_kind(maps, torch.Tensor, 'a map', 'two tensors (1, C, H, W)')
-    patch, directions = in_range(patch, 'patch', 1, whole=True), in_range(directions, 'directions', 1, whole=True)
+    for maps in (a, b):
+        floats_of(of_kind(maps, torch.Tensor, 'a map', 'two tensors (1, C, H, W)'), 'sliced_wasserstein')
+    patch = in_range(patch, 'patch', 1, min(*a.shape[2:], *b.shape[2:]), whole=True)
+    directions = in_range(directions, 'directions', 1, 10**5, whole=True)
     d = _random_directions(directions, a.shape[1]*patch**2, seed)
     return float((_profile(a, patch, d) - _profile(b, patch, d)).abs().mean())
 
@@ -172,7 +175,10 @@ def retrieval(
 )->dict:                 # {layer: share}, and 'all' for the sum of their distances
     "Share of half photos whose other half has the nearest Gram matrices."
     of_kind(enc, Encoder, 'enc', 'an `Encoder`')
-    if len(of_kind(photos, (list, tuple, torch.Tensor), 'photos', 'a list of tensors')) < 2:
+    photos = listed(of_kind(photos, (list, tuple, torch.Tensor), 'photos', 'a list of tensors'), 'photos', 'several')
+    for photo in photos: of_kind(photo, torch.Tensor, 'one of photos', 'a tensor')
+    grey = a_switch(grey, 'grey')
+    if len(photos) < 2:
         raise BadValue("Fewer than two photos: give some to choose from.")
     layers = [f'relu{s}_1' for s in range(1, len(enc.shape.depths) + 1)] if layers is None else enc.check(layers)
     grams = [[picture_grams(enc, half, layers) for half in _halves(photo, grey)] for photo in photos]

@@ -8,9 +8,8 @@ Docs: https://style-nb.github.io/style_nb/contrast.html.md"""
 from __future__ import annotations
 import numpy as np, torch, torch.nn.functional as F
 from skimage import exposure
-from fastcore.basics import listify
-from .errors import BadValue, counted, in_range, one_of
-from .pictures import Plate, load_picture, resize, to_pil
+from .errors import BadValue, a_switch, in_range, one_of
+from .pictures import Plate, load_picture, resize, titles_of, to_pil
 from .colour import luminance
 
 # %% auto #0
@@ -85,10 +84,8 @@ def show_contrast(
     "Pictures with the histograms of their luminance."
     xs = [_open(p)[0] for p in (pictures if isinstance(pictures, (list, tuple)) else [pictures])]
     if not xs: raise BadValue("show_contrast was given no picture: give at least one.")
-    titles = listify(titles) or ['']*len(xs)
+    titles = titles_of(titles, len(xs))
     height = in_range(height, 'height', .1, 100)
-    if len(titles) != len(xs):
-        raise BadValue(f"{counted(len(titles), 'title')} for {counted(len(xs), 'picture')}: give one title for each.")
     rows = len(xs[0])
     if any(len(x) != rows for x in xs):
         counts = ', '.join(str(len(x)) for x in xs)
@@ -143,6 +140,7 @@ def match_contrast(
     "Give a picture's luminance the deviation of another's."
     x, back = _open(picture)
     one_of(by, ('global', 'scale'), 'by')
+    mean = a_switch(mean, 'mean')
     in_range(most, 'most', 1, 1e6)
     in_range(finest, 'finest', whole=True)
     y = luminance(x)

@@ -10,9 +10,9 @@ import html
 import json
 import threading
 import torch
-from fastcore.basics import listify, patch
+from fastcore.basics import patch
 from PIL import ImageColor
-from .errors import BadType, BadValue, a_kind, in_range, one_of
+from .errors import BadType, BadValue, a_kind, in_one_line, in_range, listed, one_of
 from .pictures import fit_size, load_picture, resize, to_pil
 from .masks import STROKE, as_strokes, check_masks, layer_mask, load_mask, masks_from_strokes
 from .transfer import stylize
@@ -40,9 +40,9 @@ def _from_json(text, region):
 TINTS = ('#2f6fbf', '#d1495b', '#d99a00', '#2a9d5c', '#8457b0', '#008a94', '#9a6a3a', '#666666')
 
 def _names(regions):
-    names = [str(name) for name in (regions if isinstance(regions, dict) else listify(regions))]
+    names = [str(name) for name in (regions if isinstance(regions, dict) else listed(regions, 'regions', 'names'))]
     if 0 < len(set(names)) == len(names): return names
-    raise BadValue(f"The regions are {', '.join(names) or 'none'}: give at least one name, each once.")
+    raise BadValue(f"The regions are {in_one_line(', '.join(names)) or 'none'}: give at least one name, each once.")
 
 class DrawnMasks:
     "Regions drawn on a picture: `.strokes`, `.masks`, `.as_code()`; shown by ending a cell with it."
@@ -65,7 +65,7 @@ class DrawnMasks:
         self.result = self.error = self.panel = None
         self.heard = set()  # numbers of the page's strokes that were seen
         self.lock = threading.RLock()
-        self.put(strokes or {})
+        self.put({} if strokes is None else strokes)
         self._unwatch = on_rerun(self)
 
 # %% ../nbs/83_drawing.ipynb #d639c1fe

@@ -6,7 +6,7 @@ Docs: https://style-nb.github.io/style_nb/encoders.html.md"""
 
 # %% ../nbs/20_encoders.ipynb #00a10162
 from __future__ import annotations
-import hashlib, json, warnings
+import hashlib, warnings
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -14,12 +14,11 @@ import torch, torch.nn as nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from safetensors.torch import save_file
-from fastcore.basics import listify, patch
+from fastcore.basics import patch
 from fastai.callback.hook import hook_outputs
-from .errors import BadFile, BadType, BadValue, a_kind, in_one_line, of_kind, one_of
-from .files import MOST_BYTES, from_text, open_tensors
+from .errors import BadFile, BadType, BadValue, a_kind, in_one_line, listed, of_kind, one_of
+from .files import MOST_BYTES, as_json, as_path, check_output, from_text, open_tensors, reason, whole_file
 from .footing import DOUBLE, SINGLE, own_footing
-from .pictures import as_path, check_output, whole_file
 from .layers import PADDINGS, POOLINGS, AvgPool, Chain, L2Pool, MirrorConv, convolution
 from .vgg_files import (
     CAFFE, ENCODERS, IMAGENET, INPUTS, Shape, WeightsNotFound, cached_file, check_plan, layer_names, not_as_planned,
@@ -113,7 +112,7 @@ def normalise(self:Encoder, x):
 @patch
 def check(self:Encoder, layers):
     "`layers` as a list, each one of this encoder's."
-    layers = listify(list(layers) if isinstance(layers, dict) else layers)
+    layers = listed([*layers] if isinstance(layers, dict) else layers, 'layers', 'names of layers')
     if not layers:
         raise BadValue(f"No layer was named: choose at least one layer of encoder {self.name!r}, e.g. 'relu3_1'.")
     return [one_of(l, self.layers, f'layer of encoder {self.name!r}:') for l in layers]
@@ -234,7 +233,7 @@ def _random(shape, pooling, padding, weights=None):
     except BadFile: raise
     except Exception as e:
         raise BadFile(
-            f"{path} does not hold the constants of 'random' ({type(e).__name__}): "
+            f"{path} does not hold the constants of 'random' ({reason(e)}): "
             "give a file of `write_constants`, or leave weights out.") from e
     return enc
 
@@ -270,7 +269,7 @@ def save_encoder(
     of_kind(enc, Encoder, 'enc', 'an `Encoder`')
     state = {k: v.detach().cpu().half().contiguous() for k, v in enc.body.state_dict().items()}
     plan = {k: getattr(enc.shape, k) for k in ('widths', 'depths', 'mean', 'std')}
-    plan, card = json.dumps(plan), json.dumps(of_kind(card, dict, 'card', 'a dict'))
+    plan, card = as_json(plan, 'plan'), as_json(card, 'card')
     meta = dict(plan=plan, card=card, sha256=weights_digest(state), words=_words_digest(plan, card))
     with whole_file(p) as tmp: save_file(state, tmp, metadata=meta)
     return p
@@ -283,7 +282,7 @@ def _read_parts(p):
         return meta, state, *(from_text(meta[k], f'the {k} of an encoder') for k in ('plan', 'card'))
     except Exception as e:
         raise BadFile(
-            f"{p} is not the file of an encoder ({type(e).__name__}): "
+            f"{p} is not the file of an encoder ({reason(e)}): "
             "give a file written by `shrink` or `save_encoder`.") from e
 
 def read_encoder(
@@ -333,7 +332,8 @@ def encoder_card(
 )->dict:                 # Teacher, data, figures, limits, licence
     "How an encoder was made and what it can do."
     if isinstance(weights, str) and weights in ENCODERS: weights, name = None, weights
-    return read_encoder(weights or DATA/f"{one_of(name, packaged(), 'encoder with a card')}.safetensors")[2]
+    own = DATA/f"{one_of(name, packaged(), 'encoder with a card')}.safetensors"
+    return read_encoder(own if weights is None else weights)[2]
 
 # %% ../nbs/20_encoders.ipynb #a83d1f46
 def _seen_inputs(conv, what):
@@ -371,7 +371,7 @@ def encoder(
     "An encoder by name, ready to use."
     shape = ENCODERS[one_of(name, ENCODERS, 'encoder')]
     one_of(inputs, INPUTS, 'inputs')
-    how = shape, pooling, padding, weights
+    how = shape, pooling, padding, None if weights is None else as_path(weights)
     if name in vggs(): enc = _vgg(name, *how, inputs)
     elif inputs != 'auto':
         raise BadValue(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 import torch.nn.functional as F
 from fastcore.meta import delegates
-from .errors import BadType, BadValue, a_kind, in_range
+from .errors import BadValue, in_range, leave_out, of_kind
 from .pictures import load_picture, resize
 from .colour import luminance
 from .callbacks import level_sizes
@@ -36,8 +36,8 @@ def enlarge(
     **settings,        # Fields of `Recipe` to change; anything else `stylize` takes
 )->Result:             # The large picture; its recipe's `start` is the small one
     "Paint a picture again, larger, with the same look."
-    if not isinstance(small, Result):
-        raise BadType(f"enlarge was given {a_kind(small)}: give the Result of the small run.")
+    of_kind(small, Result, 'What enlarge was given', 'the Result of the small run')
+    leave_out(settings, 'recipe resume', 'the small run has its own')
     side = max(small.image.size)
     if in_range(size, 'size', 1, whole=True) <= side:
         raise BadValue(f"size is {size}, the small picture has {side} px already: give a larger size.")

@@ -8,16 +8,21 @@ Docs: https://style-nb.github.io/style_nb/errors.html.md"""
 from __future__ import annotations
 import difflib
 import math
+from collections.abc import Iterable
+from itertools import islice
 from numbers import Integral, Real
 
 # %% auto #0
-__all__ = ['StyleNBError', 'BadValue', 'BadType', 'BadFile', 'TookTooLong', 'MissingPackage', 'in_one_line', 'told', 'a_kind',
-           'counted', 'one_of', 'nearest', 'in_range', 'of_kind', 'two_of', 'check_blend']
+__all__ = ['MOST', 'MOST_WHOLE', 'MANY', 'StyleNBError', 'BadValue', 'NotAllowed', 'BadType', 'BadFile', 'TookTooLong',
+           'MissingPackage', 'in_one_line', 'told', 'a_kind', 'counted', 'one_of', 'nearest', 'in_range', 'of_kind',
+           'two_of', 'leave_out', 'plain', 'a_switch', 'listed', 'check_blend']
 
 # %% ../nbs/00_errors.ipynb #c834ca59
 class StyleNBError(Exception): "Something that a user can mend; its text says what came, what is allowed, what to do."
 
 class BadValue(StyleNBError, ValueError): "A value that is not allowed."
+
+class NotAllowed(BadValue): "A setting out of its range, or none of its names; on the command line that is usage."
 
 class BadType(BadValue, TypeError): "A thing of a wrong kind."
 
@@ -40,9 +45,9 @@ def in_one_line(
 def told(
     value,  # Anything
 )->str:     # At most 80 characters
-    "A value as a message tells it; Python prints no number of more than 4300 digits."
+    "A value as a message tells it; Python prints no number of more than 4300 digits, and an object may not at all."
     try: return in_one_line(repr(value), 80)
-    except ValueError: return 'too long to print'
+    except Exception: return f'{a_kind(value)} that cannot be printed'
 
 def a_kind(
     value,  # Anything
@@ -64,7 +69,7 @@ def one_of(
     name,             # What the user asked for
     options,          # Iterable of the allowed names
     what:str='name',  # What kind of thing it is, for the message
-    error=BadValue,   # Kind of error
+    error=NotAllowed, # Kind of error
 ):                    # `name`, when it is one of `options`
     "Return `name` if it is among `options`, else say what is."
     options = list(options)
@@ -73,7 +78,7 @@ def one_of(
 
 def _hint(name, options):
     "A question for the name that may be meant, if there is one."
-    near = nearest(str(name), options)
+    near = isinstance(name, str) and nearest(name, options)
     return f" Did you mean {near!r}?" if near else ''
 
 def nearest(
@@ -86,21 +91,23 @@ def nearest(
     return near[0] if near else begun[0] if len(begun) == 1 else None
 
 # %% ../nbs/00_errors.ipynb #4b6becef
+MOST = 1e25          # of a number without a limit of its own: 32 bits hold it, and some products of it
+MOST_WHOLE = 10**9   # of a whole one
+
 def in_range(
     value,              # What the user gave
     what:str,           # Its name, for the message
     low=0,              # Smallest allowed value
-    high=math.inf,      # Largest allowed value
+    high=math.inf,      # Largest allowed value; without one what no calculation here can do with
     whole:bool=False,   # Must it be a whole number?
 ):                      # `value`, as int or float
     "Return `value` as a number between `low` and `high`, else say what is allowed."
-    allowed = _allowed(low, high, whole)
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise BadType(f"{what} is {told(value)}, {a_kind(value)}: give {allowed}.")
+        raise BadType(f"{what} is {told(value)}, {a_kind(value)}: give {_allowed(low, high, whole)}.")
     number = value if whole and isinstance(value, Integral) else _as_float(value)
-    if low <= number <= high and number < math.inf and not (whole and number % 1):
-        return int(value) if whole else number
-    raise BadValue(f"{what} is {told(value)}: give {allowed}.")
+    most = high if high < math.inf else MOST_WHOLE if whole else MOST
+    if low <= number <= most and not (whole and number % 1): return int(value) if whole else number
+    raise NotAllowed(f"{what} is {told(value)}: give {_allowed(low, most if number > most else high, whole)}.")
 
 def _allowed(low, high, whole):
     "What a number may be."
@@ -130,8 +137,60 @@ def two_of(
 )->tuple:        # The two
     "Two things in one, else say what is wanted."
     try: first, second = both
-    except (TypeError, ValueError) as e: raise BadType(f"{what} is {told(both)}: give {wanted}.") from e
+    except Exception as e: raise BadType(f"{what} is {told(both)}: give {wanted}.") from e
     return first, second
+
+# %% ../nbs/00_errors.ipynb #ce7c4783
+def leave_out(
+    settings:dict,  # What was given for a function to pass on
+    names:str,      # What it fills in by itself
+    why:str,        # Ends the sentence 'style is given, but ...'
+):
+    "Refuse what the next function would be given twice."
+    for name in names.split():
+        if name in settings: raise BadType(f"{name} is given, but {why}: leave it out.")
+
+# %% ../nbs/00_errors.ipynb #cd50651b
+MANY = 100_000  # entries of a list
+
+def plain(
+    value,     # What the user gave
+    what:str,  # Its name, for the message
+):             # The same, of numpy and torch as Python has it
+    "A number, or a list of them, of whatever library."
+    if not hasattr(value, 'tolist'): return value
+    if math.prod(getattr(value, 'shape', ())) > MANY: raise _too_many(what)
+    try: return value.tolist()
+    except Exception as e: raise BadType(f"{what} is {a_kind(value)} without numbers: give plain ones.") from e
+
+def _too_many(what): return BadValue(f"{what} has too many entries: give at most {MANY}.")
+
+# %% ../nbs/00_errors.ipynb #1bc9799f
+def a_switch(
+    value,     # What the user gave
+    what:str,  # Its name, for the message
+)->bool:       # On?
+    "Return True or False, 1 or 0 as one of these, else say so."
+    number = plain(value, what)
+    if isinstance(number, Real) and number in (0, 1): return bool(number)
+    raise BadType(f"{what} is {told(value)}: give True or False.")
+
+# %% ../nbs/00_errors.ipynb #9596c314
+def listed(
+    value,            # What can be gone through, or one thing; `None` is nothing
+    what:str,         # Its name, for the message
+    wanted:str,       # What to give
+    alone:bool=True,  # May it be one thing, or nothing?
+)->list:              # At most `MANY` things
+    "What the user gave as a list, else say what is wanted."
+    if isinstance(value, (str, bytes, dict)) or not isinstance(value, Iterable):
+        if alone: return [] if value is None else [value]
+        raise BadType(f"{what} is {told(value)}: give {wanted}.")
+    try: found = list(islice(value, MANY + 1))
+    except Exception as e:
+        raise BadType(f"{what} is {a_kind(value)} that cannot be gone through: give {wanted}.") from e
+    if len(found) > MANY: raise _too_many(what)
+    return found
 
 # %% ../nbs/00_errors.ipynb #b97efc47
 def check_blend(
@@ -142,16 +201,11 @@ def check_blend(
     "Weights of several things, or say what they may be."
     if not n: raise BadValue(f"There are no {what}s: give at least one.")
     if weights is None: return [1.]*n
-    weights = _listed(weights)
+    weights = listed(plain(weights, 'The blend'), 'The blend', 'a list of numbers', alone=False)
     if len(weights) != n:
         raise BadValue(f"{counted(len(weights), 'blend weight')} for {counted(n, what)}: give one for each.")
     if all(map(_is_weight, weights)) and sum(weights) > 0: return weights
     raise BadValue(f"The blend weights are {told(weights)}: each must be at least 0 and their sum more than 0.")
-
-def _listed(weights):
-    if hasattr(weights, 'tolist'): weights = weights.tolist()  # of numpy or torch
-    try: return list(weights)
-    except TypeError as e: raise BadType(f"The blend weights are {told(weights)}: give a list of numbers.") from e
 
 def _is_weight(value): return isinstance(value, Real) and 0 <= value < math.inf
 

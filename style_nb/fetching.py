@@ -154,9 +154,9 @@ def _why(e):
     e = getattr(e, 'reason', None) or e
     if isinstance(e, _Refused): return str(e)
     if isinstance(e, TimeoutError): return f'it took longer than {SECONDS:g} seconds, or {STALL:g} without a byte'
-    if isinstance(e, (http.client.HTTPException, zlib.error)): return f'the reply is broken ({type(e).__name__})'
+    if isinstance(e, (http.client.HTTPException, zlib.error)): return 'the reply is broken'
     if isinstance(e, OSError) and e.strerror: return in_one_line(e.strerror, 80)
-    return f'it cannot be reached ({type(e).__name__})'
+    return 'it cannot be reached'
 
 def fetch(
     address,   # Web address, http or https

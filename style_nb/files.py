@@ -6,16 +6,16 @@ Docs: https://style-nb.github.io/style_nb/files.html.md"""
 
 # %% ../nbs/00_files.ipynb #8b8e5f36
 from __future__ import annotations
-import hashlib, json, os, platform, re, stat, tempfile, time
+import errno, hashlib, json, os, platform, re, stat, tempfile, time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 from safetensors import SafetensorError, safe_open
-from .errors import BadFile, BadValue, StyleNBError, in_one_line
+from .errors import BadFile, BadValue, StyleNBError, in_one_line, of_kind, told
 
 # %% auto #0
 __all__ = ['PICTURE_FORMATS', 'PART', 'MOST_BYTES', 'MOST_TEXT', 'MOST_DEEP', 'MOST_WORDS', 'MOST_TENSORS', 'as_path', 'reason',
-           'check_output', 'made_folder', 'tidy', 'whole_file', 'read_whole', 'from_text', 'open_tensors']
+           'check_output', 'made_folder', 'tidy', 'whole_file', 'read_whole', 'as_json', 'from_text', 'open_tensors']
 
 # %% ../nbs/00_files.ipynb #86c47acb
 def as_path(
@@ -23,17 +23,19 @@ def as_path(
 )->Path:     # The path, ~ resolved
     "A path that the file system can be asked about."
     try:
-        p = Path(path).expanduser()
+        text = os.fspath(path)
+        if not text or '\0' in text: raise ValueError('it is empty, or holds a zero')
+        p = Path(text).expanduser()
         p.exists()
         return p
-    except (RuntimeError, OSError, ValueError, TypeError) as e:
-        raise BadValue(f"{str(path)[:80]!r} cannot be a path: {reason(e)}. Check the path.") from e
+    except Exception as e: raise BadValue(f"{told(path)} cannot be a path: {reason(e)}. Check the path.") from e
 
 def reason(
     e,       # What was raised
 )->str:      # One line
-    "Why a file cannot be used, in a few words."
-    return in_one_line(getattr(e, 'strerror', None) or e or type(e).__name__, 120)
+    "Why a file cannot be used."
+    if isinstance(e, KeyError): return f'it has no {e}'
+    return in_one_line(getattr(e, 'strerror', None) or str(e) or 'no reason is given', 120)
 
 # %% ../nbs/00_files.ipynb #070b9f7c
 def _meant(path):
@@ -144,6 +146,8 @@ def _through(path):
         path.write_bytes(tmp.read_bytes())
 
 # %% ../nbs/00_files.ipynb #a79fb1b3
+_FULL = None, errno.ENOSPC, errno.EDQUOT  # where more room may help
+
 @contextmanager
 def whole_file(
     path,  # Where the file is to be
@@ -155,7 +159,8 @@ def whole_file(
         with _through(p) if stream else _beside(_meant(p)) as tmp: yield tmp
     except StyleNBError: raise
     except (OSError, SafetensorError) as e:
-        raise BadFile(f"{p} cannot be written: {reason(e)}. Make room or choose another folder.") from e
+        choose = 'Make room or choose' if getattr(e, 'errno', None) in _FULL else 'Choose'
+        raise BadFile(f"{p} cannot be written: {reason(e)}. {choose} another folder.") from e
 
 # %% ../nbs/00_files.ipynb #854bf741
 MOST_BYTES = 2**30  # of a file that is read whole
@@ -176,6 +181,17 @@ def read_whole(
     if len(data) > most: raise BadFile(f"{path} is larger than {most//2**20} MB: give a smaller file.")
     return data
 
+# %% ../nbs/00_files.ipynb #5616308a
+def as_json(
+    value:dict,  # What may hold anything
+    what:str,    # Its name, for the message
+)->str:          # JSON
+    "A dict as text, when JSON knows all that is in it."
+    try: return json.dumps(of_kind(value, dict, what, 'a dict of numbers and text'))
+    except (TypeError, ValueError, RecursionError) as e:
+        if isinstance(e, StyleNBError): raise
+        raise BadValue(f"{what} cannot be written ({reason(e)}): give numbers and text.") from e
+
 def _is_deep(value, most=MOST_DEEP):
     "Is anything so deep inside?"
     if most == 0: return True
@@ -193,7 +209,7 @@ def from_text(
         raise BadValue(f"This is not {what}: it has {len(text)} characters, more than {most}.")
     try: value = json.loads(text, **how)
     except (ValueError, RecursionError, TypeError) as e:
-        raise BadValue(f"This is not {what} ({type(e).__name__}): {in_one_line(repr(text), 60)}.") from e
+        raise BadValue(f"This is not {what} ({reason(e)}): {in_one_line(repr(text), 60)}.") from e
     if _is_deep(value): raise BadValue(f"This is not {what}: it is nested more than {MOST_DEEP} deep.")
     return value
 

@@ -10,7 +10,7 @@ import hashlib, json, math, time
 from pathlib import Path
 import pandas as pd
 import torch
-from .errors import BadFile, BadValue, a_kind, in_range
+from .errors import BadFile, BadValue, a_kind, a_switch, in_range
 from .files import reason, whole_file
 from .footing import own_footing
 from .pictures import as_path, check_output
@@ -70,7 +70,8 @@ class FitLog(Callback):
         store_attr('total,lr,warmup')
         self.rows = list(rows)
         self.before = self.rows[-1]['seconds'] if rows else 0.
-        self.bar = tqdm(desc='fitting', total=total, initial=len(rows), unit='step', disable=not progress)
+        off = not a_switch(progress, 'progress')
+        self.bar = tqdm(desc='fitting', total=total, initial=len(rows), unit='step', disable=off)
 
     def before_fit(self): self.start = time.perf_counter()
 

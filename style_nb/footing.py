@@ -13,7 +13,7 @@ import sys
 import threading
 from contextlib import ExitStack, contextmanager, nullcontext
 import torch
-from .errors import BadValue
+from .errors import BadValue, NotAllowed, told
 
 # %% auto #0
 __all__ = ['SINGLE', 'DOUBLE', 'full_precision', 'own_footing', 'best_device', 'check_device', 'resident', 'give_back',
@@ -82,17 +82,18 @@ def best_device()->str:
 def _kind_of(device):
     "What kind of device torch takes it for, or `None`."
     try: return torch.device(device).type
-    except (RuntimeError, TypeError, ValueError): return None
+    except Exception: return None
 
 def check_device(
-    device,  # Torch device or its name
+    device,  # Torch device or its name; `None` is the best here
 )->str:      # Its name
     "`device` when torch can use it here."
+    if device is None: return best_device()
     kind = _kind_of(device)
     if kind in (None, 'meta'):
-        raise BadValue(f"Unknown device {device!r}: give 'cpu', 'cuda' or 'mps', or leave it out.")
+        raise NotAllowed(f"Unknown device {told(device)}: give 'cpu', 'cuda' or 'mps', or leave it out.")
     if kind in _CARDS and not _CARDS[kind]():
-        raise BadValue(f"Torch cannot use device {device!r} here: leave it out to take the best there is.")
+        raise BadValue(f"Torch cannot use device {told(device)} here: leave it out to take the best there is.")
     return str(device)
 
 # %% ../nbs/00_footing.ipynb #19837a87

@@ -104,7 +104,7 @@ def enough_for(
 def style_titles(
     styles:list,  # Style pictures
 )->list:          # As many names
-    "What to call style pictures that have no names: 'style', or 'style 1', 'style 2' ..."
+    "Names for those that have none: 'style', or 'style 1' ..."
     return ['style'] if len(styles) == 1 else [f'style {i}' for i in range(1, len(styles) + 1)]
 
 def short_name(

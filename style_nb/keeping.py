@@ -98,7 +98,7 @@ def read_state(
     except OSError as e:
         raise BadFile(f"{path} cannot be read: {reason(e)}. Choose another path.") from e
     except Exception as e:
-        raise BadFile(f"{path} is not {what} ({type(e).__name__}): {advice}") from e
+        raise BadFile(f"{path} is not {what} ({reason(e)}): {advice}") from e
     if state is None: raise BadFile(f"{path} is damaged, its bytes are not those that were written: {advice}")
     if newer: raise BadFile(f"{path} was written by a newer style_nb: upgrade with pip install -U style_nb.")
     if not needs <= state.keys(): raise BadFile(f"{path} is not {what}: {advice}")

@@ -7,12 +7,14 @@ Docs: https://style-nb.github.io/style_nb/learner.html.md"""
 # %% ../nbs/40_learner.ipynb #2120f99e
 from __future__ import annotations
 import hashlib
+from collections.abc import Callable
 import torch, torch.nn.functional as F
 from fastcore.basics import patch
 from fastai.callback.hook import Hooks
-from .errors import BadType, BadValue, a_kind, check_blend, counted, in_one_line, in_range, of_kind, one_of
+from .errors import (
+    BadType, BadValue, NotAllowed, a_kind, check_blend, counted, in_range, listed, of_kind, one_of, told)
 from .footing import SINGLE
-from .pictures import load_picture, resize, several
+from .pictures import floats_of, load_picture, resize, several
 from .encoders import Encoder
 from .losses import content_scale, gram, squared_distance, tv_loss, TV_KINDS, CONTENT_NORMS
 from .zoo import KIND_NORMS, STYLE_KINDS, CONTENT_KINDS
@@ -24,8 +26,9 @@ from .loop import FeatureHooks, LossTerm, Picture, StepCallback, Steps, adam, pi
 _all_ = ['Picture', 'Steps', 'StepCallback', 'LossTerm', 'FeatureHooks', 'adam', 'picture_learner']
 
 # %% auto #0
-__all__ = ['check_weights', 'digest', 'WeightedLayers', 'ContentLoss', 'picture_grams', 'each_scale', 'StyleLoss', 'TVLoss',
-           'StartLoss', 'Picture', 'Steps', 'StepCallback', 'LossTerm', 'FeatureHooks', 'adam', 'picture_learner']
+__all__ = ['CONTROLS', 'check_weights', 'digest', 'check_move', 'check_moves', 'WeightedLayers', 'ContentLoss', 'picture_grams',
+           'each_scale', 'StyleLoss', 'TVLoss', 'StartLoss', 'Picture', 'Steps', 'StepCallback', 'LossTerm',
+           'FeatureHooks', 'adam', 'picture_learner']
 
 # %% ../nbs/40_learner.ipynb #b7f693a8
 def check_weights(
@@ -33,14 +36,19 @@ def check_weights(
     what:str,  # Name, for the message
 )->dict:       # {layer: weight}
     "Layer weights as a dict of numbers, each at least 0."
-    if isinstance(weights, str): weights = [weights]
-    if not isinstance(weights, dict):
-        try: weights = dict.fromkeys(weights, 1.)
-        except TypeError:
-            raise BadType(
-                f"{what} is {a_kind(weights)}: give a dict like {{'relu3_1': 1.0}} "
-                "or a list of layers.") from None
-    return {l: in_range(w, f"{what}[{in_one_line(repr(l), 80)}]") for l, w in weights.items()}
+    if not isinstance(weights, dict): weights = dict.fromkeys(_each_once(weights, what), 1.)
+    return {l: in_range(w, f'{what}[{told(l)}]') for l, w in weights.items()}
+
+# %% ../nbs/40_learner.ipynb #ab0d1c86
+def _each_once(layers, what):
+    "Names of layers."
+    wanted = "a dict like {'relu3_1': 1.0} or a list of layers"
+    names = listed(layers, what, wanted)
+    if layers is None or not all(isinstance(name, str) for name in names):
+        said = told(layers) if isinstance(layers, (list, tuple)) else a_kind(layers)
+        raise BadType(f"{what} is {said}: give {wanted}.")
+    if len({*names}) == len(names): return names
+    raise NotAllowed(f"{what} names a layer twice, {told(names)}: give it once, with its weight.")
 
 # %% ../nbs/40_learner.ipynb #c519c19c
 def digest(
@@ -48,6 +56,39 @@ def digest(
 )->str:              # 64 hexadecimal digits
     "SHA-256 of the numbers of a picture."
     return hashlib.sha256(x.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
+
+# %% ../nbs/40_learner.ipynb #14fca1fd
+CONTROLS = ('content_weight', 'style_weight', 'tv_weight', 'content_weights', 'style_weights', 'lr')
+
+def check_move(
+    field:str,  # One of `CONTROLS`
+    value,      # A number of at least 0, or {layer: weight} for a field of layer weights
+    learn=None, # Learner whose encoder must have the layers; `None` asks none
+):
+    "Say what is wrong with a slider's move, if anything."
+    one_of(field, CONTROLS, 'control')
+    if field.endswith('_weights'):
+        if not isinstance(value, dict) or not value:
+            raise BadType(f"{field} is {told(value)}: give a dict like {{'relu3_1': 1.0}}.")
+        check_weights(value, field)
+        if learn is not None: learn.encoder.check(value)
+    elif field == 'lr': in_range(value, field, 1e-12, 1e4)
+    else: in_range(value, field)
+
+# %% ../nbs/40_learner.ipynb #7120cf78
+def check_moves(
+    moves,     # A list of (step, field, value)
+    what:str,  # Name, for the message
+)->list:       # Each move as a list
+    "Slider moves that can be made."
+    wanted = 'a list of (step, field, value)'
+    moves = listed(moves, what, wanted)
+    for move in moves:
+        if not isinstance(move, (list, tuple)) or len(move) != 3:
+            raise BadType(f"{what} is {told(moves)}: give {wanted}.")
+        in_range(move[0], f'step in {what}', whole=True)
+        check_move(*move[1:])
+    return [[*move] for move in moves]
 
 # %% ../nbs/40_learner.ipynb #b12f269c
 class WeightedLayers(LossTerm):
@@ -127,6 +168,8 @@ def picture_grams(
 )->dict:       # {layer: Gram matrix (1, C, C), or what `measure` keeps}
     "Gram matrices of a picture at `layers`, in one pass."
     layers = of_kind(enc, Encoder, 'enc', 'an `Encoder`').check(layers)
+    of_kind(measure, Callable, 'measure', 'a function of feature maps')
+    if mask is not None: mask = floats_of(of_kind(mask, torch.Tensor, 'mask', 'what `load_mask` gives'), 'mask')
     chain = enc.slice(layers)
     taps = {getattr(chain, l): l for l in layers}
     take = weigh if measure is gram else pick_places

@@ -6,6 +6,7 @@ Docs: https://style-nb.github.io/style_nb/loop.html.md"""
 
 # %% ../nbs/39_loop.ipynb #b61e0a03
 from __future__ import annotations
+from collections.abc import Callable
 from functools import partial
 import torch, torch.nn as nn
 from torch.autograd import Function
@@ -15,9 +16,9 @@ from fastai.callback.hook import hook_outputs
 from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
-from .errors import BadType, in_range, of_kind, told
+from .errors import BadType, in_range, listed, of_kind, told
 from .footing import SINGLE, check_device, own_footing
-from .pictures import load_picture
+from .pictures import floats_of
 
 # %% auto #0
 __all__ = ['Picture', 'Steps', 'StepCallback', 'LossTerm', 'FeatureHooks', 'adam', 'NotHere', 'PictureLearner', 'picture_learner']
@@ -176,6 +177,8 @@ class PictureLearner(Learner):
             if t in _CALLBACKS: raise _elsewhere(bases[0], _CALLBACKS[t])
         return super().add_cb(cb)
 
+    def add_cbs(self, cbs): return super().add_cbs(listed(cbs, 'cbs', "a list of callbacks, ours or fastai's"))
+
     def __getattr__(self, name):
         if name == 'recorder': raise _elsewhere('The recorder', _RECORD)
         return super().__getattr__(name)
@@ -207,12 +210,14 @@ def picture_learner(
 )->Learner:             # Fit it with `learn.fit(1)`
     "A fastai Learner whose parameter is a picture."
     lr = in_range(lr, 'lr', 1e-12, 1e30)
-    start = init if isinstance(init, torch.Tensor) else load_picture(init)
+    start = floats_of(init, 'picture_learner')
+    opt_func = of_kind(adam() if opt_func is None else opt_func, Callable, 'opt_func', 'what `adam()` gives, or alike')
     dls = DataLoaders(Steps(in_range(steps, 'steps', 1, whole=True)), Steps(0))
-    dls._device = torch.device(check_device(device))
+    device = check_device(device)
+    dls._device = torch.device(device)
     learn = PictureLearner(
         dls, Picture(start).to(device), loss_func=lambda pred, y: _Nothing.apply(pred),
-        opt_func=opt_func or adam(), lr=lr, default_cbs=False, cbs=[TrainEvalCallback, FeatureHooks])
+        opt_func=opt_func, lr=lr, default_cbs=False, cbs=[TrainEvalCallback, FeatureHooks])
     learn.encoder = of_kind(encoder, nn.Module, 'encoder', 'an `Encoder`').to(device)
     learn.terms = {}
     learn.weighted_terms = {}

@@ -31,7 +31,8 @@ def _maps(x, hw): return x.view(len(x), *hw, -1).permute(0, 3, 1, 2)  # and back
 # %% ../nbs/30_losses.ipynb #ee4d9304
 def _check_maps(x, what, form='feature maps (B, C, H, W)', ndim=4):
     of_kind(x, torch.Tensor, f'what {what} was given', form)
-    if x.ndim != ndim or not x.numel(): raise BadValue(f"{what} was given shape {tuple(x.shape)}: give {form}.")
+    if x.ndim == ndim and x.numel() and not x.is_meta: return
+    raise BadValue(f"{what} was given shape {tuple(x.shape)} on {x.device}: give {form}.")
 
 def _products(x):
     "Sum over places of outer products: x (B, N, C) to (B, C, C), in at least float32."
@@ -106,6 +107,8 @@ def squared_distance(
     b:torch.Tensor,    # Same shape
 )->torch.Tensor:       # Scalar; float32 for 16-bit input
     "Sum of squared differences."
+    for x in (a, b): of_kind(x, torch.Tensor, 'what squared_distance was given', 'two tensors of one shape')
+    _same_shape(a.shape, b.shape, 'squared_distance')
     return _SquaredDistance.apply(a, b)
 
 # %% ../nbs/30_losses.ipynb #d81db3a1
@@ -244,4 +247,5 @@ def blend_grams(
 )->torch.Tensor:       # (1, C, C)
     "The weighted mean of Gram matrices."
     w = check_blend(weights, len(of_kind(grams, (list, tuple), 'grams', 'a list of Gram matrices (1, C, C)')))
+    for g in grams: of_kind(g, torch.Tensor, 'one of grams', 'a Gram matrix (1, C, C)')
     return sum(g*(v/sum(w)) for g, v in zip(grams, w))

@@ -10,10 +10,10 @@ import numpy as np, torch, torch.nn.functional as F
 from PIL import Image, ImageColor, ImageDraw
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.ndimage import distance_transform_edt, gaussian_filter, mean
-from fastcore.basics import listify
-from .errors import BadType, BadValue, a_kind, counted, in_range, of_kind, one_of, told
+from .errors import BadType, BadValue, a_kind, a_switch, counted, in_range, of_kind, one_of, told
 from .footing import SINGLE
-from .pictures import MIN_SIDE, Plate, load_picture, pair, resize, show_pictures, to_pil
+from .opening import MOST_SIDE
+from .pictures import MIN_SIDE, Plate, floats_of, load_picture, pair, resize, several, show_pictures, to_pil
 from .encoders import Encoder
 from .mask_files import MASK_BYTES, load_mask, mask_levels, mask_of, mask_ref
 
@@ -41,8 +41,8 @@ def layer_mask(
     reach:int=0,        # How far in a place must lie to count as in, px of the mask
 )->torch.Tensor:        # (1, 1, *hw)
     "A mask at the size of a layer's maps: the mean over what each place covers."
-    of_kind(mask, torch.Tensor, 'mask', 'a tensor, such as load_mask gives')
-    hw, reach = pair(hw), in_range(reach, 'reach', whole=True)
+    mask = floats_of(of_kind(mask, torch.Tensor, 'mask', 'a tensor, such as load_mask gives'), 'layer_mask')
+    hw, reach = pair(hw), in_range(reach, 'reach', 0, MOST_SIDE, whole=True)
     for _ in range(2 if reach else 0):  # along columns, then along rows
         mask = -F.max_pool2d(-mask, (2*reach + 1, 1), 1, (reach, 0)).mT
     if hw == mask.shape[-2:]: return mask
@@ -54,7 +54,7 @@ def as_masks(
     masks,      # A mask, a list of them or a dict {name: mask}
 )->dict:        # {name: mask}, a list being numbered from 1
     "Masks with names."
-    if not isinstance(masks, dict): masks = {f'mask {i}': m for i, m in enumerate(listify(masks), 1)}
+    if not isinstance(masks, dict): masks = {f'mask {i}': m for i, m in enumerate(several(masks), 1)}
     return {str(k): load_mask(v) for k, v in masks.items()}
 
 def show_masks(
@@ -148,7 +148,7 @@ def segment(
     from skimage.segmentation import slic
     x = load_picture(picture)
     n = in_range(n, 'n', 1, 50, whole=True)
-    place = in_range(place, 'place', 0)
+    place = in_range(place, 'place', 0, 100)
     size, patches = in_range(size, 'size', MIN_SIDE, whole=True), in_range(patches, 'patches', 1, 100_000, whole=True)
     rgb = resize(x, min(size, max(x.shape[-2:])))[0].permute(1, 2, 0).cpu().numpy()
     patch = slic(rgb, n_segments=patches, compactness=10, sigma=1, start_label=0)
@@ -188,8 +188,8 @@ def _stroke(given, number):
     return dict(
         points=_stroke_points(s['points'], number),
         radius=in_range(s['radius'], 'radius of a stroke', 0, 1),
-        erase=bool(s['erase']),
-        fill=bool(s['fill']))
+        erase=a_switch(s['erase'], 'erase of a stroke'),
+        fill=a_switch(s['fill'], 'fill of a stroke'))
 
 # %% ../nbs/34_masks.ipynb #7248b853
 def _draw_stroke(draw, stroke, width, height):
@@ -227,9 +227,10 @@ def masks_from_strokes(
     on:dict=None,       # {name: mask to draw on}
 )->dict:                # {name: mask (1, 1, *hw)}, in the same order
     "A mask for each region of a drawing."
-    on, hw = of_kind(on or {}, dict, 'on', '{name: mask}'), pair(hw, 'hw', MIN_SIDE)
+    on, hw = of_kind({} if on is None else on, dict, 'on', '{name: mask}'), pair(hw, 'hw', MIN_SIDE)
     of_kind(regions, dict, 'regions', '{name: strokes}')
-    drawn = {n: mask_from_strokes(s, hw, soft, on.get(n)) for n, s in regions.items() if s or n in on}
+    strokes = {n: [] if s is None else as_strokes(s) for n, s in regions.items()}
+    drawn = {n: mask_from_strokes(s, hw, soft, on.get(n)) for n, s in strokes.items() if s or n in on}
     none = torch.zeros(1, 1, *hw, **SINGLE)
     rest = load_mask((1 - sum(drawn.values(), none)).clamp(0, 1))
     return {n: drawn.get(n, rest) for n in regions}

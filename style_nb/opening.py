@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image, ImageCms
 from .footing import giving_back
 from .fetching import is_data
+from .files import reason
 from .errors import BadFile, BadType, BadValue, StyleNBError, a_kind, in_one_line, in_range, of_kind, one_of
 
 # %% auto #0
@@ -211,7 +212,7 @@ def _in_srgb(im, profile):
 def over_white(
     im:Image.Image,  # What `upright` gives
 )->Image.Image:      # Mode RGB
-    "A picture whose transparent parts are white, as on paper."
+    "A picture over white."
     if im.mode != 'RGBA': return im
     return Image.alpha_composite(Image.new('RGBA', im.size, 'white'), im).convert('RGB')
 
@@ -285,14 +286,14 @@ class Decoded:
     credits: dict    # See `credits_of`
 
 def _loaded(im):
-    "A picture, decoded; of a TIFF, PIL would first ask for its own limit."
+    "Decode; PIL would heed its limit for a TIFF."
     if im.format == 'WEBP' and not im.is_animated: return _of_webp(im)
     if hasattr(im, '_tile_size'): im.im = Image.core.new(im.mode, im._tile_size)
     im.load()
     return im
 
 def _of_webp(im):
-    "Pixels of a WebP. PIL's way keeps two more copies of them in its decoder."
+    "Its pixels; PIL's way keeps two more copies."
     data, _ = im._decoder.get_next() or (b'', 0)
     im._decoder = None
     out = Image.frombytes(im.mode, im.size, data, 'raw', im.rawmode)
@@ -368,6 +369,6 @@ def bytes_at_hand(
     if isinstance(x, (str, os.PathLike)): return None
     if not is_file(x): raise BadType(f"This is {a_kind(x)}, not a file: give a path, web address, bytes or open file.")
     try: return _read_open(x), str(getattr(x, 'name', 'the open file'))
-    except (OSError, ValueError) as e:
-        if isinstance(e, StyleNBError): raise
-        raise BadFile(f"The open file cannot be read ({e}): open it again with open(path, 'rb').") from e
+    except StyleNBError: raise
+    except Exception as e:  # it may be of any library
+        raise BadFile(f"The open file cannot be read ({reason(e)}): open it again with open(path, 'rb').") from e

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
-from .errors import BadType, BadValue, in_range, one_of
+from .errors import BadType, BadValue, in_range, one_of, told
 from .pictures import load_picture, to_pil
 
 # %% ../nbs/05_painting.ipynb #2527d2f9
@@ -378,10 +378,10 @@ painters = dict(swirls=_oil, dots=_dots, woodcut=_woodcut, facets=_facets, ink=_
 def _picture_size(size, aspect):
     sides = size if isinstance(size, (tuple, list)) else (size, size)
     if len(sides) != 2 or not all(type(side) is int or isinstance(side, np.integer) for side in sides):
-        raise BadType(f"size is {size!r}; allowed are the longer side in px or both. Write size=704 or size=(640, 512)")
+        raise BadType(f"size is {told(size)}: give the longer side in px or both, e.g. size=704 or size=(640, 512).")
     width, height = sides if sides is size else (round(size*min(aspect, 1)), round(size/max(aspect, 1)))
     if min(width, height) < 32 or max(width, height) > 4096:
-        raise BadValue(f"size {size!r} makes a canvas of {width}x{height} px; allowed are sides from 32 to 4096. "
+        raise BadValue(f"size {told(size)} makes a canvas of {width}x{height} px; allowed are sides from 32 to 4096. "
                          "Paint within that and resize")
     return width, height
 
@@ -409,7 +409,7 @@ def paint(
     if source is None:
         raise BadValue(f"paint({kind!r}) has no picture to paint: give one, as in paint({kind!r}, 'photo.jpg'), "
                          f"or take the painting in the package, sample({kind!r})")
-    brush, seed = in_range(brush, 'brush', .25, 4), in_range(seed, 'seed', whole=True)
+    brush, seed = in_range(brush, 'brush', .25, 4), in_range(seed, 'seed', 0, 2**63 - 1, whole=True)
     photo = to_pil(load_picture(source, enough=max(_picture_size(size, 1))))
     photo = photo.resize(_picture_size(size, photo.width/photo.height), Image.LANCZOS)
     return paint_scene(kind, _scene_in(photo, np.random.default_rng([seed, 2])), seed, brush)

@@ -8,9 +8,8 @@ Docs: https://style-nb.github.io/style_nb/palettes.html.md"""
 from __future__ import annotations
 from collections.abc import Mapping
 import torch
-from fastcore.basics import listify
 from fastcore.meta import delegates
-from .errors import BadType, BadValue, in_one_line, in_range, told
+from .errors import BadType, BadValue, a_switch, in_one_line, in_range, leave_out, told
 from .pictures import Plate, load_picture, resize, several, show_pictures
 from .encoders import Encoder, encoder
 from .learner import check_weights, picture_grams
@@ -40,13 +39,15 @@ def palette(
     **settings,           # Any other field of `Recipe`
 )->Result:                # The palette
     "A style alone, from noise."
+    leave_out(settings, 'content', 'a palette is a style alone')
+    seamless = a_switch(seamless, 'seamless')
     how = dict(content_weights={}, padding='circular' if seamless else 'reflect')
     if layers is not None: how['style_weights'] = _some_layers(layers)
     how |= settings
     if seamless: style, size, aspect = _whole_cells(style, size, aspect, how['padding'])
     return stylize(
         None, style, size=size, aspect=aspect, style_weight=style_weight, tv_weight=tv_weight,
-        style_scale=style_scale, progress=progress and 'palette', shared=shared, **how)
+        style_scale=style_scale, progress=a_switch(progress, 'progress') and 'palette', shared=shared, **how)
 
 # %% ../nbs/72_palettes.ipynb #f9daa0f8
 def _some_layers(layers):
@@ -54,12 +55,12 @@ def _some_layers(layers):
     weights = check_weights(layers, 'layers')
     if any(weights.values()): return weights
     raise BadValue(
-        f"layers is {layers!r}: a palette needs at least one style layer of a weight above 0, e.g. 'relu3_1'.")
+        f"layers is {told(layers)}: a palette needs at least one style layer of a weight above 0, e.g. 'relu3_1'.")
 
 def _whole_cells(style, size, aspect, padding):
     "Style pictures, size and aspect; both sides are multiples of 16 px, which four poolings make one of."
     if padding != 'circular':
-        raise BadValue(f"padding is {padding!r}: seamless=True needs 'circular'. Leave one of them out.")
+        raise BadValue(f"padding is {told(padding)}: seamless=True needs 'circular'. Leave one of them out.")
     styles = several(style)
     if not styles: raise BadValue("There is no style picture: give at least one.")
     w, h = read_picture(styles[0], 'style', 512).ref['size']
@@ -168,8 +169,9 @@ def palettes(
 )->Palettes:        # {(name, layer): Result}; with weights it is 'relu1_1:3 relu4_1:1', a list 'relu1_1 relu4_1'
     "Palettes of several styles, layer by layer."
     if not isinstance(layers, (str, dict, list, tuple)):
-        raise BadType(f"layers is {layers!r}: give a list with a column each, e.g. ['all', 'relu3_1'].")
-    styles, layers = by_name(styles, 'style'), listify(layers)
+        raise BadType(f"layers is {told(layers)}: give a list with a column each, e.g. ['all', 'relu3_1'].")
+    leave_out(settings, 'style shared', 'palettes has its own')
+    styles, layers = by_name(styles, 'style'), [*layers] if isinstance(layers, (list, tuple)) else [layers]
     for own in layers: check_weights(own, 'layers')
     if not styles or not layers:
         raise BadValue("There is nothing to paint: give at least one style and one layer.")

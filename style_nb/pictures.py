@@ -6,16 +6,14 @@ Docs: https://style-nb.github.io/style_nb/pictures.html.md"""
 
 # %% ../nbs/00_pictures.ipynb #30da54d2
 from __future__ import annotations
-import io, math, struct
-from collections.abc import Iterable
+import io, math
 from itertools import accumulate, zip_longest
 from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from matplotlib.figure import Figure
-from fastcore.basics import listify
 from .errors import (
-    BadType, BadValue, a_kind, counted, in_one_line, in_range, nearest, of_kind, one_of, told, two_of)
+    BadType, BadValue, a_kind, counted, in_one_line, in_range, listed, nearest, of_kind, one_of, told, two_of)
 from .fetching import fetch, is_address, shown
 from .files import PICTURE_FORMATS, as_path, check_output, read_whole, whole_file
 from .opening import (
@@ -24,9 +22,9 @@ from .opening import (
 
 # %% auto #0
 __all__ = ['DPI', 'SEE_THROUGH', 'PictureNotFound', 'upright_rgb', 'file_bytes', 'open_picture', 'fit_size', 'pair', 'resize',
-           'middle', 'load_picture', 'floats_of', 'several', 'to_pil', 'save_picture', 'Plate', 'show_pictures',
-           'contact_sheet', 'in_range', 'one_of', 'MAX_ASPECT', 'MIN_SIDE', 'PICTURE_FORMATS', 'as_path',
-           'check_output', 'whole_file']
+           'middle', 'load_picture', 'floats_of', 'several', 'to_pil', 'save_picture', 'Plate', 'titles_of',
+           'show_pictures', 'contact_sheet', 'in_range', 'one_of', 'MAX_ASPECT', 'MIN_SIDE', 'PICTURE_FORMATS',
+           'as_path', 'check_output', 'whole_file']
 
 # %% ../nbs/00_pictures.ipynb #0e8fdf58
 _all_ = [  # of the notebooks on errors, files and opening, at home here too
@@ -89,13 +87,17 @@ def _from_array(a):
     return x.expand(1, 3, -1, -1)
 
 # %% ../nbs/00_pictures.ipynb #093a867e
+def _check_plain(t):
+    "Refuse a tensor whose numbers are not there one by one."
+    if t.is_meta or t.is_quantized or t.layout != torch.strided:
+        raise BadType("The tensor is on the meta device, sparse or quantised: give a plain one.")
+
 def _from_tensor(t):
     "A tensor (1|3, H, W) or (1, 1|3, H, W) as a float tensor (1, 3, H, W) in [0, 1]."
     if t.ndim == 3: t = t[None]
     if t.shape[:-2] not in ((1, 1), (1, 3)):
         raise BadValue(f"The tensor has shape {tuple(t.shape)}: give one picture, (3, H, W) or (1, 3, H, W).")
-    if t.is_meta or t.is_quantized or t.layout != torch.strided:
-        raise BadType("The tensor is on the meta device, sparse or quantised: give a plain one.")
+    _check_plain(t)
     if t.is_complex():
         raise BadType(f"The tensor holds {t.dtype}: give uint8 from 0 to 255 or float from 0 to 1.")
     white = 1 if t.is_floating_point() or t.dtype == torch.bool else 65535 if t.dtype == torch.uint16 else 255
@@ -143,7 +145,7 @@ def pair(
 )->tuple:            # (height, width) as whole numbers
     "Two sides, or say that they are wanted."
     h, w = two_of(sides, what, 'a pair (height, width), px')
-    return in_range(h, what, least, whole=True), in_range(w, what, least, whole=True)
+    return tuple(in_range(side, what, least, MOST_SIDE, whole=True) for side in (h, w))
 
 # %% ../nbs/00_pictures.ipynb #52bc16ef
 def resize(
@@ -151,8 +153,8 @@ def resize(
     size,            # Longer side, px, or a pair (height, width)
 )->torch.Tensor:     # Picture of that size, in [0, 1]
     "Resize a picture, anti-aliased."
-    size = pair(size, 'size') if isinstance(size, (tuple, list)) else in_range(size, 'size', 1)
-    x = floats_of(x, 'resize', max(listify(size)))
+    size = pair(size, 'size') if isinstance(size, (tuple, list)) else in_range(size, 'size', 1, MOST_SIDE)
+    x = floats_of(x, 'resize', max(size) if isinstance(size, tuple) else size)
     hw = size if isinstance(size, tuple) else fit_size(x.shape[-2:], size)
     if hw == tuple(x.shape[-2:]): return x
     return F.interpolate(x, hw, mode='bicubic', antialias=True).clamp(0, 1)
@@ -219,6 +221,7 @@ def floats_of(
 )->torch.Tensor:      # The tensor itself, or the picture as one
     "What is a tensor of floats already, of any number of channels, or a picture that is read."
     if not isinstance(x, torch.Tensor) or not x.is_floating_point(): return load_picture(x, enough=enough)
+    _check_plain(x)
     if x.ndim == 4 and x.numel(): return x
     raise BadValue(f"{what} was given shape {tuple(x.shape)}: give a picture (1, 3, H, W).")
 
@@ -230,16 +233,16 @@ def several(
     "One picture or some, as a list."
     if isinstance(pictures, dict): return list(pictures.values())
     kinds = torch.Tensor, np.ndarray, Image.Image
-    one = is_file(pictures) or isinstance(pictures, kinds) or hasattr(pictures, 'image')
-    return [pictures] if one or not isinstance(pictures, Iterable) else list(pictures)
+    one = pictures is None or is_file(pictures) or isinstance(pictures, kinds) or hasattr(pictures, 'image')
+    return [pictures] if one else listed(pictures, 'What stands for pictures', 'a picture, or a list')
 
 # %% ../nbs/00_pictures.ipynb #ef0e6131
 def to_pil(
-    x:torch.Tensor,  # Picture, (1, 3, H, W) or (3, H, W); values outside [0, 1] are clipped
+    x,               # Tensor (1, 3, H, W) or (3, H, W), values outside [0, 1] are clipped; or a PIL picture
 )->Image.Image:      # Mode RGB, 8 bits
     "A picture tensor as a PIL picture."
-    if not isinstance(x, torch.Tensor):
-        raise BadType(f"to_pil was given {a_kind(x)}: give a tensor (1, 3, H, W).")
+    if isinstance(x, Image.Image): return upright_rgb(x)
+    _check_plain(of_kind(x, torch.Tensor, 'What to_pil was given', 'a tensor (1, 3, H, W)'))
     x = x.detach().float().cpu()
     if x.shape[:-2] == (1, 3): x = x[0]
     if x.shape[:-2] != (3,):
@@ -260,20 +263,22 @@ def save_picture(
     "Write a picture file, whole or not at all."
     p = check_output(path)
     kind = p.suffix.lower()
-    im = upright_rgb(x) if isinstance(x, Image.Image) else to_pil(x)
+    im = to_pil(x)
     of_kind(alpha, (Image.Image, type(None)), 'alpha', 'a PIL picture in mode L, white where all is seen')
     if alpha is not None and kind in SEE_THROUGH:
         im = im.copy()  # it may be the caller's
         im.putalpha(alpha.convert('L').resize(im.size))
     how = dict(icc_profile=srgb_profile(), dpi=(DPI, DPI))
     if kind in ('.jpg', '.jpeg', '.webp'): how['quality'] = 95
-    if credits: how['exif'] = as_exif(credits)
+    exif = None if credits is None else as_exif(credits)
+    if exif: how['exif'] = exif
     with whole_file(p) as tmp: _write(im, tmp, how, kwargs)
     return p
 
 def _write(im, path, how, asked):
     try: im.save(path, **how | asked)
-    except (AttributeError, KeyError, TypeError, ValueError, struct.error) as e:
+    except OSError: raise
+    except Exception as e:
         if not asked: raise
         raise BadValue(f"No {path.suffix} can be written with {told(asked)} ({in_one_line(e, 120)}): "
                        "give what PIL's `save` takes for that format.") from e
@@ -288,9 +293,16 @@ class Plate(Figure):
         return buf.getvalue()
 
 # %% ../nbs/00_pictures.ipynb #2ba9ec9c
-def _titles(titles, n):
-    "A title for each of `n` pictures."
-    titles = listify(titles) or ['']*n
+def _texts(given, what):
+    "Several texts, where none is said an empty one."
+    return ['' if text is None else str(text) for text in listed(given, what, 'a list of texts')]
+
+def titles_of(
+    titles,  # Some, or `None`
+    n:int,   # How many there are to be
+)->list:     # As many texts
+    "A title for each of several pictures."
+    titles = _texts(titles, 'titles') or ['']*n
     if len(titles) == n: return titles
     raise BadValue(f"{counted(len(titles), 'title')} for {counted(n, 'picture')}: give one title for each.")
 
@@ -310,7 +322,7 @@ def show_pictures(
     "Show pictures side by side with titles."
     pictures = several(pictures)
     if not pictures: raise BadValue("show_pictures was given no picture: give at least one.")
-    titles = _titles(titles, len(pictures))
+    titles = titles_of(titles, len(pictures))
     height = in_range(height, 'height', .1, 100)
     ims = [to_pil(o if isinstance(o, torch.Tensor) else load_picture(o, enough=1500)) for o in pictures]
     ncols = min(4 if ncols is None else in_range(ncols, 'ncols', 1, whole=True), len(ims))
@@ -331,7 +343,7 @@ def _columns(rows, gap):
 
 def _captions(captions, n):
     "Captions of `n` rows."
-    captions = listify(captions) or [()]*n
+    captions = [_texts(row, 'captions') for row in listed(captions, 'captions', 'a list of lists')] or [[]]*n
     if len(captions) == n: return captions
     raise BadValue(f"There are {n} rows and {len(captions)} lists of captions: give one for each row.")
 
@@ -343,12 +355,11 @@ def contact_sheet(
     height:int=216,       # Height of each picture, px
 )->Image.Image:           # All of them on white
     "Pictures in rows on one sheet, each scaled to the same height."
-    height = in_range(height, 'height', 8, whole=True)
-    lists = list, tuple
-    for row in of_kind(rows, lists, 'rows', 'a list of lists'): of_kind(row, lists, 'a row', 'a list of pictures')
+    height = in_range(height, 'height', 8, MOST_SIDE, whole=True)
+    for row in of_kind(rows, (list, tuple), 'rows', 'a list of lists'): of_kind(row, (list, tuple), 'a row', 'pictures')
     rows = [[_as_high(o, height) for o in row] for row in rows]
     if not any(map(any, rows)): raise BadValue("contact_sheet was given no picture: give at least one.")
-    captions = _captions(captions, len(rows))
+    captions, titles = _captions(captions, len(rows)), _texts(titles, 'titles')
     gap, line = 6, 18
     lefts, widths = _columns(rows, gap)
     y = gap + (line if titles else 0)
@@ -371,7 +382,7 @@ def _as_high(picture, height):
 
 def _cut(text, width, font):
     "As much of a text as fits into a width."
-    short = text
+    short = text = text[:400]
     while font.getlength(short) > width:
         text = text[:-1]
         short = text + '…'
@@ -380,5 +391,4 @@ def _cut(text, width, font):
 def _write_line(page, texts, lefts, widths, y):
     "A line of texts, each cut so that it fits into its width."
     draw, font = ImageDraw.Draw(page), ImageFont.load_default(12)
-    for text, left, width in zip(listify(texts), lefts, widths):
-        draw.text((left, y), _cut(str(text or ''), width, font), 'black', font)
+    for text, left, width in zip(texts, lefts, widths): draw.text((left, y), _cut(text, width, font), 'black', font)

@@ -345,7 +345,7 @@ def settle(
     start = _read_start(r, init, state)
     content_x, styles = None if read is None else read.x, [s.x for s in reads]
     if content is None and r.init == 'content': r = replace(r, init='noise')
-    device = check_device(device or best_device())
+    device = check_device(device)
     enc = enc or _encoder_of(r, device, shared)
     r = own_size(r, styles[0] if content is None else content_x, enc, device)
     last = _last_encoder(r, device, shared)

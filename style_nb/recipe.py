@@ -8,15 +8,16 @@ Docs: https://style-nb.github.io/style_nb/recipe.html.md"""
 from __future__ import annotations
 import textwrap
 from dataclasses import replace
-from fastcore.basics import listify
-from .errors import counted, one_of
+from pathlib import Path
+from .errors import counted, listed, one_of
+from .files import as_path
 from .encoders import ENCODERS
 from .settings import *
 from .carrying import *
 
 # %% auto #0
 __all__ = ['RECIPES', 'named_recipe', 'unless_said', 'Text', 'recipe_card', 'show_recipes', 'CARRIERS', 'CLAMPS', 'FIRST_TEXNET',
-           'MANY', 'OPTIMIZERS', 'OWN_SIZE', 'PNG_KEY', 'SCHEMA', 'STARTS', 'Arguments', 'Choice', 'Digest', 'Layers',
+           'OPTIMIZERS', 'OWN_SIZE', 'PNG_KEY', 'SCHEMA', 'STARTS', 'Arguments', 'Choice', 'Digest', 'Layers',
            'MaskReference', 'Moves', 'Number', 'Recipe', 'Reference', 'Size', 'Switch', 'Words', 'carried',
            'check_encoder', 'file_ref', 'from_json', 'load_recipe', 'nearest_layers', 'note', 'on_encoder',
            'picture_ref', 'png_info', 'png_note', 'recipe_encoder', 'recipe_table', 'rule_of', 'same_picture',
@@ -24,7 +25,7 @@ __all__ = ['RECIPES', 'named_recipe', 'unless_said', 'Text', 'recipe_card', 'sho
 
 # %% ../nbs/60_recipe.ipynb #60a0e002
 _all_ = [
-    'CARRIERS', 'CLAMPS', 'FIRST_TEXNET', 'MANY', 'OPTIMIZERS', 'OWN_SIZE', 'PNG_KEY', 'SCHEMA', 'STARTS',
+    'CARRIERS', 'CLAMPS', 'FIRST_TEXNET', 'OPTIMIZERS', 'OWN_SIZE', 'PNG_KEY', 'SCHEMA', 'STARTS',
     'Arguments', 'Choice', 'Digest', 'Layers', 'MaskReference', 'Moves', 'Number', 'Recipe', 'Reference', 'Size',
     'Switch', 'Words', 'carried', 'check_encoder', 'file_ref', 'from_json', 'load_recipe', 'nearest_layers', 'note',
     'on_encoder', 'picture_ref', 'png_info', 'png_note', 'recipe_encoder', 'recipe_table', 'rule_of', 'same_picture',
@@ -271,6 +272,7 @@ def _weights_that_follow(old, settings):
     "With another encoder its file and its digest are open again."
     follows = {}
     for which in ('encoder', 'finish'):
+        if settings.get(which) is not None: one_of(settings[which], ENCODERS, which)
         if settings.get(which, getattr(old, which)) != getattr(old, which): follows[f'{which}_weights'] = None
         if settings.keys() & {which, f'{which}_weights', f'{which}_inputs'}: follows[f'{which}_digest'] = ''
     if 'encoder_weights' in follows: follows['encoder_inputs'] = 'auto'
@@ -278,7 +280,7 @@ def _weights_that_follow(old, settings):
 
 def _layers_that_follow(old, kind):
     "And the layers are those that it has."
-    if kind not in list(ENCODERS): return {}
+    if kind is None: return {}
     return {name: nearest_layers(getattr(old, name), kind) for name in ('content_weights', 'style_weights')}
 
 def _follows(old, settings):
@@ -305,8 +307,13 @@ def _stronger(new, old):
 def _recipe_of(recipe):
     "A recipe that was given, lies in a file, or is known by its name."
     if isinstance(recipe, Recipe): return recipe
-    if str(recipe).lower().endswith((*CARRIERS, '.json')): return Recipe.load(recipe)
+    if isinstance(recipe, (str, Path)) and recipe not in RECIPES and _is_path(recipe): return Recipe.load(recipe)
     return RECIPES[one_of(recipe, RECIPES, 'recipe')]
+
+def _is_path(recipe):
+    "Has it the ending of a file that carries a recipe, or is it any other file?"
+    path = as_path(recipe)
+    return path.suffix.lower() in (*CARRIERS, '.json') or path.is_file()
 
 def _times(new, old): return new/old if old else 1.
 
@@ -374,5 +381,4 @@ def show_recipes(
     names=None,  # Recipes or names; `None` is all
 )->str:          # A card for each
     "The registry as a table."
-    names = RECIPES if names is None else listify(names)
-    return Text('\n'.join(map(recipe_card, names)))
+    return Text('\n'.join(map(recipe_card, RECIPES if names is None else listed(names, 'names', 'recipes'))))

@@ -13,13 +13,11 @@ from dataclasses import dataclass, field, fields, replace
 import numpy as np
 import pandas as pd
 import torch
-from fastcore.basics import listify
-from fastcore.foundation import L
 from fastcore.meta import delegates
 from scipy.ndimage import label, median_filter
 from scipy.special import erf
-from .errors import BadType, BadValue, in_range, one_of
-from .pictures import Plate, fit_size, floats_of, load_picture, resize, show_pictures
+from .errors import BadValue, a_switch, in_range, leave_out, listed, of_kind, one_of
+from .pictures import Plate, fit_size, floats_of, load_picture, resize, several, show_pictures
 from .colour import luminance, match_colours
 from .contrast import lower_contrast, match_contrast
 from .encoders import DATA, encoder
@@ -54,7 +52,7 @@ def model_photo(
     p = load_picture(painting, enough=size)
     contrast = in_range(contrast, 'contrast', .01, 4)
     colours = in_range(colours, 'colours', 0, 1)
-    if not isinstance(masses, (bool, int)): raise BadType(f"masses is {masses!r}: give True or False.")
+    masses = a_switch(masses, 'masses')
     if colours: x = x.lerp(match_colours(x, p, rounds=1), colours)
     if contrast != 1: x = lower_contrast(x, contrast)
     return match_contrast(x, p, by='scale', mean=True, finest=FINEST) if masses else x
@@ -147,6 +145,7 @@ def revert(
     **settings,            # Any other field of `Recipe`; `OWN` has those whose default is another here
 )->Result:                 # The picture; `result.recipe.revert` holds these arguments
     "Repaint a painting as a photo."
+    leave_out(settings, 'content style resume', 'the painting is repainted as the photo')
     by = named_recipe(recipe)
     own = dict(OWN)
     usual = own.pop('match')
@@ -162,9 +161,10 @@ def revert(
     if match: _check_matching(given, x, size, scale, settings)
     keep = in_range(keep, 'keep') if init is None else 0.
     start = from_afar(given, size) if keep else 'content'
+    bar = a_switch(progress, 'progress') and 'revert'
     r = stylize(
-        painting, x, recipe, init=start if init is None else init, keep=keep, progress=progress and 'revert',
-        cbs=[MatchLoss(given, x, MATCHED, match, scale=scale), *L(cbs)], **run)
+        painting, x, recipe, init=start if init is None else init, keep=keep, progress=bar,
+        cbs=[MatchLoss(given, x, MATCHED, match, scale=scale), *listed(cbs, 'cbs', 'a list of callbacks')], **run)
     run |= {k: getattr(r.recipe, k) for k in said} | dict(
         contrast=contrast, masses=masses, colours=colours, keep=keep, match=match, init=init, recipe=recipe)
     _sign(r, run)
@@ -173,7 +173,7 @@ def revert(
 # %% ../nbs/79_reversion.ipynb #74734490
 def _brightness(x, size=200):
     "Luminance less the picture's mean, over its deviation."
-    y = luminance(resize(load_picture(x, enough=max(listify(size))), size))[0, 0].double().cpu().numpy()
+    y = luminance(resize(load_picture(x, enough=200), size))[0, 0].double().cpu().numpy()
     return (y - y.mean())/max(y.std(), 1e-6)
 
 # %% ../nbs/79_reversion.ipynb #a92d2732
@@ -209,14 +209,14 @@ VARIANTS = {
 
 # %% ../nbs/79_reversion.ipynb #ecafd6b9
 def _check_changes(name, changes):
-    if not isinstance(changes, dict):
-        raise BadType(f"Variant {name!r} is {changes!r}: give its changes as a dict, e.g. dict(contrast=.5).")
+    of_kind(changes, dict, f'Variant {name!r}', 'its changes as a dict, e.g. dict(contrast=.5)')
 
 # %% ../nbs/79_reversion.ipynb #368d93b1
 def _variants(asked):
     "{name: changes}, from names or itself."
     if asked is None: asked = VARIANTS
-    if not isinstance(asked, dict): asked = {n: VARIANTS[one_of(n, VARIANTS, 'variant')] for n in listify(asked)}
+    if not isinstance(asked, dict):
+        asked = {n: VARIANTS[one_of(n, VARIANTS, 'variant')] for n in listed(asked, 'variants', 'a list of names')}
     if not asked:
         raise BadValue("There is no variant: give at least one, e.g. variants=['reverted', 'full contrast'].")
     for name, changes in asked.items(): _check_changes(name, changes)
@@ -381,7 +381,7 @@ def rank_photos(
     size:int=432,     # Longer side of the reversion, px
 )->pd.DataFrame:      # A row a photo, the best first
     "Which of several photos will serve best to revert a painting."
-    if not isinstance(photos, Mapping): photos = dict(enumerate(listify(photos)))
+    if not isinstance(photos, Mapping): photos = dict(enumerate(several(photos)))
     if not photos: raise BadValue("There is no photo: give at least one.")
     told = _told(painting, size)
     found = [_compatible(*told, photo) for photo in photos.values()]

@@ -12,28 +12,23 @@ from functools import wraps
 import pandas as pd
 from fastcore.docments import docments
 from fastcore.meta import delegates
-from .errors import BadType, BadValue, a_kind, counted, in_range, one_of, told
+from .errors import BadType, BadValue, a_kind, a_switch, counted, in_range, listed, one_of, plain, told
 from .pictures import MAX_ASPECT, MIN_SIDE
 from .colour import COLOURS, COLOUR_METHODS
 from .encoders import ENCODERS, INPUTS, PADDINGS, POOLINGS, layer_names
 from .losses import CONTENT_NORMS, TV_KINDS
 from .zoo import CONTENT_KINDS, KIND_NORMS, STYLE_KINDS
-from .learner import check_weights
+from .learner import check_moves, check_weights
 from .starts import NOISES
 from .blends import STYLE_MIXES
-from .callbacks import PRECISIONS, check_move
+from .callbacks import PRECISIONS
 
 # %% auto #0
-__all__ = ['MANY', 'OWN_SIZE', 'OPTIMIZERS', 'STARTS', 'CLAMPS', 'FIRST_TEXNET', 'Number', 'Size', 'Choice', 'Switch', 'Layers',
-           'Words', 'Arguments', 'Digest', 'Reference', 'MaskReference', 'Moves', 'setting', 'note', 'Recipe',
-           'takes_settings', 'recipe_table', 'rule_of']
+__all__ = ['OWN_SIZE', 'OPTIMIZERS', 'STARTS', 'CLAMPS', 'FIRST_TEXNET', 'Number', 'Size', 'Choice', 'Switch', 'Layers', 'Words',
+           'Arguments', 'Digest', 'Reference', 'MaskReference', 'Moves', 'setting', 'note', 'Recipe', 'takes_settings',
+           'recipe_table', 'rule_of']
 
 # %% ../nbs/58_settings.ipynb #58a0e005
-MANY = 100_000  # entries of a list
-
-def _check_many(values, name):
-    if len(values) > MANY: raise BadValue(f"{name} has {len(values)} entries: give at most {MANY}.")
-
 @dataclass(frozen=True)
 class Number:
     "A number in a range, or several."
@@ -45,10 +40,8 @@ class Number:
 
     def check(self, value, name):
         def one(v): return in_range(v, name, self.low, self.high, self.whole)
-        if hasattr(value, 'tolist'): value = value.tolist()  # of numpy or torch
-        if self.many and isinstance(value, (list, tuple, range)):
-            _check_many(value, name)
-            return [one(v) for v in value]
+        value = plain(value, name)
+        if self.many and isinstance(value, (list, tuple, range)): return [one(v) for v in listed(value, name, 'a list')]
         if self.many == 'list':
             raise BadType(f"{name} is {told(value)}: give a list of numbers, {self.allowed}.")
         return one(value)
@@ -88,9 +81,7 @@ class Choice:
 class Switch:
     "On or off."
     allowed = 'True or False'
-    def check(self, value, name):
-        if not getattr(value, 'ndim', 0) and value in (0, 1): return bool(value)
-        raise BadType(f"{name} is {told(value)}: give True or False.")
+    def check(self, value, name): return a_switch(value, name)
 
 class Layers:
     "Weights of layers."
@@ -156,23 +147,11 @@ class MaskReference(Reference):
     def fits(self, ref): return ref is None or super().fits(ref)
 
 # %% ../nbs/58_settings.ipynb #58a0e00c
-def _are_threes(value):
-    "Is it a list of lists of three things?"
-    lists = list, tuple
-    return isinstance(value, lists) and all(isinstance(m, lists) and len(m) == 3 for m in value)
-
 class Moves:
     "Slider moves: (step, field, value)."
     allowed = 'a list of (step, field, value)'
 
-    def check(self, value, name):
-        if not _are_threes(value):
-            raise BadType(f"{name} is {told(value)}: give a list of (step, field, value).")
-        _check_many(value, name)
-        for step, moved, to in value:
-            in_range(step, f'step in {name}', whole=True)
-            check_move(moved, to)
-        return [list(move) for move in value]
+    def check(self, value, name): return check_moves(value, name)
 
 # %% ../nbs/58_settings.ipynb #a081dbc6
 OPTIMIZERS = ('lbfgs', 'adam')

@@ -13,7 +13,8 @@ from pathlib import Path
 import pandas as pd
 import torch
 from .footing import own_footing
-from .errors import BadType, BadValue, a_kind, counted, in_range, one_of
+from .errors import BadType, BadValue, counted, in_range, listed, one_of
+from .files import as_json
 from .pictures import check_output, resize
 from .encoders import ENCODERS, Encoder, encoder, read_encoder, save_encoder
 from .batches import Crops, fitted_and_held
@@ -102,13 +103,7 @@ def _training(examples, batch, size, lr):
 # %% ../nbs/69_shrinking.ipynb #003c8035
 def _can_be_written(about):
     "The dict, if JSON knows all that is in it."
-    if not isinstance(about, dict):
-        raise BadType(f"about is {a_kind(about)}: give a dict of numbers and text.")
-    try:
-        json.dumps(about)
-    except TypeError as e:
-        raise BadValue(f"about cannot be written on the card ({e}): give numbers and text.") from None
-    return about
+    return json.loads(as_json({} if about is None else about, 'about'))
 
 # %% ../nbs/69_shrinking.ipynb #5e45ff97
 def _not_its_own(path, *sources):
@@ -224,7 +219,7 @@ def shrink(
     check_log(check_output(checkpoint, ('.checkpoint',)))
     large = _teacher(teacher, weights)
     _not_its_own(path, teacher, weights)
-    about = _can_be_written({} if about is None else about)
+    about = _can_be_written(about)
     widths = list(widths_of(large, share))
     steps = in_range(steps, 'steps', 0, whole=True)
     note = _solving(squares, side, passes, seed)

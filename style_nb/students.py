@@ -16,10 +16,9 @@ from fastcore.basics import patch, store_attr
 from fastai.callback.core import Callback, TrainEvalCallback
 from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
-from tqdm.auto import tqdm
-from .errors import in_range
+from .errors import a_switch, in_range
 from .encoders import Encoder, Shape, weights_digest
-from .batches import Batches, Crops, chance, loaders
+from .batches import Batches, Crops, chance, loaders, with_bar
 from .fitting import fit, no_loss
 from .channels import Plan
 
@@ -167,7 +166,7 @@ def solve_weights(
     "Fill a small encoder, layer by layer, by least squares."
     heard = [0, 1, 2], torch.ones(3, dtype=torch.float32, device='cpu')
     hit = {}
-    for i, name in enumerate(tqdm(student.layers, 'solving', unit='layer', disable=not progress, mininterval=.5)):
+    for i, name in enumerate(with_bar(student.layers, 'solving', 'layer', progress)):
         large, small = teacher.body[i], student.body[i]
         if name.startswith('conv') and name.endswith('_1'):
             used = pictures[:_enough(int(name[4]), len(pictures))]
@@ -242,7 +241,7 @@ class Examples(Batches):
         n = in_range(n, 'examples', self.batch, whole=True)
         self.teacher = teacher
         self.channels = plan
-        self.progress = progress
+        self.progress = a_switch(progress, 'progress')
         self.seed = crops.seed
         self.plan = crops.plan | dict(batch=self.batch, examples=n, cut=crops.batch, seen_by=teacher.digest[:16])
         cut = [(crops.at(i)[0]*255).round().byte() for i in range(-(-n//crops.batch))]
@@ -261,8 +260,7 @@ def look(self:Examples):
     "Let the teacher look at all squares, and remember its maps of the channels kept, as loud as they are to be."
     plan = self.channels
     seen = {l: [] for l in followed(plan.kept)}
-    bar = tqdm(self.squares.split(8), 'looking at examples', unit='batch', disable=not self.progress, mininterval=.5)
-    for x in bar:
+    for x in with_bar(self.squares.split(8), 'looking at examples', 'batch', self.progress):
         for l, maps in self.teacher(x.float()/255, list(seen)).items():
             seen[l].append(_wanted(some_places(maps), plan.kept[l], plan.gains[l]*plan.loud[l]).half())
     for l in list(seen): self.maps[l] = torch.cat(seen.pop(l))

@@ -13,10 +13,11 @@ from pathlib import Path
 import joblib, pandas as pd, torch
 from joblib.externals.loky import get_reusable_executor
 from PIL import Image
-from fastcore.basics import chunked, listify, patch
+from fastcore.basics import chunked, patch
 from fastcore.meta import delegates
 from tqdm.auto import tqdm
-from .errors import BadFile, BadType, BadValue, StyleNBError, in_range, one_of
+from .errors import (
+    BadFile, BadValue, StyleNBError, a_switch, in_range, leave_out, listed, of_kind, one_of, plain, told)
 from .files import made_folder, tidy
 from .opening import decode
 from .pictures import Plate, contact_sheet, load_picture, save_picture, several
@@ -54,8 +55,7 @@ class Item:
 
     @property
     def filename(self):
-        name = re.sub(r'[^\w.=-]+', '_', f"{'_'.join(self.pair)}_{self.caption}")
-        return f'{name[:80]}-{self.key}.png'
+        return re.sub(r'[^\w.=-]+', '_', f"{'_'.join(self.pair)}_{self.caption}")[:80] + f'-{self.key}.png'
 
     def __repr__(self):
         return f"Item({' + '.join(self.pair)}; {self.caption}: {self.error or ('done' if self.image else 'to do')})"
@@ -69,23 +69,24 @@ def combinations(
 )->list:     # A dict of settings each
     "What a grid of settings spells out."
     if isinstance(grid, dict):
-        for name, values in grid.items():
-            if isinstance(values, (str, dict)) or not hasattr(values, '__iter__'):
-                raise BadType(f"The grid's {name} is {values!r}: give a list of values.")
-        grid = [dict(zip(grid, values)) for values in itertools.product(*grid.values())]
-    grid = listify(grid)
+        names, lists = [*grid], [_values(*column) for column in grid.items()]
+        grid = (dict(zip(names, values)) for values in itertools.product(*lists))
+    grid = listed(grid, 'grid', 'a dict {setting: list of values}, or a list of dicts')
     if not grid: raise BadValue("The grid is empty: give at least one value for each setting.")
     for combo in grid:
-        if not isinstance(combo, dict): raise BadType(f"The grid holds {combo!r}: give dicts of settings.")
-        for name in combo: one_of(name, known, 'setting')
+        for name in of_kind(combo, dict, 'What the grid holds', 'dicts of settings'): one_of(name, known, 'setting')
     return grid
+
+def _values(name, values): return listed(values, f"The grid's {name}", 'a list of values', alone=False)
 
 # %% ../nbs/74_sweeping.ipynb #946d5eb1
 def _plain(v):
-    "What JSON cannot write, as text for a key."
+    "What JSON cannot write, as text for a key; if it is no picture either, the run will say what is wrong with it."
     if isinstance(v, Recipe): return repr(v)
-    if isinstance(v, torch.Tensor) and v.ndim == 2: v = v[None]  # a mask
-    return digest(load_picture(v))
+    with suppress(StyleNBError):
+        if getattr(v, 'ndim', 1) == 0: return plain(v, 'a setting')
+        return digest(load_picture(v[None] if isinstance(v, torch.Tensor) and v.ndim == 2 else v))  # or a mask
+    return told(v)
 
 def _key(seen): return hashlib.sha256(json.dumps(seen, default=_plain, sort_keys=True).encode()).hexdigest()[:12]
 
@@ -231,12 +232,11 @@ def sheet(self:Sweep,
     return contact_sheet([[item.image for item in row] for row in rows], captions, height=height)
 
 # %% ../nbs/74_sweeping.ipynb #9d9c5a2e
-def _name(picture, default):
-    return Path(short_name(picture, '')).stem or getattr(picture, 'name', None) or default
+def _name(picture, default): return Path(short_name(picture, '')).stem or getattr(picture, 'name', None) or default
 
 def _titled(pictures, what):
     "(name, pictures) of one picture or some, in which an entry may be several."
-    entries = [None] if pictures is None else several(pictures)
+    entries = several(pictures)
     if not entries: raise BadValue(f"There is no {what} picture: give at least one.")
     for i, entry in enumerate(entries, 1):
         default = what if len(entries) == 1 else f'{what} {i}'
@@ -299,7 +299,7 @@ def sweep(
     if folder is not None: tidy(folder := made_folder(folder))
     items = {item.key: item for item, *_ in plan}  # the same twice is painted once
     todo = [job for job in plan if job[0] is items[job[0].key] and not (folder and read_item(job[0], folder))]
-    how = dict(initial=len(items) - len(todo), unit='picture', disable=not progress)
+    how = dict(initial=len(items) - len(todo), unit='picture', disable=not a_switch(progress, 'progress'))
     painted = tqdm(_painted(todo, folder, workers), 'sweep', len(items), **how)
     try:
         for item in painted:
@@ -340,9 +340,8 @@ def matrix(
     **settings,           # Settings all runs share, and `workers`, `progress`
 )->Matrix:                # Indexed by (content, style); shows itself as a sheet
     "Paint every content in every style."
+    leave_out(settings, 'content style grid', 'contents and styles span the grid')
     contents, styles = by_name(contents, 'content'), by_name(styles, 'style')
-    if not contents or not styles:
-        raise BadValue("There is nothing to paint: give at least one content and one style.")
     painted = sweep(list(contents.values()), list(styles.values()), [{}], folder, **settings)
     return Matrix(painted.items, contents, styles)
 
@@ -371,7 +370,8 @@ def compare(
     **settings,           # Other settings for all, and `workers`, `progress`
 )->Comparison:            # Shows itself as a sheet; see also `.plot_losses()`
     "Paint one pair by several recipes."
-    names = listify(names)
+    leave_out(settings, 'grid', 'the names span it')
+    names = listed(names, 'names', 'names of recipes')
     for name in names: named_recipe(name)  # says what there is no recipe for
     settings |= {k: v for k, v in dict(encoder=encoder, size=size, steps=steps).items() if v is not None}
     found = Comparison(sweep(content, [style], [dict(recipe=name) for name in names], folder, **settings).items)
@@ -389,6 +389,7 @@ def interpolate(
     **settings,           # Settings all runs share, and `workers`, `progress`
 )->Sweep:                 # `n` pictures
     "From one style to another in even steps."
-    n = in_range(n, 'n', 2, whole=True)
+    leave_out(settings, 'style grid', 'a and b span it')
+    n = in_range(n, 'n', 2, 1000, whole=True)
     grid = dict(style_blend=[[round(1 - i/(n - 1), 4), round(i/(n - 1), 4)] for i in range(n)])
     return sweep(content, [[a, b]], grid, folder, **settings)

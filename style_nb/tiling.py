@@ -8,9 +8,8 @@ Docs: https://style-nb.github.io/style_nb/tiling.html.md"""
 from __future__ import annotations
 from dataclasses import dataclass, field
 import torch, torch.nn.functional as F
-from fastcore.basics import listify
 from fastcore.meta import delegates
-from .errors import BadValue, in_range, one_of
+from .errors import BadValue, a_switch, in_range, leave_out, listed, of_kind, one_of
 from .pictures import MIN_SIDE, Plate, fit_size, load_picture, resize, show_pictures, to_pil
 from .colour import luminance
 from .recipe import unless_said
@@ -129,6 +128,8 @@ def _check_room(H, W):
     raise BadValue(f"A picture of {W}x{H} px is too large here, it takes {need/1e9:.3g} GB: give a smaller size.")
 
 # %% ../nbs/75_tiling.ipynb #ca0e2057
+_JITTERS = dict(place=100, turn=360, grow=10, recolour=10)  # the most that each can be
+
 def tile(
     photo,                # Anything `load_picture` reads; what is transparent in it becomes white
     n:int=4,              # Tiles along each side; 1 is the photo itself, unless its borders are blended
@@ -147,10 +148,11 @@ def tile(
     "Fill a picture with small copies of it."
     if size is not None: size = in_range(size, 'size', MIN_SIDE, whole=True)
     x, n = load_picture(photo, enough=size), in_range(n, 'n', 1, whole=True)
-    seams = one_of(seams or ('blend' if seamless and not gap else 'plain'), SEAMS, 'seams')
+    seamless = a_switch(seamless, 'seamless')
+    seams = one_of(('blend' if seamless and not gap else 'plain') if seams is None else seams, SEAMS, 'seams')
     gap, brick = in_range(gap, 'gap', 0, .9), in_range(brick, 'brick', 0, 1)
     asked = dict(place=place, turn=turn, grow=grow, recolour=recolour)
-    jitter = {name: in_range(v, name) for name, v in asked.items()}
+    jitter = {name: in_range(v, name, 0, _JITTERS[name]) for name, v in asked.items()}
     seed = in_range(seed, 'seed', 0, 2**63 - 1, whole=True)
     (H, W), (h, w) = _sides(x, n, size, seams, brick, seamless)
     _check_room(H, W)
@@ -243,16 +245,14 @@ _OF_CONTENT = (
 TILED = dict(content_weights='relu3_1', style_weight=3.)  # settings of a run whose style is tiles
 
 def _numbers(ns):
-    "Numbers of tiles, from one or several."
-    ns = [in_range(n, 'ns', 1, whole=True) for n in listify(ns)]
+    "Numbers of tiles."
+    ns = [in_range(n, 'ns', 1, whole=True) for n in listed(ns, 'ns', 'a list of numbers')]
     if ns: return ns
     raise BadValue("There is no number of tiles: give at least one, e.g. ns=(1, 4, 16).")
 
 def _tile_settings(how):
     "Settings of `tile`, and nothing else."
-    how = how or {}
-    if not isinstance(how, dict):
-        raise BadValue(f"how is {how!r}: give a dict of settings of `tile`, e.g. how=dict(seams='blend').")
+    how = of_kind({} if how is None else how, dict, 'how', "a dict of settings of `tile`, e.g. dict(seams='blend')")
     _, *known = tile.__kwdefaults__  # all but the size
     for name in how: one_of(name, known, 'setting in how')
     return how
@@ -274,9 +274,7 @@ def granularity_sweep(
 )->Granularity:              # Tiles, palettes and results
     "What the number of tiles does to palette and result."
     ns = _numbers(ns)
-    if 'style' in settings:
-        raise BadValue(
-            "style is given, but the tiled photo is the style: give the object as photo and leave style out.")
+    leave_out(settings, 'style', 'the tiled photo is the style')
     how, size = _tile_settings(how), in_range(size, 'size', MIN_SIDE, whole=True)
     picture = to_pil(load_picture(photo, enough=size))
     out = Granularity({n: tile(picture, n, size=size, **how) for n in ns})

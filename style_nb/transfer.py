@@ -10,7 +10,7 @@ import sys
 from dataclasses import replace
 from functools import partial
 from .footing import giving_back, own_footing
-from .errors import BadValue, one_of
+from .errors import a_switch, leave_out, one_of
 from .pictures import load_picture, middle, to_pil
 from .colour import finish_colours
 from .masks import layer_mask
@@ -154,6 +154,8 @@ def _shown(learn, x, plan):
     return to_pil(x.lerp(y, layer_mask(learn.within.mask, x.shape[-2:]).to(x)))
 
 # %% ../nbs/70_transfer.ipynb #d371712d
+_BARS = ('stylize', 'palette', 'revert')  # words before a progress bar
+
 @takes_settings()
 @giving_back()
 def stylize(
@@ -173,12 +175,13 @@ def stylize(
     **settings,           # Any field of `Recipe`
 )->Result:                # The picture and all about it
     "Repaint a picture in the style of another."
+    named = isinstance(progress, str) and progress in _BARS
+    bar = progress if named else a_switch(progress, 'progress') and _BARS[0]
     plan = settle(
         content, style, recipe, masks=masks, style_masks=style_masks, content_mask=content_mask,
         change_mask=change_mask, resume=resume, device=device, shared=shared, **settings)
     learn = transfer_learner(plan).add_cbs(cbs)
-    what = progress if isinstance(progress, str) else 'stylize'  # the bar's word
-    if progress: learn.add_cb(Progress(plan.recipe.steps, what, plan.first_step))
+    if bar: learn.add_cb(Progress(plan.recipe.steps, bar, plan.first_step))
     result = run_transfer(learn, plan)
     learn.remove_cbs([*learn.cbs])  # a circle that would keep all of it until Python looks for such
     return result
@@ -203,8 +206,8 @@ def reconstruct(
 )->Result:                # The reconstruction
     "A picture from noise that looks the same to one layer."
     one_of(kind, ('content', 'style'), 'kind')
-    for name in {'content_weights', 'style_weights'} & settings.keys():
-        raise BadValue(f"{name} of a reconstruction are its layers: give layer={settings[name]!r}.")
+    leave_out(settings, 'content style', 'the picture is all there is')
+    leave_out(settings, 'content_weights style_weights', 'layer says which layers a reconstruction has')
     init = 'noise' if kind == 'content' else 'recoloured'
     settings = dict(levels=1, style_weight=1., init=init, size=256, tv_weight=0.) | settings
     settings['progress'] = progress

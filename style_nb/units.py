@@ -84,7 +84,7 @@ def in_units(
 )->Recipe:                 # Other weights, the same gradients at the recipe's last size
     "The objective of a recipe in other units, on a pair of pictures."
     r = named_recipe(recipe)
-    enc = of_kind(enc or recipe_encoder(r), Encoder, 'enc', 'an `Encoder`')
+    enc = of_kind(recipe_encoder(r) if enc is None else enc, Encoder, 'enc', 'an `Encoder`')
     content, styles = read_pictures_of(content, style, r)
     if content is None: raise BadValue("There is no content picture to measure the units on: give one.")
     content, styles = content.x, [s.x for s in styles]

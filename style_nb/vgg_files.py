@@ -6,7 +6,7 @@ Docs: https://style-nb.github.io/style_nb/vgg_files.html.md"""
 
 # %% ../nbs/19_vgg_files.ipynb #b97ec4bf
 from __future__ import annotations
-import io, mmap, os, re, sys, zipfile
+import io, mmap, os, pickle, re, sys, zipfile
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from .errors import BadFile, BadValue, in_one_line, in_range
 from .fetching import TELLING
-from .files import MOST_BYTES, open_tensors
+from .files import MOST_BYTES, open_tensors, reason
 from .pictures import as_path
 
 # %% auto #0
@@ -194,7 +194,7 @@ def _read(name, weights):
         return torch.load(p, map_location='cpu', weights_only=True)
     except BadFile: raise
     except Exception as e:
-        why = str(e) if isinstance(e, BadValue) else type(e).__name__
+        why = 'it is none, or holds more than tensors' if isinstance(e, pickle.UnpicklingError) else reason(e)
         raise BadFile(
             f"{p} is not a weights file that can be read ({why}): "
             "give a .pth state dict or a .safetensors file.") from e
@@ -221,7 +221,7 @@ def _fetch(name):
     except Exception as e:
         if p.exists():
             raise BadFile(
-                f"The cached weights of {name} cannot be read ({type(e).__name__}): "
+                f"The cached weights of {name} cannot be read ({reason(e)}): "
                 f"delete {p.name} in {p.parent} and try again.") from e
         raise WeightsNotFound(
             f"The weights of {name} are neither in torchvision's cache ({p.parent}) nor could they be fetched ({e}). "

@@ -6,11 +6,10 @@ Docs: https://style-nb.github.io/style_nb/views.html.md"""
 
 # %% ../nbs/57_views.ipynb #096c42e8
 from __future__ import annotations
-from collections.abc import Iterable
 import pandas as pd
 from matplotlib import cycler, rcParams
 from PIL import Image, ImageDraw
-from .errors import in_range, of_kind, two_of
+from .errors import BadType, a_switch, in_range, listed, of_kind, told, two_of
 from .pictures import Plate, load_picture, middle, to_pil
 
 # %% auto #0
@@ -25,7 +24,7 @@ def split_view(
     "Two pictures in one: `a` to the left of a line, `b`, or its middle, to the right; or both side by side."
     a = load_picture(a)
     b = load_picture(b, enough=2*max(a.shape[-2:]))
-    if side: return _side_by_side(to_pil(a), to_pil(b))
+    if a_switch(side, 'side'): return _side_by_side(to_pil(a), to_pil(b))
     a, b = to_pil(a), to_pil(middle(b, a.shape[-2:]))
     w, h = a.size
     out = b.resize((w, h), Image.LANCZOS)
@@ -52,9 +51,11 @@ def _inches(figsize):
 
 def _as_line(points):
     "Values over steps, some 600 at most; a gap where the term was off."
-    line = pd.Series(dict(points))
-    line = line.reindex(range(line.index[0], line.index[-1] + 1))
-    return line.iloc[::len(line)//600 + 1]
+    try:
+        line = pd.Series(dict(points), dtype=float)
+        line = line.reindex(range(line.index[0], line.index[-1] + 1))
+        return line.iloc[::len(line)//600 + 1]
+    except Exception as e: raise BadType(f"A curve is {told(points)}: give [(step, value)].") from e
 
 def plot_curves(
     ax,              # Matplotlib axes
@@ -67,7 +68,8 @@ def plot_curves(
     for term, points in curves.items():
         style = dict(color='k', ls='-', lw=1.6, label='weighted sum') if term == 'loss' else dict(lw=1., label=term)
         ax.plot(_as_line(points), **style)
-    for step in of_kind(moves, Iterable, 'moves', 'a list of steps'): ax.axvline(step, color='.85', lw=.8, zorder=0)
+    for step in listed(moves, 'moves', 'a list of steps'):
+        ax.axvline(in_range(step, 'a move'), color='.85', lw=.8, zorder=0)
     ax.set_yscale('log')
     ax.set_xlabel('step', size=9)
     ax.tick_params(labelsize=8.5)

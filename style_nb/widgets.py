@@ -16,9 +16,9 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 from numbers import Number, Real
 import torch
-from fastcore.basics import listify, patch, uniqueify
+from fastcore.basics import patch, uniqueify
 from PIL import Image
-from .errors import BadType, BadValue, one_of, told
+from .errors import BadType, BadValue, a_switch, listed, one_of, told
 from .pictures import Plate, show_pictures, to_pil
 from .parts import RED, close_widgets, on_rerun, one_line, png_of, written
 # for those who import it from here:
@@ -66,11 +66,11 @@ def _chosen(self:Knob, value):
 def snap(self:Knob, value):
     "`value` as this knob gives it, else say what it may be."
     if self.kind == 'fixed': raise BadValue(f"{self.name} is fixed: give it a range to change it.")
-    if self.kind == 'switch': return bool(value)
+    if self.kind == 'switch': return a_switch(value, self.name)
     if self.kind == 'choice': return self._chosen(value)
     slack = 1e-9*(self.high - self.low)
     if not _is_number(value) or not self.low - slack <= value <= self.high + slack:
-        raise BadValue(f"{self.name} is {value!r}: give a number from {self.low:g} to {self.high:g}.")
+        raise BadValue(f"{self.name} is {told(value)}: give a number from {self.low:g} to {self.high:g}.")
     if self.kind == 'int': return round(value)
     return float(f'{value:.3g}') if self.kind == 'log' else round(float(value), 10)
 
@@ -115,7 +115,7 @@ def _knob(name, what):
     if isinstance(what, (dict, list)) and what: return Knob(name, 'choice', options=_choices(name, what))
     if isinstance(what, tuple) and len(what) in (2, 3) and all(map(_is_number, what)): return _stepped(name, *what)
     raise BadValue(
-        f"The range of {name} is {what!r}: give (low, high), (low, high, step), log_range(low, high), "
+        f"The range of {name} is {told(what)}: give (low, high), (low, high, step), log_range(low, high), "
         "a list or dict of choices, True or False, or ipywidgets.fixed(value).")
 
 # %% ../nbs/80_widgets.ipynb #73a80654
@@ -144,7 +144,7 @@ def _factors(name, low, high):
 def _check_order(name, low, high):
     if not (_is_number(low) and _is_number(high) and low < high):
         raise BadValue(
-            f"The range of {name} runs from {low!r} to {high!r}: the first number must be the smaller.")
+            f"The range of {name} runs from {told(low)} to {told(high)}: the first number must be the smaller.")
 
 # %% ../nbs/80_widgets.ipynb #f7c178b2
 def as_picture(
@@ -245,7 +245,7 @@ def strip(self:Explorer,
 )->Plate:                # A figure, which stays in the file
     "The function at several values of one argument, side by side."
     k = self._find(name or next((n for n, k in self.knobs.items() if k.kind != 'fixed'), None))
-    values = [k.snap(v) for v in (k.some() if values is None else listify(values))]
+    values = [k.snap(v) for v in (k.some() if values is None else listed(values, 'values', 'a list'))]
     named = [f'{k.name} = {k.label(v)}' for v in values]
     ims = [as_picture(self.at(**{k.name: v})) for v in values]
     if None in ims:

@@ -188,7 +188,7 @@ def test_matrix(photo, painting, painting2, tmp_path, refused):
     assert m.sheet(40).height > 3*40 and len(m.table) == 4
     again = matrix([photo], painting, **few)
     assert list(again.contents) == ['content 1'] and same(again[0], m['face', 'night'])
-    refused(lambda: matrix({}, painting), 'nothing to paint')
+    refused(lambda: matrix({}, painting), 'There is no content picture')
     with pytest.raises(ValueError): m['face', 'nobody']
 
 @pytest.mark.parametrize('which,more', [('encoder', {}), ('finish', dict(finish='texnet-small', finish_steps=1))])

@@ -124,7 +124,7 @@ def test_what_concerns_the_content_does_not_reach_the_palettes():
 @pytest.mark.parametrize('content', [None, 'rocket'])
 @pytest.mark.parametrize('kw,words', [(dict(stylewt=3), ["Unknown setting 'stylewt'"]), (dict(style_weight=-3),
     ['style_weight is -3']), (dict(ns=[]), ['at least one']), (dict(ns=0), ['ns is 0']),
-    (dict(how=3), ['how is 3', 'a dict']), (dict(how='blend'), ["how is 'blend'"]),
+    (dict(how=3), ['how is an int', 'a dict']), (dict(how='blend'), ['how is a str']),
     (dict(how=dict(seam='blend')), ["Did you mean 'seams'?"]), (dict(how=dict(n=3)), ['Unknown', "'n'"]),
     (dict(style='swirls'), ['the tiled photo is the style'])])
 def test_mistakes_in_a_sweep(refused, content, kw, words):
