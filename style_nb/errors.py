@@ -91,7 +91,7 @@ def nearest(
     return near[0] if near else begun[0] if len(begun) == 1 else None
 
 # %% ../nbs/00_errors.ipynb #4b6becef
-MOST = 1e25          # of a number without a limit of its own: 32 bits hold it, and some products of it
+MOST = 1e30          # of a number without a limit of its own: 32 bits hold it, and some products of it
 MOST_WHOLE = 10**9   # of a whole one
 
 def in_range(

@@ -280,8 +280,10 @@ def _write_gif(pictures, path, fps):
 def _write_film(pictures, path, fps):
     import imageio.v2 as imageio  # starts slowly, and only films need it
     how = dict(codec='libx264', quality=8, macro_block_size=2, ffmpeg_log_level='quiet')
-    with imageio.get_writer(path, fps=fps, **how) as out:
-        for im in pictures: out.append_data(np.asarray(im))
+    try:
+        with imageio.get_writer(path, fps=fps, **how) as out:
+            for im in pictures: out.append_data(np.asarray(im))
+    except OSError as e: raise OSError('the coder of films ended early') from e  # it says no more than "Broken pipe"
     found = _frames_in(path)
     if found != len(pictures): raise OSError(f'its film has {found} of {len(pictures)} frames')
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import re
 from dataclasses import fields
-from .errors import BadValue, told
+from .errors import BadValue, NotAllowed, counted, told
 
 # %% auto #0
 __all__ = ['layer_word', 'as_option', 'add_output', 'add_device', 'add_how', 'how_of', 'add_picture', 'add_options', 'given',
@@ -85,10 +85,20 @@ def _layer(word):
     if word.isidentifier(): return word
     raise ValueError
 
+_LAYERS = 'layers, like relu1_1 or relu1_1=3'
+_MOVES = 'STEP:FIELD=VALUE, like 100:style_weight=30'
+
 def _weight_of(word):
     "'relu1_1=3' or 'relu1_1'."
     layer, _, weight = word.partition('=')
     return _layer(layer), float(weight or 1)
+
+def _each_once(pairs):
+    "{layer: weight} of what was said."
+    said = [layer for layer, _ in pairs]
+    twice = {layer for layer in said if said.count(layer) > 1}
+    if twice: raise NotAllowed(f"{min(twice)} is said twice: say it once, with its weight.")
+    return dict(pairs)
 
 layer_word = read_as(_layer, 'a layer, like relu1_1')
 
@@ -98,7 +108,7 @@ def _move(word):
     "'100:style_weight=30' or '100:style_weights=relu1_1=3,relu4_1=0'."
     step, rest = word.split(':', 1)
     name, value = rest.split('=', 1)
-    value = dict(map(_weight_of, value.split(','))) if '=' in value else float(value)
+    value = _each_once([*map(_weight_of, value.split(','))]) if '=' in value else float(value)
     return int(step), name, value
 
 
@@ -113,10 +123,17 @@ def _words_of(rule):
         return dict(type=int if rule.whole else float, metavar='N', nargs='+' if rule.many else None)
     others = {
         Switch: dict(action=argparse.BooleanOptionalAction),
-        Layers: dict(nargs='*', type=read_as(_weight_of, 'layers, like relu1_1 or relu1_1=3'), metavar='LAYER'),
-        Moves: dict(nargs='+', type=read_as(_move, 'STEP:FIELD=VALUE, like 100:style_weight=30'), metavar='MOVE'),
+        Layers: dict(nargs='*', type=read_as(_weight_of, _LAYERS), metavar='LAYER'),
+        Moves: dict(nargs='+', type=read_as(_move, _MOVES), metavar='MOVE'),
     }
     return others.get(type(rule), dict(metavar='NAME'))
+
+# %% ../nbs/88_words.ipynb #a07f98a9
+def _help_of(rule, text):
+    "The help of a field: its text, and what may be said."
+    from style_nb.recipe import Layers, Moves, Switch
+    said = {Layers: _LAYERS, Moves: _MOVES, Switch: 'on or off'}.get(type(rule), rule.allowed)
+    return f'{text} ({said})'.replace('`None`', 'left out it').replace('%', '%%')
 
 # %% ../nbs/88_words.ipynb #a011ba5f
 _ALSO = dict(style_blend='--blend', style_weights='--style-layers', content_weights='--content-layers')
@@ -135,14 +152,14 @@ def recipe_words(
         if not f.compare or f.name in but: continue
         rule = f.metadata['rule']
         names = [as_option(f.name), _ALSO.get(f.name)]
-        text = f'{texts[f.name]} ({rule.allowed})'.replace('%', '%%')
+        text = _help_of(rule, texts[f.name])
         parser.add_argument(*filter(None, names), dest=f.name, help=text, **_words_of(rule))
 
 # %% ../nbs/88_words.ipynb #22db5e60
 def _as_setting(value, rule):
     "What was said, as a recipe takes it."
     from style_nb.recipe import Layers
-    if isinstance(rule, Layers): return dict(value)
+    if isinstance(rule, Layers): return _each_once(value)
     alone = getattr(rule, 'many', '') == 'or list' and len(value) == 1
     return value[0] if alone else value
 
@@ -150,17 +167,32 @@ def recipe_of(args)->dict:
     "What was said of a recipe, as settings."
     from style_nb.recipe import Recipe
     rules = {f.name: f.metadata['rule'] for f in fields(Recipe) if f.compare}
-    said = given(args, *rules)
-    return dict(recipe=args.recipe) | {name: _as_setting(value, rules[name]) for name, value in said.items()}
+    said = {name: _as_setting(value, rules[name]) for name, value in given(args, *rules).items()}
+    said = dict(recipe=args.recipe) | said
+    if not getattr(args, 'resume', None): _check_heeded(said)  # else the rest is in the state
+    return said
+
+# %% ../nbs/88_words.ipynb #cda9c50e
+def _made(said):
+    "The recipe that was said."
+    from style_nb.recipe import named_recipe
+    return named_recipe(**{name: value for name, value in said.items() if name != 'init'})  # which may be a picture
+
+def _check_heeded(said):
+    "Refuse what would be said in vain."
+    made = _made(said)
+    if 'finish_steps' in said and not made.finish:
+        raise NotAllowed(f"finish_steps is {made.finish_steps} without `finish`: name the encoder of the last steps.")
+    late = [step for step, *_ in said.get('schedule', ()) if step >= made.steps]
+    if late: raise NotAllowed(
+        f"`schedule` has a move at step {late[0]} of {counted(made.steps, 'step')}, from 0 on: give an earlier one.")
 
 # %% ../nbs/88_words.ipynb #18920273
 def checked_recipe(args)->dict:
-    "What was said of a recipe, as settings, when a run can be made by them."
-    from style_nb.recipe import named_recipe
+    "The settings said, if a run can be made by them."
     said = recipe_of(args)
-    made = named_recipe(**{name: value for name, value in said.items() if name != 'init'})  # which may be a picture
-    if not made.revert: return said
-    raise BadValue(f"{said['recipe']} was made by `style_nb revert`: give it to that task with --recipe.")
+    if not _made(said).revert: return said
+    raise BadValue(f"{said['recipe']} was made by `style_nb revert`: give it to that task.")
 
 
 # %% ../nbs/88_words.ipynb #295fc230

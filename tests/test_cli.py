@@ -100,11 +100,11 @@ def test_every_field_of_a_recipe_can_be_said():
     for f in fields(Recipe):
         if not f.compare: continue
         words, value = in_words(f.metadata['rule'], f.name)
+        more = dict(finish='texnet') if f.name.startswith('finish_') else {}
         args = build_parser('stylize').parse_args(['stylize', 'a.png', 'b.png', '-o', 'c.png',
-            '--' + f.name.replace('_', '-'), *map(str, words)])
+            '--' + f.name.replace('_', '-'), *map(str, words), *(['--finish', 'texnet'] if more else [])])
         said = recipe_of(args)
-        assert set(said) == {'recipe', f.name}, said
-        more = dict(finish='texnet') if f.name == 'finish_weights' else {}
+        assert set(said) == {'recipe', f.name, *more}, said
         assert getattr(Recipe(**{f.name: said[f.name]}, **more), f.name) == value, f.name
 
 def test_words_that_are_no_move_and_no_weight(run, files):
@@ -793,7 +793,39 @@ def test_usage_in_our_words(run, files, words, want):
     ids=str)
 def test_refusals_speak_of_options(run, files, monkeypatch, words, want):
     monkeypatch.chdir(files)
-    fails(run, files, stylize(files, *words), want, code=1)
+    fails(run, files, stylize(files, *words), want)
+
+@pytest.mark.parametrize('words,want', [
+    ('--size 0', '--size is 0: give a whole number, at least 4'),
+    ('--encoder vgg', "Unknown encoder 'vgg': choose one of"),
+    ('--style-weights relu9_1', 'relu9_1'),
+    ('--device x', "Unknown device 'x'"),
+    ('--style-weights relu1_1 relu1_1=3', 'relu1_1 is said twice'),
+    ('--finish-steps 3', '--finish-steps is 3 without --finish'),
+    ('--steps 5 --schedule 5:style_weight=3', '--schedule has a move at step 5 of 5 steps')], ids=str)
+def test_a_value_that_is_not_allowed_is_usage(run, files, words, want):
+    fails(run, files, stylize(files, *words.split()), want, code=2)
+
+def test_a_value_that_is_not_allowed_is_usage_in_every_task(run, files):
+    for words in ('tile photo.png -n 0', 'contrast photo.png --contrast -1', 'palette painting.png --layers relu9_1'):
+        task, name, *rest = words.split()
+        fails(run, files, [task, files/name, '-o', files/'out/a.png', *rest], code=2)
+
+def test_a_schedule_and_last_steps_that_are_heeded(run, files):
+    words = '--steps 3 --schedule 2:style_weight=3 --encoder random --finish random --finish-steps 1'
+    assert run(*stylize(files, *words.split()))[0] == 0
+
+def test_words_that_name_no_file(run, files):
+    (files/'text.txt').write_text('hi')
+    fails(run, files, stylize(files, '--recipe', files/'text.txt'), 'text.txt carries no recipe')
+    fails(run, files, ['stylize', '', files/'painting.png', '-o', files/'out/a.png'], 'it is empty')
+    fails(run, files, ['stylize', files/'photo.png', files/'painting.png', '-o', '/proc/o.png', '-q', *SMALL],
+        'cannot be written', 'Choose another folder')
+
+def test_help_speaks_of_words(run):
+    for task in ('stylize', 'palette', 'revert', 'tile', 'matrix'):
+        code, out, _ = run(task, '--help')
+        assert code == 0 and not [word for word in ('`None`', '{layer', 'True or False', '(step,') if word in out]
 
 def test_warnings_speak_of_options(run, files, monkeypatch):
     import warnings

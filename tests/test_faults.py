@@ -103,6 +103,13 @@ def test_a_film_that_was_not_written_is_noticed(tmp_path, monkeypatch, refused):
     refused(lambda: animate(frames, tmp_path/'b.mp4'), 'b.mp4 cannot be written', '4 of 9 frames', 'Make room')
     assert [o.name for o in tmp_path.iterdir()] == ['a.mp4']
 
+def test_a_film_whose_coder_breaks_says_no_broken_pipe(tmp_path, monkeypatch, refused):
+    import imageio.v2
+    def broken(*_, **__): raise OSError('[Errno 32] Broken pipe\n\nFFMPEG COMMAND: ...')
+    monkeypatch.setattr(imageio.v2, 'get_writer', broken)
+    frames = [Image.new('RGB', (32, 32))]*2
+    refused(lambda: animate(frames, tmp_path/'a.mp4'), 'the coder of films ended early. Make room or choose')
+
 def test_a_sweep_ends_when_its_pictures_cannot_be_kept(tmp_path, photo, painting, monkeypatch, refused):
     done = []
     def full(*_, **__):

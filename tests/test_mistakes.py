@@ -1,7 +1,7 @@
 """Every public function with things of a wrong kind: what a user can mend is said in one line, by a `StyleNBError`.
 
 Nothing is painted here: a call that gets as far as painting has taken what it was given."""
-import functools, importlib, inspect, io
+import functools, importlib, inspect, io, itertools
 from dataclasses import replace
 from pathlib import Path
 import numpy as np, pytest, torch
@@ -272,3 +272,58 @@ def test_odd_values_elsewhere(refused, tmp_path):
     assert Recipe(name=Path('a'), encoder_weights=Path('b.pth')).name == 'a'
     save_picture(x, tmp_path/'a.png', alpha=Image.new('RGB', (1, 1)))
     assert Image.open(tmp_path/'a.png').mode == 'RGBA'
+
+# ---- of each kind one
+
+def test_what_is_no_switch_no_text_and_no_list(refused):
+    array = np.ones((3, 24, 32))
+    refused(lambda: tile(x, seamless='no'), "seamless is 'no': give True or False")
+    refused(lambda: palette(x, seamless=array, **QUICK), 'seamless is array(', 'give True or False')
+    refused(lambda: match_contrast(x, x, mean=torch.ones(3)), 'mean is tensor([1., 1., 1.]): give True or False')
+    refused(lambda: stylize(x, x, **QUICK | dict(progress='no')), "progress is 'no': give True or False")
+    refused(lambda: stylize(x, x, device=array, **QUICK), 'Unknown device array(')
+    refused(lambda: show_pictures([x], titles=closed()), 'titles is a BytesIO that cannot be gone through', 'texts')
+    refused(lambda: stylize(x, itertools.repeat(x), **QUICK), 'too many entries')
+    refused(lambda: sweep(x, x, itertools.count(), **QUICK), 'grid has too many entries')
+    refused(lambda: encoder(weights=[]), '[] cannot be a path')
+    refused(lambda: Recipe(lr=torch.ones((), device='meta')), 'lr is a Tensor without numbers')
+    refused(lambda: Recipe(style_weights=['relu1_1', 'relu1_1']), 'names a layer twice')
+    assert tile(x, seamless=np.bool_(True)).shape == tile(x, seamless=1).shape
+
+def test_what_cannot_be_read_is_a_file_that_is_refused():
+    for file in (closed(), Hostile()):
+        for call in (lambda: load_picture(file), lambda: load_mask(file), lambda: rank_photos(x, file, 64)):
+            with pytest.raises(OSError, match='The open file cannot be read') as e: call()
+            assert isinstance(e.value, StyleNBError) and e.value.__cause__
+
+def test_what_a_function_fills_in_itself(refused):
+    for call in (
+            lambda: palette(x, content=x, **QUICK), lambda: palettes([x], content=x, **QUICK),
+            lambda: revert(x, x, content=x, **QUICK), lambda: reconstruct(x, content=x, **QUICK),
+            lambda: matrix([x], [x], content=x, **QUICK)): refused(call, 'content is given, but', 'leave it out')
+    refused(lambda: palettes([x], style=x, **QUICK), 'style is given, but')
+    refused(lambda: interpolate(x, x, x, grid={}, **QUICK), 'grid is given, but')
+
+def test_numbers_have_an_end(refused):
+    refused(lambda: segment(x, place=10**30), 'at most 100')
+    refused(lambda: tile(x, turn=10**30), 'at most 360')
+    refused(lambda: Recipe(steps=10**30), 'at most 1000000000')
+    refused(lambda: interpolate(x, x, x, 10**30, **QUICK), 'at most 1000')
+
+def test_settings_of_other_libraries_have_a_key(tmp_path):
+    "The run takes them, or says what is wrong; `Taken` here"
+    grid = dict(seed=np.arange(2), device=[torch.device('cpu')], encoder_weights=[tmp_path/'no.pth'])
+    with pytest.raises(StyleNBError, match='Unknown setting'): sweep(x, x, grid, **QUICK)
+    del grid['device']
+    made = sweep(x, x, grid, device=torch.device('cpu'), **QUICK)
+    assert len({item.key for item in made.items}) == 2 and all('no.pth' in item.error for item in made.items)
+    assert 'Unknown encoder' in matrix([x], [x], **QUICK | dict(encoder=len)).items[0].error
+
+def test_a_pil_picture_is_given_back():
+    im = to_pil(x)
+    assert to_pil(im) is im and to_pil(im.convert('RGBA')).mode == 'RGB'
+
+def test_a_value_that_cannot_be_printed(refused):
+    class Silent:
+        def __repr__(self): raise RuntimeError
+    refused(lambda: Recipe(lr=Silent()), 'lr is a Silent that cannot be printed')
