@@ -13,9 +13,9 @@ from itertools import islice
 from numbers import Integral, Real
 
 # %% auto #0
-__all__ = ['MOST', 'MOST_WHOLE', 'MANY', 'StyleNBError', 'BadValue', 'NotAllowed', 'BadType', 'BadFile', 'TookTooLong',
-           'MissingPackage', 'in_one_line', 'told', 'a_kind', 'counted', 'one_of', 'nearest', 'in_range', 'of_kind',
-           'two_of', 'leave_out', 'plain', 'a_switch', 'listed', 'check_blend']
+__all__ = ['MOST_WHOLE', 'MANY', 'StyleNBError', 'BadValue', 'NotAllowed', 'BadType', 'BadFile', 'TookTooLong', 'MissingPackage',
+           'in_one_line', 'told', 'a_kind', 'counted', 'one_of', 'nearest', 'in_range', 'of_kind', 'two_of',
+           'leave_out', 'plain', 'a_switch', 'listed', 'check_blend']
 
 # %% ../nbs/00_errors.ipynb #c834ca59
 class StyleNBError(Exception): "Something that a user can mend; its text says what came, what is allowed, what to do."
@@ -91,22 +91,22 @@ def nearest(
     return near[0] if near else begun[0] if len(begun) == 1 else None
 
 # %% ../nbs/00_errors.ipynb #4b6becef
-MOST = 1e30          # of a number without a limit of its own: 32 bits hold it, and some products of it
-MOST_WHOLE = 10**9   # of a whole one
+MOST_WHOLE = 10**9  # of a whole number without a limit of its own
 
 def in_range(
     value,              # What the user gave
     what:str,           # Its name, for the message
     low=0,              # Smallest allowed value
-    high=math.inf,      # Largest allowed value; without one what no calculation here can do with
+    high=math.inf,      # Largest allowed value; a whole number never goes beyond `MOST_WHOLE`
     whole:bool=False,   # Must it be a whole number?
 ):                      # `value`, as int or float
     "Return `value` as a number between `low` and `high`, else say what is allowed."
     if isinstance(value, bool) or not isinstance(value, Real):
         raise BadType(f"{what} is {told(value)}, {a_kind(value)}: give {_allowed(low, high, whole)}.")
     number = value if whole and isinstance(value, Integral) else _as_float(value)
-    most = high if high < math.inf else MOST_WHOLE if whole else MOST
-    if low <= number <= most and not (whole and number % 1): return int(value) if whole else number
+    most = MOST_WHOLE if whole and high == math.inf else high
+    if low <= number <= most and number < math.inf and not (whole and number % 1):
+        return int(value) if whole else number
     raise NotAllowed(f"{what} is {told(value)}: give {_allowed(low, most if number > most else high, whole)}.")
 
 def _allowed(low, high, whole):

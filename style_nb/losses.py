@@ -87,6 +87,11 @@ def content_scale(
     _check_maps(target, 'content_scale')
     return CONTENT_NORMS[one_of(norm, CONTENT_NORMS, 'content normalisation')](target)
 
+# %% ../nbs/30_losses.ipynb #d81db3a1
+def _same_shape(a, b, what):
+    if tuple(a) != tuple(b):
+        raise BadValue(f"{what} compares shapes {tuple(a)} and {tuple(b)}: they must be equal.")
+
 # %% ../nbs/30_losses.ipynb #dc71bcc9
 class _SquaredDistance(Function):
     @staticmethod
@@ -110,11 +115,6 @@ def squared_distance(
     for x in (a, b): of_kind(x, torch.Tensor, 'what squared_distance was given', 'two tensors of one shape')
     _same_shape(a.shape, b.shape, 'squared_distance')
     return _SquaredDistance.apply(a, b)
-
-# %% ../nbs/30_losses.ipynb #d81db3a1
-def _same_shape(a, b, what):
-    if tuple(a) != tuple(b):
-        raise BadValue(f"{what} compares shapes {tuple(a)} and {tuple(b)}: they must be equal.")
 
 # %% ../nbs/30_losses.ipynb #c884b3f4
 def _half_difference(x, target):

@@ -151,7 +151,7 @@ def test_numbers_beyond_float(value, refused):
     (dict(encoder_digest='1'*9999), 'encoder_digest'), (dict(size='1\n'*9999), 'size'),
     (dict(finish_weights='x'*9999), 'finish_weights'), (dict(style_weights={'x'*9999: -1}), 'style_weights'),
     (dict(schedule=[[1, 'style_weights', ['x'*9999]]]), 'style_weights'),
-    (dict(snapshots=[1]*100_001), 'snapshots has 100001 entries')])
+    (dict(snapshots=[1]*100_001), 'snapshots has too many entries')])
 def test_odd_recipes_are_refused_with_the_file(tmp_path, refused, change, words):
     path = tmp_path/'odd.json'
     path.write_text(json.dumps(json.loads(json.dumps(dict(schema=2))) | change))
