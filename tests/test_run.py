@@ -1251,5 +1251,6 @@ def test_own_size_elsewhere(photo, painting):
 
 def test_a_reconstruction_has_its_layers_from_one_place(photo, refused):
     few = dict(size=48, steps=2, progress=False)
-    refused(lambda: reconstruct(photo, content_weights={'relu1_1': 1.}, **few), 'content_weights is given', 'layer says which')
+    refused(lambda: reconstruct(photo, content_weights={'relu1_1': 1.}, **few),
+        'content_weights is given', 'layer says which')
     assert reconstruct(photo, 'relu1_1', 'style', style_weight=3., **few).recipe.style_weight == 3.
