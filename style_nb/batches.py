@@ -116,7 +116,7 @@ def fitted_and_held(
 )->tuple:                # (to fit to, held out), each {name: picture}
     "Pictures to fit to and pictures kept out, from folders or from a dict."
     if isinstance(pictures, dict): return split_pictures(pictures, hold_out)
-    folders = listify(pictures)
+    folders = listed(pictures, 'pictures', 'a folder, or a list of them')
     fitted, held = {}, {}
     for folder, n in zip(folders, _one_each(hold_out, folders)):
         read = read_pictures(folder, progress=progress)

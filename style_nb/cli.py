@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from pathlib import Path
 from . import __version__
-from .errors import BadValue, StyleNBError, nearest, one_of
+from .errors import BadValue, NotAllowed, StyleNBError, nearest, one_of
 from .fetching import TELLING
 from .at_once import instant_words, run_instant
 from .repainting import run_stylize, stylize_words
@@ -246,7 +246,7 @@ def _check_single(args):
             raise BadValue(f"{word} is a folder: give one picture file. A folder of photos is for style_nb stylize.")
 
 def _silence_libtiff():
-    "It would write to stderr by itself."
+    "It writes to stderr by itself."
     import PIL
     for path in Path(PIL.__file__).parents[1].glob('pillow.libs/libtiff*'):
         with suppress(OSError, AttributeError): ctypes.CDLL(str(path)).TIFFSetErrorHandler(None)
@@ -254,8 +254,7 @@ def _silence_libtiff():
 def _do(args):
     _silence_libtiff()
     TELLING.set(not getattr(args, 'quiet', False))
-    written = [word for word in map(vars(args).get, _NOT_READ[:4]) if word]
-    check_apart(written, _read_in(args))
+    check_apart(filter(None, map(vars(args).get, _NOT_READ[:4])), _read_in(args))
     _check_single(args)
     return TASKS[args.task][2](args)
 
@@ -268,9 +267,10 @@ def _done(argv, options):
         options.update(args.options)
         out = copy_context().run(_do, args)
         with suppress(BrokenPipeError): print(f'{out}\n' if out else '', end='', flush=True)
+    except NotAllowed as e: return _fail(in_options(str(e), options), 2)
     except (StyleNBError, ValueError, TypeError, OSError) as e: return _fail(in_options(str(e), options))
     except (RuntimeError, MemoryError) as e:
-        return _fail(f"{type(e).__name__}: {e}. A smaller --size needs less memory.")
+        return _fail(f"{str(e) or 'There is too little memory'}. A smaller --size needs less memory.")
     except KeyboardInterrupt: return _fail('stopped', 130)
     return 0
 

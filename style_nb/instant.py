@@ -212,9 +212,10 @@ def _in_styles(net, see, photo, styles, weights, masks, stroke):
     return (shares*painted).sum(0, keepdim=True) + (1 - shares.sum(0, keepdim=True))*photo
 
 # %% ../nbs/78_instant.ipynb #7e5dd7b0
-def _at_size(x, size):
-    if size == OWN_SIZE: return x
-    return resize(x, in_range(size, 'size', MIN_SIDE, LARGEST, whole=True))
+def _side(size):
+    "A longer side, or `None` for the photo's own."
+    if isinstance(size, str) and size == OWN_SIZE: return None
+    return in_range(size, 'size', MIN_SIDE, LARGEST, whole=True)
 
 def _change(photo, styles, weights, masks, stroke, colours, device):
     "What a photo of at most `WORKING` px becomes, less the photo."
@@ -250,8 +251,9 @@ def instant(
     strength, stroke = in_range(strength, 'strength', 0, 2), in_range(stroke, 'stroke', .25, 4)
     styles = several(style)
     weights = check_blend(weights, len(styles))
-    read = read_picture(photo, 'photo', None if size == OWN_SIZE else size)
-    whole = _at_size(read.x, size)
+    side = _side(size)
+    read = read_picture(photo, 'photo', side)
+    whole = resize(read.x, side or max(read.x.shape[-2:]))
     small = resize(whole, min(WORKING, max(whole.shape[-2:])))
     device = best_device() if device is None else check_device(device)
     change = _change(small, styles, weights, masks, stroke, one_of(colours, COLOURS, 'colours'), device)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 from .footing import own_footing
-from .errors import BadType, BadValue, counted, in_range, listed, one_of
+from .errors import BadType, BadValue, counted, in_range, one_of
 from .files import as_json
 from .pictures import check_output, resize
 from .encoders import ENCODERS, Encoder, encoder, read_encoder, save_encoder
