@@ -169,7 +169,7 @@ def test_through_a_pipe():
 def test_refused_from_the_shell(tmp_path, capsys):
     "A sheet and a folder are in notebook 89"
     photo.save(tmp_path/'cat.png')
-    assert main(['instant', str(tmp_path/'cat.png'), 'weve', '-o', str(tmp_path/'a.png')]) == 1
+    assert main(['instant', str(tmp_path/'cat.png'), 'weve', '-o', str(tmp_path/'a.png')]) == 2
     said = capsys.readouterr().err
     assert "'wave'" in said and said.count('\n') == 1 and not (tmp_path/'a.png').exists()
 
