@@ -164,20 +164,21 @@ LONG = tuple((look, 2*k) for look, k in PLAN[:5]) + PLAN[3:]
 SMALL = 640     # Longest side up to which `PLAN` is enough; beyond it a size more, `LONG`
 
 def _padded(photo, side):
-    "A photo whose sides are multiples of `side`, and at least twice that."
+    "A photo with a mirrored border of `side`, and a little more, so that its sides are multiples of that."
     h, w = photo.shape[-2:]
-    more = [max(2*side, old + -old % side) - old for old in (w, h)]
-    how = 'reflect' if more[0] < w and more[1] < h else 'replicate'
-    return F.pad(photo, (0, more[0], 0, more[1]), how)
+    right, bottom = (side + -old % side for old in (w, h))
+    how = 'reflect' if max(right, bottom) < min(h, w) else 'replicate'
+    return F.pad(photo, (side, right, side, bottom), how)
 
 def _painted(net, see, photo, style_at, stroke):
     "A photo (1, 3, H, W) in one style."
     h, w = photo.shape[-2:]
     plan = PLAN if max(h, w) <= SMALL else LONG
     sizes = sorted({k for _, k in plan})
-    x = _padded(photo, FIELD//4*max(sizes))
+    side = FIELD//4*max(sizes)
     style = style_at(STYLE_SIDE*stroke*max(h, w), sizes)
-    return net(x, style, see, plan)[..., :h, :w].clamp(0, 1)
+    made = net(_padded(photo, side), style, see, plan)
+    return made[..., side:side + h, side:side + w].clamp(0, 1)
 
 # %% ../nbs/78_instant.ipynb #fe1e3c7c
 def _is_name(given): return isinstance(given, str) and not Path(given).suffix and not as_path(given).is_file()
