@@ -22,6 +22,7 @@ from . import __version__
 from .errors import BadValue, NotAllowed, StyleNBError, nearest, one_of
 from .fetching import TELLING
 from .at_once import instant_words, run_instant
+from .painters import paint_words, painter_words, run_paint, run_painter
 from .repainting import run_stylize, stylize_words
 from .streams import FIGURES, check_apart, is_folder
 from .tasks import *
@@ -47,6 +48,8 @@ TASKS = {  # what it does, its words, who does it
     'rank': ('which of several photos will serve best to revert a painting', rank_words, run_rank),
     'matrix': ('every photo in the style of every painting, on one sheet', matrix_words, run_matrix),
     'shrink': ('make a small encoder of a large one, e.g. of your own VGG file', shrink_words, run_shrink),
+    'painter': ('train a painter of your own for one painting, from photos', painter_words, run_painter),
+    'paint': ('a photo by a painter of yours, in one pass', paint_words, run_paint),
     'demo': ('repaint a bundled photo and write what a first look wants to see', demo_words, run_demo),
     'encoders': ('list the encoders', None, list_encoders),
     'recipes': ('list the named recipes', None, list_recipes),
