@@ -35,8 +35,8 @@ from .batches import Crops, loaders, read_pictures, split_pictures
 from .fitting import check_log, fit, no_loss
 
 # %% auto #0
-__all__ = ['LIGHT_FIRST', 'OBJECTIVE', 'CONTENT_LAYER', 'FEW', 'ABOUT', 'Recolour', 'Block', 'PainterNet', 'style_apart',
-           'content_apart', 'PainterLoss', 'Painter', 'load_painter', 'Preview', 'train_painter']
+__all__ = ['LIGHT_FIRST', 'OBJECTIVE', 'STYLE_WEIGHT', 'CONTENT_LAYER', 'FEW', 'ABOUT', 'Recolour', 'Block', 'PainterNet',
+           'style_apart', 'content_apart', 'PainterLoss', 'Painter', 'load_painter', 'Preview', 'train_painter']
 
 # %% ../nbs/69_painter.ipynb #fd428740
 LIGHT_FIRST = torch.tensor([LUMA, [.5, -.5, 0.], [-.25, -.25, .5]], **SINGLE)  # light, red-green, blue-yellow
@@ -102,14 +102,14 @@ class PainterNet(nn.Module):
         super().__init__()
         self.recolour = Recolour()
         self.quarter = _layer(48, 48)
-        self.down = _layer(48, 80, 2)
-        self.blocks = nn.Sequential(*(Block(80) for _ in range(5)))
-        self.up = _layer(80, 48)
+        self.down = _layer(48, 64, 2)
+        self.blocks = nn.Sequential(*(Block(64) for _ in range(5)))
+        self.up = _layer(64, 48)
         self.again = _layer(48, 48)
-        self.finer = _layer(48, 24)
-        self.fine = _layer(24 + 12, 24)
-        self.out = nn.Conv2d(24, 3, 3, padding=1, padding_mode='reflect')
-        nn.init.normal_(self.out.weight, std=.005)
+        self.finer = _layer(48, 16)
+        self.fine = _layer(16 + 12, 16)
+        self.out = nn.Conv2d(16, 3, 3, padding=1, padding_mode='reflect')
+        nn.init.normal_(self.out.weight, std=.01)
         nn.init.zeros_(self.out.bias)
 
 # %% ../nbs/69_painter.ipynb #8a419855
@@ -124,24 +124,26 @@ def forward(self:PainterNet, photos):
     half = self.fine(torch.cat([half, F.pixel_unshuffle(x - .5, 2)], 1)).relu()
     return x + self.out(_larger(half))
 
-def _new_net(painting, seed):
-    "A network that knows a painting's colours, and not yet its strokes."
+def _new_net(painting, seed, start=None):
+    "A network that knows a painting's colours, and no strokes as yet but another painter's."
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
         net = PainterNet()
+    if start: net.load_state_dict(start.net.state_dict())
     net.recolour.look_at(painting)
     return net.to(memory_format=torch.channels_last)
 
-# %% ../nbs/69_painter.ipynb #1da6a0ed
+# %% ../nbs/69_painter.ipynb #0ea8f418
 OBJECTIVE = RECIPES['default']
+STYLE_WEIGHT = 40.  # as of the judge in bench/judge.py
 
 def _unlike(f, target):
     "How far the Gram matrix of each picture is from a painting's, as a share of that."
     return (gram(f) - target).square().sum((1, 2))/target.square().sum()
 
 def style_apart(maps, targets):
-    "How far each picture is from a painting in style, as the default recipe weighs it: (B,)."
-    return OBJECTIVE.style_weight*sum(OBJECTIVE.style_weights[l]*_unlike(maps[l], a) for l, a in targets.items())
+    "How far each picture is from a painting in style, as the judge weighs it: (B,)."
+    return STYLE_WEIGHT*sum(OBJECTIVE.style_weights[l]*_unlike(maps[l], a) for l, a in targets.items())
 
 # %% ../nbs/69_painter.ipynb #d10b6534
 CONTENT_LAYER, = OBJECTIVE.content_weights
@@ -159,7 +161,7 @@ class PainterLoss(Callback):
     def __init__(self,
         painting:torch.Tensor,  # Painting at the size that its strokes are wanted in, (1, 3, H, W)
         enc,                    # Encoder
-        content:float=3.,       # Weight of the content
+        content:float=4.,       # Weight of the content
     ):
         store_attr('enc,content')
         with torch.no_grad(): maps = enc(painting, list(OBJECTIVE.style_weights))
@@ -302,10 +304,11 @@ def _strokes(painting, canvas):
     x = load_picture(painting, enough=2*side)
     return resize(x, side) if max(x.shape[-2:]) > side else x
 
-def _check_strokes(strokes, enc):
-    "Is it large enough for the deepest layer?"
+def _large_enough(strokes, enc):
+    "The painting, if it is large enough for the deepest layer."
     short, least = min(strokes.shape[-2:]), enc.min_side(list(OBJECTIVE.style_weights))
-    if short < least: raise BadValue(f"The painting is {short} px high or wide: raise canvas, {least} px are needed.")
+    if short >= least: return strokes
+    raise BadValue(f"The painting is {short} px high or wide: raise canvas, {least} px are needed.")
 
 def _size(size):
     "The side of the squares, when the network can halve it three times."
@@ -325,6 +328,14 @@ def _files(out):
     check_log(checkpoint)
     return out, checkpoint
 
+def _begun(start):
+    "The painter to begin with, if there is one."
+    return load_painter(start) if isinstance(start, (str, Path)) else start
+
+def _name(tensors):
+    "A short name for tensors."
+    return weights_digest({name: t.flatten() for name, t in tensors.items()})[:16]
+
 def _learner(squares, net, *cbs):
     "What `fit` fits."
     return Learner(squares, net, loss_func=no_loss, wd=0., cbs=[GradientClip(20.), *cbs], default_cbs=False)
@@ -340,9 +351,10 @@ def train_painter(
     steps:int=6000,          # Steps of the training
     size:int=128,            # Side of the squares it learns from, px
     batch:int=4,             # Squares a step
-    content:float=3.,        # Weight of the content
+    content:float=4.,        # Weight of the content
     lr:float=.003,           # Largest step size
     encoder:str='texnet',    # Encoder that compares, one of `ENCODERS`
+    start=None,              # `Painter`, or its file, to begin with: it has learnt strokes, if other ones
     encoder_weights=None,    # Its weights file; `None` takes its own
     seed:int=0,              # Seed of weights and squares
     device=None,             # Torch device; `None` takes the best there is
@@ -353,19 +365,18 @@ def train_painter(
     "Train a network to paint in the style of one painting, or go on with what was stopped or killed."
     out, checkpoint = _files(out)
     in_range(canvas, 'canvas', 32, 8192, whole=True)
-    strokes = _strokes(painting, canvas)
     enc = find_encoder(encoder, 'avg', 'reflect', encoder_weights)
-    _check_strokes(strokes, enc)
+    strokes = _large_enough(_strokes(painting, canvas), enc)
     fitted, held = _split(_read(photos, max(_size(size), canvas), progress))
     squares = loaders(Crops(fitted, batch, size, seed), check_device(device or best_device()))
     cbs = [PainterLoss(strokes, enc, in_range(content, 'content'))]
     if preview is not None: cbs.append(Preview(load_picture(held[0][None], canvas), preview, every))
-    learn = _learner(squares, _new_net(strokes, seed), *cbs)
-    plan = dict(painting=weights_digest({'': strokes})[:16], encoder=enc.digest[:16], content=content)
-    history = fit(learn, steps, checkpoint, lr=lr, warmup=.05, plan=plan, progress=progress)
+    learn = _learner(squares, _new_net(strokes, seed, _begun(start)), *cbs)
+    plan = dict(painting=_name({'': strokes}), begun=_name(learn.model.state_dict()), encoder=enc.digest[:16])
+    history = fit(learn, steps, checkpoint, lr=lr, warmup=.05, plan=plan | dict(content=content), progress=progress)
     card = dict(painting=short_name(painting, 'painting'), photos=len(fitted), encoder=enc.name,
                 encoder_digest=enc.digest, canvas=canvas, size=size, batch=batch, content=content, lr=lr, seed=seed,
-                steps=len(history), of=steps) | ABOUT
-    painter = Painter(learn.model.cpu(), card, history)
+                steps=len(history), of=steps)
+    painter = Painter(learn.model.cpu(), card | ABOUT, history)
     if len(history): painter.save(out)
     return painter

@@ -20,12 +20,13 @@ _NUMBERS = dict(
     batch='squares a step (default: 4)',
     seed='seed of the weights and the squares')
 _AMOUNTS = dict(
-    content='weight of the content (default: 3)',
+    content='weight of the content (default: 4)',
     lr='largest step size (default: .003)',
     every='seconds between two previews (default: 30)')
 _NAMES = dict(
     encoder='encoder that compares (default: texnet)',
     encoder_weights='its weights file',
+    start='file of another painter, whose strokes it begins with',
     preview='picture file that shows, while it learns, a photo it does not learn from')
 
 def painter_words(parser):

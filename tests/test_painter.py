@@ -103,7 +103,7 @@ def test_one_blob_costs_more_than_a_little_everywhere():
     (dict(encoder='vgg'), 'encoder'), (dict(device='tpu'), "Unknown device 'tpu'"), (dict(size=64), 'side'),
     (dict(preview='shown.txt'), 'choose one of .png'), (dict(painting=torch.rand(1, 3, 9, 90)), 'raise canvas'),
     (dict(painting='none.jpg'), 'There is no file none.jpg'), (dict(photos={}), 'no picture to fit to'),
-    (dict(photos='none'), 'There is no folder none')])
+    (dict(photos='none'), 'There is no folder none'), (dict(start='none.safetensors'), 'none.safetensors')])
 def test_what_cannot_be_trained_is_said_in_one_line(how, words, photos, refused, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     given = dict(painting=sample('swirls'), photos=photos, out='p.safetensors') | SMALL | how
@@ -143,6 +143,13 @@ def test_a_painter_that_cannot_paint_is_refused(trained, refused, tmp_path, spoi
 def test_what_cannot_be_painted_is_said_in_one_line(trained, photo, refused, how, words):
     refused(lambda: trained[0](photo, **how), words)
 
+def test_it_begins_with_another_painter(train, trained, tmp_path):
+    _, path = trained
+    begun = train(tmp_path/'p.safetensors', start=path, steps=1)
+    fresh = train(tmp_path/'q.safetensors', steps=1)
+    far = lambda painter: (painter.net.up[0].weight - load_painter(path).net.up[0].weight).abs().mean()
+    assert far(begun) < .1*far(fresh)
+
 def test_few_photos_are_told(photos, tmp_path):
     few = dict(list(photos.items())[:4])
     with pytest.warns(UserWarning, match='There are 3 photos to learn from: give photos, 50 or more'):
@@ -155,8 +162,9 @@ def test_on_the_command_line(tmp_path, capsys):
     save_picture(load_picture(sample('dots'), 96), tmp_path/'dots.png')
     file, out = tmp_path/'dots.safetensors', tmp_path/'out.png'
     numbers = [word for name in ('canvas', 'size', 'batch') for word in (f'--{name}', str(SMALL[name]))]
-    assert main(['painter', str(tmp_path/'dots.png'), '-o', str(file), '--photos', str(tmp_path/'photos'), '--steps', '2',
-                 '--encoder', 'texnet-small', '--device', 'cpu', '--preview', str(tmp_path/'seen.png'), *numbers]) == 0
+    words = ['painter', tmp_path/'dots.png', '-o', file, '--photos', tmp_path/'photos', '--steps', 2, *numbers,
+             '--encoder', 'texnet-small', '--device', 'cpu', '--preview', tmp_path/'seen.png']
+    assert main([*map(str, words)]) == 0
     assert "Painter of 'dots.png', 48 px: 2 steps" in capsys.readouterr().err and (tmp_path/'seen.png').exists()
     assert main(['paint', str(file), str(tmp_path/'dots.png'), '-o', str(out), '--size', '64']) == 0
     assert max(Image.open(out).size) == 64
