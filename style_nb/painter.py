@@ -15,7 +15,6 @@ from pathlib import Path
 import pandas as pd
 import torch, torch.nn as nn, torch.nn.functional as F
 from fastai.callback.core import Callback
-from fastai.callback.training import GradientClip
 from fastai.learner import Learner
 from fastcore.basics import patch, store_attr
 from PIL import Image
@@ -172,6 +171,8 @@ class PainterLoss(Callback):
         precision = PRECISIONS[best_precision(device)]
         self.seen_by = copy.deepcopy(self.enc).to(device, precision, memory_format=torch.channels_last)
         self.targets = moved_to(self.targets, device)
+
+    def before_step(self): nn.utils.clip_grad_norm_(self.model.parameters(), 20.)
 
 # %% ../nbs/69_painter.ipynb #9bb5b1e4
 @patch
@@ -338,7 +339,7 @@ def _name(tensors):
 
 def _learner(squares, net, *cbs):
     "What `fit` fits."
-    return Learner(squares, net, loss_func=no_loss, wd=0., cbs=[GradientClip(20.), *cbs], default_cbs=False)
+    return Learner(squares, net, loss_func=no_loss, wd=0., cbs=cbs, default_cbs=False)
 
 # %% ../nbs/69_painter.ipynb #554afbe6
 @own_footing()
