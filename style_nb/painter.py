@@ -349,7 +349,7 @@ def train_painter(
     out='painter.safetensors',  # File to write; what a training needs to go on lies beside it
     *,
     canvas:int=256,          # Longer side of the pictures it is to paint, px; strokes are as large as for that
-    steps:int=6000,          # Steps of the training
+    steps:int=10_000,        # Steps of the training
     size:int=128,            # Side of the squares it learns from, px
     batch:int=4,             # Squares a step
     content:float=4.,        # Weight of the content

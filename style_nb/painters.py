@@ -15,7 +15,7 @@ __all__ = ['painter_words', 'run_painter', 'paint_words', 'run_paint']
 # %% ../nbs/89_painters.ipynb #7356b890
 _NUMBERS = dict(
     canvas='longer side of the pictures it is to paint, px; strokes are as large as for that (default: 256)',
-    steps='steps of the training (default: 6000)',
+    steps='steps of the training (default: 10000)',
     size='side of the squares it learns from, px (default: 128)',
     batch='squares a step (default: 4)',
     seed='seed of the weights and the squares')
