@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from fastcore.basics import patch
+from fastcore.meta import delegates
 from PIL import Image
 from safetensors.torch import save_file
 from .errors import BadFile, check_blend, in_range, one_of
@@ -29,7 +30,7 @@ from .onepass import ENCODER, FIELD, PLAN, SEEN, Moments, read_onepass, style_mo
 
 # %% auto #0
 __all__ = ['STYLE_SIDE', 'LEAST_SIDE', 'SIDES', 'WORKING', 'LONG', 'SMALL', 'LARGEST', 'StoredStyle', 'blend_moments',
-           'write_styles', 'house_of_styles', 'store_style', 'instant', 'style_sheet']
+           'write_styles', 'house_of_styles', 'store_style', 'Change', 'instant_change', 'instant', 'style_sheet']
 
 # %% ../nbs/78_instant.ipynb #03cf761b
 STYLE_SIDE = 1.5  # Longer side of the painting over the photo's
@@ -227,19 +228,35 @@ def _change(photo, styles, weights, masks, stroke, colours, device):
     return (finish_colours(painted, photo, colours) - photo).cpu()
 
 def _laid_on(photo, change, strength):
-    "A photo with a change made at another size."
-    if change.shape != photo.shape: change = F.interpolate(change, photo.shape[-2:], mode='bicubic')
+    "A photo with a change, perhaps made at another size."
+    same = change.shape == photo.shape
+    change = change.clone() if same else F.interpolate(change, photo.shape[-2:], mode='bicubic')
     return change.mul_(strength).add_(photo).clamp_(0, 1)
 
 # %% ../nbs/78_instant.ipynb #780c2149
+@dataclass(frozen=True)
+class Change:
+    "What one pass makes of a photo, to be laid on it as strongly as one likes."
+    photo: torch.Tensor   # (1, 3, H, W), in [0, 1]
+    change: torch.Tensor  # What is added to it, perhaps at a smaller size
+    alpha: Image.Image    # How visible each place is, or `None`
+
+    def at(self,
+        strength:float=1.,  # 0 is the photo, up to 2
+    )->Image.Image:         # RGB; RGBA where the photo is transparent
+        "The picture."
+        made = to_pil(_laid_on(self.photo, self.change, in_range(strength, 'strength', 0, 2)))
+        if self.alpha: made.putalpha(self.alpha.resize(made.size))
+        return made
+
+# %% ../nbs/78_instant.ipynb #8eb38013
 LARGEST = 8192  # Longest side, px
 
 @own_footing()
 @torch.no_grad()
-def instant(
+def instant_change(
     photo,              # Anything `load_picture` reads
     style,              # Painting, or the name of a stored style, or several of both
-    strength:float=1.,  # How much of the change is laid on the photo: 0 is the photo, up to 2
     *,
     size=432,           # Longer side, px; 'own' is the photo's
     stroke:float=1.,    # Size of the strokes, 1 is usual; .25 to 4
@@ -247,10 +264,9 @@ def instant(
     masks=None,         # With several styles: where each is to be seen, in place of a blend
     colours:str='style',  # One of `COLOURS`
     device=None,        # Torch device; `None` takes the best there is
-)->Image.Image:         # RGB; RGBA where the photo is transparent
-    "A photo painted in one pass."
-    strength, stroke = in_range(strength, 'strength', 0, 2), in_range(stroke, 'stroke', .25, 4)
-    styles = several(style)
+)->Change:              # `.at(strength)` is a picture
+    "One pass over a photo, before it is said how strong it is to be."
+    stroke, styles = in_range(stroke, 'stroke', .25, 4), several(style)
     weights = check_blend(weights, len(styles))
     side = _side(size)
     read = read_picture(photo, 'photo', side)
@@ -258,9 +274,20 @@ def instant(
     small = resize(whole, min(WORKING, max(whole.shape[-2:])))
     device = best_device() if device is None else check_device(device)
     change = _change(small, styles, weights, masks, stroke, one_of(colours, COLOURS, 'colours'), device)
-    made = to_pil(_laid_on(whole, change, strength))
-    if read.alpha: made.putalpha(read.alpha.resize(made.size))
-    return made
+    return Change(whole, change, read.alpha)
+
+
+# %% ../nbs/78_instant.ipynb #21bbf555
+@delegates(instant_change)
+def instant(
+    photo,              # Anything `load_picture` reads
+    style,              # Painting, or the name of a stored style, or several of both
+    strength:float=1.,  # How much of the change is laid on the photo: 0 is the photo, up to 2
+    **kwargs,           # For `instant_change`
+)->Image.Image:         # RGB; RGBA where the photo is transparent
+    "A photo painted in one pass."
+    return instant_change(photo, style, **kwargs).at(strength)
+
 
 # %% ../nbs/78_instant.ipynb #d47c66ce
 def style_sheet(

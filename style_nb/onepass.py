@@ -269,10 +269,11 @@ def read_onepass(
     path=DATA/'onepass.safetensors',  # File of `save_onepass`; the package's own if left out
 )->OnePass:                           # Its `card` says what it learned from
     "Read a network that paints any style in one pass."
-    path, net = as_path(path), OnePass()
+    path = as_path(path)
+    with torch.device('meta'): net = OnePass()  # no numbers yet, so none of anybody's random ones
     try:
         net.card, state = _read_state(path)
-        net.load_state_dict(state)
+        net.load_state_dict(state, assign=True)
     except BadFile: raise
     except Exception as e:
         raise BadFile(f"{path} is not the file of a one-pass network ({reason(e)}): give one of `save_onepass`.") from e
