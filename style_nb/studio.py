@@ -89,8 +89,8 @@ class Studio(Trials):
     def fill(self):
         "Put every control, and the page, where the session is."
         super().fill()
-        self._show_state()
-        if self.session.picture is None: self.canvas.value = jpeg(self.session.before())
+        self.preview.ask()
+        self._show()
 
 # %% ../nbs/87_studio.ipynb #ad143f6d
 @patch(as_prop=True)
@@ -104,8 +104,9 @@ def pins(self:Studio): return self.session.pins
 
 @patch
 def as_code(self:Studio)->str:
-    "Python that paints the present picture again."
-    return self.session.as_code()
+    "Python that paints the picture that is seen again; of an instant picture also what Start paints."
+    run = self.session.as_code()
+    return f'{self.preview.as_code()}\n\n# a run:\n{run}' if self.preview.leads() else run
 
 @patch
 def figure(self:Studio):
@@ -132,7 +133,9 @@ def _canvas_side(self:Studio):
 # %% ../nbs/87_studio.ipynb #082d75a2
 @patch
 def _code_tab(self:Studio):
-    def save(): self.session.note = f'saved as {self.session.save(self.path.value)}'
+    def save():
+        shown = self.preview if self.preview.leads() else self.session
+        self.session.note = f'saved as {shown.save(self.path.value)}'
     def load(): self.session.load(self.path.value)
     def take(files): self.attempt(lambda: self._take_settings(files))
     hint = 'The calls that paint the present picture again'
@@ -189,11 +192,25 @@ def _speed(self:Studio, state):
 def _progress(self:Studio, state):
     "How far the run is."
     s = self.session
-    parts = [state, f'step {s.done} of {s.until}', *self._speed(state)]
+    instant = ['instant picture'] if self.preview.leads() else []
+    parts = [*instant, state, f'step {s.done} of {s.until}', *self._speed(state)]
     moves = f'<span data-moves="{s.heeded}"></span>'
     return bar(s.done/max(1, s.until)) + moves + line(' · '.join(parts))
 
 # %% ../nbs/87_studio.ipynb #0139adc5
+@patch
+def _show(self:Studio):
+    "Put on the canvas what is to be seen, and say what it is; from any thread."
+    s = self.session
+    with self.showing: self.canvas.value = jpeg(self.preview.leads() or s.picture or s.before())
+    self._show_state()
+
+@patch
+def previewed(self:Studio):
+    if self.closed: return
+    self._show()
+    Trials.previewed(self)
+
 @patch
 def _show_state(self:Studio):
     "From any thread; who comes last says what is so."
@@ -203,8 +220,9 @@ def _show_state(self:Studio):
         self.status.value = self._progress(state)
         going = state == 'painting'
         fresh = s.done == 0
+        bare = fresh and not self.preview.leads()
         ended = s.run is None or s.run.over
-        off = dict(Start=going, Pause=not going, Step=going, Stop=ended, Reset=fresh, Pin=fresh)
+        off = dict(Start=going, Pause=not going, Step=going, Stop=ended, Reset=fresh, Pin=bare)
         for name, disabled in off.items(): self.buttons[name].disabled = disabled
         if s.error is not None: self.say(one_line(s.error), RED)
 
@@ -213,11 +231,10 @@ def _show_state(self:Studio):
 def _hear(self:Studio, session, what):
     "What the run says, in its thread."
     if self.closed: return
-    if what == 'frame':  # before the status, which says what it shows
-        self.canvas.value = jpeg(session.picture or session.before())
     if what == 'losses': self.plot.value = png_of(draw_curves(dict(session.curves), list(session.moves)))
     self.plot.layout.display = '' if session.curves else 'none'
-    self._show_state()
+    if what == 'losses': self._show_state()
+    else: self._show()
 
 # %% ../nbs/87_studio.ipynb #aee621ee
 @patch
@@ -226,6 +243,7 @@ def close(self:Studio):
     if self.closed: return
     self.closed = True
     self._unwatch()
+    self.preview.close()
     self.session.close()
     close_widgets(self.widget)
     self._let_go()

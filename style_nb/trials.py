@@ -10,6 +10,8 @@ import itertools
 import threading
 from fastcore.basics import patch
 from .errors import BadValue
+from .live import weakly
+from .preview import Preview
 from .session import differing, split_view
 from .parts import RED, column, jpeg, line, one_line, pieces, row, rows, swap, table_of, w, wide
 from .panels import Panels, nested
@@ -70,6 +72,7 @@ class Trials(Panels):
         session,  # A `Session`
     ):
         super().__init__(session)
+        self.preview = Preview(session, weakly(self.previewed))
         self.cells = []  # What the grid painted
         self.grid_thread = None
         vars(self).update(pieces(PIECES))
@@ -214,17 +217,19 @@ def _pin_box(self:Trials, p):
         style=dict(button_color='transparent'))
     im = w.Image(value=jpeg(p.image, 288), format='jpeg')
     picture = w.GridBox([im, restore]).add_class('sn-over')
-    caption = w.HTML(line(f'{p.name}, step {p.steps}'))
-    return column('pinned', picture, caption, self._go_on(p, 'go-on-pin'))
+    caption = w.HTML(line(f'{p.name}, step {p.steps}' if p.legs else f'{p.name}, instant'))
+    on = [self._go_on(p, 'go-on-pin')] if p.legs else []  # no run painted an instant picture
+    return column('pinned', picture, caption, *on)
 
 # %% ../nbs/86_trials.ipynb #c93d90ec
 @patch
 def pin(self:Trials):
-    "Keep the present picture with its settings, in the strip below."
-    p = self.session.pin()
+    "Keep the picture that is seen with its settings, in the strip below."
+    p = self.preview.pin() if self.preview.leads() else self.session.pin()
     self.strip.children += (self._pin_box(p),)
-    names = ['now', 'content', *(o.name for o in self.session.pins)]
-    other = names[-2] if len(names) > 3 else 'now'
+    instant = ['instant'] if self.preview.picture else []
+    names = ['now', *instant, 'content', *(o.name for o in self.session.pins)]
+    other = names[-2] if len(self.session.pins) > 1 else 'now'
     for menu, name in ((self.left, p.name), (self.right, other)):
         menu.options = names
         menu.value = name
@@ -251,8 +256,13 @@ def _named(self:Trials, name):
     s = self.session
     for p in s.pins:
         if p.name == name: return p.image, p.settings
-    im = s.picture if name == 'now' else None
-    return im or s.before(), s.settings
+    return self._unpinned(name) or s.before(), s.settings
+
+@patch
+def _unpinned(self:Trials, name):
+    "The instant picture, or what is seen now; `None` is the photo."
+    if name == 'instant': return self.preview.picture
+    if name == 'now': return self.preview.leads() or self.session.picture
 
 # %% ../nbs/86_trials.ipynb #79add1a8
 @patch
@@ -266,3 +276,10 @@ def compare(self:Trials):
     self.facing.layout.max_width = '780px' if side else '512px'
     self.both.value = jpeg(split_view(a, b, self.at.value, side), 1024 if side else 512)
     self.diff.value = table_of(differing(x, y), *names)
+
+@patch
+def previewed(self:Trials):
+    "There is another instant picture, or none and an error."
+    if self.closed: return
+    if self.preview.error: self.say(one_line(self.preview.error), RED)
+    if 'instant' in (self.left.value, self.right.value): self.compare()

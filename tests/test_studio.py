@@ -38,7 +38,8 @@ def test_every_layer_has_two_sliders_where_its_weights_are(make):
 
 def test_buttons(make):
     s = make()
-    assert [n for n, b in s.buttons.items() if b.disabled] == ['Pause', 'Stop', 'Reset', 'Pin']
+    s.preview.wait()
+    assert [n for n, b in s.buttons.items() if b.disabled] == ['Pause', 'Stop', 'Reset']
     click(s, 'Step')
     assert 'step 1 of 12' in s.status.value
     click(s, 'Start')
