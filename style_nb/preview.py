@@ -109,6 +109,15 @@ class Preview:
         self.change = None  # Of the last pass
         self.seen = False   # Has the run shown a picture of its own?
 
+@patch
+def _paint(self:Preview, wanted):
+    needs = wanted.extras, wanted.settings
+    if needs != self.made:
+        self.made = None
+        self.change = self.session.pass_over(wanted.recipe, wanted.extras)
+        self.made = needs
+    return self.change.at(wanted.strength).convert('RGB')
+
 # %% ../nbs/85_preview.ipynb #3ab4cf3e
 @patch
 def ask(self:Preview):
@@ -144,15 +153,6 @@ def _work(self:Preview):
             self.picture, self.error = picture, error
         try: self.tell()
         except Exception as e: self.error = e
-
-@patch
-def _paint(self:Preview, wanted):
-    needs = wanted.extras, wanted.settings
-    if needs != self.made:
-        self.made = None
-        self.change = self.session.pass_over(wanted.recipe, wanted.extras)
-        self.made = needs
-    return self.change.at(wanted.strength).convert('RGB')
 
 # %% ../nbs/85_preview.ipynb #f4d0fc7e
 @patch
