@@ -77,6 +77,12 @@ class Trials(Panels):
         self.grid_thread = None
         vars(self).update(pieces(PIECES))
 
+    def previewed(self):
+        "There is another instant picture, or none and an error."
+        if self.closed: return
+        if self.preview.error: self.say(one_line(self.preview.error), RED)
+        if 'instant' in (self.left.value, self.right.value): self.compare()
+
 # %% ../nbs/86_trials.ipynb #95188c88
 GRIDS = {
     'style weight': 'style_weight',
@@ -276,10 +282,3 @@ def compare(self:Trials):
     self.facing.layout.max_width = '780px' if side else '512px'
     self.both.value = jpeg(split_view(a, b, self.at.value, side), 1024 if side else 512)
     self.diff.value = table_of(differing(x, y), *names)
-
-@patch
-def previewed(self:Trials):
-    "There is another instant picture, or none and an error."
-    if self.closed: return
-    if self.preview.error: self.say(one_line(self.preview.error), RED)
-    if 'instant' in (self.left.value, self.right.value): self.compare()
