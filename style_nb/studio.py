@@ -92,6 +92,11 @@ class Studio(Trials):
         self.preview.ask()
         self._show()
 
+    def previewed(self):
+        if self.closed: return
+        self._show()
+        super().previewed()
+
 # %% ../nbs/87_studio.ipynb #ad143f6d
 @patch(as_prop=True)
 def result(self:Studio): return self.session.result
@@ -204,12 +209,6 @@ def _show(self:Studio):
     s = self.session
     with self.showing: self.canvas.value = jpeg(self.preview.leads() or s.picture or s.before())
     self._show_state()
-
-@patch
-def previewed(self:Studio):
-    if self.closed: return
-    self._show()
-    Trials.previewed(self)
 
 @patch
 def _show_state(self:Studio):
