@@ -182,7 +182,7 @@ def leads(self:Preview):
     s = self.session
     enough = 2*ENOUGH if s.recipe.init == 'noise' else ENOUGH
     if s.done == 0: self.seen = False
-    elif not self.picture or s.done >= enough or s.state != 'painting': self.seen = True
+    elif s.picture and (not self.picture or s.heeded or s.done >= enough or s.state != 'painting'): self.seen = True
     return None if self.seen else self.picture
 
 # %% ../nbs/85_preview.ipynb #edaf93e0

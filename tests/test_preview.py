@@ -159,6 +159,19 @@ def test_it_stays_for_the_first_steps_of_a_run(studio, monkeypatch):
     assert seen[2] and seen[ENOUGH - 1] and not seen[ENOUGH] and not seen[ENOUGH + 2], seen
     assert on_canvas(studio, s.picture)
 
+def test_a_move_that_the_run_heeds_is_seen(studio):
+    s, gate = studio.session, threading.Event()
+    s.hearers.append(lambda session, what: what == 'frame' and session.done == 1 and gate.wait(20))
+    studio.buttons['Start'].click()
+    while s.done < 1: time.sleep(.001)
+    assert studio.preview.leads()
+    studio.c['style_weights-relu4_2'].value = 10.
+    s.until = ENOUGH - 2
+    s.run.goal = ENOUGH - 2
+    gate.set()
+    s.wait()
+    assert s.heeded == 1 and studio.preview.leads() is None and on_canvas(studio, s.picture)
+
 def test_a_late_one_does_not_come_over_a_picture_of_the_run(photo, painting, gate):
     studio = Studio(photo, painting, **HOW)
     assert gate.begun.wait(20)
