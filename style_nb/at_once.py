@@ -49,26 +49,31 @@ def _styles(args):
 def _how(args): return given(args, 'size', 'strength', 'stroke', 'weights', 'masks', 'colours', 'device')
 
 # %% ../nbs/89_at_once.ipynb #be42e9b9
-def _said(made, args, seconds):
-    names = ', '.join(names_of(args.style))
-    return f'{made.width}x{made.height} px, {names}, {seconds:.2f} s'
-
 def _alpha(made): return made.getchannel('A') if made.mode == 'RGBA' else None
+
+def _painted(photo, styles, args):
+    "A painted photo, and a line about it."
+    from style_nb.instant import instant
+    start = time.perf_counter()
+    made = instant(photo, styles, **_how(args))
+    seconds = time.perf_counter() - start
+    return made, f"{made.width}x{made.height} px, {', '.join(names_of(args.style))}, {seconds:.2f} s"
 
 @makes
 def _one(args):
-    from style_nb.instant import instant
-    photo, styles = picture_in(args.photo), _styles(args)
-    start = time.perf_counter()
-    made = instant(photo, styles, **_how(args))
-    return made, _said(made, args, time.perf_counter() - start), dict(alpha=_alpha(made))
+    made, said = _painted(picture_in(args.photo), _styles(args), args)
+    return made, said, dict(alpha=_alpha(made))
+
+def _check_alone(how):
+    "Refuse options for several styles in one picture."
+    for word, option in (('weights', '--blend'), ('masks', '--mask')):
+        if word in how: raise BadValue(f"--sheet shows each style alone: leave {option} out.")
 
 @makes_figure
 def _sheet(args):
     from style_nb.instant import style_sheet
     how = _how(args)
-    for word, option in (('weights', '--blend'), ('masks', '--mask')):
-        if word in how: raise BadValue(f"--sheet shows each style alone: leave {option} out.")
+    _check_alone(how)
     styles = dict(zip(names_of(args.style), _styles(args))) or None
     made = style_sheet(picture_in(args.photo), styles, **how)
     return made, 'a photo in ' + counted(len(made.axes) - 1, 'style')
@@ -76,20 +81,17 @@ def _sheet(args):
 # %% ../nbs/89_at_once.ipynb #d5cb9993
 def _folder(args):
     "Paint every photo of a folder; one that cannot be is told, and the others are painted."
-    from style_nb.instant import instant
     styles, bad = _styles(args), 0
     places = folder_in(args.photo, args.output)
     check_apart(places.values(), [*places, *args.style])
     for photo, place in places.items():
-        start = time.perf_counter()
-        try: made = instant(photo, styles, **_how(args))
+        try: made, said = _painted(photo, styles, args)
         except StyleNBError as e:
             print(f'style_nb: {photo}: {e}', file=sys.stderr)
             bad += 1
             continue
         write_out(made, place, alpha=_alpha(made))
-        text = _said(made, args, time.perf_counter() - start)
-        say(argparse.Namespace(output=place, quiet=args.quiet), text)
+        say(argparse.Namespace(output=place, quiet=args.quiet), said)
     if bad: raise BadValue(f"{bad} of {len(places)} photos could not be painted, see above.")
 
 def run_instant(args):

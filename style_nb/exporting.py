@@ -43,6 +43,7 @@ def _take_in(conv, shape):
     conv.weight /= std[:, None, None]
     conv.bias -= conv.weight.sum((2, 3)) @ mean
 
+# %% ../nbs/54_exporting.ipynb #f9285b5e
 class PlainEncoder(nn.Module):
     "The encoder of a `OnePass`, of torch's own layers, down to the deepest that a look sees."
     def __init__(self):
@@ -104,6 +105,7 @@ def _packages():
                              "pip install 'style_nb[export]'.") from e
     return onnx, onnxruntime
 
+# %% ../nbs/54_exporting.ipynb #54cf423b
 OPSET = 17  # of ONNX; onnxruntime in a browser knows it too
 
 def _traced(net, given, free):
@@ -122,16 +124,21 @@ def _traced(net, given, free):
     return onnx.load_from_string(file.getvalue())
 
 # %% ../nbs/54_exporting.ipynb #611750e7
+def _session(file, **settings):
+    "What runs a model, its file or its bytes, on the CPU; it says nothing but errors."
+    _, runtime = _packages()
+    how = runtime.SessionOptions()
+    for name, value in dict(log_severity_level=3, **settings).items(): setattr(how, name, value)
+    return runtime.InferenceSession(file, how, providers=['CPUExecutionProvider'])
+
 def _simplified(model):
     "A model in which everything that follows from constants is worked out."
     onnx, runtime = _packages()
+    basic = runtime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     with tempfile.TemporaryDirectory() as folder:
-        how = runtime.SessionOptions()
-        how.log_severity_level = 3
-        how.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-        how.optimized_model_filepath = str(Path(folder)/'simple.onnx')
-        runtime.InferenceSession(model.SerializeToString(), how, providers=['CPUExecutionProvider'])
-        simple = onnx.load(how.optimized_model_filepath)
+        file = str(Path(folder)/'simple.onnx')
+        _session(model.SerializeToString(), graph_optimization_level=basic, optimized_model_filepath=file)
+        simple = onnx.load(file)
     del simple.opset_import[:]
     simple.opset_import.extend(model.opset_import)
     return simple
@@ -152,6 +159,7 @@ def _says(node, **wanted):
     found = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
     return all(found.get(name) == value for name, value in wanted.items())
 
+# %% ../nbs/54_exporting.ipynb #e7b1d3aa
 _PLAIN = dict(kernel_shape=[3, 3], strides=[1, 1], dilations=[1, 1], group=1)
 _ROUND = [0, 0, 1, 1]*2  # a border of 1
 
@@ -183,31 +191,44 @@ def _larger(weight, name):
         make('Transpose', [both], [large], perm=[1, 0, 2, 3]),
     ], large
 
+# %% ../nbs/54_exporting.ipynb #9acc1ff1
+def _undoubled(double, pad=None):
+    "The name of what is doubled; a border around it is taken from its edge."
+    if not pad: return double.input[0]
+    pad.input[0] = double.input[0]
+    pad.attribute[0].s = b'edge'
+    return pad.output[0]
+
 def _fold(graph, path, border):
     "Put a transposed convolution in the place of the nodes from a doubling to a convolution."
-    onnx, _ = _packages()
-    double, *pad, conv = path
-    for node in pad:
-        node.input[0] = double.input[0]
-        node.attribute[0].s = b'edge'
+    *before, conv = path
     nodes, large = _larger(conv.input[1], conv.output[0])
-    inputs = [pad[0].output[0] if pad else double.input[0], large, *conv.input[2:]]
+    inputs = [_undoubled(*before), large, *conv.input[2:]]
     how = dict(kernel_shape=[4, 4], strides=[2, 2], pads=[border]*4)
-    conv.CopyFrom(onnx.helper.make_node('ConvTranspose', inputs, conv.output, **how))
-    graph.node.remove(double)
+    conv.CopyFrom(_packages()[0].helper.make_node('ConvTranspose', inputs, conv.output, **how))
+    graph.node.remove(before[0])
     for i, node in enumerate(nodes): graph.node.insert(i, node)
+
+# %% ../nbs/54_exporting.ipynb #6206b6a2
+def _users(graph):
+    "{name: nodes that it goes into}"
+    users = {}
+    for node in graph.node:
+        for name in node.input: users.setdefault(name, []).append(node)
+    return users
+
+def _doublings(graph):
+    "The nodes from each doubling to its convolution, and the border cut off."
+    held, users = _constants(graph), _users(graph)
+    for path in [_path(node, users) for node in graph.node if node.op_type == 'Resize']:
+        border = _border(path, held)
+        if border: yield path, border
 
 def fold_doublings(
     graph,  # Of an ONNX model without `Constant` nodes; changed in place
 )->int:     # How many were found
     "Make each doubling and the convolution after it one transposed convolution."
-    held = _constants(graph)
-    users = {}
-    for node in graph.node:
-        for name in node.input: users.setdefault(name, []).append(node)
-    paths = [_path(node, users) for node in graph.node if node.op_type == 'Resize']
-    found = [(path, _border(path, held)) for path in paths]
-    found = [(path, border) for path, border in found if border]
+    found = list(_doublings(graph))
     onnx, _ = _packages()
     for name, numbers in dict(meet=MEET, meet_turned=MEET.T.copy()).items():
         if found: graph.initializer.append(onnx.numpy_helper.from_array(numbers, name))
@@ -222,16 +243,21 @@ def _swept(graph):
     del graph.initializer[:]
     graph.initializer.extend(kept)
 
+# %% ../nbs/54_exporting.ipynb #fde5e118
 _FEW = 256  # As few numbers as this stay as they are
+
+def _few_bits(numbers):
+    "Numbers with 16 bits, or `None` where that changes one, or they are few."
+    if numbers.dtype != np.float32 or numbers.size <= _FEW: return None
+    few_bits = np.clip(numbers, -65504, 65504).astype(np.float16)
+    return few_bits if (few_bits == numbers).all() else None
 
 def _halved(graph):
     "Store numbers with 16 bits where that changes none, and make them long again by a node."
     onnx, _ = _packages()
     for held in graph.initializer:
-        numbers = onnx.numpy_helper.to_array(held)
-        if numbers.dtype != np.float32 or numbers.size <= _FEW: continue
-        few_bits = np.clip(numbers, -65504, 65504).astype(np.float16)
-        if (few_bits != numbers).any(): continue
+        few_bits = _few_bits(onnx.numpy_helper.to_array(held))
+        if few_bits is None: continue
         short = held.name + '_short'
         cast = onnx.helper.make_node('Cast', [short], [held.name], to=onnx.TensorProto.FLOAT)
         held.CopyFrom(onnx.numpy_helper.from_array(few_bits, short))
@@ -246,6 +272,11 @@ def _lean(model):
     return model
 
 # %% ../nbs/54_exporting.ipynb #1675a663
+def _made(session, given):
+    "The picture that a file makes."
+    made, = session.run(None, {i.name: g.numpy() for i, g in zip(session.get_inputs(), given)})
+    return made
+
 @own_footing()
 def deviation(
     file,                # File of `export`, its path or its bytes
@@ -254,31 +285,30 @@ def deviation(
     plan:tuple=PLAN,     # Looks, where it is a `OnePass`
 )->float:                # Largest difference of a number, of 1
     "How far a file's pictures are from its network's, on photos and paintings of the package."
-    _, runtime = _packages()
-    how = runtime.SessionOptions()
-    how.log_severity_level = 3
-    session = runtime.InferenceSession(file, how, providers=['CPUExecutionProvider'])
+    session = _session(file)
     ready = _ready(net, encoder(**ENCODER), plan)
     worst = 0.
     for hw, style in zip([size]*2 if size else [(96, 128), (128, 64)], ('swirls', 'dots')):
         given = _given(net, hw, style)
         with torch.no_grad(): wanted = ready(*given).numpy()
-        found, = session.run(None, {i.name: g.numpy() for i, g in zip(session.get_inputs(), given)})
-        worst = max(worst, float(np.abs(found - wanted).max()))
+        worst = max(worst, float(np.abs(_made(session, given) - wanted).max()))
     return worst
 
 # %% ../nbs/54_exporting.ipynb #1fe994f1
 ALLOWED = 1e-3  # of 1: a quarter of a level of 255
 
-def _checked(size):
-    "Height and width of photos."
-    if size is None: return None
-    both = two_of(size, 'size', f'height and width, multiples of {FIELD} px')
-    for side in both:
-        if in_range(side, 'A side of size', 2*FIELD, whole=True) % FIELD:
-            raise BadValue(f"A side of size is {side}: give a multiple of {FIELD}.")
-    return tuple(both)
+def _side(n):
+    "Height or width of photos."
+    if in_range(n, 'A side of size', 2*FIELD, whole=True) % FIELD:
+        raise BadValue(f"A side of size is {n}: give a multiple of {FIELD}.")
+    return n
 
+def _hw(size):
+    "Height and width of photos, or `None`."
+    if size is None: return None
+    return tuple(map(_side, two_of(size, 'size', f'height and width, multiples of {FIELD} px')))
+
+# %% ../nbs/54_exporting.ipynb #a8fb43e8
 @own_footing()
 def export(
     net,                  # A `OnePass`, or any module that makes a picture of a photo (1, 3, H, W)
@@ -290,7 +320,7 @@ def export(
 )->Path:                  # The path written
     "Write a network as a graph without Python: `photo` and, of a `OnePass`, `style` in, `picture` out."
     path = check_output(path, ('.onnx',))
-    size = _checked(size)
+    size = _hw(size)
     of_kind(net, nn.Module, 'net', 'a `OnePass` or another module')
     given = _given(net, size or (64, 96), 'swirls')
     with torch.no_grad(): model = _traced(_ready(net, PlainEncoder(), plan), given, free=size is None)
@@ -301,6 +331,7 @@ def export(
     with whole_file(path) as tmp: Path(tmp).write_bytes(file)
     return path
 
+# %% ../nbs/54_exporting.ipynb #3def547a
 def _compare(worst):
     "Refuse a file whose pictures are others."
     if worst <= ALLOWED: return

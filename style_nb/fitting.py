@@ -29,8 +29,8 @@ from .keeping import moved_to, read_state, write_state
 from .batches import SUFFIXES, Crops, loaders, pictures_digest, read_pictures, split_pictures
 
 # %% auto #0
-__all__ = ['step_size', 'no_loss', 'FitLog', 'Halt', 'Finite', 'Checkpoint', 'check_log', 'read_checkpoint', 'fit', 'SUFFIXES',
-           'split_pictures', 'read_pictures', 'pictures_digest', 'Batches', 'loaders', 'Crops']
+__all__ = ['step_size', 'no_loss', 'FitLog', 'Halt', 'Finite', 'Checkpoint', 'check_log', 'fit_files', 'read_checkpoint', 'fit',
+           'SUFFIXES', 'split_pictures', 'read_pictures', 'pictures_digest', 'Batches', 'loaders', 'Crops']
 
 # %% ../nbs/66_fitting.ipynb #d0fbc1e3
 _all_ = [  # names of notebook 65, at home here too
@@ -183,6 +183,16 @@ def check_log(
     if head and not head.startswith(b'step,seconds,lr,loss'):
         raise BadFile(f"{log} is no loss curve of a fit, and would be replaced: move it, or give another path.")
 
+def fit_files(
+    out,     # File for what is learnt, .safetensors
+)->tuple:    # It, and the checkpoint beside it
+    "Where a fit writes, if it can."
+    out = check_output(out, ('.safetensors',))
+    checkpoint = check_output(out.with_suffix('.checkpoint'), ('.checkpoint',))
+    check_log(checkpoint)
+    return out, checkpoint
+
+# %% ../nbs/66_fitting.ipynb #93ddb2f4
 def read_checkpoint(
     path,        # File written by a `Checkpoint`
     plan:dict,   # Plan of the fit that wants to go on from it
@@ -196,6 +206,7 @@ def read_checkpoint(
     _check_plans(path, state['plan'], plan)
     return state
 
+# %% ../nbs/66_fitting.ipynb #35b65283
 _KINDS = dict(plan=dict, rows=list, model=dict, memory=dict, kept=dict)  # what is in a checkpoint
 
 def _check_plans(path, theirs, plan):

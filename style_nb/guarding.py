@@ -62,6 +62,7 @@ def extreme_share(
     "Which share of the values is black or white, in 8 bits."
     return float(((x < .5/255) | (x > 1 - .5/255)).float().mean())
 
+# %% ../nbs/49_guarding.ipynb #bbf9b8e0
 class Guard(StepCallback):
     "End the run with the last good picture when the canvas is lost: to NaN, one flat colour or pixels without rest."
     order = 30

@@ -17,7 +17,7 @@ from fastcore.meta import delegates
 from PIL import Image
 from safetensors.torch import save_file
 from .errors import BadFile, check_blend, in_range, one_of
-from .files import MOST_BYTES, as_path, check_output, from_text, open_tensors, reason, whole_file
+from .files import as_path, check_output, from_text, reason, whole_file
 from .footing import SINGLE, best_device, check_device, own_footing
 from .pictures import MIN_SIDE, Plate, load_picture, resize, several, show_pictures, to_pil
 from .colour import COLOURS, finish_colours
@@ -26,7 +26,7 @@ from .masks import check_masks, layer_mask, load_mask
 from .inputs import read_picture, short_name
 from .recipe import OWN_SIZE
 from .onepass import COLOURS as PIXELS
-from .onepass import ENCODER, FIELD, PLAN, SEEN, Moments, read_onepass, style_moments
+from .onepass import ENCODER, FIELD, PLAN, SEEN, Moments, read_onepass, read_signed, style_moments
 
 # %% auto #0
 __all__ = ['STYLE_SIDE', 'LEAST_SIDE', 'SIDES', 'WORKING', 'LONG', 'SMALL', 'LARGEST', 'StoredStyle', 'blend_moments',
@@ -37,10 +37,10 @@ STYLE_SIDE = 1.5  # Longer side of the painting over the photo's
 LEAST_SIDE = 24   # Of a painting that is looked at, px
 
 def _painting_at(painting, side):
-    "A painting with this longer side, its own at most, but not too thin to look at."
-    h, w = painting.shape[-2:]
-    share = min(1, side/max(h, w))
-    return resize(painting, (max(LEAST_SIDE, round(h*share)), max(LEAST_SIDE, round(w*share))))
+    "A painting with this longer side or its own, but not too thin."
+    hw = painting.shape[-2:]
+    share = min(1, side/max(hw))
+    return resize(painting, [max(LEAST_SIDE, round(n*share)) for n in hw])
 
 def _of_painting(net, see, painting, side, sizes):
     "The moments of a painting whose longer side is `side`."
@@ -93,16 +93,28 @@ def _to_bytes(m):
     correlations = (m.covariance/(size[:, :, None]*size[:, None]))[:, i, j]
     return torch.cat([m.mean, size], 1).half(), (correlations*127).round().clamp(-127, 127).to(torch.int8)
 
+def _symmetric(upper, n):
+    "Matrices from what is above the diagonal; on it is 1."
+    square = torch.eye(n, **SINGLE).repeat(len(upper), 1, 1)
+    i, j = torch.triu_indices(n, n, 1)
+    square[:, i, j] = square[:, j, i] = upper
+    return square
+
 def _from_bytes(numbers, correlations):
     mean, size = numbers.float().chunk(2, 1)
-    n = mean.shape[1]
-    square = torch.eye(n, **SINGLE).repeat(len(mean), 1, 1)
-    i, j = torch.triu_indices(n, n, 1)
-    square[:, i, j] = square[:, j, i] = correlations.float()/127
+    square = _symmetric(correlations.float()/127, mean.shape[1])
     return Moments(mean, square*size[:, :, None]*size[:, None] + mean[:, :, None]*mean[:, None])
 
 # %% ../nbs/78_instant.ipynb #4398cb4e
 def _together(found): return Moments(*map(torch.cat, zip(*found)))
+
+def _parts(styles):
+    "{name: moments} of all styles and looks, one after the other."
+    looks = [look for style in styles for look in style.looks]
+    colours = _together([style.colours for style in styles])
+    return {PIXELS: colours} | {layer: _together([look[layer] for look in looks]) for layer in SEEN}
+
+def _words(style): return dict(name=style.name, title=style.title, credit=style.credit)
 
 def write_styles(
     styles:list,  # `StoredStyle`s
@@ -110,10 +122,8 @@ def write_styles(
 ):                # The path written
     "Write a house of styles."
     path, state = check_output(path, ('.safetensors',)), {}
-    parts = {PIXELS: _together([style.colours for style in styles])}
-    parts |= {layer: _together([look[layer] for style in styles for look in style.looks]) for layer in SEEN}
-    for name, m in parts.items(): state[f'{name}.numbers'], state[f'{name}.correlations'] = _to_bytes(m)
-    words = json.dumps([dict(name=s.name, title=s.title, credit=s.credit) for s in styles])
+    for name, m in _parts(styles).items(): state[f'{name}.numbers'], state[f'{name}.correlations'] = _to_bytes(m)
+    words = json.dumps([_words(style) for style in styles])
     with whole_file(path) as tmp: save_file(state, tmp, metadata=dict(styles=words, sha256=weights_digest(state)))
     return path
 
@@ -127,13 +137,12 @@ def _stored(parts, i, words):
     return StoredStyle(**words, colours=_only(parts[PIXELS], i), looks=looks)
 
 def _read_house(path):
-    with open_tensors(path, MOST_BYTES) as f:
-        meta, state = f.metadata() or {}, {k: f.get_tensor(k) for k in f.keys()}
-    if weights_digest(state) != meta['sha256']: raise BadFile(f"{path} is damaged: make or fetch it again.")
+    meta, state = read_signed(path)
     parts = {k: _from_bytes(state[f'{k}.numbers'], state[f'{k}.correlations']) for k in (PIXELS, *SEEN)}
-    return {words['name']: _stored(parts, i, words)
-            for i, words in enumerate(from_text(meta['styles'], 'a house of styles'))}
+    styles = from_text(meta['styles'], 'a house of styles')
+    return {words['name']: _stored(parts, i, words) for i, words in enumerate(styles)}
 
+# %% ../nbs/78_instant.ipynb #7a857386
 @own_footing()
 def house_of_styles(
     path=DATA/'styles.safetensors',  # File of `write_styles`; the package's own if left out
@@ -184,11 +193,14 @@ def _painted(net, see, photo, style_at, stroke):
 # %% ../nbs/78_instant.ipynb #fe1e3c7c
 def _is_name(given): return isinstance(given, str) and not Path(given).suffix and not as_path(given).is_file()
 
+def _named(name):
+    "A stored style by its name."
+    house = house_of_styles()
+    return house[one_of(name, house, 'style')]
+
 def _style_of(given, net, see):
     "A function of side and sizes that gives a style's moments."
-    if _is_name(given):
-        house = house_of_styles()
-        given = house[one_of(given, house, 'style')]
+    if _is_name(given): given = _named(given)
     if isinstance(given, StoredStyle): return lambda side, sizes: _of_stored(given, side, sizes)
     painting = load_picture(given, enough=round(STYLE_SIDE*2*WORKING)).to(net.basis.device)
     return lambda side, sizes: _of_painting(net, see, painting, side, sizes)
@@ -205,13 +217,16 @@ def _read_masks(masks, n, hw):
     found = torch.cat([layer_mask(m, hw) for m in found])
     return found/found.sum(0, keepdim=True).clamp_min(1)
 
+def _in_places(photo, painted, shares):
+    "Pictures where their masks are, and the photo elsewhere."
+    return (shares*painted).sum(0, keepdim=True) + (1 - shares.sum(0, keepdim=True))*photo
+
 def _in_styles(net, see, photo, styles, weights, masks, stroke):
     "A photo in a blend of styles, or each where its mask is."
     shares = _read_masks(masks, len(styles), photo.shape[-2:])
     if shares is None: return _painted(net, see, photo, _blended(styles, weights), stroke)
     painted = torch.cat([_painted(net, see, photo, style, stroke) for style in styles])
-    shares = shares.to(photo)
-    return (shares*painted).sum(0, keepdim=True) + (1 - shares.sum(0, keepdim=True))*photo
+    return _in_places(photo, painted, shares.to(photo))
 
 # %% ../nbs/78_instant.ipynb #7e5dd7b0
 def _side(size):
@@ -290,6 +305,12 @@ def instant(
 
 
 # %% ../nbs/78_instant.ipynb #d47c66ce
+def _titled(styles):
+    "{title: style}; `None` is all."
+    if styles is None: styles = list(house_of_styles())
+    if isinstance(styles, dict): return styles
+    return {short_name(s, f'style {i}'): s for i, s in enumerate(several(styles), 1)}
+
 def style_sheet(
     photo,           # Anything `load_picture` reads
     styles=None,     # Names of stored styles or paintings, or {title: painting}; `None` is the whole house
@@ -298,9 +319,7 @@ def style_sheet(
     **how,           # For `instant`
 )->Plate:            # Figure
     "A photo in every style."
-    if styles is None: styles = list(house_of_styles())
-    if not isinstance(styles, dict):
-        styles = {short_name(s, f'style {i}'): s for i, s in enumerate(several(styles), 1)}
+    styles = _titled(styles)
     x = load_picture(photo, size=size)
     made = [instant(x, style, size=size, **how) for style in styles.values()]
     return show_pictures([x, *made], ['photo', *styles], ncols=ncols, height=2.2)

@@ -104,6 +104,7 @@ def _as_png(im):
     im.save(file, 'PNG', optimize=True)
     return file.getvalue()
 
+# %% ../nbs/33_mask_files.ipynb #38681242
 def mask_of(
     ref:dict,       # What `mask_ref` gave
 )->torch.Tensor:    # (1, 1, H, W)

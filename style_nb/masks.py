@@ -316,9 +316,12 @@ def regions(
     return list(groups.values())
 
 # %% ../nbs/34_masks.ipynb #133cd907
-def _check_mask(m, hw, what):
+def _check_white(m, what):
     if m.max() == 0:
         raise BadValue(f"{what}: a mask is black everywhere, so there is nowhere to go. White is in.")
+
+def _check_mask(m, hw, what):
+    _check_white(m, what)
     (b, a), (h, w) = m.shape[-2:], hw
     if not .9 < a/b*h/w < 1.1:
         raise BadValue(f"{what}: a mask of {a}x{b} px lies on a picture of {w}x{h} px: give it the same aspect.")

@@ -22,7 +22,7 @@ from .encoders import DATA, weights_digest
 
 # %% auto #0
 __all__ = ['SEEN', 'WIDTHS', 'COLOURS', 'ENCODER', 'PLAN', 'SHORT', 'FIELD', 'Moments', 'moments', 'Mixer', 'Look', 'recoloured',
-           'OnePass', 'style_moments', 'pack', 'unpack', 'save_onepass', 'read_onepass']
+           'OnePass', 'style_moments', 'pack', 'unpack', 'save_onepass', 'read_signed', 'read_onepass']
 
 # %% ../nbs/53_onepass.ipynb #57efb008
 class Moments(NamedTuple):
@@ -69,6 +69,13 @@ def _matrix(mixer, now, style):
     return matrix, mixer.means(step) - (matrix @ now.mean[..., None])[..., 0]
 
 # %% ../nbs/53_onepass.ipynb #279aac6b
+def _mixed(maps, matrix, more):
+    "Each picture's maps through its own matrix."
+    if len(maps) == 1: return F.conv2d(maps, matrix[0][..., None, None], more[0])
+    flat = maps.permute(0, 2, 3, 1).flatten(1, 2)
+    mixed = torch.baddbmm(more[:, None], flat, matrix.transpose(1, 2))
+    return mixed.unflatten(1, maps.shape[2:]).permute(0, 3, 1, 2)
+
 class Mixer(nn.Module):
     "Features of one layer through a matrix made of two sets of statistics."
     def __init__(self,
@@ -83,10 +90,7 @@ class Mixer(nn.Module):
 
     def forward(self, maps, now, style):
         with torch.autocast(maps.device.type, enabled=False): matrix, more = _matrix(self, now, style)
-        if len(maps) == 1: return F.conv2d(maps, matrix[0][..., None, None].to(maps), more[0].to(maps))
-        flat = maps.permute(0, 2, 3, 1).flatten(1, 2)
-        mixed = torch.baddbmm(more[:, None].to(maps), flat, matrix.transpose(1, 2).to(maps))
-        return mixed.unflatten(1, maps.shape[2:]).permute(0, 3, 1, 2)
+        return _mixed(maps, matrix.to(maps), more.to(maps))
 
 # %% ../nbs/53_onepass.ipynb #9c1bfa4e
 def _conv(n_in, n_out): return nn.Conv2d(n_in, n_out, 3, padding=1)
@@ -108,15 +112,19 @@ class Look(nn.Module):
         nn.init.zeros_(self.out.bias)
 
 # %% ../nbs/53_onepass.ipynb #446e16ac
+def _pixels(x, photo):
+    "What a look sees of the pixels, at a quarter, half and all of their size."
+    pixels = torch.cat([x - .5, photo - x], 1)
+    return F.avg_pool2d(pixels, 4), F.avg_pool2d(pixels, 2), pixels
+
 @patch
 def forward(self:Look, x, photo, maps, now, style):
     deepest, *others = (self.mixers[l](maps[l], now[l], style[l]) for l in reversed(SEEN))
-    pixels = torch.cat([x - .5, photo - x], 1)
-    halves = [F.avg_pool2d(pixels, 4), F.avg_pool2d(pixels, 2), pixels]
+    pixels = _pixels(x, photo)
     y = F.relu(deepest)
     y = y + self.deep(y)
     for i, mixed in enumerate(others):
-        y = F.relu(self.finer[i](_double(y)) + self.pixels[i](halves[i]) + mixed)
+        y = F.relu(self.finer[i](_double(y)) + self.pixels[i](pixels[i]) + mixed)
         if i == 0: y = y + F.relu(self.again(y))
     return x + self.out(y)
 
@@ -131,6 +139,12 @@ def _roots(m, rounds=20):
         y, z = y @ t, t @ z
     return y*size.sqrt(), z/size.sqrt()
 
+# %% ../nbs/53_onepass.ipynb #c4d8ac97
+def _map_between(own, wanted):
+    "The matrix that gives colours of one covariance another."
+    root, inverse = _roots(own)
+    return inverse @ _roots(root @ wanted @ root)[0] @ inverse
+
 @full_precision()
 def recoloured(
     photo:torch.Tensor,  # (B, 3, H, W), in [0, 1]
@@ -143,8 +157,7 @@ def recoloured(
     for _ in range(rounds):
         flat = photo.flatten(2)
         flat = flat - flat.mean(2, keepdim=True)  # first: of nearly one colour nothing else would be left
-        root, inverse = _roots(flat @ flat.transpose(1, 2)/flat.shape[2] + few)
-        way = inverse @ _roots(root @ wanted @ root)[0] @ inverse
+        way = _map_between(flat @ flat.transpose(1, 2)/flat.shape[2] + few, wanted)
         photo = (way @ flat + colours.mean[..., None]).view_as(photo).clamp(0, 1)
     return photo
 
@@ -153,6 +166,13 @@ PLAN = ((0, 4), (1, 4), (2, 4), (3, 2), (4, 2), (5, 1))  # (which look, how many
 SHORT = PLAN[:4] + PLAN[5:]  # one look less, for moving pictures
 FIELD = 32  # Sides must be multiples of this, px: the deepest layer of the smallest picture halves five times
 
+def _painted(net, look, x, photo, style, see):
+    "A picture after one more look."
+    maps = net.maps_of(x, see)
+    now = {l: moments(m) for l, m in maps.items()}
+    return net.looks[look](x, photo, maps, now, style).float()
+
+# %% ../nbs/53_onepass.ipynb #610d602d
 class OnePass(nn.Module):
     "A network of a few looks that paints any style; `see` is the encoder it looks through."
     def __init__(self):
@@ -182,9 +202,7 @@ class OnePass(nn.Module):
         for look, k in plan:
             if k != at: x = sizes[k] + F.interpolate(x - sizes[at], scale_factor=at/k, mode='bilinear')
             at = k
-            maps = self.maps_of(x, see)
-            now = {l: moments(m) for l, m in maps.items()}
-            x = self.looks[look](x, sizes[k], maps, now, style[k]).float()
+            x = _painted(self, look, x, sizes[k], style[k], see)
         return x
 
 # %% ../nbs/53_onepass.ipynb #5eb6ce39
@@ -217,13 +235,19 @@ def pack(
     return torch.cat(parts, 1)
 
 def _square(n):
-    "Where each number of a symmetric matrix stands in its upper triangle."
+    "Where each number of a symmetric matrix is in its upper triangle."
     where = np.zeros((n, n), np.int64)
     i, j = np.triu_indices(n)
-    where[i, j] = where[j, i] = np.arange(len(i))
+    where[i, j] = where[j, i] = range(len(i))
     return torch.from_numpy(where.flatten())
 
 # %% ../nbs/53_onepass.ipynb #6cf5e89f
+def _held(numbers, at, n):
+    "Moments of `n` channels, from number `at` on."
+    mean = numbers[:, at:at + n]
+    upper = numbers[:, at + n:at + n*(n + 3)//2]
+    return Moments(mean, upper[:, _square(n).to(numbers.device)].unflatten(1, (n, n)))
+
 def unpack(
     numbers:torch.Tensor,  # (B, n)
     sizes=(1, 2, 4),       # Those it holds
@@ -232,11 +256,8 @@ def unpack(
     style = {k: {} for k in sizes}
     at = 0
     for k, layer, n in _order(sizes):
-        mean = numbers[:, at:at+n]
-        at += n
-        rest = numbers[:, at:at + n*(n + 1)//2]
-        at += n*(n + 1)//2
-        found = Moments(mean, rest[:, _square(n).to(numbers.device)].unflatten(1, (n, n)))
+        found = _held(numbers, at, n)
+        at += n*(n + 3)//2
         if layer is None: style[k] = found
         else: style[k][layer] = found
     return style
@@ -256,14 +277,17 @@ def save_onepass(
     return path
 
 # %% ../nbs/53_onepass.ipynb #b3b0e9a2
-def _read_state(path):
-    "Card and weights of a network's file."
+def read_signed(
+    path,    # File of tensors whose metadata has their digest
+)->tuple:    # Its metadata, {name: tensor}
+    "The tensors of a file, if they are those that were written."
     with open_tensors(path, MOST_BYTES) as f:
         meta, state = f.metadata() or {}, {k: f.get_tensor(k) for k in f.keys()}
     if weights_digest(state) != meta['sha256'] or not all(t.isfinite().all() for t in state.values()):
         raise BadFile(f"{path} is damaged, its numbers are not those that were written: make or fetch it again.")
-    return from_text(meta['card'], 'the card of a network'), state
+    return meta, state
 
+# %% ../nbs/53_onepass.ipynb #37c100ac
 @own_footing()
 def read_onepass(
     path=DATA/'onepass.safetensors',  # File of `save_onepass`; the package's own if left out
@@ -272,7 +296,8 @@ def read_onepass(
     path = as_path(path)
     with torch.device('meta'): net = OnePass()  # no numbers yet, so none of anybody's random ones
     try:
-        net.card, state = _read_state(path)
+        meta, state = read_signed(path)
+        net.card = from_text(meta['card'], 'the card of a network')
         net.load_state_dict(state, assign=True)
     except BadFile: raise
     except Exception as e:

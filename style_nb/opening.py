@@ -209,6 +209,7 @@ def _in_srgb(im, profile):
     out.putalpha(im.getchannel('A'))
     return out
 
+# %% ../nbs/00_opening.ipynb #f3c3f408
 def over_white(
     im:Image.Image,  # What `upright` gives
 )->Image.Image:      # Mode RGB

@@ -31,7 +31,7 @@ from .keeping import moved_to, read_state, write_state
 from .recipe import RECIPES
 from .inputs import short_name
 from .batches import Crops, loaders, read_pictures, split_pictures
-from .fitting import check_log, fit, no_loss
+from .fitting import fit, fit_files, no_loss
 
 # %% auto #0
 __all__ = ['LIGHT_FIRST', 'OBJECTIVE', 'STYLE_WEIGHT', 'CONTENT_LAYER', 'FEW', 'ABOUT', 'Recolour', 'Block', 'PainterNet',
@@ -203,6 +203,7 @@ def _paint(net, photo, strength=1.):
     x = _padded(photo).to(net.out.weight)
     return to_pil(torch.lerp(net.recolour(x), net(x), strength)[..., :h, :w])
 
+# %% ../nbs/69_painter.ipynb #8e916e6c
 @dataclass(repr=False)
 class Painter:
     "Paints in the style of one painting: `painter(photo)`."
@@ -322,13 +323,6 @@ ABOUT = dict(
            "Visual Geometry Group, University of Oxford, CC BY 4.0",
     licence='Yours to choose, as far as the painting and the photos allow')
 
-def _files(out):
-    "The painter's file and its checkpoint, when both can be written."
-    out = check_output(out, ('.safetensors',))
-    checkpoint = check_output(out.with_suffix('.checkpoint'), ('.checkpoint',))
-    check_log(checkpoint)
-    return out, checkpoint
-
 def _begun(start):
     "The painter to begin with, if there is one."
     return load_painter(start) if isinstance(start, (str, Path)) else start
@@ -364,7 +358,7 @@ def train_painter(
     progress:bool=True,      # Show progress bars
 )->Painter:                  # Stopped by Ctrl-C it is what was learnt so far
     "Train a network to paint in the style of one painting, or go on with what was stopped or killed."
-    out, checkpoint = _files(out)
+    out, checkpoint = fit_files(out)
     in_range(canvas, 'canvas', 32, 8192, whole=True)
     enc = find_encoder(encoder, 'avg', 'reflect', encoder_weights)
     strokes = _large_enough(_strokes(painting, canvas), enc)

@@ -119,11 +119,14 @@ def one_line(e):
     if text and isinstance(e, StyleNBError): return text
     return f'{type(e).__name__}: {text}' if text else type(e).__name__
 
+def _two_columns(cells, first):
+    "A grid of widgets, its first column so wide."
+    look = dict(grid_gap='2px 8px', align_items='center', width='100%')
+    return w.GridBox(cells, layout=dict(grid_template_columns=f'{first} minmax(0, 1fr)', **look))
+
 def rows(*pairs, label='88px'):
     "Controls below each other, each with its name to the left."
-    cells = [part for name, control in pairs for part in (caption(name), control)]
-    look = dict(grid_gap='2px 8px', align_items='center', width='100%')
-    return w.GridBox(cells, layout=dict(grid_template_columns=f'{label} minmax(0, 1fr)', **look))
+    return _two_columns([part for name, control in pairs for part in (caption(name), control)], label)
 
 # %% ../nbs/55_parts.ipynb #45e09658
 def row(name, *children): return w.HBox(children).add_class(f'sn-{name}')

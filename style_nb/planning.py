@@ -53,6 +53,7 @@ def _need(r, h, w, enc, device):
     "Bytes that a run takes."
     return PIXEL_BYTES*h*w*enc.shape.widths[0]/32*(1 if _precision_of(r, device) == 'bf16' else 2)
 
+# %% ../nbs/64_planning.ipynb #408ddd0b
 def own_size(
     recipe:Recipe,     # A recipe
     x,                 # The picture whose size is meant, (1, 3, H, W)
@@ -98,12 +99,15 @@ def _encoder_of(r, device, shared):
     if shared is None: return recipe_encoder(r)
     return of_kind(shared, Shared, 'shared', 'a `Shared()`, for several runs').encoder(r, device)
 
+def _at_the_end(r):
+    "The recipe of the last steps."
+    return replace(r, encoder=r.finish, encoder_weights=r.finish_weights, encoder_inputs='auto', encoder_digest='',
+                   finish=None, finish_weights=None)
+
 def _last_encoder(r, device, shared):
     "The encoder of the last steps, or `None`."
     if r.finish is None: return None
-    own = replace(r, encoder=r.finish, encoder_weights=r.finish_weights, encoder_inputs='auto', encoder_digest='',
-                  finish=None, finish_weights=None)
-    return check_encoder(r, _encoder_of(own, device, shared), 'finish')
+    return check_encoder(r, _encoder_of(_at_the_end(r), device, shared), 'finish')
 
 # %% ../nbs/64_planning.ipynb #850732d0
 SMALLEST = 120  # px: the pyramid begins no lower by itself

@@ -25,6 +25,12 @@ __all__ = ['STYLE', 'DEEP', 'CONTENT', 'Pairs', 'paint_by_hand', 'style_gap', 'c
            'Marks']
 
 # %% ../nbs/68_pupils.ipynb #ce50b05d
+def _draw(g): return torch.rand((), generator=g, device='cpu')
+
+def _exchanged(picture, g):
+    "A picture whose colour channels have changed places."
+    return picture[torch.randperm(3, generator=g, device='cpu')]
+
 class Pairs(Batches):
     "Squares of photos, as many of paintings, and whether a look is left out."
     def __init__(self,
@@ -44,12 +50,18 @@ class Pairs(Batches):
         paintings, _ = self.paintings.at(i)
         g = chance(self.paintings.seed, i)
         for painting in paintings:
-            if torch.rand((), generator=g, device='cpu') < self.recoloured:
-                painting.copy_(painting[torch.randperm(3, generator=g, device='cpu')])
-        return photos, paintings, torch.rand((), generator=g, device='cpu') < self.short, dummy
+            if _draw(g) < self.recoloured: painting.copy_(_exchanged(painting, g))
+        return photos, paintings, _draw(g) < self.short, dummy
 
 # %% ../nbs/68_pupils.ipynb #c3bcf56b
 _BRUSHES = .7, 1., 1.4
+
+def _painted(hand, photo, side, **how):
+    "A photo in bytes (3, H, W), painted by a hand, the shorter side at `side` px."
+    h, w = photo.shape[1:]
+    size = round(side*w/min(h, w)), round(side*h/min(h, w))
+    painted = paint(hand, photo[None].float()/255, size, **how)
+    return torch.from_numpy(np.array(painted)).permute(2, 0, 1).contiguous()
 
 def paint_by_hand(
     photos:dict,         # {name: bytes (3, H, W)}
@@ -64,10 +76,7 @@ def paint_by_hand(
     for i in tqdm(range(n), 'painting', unit='picture', disable=not progress, mininterval=.5):
         which, brush = torch.randint(2**31, (2,), generator=chance(seed, i), device='cpu').tolist()
         name, hand = names[which % len(names)], hands[i % len(hands)]
-        photo = photos[name]
-        size = tuple(round(side*n/min(photo.shape[1:])) for n in (photo.shape[2], photo.shape[1]))
-        painted = paint(hand, photo[None].float()/255, size, seed=i, brush=_BRUSHES[brush % 3])
-        made[f'{hand}/{i}/{name}'] = torch.from_numpy(np.array(painted)).permute(2, 0, 1).contiguous()
+        made[f'{hand}/{i}/{name}'] = _painted(hand, photos[name], side, seed=i, brush=_BRUSHES[brush % 3])
     return made
 
 # %% ../nbs/68_pupils.ipynb #c7bf9adf
@@ -75,7 +84,7 @@ STYLE = dict(relu1_1=3., relu2_1=1., relu3_1=1., relu4_1=2.)  # layer: weight of
 DEEP = 'relu4_1'
 
 def _relative(maps, wanted):
-    "Squared distance of Gram matrices over the square of the wanted ones, for each picture."
+    "Squared distances of Gram matrices, as shares of the wanted."
     far = [gram_distance(m, a) for m, a in zip(maps.split(1), wanted.split(1))]
     return torch.stack(far)/wanted.square().sum((1, 2)).clamp_min(1e-6)
 
@@ -147,6 +156,11 @@ class Pupil(nn.Module):
 # %% ../nbs/68_pupils.ipynb #9d06818c
 def _content(encoder, photo, k=1): return encoder(F.avg_pool2d(photo, k), CONTENT)[CONTENT]
 
+def _goal_of(judge, photo, painting):
+    "What a judge sees of the styles and of the photos."
+    maps = judge(painting, list(STYLE))
+    return {l: gram(maps[l]) for l in STYLE}, _content(judge, photo)
+
 @patch
 @torch.no_grad()
 def goals(self:Pupil, photo, painting):
@@ -157,9 +171,7 @@ def goals(self:Pupil, photo, painting):
         k = painting.shape[-1]//x.shape[-1]
         deep = gram(maps[DEEP])  # of which the network is told a part
         goals[k] = {l: m.second for l, m in told[k].items()} | {DEEP: deep}, _content(see, photo, k)
-    if judge is see: return told, goals, goals[1]
-    maps = judge(painting, list(STYLE))
-    return told, goals, ({l: gram(maps[l]) for l in STYLE}, _content(judge, photo))
+    return told, goals, goals[1] if judge is see else _goal_of(judge, photo, painting)
 
 # %% ../nbs/68_pupils.ipynb #e05ebb04
 @patch
@@ -193,13 +205,15 @@ class Marks(Callback):
         early:float=.2,      # Weight of the looks before the last
     ): store_attr()
 
+    def add_look(self, one, weight):
+        style = (style_gap(one.maps, one.style) + 2).log().mean()
+        content = content_gap(one.maps[CONTENT], one.photo).mean()
+        self.learn.add_term(f'style/{one.look + 1}', 20*weight, style)
+        self.learn.add_term(f'content/{one.look + 1}', self.content*weight, content)
+
     def after_loss(self):
-        painted, judged = self.pred
-        for one in judged:
-            weight = 1. if one is judged[-1] else self.early
-            style = (style_gap(one.maps, one.style) + 2).log().mean()
-            content = content_gap(one.maps[CONTENT], one.photo).mean()
-            self.learn.add_term(f'style/{one.look + 1}', 20*weight, style)
-            self.learn.add_term(f'content/{one.look + 1}', self.content*weight, content)
+        painted, (*before, last) = self.pred
+        for one in before: self.add_look(one, self.early)
+        self.add_look(last, 1.)
         self.learn.add_term('speckle', self.speckle, speckle(painted))
         self.learn.add_term('outside', 100., (painted - painted.clamp(0, 1)).square().mean())

@@ -16,14 +16,14 @@ from fastai.callback.training import GradientClip
 from fastai.learner import Learner
 from .errors import BadValue, in_range, of_kind, one_of, two_of
 from .footing import check_device, own_footing
-from .pictures import as_path, check_output, contact_sheet, save_picture
+from .pictures import as_path, contact_sheet, save_picture
 from .gallery import sample
 from .encoders import ENCODERS, Encoder, encoder, weights_digest
 from .loop import adam
 from .callbacks import PRECISIONS, best_precision
 from .onepass import ENCODER, FIELD, SEEN, OnePass, moments, read_onepass, save_onepass, style_moments
 from .batches import Crops, fitted_and_held, loaders
-from .fitting import check_log, fit, no_loss
+from .fitting import fit, fit_files, no_loss
 from .pupils import DEEP, Marks, Pairs, Pupil, paint_by_hand
 
 # %% auto #0
@@ -86,6 +86,11 @@ class Preview(Callback):
         self.last = time.perf_counter()
 
 # %% ../nbs/69_schooling.ipynb #99bf0fa3
+def _spread(found):
+    "Second moments with half of what the means make of them, each of trace 1."
+    spread = found.second - .5*found.mean[:, :, None]*found.mean[:, None]
+    return spread/spread.diagonal(dim1=1, dim2=2).sum(1)[:, None, None]
+
 @torch.no_grad()
 def deep_directions(
     see:Encoder,      # The network looks through this
@@ -96,16 +101,14 @@ def deep_directions(
     total = 0
     for i in range(n):
         for x in (paintings.at(i)[0], F.avg_pool2d(paintings.at(i)[0], 4)):
-            found = moments(see(x, DEEP)[DEEP])
-            spread = found.second - .5*found.mean[:, :, None]*found.mean[:, None]
-            total = total + (spread/spread.diagonal(dim1=1, dim2=2).sum(1)[:, None, None]).sum(0)
+            total = total + _spread(moments(see(x, DEEP)[DEEP])).sum(0)
     return torch.linalg.eigh(total.double())[1][:, -SEEN[DEEP]:].flip(1).mT.float()
 
 # %% ../nbs/69_schooling.ipynb #bf03ad5f
 def _encoder(name, device):
-    "An encoder that sees as fast as it can there."
+    "An encoder in its fastest form."
     enc = encoder(name, 'avg', 'reflect')
-    enc.digest  # noqa: B018, found now, of all bits
+    enc.digest  # noqa: B018, of all bits
     return enc.to(device, PRECISIONS[best_precision(device)], memory_format=torch.channels_last)
 
 # %% ../nbs/69_schooling.ipynb #46cf4f74
@@ -130,8 +133,14 @@ def pupil_learner(
 # %% ../nbs/69_schooling.ipynb #5aaf8243
 _WHOLE = dict(steps=1, side=2*FIELD, batch=1, by_hand=0, seed=0)  # settings that are whole numbers, and their least
 
-def _checked(note, preview, device, about):
-    "What the user says for the card, when it can be written, and all settings can be done."
+def _said(about):
+    "What the user says for the card, when it can be written."
+    about = of_kind({} if about is None else about, dict, 'about', 'a dict of numbers and text')
+    try: return json.loads(json.dumps(about))
+    except TypeError as e: raise BadValue(f"about cannot be written ({e}): give a dict of numbers and text.") from e
+
+def _check(note, preview, device):
+    "Can all settings be done?"
     check_device(device)
     in_range(preview, 'preview', 0)
     one_of(note['loss_encoder'], ENCODERS, 'encoder')
@@ -139,19 +148,11 @@ def _checked(note, preview, device, about):
     for name, least in dict(lr=1e-12, content=0, speckle=0).items(): in_range(note[name], name, least)
     side = note['side']
     if side % FIELD: raise BadValue(f"side is {side}: give a multiple of {FIELD}, such as 160.")
-    about = of_kind({} if about is None else about, dict, 'about', 'a dict of numbers and text')
-    try: return json.loads(json.dumps(about))
-    except TypeError as e: raise BadValue(f"about cannot be written ({e}): give a dict of numbers and text.") from e
 
 # %% ../nbs/69_schooling.ipynb #4e139c21
-def _places(out, start):
-    "Where the network and its checkpoint are to be written."
-    out = check_output(out, ('.safetensors',))
+def _check_start(start, out):
     if start is not None and as_path(start).resolve() == out.resolve():
         raise BadValue(f"{out} is also the start: choose another name for what comes of it.")
-    checkpoint = check_output(out.with_suffix('.checkpoint'), ('.checkpoint',))
-    check_log(checkpoint)
-    return out, checkpoint
 
 # %% ../nbs/69_schooling.ipynb #3af95881
 def _read(photos, paintings, hold_out, progress):
@@ -163,24 +164,30 @@ def _read(photos, paintings, hold_out, progress):
     counts = dict(photos=len(photos), paintings=len(paintings), held_out=[len(kept), len(works)])
     return photos, paintings, counts
 
-def _pairs(photos, paintings, note):
-    "Squares of both; those of paintings a little larger, where they can be."
-    side, batch, seed = note['side'], note['batch'], note['seed']
+def _larger(side, paintings):
+    "A side for the squares of paintings: a little larger, where they are."
     least = min([min(p.shape[1:]) for p in paintings.values()], default=side)
-    size = max(side, min(least, 6*side//5)//4*4)
-    return Pairs(Crops(photos, batch, side, seed), Crops(paintings, batch, size, seed + 1))
+    return max(side, min(least, 6*side//5)//4*4)
+
+def _pairs(photos, paintings, note):
+    "Squares of both."
+    side, batch, seed = note['side'], note['batch'], note['seed']
+    return Pairs(Crops(photos, batch, side, seed), Crops(paintings, batch, _larger(side, paintings), seed + 1))
 
 # %% ../nbs/69_schooling.ipynb #aba73f6c
-def _begun(start, paintings, seed):
-    "A network to teach, and where it comes from."
-    if start is not None:
-        net = read_onepass(start).requires_grad_(True)
-        return net, weights_digest(net.state_dict())[:16]
+def _new_net(squares, seed):
+    "A network that knows how paintings differ."
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
         net = OnePass()
-    net.basis.copy_(deep_directions(encoder(**ENCODER), paintings))
-    return net, f'random, seed {seed}'
+    net.basis.copy_(deep_directions(encoder(**ENCODER), squares))
+    return net
+
+def _begun(start, paintings, seed):
+    "A network to teach, and where it comes from."
+    if start is None: return _new_net(paintings, seed), f'random, seed {seed}'
+    net = read_onepass(start).requires_grad_(True)
+    return net, weights_digest(net.state_dict())[:16]
 
 # %% ../nbs/69_schooling.ipynb #555960b3
 _THROUGH = ("features of VGG-16 by Karen Simonyan and Andrew Zisserman, Visual Geometry Group, University of Oxford "
@@ -234,8 +241,10 @@ def train_onepass(
     "Teach a network to paint any style in one pass, or go on with what was stopped or killed."
     note = dict(steps=steps, side=side, batch=batch, lr=lr, content=content, speckle=speckle,
                 loss_encoder=loss_encoder, by_hand=by_hand, seed=seed)
-    about = _checked(note, preview, device, about)
-    out, checkpoint = _places(out, start)
+    _check(note, preview, device)
+    about = _said(about)
+    out, checkpoint = fit_files(out)
+    _check_start(start, out)
     photos, paintings, data = _read(photos, paintings, hold_out, progress)
     pairs = _pairs(photos, paintings | paint_by_hand(photos, by_hand, seed=seed, progress=progress), note)
     net, begun = _begun(start, pairs.paintings, seed)

@@ -19,12 +19,15 @@ def _normal(channels, hw, g): return torch.randn(1, channels, *hw, generator=g, 
 
 def _standard(x, deviation=.15): return .5 + deviation*(x - x.mean())/x.std()
 
-def _pink(hw, g):
-    "Gaussian noise whose amplitude falls as 1/frequency."
+def _frequencies(hw):
+    "Waves a pixel of each number of a spectrum; never 0."
     fy = torch.fft.fftfreq(hw[0], **SINGLE)[:, None]
     fx = torch.fft.rfftfreq(hw[1], **SINGLE)[None]
-    frequency = (fy.square() + fx.square()).sqrt().clamp_min(1/max(hw))
-    wide = torch.fft.rfft2(_normal(3, hw, g))/frequency
+    return (fy.square() + fx.square()).sqrt().clamp_min(1/max(hw))
+
+def _pink(hw, g):
+    "Gaussian noise whose amplitude falls as 1/frequency."
+    wide = torch.fft.rfft2(_normal(3, hw, g))/_frequencies(hw)
     return torch.fft.irfft2(wide, s=hw)
 
 def _clouds(hw, g, coarsest=4):

@@ -49,14 +49,17 @@ def _inches(figsize):
     width, height = two_of(figsize, 'figsize', '(width, height) in inches')
     return in_range(width, 'figsize', .1, 100), in_range(height, 'figsize', .1, 100)
 
+def _every_step(line):
+    "A line with a gap at each step that it lacks; some 600 steps at most."
+    line = line.reindex(range(line.index[0], line.index[-1] + 1))
+    return line.iloc[::len(line)//600 + 1]
+
 def _as_line(points):
-    "Values over steps, some 600 at most; a gap where the term was off."
-    try:
-        line = pd.Series(dict(points), dtype=float)
-        line = line.reindex(range(line.index[0], line.index[-1] + 1))
-        return line.iloc[::len(line)//600 + 1]
+    "Values over steps."
+    try: return _every_step(pd.Series(dict(points), dtype=float))
     except Exception as e: raise BadType(f"A curve is {told(points)}: give [(step, value)].") from e
 
+# %% ../nbs/57_views.ipynb #b549b0a6
 def plot_curves(
     ax,              # Matplotlib axes
     curves:dict,     # {term: [(step, value)]}, or a table with steps as index

@@ -324,7 +324,7 @@ def test_bad_style(run, files, bad_files, kind):
     ids=' '.join)
 def test_bad_option(run, files, words, want): fails(run, files, stylize(files, *words), *want)
 
-@pytest.mark.parametrize('words,want', [([], 'TASK'), (['paint'], 'stylize'), (['stylize'], 'content'),
+@pytest.mark.parametrize('words,want', [([], 'TASK'), (['repaint'], 'stylize'), (['stylize'], 'content'),
     (['stylize', 'a.png'], 'style'), (['stylize', 'a.png', 'b.png'], '-o'),
     (['stylize', 'a.png', 'b.png', '-o', 'c.png', '--sise', '3'], '--sise'),
     (['stylize', 'a.png', 'b.png', '-o', 'c.png', '--size', 'big'], "--size is 'big': give a whole number of px"),
