@@ -109,8 +109,8 @@ def test_what_is_written_is_read(tmp_path):
 
 
 def test_the_card_of_the_package_says_what_it_learned_from():
-    assert {'about', 'data', 'loss', 'licence'} <= net.card.keys()
-    assert 'VGG' in net.card['loss']
+    assert {'about', 'data', 'trained_through', 'licence'} <= net.card.keys()
+    assert 'VGG' in net.card['trained_through']
 
 
 def test_another_file_is_refused(tmp_path):
