@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 
 # %% auto #0
 __all__ = ['SUFFIXES', 'split_pictures', 'put_together', 'with_bar', 'read_pictures', 'fitted_and_held', 'pictures_digest',
-           'Batches', 'loaders', 'Crops', 'chance']
+           'Batches', 'loaders', 'Crops', 'chance', 'seeded']
 
 # %% ../nbs/65_batches.ipynb #66118c0b
 def split_pictures(
@@ -162,13 +162,16 @@ def loaders(
     return dls
 
 # %% ../nbs/65_batches.ipynb #ed308edf
-def _check_pictures(pictures, size):
-    "Are they bytes, and is each at least as large as a square?"
-    if not pictures: raise BadValue("There is no picture to fit to: give at least one.")
-    for p in pictures: _check_bytes(p)
+def _check_sides(pictures, size):
     least = min(min(p.shape[1:]) for p in pictures)
     if least < size:
         raise BadValue(f"A picture has a side of {least} px: give squares with a side up to that, not {size}.")
+
+def _check_pictures(pictures, size):
+    "Are they bytes, as large as a square?"
+    if not pictures: raise BadValue("There is no picture to fit to: give at least one.")
+    for p in pictures: _check_bytes(p)
+    _check_sides(pictures, size)
 
 def _check_bytes(p):
     "Is it as `read_pictures` gives it?"
@@ -202,6 +205,15 @@ def chance(
 )->torch.Generator:
     "Random numbers that follow from a seed and a number."
     return torch.Generator('cpu').manual_seed(1_000_003*seed + i)
+
+def seeded(
+    kind,      # Class of a network
+    seed:int,  # Seed of its weights
+):             # A network
+    "A new network; other random numbers stay."
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        return kind()
 
 @patch
 def at(self:Crops, i):

@@ -83,14 +83,16 @@ def _probe(mode):
     if mode == 'L': return Image.fromarray(steps[None])
     return Image.fromarray(np.stack(np.meshgrid(steps, steps, steps), -1).reshape(1, -1, 3))
 
+def _changes(way, mode):
+    "Does it change colours by more than a level?"
+    before = _probe(mode)
+    apart = np.asarray(before.convert('RGB'), int) - np.asarray(ImageCms.applyTransform(before, way), int)
+    return abs(apart).max() > 1
+
 def _way_to_srgb(profile, mode):
     "What takes colours of a profile to sRGB; `None` where they are sRGB already."
     way = ImageCms.buildTransform(profile, ImageCms.createProfile('sRGB'), mode, 'RGB')
-    if mode == 'CMYK': return way
-    before = _probe(mode)
-    after = ImageCms.applyTransform(before, way)
-    apart = np.asarray(before.convert('RGB'), int) - np.asarray(after, int)
-    return way if abs(apart).max() > 1 else None
+    return way if mode == 'CMYK' or _changes(way, mode) else None
 
 # %% ../nbs/00_opening.ipynb #2af9fdcc
 def to_srgb(

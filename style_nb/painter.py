@@ -30,7 +30,7 @@ from .callbacks import PRECISIONS, best_precision
 from .keeping import moved_to, read_state, write_state
 from .recipe import RECIPES
 from .inputs import short_name
-from .batches import Crops, loaders, read_pictures, split_pictures
+from .batches import Crops, loaders, read_pictures, seeded, split_pictures
 from .fitting import fit, fit_files, no_loss
 
 # %% auto #0
@@ -125,9 +125,7 @@ def forward(self:PainterNet, photos):
 
 def _new_net(painting, seed, start=None):
     "A network that knows a painting's colours, and no strokes as yet but another painter's."
-    with torch.random.fork_rng([]):
-        torch.manual_seed(seed)
-        net = PainterNet()
+    net = seeded(PainterNet, seed)
     if start: net.load_state_dict(start.net.state_dict())
     net.recolour.look_at(painting)
     return net.to(memory_format=torch.channels_last)

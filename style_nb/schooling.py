@@ -22,7 +22,7 @@ from .encoders import ENCODERS, Encoder, encoder, weights_digest
 from .loop import adam
 from .callbacks import PRECISIONS, best_precision
 from .onepass import ENCODER, FIELD, SEEN, OnePass, moments, read_onepass, save_onepass, style_moments
-from .batches import Crops, fitted_and_held, loaders
+from .batches import Crops, fitted_and_held, loaders, seeded
 from .fitting import fit, fit_files, no_loss
 from .pupils import DEEP, Marks, Pairs, Pupil, paint_by_hand
 
@@ -177,9 +177,7 @@ def _pairs(photos, paintings, note):
 # %% ../nbs/69_schooling.ipynb #aba73f6c
 def _new_net(squares, seed):
     "A network that knows how paintings differ."
-    with torch.random.fork_rng([]):
-        torch.manual_seed(seed)
-        net = OnePass()
+    net = seeded(OnePass, seed)
     net.basis.copy_(deep_directions(encoder(**ENCODER), squares))
     return net
 
