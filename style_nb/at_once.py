@@ -12,7 +12,7 @@ import time
 from .errors import BadValue, StyleNBError, counted
 from .streams import (
     check_apart, folder_in, is_folder, makes, makes_figure, names_of, picture_in, say, write_out)
-from .words import add_device, add_output, add_picture, given
+from .words import add_device, add_output, add_picture, given, read_as
 
 # %% auto #0
 __all__ = ['instant_words', 'run_instant']
@@ -36,7 +36,7 @@ def instant_words(parser):
     add_device(parser)
 
 # %% ../nbs/89_at_once.ipynb #fe132828
-def _side(word): return word if word == 'own' else int(word)
+def _side(word): return word if word == 'own' else read_as(int, 'a whole number, or own')(word)
 
 def _styles(args):
     "What the words for styles mean: names of stored styles, or pictures."
@@ -83,11 +83,12 @@ def _folder(args):
     "Paint every photo of a folder; one that cannot be is told, and the others are painted."
     styles, bad = _styles(args), 0
     places = folder_in(args.photo, args.output)
-    check_apart(places.values(), [*places, *args.style])
+    check_apart(places.values(), [*places, *args.style, *(args.masks or ())])
     for photo, place in places.items():
         try: made, said = _painted(photo, styles, args)
         except StyleNBError as e:
-            print(f'style_nb: {photo}: {e}', file=sys.stderr)
+            said = str(e) if str(photo) in str(e) else f'{photo}: {e}'
+            print(f'style_nb: {said}', file=sys.stderr)
             bad += 1
             continue
         write_out(made, place, alpha=_alpha(made))

@@ -235,7 +235,9 @@ def _fail(text, code=1):
     with suppress(OSError): print('style_nb: ' + ' '.join(text.split()), file=sys.stderr)
     return code
 
-_NOT_READ = 'output', 'animate', 'save_state', 'folder', 'resume'  # a state may take the place of the one it began with
+_FOLDERS = 'stylize', 'instant'  # tasks that take a folder of photos
+# a state may take the place of the one it began with
+_NOT_READ = 'output', 'animate', 'save_state', 'folder', 'preview', 'resume'
 
 def _read_in(args):
     "Words that may name files."
@@ -244,9 +246,11 @@ def _read_in(args):
 
 def _check_single(args):
     "Refuse a folder where one picture is asked for."
+    if args.task in _FOLDERS: return
     for word in map(vars(args).get, ('photo', 'painting', 'picture')):
         if isinstance(word, str) and is_folder(word):
-            raise BadValue(f"{word} is a folder: give one picture file. A folder of photos is for style_nb stylize.")
+            tasks = ' and '.join(_FOLDERS)
+            raise BadValue(f"{word} is a folder: give one picture file. A folder of photos is for {tasks}.")
 
 def _silence_libtiff():
     "It writes to stderr by itself."
@@ -257,7 +261,7 @@ def _silence_libtiff():
 def _do(args):
     _silence_libtiff()
     TELLING.set(not getattr(args, 'quiet', False))
-    check_apart(filter(None, map(vars(args).get, _NOT_READ[:4])), _read_in(args))
+    check_apart(filter(None, map(vars(args).get, _NOT_READ[:5])), _read_in(args))
     _check_single(args)
     return TASKS[args.task][2](args)
 

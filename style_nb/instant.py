@@ -8,6 +8,7 @@ Docs: https://style-nb.github.io/style_nb/instant.html.md"""
 from __future__ import annotations
 import json
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 import torch
@@ -16,7 +17,7 @@ from fastcore.basics import patch
 from fastcore.meta import delegates
 from PIL import Image
 from safetensors.torch import save_file
-from .errors import BadFile, check_blend, in_range, one_of
+from .errors import BadFile, BadValue, check_blend, in_range, listed, of_kind, one_of, told
 from .files import as_path, check_output, from_text, reason, whole_file
 from .footing import SINGLE, best_device, check_device, own_footing
 from .pictures import MIN_SIDE, Plate, load_picture, resize, several, show_pictures, to_pil
@@ -70,8 +71,9 @@ def blend_moments(
 ):                 # As one of them
     "The moments of pictures laid side by side, each as large as its weight says."
     if isinstance(found[0], dict): return {k: blend_moments([f[k] for f in found], weights) for k in found[0]}
-    total = sum(weights)
-    return Moments(*(sum(w*part for w, part in zip(weights, parts))/total for parts in zip(*found)))
+    most = max(weights)  # first: the sum of large ones may have no end
+    shares = [w/most for w in weights]
+    return Moments(*(sum(w*part for w, part in zip(shares, parts))/sum(shares) for parts in zip(*found)))
 
 @patch
 def at(self:StoredStyle,
@@ -116,12 +118,21 @@ def _parts(styles):
 
 def _words(style): return dict(name=style.name, title=style.title, credit=style.credit)
 
+def _checked_styles(styles):
+    "Stored styles of different names, at least one."
+    styles = listed(styles, 'styles', 'a list of what `store_style` gives')
+    for style in styles: of_kind(style, StoredStyle, 'A style', 'what `store_style` gives')
+    names = [style.name for style in styles]
+    if not names: raise BadValue("There is no style to write: give at least one.")
+    if len({*names}) == len(names): return styles
+    raise BadValue(f"Two styles have one of the names {', '.join(names)}: give each a name of its own.")
+
 def write_styles(
     styles:list,  # `StoredStyle`s
     path,         # File to write, .safetensors
 ):                # The path written
     "Write a house of styles."
-    path, state = check_output(path, ('.safetensors',)), {}
+    path, state, styles = check_output(path, ('.safetensors',)), {}, _checked_styles(styles)
     for name, m in _parts(styles).items(): state[f'{name}.numbers'], state[f'{name}.correlations'] = _to_bytes(m)
     words = json.dumps([_words(style) for style in styles])
     with whole_file(path) as tmp: save_file(state, tmp, metadata=dict(styles=words, sha256=weights_digest(state)))
@@ -155,6 +166,7 @@ def house_of_styles(
         raise BadFile(f"{path} is no house of styles ({reason(e)}): give a file of `write_styles`.") from e
 
 # %% ../nbs/78_instant.ipynb #23522128
+@own_footing()
 def store_style(
     name:str,          # One word
     painting,          # Anything `load_picture` reads
@@ -162,6 +174,8 @@ def store_style(
     credit:str='',     # By whom, and where it hangs
 )->StoredStyle:        # For `write_styles`, or for `instant`
     "Take down a painting as numbers."
+    if not re.fullmatch(r'[\w-]{1,40}', of_kind(name, str, 'name', 'one word')):
+        raise BadValue(f"name is {told(name)}: give one word of letters, digits, _ and -.")
     net, see = read_onepass(), encoder(**ENCODER)
     x = load_picture(painting)
     with torch.no_grad():
@@ -191,7 +205,10 @@ def _painted(net, see, photo, style_at, stroke):
     return made[..., side:side + h, side:side + w].clamp(0, 1)
 
 # %% ../nbs/78_instant.ipynb #fe1e3c7c
-def _is_name(given): return isinstance(given, str) and not Path(given).suffix and not as_path(given).is_file()
+def _is_name(given):
+    "Is it a word, and neither a file nor an address?"
+    if not isinstance(given, str) or ':' in given: return False
+    return not Path(given).suffix and not as_path(given).is_file()
 
 def _named(name):
     "A stored style by its name."
@@ -309,7 +326,11 @@ def _titled(styles):
     "{title: style}; `None` is all."
     if styles is None: styles = list(house_of_styles())
     if isinstance(styles, dict): return styles
-    return {short_name(s, f'style {i}'): s for i, s in enumerate(several(styles), 1)}
+    titled = {}
+    for i, style in enumerate(several(styles), 1):
+        title = short_name(style, f'style {i}')
+        titled[f'{title} ({i})' if title in titled else title] = style
+    return titled
 
 def style_sheet(
     photo,           # Anything `load_picture` reads

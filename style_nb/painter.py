@@ -224,7 +224,8 @@ def __call__(self:Painter,
     strength:float=1.,  # How far to go from the recoloured photo: 0 is no stroke
 )->Image.Image:
     "Paint a photo, in one pass."
-    size = in_range(size or self.card['canvas'], 'size', MIN_SIDE, 8192, whole=True)
+    if size is None: size = self.card['canvas']
+    in_range(size, 'size', MIN_SIDE, 8192, whole=True)
     return _paint(self.net, load_picture(photo, size), in_range(strength, 'strength', 0, 2))
 
 @patch
@@ -358,6 +359,8 @@ def train_painter(
     "Train a network to paint in the style of one painting, or go on with what was stopped or killed."
     out, checkpoint = fit_files(out)
     in_range(canvas, 'canvas', 32, 8192, whole=True)
+    in_range(batch, 'batch', 1, 256, whole=True)
+    in_range(every, 'every', 0)
     enc = find_encoder(encoder, 'avg', 'reflect', encoder_weights)
     strokes = _large_enough(_strokes(painting, canvas), enc)
     fitted, held = _split(_read(photos, max(_size(size), canvas), progress))

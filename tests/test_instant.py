@@ -166,6 +166,52 @@ def test_through_a_pipe():
     assert Image.open(io.BytesIO(piped.stdout)).size == photo.size
 
 
+def test_a_folder_from_the_shell(tmp_path, capsys):
+    "A photo that is none is named once; a mask is not written over"
+    (tmp_path/'in').mkdir()
+    photo.save(tmp_path/'in/cat.png')
+    (tmp_path/'in/bad.png').write_bytes(b'no picture')
+    asked = ['instant', str(tmp_path/'in'), 'wave', '-o', str(tmp_path/'out'), '--size', '64', '-q']
+    assert main(asked) == 1
+    assert [p.name for p in (tmp_path/'out').iterdir()] == ['cat.png']
+    assert capsys.readouterr().err.splitlines()[0].count('bad.png') == 1
+    (tmp_path/'in/bad.png').unlink()
+    Image.new('L', photo.size, 255).save(tmp_path/'out/cat.png')
+    before = (tmp_path/'out/cat.png').read_bytes()
+    assert main([*asked, '--mask', str(tmp_path/'out/cat.png')]) == 1
+    assert (tmp_path/'out/cat.png').read_bytes() == before
+
+
+def test_two_files_of_one_name_are_two_styles(tmp_path):
+    for folder in ('a', 'b'):
+        (tmp_path/folder).mkdir()
+        sample('dots').resize((64, 64)).save(tmp_path/folder/'p.png')
+    sheet = style_sheet(photo, [tmp_path/'a/p.png', tmp_path/'b/p.png'], size=64)
+    assert [a.get_title() for a in sheet.axes][:3] == ['photo', 'p.png', 'p.png (2)']
+
+
+@pytest.mark.parametrize('weights', [[1e308, 1e308], [1e-320, 1e-320]])
+def test_only_the_proportion_of_weights_counts(weights):
+    assert instant(photo, ['swirls', 'dots'], weights=weights).tobytes() == instant(photo, ['swirls', 'dots']).tobytes()
+
+
+def test_an_address_is_no_name():
+    with pytest.raises(StyleNBError) as said: instant(photo, 'https://127.0.0.1:9/pic')
+    assert 'swirls' not in str(said.value)
+
+
+@pytest.mark.parametrize('name', ['', 'two words', 3, None, 'x'*99])
+def test_a_stored_style_has_one_word(name):
+    with pytest.raises(StyleNBError, match='one word'): store_style(name, photo)
+
+
+def test_a_house_of_nothing_is_refused(tmp_path):
+    style = house_of_styles()['wave']
+    for styles in ([], None, ['wave'], [style, style], [None]):
+        with pytest.raises(StyleNBError): write_styles(styles, tmp_path/'a.safetensors')
+    assert write_styles(style, tmp_path/'a.safetensors').exists() and not (tmp_path/'b.safetensors').exists()
+
+
 def test_refused_from_the_shell(tmp_path, capsys):
     "A sheet and a folder are in notebook 89"
     photo.save(tmp_path/'cat.png')
