@@ -43,7 +43,8 @@ def vector(style):
 def write_model(folder):
     "Write net.onnx and styles.json of the package's own net into `folder`"
     export(read_onepass(), folder/MODEL[0], plan=SHORT)
-    told = [dict(name=s.name, title=s.title, credit=s.credit, vector=vector(s)) for s in house_of_styles().values()]
+    told = [dict(name=style.name, title=style.name.capitalize(), credit=f'{style.title}. {style.credit}',
+        vector=vector(style)) for style in house_of_styles().values()]
     (folder/MODEL[1]).write_text(json.dumps(told), encoding='utf-8')
 
 
