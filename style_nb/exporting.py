@@ -18,7 +18,7 @@ import torch.nn as nn
 from pathlib import Path
 from .errors import BadValue, MissingPackage, in_range, of_kind, two_of
 from .files import reason
-from .footing import own_footing
+from .footing import SINGLE, own_footing
 from .pictures import check_output, load_picture, resize, whole_file
 from .gallery import sample
 from .encoders import encoder
@@ -39,7 +39,7 @@ def _plain(layer):
 @torch.no_grad()
 def _take_in(conv, shape):
     "Let a convolution shift and scale the colours itself."
-    mean, std = (torch.tensor(o) for o in (shape.mean, shape.std))
+    mean, std = (torch.tensor(o, **SINGLE) for o in (shape.mean, shape.std))
     conv.weight /= std[:, None, None]
     conv.bias -= conv.weight.sum((2, 3)) @ mean
 

@@ -91,14 +91,14 @@ def _of_stored(style, side, sizes):
 def _to_bytes(m):
     "Means and deviations as 16-bit numbers, correlations as bytes."
     size = m.covariance.diagonal(dim1=1, dim2=2).clamp_min(1e-8).sqrt()
-    i, j = torch.triu_indices(size.shape[1], size.shape[1], 1)
+    i, j = torch.triu_indices(size.shape[1], size.shape[1], 1, device='cpu')
     correlations = (m.covariance/(size[:, :, None]*size[:, None]))[:, i, j]
     return torch.cat([m.mean, size], 1).half(), (correlations*127).round().clamp(-127, 127).to(torch.int8)
 
 def _symmetric(upper, n):
     "Matrices from what is above the diagonal; on it is 1."
     square = torch.eye(n, **SINGLE).repeat(len(upper), 1, 1)
-    i, j = torch.triu_indices(n, n, 1)
+    i, j = torch.triu_indices(n, n, 1, device='cpu')
     square[:, i, j] = square[:, j, i] = upper
     return square
 

@@ -16,7 +16,7 @@ from fastcore.basics import patch
 from safetensors.torch import save_file
 from .errors import BadFile, of_kind
 from .files import MOST_BYTES, from_text, open_tensors, reason
-from .footing import full_precision, own_footing
+from .footing import SINGLE, full_precision, own_footing
 from .pictures import as_path, check_output, whole_file
 from .encoders import DATA, weights_digest
 
@@ -84,8 +84,8 @@ class Mixer(nn.Module):
         size:float=1.,   # Of the numbers it starts with
     ):
         super().__init__()
-        start = torch.randn(3, n_out, n_seen)*size/n_seen**.5
-        self.weights = nn.Parameter(start*torch.tensor([1., .5, .5])[:, None, None])
+        start = torch.randn(3, n_out, n_seen, **SINGLE)*size/n_seen**.5
+        self.weights = nn.Parameter(start*torch.tensor([1., .5, .5], **SINGLE)[:, None, None])
         self.means = nn.Linear(n_seen, n_out)
 
     def forward(self, maps, now, style):
@@ -179,7 +179,7 @@ class OnePass(nn.Module):
         super().__init__()
         n = 1 + max(look for look, _ in PLAN)
         self.looks = nn.ModuleList(Look() for _ in range(n))
-        self.register_buffer('basis', torch.eye(192)[:SEEN['relu4_1']])
+        self.register_buffer('basis', torch.eye(192, **SINGLE)[:SEEN['relu4_1']])
         self.card = {}
 
     def maps_of(self, x, see):
@@ -294,11 +294,11 @@ def read_onepass(
 )->OnePass:                           # Its `card` says what it learned from
     "Read a network that paints any style in one pass."
     path = as_path(path)
-    with torch.device('meta'): net = OnePass()  # no numbers yet, so none of anybody's random ones
+    with torch.random.fork_rng([]): net = OnePass()  # nobody's random numbers are used up
     try:
         meta, state = read_signed(path)
         net.card = from_text(meta['card'], 'the card of a network')
-        net.load_state_dict(state, assign=True)
+        net.load_state_dict(state)
     except BadFile: raise
     except Exception as e:
         raise BadFile(f"{path} is not the file of a one-pass network ({reason(e)}): give one of `save_onepass`.") from e

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from fastai.callback.core import Callback
 from fastcore.basics import patch, store_attr
 from tqdm.auto import tqdm
+from .footing import SINGLE
 from .painting import paint, painters
 from .encoders import Encoder
 from .losses import gram, gram_distance
@@ -25,7 +26,7 @@ __all__ = ['STYLE', 'DEEP', 'CONTENT', 'Pairs', 'paint_by_hand', 'style_gap', 'c
            'Marks']
 
 # %% ../nbs/68_pupils.ipynb #ce50b05d
-def _draw(g): return torch.rand((), generator=g, device='cpu')
+def _draw(g): return torch.rand((), generator=g, **SINGLE)
 
 def _exchanged(picture, g):
     "A picture whose colour channels have changed places."

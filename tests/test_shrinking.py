@@ -339,7 +339,7 @@ def test_bad_files_and_folders_are_refused(folder, tmp_path, refused, capsys):
     refused(lambda: shrink('random', tmp_path/'x.png', folder), '.safetensors')
     refused(lambda: shrink('random', tmp_path/'x.safetensors', tmp_path/'none'), 'There is no folder')
     refused(lambda: shrink('random', tmp_path/'x.safetensors', [folder, folder], hold_out=[1]), '2 folders')
-    assert main(['shrink', 'vgg', '-o', str(tmp_path/'x.safetensors'), '--pictures', str(folder)]) == 1
+    assert main(['shrink', 'vgg', '-o', str(tmp_path/'x.safetensors'), '--pictures', str(folder)]) == 2
     said = capsys.readouterr().err
     assert 'Unknown teacher' in said and said.count('\n') == 1
 
