@@ -76,7 +76,7 @@ def _sheet(args):
     _check_alone(how)
     styles = dict(zip(names_of(args.style), _styles(args))) or None
     made = style_sheet(picture_in(args.photo), styles, **how)
-    return made, 'a photo in ' + counted(len(made.axes) - 1, 'style')
+    return made, 'a photo in ' + counted(sum(bool(a.get_title()) for a in made.axes) - 1, 'style')
 
 # %% ../nbs/89_at_once.ipynb #d5cb9993
 def _folder(args):

@@ -1,4 +1,4 @@
-"""A network that takes in a few looks the steps the loop takes in hundreds, for any style
+"""A network that does in six looks what the first steps of the loop do, for any style
 
 Docs: https://style-nb.github.io/style_nb/onepass.html.md"""
 

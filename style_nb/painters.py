@@ -58,6 +58,8 @@ def paint_words(parser):
 @makes
 def run_paint(args):
     "A photo, painted in one pass."
+    from style_nb.inputs import read_picture
     from style_nb.painter import load_painter
-    made = load_painter(args.painter)(picture_in(args.photo), **given(args, 'size', 'strength'))
-    return made, f'{made.width}x{made.height} px, painted by {args.painter}'
+    photo = read_picture(picture_in(args.photo), 'photo')
+    made = load_painter(args.painter)(photo.x, **given(args, 'size', 'strength'))
+    return made, f'{made.width}x{made.height} px, painted by {args.painter}', dict(alpha=photo.alpha)

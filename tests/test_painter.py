@@ -168,6 +168,10 @@ def test_on_the_command_line(tmp_path, capsys):
     assert "Painter of 'dots.png', 48 px: 2 steps" in capsys.readouterr().err and (tmp_path/'seen.png').exists()
     assert main(['paint', str(file), str(tmp_path/'dots.png'), '-o', str(out), '--size', '64']) == 0
     assert max(Image.open(out).size) == 64
+    clear = Image.new('RGBA', (64, 64), (200, 90, 40, 0))
+    clear.save(tmp_path/'clear.png')
+    assert main(['paint', str(file), str(tmp_path/'clear.png'), '-o', str(tmp_path/'seen.png'), '--size', '64']) == 0
+    assert Image.open(tmp_path/'seen.png').getchannel('A').getextrema() == (0, 0)
     capsys.readouterr()
     assert main(['paint', str(out), str(out), '-o', str(tmp_path/'no.png')]) == 1
     said = capsys.readouterr().err
