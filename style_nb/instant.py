@@ -177,7 +177,7 @@ def store_style(
     if not re.fullmatch(r'[\w-]{1,40}', of_kind(name, str, 'name', 'one word')):
         raise BadValue(f"name is {told(name)}: give one word of letters, digits, _ and -.")
     net, see = read_onepass(), encoder(**ENCODER)
-    x = load_picture(painting)
+    x = load_picture(painting, enough=SIDES[0])
     with torch.no_grad():
         found = [_of_painting(net, see, x, side, [1]) for side in SIDES]
     return StoredStyle(name, title or name, credit, found[0][PIXELS], tuple(f[1] for f in found))

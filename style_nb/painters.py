@@ -60,6 +60,7 @@ def run_paint(args):
     "A photo, painted in one pass."
     from style_nb.inputs import read_picture
     from style_nb.painter import load_painter
-    photo = read_picture(picture_in(args.photo), 'photo')
-    made = load_painter(args.painter)(photo.x, **given(args, 'size', 'strength'))
+    painter = load_painter(args.painter)
+    photo = read_picture(picture_in(args.photo), 'photo', args.size or painter.card['canvas'])
+    made = painter(photo.x, **given(args, 'size', 'strength'))
     return made, f'{made.width}x{made.height} px, painted by {args.painter}', dict(alpha=photo.alpha)
