@@ -161,7 +161,8 @@ def _says(node, **wanted):
 
 # %% ../nbs/54_exporting.ipynb #e7b1d3aa
 _PLAIN = dict(kernel_shape=[3, 3], strides=[1, 1], dilations=[1, 1], group=1)
-_ROUND = [0, 0, 1, 1]*2  # a border of 1
+_ROUND = [0, 0, 1, 1]*2    # a border of 1
+_SAME = b'reflect', b'edge'  # around a doubled map
 
 def _border(path, held):
     "Border that a transposed convolution cuts off, for the nodes from a doubling to a convolution; or `None`."
@@ -170,7 +171,8 @@ def _border(path, held):
     if not _says(double, mode=b'nearest') or list(held.get(double.input[2], ())) != [1, 1, 2, 2]: return None
     if not _says(conv, pads=[0 if pad else 1]*4, **_PLAIN) or conv.input[1] not in held: return None
     if not pad: return 1
-    return 3 if _says(*pad, mode=b'reflect') and list(held.get(pad[0].input[1], ())) == _ROUND else None
+    if not any(_says(*pad, mode=mode) for mode in _SAME) or list(held.get(pad[0].input[1], ())) != _ROUND: return None
+    return 3
 
 # %% ../nbs/54_exporting.ipynb #cee3fe22
 def _path(node, users):

@@ -22,7 +22,7 @@ from .encoders import DATA, weights_digest
 
 # %% auto #0
 __all__ = ['SEEN', 'WIDTHS', 'COLOURS', 'ENCODER', 'PLAN', 'SHORT', 'FIELD', 'Moments', 'moments', 'Mixer', 'Look', 'recoloured',
-           'OnePass', 'style_moments', 'pack', 'unpack', 'save_onepass', 'read_signed', 'read_onepass']
+           'OnePass', 'style_moments', 'paint_once', 'pack', 'unpack', 'save_onepass', 'read_signed', 'read_onepass']
 
 # %% ../nbs/53_onepass.ipynb #57efb008
 class Moments(NamedTuple):
@@ -93,7 +93,7 @@ class Mixer(nn.Module):
         return _mixed(maps, matrix.to(maps), more.to(maps))
 
 # %% ../nbs/53_onepass.ipynb #9c1bfa4e
-def _conv(n_in, n_out): return nn.Conv2d(n_in, n_out, 3, padding=1)
+def _conv(n_in, n_out): return nn.Conv2d(n_in, n_out, 3, padding=1, padding_mode='replicate')
 def _double(x): return F.interpolate(x, scale_factor=2, mode='nearest')
 
 class Look(nn.Module):
@@ -175,9 +175,10 @@ def _painted(net, look, x, photo, style, see):
 # %% ../nbs/53_onepass.ipynb #610d602d
 class OnePass(nn.Module):
     "A network of a few looks that paints any style; `see` is the encoder it looks through."
-    def __init__(self):
+    def __init__(self,
+        n:int=6,  # Looks it has; `PLAN` uses six
+    ):
         super().__init__()
-        n = 1 + max(look for look, _ in PLAN)
         self.looks = nn.ModuleList(Look() for _ in range(n))
         self.register_buffer('basis', torch.eye(192, **SINGLE)[:SEEN['relu4_1']])
         self.card = {}
@@ -218,6 +219,26 @@ def style_moments(
         small = F.interpolate(painting, scale_factor=1/k, mode='bilinear', antialias=True) if k != 1 else painting
         style[k] = {l: moments(m) for l, m in net.maps_of(small, see).items()}
     return style
+
+# %% ../nbs/53_onepass.ipynb #7da8a531
+def _grown(photo, side):
+    "A photo mirrored beyond its borders until its sides are multiples of `side`; the places of its own in that."
+    (h, w), (down, right) = photo.shape[-2:], (-old % side for old in photo.shape[-2:])
+    top, left = down//2, right//2
+    how = 'reflect' if down - top < h and right - left < w else 'replicate'
+    large = F.pad(photo, (left, right - left, top, down - top), how)
+    return large, (..., slice(top, top + h), slice(left, left + w))
+
+def paint_once(
+    net:OnePass,         # The network
+    photo:torch.Tensor,  # (B, 3, H, W) of any sides, in [0, 1]
+    style:dict,          # What `style_moments` gives
+    see,                 # Encoder
+    plan=PLAN,           # Looks in order
+)->torch.Tensor:         # (B, 3, H, W), in [0, 1]
+    "Photos of any size painted in styles."
+    large, own = _grown(photo, FIELD//4*max(k for _, k in plan))
+    return net(large, style, see, plan)[own].clamp(0, 1)
 
 # %% ../nbs/53_onepass.ipynb #91e0b834
 def _order(sizes): return [(COLOURS, None, 3), *((k, l, n) for k in sizes for l, n in SEEN.items())]
@@ -288,18 +309,23 @@ def read_signed(
     return meta, state
 
 # %% ../nbs/53_onepass.ipynb #37c100ac
+def _network_of(state):
+    "A network with these numbers."
+    with torch.random.fork_rng([]), torch.device('meta'): net = OnePass()  # no numbers are drawn to be thrown away
+    net.load_state_dict({name: t.float() for name, t in state.items()}, assign=True)
+    return net.eval().requires_grad_(False)
+
 @own_footing()
 def read_onepass(
     path=DATA/'onepass.safetensors',  # File of `save_onepass`; the package's own if left out
 )->OnePass:                           # Its `card` says what it learned from
     "Read a network that paints any style in one pass."
     path = as_path(path)
-    with torch.random.fork_rng([]): net = OnePass()  # nobody's random numbers are used up
     try:
         meta, state = read_signed(path)
+        net = _network_of(state)
         net.card = from_text(meta['card'], 'the card of a network')
-        net.load_state_dict(state)
     except BadFile: raise
     except Exception as e:
         raise BadFile(f"{path} is not the file of a one-pass network ({reason(e)}): give one of `save_onepass`.") from e
-    return net.float().eval().requires_grad_(False)
+    return net

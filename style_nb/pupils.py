@@ -22,8 +22,8 @@ from .onepass import PLAN, SHORT, OnePass, style_moments
 from .batches import Batches, Crops, chance
 
 # %% auto #0
-__all__ = ['STYLE', 'DEEP', 'CONTENT', 'Pairs', 'paint_by_hand', 'style_gap', 'content_gap', 'Eye', 'Judged', 'Pupil', 'speckle',
-           'Marks']
+__all__ = ['STYLE', 'DEEP', 'CONTENT', 'Pairs', 'paint_by_hand', 'style_gap', 'content_gap', 'Eye', 'Judged', 'Pupil', 'Wanted',
+           'speckle', 'Marks']
 
 # %% ../nbs/68_pupils.ipynb #ce50b05d
 def _draw(g): return torch.rand((), generator=g, **SINGLE)
@@ -155,36 +155,46 @@ class Pupil(nn.Module):
         self.judge = self.eye if judge in (None, see) else Eye(judge)
 
 # %% ../nbs/68_pupils.ipynb #9d06818c
-def _content(encoder, photo, k=1): return encoder(F.avg_pool2d(photo, k), CONTENT)[CONTENT]
-
-def _goal_of(judge, photo, painting):
-    "What a judge sees of the styles and of the photos."
-    maps = judge(painting, list(STYLE))
-    return {l: gram(maps[l]) for l in STYLE}, _content(judge, photo)
+class Wanted(NamedTuple):
+    "What pictures should be like, as a `Pupil` is told and judged."
+    told: dict   # What the network is told of the styles
+    grams: dict  # {times smaller: {layer: Gram matrices}}, as the network's own eye sees the styles
+    last: dict   # {layer: Gram matrices}, as the judge sees them
 
 @patch
 @torch.no_grad()
-def goals(self:Pupil, photo, painting):
-    "What the network is told of the styles; goals of the looks, {times smaller: goal}; the goal of the last."
-    see, judge = self.eye.encoder, self.judge.encoder
-    told, goals = style_moments(self.net, painting, self.eye), {}
+def wanted(self:Pupil, painting):
+    "What pictures in the style of these paintings should be like."
+    told, grams = style_moments(self.net, painting, self.eye), {}
     for x, maps in self.eye.all_seen():
-        k = painting.shape[-1]//x.shape[-1]
+        k = round(painting.shape[-1]/x.shape[-1])
         deep = gram(maps[DEEP])  # of which the network is told a part
-        goals[k] = {l: m.second for l, m in told[k].items()} | {DEEP: deep}, _content(see, photo, k)
-    return told, goals, goals[1] if judge is see else _goal_of(judge, photo, painting)
+        grams[k] = {l: m.second for l, m in told[k].items()} | {DEEP: deep}
+    if self.judge is self.eye: return Wanted(told, grams, grams[1])
+    maps = self.judge.encoder(painting, list(STYLE))
+    return Wanted(told, grams, {l: gram(maps[l]) for l in STYLE})
+
+@torch.no_grad()
+def _content(eye, photo, k=1): return eye.encoder(F.avg_pool2d(photo, k), CONTENT)[CONTENT]
 
 # %% ../nbs/68_pupils.ipynb #e05ebb04
 @patch
-def forward(self:Pupil, photo, painting, short):
-    plan = SHORT if short else PLAN
-    told, goals, last = self.goals(photo, painting)
+def judged(self:Pupil, photo, wanted, plan):
+    "What the network paints, and what is seen of the picture after each look."
     with torch.autocast(photo.device.type, torch.bfloat16, enabled=self.fast):
-        painted = self.net(photo, told, self.eye, plan)
+        painted = self.net(photo, wanted.told, self.eye, plan)
     shown = self.eye.all_seen()[1:]  # the first is the photo, recoloured
-    judged = [Judged(look, maps, *goals[photo.shape[-1]//x.shape[-1]]) for (look, _), (x, maps) in zip(plan, shown)]
-    judged.append(Judged(plan[-1][0], self.judge.encoder(painted, [*STYLE, CONTENT]), *last))
-    return painted, judged
+    photos = {k: _content(self.eye, photo, k) for _, k in plan}
+    seen = []
+    for (look, _), (x, maps) in zip(plan, shown):
+        k = photo.shape[-1]//x.shape[-1]
+        seen.append(Judged(look, maps, wanted.grams[k], photos[k]))
+    maps = self.judge.encoder(painted, [*STYLE, CONTENT])
+    return painted, [*seen, Judged(plan[-1][0], maps, wanted.last, _content(self.judge, photo))]
+
+@patch
+def forward(self:Pupil, photo, painting, short):
+    return self.judged(photo, self.wanted(painting), SHORT if short else PLAN)
 
 # %% ../nbs/68_pupils.ipynb #c0030e9a
 def speckle(
