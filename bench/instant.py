@@ -1,12 +1,12 @@
 """A picture in a blink: `instant`, judged by bench/judge.py on twelve pairs that no tuning has seen.
 
-    python bench/instant.py --vgg FILE --works DIR [--size 432] [--out DIR]
+    python bench/instant.py --vgg FILE --works DIR [--size 432] [--retouch 14] [--out DIR]
     python bench/instant.py --vgg FILE --works DIR --recipe instant    `stylize` with that recipe
     python bench/instant.py --vgg FILE --works DIR --made DIR    pictures of another program, PHOTO_x_PAINTING.png
     python bench/instant.py --works DIR --inputs DIR             photos and paintings for other programs
 
 Photos of scikit-image, scikit-learn and matplotlib; CC0 works of which every fourth by name was kept out of every fit.
-Seconds are of the second run of a process. Run it on an idle machine.
+Seconds are after loading, from the second picture of a process on. Run it on an idle machine.
 """
 import argparse
 import statistics
@@ -17,7 +17,7 @@ from PIL import Image
 from skimage import data
 from sklearn.datasets import load_sample_image
 from judge import Judge, fit, row
-from style_nb.instant import instant
+from style_nb.instant import Atelier, instant
 from style_nb.transfer import stylize
 
 PAIRS = [
@@ -58,13 +58,13 @@ def write_inputs(args):
         painting.save(args.inputs/f'{name}_painting.png')
 
 
-def painted(photo, painting, args):
+def painted(photo, painting, args, atelier):
     "Our picture, and the seconds it took"
     begin = time.perf_counter()
     if args.recipe:
         made = stylize(photo, painting, args.recipe, size=args.size, progress=False).image
     else:
-        made = instant(photo, painting, size=args.size)
+        made = instant(photo, painting, size=args.size, retouch=args.retouch, atelier=atelier)
     return made, time.perf_counter() - begin
 
 
@@ -77,10 +77,11 @@ def score(args):
     "A line for each pair, and medians"
     judge, rows = Judge(args.vgg), []
     who = args.made.name if args.made else args.recipe or 'one pass'
+    atelier = Atelier()
     if not args.made:
-        painted(*next(pairs(args.works))[:2], args)
+        painted(*next(pairs(args.works))[:2], args, atelier)
     for photo, painting, name in pairs(args.works):
-        made, seconds = read(name, args) if args.made else painted(photo, painting, args)
+        made, seconds = read(name, args) if args.made else painted(photo, painting, args, atelier)
         if args.out:
             made.save(args.out/f'{name}.png')
         rows.append(row(name.split('_x_'), who, judge(made, photo, painting), seconds))
@@ -97,6 +98,7 @@ def main():
         p.add_argument(f'--{name}', type=Path)
     p.add_argument('--recipe', default='')
     p.add_argument('--size', type=int, default=432)
+    p.add_argument('--retouch', type=int, default=14, help='steps of the loop after the pass')
     args = p.parse_args()
     for folder in (args.out, args.inputs):
         if folder:

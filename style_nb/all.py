@@ -27,7 +27,8 @@ from .enlarging import enlarge
 _all_ = ['RECIPES', 'Recipe', 'show_recipes', 'stylize', 'reconstruct', 'enlarge']
 
 # %% ../nbs/99_all.ipynb #3306ce00
-from .instant import house_of_styles, instant, style_sheet
+from .house import house_of_styles
+from .instant import instant, style_sheet
 
 _all_ = ['house_of_styles', 'instant', 'style_sheet']
 

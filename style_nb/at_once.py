@@ -15,7 +15,7 @@ from .streams import (
 from .words import add_device, add_output, add_picture, given, read_as
 
 # %% auto #0
-__all__ = ['instant_words', 'run_instant']
+__all__ = ['instant_words', 'run_instant', 'list_styles']
 
 # %% ../nbs/89_at_once.ipynb #cf87b5fc
 def instant_words(parser):
@@ -28,6 +28,8 @@ def instant_words(parser):
         help="longer side, px, or own for the photo's (default: 432; of a sheet 224)")
     parser.add_argument('--strength', type=float, help='0 is the photo, 1 the painted picture (default: 1), up to 2')
     parser.add_argument('--stroke', type=float, help='size of the strokes, .25 to 4 (default: 1)')
+    parser.add_argument('--retouch', type=int, metavar='STEPS',
+        help='steps of the loop on what the network painted (default: 14); 0 leaves it as it is')
     parser.add_argument('--blend', dest='weights', type=float, nargs='+', metavar='W', help='weight of each style')
     parser.add_argument('--mask', dest='masks', action='append', metavar='FILE',
         help='where a style goes, white on black; once a style, in their order')
@@ -38,30 +40,34 @@ def instant_words(parser):
 # %% ../nbs/89_at_once.ipynb #fe132828
 def _side(word): return word if word == 'own' else read_as(int, 'a whole number, or own')(word)
 
-def _styles(args):
-    "What the words for styles mean: names of stored styles, or pictures."
-    from style_nb.instant import house_of_styles
-    house = house_of_styles()
+def _how(args): return given(args, 'size', 'strength', 'stroke', 'retouch', 'weights', 'masks', 'colours')
+
+def _atelier(args):
+    "What paints: read once, for a folder too."
+    from style_nb.instant import Atelier
+    return Atelier(args.device)
+
+def _styles(args, house):
+    "What the words for styles mean: stored styles, or pictures."
     if not args.style and not args.sheet:
         raise BadValue(f"There is no style: give a painting, or one of {', '.join(house)}.")
     return [word if word in house else picture_in(word) for word in args.style]
 
-def _how(args): return given(args, 'size', 'strength', 'stroke', 'weights', 'masks', 'colours', 'device')
-
 # %% ../nbs/89_at_once.ipynb #be42e9b9
 def _alpha(made): return made.getchannel('A') if made.mode == 'RGBA' else None
 
-def _painted(photo, styles, args):
+def _painted(photo, styles, args, atelier):
     "A painted photo, and a line about it."
     from style_nb.instant import instant
     start = time.perf_counter()
-    made = instant(photo, styles, **_how(args))
+    made = instant(photo, styles, atelier=atelier, **_how(args))
     seconds = time.perf_counter() - start
     return made, f"{made.width}x{made.height} px, {', '.join(names_of(args.style))}, {seconds:.2f} s"
 
 @makes
 def _one(args):
-    made, said = _painted(picture_in(args.photo), _styles(args), args)
+    atelier = _atelier(args)
+    made, said = _painted(picture_in(args.photo), _styles(args, atelier.house), args, atelier)
     return made, said, dict(alpha=_alpha(made))
 
 def _check_alone(how):
@@ -74,18 +80,21 @@ def _sheet(args):
     from style_nb.instant import style_sheet
     how = _how(args)
     _check_alone(how)
-    styles = dict(zip(names_of(args.style), _styles(args))) or None
-    made = style_sheet(picture_in(args.photo), styles, **how)
-    return made, 'a photo in ' + counted(sum(bool(a.get_title()) for a in made.axes) - 1, 'style')
+    atelier = _atelier(args)
+    named = dict(zip(names_of(args.style), _styles(args, atelier.house))) or dict.fromkeys(atelier.house)
+    styles = {name: style or atelier.house[name] for name, style in named.items()}
+    made = style_sheet(picture_in(args.photo), styles, atelier=atelier, **how)
+    return made, 'a photo in ' + counted(len(styles), 'style')
 
 # %% ../nbs/89_at_once.ipynb #d5cb9993
 def _folder(args):
     "Paint every photo of a folder; one that cannot be is told, and the others are painted."
-    styles, bad = _styles(args), 0
+    atelier, bad = _atelier(args), 0
+    styles = _styles(args, atelier.house)
     places = folder_in(args.photo, args.output)
     check_apart(places.values(), [*places, *args.style, *(args.masks or ())])
     for photo, place in places.items():
-        try: made, said = _painted(photo, styles, args)
+        try: made, said = _painted(photo, styles, args, atelier)
         except StyleNBError as e:
             said = str(e) if str(photo) in str(e) else f'{photo}: {e}'
             print(f'style_nb: {said}', file=sys.stderr)
@@ -99,3 +108,8 @@ def run_instant(args):
     "Paint at once: a picture, a folder of them, or a sheet."
     if args.sheet: return _sheet(args)
     return _folder(args) if is_folder(args.photo) else _one(args)
+
+def list_styles(args=None)->str:
+    "The stored styles."
+    from style_nb.house import house_of_styles
+    return '\n'.join(map(repr, house_of_styles().values()))

@@ -21,7 +21,7 @@ from pathlib import Path
 from . import __version__
 from .errors import BadValue, NotAllowed, StyleNBError, nearest, one_of
 from .fetching import TELLING
-from .at_once import instant_words, run_instant
+from .at_once import instant_words, list_styles, run_instant
 from .painters import paint_words, painter_words, run_paint, run_painter
 from .repainting import run_stylize, stylize_words
 from .streams import FIGURES, check_apart, is_folder
@@ -53,6 +53,7 @@ TASKS = {  # what it does, its words, who does it
     'demo': ('repaint a bundled photo and write what a first look wants to see', demo_words, run_demo),
     'encoders': ('list the encoders', None, list_encoders),
     'recipes': ('list the named recipes', None, list_recipes),
+    'styles': ('list the stored styles', None, list_styles),
     'samples': ('list the bundled pictures', None, list_samples),
 }
 

@@ -6,9 +6,6 @@ Docs: https://style-nb.github.io/style_nb/instant.html.md"""
 
 # %% ../nbs/78_instant.ipynb #89cda2fa
 from __future__ import annotations
-import json
-import math
-import re
 from dataclasses import dataclass
 from pathlib import Path
 import torch
@@ -16,193 +13,61 @@ import torch.nn.functional as F
 from fastcore.basics import patch
 from fastcore.meta import delegates
 from PIL import Image
-from safetensors.torch import save_file
-from .errors import BadFile, BadValue, check_blend, in_range, listed, of_kind, one_of, told
-from .files import as_path, check_output, from_text, reason, whole_file
-from .footing import SINGLE, best_device, check_device, own_footing
+from .errors import check_blend, in_range, of_kind, one_of
+from .files import as_path
+from .footing import best_device, check_device, own_footing
 from .pictures import MIN_SIDE, Plate, load_picture, resize, several, show_pictures, to_pil
 from .colour import COLOURS, finish_colours
-from .encoders import DATA, encoder, weights_digest
+from .encoders import encoder
 from .masks import check_masks, layer_mask, load_mask
+from .callbacks import PRECISIONS, best_precision
 from .inputs import read_picture, short_name
 from .recipe import OWN_SIZE
 from .onepass import COLOURS as PIXELS
-from .onepass import ENCODER, FIELD, PLAN, SEEN, Moments, read_onepass, read_signed, style_moments
+from .onepass import ENCODER, PLAN, paint_once, read_onepass, recoloured
+from .house import StoredStyle, blend_moments, house_of_styles, painting_moments
+from .retouching import retouch
 
 # %% auto #0
-__all__ = ['STYLE_SIDE', 'LEAST_SIDE', 'SIDES', 'WORKING', 'LONG', 'SMALL', 'LARGEST', 'StoredStyle', 'blend_moments',
-           'write_styles', 'house_of_styles', 'store_style', 'Change', 'instant_change', 'instant', 'style_sheet']
+__all__ = ['STYLE_SIDE', 'WORKING', 'LONG', 'SMALL', 'SHARE', 'STEPS', 'LARGEST', 'Atelier', 'Change', 'instant_change',
+           'instant', 'style_sheet']
 
-# %% ../nbs/78_instant.ipynb #03cf761b
-STYLE_SIDE = 1.5  # Longer side of the painting over the photo's
-LEAST_SIDE = 24   # Of a painting that is looked at, px
-
-def _painting_at(painting, side):
-    "A painting with this longer side or its own, but not too thin."
-    hw = painting.shape[-2:]
-    share = min(1, side/max(hw))
-    return resize(painting, [max(LEAST_SIDE, round(n*share)) for n in hw])
-
-def _of_painting(net, see, painting, side, sizes):
-    "The moments of a painting whose longer side is `side`."
-    large = _painting_at(painting, side)
-    fits = [k for k in sizes if min(large.shape[-2:]) >= LEAST_SIDE*k] or [1]
-    style = style_moments(net, large, see, fits)
-    return style | {k: style[max(fits)] for k in sizes if k not in fits}
-
-# %% ../nbs/78_instant.ipynb #b66aec23
-SIDES = (648, 324, 162, 81)  # Longer sides at which a stored style was looked at, px
-
-@dataclass(frozen=True)
-class StoredStyle:
-    "A style as numbers, with its name and whom to thank."
-    name: str         # One word
-    title: str        # What was painted
-    credit: str       # By whom, and where it hangs
-    colours: Moments  # Of its pixels
-    looks: tuple      # {layer: Moments} at each of `SIDES`
-
-    def __repr__(self): return f'{self.name}: {self.title}. {self.credit}'
-
-# %% ../nbs/78_instant.ipynb #61c62ebd
-def blend_moments(
-    found:list,    # `Moments`, or dicts of them with the same keys
-    weights:list,  # Weight of each
-):                 # As one of them
-    "The moments of pictures laid side by side, each as large as its weight says."
-    if isinstance(found[0], dict): return {k: blend_moments([f[k] for f in found], weights) for k in found[0]}
-    most = max(weights)  # first: the sum of large ones may have no end
-    shares = [w/most for w in weights]
-    return Moments(*(sum(w*part for w, part in zip(shares, parts))/sum(shares) for parts in zip(*found)))
-
-@patch
-def at(self:StoredStyle,
-    side:float,  # Longer side wanted, px
-)->dict:         # {layer: Moments}
-    "The style as if its painting had this side: a mixture of the two sizes next to it."
-    place = min(max(math.log2(SIDES[0]/side), 0), len(SIDES) - 1)
-    low = min(int(place), len(SIDES) - 2)
-    return blend_moments(self.looks[low:low + 2], [1 - place + low, place - low])
-
-def _of_stored(style, side, sizes):
-    return {PIXELS: style.colours} | {k: style.at(side/k) for k in sizes}
-
-# %% ../nbs/78_instant.ipynb #f50abc30
-def _to_bytes(m):
-    "Means and deviations as 16-bit numbers, correlations as bytes."
-    size = m.covariance.diagonal(dim1=1, dim2=2).clamp_min(1e-8).sqrt()
-    i, j = torch.triu_indices(size.shape[1], size.shape[1], 1, device='cpu')
-    correlations = (m.covariance/(size[:, :, None]*size[:, None]))[:, i, j]
-    return torch.cat([m.mean, size], 1).half(), (correlations*127).round().clamp(-127, 127).to(torch.int8)
-
-def _symmetric(upper, n):
-    "Matrices from what is above the diagonal; on it is 1."
-    square = torch.eye(n, **SINGLE).repeat(len(upper), 1, 1)
-    i, j = torch.triu_indices(n, n, 1, device='cpu')
-    square[:, i, j] = square[:, j, i] = upper
-    return square
-
-def _from_bytes(numbers, correlations):
-    mean, size = numbers.float().chunk(2, 1)
-    square = _symmetric(correlations.float()/127, mean.shape[1])
-    return Moments(mean, square*size[:, :, None]*size[:, None] + mean[:, :, None]*mean[:, None])
-
-# %% ../nbs/78_instant.ipynb #4398cb4e
-def _together(found): return Moments(*map(torch.cat, zip(*found)))
-
-def _parts(styles):
-    "{name: moments} of all styles and looks, one after the other."
-    looks = [look for style in styles for look in style.looks]
-    colours = _together([style.colours for style in styles])
-    return {PIXELS: colours} | {layer: _together([look[layer] for look in looks]) for layer in SEEN}
-
-def _words(style): return dict(name=style.name, title=style.title, credit=style.credit)
-
-def _checked_styles(styles):
-    "Stored styles of different names, at least one."
-    styles = listed(styles, 'styles', 'a list of what `store_style` gives')
-    for style in styles: of_kind(style, StoredStyle, 'A style', 'what `store_style` gives')
-    names = [style.name for style in styles]
-    if not names: raise BadValue("There is no style to write: give at least one.")
-    if len({*names}) == len(names): return styles
-    raise BadValue(f"Two styles have one of the names {', '.join(names)}: give each a name of its own.")
-
-def write_styles(
-    styles:list,  # `StoredStyle`s
-    path,         # File to write, .safetensors
-):                # The path written
-    "Write a house of styles."
-    path, state, styles = check_output(path, ('.safetensors',)), {}, _checked_styles(styles)
-    for name, m in _parts(styles).items(): state[f'{name}.numbers'], state[f'{name}.correlations'] = _to_bytes(m)
-    words = json.dumps([_words(style) for style in styles])
-    with whole_file(path) as tmp: save_file(state, tmp, metadata=dict(styles=words, sha256=weights_digest(state)))
-    return path
-
-# %% ../nbs/78_instant.ipynb #3f448c3e
-def _only(m, i): return Moments(m.mean[i:i+1], m.second[i:i+1])
-
-def _stored(parts, i, words):
-    "The style number `i` of a house."
-    first = i*len(SIDES)
-    looks = tuple({layer: _only(parts[layer], first + j) for layer in SEEN} for j in range(len(SIDES)))
-    return StoredStyle(**words, colours=_only(parts[PIXELS], i), looks=looks)
-
-def _read_house(path):
-    meta, state = read_signed(path)
-    parts = {k: _from_bytes(state[f'{k}.numbers'], state[f'{k}.correlations']) for k in (PIXELS, *SEEN)}
-    styles = from_text(meta['styles'], 'a house of styles')
-    return {words['name']: _stored(parts, i, words) for i, words in enumerate(styles)}
-
-# %% ../nbs/78_instant.ipynb #7a857386
-@own_footing()
-def house_of_styles(
-    path=DATA/'styles.safetensors',  # File of `write_styles`; the package's own if left out
-)->dict:                             # {name: StoredStyle}
-    "The stored styles."
-    path = as_path(path)
-    try: return _read_house(path)
-    except BadFile: raise
-    except Exception as e:
-        raise BadFile(f"{path} is no house of styles ({reason(e)}): give a file of `write_styles`.") from e
-
-# %% ../nbs/78_instant.ipynb #23522128
-@own_footing()
-def store_style(
-    name:str,          # One word
-    painting,          # Anything `load_picture` reads
-    title:str='',      # What was painted
-    credit:str='',     # By whom, and where it hangs
-)->StoredStyle:        # For `write_styles`, or for `instant`
-    "Take down a painting as numbers."
-    if not re.fullmatch(r'[\w-]{1,40}', of_kind(name, str, 'name', 'one word')):
-        raise BadValue(f"name is {told(name)}: give one word of letters, digits, _ and -.")
-    net, see = read_onepass(), encoder(**ENCODER)
-    x = load_picture(painting, enough=SIDES[0])
-    with torch.no_grad():
-        found = [_of_painting(net, see, x, side, [1]) for side in SIDES]
-    return StoredStyle(name, title or name, credit, found[0][PIXELS], tuple(f[1] for f in found))
+# %% ../nbs/78_instant.ipynb #53ae59a5
+class Atelier:
+    "What it takes to paint at once, read once for many pictures."
+    def __init__(self,
+        device=None,  # Torch device; `None` takes the best there is
+    ):
+        self.device = best_device() if device is None else check_device(device)
+        self.net = read_onepass().to(self.device)
+        self.see = encoder(**ENCODER).to(self.device)
+        precision = PRECISIONS[best_precision(self.device)]
+        self.fast = encoder(**ENCODER).to(self.device, precision, memory_format=torch.channels_last)
+        self.house = house_of_styles()
 
 # %% ../nbs/78_instant.ipynb #9fe02e82
-WORKING = 1024  # Longest side at which the network works, px
+STYLE_SIDE = 1.5  # Longer side of the painting over the photo's
+WORKING = 1024    # Longest side at which the network works, px
 LONG = tuple((look, 2*k) for look, k in PLAN[:5]) + PLAN[3:]
-SMALL = 640     # Longest side up to which `PLAN` is enough; beyond it a size more, `LONG`
+SMALL = 640       # Longest side up to which `PLAN` is enough; beyond it a size more, `LONG`
+SHARE = .45       # Of the network's picture in what is retouched; the rest is the photo, recoloured
+STEPS = 14        # Of retouching
 
-def _padded(photo, side):
-    "A photo with a mirrored border of `side`, and a little more, so that its sides are multiples of that."
-    h, w = photo.shape[-2:]
-    right, bottom = (side + -old % side for old in (w, h))
-    how = 'reflect' if max(right, bottom) < min(h, w) else 'replicate'
-    return F.pad(photo, (side, right, side, bottom), how)
-
-def _painted(net, see, photo, style_at, stroke):
-    "A photo (1, 3, H, W) in one style."
-    h, w = photo.shape[-2:]
-    plan = PLAN if max(h, w) <= SMALL else LONG
-    sizes = sorted({k for _, k in plan})
-    side = FIELD//4*max(sizes)
-    style = style_at(STYLE_SIDE*stroke*max(h, w), sizes)
-    made = net(_padded(photo, side), style, see, plan)
-    return made[..., side:side + h, side:side + w].clamp(0, 1)
+@patch
+def paint(self:Atelier,
+    photo:torch.Tensor,  # (1, 3, H, W), in [0, 1]
+    style,               # Function of side and sizes that gives moments
+    stroke:float=1.,     # Size of the strokes, 1 is usual
+    steps:int=STEPS,     # Steps of retouching
+)->torch.Tensor:         # (1, 3, H, W), in [0, 1]
+    "A photo in one style."
+    side = max(photo.shape[-2:])
+    plan = PLAN if side <= SMALL else LONG
+    told = style(STYLE_SIDE*stroke*side, sorted({k for _, k in plan}))
+    painted = paint_once(self.net, photo, told, self.see, plan)
+    if not steps: return painted
+    start = recoloured(photo, told[PIXELS]).lerp(painted, SHARE)
+    return retouch(start, photo, told[1], self.net, self.fast, steps)
 
 # %% ../nbs/78_instant.ipynb #fe1e3c7c
 def _is_name(given):
@@ -210,17 +75,20 @@ def _is_name(given):
     if not isinstance(given, str) or ':' in given: return False
     return not Path(given).suffix and not as_path(given).is_file()
 
-def _named(name):
-    "A stored style by its name."
-    house = house_of_styles()
-    return house[one_of(name, house, 'style')]
+def _there(told, device):
+    "Moments on a device."
+    if isinstance(told, dict): return {k: _there(m, device) for k, m in told.items()}
+    return type(told)(*(t.to(device) for t in told))
 
-def _style_of(given, net, see):
-    "A function of side and sizes that gives a style's moments."
-    if _is_name(given): given = _named(given)
-    if isinstance(given, StoredStyle): return lambda side, sizes: _of_stored(given, side, sizes)
-    painting = load_picture(given, enough=round(STYLE_SIDE*2*WORKING)).to(net.basis.device)
-    return lambda side, sizes: _of_painting(net, see, painting, side, sizes)
+@patch
+def style(self:Atelier,
+    given,  # Painting, `StoredStyle`, or the name of one
+):          # A function of side and sizes that gives moments
+    "A style, however it is given."
+    if _is_name(given): given = self.house[one_of(given, self.house, 'style')]
+    if isinstance(given, StoredStyle): return lambda side, sizes: _there(given.moments(side, sizes), self.device)
+    painting = load_picture(given, enough=round(STYLE_SIDE*2*WORKING)).to(self.device)
+    return lambda side, sizes: painting_moments(self.net, self.see, painting, side, sizes)
 
 def _blended(styles, weights):
     return lambda side, sizes: blend_moments([style(side, sizes) for style in styles], weights)
@@ -238,11 +106,12 @@ def _in_places(photo, painted, shares):
     "Pictures where their masks are, and the photo elsewhere."
     return (shares*painted).sum(0, keepdim=True) + (1 - shares.sum(0, keepdim=True))*photo
 
-def _in_styles(net, see, photo, styles, weights, masks, stroke):
+@patch
+def in_styles(self:Atelier, photo, styles, weights, masks, *how):
     "A photo in a blend of styles, or each where its mask is."
     shares = _read_masks(masks, len(styles), photo.shape[-2:])
-    if shares is None: return _painted(net, see, photo, _blended(styles, weights), stroke)
-    painted = torch.cat([_painted(net, see, photo, style, stroke) for style in styles])
+    if shares is None: return self.paint(photo, _blended(styles, weights), *how)
+    painted = torch.cat([self.paint(photo, style, *how) for style in styles])
     return _in_places(photo, painted, shares.to(photo))
 
 # %% ../nbs/78_instant.ipynb #7e5dd7b0
@@ -250,14 +119,6 @@ def _side(size):
     "A longer side, or `None` for the photo's own."
     if isinstance(size, str) and size == OWN_SIZE: return None
     return in_range(size, 'size', MIN_SIDE, LARGEST, whole=True)
-
-def _change(photo, styles, weights, masks, stroke, colours, device):
-    "What a photo of at most `WORKING` px becomes, less the photo."
-    net, see = read_onepass().to(device), encoder(**ENCODER).to(device)
-    photo = photo.to(device)
-    functions = [_style_of(style, net, see) for style in styles]
-    painted = _in_styles(net, see, photo, functions, weights, masks, stroke)
-    return (finish_colours(painted, photo, colours) - photo).cpu()
 
 def _laid_on(photo, change, strength):
     "A photo with a change, perhaps made at another size."
@@ -292,21 +153,24 @@ def instant_change(
     *,
     size=432,           # Longer side, px; 'own' is the photo's
     stroke:float=1.,    # Size of the strokes, 1 is usual; .25 to 4
+    retouch:int=STEPS,  # Steps of the loop on what the network painted; 0 leaves it as it is
     weights=None,       # With several styles: weight of each in the blend
     masks=None,         # With several styles: where each is to be seen, in place of a blend
     colours:str='style',  # One of `COLOURS`
     device=None,        # Torch device; `None` takes the best there is
+    atelier:Atelier=None,  # What reads network and styles once for many pictures, with its own device
 )->Change:              # `.at(strength)` is a picture
     "One pass over a photo, before it is said how strong it is to be."
-    stroke, styles = in_range(stroke, 'stroke', .25, 4), several(style)
+    how = in_range(stroke, 'stroke', .25, 4), in_range(retouch, 'retouch', 0, 1000, whole=True)
+    styles, colours, side = several(style), one_of(colours, COLOURS, 'colours'), _side(size)
     weights = check_blend(weights, len(styles))
-    side = _side(size)
     read = read_picture(photo, 'photo', side)
     whole = resize(read.x, side or max(read.x.shape[-2:]))
-    small = resize(whole, min(WORKING, max(whole.shape[-2:])))
-    device = best_device() if device is None else check_device(device)
-    change = _change(small, styles, weights, masks, stroke, one_of(colours, COLOURS, 'colours'), device)
-    return Change(whole, change, read.alpha)
+    atelier = Atelier(device) if atelier is None else of_kind(atelier, Atelier, 'atelier', 'an `Atelier`')
+    small = resize(whole, min(WORKING, max(whole.shape[-2:]))).to(atelier.device)
+    painted = atelier.in_styles(small, [atelier.style(s) for s in styles], weights, masks, *how)
+    return Change(whole, (finish_colours(painted, small, colours) - small).cpu(), read.alpha)
+
 
 
 # %% ../nbs/78_instant.ipynb #21bbf555
@@ -342,5 +206,6 @@ def style_sheet(
     "A photo in every style."
     styles = _titled(styles)
     x = load_picture(photo, size=size)
+    how['atelier'] = how.get('atelier') or Atelier(how.get('device'))
     made = [instant(x, style, size=size, **how) for style in styles.values()]
     return show_pictures([x, *made], ['photo', *styles], ncols=ncols, height=2.2)

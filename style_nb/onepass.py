@@ -22,7 +22,8 @@ from .encoders import DATA, weights_digest
 
 # %% auto #0
 __all__ = ['SEEN', 'WIDTHS', 'COLOURS', 'ENCODER', 'PLAN', 'SHORT', 'FIELD', 'Moments', 'moments', 'Mixer', 'Look', 'recoloured',
-           'OnePass', 'style_moments', 'paint_once', 'pack', 'unpack', 'save_onepass', 'read_signed', 'read_onepass']
+           'OnePass', 'style_moments', 'grown', 'paint_once', 'pack', 'unpack', 'save_onepass', 'read_signed',
+           'read_onepass']
 
 # %% ../nbs/53_onepass.ipynb #57efb008
 class Moments(NamedTuple):
@@ -221,9 +222,13 @@ def style_moments(
     return style
 
 # %% ../nbs/53_onepass.ipynb #7da8a531
-def _grown(photo, side):
-    "A photo mirrored beyond its borders until its sides are multiples of `side`; the places of its own in that."
-    (h, w), (down, right) = photo.shape[-2:], (-old % side for old in photo.shape[-2:])
+def grown(
+    photo:torch.Tensor,  # (B, 3, H, W)
+    side:int=FIELD,      # What its sides are to be multiples of, from the second on, px
+)->tuple:                # It, and the places of its own in that
+    "A photo mirrored beyond its borders until its sides suit a network."
+    h, w = photo.shape[-2:]
+    down, right = (max(2*side, n + -n % side) - n for n in (h, w))
     top, left = down//2, right//2
     how = 'reflect' if down - top < h and right - left < w else 'replicate'
     large = F.pad(photo, (left, right - left, top, down - top), how)
@@ -237,7 +242,7 @@ def paint_once(
     plan=PLAN,           # Looks in order
 )->torch.Tensor:         # (B, 3, H, W), in [0, 1]
     "Photos of any size painted in styles."
-    large, own = _grown(photo, FIELD//4*max(k for _, k in plan))
+    large, own = grown(photo, FIELD//4*max(k for _, k in plan))
     return net(large, style, see, plan)[own].clamp(0, 1)
 
 # %% ../nbs/53_onepass.ipynb #91e0b834

@@ -18,7 +18,7 @@ from .learner import each_scale
 from .legs import NOTE, Pin, style_code
 from .carrying import carried
 from .recipe import RECIPES, Recipe
-from .instant import STYLE_SIDE, Change, instant_change
+from .instant import STYLE_SIDE, Atelier, Change, instant_change
 from .session import Session
 
 # %% auto #0
@@ -73,6 +73,12 @@ def _masks(r, n):
     return refs and [everywhere if ref is None else mask_of(ref) for ref in refs]
 
 @patch
+def painting_atelier(self:Session)->Atelier:
+    "What paints at once, read at the first picture."
+    if not getattr(self, 'atelier', None): self.atelier = Atelier(self.device)
+    return self.atelier
+
+@patch
 def pass_over(self:Session,
     recipe,  # A recipe in the session's units
     extras,  # As `Session.extras`
@@ -80,8 +86,8 @@ def pass_over(self:Session,
     "One pass over the content picture, in the style pictures."
     styles = self.styles(extras)
     how = _how(recipe, len(styles))
-    return instant_change(
-        self.content(extras), styles, masks=_masks(recipe, len(styles)), device=self.device, **how)
+    masks = _masks(recipe, len(styles))
+    return instant_change(self.content(extras), styles, masks=masks, atelier=self.painting_atelier(), **how)
 
 @patch
 def preview(self:Session)->Image.Image:

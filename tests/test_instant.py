@@ -6,8 +6,8 @@ from PIL import Image
 from style_nb.cli import main
 from style_nb.errors import StyleNBError
 from style_nb.gallery import sample
-from style_nb.instant import (
-    SIDES, blend_moments, house_of_styles, instant, store_style, style_sheet, write_styles)
+from style_nb.house import SIDES, blend_moments, house_of_styles, store_style, write_styles
+from style_nb.instant import instant, style_sheet
 
 photo = sample('cat').resize((96, 72))
 

@@ -161,7 +161,7 @@ def no_painting(tmp_path_factory):
         patch.setattr('style_nb.carrying.encoder', functools.cache(encoder))  # read once
         patch.setattr('style_nb.transfer.run_transfer', taken)
         patch.setattr('style_nb.live.run_transfer', taken)
-        patch.setattr('style_nb.instant._painted', taken)
+        patch.setattr('style_nb.instant.paint_once', taken)
         patch.chdir(tmp_path_factory.mktemp('mistakes'))
         yield
 

@@ -19,7 +19,8 @@ from pathlib import Path
 from style_nb.errors import BadFile, BadValue, MissingPackage, StyleNBError
 from style_nb.exporting import export
 from style_nb.gallery import samples
-from style_nb.instant import STYLE_SIDE, house_of_styles
+from style_nb.house import house_of_styles
+from style_nb.instant import STYLE_SIDE
 from style_nb.onepass import SHORT, pack, read_onepass
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,8 +37,7 @@ MODEL = 'net.onnx', 'styles.json'
 
 def vector(style):
     "A stored style as the row of numbers that the net takes for a picture of 256 px, in base64"
-    looks = {k: style.at(STYLE_SIDE*256/k) for k in (1, 2, 4)}
-    return base64.b64encode(pack(looks | dict(colours=style.colours)).half().numpy().tobytes()).decode()
+    return base64.b64encode(pack(style.moments(STYLE_SIDE*256)).half().numpy().tobytes()).decode()
 
 
 def write_model(folder):

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from style_nb.encoders import DATA
 from style_nb.gallery import sample
-from style_nb.instant import store_style, write_styles
+from style_nb.house import store_style, write_styles
 
 OWN = ['swirls', 'dots', 'woodcut', 'ink', 'mosaic', 'facets']
 WORKS = dict(
