@@ -115,7 +115,7 @@ def _encoder(name, device):
 def pupil_learner(
     net:OnePass,        # Network to teach
     pairs:Pairs,        # What it is shown
-    loss_encoder:str='texnet-small',  # The judge of the last picture, one of `ENCODERS`
+    loss_encoder:str='texnet',  # The judge of the last picture, one of `ENCODERS`
     *,
     content:float=5.,   # Weight of the photo beside the style
     speckle:float=60.,  # Weight of steps in colour between neighbours
@@ -226,7 +226,7 @@ def train_onepass(
     lr:float=7e-4,         # Largest step size
     content:float=5.,      # Weight of the photo beside the style
     speckle:float=60.,     # Weight of steps in colour between neighbours
-    loss_encoder:str='texnet-small',  # The judge of the last picture, one of `ENCODERS`
+    loss_encoder:str='texnet',  # The judge of the last picture, one of `ENCODERS`
     start=None,            # File of `save_onepass` to go on from; `None` starts from random numbers
     hold_out=(33, 0),      # Each how manyth photo and painting is left out, each a number or a list of one a folder
     by_hand:int=60,        # Photos painted by the project's own hands besides

@@ -13,7 +13,8 @@ from style_nb.pupils import (CONTENT, STYLE, Eye, Pairs, Pupil, content_gap, pai
 from style_nb.schooling import deep_directions, pupil_learner, train_onepass
 import style_nb.schooling as schooling
 
-HOW = dict(steps=4, side=64, batch=2, by_hand=0, hold_out=(0, 0), preview=0, progress=False)
+HOW = dict(steps=4, side=64, batch=2, loss_encoder='texnet-small', by_hand=0, hold_out=(0, 0), preview=0,
+    progress=False)
 
 @pytest.fixture(scope='module')
 def pictures():
@@ -177,8 +178,8 @@ def test_stopped_is_usable_and_goes_on(whole, pictures, tmp_path, with_callback,
 
 def test_it_goes_on_from_a_file_with_a_larger_judge(whole, pictures, tmp_path):
     out = tmp_path/'more.safetensors'
-    net = train_onepass(out, *pictures, start=whole[0], loss_encoder='texnet', about=dict(data='ours'),
-                        **HOW | dict(steps=1, lr=1e-9, preview=1e-3))
+    net = train_onepass(out, *pictures, start=whole[0], about=dict(data='ours'),
+                        **HOW | dict(steps=1, lr=1e-9, preview=1e-3, loss_encoder='texnet'))
     assert torch.allclose(weights(net), weights(whole[1]), atol=1e-3)
     assert net.card['data'] == 'ours' and net.card['judge'] != net.card['eye']
     assert load_picture(out.with_suffix('.png')).shape[-1] > 900
