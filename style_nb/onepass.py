@@ -23,7 +23,7 @@ from .encoders import DATA, weights_digest
 # %% auto #0
 __all__ = ['SEEN', 'WIDTHS', 'COLOURS', 'ENCODER', 'PLAN', 'SHORT', 'FIELD', 'Moments', 'moments', 'Mixer', 'Look', 'recoloured',
            'OnePass', 'style_moments', 'grown', 'paint_once', 'pack', 'unpack', 'save_onepass', 'read_signed',
-           'read_onepass']
+           'network_of', 'read_onepass']
 
 # %% ../nbs/53_onepass.ipynb #57efb008
 class Moments(NamedTuple):
@@ -228,7 +228,7 @@ def grown(
 )->tuple:                # It, and the places of its own in that
     "A photo mirrored beyond its borders until its sides suit a network."
     h, w = photo.shape[-2:]
-    down, right = (max(2*side, n + -n % side) - n for n in (h, w))
+    down, right = (max(-old % side, 2*side - old) for old in (h, w))  # with one the deepest maps had 1 px
     top, left = down//2, right//2
     how = 'reflect' if down - top < h and right - left < w else 'replicate'
     large = F.pad(photo, (left, right - left, top, down - top), how)
@@ -314,9 +314,12 @@ def read_signed(
     return meta, state
 
 # %% ../nbs/53_onepass.ipynb #37c100ac
-def _network_of(state):
+def network_of(
+    state:dict,  # {name: tensor}
+    n:int=6,     # Looks it has
+)->OnePass:      # Of 32 bits, not to be trained
     "A network with these numbers."
-    with torch.random.fork_rng([]), torch.device('meta'): net = OnePass()  # no numbers are drawn to be thrown away
+    with torch.random.fork_rng([]), torch.device('meta'): net = OnePass(n)  # no numbers are drawn to be thrown away
     net.load_state_dict({name: t.float() for name, t in state.items()}, assign=True)
     return net.eval().requires_grad_(False)
 
@@ -328,7 +331,7 @@ def read_onepass(
     path = as_path(path)
     try:
         meta, state = read_signed(path)
-        net = _network_of(state)
+        net = network_of(state)
         net.card = from_text(meta['card'], 'the card of a network')
     except BadFile: raise
     except Exception as e:

@@ -7,6 +7,7 @@ Docs: https://style-nb.github.io/style_nb/schooling.html.md"""
 # %% ../nbs/69_schooling.ipynb #37b1fdf2
 from __future__ import annotations
 import copy, json, math, time
+from functools import partial
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -16,18 +17,19 @@ from fastai.callback.training import GradientClip
 from fastai.learner import Learner
 from .errors import BadValue, in_range, of_kind, one_of, two_of
 from .footing import check_device, own_footing
-from .pictures import as_path, contact_sheet, save_picture
+from .pictures import as_path, check_output, contact_sheet, save_picture
 from .gallery import sample
 from .encoders import ENCODERS, Encoder, encoder, weights_digest
 from .loop import adam
 from .callbacks import PRECISIONS, best_precision
 from .onepass import ENCODER, FIELD, SEEN, OnePass, moments, read_onepass, save_onepass, style_moments
-from .batches import Crops, fitted_and_held, loaders, seeded
+from .batches import Batches, Crops, fitted_and_held, loaders, seeded
 from .fitting import fit, fit_files, no_loss
 from .pupils import DEEP, Marks, Pairs, Pupil, paint_by_hand
 
 # %% auto #0
-__all__ = ['WeightAverage', 'preview', 'Preview', 'deep_directions', 'pupil_learner', 'train_onepass']
+__all__ = ['THROUGH', 'WeightAverage', 'preview', 'Preview', 'deep_directions', 'fast_copy', 'learner_of', 'pupil_learner',
+           'train_onepass']
 
 # %% ../nbs/69_schooling.ipynb #42231840
 class WeightAverage(Callback):
@@ -69,21 +71,25 @@ def preview(
 
 # %% ../nbs/69_schooling.ipynb #e6f89f7d
 class Preview(Callback):
-    "Write a sheet from time to time."
+    "Show what the mean of the weights paints, every so many seconds and at the end."
     order, run_valid = 70, False
     def __init__(self,
-        path,            # File to write
-        seconds:float,   # Between two sheets
+        make,           # Function of a network that gives a picture
+        show,           # Picture file to write, or a function of a picture
+        seconds:float,  # Between two
     ):
-        self.path = path
+        self.make = make
+        self.show = show if callable(show) else partial(save_picture, path=check_output(show))
         self.seconds = seconds
         self.last = 0.
-        self.see = encoder(**ENCODER)
+
+    def after_fit(self):
+        if not self.learn.broken: self.show(self.make(self.learn.weight_average.net))
+        self.last = time.perf_counter()
 
     def after_batch(self):
-        if time.perf_counter() - self.last < self.seconds: return
-        save_picture(preview(self.learn.weight_average.net, self.see.to(self.learn.dls.device)), self.path)
-        self.last = time.perf_counter()
+        if time.perf_counter() - self.last >= self.seconds: self.after_fit()
+
 
 # %% ../nbs/69_schooling.ipynb #99bf0fa3
 def _spread(found):
@@ -105,11 +111,25 @@ def deep_directions(
     return torch.linalg.eigh(total.double())[1][:, -SEEN[DEEP]:].flip(1).mT.float()
 
 # %% ../nbs/69_schooling.ipynb #bf03ad5f
-def _encoder(name, device):
-    "An encoder in its fastest form."
-    enc = encoder(name, 'avg', 'reflect')
-    enc.digest  # noqa: B018, of all bits
-    return enc.to(device, PRECISIONS[best_precision(device)], memory_format=torch.channels_last)
+@own_footing()
+def fast_copy(
+    enc:Encoder,  # In 32 bits, on the CPU
+    device,       # Torch device
+)->Encoder:       # Its digest is that of all bits
+    "An encoder as a training is fastest with it."
+    enc.digest  # noqa: B018, before bits are lost
+    return copy.deepcopy(enc).to(device, PRECISIONS[best_precision(device)], memory_format=torch.channels_last)
+
+def learner_of(
+    pupil:Pupil,      # Network with those who judge it
+    batches:Batches,  # What it is shown
+    device,           # Torch device
+    *cbs,             # `Marks`, and more callbacks
+)->Learner:           # For `fit`; `learn.weight_average.net` is what comes of it
+    "A Learner that teaches a pupil."
+    cbs = [TrainEvalCallback(), GradientClip(20.), WeightAverage(pupil.net), *cbs]
+    return Learner(loaders(batches, device), pupil, loss_func=no_loss, opt_func=adam(), cbs=cbs, default_cbs=False)
+
 
 # %% ../nbs/69_schooling.ipynb #46cf4f74
 def pupil_learner(
@@ -123,12 +143,12 @@ def pupil_learner(
     cbs=(),             # More callbacks
 )->Learner:             # For `fit`; `learn.weight_average.net` is what comes of it
     "A Learner that teaches a one-pass network."
-    see = _encoder(ENCODER['name'], device)
-    judge = see if loss_encoder == ENCODER['name'] else _encoder(loss_encoder, device)
+    see = fast_copy(encoder(**ENCODER), device)
+    same = loss_encoder == ENCODER['name']
+    judge = see if same else fast_copy(encoder(loss_encoder, 'avg', 'reflect'), device)
     net = net.to(device, memory_format=torch.channels_last)
     pupil = Pupil(net, see, judge, best_precision(device))
-    cbs = [TrainEvalCallback(), Marks(content, speckle), GradientClip(20.), WeightAverage(net), *cbs]
-    return Learner(loaders(pairs, device), pupil, loss_func=no_loss, opt_func=adam(), cbs=cbs, default_cbs=False)
+    return learner_of(pupil, pairs, device, Marks(content, speckle), *cbs)
 
 # %% ../nbs/69_schooling.ipynb #5aaf8243
 _WHOLE = dict(steps=1, side=2*FIELD, batch=1, by_hand=0, seed=0)  # settings that are whole numbers, and their least
@@ -188,7 +208,7 @@ def _begun(start, paintings, seed):
     return net, weights_digest(net.state_dict())[:16]
 
 # %% ../nbs/69_schooling.ipynb #555960b3
-_THROUGH = ("features of VGG-16 by Karen Simonyan and Andrew Zisserman, Visual Geometry Group, University of Oxford "
+THROUGH = ("features of VGG-16 by Karen Simonyan and Andrew Zisserman, Visual Geometry Group, University of Oxford "
             "(CC BY 4.0), of which the encoders were made")
 
 def _fit(learn, note, begun, checkpoint, progress):
@@ -199,13 +219,18 @@ def _fit(learn, note, begun, checkpoint, progress):
     return fit(learn, steps, checkpoint, lr=lr, warmup=min(.25, 200/steps), plan=plan, progress=progress), plan
 
 # %% ../nbs/69_schooling.ipynb #56424a0d
+def _sheets(out, seconds, device):
+    "What writes a sheet beside a network's file."
+    see = encoder(**ENCODER).to(device)
+    return Preview(partial(preview, see=see), out.with_suffix('.png'), seconds)
+
 def _card(note, data, log):
     "How a network was taught, and how far it came in its last steps."
     last = log.tail(100)
     return dict(
         about='A network that paints any style in six looks',
         data=data,
-        trained_through=_THROUGH,
+        trained_through=THROUGH,
         **note | dict(steps=len(log)),
         style_gap=round(math.exp(last['style/6'].mean()) - 2, 2),
         content_gap=round(float(last['content/6'].mean()), 3),
@@ -247,7 +272,7 @@ def train_onepass(
     pairs = _pairs(photos, paintings | paint_by_hand(photos, by_hand, seed=seed, progress=progress), note)
     net, begun = _begun(start, pairs.paintings, seed)
     learn = pupil_learner(net, pairs, loss_encoder, content=content, speckle=speckle, device=device)
-    if preview: learn.add_cb(Preview(out.with_suffix('.png'), preview))
+    if preview: learn.add_cb(_sheets(out, preview, device))
     log, own = _fit(learn, note, begun, checkpoint, progress)
     net = learn.weight_average.net
     net.card = _card(note | own, data, log) | about
