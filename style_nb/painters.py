@@ -15,18 +15,18 @@ __all__ = ['painter_words', 'run_painter', 'paint_words', 'run_paint']
 # %% ../nbs/89_painters.ipynb #7356b890
 _NUMBERS = dict(
     canvas='longer side of the pictures it is to paint, px; strokes are as large as for that (default: 256)',
-    steps='steps of the training (default: 10000)',
-    size='side of the squares it learns from, px (default: 128)',
-    batch='squares a step (default: 4)',
-    seed='seed of the weights and the squares')
+    steps='steps of the training (default: 2500)',
+    size='side of the squares it learns from, px, a multiple of 32 (default: 192)',
+    batch='squares a step (default: 2)',
+    seed='seed of the squares')
 _AMOUNTS = dict(
     content='weight of the content (default: 4)',
-    lr='largest step size (default: .003)',
+    lr='largest step size (default: .002)',
     every='seconds between two previews (default: 30)')
 _NAMES = dict(
-    encoder='encoder that compares (default: texnet)',
+    encoder='encoder that judges (default: texnet)',
     encoder_weights='its weights file',
-    start='file of another painter, whose strokes it begins with',
+    start='file of another painter to begin with (default: the network of any style)',
     preview='picture file that shows, while it learns, a photo it does not learn from')
 
 def painter_words(parser):
