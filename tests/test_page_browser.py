@@ -13,6 +13,9 @@ import pytest
 import torch
 from PIL import Image
 from page_model import stand_in, styles, write_stand_in
+from style_nb.gallery import sample
+from style_nb.painter import train_painter
+from style_nb.pictures import load_picture
 from test_browser import BARS, CHROMIUM, SHOTS, chromium, until
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent/'tools'))
 import page as tool
@@ -148,6 +151,20 @@ def test_the_page_in_a_browser(folder, tmp_path):
             start = time.perf_counter()
             step(page)
             print(f'{time.perf_counter() - start:5.1f} s  {step.__name__.replace("_", " ")}', flush=True)
+        assert not page.bad, page.bad
+
+@pytest.mark.filterwarnings('ignore:There are')
+def test_a_painter_of_one_painting(tmp_path):
+    "Its net takes no style, and paints as PyTorch does"
+    painter = train_painter(sample('swirls'), None, tmp_path/'swirls.safetensors', canvas=64, size=64, steps=1, batch=1,
+                            encoder='texnet-small', device='cpu', progress=False)
+    page_of_it = tool.build(tmp_path/'page', tool.painter_model(tmp_path/'swirls.safetensors'))
+    with served(page_of_it) as address, chromium(800, 600) as page:
+        page.goto(f'{address}/?test')
+        until(lambda: page.evaluate('styleNB.frames.length') > 0)
+        pixels = np.asarray(sample('cat').resize((128, 64)))
+        painted = painter.module()(load_picture(pixels)).clamp(0, 1)[0].permute(1, 2, 0).numpy()*255
+        assert np.abs(painted_by_page(page, pixels, 'own') - painted).max() <= 2
         assert not page.bad, page.bad
 
 FAULTS = {

@@ -1,10 +1,11 @@
 """Build the page that paints in a browser into a folder that any file server can serve.
 
-    python tools/page.py [--out build/page] [--model FOLDER] [--webgpu]
+    python tools/page.py [--out build/page] [--model FOLDER | --painter FILE] [--webgpu]
 
-FOLDER holds a net of your own: net.onnx (photo [1,3,H,W] and style [1,n] in, picture out) and styles.json (a list of
-name, title, credit and vector: float16 in base64). --webgpu adds a second runtime, 27 MB. Needs npm and the network for
-onnxruntime-web, which npm keeps in its cache.
+FILE is a painter of one painting, as `train_painter` writes it. FOLDER holds a net of your own: net.onnx (photo
+[1,3,H,W] and, if it has styles, style [1,n] in, picture out) and styles.json (a list of name, title, credit and vector:
+float16 in base64). --webgpu adds a second runtime, 27 MB. Needs npm and the network for onnxruntime-web, which npm
+keeps in its cache.
 """
 import argparse
 import base64
@@ -22,6 +23,7 @@ from style_nb.gallery import samples
 from style_nb.house import house_of_styles
 from style_nb.instant import STYLE_SIDE
 from style_nb.onepass import SHORT, pack, read_onepass
+from style_nb.painter import load_painter
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = 'onnxruntime-web'
@@ -46,6 +48,16 @@ def write_model(folder):
     told = [dict(name=style.name, title=style.name.capitalize(), credit=f'{style.title}. {style.credit}',
         vector=vector(style)) for style in house_of_styles().values()]
     (folder/MODEL[1]).write_text(json.dumps(told), encoding='utf-8')
+
+
+def painter_model(file):
+    "What writes the net of a painter of one painting"
+    painter = load_painter(file)
+    def write(folder):
+        export(painter.module(), folder/MODEL[0])
+        told = dict(name='own', title=Path(painter.card['painting']).stem, credit=painter.card['licence'], vector='')
+        (folder/MODEL[1]).write_text(json.dumps([told]), encoding='utf-8')
+    return write
 
 
 def copied_model(source):
@@ -129,15 +141,23 @@ def build(out, write_model=write_model, engines=('wasm',)):
     return out
 
 
+def chosen_model(args):
+    "What writes the net that the command line asks for"
+    if args.painter: return painter_model(args.painter)
+    return copied_model(args.model) if args.model else write_model
+
+
 def main():
     "Read the command line, build"
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--out', default=ROOT/'build/page')
-    parser.add_argument('--model', help='folder with net.onnx and styles.json (else the package\'s own net)')
+    nets = parser.add_mutually_exclusive_group()
+    nets.add_argument('--model', help='folder with net.onnx and styles.json (else the package\'s own net)')
+    nets.add_argument('--painter', help='file of a painter of one painting')
     parser.add_argument('--webgpu', action='store_true')
     args = parser.parse_args()
     engines = ('wasm', 'webgpu') if args.webgpu else ('wasm',)
-    try: out = build(args.out, copied_model(args.model) if args.model else write_model, engines)
+    try: out = build(args.out, chosen_model(args), engines)
     except (StyleNBError, OSError) as e: sys.exit(f'No page: {e}')
     megabytes = sum(f.stat().st_size for f in out.rglob('*') if f.is_file())/1e6
     print(f'{out}: {megabytes:.0f} MB. See it: {Path(sys.executable).name} -m http.server -d {out}, then '
