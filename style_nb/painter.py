@@ -151,7 +151,7 @@ def module(self:Painter)->nn.Module:
     return _Alone(self)
 
 # %% ../nbs/70_painter.ipynb #69183a18
-_NO_PAINTER = "give a file that `train_painter` of this style_nb wrote."
+_NO_PAINTER = "give a file that `train_painter` wrote; one of an older style_nb must be trained anew."
 
 @patch
 def save(self:Painter,
@@ -166,7 +166,8 @@ def _painter_of(state):
     "The painter in a file's state."
     card, row, net = dict(state['card']), state['style'], network_of(state['weights'], N_LOOKS)
     in_range(card['canvas'], 'canvas', MIN_SIDE, LARGEST, whole=True)
-    if not all(t.isfinite().all() for t in [row, *net.state_dict().values()]): raise ValueError("not finite")
+    sound = all(t.isfinite().all() for t in [row, *net.state_dict().values()])
+    if not sound: raise ValueError("its numbers are not finite")
     painter = Painter(net, unpack(row), card)
     if not torch.equal(pack(painter.style), row): raise ValueError("its style has another size")
     return painter if repr(painter) else None

@@ -164,7 +164,7 @@ def test_a_painter_of_another_kind_of_network_is_refused(trained, refused, tmp_p
     painter, _ = trained
     weights = {'out.weight': torch.zeros(3, 16, 3, 3)}
     path = write_state(dict(card=painter.card, weights=weights), tmp_path/'old.safetensors')
-    refused(lambda: load_painter(path), 'is not a painter', 'give a file')
+    refused(lambda: load_painter(path), 'is not a painter', 'trained anew')
 
 def test_few_photos_are_told(photos, tmp_path):
     few = dict(list(photos.items())[:4])
