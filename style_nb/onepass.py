@@ -167,10 +167,15 @@ PLAN = ((0, 4), (1, 4), (2, 4), (3, 2), (4, 2), (5, 1))  # (which look, how many
 SHORT = PLAN[:4] + PLAN[5:]  # one look less, for moving pictures
 FIELD = 32  # Sides must be multiples of this, px: the deepest layer of the smallest picture halves five times
 
-def _painted(net, look, x, photo, style, see):
-    "A picture after one more look."
+def _inside(maps, own):
+    "The part of maps within `own`, which is (from, to) of the height and of the width, as shares."
+    (top, bottom), (left, right) = ([round(share*n) for share in ends] for ends, n in zip(own, maps.shape[-2:]))
+    return maps[..., top:max(bottom, top + 1), left:max(right, left + 1)]
+
+def _painted(net, look, x, photo, style, see, own=None):
+    "A picture after one more look; what is beyond `own` does not count in its statistics."
     maps = net.maps_of(x, see)
-    now = {l: moments(m) for l, m in maps.items()}
+    now = {l: moments(m if own is None else _inside(m, own)) for l, m in maps.items()}
     return net.looks[look](x, photo, maps, now, style).float()
 
 # %% ../nbs/53_onepass.ipynb #610d602d
@@ -195,6 +200,7 @@ class OnePass(nn.Module):
         style:dict,          # {how many times smaller: {layer: Moments}, 'colours': Moments}
         see,                 # Encoder
         plan=PLAN,           # Looks in order
+        own=None,            # Shares (from, to) of height and of width that are no border; `None` is all
     )->torch.Tensor:         # (B, 3, H, W), a little over [0, 1] at places
         "Photos painted in styles."
         photo = recoloured(photo, style[COLOURS])
@@ -204,7 +210,7 @@ class OnePass(nn.Module):
         for look, k in plan:
             if k != at: x = sizes[k] + F.interpolate(x - sizes[at], scale_factor=at/k, mode='bilinear')
             at = k
-            x = _painted(self, look, x, sizes[k], style[k], see)
+            x = _painted(self, look, x, sizes[k], style[k], see, own)
         return x
 
 # %% ../nbs/53_onepass.ipynb #5eb6ce39
@@ -243,7 +249,8 @@ def paint_once(
 )->torch.Tensor:         # (B, 3, H, W), in [0, 1]
     "Photos of any size painted in styles."
     large, own = grown(photo, FIELD//4*max(k for _, k in plan))
-    return net(large, style, see, plan)[own].clamp(0, 1)
+    shares = [(place.start/n, place.stop/n) for place, n in zip(own[1:], large.shape[-2:])]
+    return net(large, style, see, plan, shares)[own].clamp(0, 1)
 
 # %% ../nbs/53_onepass.ipynb #91e0b834
 def _order(sizes): return [(COLOURS, None, 3), *((k, l, n) for k in sizes for l, n in SEEN.items())]
