@@ -52,7 +52,8 @@ def explore_gram(
         titles = [layer, f'channel {first}', f'channel {second}', f'product, mean {(a*b).mean().item():.3g}']
         return show_pictures([x, *map(_grey, (a, b, a*b))], titles, ncols=4, height=1.7)
     fewest = min(len(m) for m in maps.values())
-    ex = explore(cell, layer=layers, first=(0, fewest - 1), second=(0, fewest - 1))
+    labels = dict(first='first channel', second='second channel')
+    ex = explore(cell, labels, layer=layers, first=(0, fewest - 1), second=(0, fewest - 1))
     ex.width = 720
     return ex
 
@@ -64,7 +65,7 @@ def explore_contrast(
     "What lower contrast does to a picture."
     x = load_picture(picture, size)
     def contrast(amount=.5, channels='all'): return lower_contrast(x, amount, channels)
-    return explore(contrast, amount=(0., 2., .05), channels=list(CHANNELS))
+    return explore(contrast, dict(amount='contrast left'), amount=(0., 2., .05), channels=list(CHANNELS))
 
 # %% ../nbs/84_explorers.ipynb #bcf41d45
 def explore_tiles(
@@ -78,7 +79,7 @@ def explore_tiles(
     def tiles(n=4):
         t = tile(x, n)
         return show_pictures([t, palette(t, **how).image], [f'{n} x {n}', 'its palette'], height=2.)
-    return explore(tiles, n=(1, 12))
+    return explore(tiles, dict(n='tiles a side'), n=(1, 12))
 
 # %% ../nbs/84_explorers.ipynb #9d9ad4b1
 def explore_layers(
@@ -91,7 +92,7 @@ def explore_layers(
     x = load_picture(picture, size)
     how = dict(encoder=kind, shared=Shared(), progress=False, size=size, steps=80) | settings
     def seen(layer='relu3_1', what='content'): return reconstruct(x, layer, what, **how).image
-    return explore(seen, layer=_stages(kind)[:4], what=['content', 'style'])
+    return explore(seen, dict(what='kept of it'), layer=_stages(kind)[:4], what=['content', 'style'])
 
 # %% ../nbs/84_explorers.ipynb #a4c01275
 def explore_reversion(
@@ -105,7 +106,8 @@ def explore_reversion(
     x, y = (load_picture(given, enough=size) for given in (painting, photo))
     how = dict(size=size, steps=60, shared=Shared(), progress=False) | settings
     def reverted(contrast=.85, match=15.): return revert(x, y, contrast, match=match, **how).image
-    return explore(reverted, contrast=(.2, 1.2, .05), match=log_range(1., 100.))
+    labels = dict(contrast='contrast of the photo', match='weight of matching')
+    return explore(reverted, labels, contrast=(.2, 1.2, .05), match=log_range(1., 100.))
 
 # %% ../nbs/84_explorers.ipynb #90026dd6
 @delegates(DrawnMasks)

@@ -18,9 +18,9 @@ from numbers import Number, Real
 import torch
 from fastcore.basics import patch, uniqueify
 from PIL import Image
-from .errors import BadType, BadValue, a_switch, listed, one_of, told
+from .errors import BadType, BadValue, a_switch, listed, of_kind, one_of, told
 from .pictures import Plate, show_pictures, to_pil
-from .parts import RED, close_widgets, on_rerun, one_line, png_of, written
+from .parts import GREY, RED, close_widgets, on_rerun, one_line, png_of, written
 # for those who import it from here:
 from .parts import all_widgets
 
@@ -48,6 +48,7 @@ class Knob:
     step:float=1        # Step of 'int' and 'float'
     options:tuple=()    # (label, value) of a 'choice'
     start:object=None   # Value to start from
+    text:str=''         # What its control is called; empty is its name
 
 # %% ../nbs/80_widgets.ipynb #bbf8057f
 def _is_number(x): return isinstance(x, Real) and not isinstance(x, bool) and math.isfinite(x)
@@ -169,7 +170,7 @@ def as_html(
 # %% ../nbs/80_widgets.ipynb #9d52c9d7
 class Explorer:
     "Sliders over a function. `.set`, `.kwargs`, `.result`, `.strip`; shown by ending a cell with it."
-    keep, width = 64, 480  # Results kept; px of the longest side of a picture on the page
+    keep, width, least = 64, 480, 320  # Results kept; px of the longer side of a picture on the page, at most, at least
     def __init__(self,
         fn,          # A pure function
         knobs:list,  # A `Knob` for each argument
@@ -259,8 +260,8 @@ def control(
 ):             # An ipywidgets control
     "The control for a knob; it speaks when let go."
     import ipywidgets as w
-    if k.kind == 'switch': return w.Checkbox(value=k.start, description=k.name, indent=False)
-    kw = dict(description=k.name, style=dict(description_width='auto'), layout=dict(width='420px'))
+    if k.kind == 'switch': return w.Checkbox(value=k.start, description=k.text or k.name, indent=False)
+    kw = dict(description=k.text or k.name, style=dict(description_width='auto'), layout=dict(width='420px'))
     if k.kind == 'choice':
         labels = [l for l, _ in k.options]
         kw |= dict(options=labels, value=k.label(k.start))
@@ -268,7 +269,7 @@ def control(
         return w.ToggleButtons(**kw | dict(style=dict(description_width='auto', button_width='auto'), layout={}))
     kw |= dict(value=k.start, continuous_update=False, min=k.low, max=k.high, step=k.step)
     if k.kind == 'int': return w.IntSlider(**kw)
-    kw['readout_format'] = '.3g'
+    kw['readout_format'] = '.3'
     if k.kind == 'float': return w.FloatSlider(**kw)
     low, high = math.log10(k.low), math.log10(k.high)
     return w.FloatLogSlider(**kw | dict(min=low, max=high, step=(high - low)/60))
@@ -283,7 +284,7 @@ def widget(self:Explorer):
     for n, c in self.controls.items():
         c.value = self._shown(n, self._values[n])
         if not isinstance(c, w.Checkbox):  # sliders stand in line
-            c.style.description_width = f'{8 + 7*max(map(len, self.controls))}px'
+            c.style.description_width = f'{8 + 7*max(len(o.description) for o in self.controls.values())}px'
         c.observe(lambda change, n=n: self.move(n, change['new']), 'value')
     self.message = w.HTML()
     look = dict(display='none', max_width='100%', align_self='flex-start')
@@ -320,7 +321,8 @@ def show(self:Explorer):
             return self._say(one_line(e), RED)
         self.error = None
         self._put(im, text)
-        self._say(f'{time.perf_counter() - start:.1f} s')
+        seconds = time.perf_counter() - start
+        self._say(f'{seconds:.1f} s' if seconds >= .1 else '')
 
 # %% ../nbs/80_widgets.ipynb #ed80625a
 @patch
@@ -329,13 +331,13 @@ def _put(self:Explorer, im, text):
     if im is not None:
         im.thumbnail((self.width, self.width))
         self.picture.value = written(im.save, 'PNG')
-        self.picture.width = str(im.width)
-        self.picture.height = str(im.height)
+        larger = max(1, self.least/max(im.size))
+        self.picture.width, self.picture.height = (str(round(larger*side)) for side in im.size)
     self.picture.layout.display = 'none' if im is None else ''
     self.text.value = text
 
 @patch
-def _say(self:Explorer, line, color='#767676'):
+def _say(self:Explorer, line, color=GREY):
     self.message.value = f'<span style="color:{color}">{html.escape(line)}</span>'
 
 # %% ../nbs/80_widgets.ipynb #c7880329
@@ -365,8 +367,15 @@ def close(self:Explorer):
     self._widget, self.controls = None, {}
 
 # %% ../nbs/80_widgets.ipynb #a9bf84a0
+def _called(labels, ranges):
+    "Labels of arguments that have a range."
+    labels = of_kind({} if labels is None else labels, dict, 'labels', '{argument: label}')
+    for name, text in labels.items(): of_kind(text, str, f'The label of {one_of(name, ranges, "argument")}', 'a word')
+    return labels
+
 def explore(
     fn,         # A pure function: a picture, figure, table or text from its arguments
+    labels:dict=None,  # {argument: what its control is called}; others are called by their names
     **ranges,   # A range for each argument to move; the others keep their defaults
 )->Explorer:    # End a cell with it to see the sliders; `.strip()` is a figure that stays in the file
     "Sliders over any pure function."
@@ -385,4 +394,5 @@ def explore(
     if missing:
         raise BadValue(f"{getattr(fn, '__name__', 'The function')} needs {', '.join(missing)}: "
                          "give a range, or ipywidgets.fixed(value).")
-    return Explorer(fn, [knob(n, r, defaults.get(n)) for n, r in ranges.items()])
+    called = _called(labels, ranges)
+    return Explorer(fn, [replace(knob(n, r, defaults.get(n)), text=called.get(n, '')) for n, r in ranges.items()])
