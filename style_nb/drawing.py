@@ -9,18 +9,21 @@ from __future__ import annotations
 import html
 import json
 import threading
+import time
 import torch
 from fastcore.basics import patch
 from PIL import ImageColor
 from .errors import BadType, BadValue, a_kind, in_one_line, in_range, listed, one_of
 from .pictures import fit_size, load_picture, resize, to_pil
 from .masks import STROKE, as_strokes, check_masks, layer_mask, load_mask, masks_from_strokes
-from .transfer import stylize
+from .callbacks import LiveView
+from .viewer import Viewer, anywidget
 from .parts import RED, close_widgets, jpeg, line, on_rerun, one_line, rows
 from .parts import upload_button, upload_look, w, wide
+from .transfer import stylize
 
 # %% auto #0
-__all__ = ['TINTS', 'BRUSH', 'PIXEL', 'DrawnMasks', 'pad_html']
+__all__ = ['TINTS', 'DrawnMasks']
 
 # %% ../nbs/83_drawing.ipynb #d3196707
 def _tidy(s):
@@ -60,10 +63,9 @@ class DrawnMasks:
         self.soft = in_range(soft, 'soft', 0, 1)
         self.hw = fit_size(self.picture.shape[-2:], size)
         self.strokes = {n: [] for n in _names(regions)}
-        self.files = {}     # {region: uploaded mask to draw on}
-        self.past = []      # (strokes, files) before each change
+        self.files = {}  # {region: uploaded mask to draw on}
+        self.past = []   # (strokes, files) before each change
         self.result = self.error = self.panel = None
-        self.heard = set()  # numbers of the page's strokes that were seen
         self.lock = threading.RLock()
         self.put({} if strokes is None else strokes)
         self._unwatch = on_rerun(self)
@@ -143,12 +145,27 @@ def _is_drawn(self:DrawnMasks, region): return self.strokes[region] or region in
 @patch
 def tinted(self:DrawnMasks)->torch.Tensor:
     "The picture, as large as the page shows it, with each drawn region in its tint."
-    x = resize(self.picture, min(480, max(self.picture.shape[-2:])))
+    x = resize(self.picture, min(960, max(self.picture.shape[-2:])))
     for n, m in self.masks.items():
         if self._is_drawn(n):
             tint = x.new_tensor(ImageColor.getrgb(self.tint(n))).view(1, 3, 1, 1)/255
             x = x.lerp(tint, .55*layer_mask(m, x.shape[-2:]))
     return x
+
+class _Seen(LiveView):
+    "Show a run in a viewer while it paints."
+    def __init__(self, viewer, steps):
+        super().__init__(seconds=.4)
+        self.viewer, self.steps, self.done = viewer, steps, 0
+
+    def after_step(self):
+        self.done += 1
+        super().after_step()
+
+    def show(self):
+        self.viewer.picture = jpeg(self.look())
+        self.viewer.busy, self.viewer.note = False, f'step {self.done} of {self.steps}'
+        self.last = time.perf_counter()
 
 @patch
 def paint(self:DrawnMasks, **settings):
@@ -156,82 +173,24 @@ def paint(self:DrawnMasks, **settings):
     if not self.styles:
         raise BadValue("The regions have no styles: give them as {name: picture}, "
                          "or call stylize(picture, styles, masks=drawn.masks).")
-    self.result = stylize(self.picture, list(self.styles.values()), masks=self.masks, **self.settings | settings)
+    how = self.settings | settings
+    if self.panel is not None: how['cbs'] = [*how.get('cbs', ()), _Seen(self.painted, how['steps'])]
+    self.result = stylize(self.picture, list(self.styles.values()), masks=self.masks, **how)
     return self.result
-
-# %% ../nbs/83_drawing.ipynb #502a42ea
-BRUSH = """
-const board = this.closest('.sn-board');
-const pad = this.previousElementSibling;
-const ink = pad.getContext('2d');
-const find = s => board.querySelector(s);
-const brush = () => find('[data-region]').dataset;
-const side = () => Math.max(pad.width, pad.height);
-let points = null;
-const sent = [];
-find('.sn-pad').style.position = 'relative';
-const at = e => {
-  const r = pad.getBoundingClientRect();
-  const shares = [(e.clientX - r.left)/r.width, (e.clientY - r.top)/r.height];
-  return shares.map(v => +Math.min(1, Math.max(0, v)).toFixed(3));
-};
-const draw = (ps, b) => {
-  if (pad.width != pad.clientWidth || pad.height != pad.clientHeight)
-    [pad.width, pad.height] = [pad.clientWidth, pad.clientHeight];
-  ink.clearRect(0, 0, pad.width, pad.height);
-  if (!ps.length) return;
-  ink.beginPath();
-  ink.lineCap = ink.lineJoin = 'round';
-  ink.lineWidth = Math.max(2, 2*b.radius*side());
-  ink.strokeStyle = ink.fillStyle = b.erase == 'true' ? '#fff' : b.tint;
-  for (const [x, y] of ps.concat(ps.length == 1 ? ps : [])) ink.lineTo(x*pad.width, y*pad.height);
-  if (b.fill == 'true' && points) { ink.closePath(); ink.fill(); } else ink.stroke();
-};
-pad.onpointerdown = e => {
-  e.preventDefault();
-  pad.setPointerCapture(e.pointerId);
-  points = [at(e)];
-  draw(points, brush());
-};
-pad.onpointermove = e => {
-  const p = at(e), q = points && points[points.length - 1];
-  if (!points) return draw([p], brush());
-  if (Math.hypot((p[0] - q[0])*pad.width, (p[1] - q[1])*pad.height) > 3) { points.push(p); draw(points, brush()); }
-};
-pad.onpointerleave = () => points || draw([]);
-pad.onpointercancel = () => { points = null; draw([]); };
-pad.onpointerup = e => {
-  if (!points) return;
-  const b = brush(), wire = find('.sn-wire textarea');
-  sent.push({id: Math.random(), region: b.region, points: points, radius: +b.radius,
-    erase: b.erase == 'true', fill: b.fill == 'true'});
-  points = null;
-  wire.value = JSON.stringify(sent.slice(-20));
-  wire.dispatchEvent(new Event('change', {bubbles: true}));
-};
-find('img.sn-tinted').addEventListener('load', () => points || draw([]));
-"""
-
-# %% ../nbs/83_drawing.ipynb #46ec07bf
-PIXEL = 'data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7'
-
-_OVER = 'position:absolute;inset:0;width:100%;height:100%;cursor:crosshair;touch-action:none;opacity:.6'
-
-def pad_html()->str:
-    "A canvas, and what makes it listen."
-    wakes = f'<img src="{PIXEL}" width=0 height=0 alt="" onload="{html.escape(BRUSH)}">'
-    return f'<canvas style="{_OVER}"></canvas>{wakes}'
 
 # %% ../nbs/83_drawing.ipynb #53df1c6d
 @patch
 def _pad(self:DrawnMasks):
-    "The picture, and the canvas over it."
-    whole = dict(grid_area='1 / 1', margin='0', width='100%')
-    self.view = w.Image(format='jpeg', layout=whole).add_class('sn-tinted')
-    over = w.HTML(pad_html(), layout=dict(height='100%', **whole)).add_class('sn-pad')
-    most = f'{round(480*min(1, self.hw[1]/self.hw[0]))}px'
-    layout = dict(width='100%', max_width=most, grid_template_columns='minmax(0, 1fr)')
-    return w.GridBox([self.view, over], layout=layout)
+    "The picture that is drawn on."
+    self.view = Viewer(alt='the picture, with what is drawn in tints').add_class('sn-pad')
+    self.view.on_stroke(lambda s: self.attempt(lambda: self._add(s['region'], {k: s[k] for k in STROKE})))
+    return self.view
+
+@patch
+def _result(self:DrawnMasks):
+    "Where the painting comes."
+    self.painted = Viewer(alt='the painting', note='The painting comes here.').add_class('sn-painted')
+    return self.painted
 
 def _choice(options, name):
     look = dict(style=dict(button_width='auto'), layout=dict(width='auto', margin='0'))
@@ -254,7 +213,7 @@ def _buttons(self:DrawnMasks):
     self.buttons = dict(
         Undo=self._button('Undo', 'undo', self.undo),
         Clear=self._button('Clear', 'trash', lambda: self.clear(self.region.value)))
-    if self.styles: self.buttons['Paint'] = self._button('Paint', 'paint-brush', self.paint)
+    if self.styles: self.buttons['Paint'] = self._button('Paint', 'paint-brush', lambda: self._paint_drawn())
     take = lambda files: self.attempt(lambda: self._take(files[0]))
     self.upload = upload_button('Mask file', 'sn-upload-mask', take)
     return w.HBox([*self.buttons.values(), self.upload], layout=dict(flex_flow='row wrap'))
@@ -275,29 +234,31 @@ def _tools(self:DrawnMasks):
 @patch
 def _texts(self:DrawnMasks):
     "What the page says and hears in words."
-    self.state = w.HTML(layout=dict(display='none'))
-    self.wire = w.Textarea(continuous_update=False, layout=dict(display='none')).add_class('sn-wire')
     self.message = w.HTML(layout=dict(min_height='24px')).add_class('sn-said')
     self.shares = w.HTML().add_class('sn-shares')
     self.text = w.Textarea(continuous_update=False, layout=dict(width='100%', height='110px')).add_class('sn-strokes')
     self.code = w.Textarea(layout=dict(width='100%', height='160px')).add_class('sn-code')
     self.text.observe(lambda c: c['new'] == self.as_json() or self.attempt(lambda: self.put(c['new'])), 'value')
-    self.wire.observe(lambda c: self.attempt(lambda: self._hear(c['new'])), 'value')
+
+@patch
+def _look(self:DrawnMasks):
+    "CSS: each region's button in its tint."
+    tints = ''.join(f'.sn-region button:nth-child({k}) {{border-bottom: 5px solid {self.tint(n)}}}\n'
+                    for k, n in enumerate(self.strokes, 1))
+    style = f"<style>{tints}{upload_look(sn_upload_mask='Mask file')}</style>"
+    return w.HTML(style, layout=dict(display='none'))
 
 @patch
 def _board(self:DrawnMasks):
-    "Picture and tools beside each other, what was painted and the texts below."
+    "Picture, painting and tools beside each other, texts below."
     part = dict(flex='1 1 280px', min_width='0')
-    left = w.VBox([self._pad()], layout=dict(max_width='488px', **part))
-    right = w.VBox([self._tools(), self.shares, self.message],
-                   layout=dict(max_width='420px', margin='0 0 0 12px', **part))
-    look = w.HTML(f"<style>{upload_look(sn_upload_mask='Mask file')}</style>", layout=dict(display='none'))
-    top = w.HBox([left, right, self.state, self.wire, look], layout=dict(flex_flow='row wrap'))
-    layout = dict(width='100%', max_width='480px', display='none', margin='4px 0')
-    self.painted = w.Image(format='jpeg', layout=layout).add_class('sn-painted')
+    sides = [self._pad(), *([self._result()] if self.styles else [])]
+    left = [w.VBox([side], layout=dict(max_width='488px', **part)) for side in sides]
+    right = w.VBox([self._tools(), self.shares, self.message], layout=dict(max_width='420px', **part))
+    top = w.HBox([*left, right, self._look()], layout=dict(flex_flow='row wrap', grid_gap='12px'))
     more = w.Accordion([w.VBox([self.text]), w.VBox([self.code])],
                        titles=('Strokes as text', 'Copy as code'), selected_index=None)
-    return w.VBox([top, self.painted, more], layout=dict(max_width='920px')).add_class('sn-board')
+    return w.VBox([top, more], layout=dict(max_width='1000px')).add_class('sn-board')
 
 # %% ../nbs/83_drawing.ipynb #b28da44a
 @patch
@@ -305,20 +266,24 @@ def _brush(self:DrawnMasks):
     "Tell the page what it draws with."
     region, tool = self.region.value, self.tool.value
     radius = 0 if tool == 'outline' else self.radius.value
-    self.state.value = (
-        f'<span data-region="{html.escape(region)}" data-tint="{self.tint(region)}" data-radius="{radius:g}" '
-        f'data-erase="{json.dumps(tool == "eraser")}" data-fill="{json.dumps(tool == "outline")}"></span>')
+    self.view.brush = dict(
+        region=region,
+        tint=self.tint(region),
+        radius=radius,
+        erase=tool == 'eraser',
+        fill=tool == 'outline')
 
 @patch
 def refresh(self:DrawnMasks):
     "Show the present strokes."
-    self.view.value = jpeg(to_pil(self.tinted()), 480)
+    self.view.picture = jpeg(to_pil(self.tinted()), 960)
+    self.view.note = '' if self._any_drawn() else 'Nothing is drawn yet: choose a region and draw here.'
     if self.error is None and self._typed() != self.strokes: self.text.value = self.as_json()
     self.code.value = self.as_code()
     self.shares.value = ''.join(self._share(n, m) for n, m in self.masks.items())
-    if self.result is not None:
-        self.painted.value = jpeg(self.result.image)
-        self.painted.layout.display = ''
+
+@patch
+def _any_drawn(self:DrawnMasks): return any(map(self._is_drawn, self.strokes))
 
 @patch
 def _typed(self:DrawnMasks):
@@ -367,11 +332,14 @@ def _add(self:DrawnMasks, region, stroke):
     if region in self.strokes: self.put(self.strokes | {region: [*self.strokes[region], stroke]})
 
 @patch
-def _hear(self:DrawnMasks, text):
-    "New strokes from the page."
-    new = {s['id']: s for s in json.loads(text) if s['id'] not in self.heard}
-    self.heard.update(new)
-    for s in new.values(): self._add(s['region'], {k: s[k] for k in STROKE})
+def _paint_drawn(self:DrawnMasks):
+    "Paint for the page: the painting grows beside what is drawn."
+    if not self._any_drawn(): raise BadValue('Nothing is drawn yet: draw a region on the picture, then paint.')
+    self.painted.busy, self.painted.note = True, 'begins …'
+    try:
+        image = self.paint().image
+        self.painted.picture, self.painted.size = jpeg(image, max(image.size)), image.size
+    finally: self.painted.busy, self.painted.note = False, ''
 
 @patch
 def _take(self:DrawnMasks, file):
@@ -391,6 +359,6 @@ def close(self:DrawnMasks):
 @patch
 def _ipython_display_(self:DrawnMasks):
     from IPython.display import display
-    if w is not None: return display(self.widget)
+    if anywidget is not None: return display(self.widget)
     display(to_pil(self.tinted()))
-    display('To draw: pip install ipywidgets, then restart the kernel.')
+    display('To draw: pip install anywidget, then restart the kernel and reload the page.')

@@ -16,9 +16,9 @@ def board(photo, regions=('sky', 'land'), **kw):
 
 def test_strokes_come_as_text(photo):
     b = board(photo)
-    before = b.view.value
+    before = b.view.picture
     b.text.value = json.dumps({'sky': [dict(points=LINE, radius=.1)]})
-    assert (b.error is None and b.view.value != before and 'sky' in b.shares.value
+    assert (b.error is None and b.view.picture != before and 'sky' in b.shares.value
         and 'land 7' in b.shares.value.replace('land 8', 'land 7') and '(the rest)' in b.shares.value)
     assert torch.equal(b.masks['sky'], masks_from_strokes({'sky': [dict(points=LINE, radius=.1)], 'land': []},
         b.hw)['sky'])
@@ -27,8 +27,9 @@ def test_strokes_come_as_text(photo):
     assert all(torch.equal(names['masks'][n], m) for n, m in b.masks.items())
 
 def page_says(b, *strokes):
-    b.wire.value = json.dumps([dict(id=i, region=n, points=LINE, radius=.1, erase=False, fill=False)
-        for i, n in strokes])
+    for i, n in strokes:
+        stroke = dict(region=n, points=LINE, radius=.1, erase=False, fill=False)
+        b.view._handle_custom_msg(dict(kind='stroke', id=i, stroke=stroke), [])
 
 def test_strokes_of_the_page_count_once(photo):
     b = board(photo)
@@ -96,7 +97,7 @@ def test_painting_with_what_was_drawn(photo, painting, painting2):
     assert [n for n in b.buttons] == ['Undo', 'Clear', 'Paint']
     b.buttons['Paint'].click()
     assert (b.error is None and b.result.image.size == (64, 64)
-        and [m['name'] for m in b.result.recipe.masks] == ['a', 'b'] and b.painted.layout.display == '')
+        and [m['name'] for m in b.result.recipe.masks] == ['a', 'b'] and b.painted.size == (64, 64) and b.painted.picture)
     b.text.value = json.dumps({'a': [dict(points=[(0, 0), (1, 1)], radius=1)]})
     b.buttons['Paint'].click()
     assert 'black everywhere' in b.message.value
@@ -104,10 +105,17 @@ def test_painting_with_what_was_drawn(photo, painting, painting2):
 def test_what_the_page_draws_with(photo):
     b = board(photo)
     b.tool.value, b.radius.value, b.region.value = 'eraser', .1, 'land'
-    assert ('data-region="land"' in b.state.value and 'data-radius="0.1"' in b.state.value
-        and 'data-erase="true"' in b.state.value)
+    assert b.view.brush == dict(region='land', tint=b.tint('land'), radius=.1, erase=True, fill=False)
     b.tool.value = 'outline'
-    assert 'data-radius="0"' in b.state.value and 'data-fill="true"' in b.state.value
+    assert (b.view.brush['radius'], b.view.brush['fill']) == (0, True)
+
+def test_nothing_drawn_is_said(photo, painting, painting2):
+    b = board(photo, {'a': painting, 'b': painting2}, steps=2, levels=1)
+    assert b.view.note.startswith('Nothing is drawn yet')
+    b.buttons['Paint'].click()
+    assert 'Nothing is drawn yet' in b.message.value and b.result is None
+    page_says(b, (1, 'a'))
+    assert b.view.note == '' and b.error is None
 
 def test_bad_boards(refused, photo):
     refused(lambda: DrawnMasks(photo, []), 'at least one name')

@@ -46,8 +46,8 @@ def page(tmp_path_factory):
 
 def part(page, name, of=0): return page.locator('.sn-viewer').nth(of).locator(f'.sn-viewer-{name}')
 
-def run(page, text, last=False):
-    "Run a cell anew; the last one is rewritten first."
+def run(page, text):
+    "Run a cell anew."
     cell = page.locator('.jp-CodeCell', has_text=text).last
     cell.locator('.jp-InputPrompt').click()
     page.keyboard.press('Control+Enter')
@@ -189,8 +189,8 @@ def shoot(page, name):
 def test_light_dark_narrow(page, theme, width):
     page.set_viewport_size(dict(width=1280, height=900))
     page.get_by_role('menuitem', name='Settings', exact=True).click()
-    page.get_by_role('menuitem', name='Theme', exact=True).hover()
-    page.get_by_role('menuitem', name=f'JupyterLab {theme}', exact=True).click()
+    page.locator('.lm-Menu-itemLabel').get_by_text('Theme', exact=True).click()
+    page.locator('.lm-Menu-itemLabel').get_by_text(f'JupyterLab {theme}', exact=True).click()
     until(lambda: page.evaluate('document.body.dataset.jpThemeLight') == str(theme == 'Light').lower())
     page.set_viewport_size(dict(width=width, height=900))
     page.wait_for_timeout(700)

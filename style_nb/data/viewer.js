@@ -448,9 +448,7 @@ function render({model, el}) {
   }
 
   function handleHeld(event) {
-    event.preventDefault()
     event.stopPropagation()
-    page.handle.focus()
     page.handle.setPointerCapture(event.pointerId)
   }
 
@@ -502,8 +500,7 @@ function render({model, el}) {
   function pressed(event) {
     if (event.target.closest('button, [role=slider]') || !(picture.now() || other.now())) return
     if (event.pointerType === 'mouse' && event.button > 1) return
-    page.stage.focus({preventScroll: true})
-    event.preventDefault()
+    if (event.button === 1) event.preventDefault() // else the page would scroll by itself
     page.stage.setPointerCapture(event.pointerId)
     pointers.set(event.pointerId, inStage(event))
     if (pointers.size > 1) brush.cancel()
