@@ -152,6 +152,8 @@ def tinted(self:DrawnMasks)->torch.Tensor:
             x = x.lerp(tint, .55*layer_mask(m, x.shape[-2:]))
     return x
 
+
+# %% ../nbs/83_drawing.ipynb #07076030
 class _Seen(LiveView):
     "Show a run in a viewer while it paints."
     def __init__(self, viewer, steps):
@@ -176,7 +178,13 @@ def paint(self:DrawnMasks, **settings):
     how = self.settings | settings
     if self.panel is not None: how['cbs'] = [*how.get('cbs', ()), _Seen(self.painted, how['steps'])]
     self.result = stylize(self.picture, list(self.styles.values()), masks=self.masks, **how)
+    if self.panel is not None: self._show_result()
     return self.result
+
+@patch
+def _show_result(self:DrawnMasks):
+    image = self.result.image
+    self.painted.picture, self.painted.note = jpeg(image, max(image.size)), ''
 
 # %% ../nbs/83_drawing.ipynb #53df1c6d
 @patch
@@ -190,6 +198,7 @@ def _pad(self:DrawnMasks):
 def _result(self:DrawnMasks):
     "Where the painting comes."
     self.painted = Viewer(alt='the painting', note='The painting comes here.').add_class('sn-painted')
+    if self.result is not None: self._show_result()
     return self.painted
 
 def _choice(options, name):
@@ -336,9 +345,7 @@ def _paint_drawn(self:DrawnMasks):
     "Paint for the page: the painting grows beside what is drawn."
     if not self._any_drawn(): raise BadValue('Nothing is drawn yet: draw a region on the picture, then paint.')
     self.painted.busy, self.painted.note = True, 'begins …'
-    try:
-        image = self.paint().image
-        self.painted.picture, self.painted.size = jpeg(image, max(image.size)), image.size
+    try: self.paint()
     finally: self.painted.busy, self.painted.note = False, ''
 
 @patch

@@ -78,7 +78,7 @@ DIVIDED = {
     'callbacks': ['lbfgs', 'LBFGS', 'Guard', 'Average', 'Stopped'],
     'cli': ['FIGURES', 'recipe_of', 'recipe_words', 'run_stylize'],
     'encoders': ['AvgPool', 'Chain', 'MirrorConv', 'POOLINGS'],
-    'explorers': ['BRUSH', 'DrawnMasks', 'pad_html'],
+    'explorers': ['DrawnMasks', 'TINTS'],
     'fitting': ['Crops', 'read_pictures', 'split_pictures'],
     'pictures': ['in_range', 'one_of'],
     'learner': ['Picture', 'FeatureHooks', 'picture_learner'],

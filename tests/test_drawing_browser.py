@@ -32,7 +32,7 @@ def page(tmp_path_factory):
 
 def stroke(page, *points):
     "Draw with the mouse through shares of the picture's sides."
-    box = at(page, 'pad').locator('.sn-viewer-picture').bounding_box()
+    box = at(page, 'pad').locator('.sn-viewer-sheet').bounding_box()
     xy = [(box['x'] + x*box['width'], box['y'] + y*box['height']) for x, y in points]
     page.mouse.move(*xy[0])
     page.mouse.down()

@@ -22,16 +22,14 @@ function parts() {
     stage: made('div', 'stage', {tabindex: 0, role: 'group'}),
     sheet: made('div', 'sheet'),
     ink: made('canvas', 'ink', {'aria-hidden': true}),
-    left: made('span', 'name'),
-    right: made('span', 'name'),
+    left: made('span', 'name sn-viewer-left'),
+    right: made('span', 'name sn-viewer-right'),
     handle: made('div', 'handle', {role: 'slider', tabindex: 0, 'aria-valuemin': 0, 'aria-valuemax': 100}),
     tools: made('div', 'tools', {role: 'group', 'aria-label': 'Zoom'}),
     drop: made('button', 'drop', {type: 'button'}),
     chooser: made('input', 'chooser', {type: 'file', tabindex: -1, 'aria-hidden': true}),
     said: made('div', 'said', {role: 'status'}),
   }
-  page.left.classList.add('sn-viewer-left')
-  page.right.classList.add('sn-viewer-right')
   page.buttons = BUTTONS.map(([text, label]) => {
     const button = made('button', 'button', {type: 'button', 'aria-label': label, title: label})
     button.textContent = text
@@ -359,8 +357,8 @@ function render({model, el}) {
     page.sheet.classList.toggle('sn-viewer-grains', scale*devicePixelRatio > 2.5 && model.get('zoom') > 0)
     page.stage.classList.toggle('sn-viewer-drawing', Boolean(brush.brush()))
     page.stage.classList.toggle('sn-viewer-zoomed', place.zoomed())
-    divide(measure)
     describe()
+    divide(measure)
     brush.draw()
   }
 
@@ -371,9 +369,29 @@ function render({model, el}) {
     const share = between(0, (x - measure.corner[0])/measure.sheet[0], 1)
     const newer = picture.now()
     if (newer) newer.style.clipPath = comparing() ? `inset(0 0 0 ${100*share}%)` : ''
-    if (other.now()) other.now().hidden = !comparing() && Boolean(newer)
+    if (other.now()) layUnder(newer, other.now())
     page.handle.hidden = !comparing()
     page.handle.style.left = `${x}px`
+    placeNames(left, x, right, measure.stage[0])
+  }
+
+  // a picture of another shape is not stretched; rounding to whole pixels is
+  function layUnder(newer, older) {
+    const shape = image => image.naturalWidth/image.naturalHeight
+    older.hidden = Boolean(newer) && !comparing()
+    if (!newer) return
+    older.style.objectFit = Math.abs(shape(older)/shape(newer) - 1) > .03 ? 'contain' : 'fill'
+  }
+
+  // in the corners of the picture, as long as the handle has not passed them
+  function placeNames(left, x, right, width) {
+    page.left.style.left = `${left + 8}px`
+    page.right.style.right = `${width - right + 8}px`
+    const room = [x - left, right - x]
+    const names = [page.left, page.right]
+    names.forEach((name, k) => {
+      name.style.visibility = room[k] < name.offsetWidth + 12 ? 'hidden' : ''
+    })
   }
 
   // ---- what is said in words
