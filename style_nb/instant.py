@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from fastcore.basics import patch
 from fastcore.meta import delegates
 from PIL import Image
-from .errors import check_blend, in_range, of_kind, one_of
+from .errors import BadValue, check_blend, in_range, of_kind, one_of
 from .files import as_path
 from .footing import best_device, check_device, own_footing
 from .pictures import MIN_SIDE, Plate, load_picture, resize, several, show_pictures, to_pil
@@ -186,15 +186,20 @@ def instant(
 
 
 # %% ../nbs/78_instant.ipynb #d47c66ce
-def _titled(styles):
-    "{title: style}; `None` is all."
-    if styles is None: styles = list(house_of_styles())
-    if isinstance(styles, dict): return styles
+def _by_title(styles):
+    "{title: style}, a number behind a title that is there already."
     titled = {}
-    for i, style in enumerate(several(styles), 1):
+    for i, style in enumerate(styles, 1):
         title = short_name(style, f'style {i}')
         titled[f'{title} ({i})' if title in titled else title] = style
     return titled
+
+def _titled(styles):
+    "{title: style}; `None` is all."
+    if styles is None: styles = list(house_of_styles())
+    if not isinstance(styles, dict): styles = _by_title(several(styles))
+    if styles: return styles
+    raise BadValue("styles has no style: give at least one, or leave it out for all that are stored.")
 
 def style_sheet(
     photo,           # Anything `load_picture` reads

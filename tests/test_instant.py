@@ -74,6 +74,15 @@ def test_a_transparent_photo_stays_so():
     assert made.getchannel('A').getextrema() == clear.getchannel('A').resize(made.size).getextrema()
 
 
+def test_what_nobody_sees_does_not_count():
+    "Under what is wholly transparent lies white, as in `stylize`"
+    def painted(colour):
+        clear = Image.new('RGBA', photo.size, (*colour, 0))
+        clear.paste(photo.crop((40, 0, 96, 72)), (40, 0))
+        return instant(clear, 'dots', size=64, retouch=2).tobytes()
+    assert painted((255, 0, 0)) == painted((0, 0, 255))
+
+
 def test_a_large_photo_gets_the_change_enlarged():
     "Sharp lines of the photo that the smaller picture cannot hold are still there"
     lines = np.zeros((1600, 1600, 3), np.uint8)
@@ -155,6 +164,8 @@ def test_other_defaults_change_nothing():
 def test_a_sheet_shows_every_style():
     sheet = style_sheet(photo, ['wave', 'dots'], size=64)
     assert len(sheet.axes) >= 3
+    for none in ([], {}):
+        with pytest.raises(StyleNBError, match='give at least one'): style_sheet(photo, none)
 
 
 @pytest.mark.slow
