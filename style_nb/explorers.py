@@ -17,15 +17,15 @@ from .palettes import palette
 from .reversion import revert
 from .tiling import tile
 from .widgets import Explorer, explore, log_range
-from .drawing import BRUSH, PIXEL, TINTS, DrawnMasks, pad_html
+from .drawing import TINTS, DrawnMasks
 
 # %% auto #0
 __all__ = ['explore_gram', 'explore_contrast', 'explore_tiles', 'explore_layers', 'explore_reversion', 'explore_masks', 'TINTS',
-           'BRUSH', 'PIXEL', 'DrawnMasks', 'pad_html']
+           'DrawnMasks']
 
 # %% ../nbs/84_explorers.ipynb #7e645005
 _all_ = [  # names of notebook 83, at home here too
-    'TINTS', 'BRUSH', 'PIXEL', 'DrawnMasks', 'pad_html']
+    'TINTS', 'DrawnMasks']
 
 # %% ../nbs/84_explorers.ipynb #98330cb1
 def _grey(m):

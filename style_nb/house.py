@@ -12,13 +12,12 @@ import re
 from dataclasses import dataclass
 import torch
 from fastcore.basics import patch
-from safetensors.torch import save_file
 from .errors import BadFile, BadValue, listed, of_kind, told
-from .files import as_path, check_output, from_text, reason, whole_file
+from .files import as_path, check_output, from_text, reason
 from .footing import SINGLE, own_footing
 from .pictures import load_picture, resize
-from .encoders import DATA, encoder, weights_digest
-from .onepass import COLOURS, ENCODER, SEEN, Moments, read_onepass, read_signed, style_moments
+from .encoders import DATA, encoder
+from .onepass import COLOURS, ENCODER, SEEN, Moments, read_onepass, read_signed, style_moments, write_signed
 
 # %% auto #0
 __all__ = ['LEAST_SIDE', 'SIDES', 'painting_moments', 'StoredStyle', 'blend_moments', 'write_styles', 'house_of_styles',
@@ -135,9 +134,7 @@ def write_styles(
     "Write a house of styles."
     path, state, styles = check_output(path, ('.safetensors',)), {}, _checked_styles(styles)
     for name, m in _parts(styles).items(): state[f'{name}.numbers'], state[f'{name}.correlations'] = _to_bytes(m)
-    words = json.dumps([_words(style) for style in styles])
-    with whole_file(path) as tmp: save_file(state, tmp, metadata=dict(styles=words, sha256=weights_digest(state)))
-    return path
+    return write_signed(state, path, styles=json.dumps([_words(style) for style in styles]))
 
 # %% ../nbs/77_house.ipynb #3f448c3e
 def _only(m, i): return Moments(m.mean[i:i+1], m.second[i:i+1])

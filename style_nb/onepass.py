@@ -6,6 +6,7 @@ Docs: https://style-nb.github.io/style_nb/onepass.html.md"""
 
 # %% ../nbs/53_onepass.ipynb #2e7152c2
 from __future__ import annotations
+import hashlib
 import json
 from typing import NamedTuple
 import numpy as np
@@ -22,8 +23,8 @@ from .encoders import DATA, weights_digest
 
 # %% auto #0
 __all__ = ['SEEN', 'WIDTHS', 'COLOURS', 'ENCODER', 'PLAN', 'SHORT', 'FIELD', 'Moments', 'moments', 'Mixer', 'Look', 'recoloured',
-           'OnePass', 'style_moments', 'grown', 'paint_once', 'pack', 'unpack', 'save_onepass', 'read_signed',
-           'network_of', 'read_onepass']
+           'OnePass', 'style_moments', 'grown', 'paint_once', 'pack', 'unpack', 'write_signed', 'read_signed',
+           'save_onepass', 'network_of', 'read_onepass']
 
 # %% ../nbs/53_onepass.ipynb #57efb008
 class Moments(NamedTuple):
@@ -296,6 +297,33 @@ def unpack(
     return style
 
 # %% ../nbs/53_onepass.ipynb #ae7ced57
+def _digest(state, words):
+    "Of numbers and of what is said of them."
+    text = json.dumps(words, sort_keys=True) + weights_digest(state)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+def write_signed(
+    state:dict,  # {name: tensor}
+    path,        # File to write
+    **words,     # Texts for its metadata
+):               # The path
+    "Write tensors and what is said of them, with a digest of both."
+    with whole_file(path) as tmp: save_file(state, tmp, metadata=words | dict(sha256=_digest(state, words)))
+    return path
+
+
+# %% ../nbs/53_onepass.ipynb #b3b0e9a2
+def read_signed(
+    path,    # File of `write_signed`
+)->tuple:    # Its metadata, {name: tensor}
+    "The tensors of a file and what it says of them, if they are those that were written."
+    with open_tensors(path, MOST_BYTES) as f:
+        meta, state = f.metadata() or {}, {k: f.get_tensor(k) for k in f.keys()}
+    signed = meta.pop('sha256')
+    as_written = signed in (_digest(state, meta), weights_digest(state))  # the second of files from before
+    if as_written and all(t.isfinite().all() for t in state.values()): return meta, state
+    raise BadFile(f"{path} is damaged, it does not hold what was written: make or fetch it again.")
+
 def save_onepass(
     net:OnePass,  # Network to write
     path,         # File to write, .safetensors
@@ -305,20 +333,7 @@ def save_onepass(
     path = check_output(path, ('.safetensors',))
     of_kind(net, OnePass, 'net', 'a `OnePass`')
     state = {k: v.detach().cpu().half().contiguous() for k, v in net.state_dict().items()}
-    meta = dict(card=json.dumps(of_kind(card, dict, 'card', 'a dict')), sha256=weights_digest(state))
-    with whole_file(path) as tmp: save_file(state, tmp, metadata=meta)
-    return path
-
-# %% ../nbs/53_onepass.ipynb #b3b0e9a2
-def read_signed(
-    path,    # File of tensors whose metadata has their digest
-)->tuple:    # Its metadata, {name: tensor}
-    "The tensors of a file, if they are those that were written."
-    with open_tensors(path, MOST_BYTES) as f:
-        meta, state = f.metadata() or {}, {k: f.get_tensor(k) for k in f.keys()}
-    if weights_digest(state) != meta['sha256'] or not all(t.isfinite().all() for t in state.values()):
-        raise BadFile(f"{path} is damaged, its numbers are not those that were written: make or fetch it again.")
-    return meta, state
+    return write_signed(state, path, card=json.dumps(of_kind(card, dict, 'card', 'a dict')))
 
 # %% ../nbs/53_onepass.ipynb #37c100ac
 def network_of(
