@@ -6,10 +6,13 @@ Docs: https://style-nb.github.io/style_nb/parts.html.md"""
 
 # %% ../nbs/55_parts.ipynb #16bcca34
 from __future__ import annotations
+import base64
 import html
 import io
 import math
+import mimetypes
 import weakref
+from pathlib import Path
 import IPython
 try: import ipywidgets as w
 except ImportError: w = None  # a `Session` needs none
@@ -18,9 +21,10 @@ from fastcore.xml import Table, Td, Th, Tr, to_xml
 from .errors import StyleNBError
 
 # %% auto #0
-__all__ = ['GREY', 'RED', 'ladder', 'wide', 'rungs', 'rung_slider', 'put', 'written', 'jpeg', 'png_of', 'line', 'clock',
-           'caption', 'title', 'bar', 'one_line', 'rows', 'row', 'column', 'pieces', 'table_of', 'upload_button',
-           'upload_look', 'on_rerun', 'all_widgets', 'close_widgets', 'swap']
+__all__ = ['GREY', 'RED', 'THEME', 'EARS', 'PIXEL', 'LARGEST_LINK', 'ladder', 'wide', 'rungs', 'rung_slider', 'put', 'written',
+           'jpeg', 'png_of', 'line', 'clock', 'caption', 'title', 'bar', 'dressed', 'one_line', 'rows', 'row', 'column',
+           'pieces', 'table_of', 'upload_button', 'upload_look', 'download_link', 'unused', 'on_rerun', 'all_widgets',
+           'close_widgets', 'swap']
 
 # %% ../nbs/55_parts.ipynb #13a0f116
 def ladder(
@@ -85,15 +89,16 @@ def jpeg(
 # %% ../nbs/55_parts.ipynb #441b7228
 def png_of(
     fig,        # A matplotlib figure
+    facecolor='white',  # Behind it; 'none' lets the page through
     **how,      # For its `savefig`
 )->bytes:       # A PNG file
     "A figure for the page."
-    return written(fig.savefig, format='png', facecolor='white', **how)
+    return written(fig.savefig, format='png', facecolor=facecolor, **how)
 
 # %% ../nbs/55_parts.ipynb #72e494a7
-GREY = '#666'
+GREY = 'var(--sn-grey, var(--jp-ui-font-color1, #595959))'
 
-RED = '#b00020'
+RED = 'var(--sn-red, #b00020)'
 
 def line(text, color=GREY):
     if not text: return ''
@@ -109,8 +114,83 @@ def title(text): return w.HTML(f'<b style="font-size:13px">{html.escape(text)}</
 
 # %% ../nbs/55_parts.ipynb #f647f802
 def bar(share):
-    done = f'<div style="height:5px;width:{100*min(1, share):.1f}%;background:#5b7a99"></div>'
-    return f'<div style="height:5px;background:#e4e4e4;margin:2px 0 6px">{done}</div>'
+    percent = 100*min(1, share)
+    done = f'<div style="height:5px;width:{percent:.1f}%;background:var(--sn-accent, #2f6396)"></div>'
+    said = f'role="progressbar" aria-label="steps done" aria-valuenow="{percent:.0f}"'
+    return f'<div {said} style="height:5px;background:var(--sn-soft, #e0e0e0);margin:2px 0 4px">{done}</div>'
+
+
+# %% ../nbs/55_parts.ipynb #14a9766e
+THEME = '''
+.sn-page {--sn-grey: #595959; --sn-red: #b00020; --sn-accent: #2f6396; --sn-soft: var(--jp-border-color2, #e0e0e0)}
+[data-jp-theme-light="false"] .sn-page, .vscode-dark .sn-page {--sn-grey: #b8b8b8; --sn-red: #ff8f87; \
+--sn-accent: #8ab4e0; --sn-soft: var(--jp-border-color2, #555)}
+[data-jp-theme-light="false"] .sn-plot, .vscode-dark .sn-plot {filter: invert(1) hue-rotate(180deg)}
+.sn-page a {color: var(--sn-accent)}
+.sn-page .sn-unseen, .sn-page .sn-unseen-label > .widget-label {position: absolute; width: 1px !important; \
+min-width: 1px !important; height: 1px; margin: 0; padding: 0; overflow: hidden; clip-path: inset(50%)}
+'''
+
+
+# %% ../nbs/55_parts.ipynb #3f71dad5
+EARS = """
+const wake = () => {
+  const page = this.closest('.sn-page');
+  if (!page) return setTimeout(wake, 50);
+  const put = (el, name, value) => value && el.getAttribute(name) != value && el.setAttribute(name, value);
+  const text = (box, part) => box && box.querySelector(part)?.textContent;
+  const name = () => {
+    for (const handle of page.querySelectorAll('.noUi-handle')) {
+      const box = handle.closest('.jupyter-widgets');
+      put(handle, 'aria-label', text(box, '.widget-label'));
+      put(handle, 'aria-valuetext', text(box, '.widget-readout'));
+    }
+    for (const image of page.querySelectorAll('img.widget-image')) put(image, 'alt', image.title);
+    for (const box of page.querySelectorAll('.widget-radio')) {
+      put(box, 'role', 'radiogroup');
+      put(box, 'aria-label', text(box, '.widget-label'));
+      for (const radio of box.querySelectorAll('input')) put(radio, 'name', box.querySelector('.widget-label').htmlFor);
+    }
+    for (const said of page.querySelectorAll('.sn-message')) put(said, 'role', 'status');
+  };
+  let asked = 0;
+  const later = () => asked = asked || requestAnimationFrame(() => { asked = 0; name(); });
+  const what = {subtree: true, childList: true, characterData: true, attributeFilter: ['aria-valuetext', 'title']};
+  new MutationObserver(later).observe(page, what);
+  name();
+  page.addEventListener('click', e => {
+    const field = e.target.closest('.sn-copy') && page.querySelector('.sn-code-text textarea');
+    if (!field) return;
+    field.select();
+    navigator.clipboard ? navigator.clipboard.writeText(field.value) : document.execCommand('copy');
+  });
+  page.addEventListener('dragover', e => e.preventDefault());
+  page.addEventListener('drop', e => {
+    if (!e.dataTransfer.files.length) return;
+    e.preventDefault();
+    e.stopPropagation();
+    const style = e.target.closest('.sn-of-style');
+    const click = HTMLInputElement.prototype.click;  // an upload button makes its input where no one can reach it
+    HTMLInputElement.prototype.click = function() {
+      this.files = e.dataTransfer.files;
+      this.dispatchEvent(new Event('change'));
+    };
+    try { page.querySelector(style ? '.sn-upload-style' : '.sn-upload-content').click(); }
+    finally { HTMLInputElement.prototype.click = click; }
+  });
+};
+wake();
+"""
+
+PIXEL = 'data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7'
+
+def dressed(
+    look:str,  # More CSS
+):             # An HTML widget that is not seen
+    "What makes a box of the class `sn-page` look and listen."
+    wakes = f'<img src="{PIXEL}" width=0 height=0 alt="" onload="{html.escape(EARS)}">'
+    return w.HTML(f'<style>{THEME}{look}</style>{wakes}').add_class('sn-unseen')
+
 
 # %% ../nbs/55_parts.ipynb #9fdc8ca7
 def one_line(e):
@@ -178,6 +258,33 @@ def upload_look(**texts)->str:
     "CSS for upload buttons: their labels by class, with `_` for `-`, without a count."
     own = ''.join(f'.{c.replace("_", "-")}::after {{content: "{t}"}}\n' for c, t in texts.items())
     return '.sn-upload {font-size: 0 !important}\n.sn-upload i, .sn-upload::after {font-size: 13px}\n' + own
+
+# %% ../nbs/55_parts.ipynb #d8e1c25c
+LARGEST_LINK = 2**23  # Bytes of a file that the page carries in a link
+
+def download_link(
+    path,       # A file
+)->str:         # HTML, '' of a file that is too large
+    "A link that hands a file to the browser."
+    path = Path(path)
+    if path.stat().st_size > LARGEST_LINK: return ''
+    data = path.read_bytes()
+    kind = mimetypes.guess_type(path.name)[0] or 'application/octet-stream'
+    name = html.escape(path.name)
+    where = f'data:{kind};base64,{base64.b64encode(data).decode()}'
+    return f'<a download="{name}" href="{where}">Download {name} ({len(data)/1000:,.0f} kB)</a>'
+
+def unused(
+    path,       # Where a file might go
+)->Path:        # 'a.png', or the first of 'a 2.png', 'a 3.png' ... that is not there
+    "A path at which nothing is overwritten."
+    path = free = Path(path)
+    number = 1
+    while free.exists():
+        number += 1
+        free = path.with_stem(f'{path.stem} {number}')
+    return free
+
 
 # %% ../nbs/55_parts.ipynb #91da1a2b
 def on_rerun(
