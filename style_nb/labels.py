@@ -104,8 +104,8 @@ def label_of(
     if layer:
         what = kind.removesuffix('_weights')
         return Label(f'{what} of {layer}', f"How much {layer_words(layer)} count in the {what}: the weight of {layer}.")
-    plain = Label(field.replace('_', ' '), docments(Recipe).get(field) or '')
-    return LABELS.get(field, plain)
+    if field in LABELS: return LABELS[field]
+    return Label(field.replace('_', ' '), docments(Recipe).get(field) or '')
 
 def usual_of(
     recipe,      # A `Recipe`

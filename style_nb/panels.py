@@ -13,12 +13,16 @@ from .errors import BadValue
 from .gallery import samples
 from .encoders import ENCODERS, at_hand, layer_names
 from .recipe import RECIPES, STARTS, rule_of
-from .session import given
-from .parts import GREY, RED, caption, column, ladder, line, one_line, put, row, rows, rung_slider, swap
+from .labels import choice_words, label_of, layer_words, usual_of
+from .choices import sample_names
+from .session import EXTRAS, given
+from .parts import GREY, RED, caption, column, ladder, line, one_line, put, row, rung_slider, swap
 from .parts import title, upload_button, w, wide
+from .shelves import SHELF_LOOK, Shelf, sample_thumb, thumb
+
 
 # %% auto #0
-__all__ = ['SIZES', 'SCALES', 'TABLE', 'PANELS_LOOK', 'slider', 'number', 'entry', 'menu', 'several', 'nested', 'Panels']
+__all__ = ['SIZES', 'SCALES', 'TABLE', 'PANELS_LOOK', 'slider', 'number', 'entry', 'menu', 'several', 'shelf', 'nested', 'Panels']
 
 # %% ../nbs/82_panels.ipynb #dfc12436
 def slider(panels, field, values=()):
@@ -41,32 +45,40 @@ def menu(panels, field): return w.Dropdown(options=panels.options(field), layout
 
 def several(panels, field): return w.SelectMultiple(options=panels.options(field), rows=6, layout=wide())
 
+def shelf(panels, field):
+    panels.offer(field)
+    return panels.shelves[field].radio
+
+
 # %% ../nbs/82_panels.ipynb #033af52d
 SIZES = [96, 128, 160, 192, 224, 256, 320, 384, 432, 512, 640, 768, 1024]  # px, rungs of the slider
 
 SCALES = ladder(*rule_of('style_scale').usual, 12, off=False)
 
 # %% ../nbs/82_panels.ipynb #7a0ac5be
-TABLE = {  # field: the tab it stands in, its label there, its kind of control, and what that needs
-    'style_weight': ('Weights', 'style', slider),
-    'content_weight': ('Weights', 'content', slider),
-    'tv_weight': ('Weights', 'smoothness', slider),
-    'lr': ('Weights', 'step size', slider),
-    'content': ('Pictures', 'content', menu),
-    'style': ('Pictures', 'style', several),
-    'style_scale': ('Pictures', 'style scale', slider, SCALES),
-    'contrast': ('Pictures', 'contrast', number, 0, 2, .05),
-    'tiles': ('Pictures', 'tiles', number, 1, 16, 1),
-    'recipe': ('Run', 'recipe', menu),
-    'encoder': ('Run', 'encoder', menu),
-    'style_kind': ('Run', 'style is', menu),
-    'content_kind': ('Run', 'content is', menu),
-    'optimizer': ('Run', 'optimiser', menu),
-    'init': ('Run', 'start', menu),
-    'size': ('Run', 'size, px', slider, SIZES),
-    'steps': ('Run', 'steps', entry, 100000),
-    'seed': ('Run', 'seed', entry, 10**6),
+TABLE = {  # field: the tab it stands in, its kind of control, and what that needs
+    'style_weight': ('Look', slider),
+    'content_layer': ('Look', menu),
+    'style_scale': ('Look', slider, SCALES),
+    'colours': ('Look', menu),
+    'tv_weight': ('Look', slider),
+    'size': ('Look', slider, SIZES),
+    'content': ('Photo', shelf),
+    'style': ('Blend', several),
+    'contrast': ('Painting', number, 0, 2, .05),
+    'tiles': ('Painting', number, 1, 16, 1),
+    'content_weight': ('Weights', slider),
+    'recipe': ('Expert', menu),
+    'encoder': ('Expert', menu),
+    'style_kind': ('Expert', menu),
+    'content_kind': ('Expert', menu),
+    'optimizer': ('Expert', menu),
+    'lr': ('Expert', slider),
+    'init': ('Expert', menu),
+    'steps': ('Expert', entry, 100000),
+    'seed': ('Expert', entry, 10**6),
 }
+
 
 # %% ../nbs/82_panels.ipynb #a5db9c7e
 def nested(
@@ -90,12 +102,17 @@ class Panels:
         self.c = {}
         self.shown_layers = []   # Layers that have a row
         self.blended = None      # Styles that have blend sliders
+        self.ends = {}           # {field: what its slider's ends mean}
+        self.small = {}          # {name of a picture: address of it, small}
+        self.drawing = None      # The thread that makes them
         self.closed = False
         self.filling = None      # The thread in which code moves controls
         self.lock = threading.RLock()
         self.message = w.HTML().add_class('sn-message')
+        self.shelves = {f: Shelf(f'sn-shelf-{f}', label_of(f).name) for f in ('content', 'style')}
 
     def say(self, text, color=GREY): self.message.value = line(text, color)
+
 
 # %% ../nbs/82_panels.ipynb #c3f4ce12
 @patch
@@ -123,6 +140,7 @@ def button(self:Panels, text, do, name='', **look):
 def value(self:Panels, field):
     "Where the control of a field should stand."
     if field == 'recipe': return self.session.named or ''
+    if field == 'content_layer': return self._content_layer()
     kind, _, layer = field.partition('-')
     value = self.session.settings[kind]
     if layer: return value.get(layer, 0.)
@@ -130,51 +148,108 @@ def value(self:Panels, field):
     if isinstance(value, list): return value[0]
     return '' if value is None else value
 
+@patch
+def _content_layer(self:Panels):
+    "The layer that holds most of the photo, '' without one."
+    weights = self.session.recipe.content_weights
+    return max(weights, key=weights.get) if any(weights.values()) else ''
+
+
 # %% ../nbs/82_panels.ipynb #ac71d10e
 @patch
 def _moved(self:Panels, field, new):
     "Set what a control says."
-    if new == '' and field == 'recipe': return  # your own has no name
+    if new is None or new == '' and field in ('recipe', 'content_layer'): return  # no choice, or one without a name
     values = nested([(field, None if new == '' else new)])
+    if field == 'content_layer': values = self._only_layer(new)
     self.attempt(lambda: self.session.set(**values))
+
+@patch
+def _only_layer(self:Panels, layer):
+    "All the weight of the photo on one layer."
+    weights = self.session.recipe.content_weights
+    return dict(content_weights=dict.fromkeys(weights, 0.) | {layer: sum(weights.values()) or 1.})
+
 
 # %% ../nbs/82_panels.ipynb #605b6ac9
 @patch
 def control(self:Panels, field, control):
-    "Put a control where its field is, and let it set it."
+    "Put a control where its field is, name it, and let it set it."
+    label = label_of(field)
     put(control, self.value(field))
     self.c[field] = control
-    control.tooltip = field.replace('weights-', 'weight of ').replace('_', ' ', 1)
+    control.description = label.name
+    control.tooltip = label.help
     control.observe(lambda change: self._moved(field, change['new']), 'value')
     return control.add_class(f'sn-{field}')
+
 
 # %% ../nbs/82_panels.ipynb #b4825d3d
 def _named(first, names): return [(first, '')] + [(n, n) for n in names]
 
 @patch
 def _pictures(self:Panels, kind):
-    "Names of pictures: those of the session, then samples, of the fitting kind first."
-    found = samples(kind) + samples()
-    return list(dict.fromkeys([*self.session.pictures, *(s.name for s in found)]))
+    "Names of pictures: one's own, then samples, of the fitting kind first."
+    found = [s.name for s in samples(kind) + samples()]
+    return list(dict.fromkeys([n for n in self.session.pictures if n not in found] + found))
 
 # %% ../nbs/82_panels.ipynb #5ce23d5a
 @patch
 def options(self:Panels, field):
     "What there is to choose for a field."
     recipe = self.session.recipe
-    if field == 'content': return _named('none', self._pictures('photo'))
     if field == 'style': return self._pictures('painting')
     if field == 'recipe': return _named('your own', RECIPES)
     if field == 'encoder': return [n for n in ENCODERS if at_hand(n) or n == recipe.encoder]
     if field == 'init': return [o for o in STARTS if o != 'picture' or recipe.init == o]
-    return list(rule_of(field).options)
+    if field == 'content_layer': return self._content_layers()
+    return [(choice_words(field, o), o) for o in rule_of(field).options]
+
+@patch
+def _content_layers(self:Panels):
+    "From the photo as it is to the photo as a hint, with the present one."
+    known = layer_names(ENCODERS[self.session.recipe.encoder].depths)
+    now = self._content_layer()
+    found = [l for l in known if l == now or l in ('relu1_2', 'relu2_2', 'relu3_2', 'relu4_2')]
+    none = [] if now else [('none', '')]
+    return none + [(choice_words('content_layer', l), l) for l in found]
+
+
+# %% ../nbs/82_panels.ipynb #f55f91d3
+@patch
+def offer(self:Panels, field):
+    "Let a shelf hold the pictures there are to choose."
+    if field == 'style': self.shelves[field].offer(self._pictures('painting'))
+    else: self.shelves[field].offer(self._pictures('photo'), none='none')
+
 
 # %% ../nbs/82_panels.ipynb #1050f0d2
 @patch
 def tab(self:Panels, tab):
-    "The label and the control of each field in a tab."
-    for field, (place, text, kind, *needs) in TABLE.items():
-        if place == tab: yield text, self.control(field, kind(self, field, *needs))
+    "The control of each field in a tab, with what its ends mean below it."
+    for field, (place, kind, *needs) in TABLE.items():
+        if place != tab: continue
+        yield self.control(field, kind(self, field, *needs))
+        if label_of(field).ends:
+            self.ends[field] = w.HTML().add_class('sn-ends')
+            yield self.ends[field]
+
+@patch
+def fill_ends(self:Panels):
+    "Name the ends of sliders, and mark where they usually stand."
+    for field, below in self.ends.items():
+        left, right = label_of(field).ends
+        below.value = f'<span>{left}</span>{self._mark(field)}<span>{right}</span>'
+
+@patch
+def _mark(self:Panels, field):
+    "A mark under the value that a recipe began with."
+    if field in EXTRAS or not hasattr(self.c[field], 'options'): return ''
+    usual, values = usual_of(self.session.recipe, field), [v for _, v in self.c[field].options]
+    if isinstance(usual, list) or not values[0] <= usual <= values[-1]: return ''
+    place = sum(v < usual for v in values)/(len(values) - 1)
+    return f'<i style="left:{place:.1%}" title="usual: {usual:g}"></i>'
+
 
 # %% ../nbs/82_panels.ipynb #c86133be
 @patch
@@ -190,21 +265,23 @@ def fill_layers(self:Panels):
     "A row for each layer: its style weight and its content weight."
     self.shown_layers = self.layers()
     self.c = {field: control for field, control in self.c.items() if '-' not in field}
-    cells = [w.HTML(), title('style'), title('content')]
+    cells = [w.HTML(), title('painting'), title('photo')]
     for layer in self.shown_layers:
-        cells.append(caption(layer))
+        cells.append(w.HTML(f'{layer_words(layer)}<br><small>{layer}</small>'))
         for kind in ('style', 'content'):
-            weight = rung_slider(ladder(.01, 100.), 0.)
+            weight = rung_slider(ladder(.01, 100.), 0.).add_class('sn-unseen-label')
             cells.append(self.control(f'{kind}_weights-{layer}', weight))
     swap(self.layer_box, cells)
 
+
 # %% ../nbs/82_panels.ipynb #bd9bf3e1
 @patch
-def weights_tab(self:Panels):
+def layers_tab(self:Panels):
+    "How much each layer counts, from fine grain to large shapes."
     self.layer_box = w.GridBox().add_class('sn-layers')
     self.fill_layers()
-    border = w.HTML('<div style="border-top:1px solid #ddd;margin:6px 0"></div>')
-    return w.VBox([rows(*self.tab('Weights')), border, self.layer_box])
+    return w.VBox([*self.tab('Weights'), self.layer_box])
+
 
 # %% ../nbs/82_panels.ipynb #1729a1a0
 @patch
@@ -212,15 +289,17 @@ def fill_blends(self:Panels):
     "A slider for each of several styles, where its weight is."
     names = self.session.extras['style']
     if len(names) < 2: names = []  # one has no blend
+    if names: self.blending.value = True
+    self.several.layout.display = '' if self.blending.value else 'none'
     if names != self.blended:
         self.blended = list(names)
-        self.blend_sliders = [self._blend_slider(i) for i in range(len(names))]
-        hint = 'with several styles'
-        swap(self.blends, [rows(*zip(names, self.blend_sliders), label='72px') if names else w.HTML(line(hint))])
+        self.blend_sliders = [self._blend_slider(i, name) for i, name in enumerate(names)]
+        swap(self.blends, self.blend_sliders)
     if not names: return
     for o, v in zip(self.blend_sliders, self.session.recipe.style_blend or []):
         o.max = max(1., v, o.max)
         o.value = v
+
 
 # %% ../nbs/82_panels.ipynb #a0c05520
 @patch
@@ -229,11 +308,24 @@ def _blend(self:Panels, _):
     self.attempt(lambda: self.session.set(style_blend=values))
 
 @patch
-def _blend_slider(self:Panels, i):
+def _blend_slider(self:Panels, i, name):
     slider = number(self, 'style_blend', 0, 1, .05).add_class(f'sn-blend-{i}')
+    slider.description = name
+    slider.tooltip = f'How much {name} gives'
     slider.value = 1.
     slider.observe(self._blend, 'value')
     return slider
+
+@patch
+def _picked(self:Panels, name):
+    "A painting was clicked: take it, or with several take it in or out."
+    if name is None: return
+    now = self.session.extras['style']
+    if not self.blending.value: names = [name]
+    elif name not in now: names = [*now, name]
+    else: names = [o for o in now if o != name] or now
+    self.attempt(lambda: self.session.set(style=names))
+
 
 # %% ../nbs/82_panels.ipynb #87da8df9
 def _given_files(files):
@@ -255,28 +347,84 @@ def take_pictures(self:Panels, what, files):
 
 # %% ../nbs/82_panels.ipynb #c062e345
 @patch
+def _upload(self:Panels, what, text, **how):
+    "A button that takes pictures."
+    def take(files): self.attempt(lambda: self.take_pictures(what, files))
+    return upload_button(text, f'sn-upload-{what}', take, **how)
+
+@patch
 def pictures_tab(self:Panels):
-    def upload(what):
-        def take(files): self.attempt(lambda: self.take_pictures(what, files))
-        return upload_button(f'Upload {what}', f'sn-upload-{what}', take, multiple=what == 'style')
+    "Shelves of photos and of paintings, one's own first."
+    self.blending = w.Checkbox(description='blend several', indent=False).add_class('sn-blending')
+    self.blending.observe(lambda _: self.attempt(lambda: None), 'value')
     self.blends = column('blends')
-    pairs = list(self.tab('Pictures'))
-    pairs[2:2] = [('', w.HTML(line('Several: Ctrl or Cmd and click.'))), ('blend', self.blends)]
-    return w.VBox([rows(*pairs), row('uploads', upload('content'), upload('style'))])
+    self.several = column('several', *self.tab('Blend'), self.blends)
+    self.shelves['style'].radio.observe(lambda change: self._picked(change['new']), 'value')
+    uploads = [self._upload('content', 'Upload a photo'), self._upload('style', 'Upload paintings', multiple=True)]
+    list(self.tab('Photo'))  # its control is the shelf
+    of_photo = self.shelves['content'].box.add_class('sn-of-content')
+    of_style = column('of-style', self.shelves['style'].box, self.blending, self.several, *self.tab('Painting'))
+    return w.VBox([row('uploads', *uploads), of_photo, of_style])
+
+
+# %% ../nbs/82_panels.ipynb #4e6e051c
+@patch
+def draw_small(self:Panels):
+    "See to it, in a thread, that there is a small picture of each that can be chosen."
+    missing = [n for n in self._to_draw() if n not in self.small]
+    if not missing or self.drawing and self.drawing.is_alive(): return self.dress()
+    self.drawing = threading.Thread(target=self._draw_small, daemon=True, name='style_nb small pictures')
+    self.drawing.start()
+
+@patch
+def _to_draw(self:Panels):
+    extras = self.session.extras
+    chosen = [extras['content'], *extras['style']]
+    return [n for n in dict.fromkeys([*chosen, *self.session.pictures, *sample_names()]) if n]
+
+@patch
+def _draw_small(self:Panels):
+    "What the thread does: the chosen first."
+    while missing := [n for n in self._to_draw() if n not in self.small]:
+        for i, name in enumerate(missing):
+            if self.closed: return
+            known = self.session.pictures.get(name)
+            try: self.small[name] = thumb(known.picture) if known else sample_thumb(name)
+            except Exception: self.small[name] = ''  # a broken one has no small picture; choosing it says why
+            if i == 1: self.dress()
+    self.dress()
+
+@patch
+def dress(self:Panels):
+    "Show the small pictures that are there."
+    if self.closed: return
+    for shelf in self.shelves.values(): shelf.dress(dict(self.small))
+
 
 # %% ../nbs/82_panels.ipynb #d31958c6
-PANELS_LOOK = '''
-.sn-studio .widget-readout {flex: 0 0 38px; width: 38px; min-width: 38px; max-width: 38px; \
-margin: 0; padding: 0; text-align: left; overflow: hidden}
-.sn-studio .slider-container {margin: 0 10px 0 8px}
-.sn-studio .jupyter-widgets {margin-left: 0; margin-right: 0}
-.sn-studio .widget-tab-contents {padding: 6px}
-.sn-studio .jupyter-button {width: auto}
-.sn-studio .sn-layers {width: 100%; grid-template-columns: 52px minmax(0, 1fr) minmax(0, 1fr); \
+PANELS_LOOK = SHELF_LOOK + '''
+.sn-page .jupyter-widgets {margin-left: 0; margin-right: 0}
+.sn-page .widget-tab.widget-tab > .widget-tab-contents {padding: 2px 6px}
+.sn-page .sn-tab .widget-vbox > * {flex-shrink: 0}
+.sn-page .jupyter-button {width: auto}
+.sn-page .sn-tab .widget-inline-hbox > .widget-label {width: 92px; min-width: 92px; text-align: left}
+.sn-page .sn-tab .widget-inline-hbox {width: auto; max-width: 100%; min-height: 26px}
+.sn-page .widget-readout {flex: 0 0 38px; width: 38px; min-width: 38px; max-width: 38px; \
+margin: 0; padding: 0; text-align: left; overflow: hidden; color: inherit}
+.sn-page .slider-container {margin: 0 10px 0 8px}
+.sn-page .sn-tab .sn-ends {margin: -7px 48px 2px 100px; min-height: 0; height: 16px; overflow: visible}
+.sn-page .sn-ends .widget-html-content {display: flex; justify-content: space-between; position: relative; \
+font-size: 11px; line-height: 16px; color: var(--sn-grey)}
+.sn-page .sn-tab .sn-ends i {position: absolute; top: -3px; width: 2px; height: 7px; margin-left: -1px; \
+background: var(--sn-accent)}
+.sn-page .sn-layers {width: 100%; grid-template-columns: 84px minmax(0, 1fr) minmax(0, 1fr); \
 grid-gap: 0 8px; align-items: center}
-.sn-studio .sn-blends {width: 100%}
-.sn-studio .sn-uploads {margin: 8px 0 0 0; grid-gap: 8px}
+.sn-page .sn-layers .widget-html-content {line-height: 1.15; font-size: 12px}
+.sn-page .sn-layers small {color: var(--sn-grey); font-size: 10.5px}
+.sn-page .sn-blends, .sn-page .sn-several, .sn-page .sn-of-content, .sn-page .sn-of-style {width: 100%}
+.sn-page .sn-uploads {margin: 2px 0 6px; grid-gap: 6px; flex-flow: row wrap}
 '''
+
 
 # %% ../nbs/82_panels.ipynb #297c5999
 @patch
@@ -293,7 +441,18 @@ def fill(self:Panels):
         self.filling = threading.get_ident()
         try:
             if self.layers() != self.shown_layers: self.fill_layers()
-            for field in ('content', 'style'): self._fill_menu(field)
+            self._fill_shelves()
+            for field in ('style', 'content_layer'): self._fill_menu(field)
             for field, control in self.c.items(): put(control, self.value(field))
             self.fill_blends()
+            self.fill_ends()
         finally: self.filling = None
+
+@patch
+def _fill_shelves(self:Panels):
+    "Offer the pictures there are, and mark the chosen."
+    for field in self.shelves: self.offer(field)
+    self.shelves['content'].mark([self.session.extras['content'] or ''])
+    self.shelves['style'].mark(self.session.extras['style'])
+    self.draw_small()
+

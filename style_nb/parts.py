@@ -141,11 +141,14 @@ const wake = () => {
   const text = (box, part) => box && box.querySelector(part)?.textContent;
   const name = () => {
     for (const handle of page.querySelectorAll('.noUi-handle')) {
-      const box = handle.closest('.jupyter-widgets');
+      const box = handle.closest('.widget-slider');
       put(handle, 'aria-label', text(box, '.widget-label'));
       put(handle, 'aria-valuetext', text(box, '.widget-readout'));
     }
-    for (const image of page.querySelectorAll('img.widget-image')) put(image, 'alt', image.title);
+    for (const image of page.querySelectorAll('img.widget-image')) {
+      const said = [...image.classList].find(c => c.startsWith('sn-is-')) || 'sn-is-a-picture';
+      put(image, 'alt', said.slice(6).replaceAll('-', ' '));
+    }
     for (const box of page.querySelectorAll('.widget-radio')) {
       put(box, 'role', 'radiogroup');
       put(box, 'aria-label', text(box, '.widget-label'));

@@ -234,7 +234,7 @@ class Recipe:
     style_weights: dict = setting(dict(relu1_1=3., relu2_1=1., relu3_1=1., relu4_1=2.), Layers())
     content_weight: float = setting(1., Number(usual=(.01, 100.)))  # Weight over all content layers
     # Weight over all style layers; unit-free with the norm 'unit'
-    style_weight: float = setting(12., Number(usual=(.1, 10000.)))
+    style_weight: float = setting(12., Number(usual=(.1, 400.)))
     tv_weight: float = setting(4., Number(usual=(.01, 1000.)))  # Weight of total variation
     # One weight for each style picture; `None` is equal
     style_blend: list = setting(None, Number(many='list'))

@@ -75,18 +75,19 @@ class Shelf:
         self.box = w.VBox([self.sheet, self.marks, self.radio])
 
     def _tile(self, name):
-        place = [label for label, _ in self.radio.options].index(name) + 1
+        place = [value for _, value in self.radio.options].index(name) + 1
         return f'.{self.own} .widget-radio-box label:nth-of-type({place})'
 
     def _here(self, names):
-        known = dict(self.radio.options)
+        known = [value for _, value in self.radio.options]
         return [name for name in names if name in known]
 
     def offer(self,
-        names,   # What there is to choose
+        names,     # What there is to choose
+        none='',   # What no choice is called; it comes last
     ):
         "Let it hold these."
-        options = tuple((name, name) for name in names)
+        options = tuple((name, name) for name in names) + (((none, ''),) if none else ())
         if self.radio.options == options: return
         with self.radio.hold_trait_notifications(): self.radio.options = options
 
@@ -94,7 +95,7 @@ class Shelf:
         urls:dict,   # {name: address of its small picture}
     ):
         "Lay pictures behind the names."
-        rules = [f'{self._tile(n)} {{background-image: url({urls[n]})}}' for n in self._here(urls)]
+        rules = [f'{self._tile(n)} {{background-image: url({urls[n]})}}' for n in self._here(urls) if urls[n]]
         self.sheet.value = f"<style>{''.join(rules)}</style>"
 
     def mark(self,

@@ -13,10 +13,14 @@ from pathlib import Path
 from fastcore.basics import patch
 from fastcore.meta import delegates
 from .errors import MissingPackage
+from .choices import sample_names
 from .live import weakly
 from .session import Session, draw_curves
-from .parts import RED, bar, clock, close_widgets, column, jpeg, line, on_rerun, one_line, pieces, png_of
-from .parts import row, rows, upload_button, upload_look, w
+from .legs import settings_of
+from .parts import RED, bar, clock, close_widgets, column, download_link, dressed, jpeg, line, on_rerun
+from .parts import one_line, pieces, png_of, row, rows, unused, upload_button, upload_look, w
+from .presets import PRESETS, Tried, preset, preset_of
+from .shelves import Shelf, figures
 from .panels import PANELS_LOOK
 from .trials import TRIALS_LOOK, Trials
 # for those who import them from here:
@@ -36,36 +40,67 @@ _all_ = [  # names of notebooks 55, 82 and 86, at home here too
 
 # %% ../nbs/87_studio.ipynb #3f0a5e2c
 LOOK = PANELS_LOOK + TRIALS_LOOK + '''
-.sn-studio.sn-studio {width: 100%; max-width: 1200px}
-.sn-studio .sn-top {width: 100%; flex-flow: row wrap; grid-gap: 16px; align-items: flex-start}
-.sn-studio .sn-side {flex: 1 1 300px; min-width: 0; max-width: 530px; overflow: hidden}
-.sn-studio .sn-tabs {flex: 1 1 340px; min-width: 0; max-width: 640px}
-.sn-studio .sn-tab {width: 100%; padding: 8px; overflow: hidden auto; max-height: 640px}
-.sn-studio .sn-tab > * {width: 100%}
-.sn-studio .sn-buttons {width: 100%; max-width: 512px; grid-gap: 4px; \
-grid-template-columns: repeat(auto-fit, minmax(max(14%, min(30%, (470px - 100%)*999)), 1fr))}
-.sn-studio .sn-buttons > * {margin: 0}
-.sn-studio .sn-canvas {width: 100%; max-width: 512px; margin: 6px 0}
-.sn-studio .sn-status, .sn-studio .sn-plot {width: 100%; max-width: 512px}
-.sn-studio .sn-message {min-height: 40px; max-width: 512px}
-.sn-studio .sn-code-text {width: 100%; height: 220px}
-.sn-studio .sn-files {width: 100%; grid-gap: 4px}
-.sn-studio .sn-path {flex: 1 1 120px; width: auto; min-width: 0}
-.sn-studio .sn-copy-as-code, .sn-studio .sn-save, .sn-studio .sn-load {align-self: flex-start}
-.sn-studio .sn-upload-settings {align-self: flex-start; margin: 6px 0 0 0}
+.sn-studio.sn-studio {width: 100%; max-width: 1240px; container-type: inline-size; \
+--sn-high: clamp(220px, calc(100vh - 278px), 460px)}
+.sn-studio .sn-top {width: 100%; flex-flow: row wrap; grid-gap: 14px; align-items: flex-start}
+.sn-studio .sn-side {flex: 1 1 470px; min-width: 0; max-width: 620px}
+.sn-studio .sn-tabs {flex: 1 1 340px; min-width: 0; max-width: 600px}
+.sn-studio .sn-tabs > .widget-tab-contents {overflow: hidden}
+.sn-studio .sn-tab {width: 100%; padding: 4px; overflow: hidden auto; \
+height: calc(var(--sn-high) + 72px); box-sizing: border-box}
+.sn-studio .sn-tab > * {width: 100%; height: auto; flex-shrink: 0}
+.sn-studio .sn-tabs.widget-tab > .lm-TabBar .lm-TabBar-tab {flex: 1 1 auto; min-width: 0; padding: 0 5px; \
+text-align: center; font-size: 12.5px}
+.sn-studio .sn-tabs .lm-TabBar-tabLabel {flex: 1 1 auto; overflow: visible}
+.sn-studio .sn-message {min-height: 36px; width: 100%; margin: 0}
+.sn-studio .sn-message .widget-html-content {line-height: 1.3}
+.sn-studio .sn-stage {width: 100%; grid-gap: 8px; align-items: flex-start}
+.sn-studio .sn-thumbs {flex: 0 0 84px; margin: 0; max-height: var(--sn-high); overflow: hidden auto}
+.sn-studio .sn-thumbs .widget-html-content {display: flex; flex-direction: column; gap: 6px}
+.sn-studio figure {margin: 0; width: 80px; font-size: 11px; line-height: 1.3}
+.sn-studio figure img {width: 80px; max-height: 100px; object-fit: cover; display: block; border-radius: 3px}
+.sn-studio figcaption {overflow: hidden; text-overflow: ellipsis; white-space: nowrap; color: var(--sn-grey)}
+.sn-studio .sn-frame {flex: 1 1 0; min-width: 0; overflow: hidden; align-items: center}
+.sn-studio .sn-canvas {height: auto; max-width: 100%; margin: 0}
+.sn-studio .sn-buttons {width: 100%; flex-flow: row wrap; grid-gap: 4px; margin: 6px 0 0; overflow: visible}
+.sn-studio .sn-buttons > * {margin: 0; height: 28px; line-height: 28px; padding: 0 9px; flex: 0 0 auto}
+.sn-studio .sn-start {min-width: 92px}
+.sn-studio .sn-save {margin-left: auto}
+.sn-studio .sn-status, .sn-studio .sn-saved {width: 100%; margin: 2px 0 0; min-height: 0}
+.sn-studio .sn-plot {width: 100%; max-width: 560px; height: auto}
+.sn-studio .sn-code-text {width: 100%; height: 190px}
+.sn-studio .sn-code-text textarea {font-family: var(--jp-code-font-family, monospace); font-size: 12px; height: 100%}
+.sn-studio .sn-files {width: 100%; grid-gap: 4px; flex-flow: row wrap; margin: 6px 0}
+.sn-studio .sn-presets-on {width: auto}
+@container (max-width: 560px) {
+.sn-studio .sn-stage {flex-direction: column}
+.sn-studio .sn-thumbs {flex: none; width: 100%}
+.sn-studio .sn-thumbs .widget-html-content {flex-direction: row}
+.sn-studio figure, .sn-studio figure img {width: 64px; max-height: 52px}
+.sn-studio .sn-frame {flex: none; width: 100%}
+.sn-studio .sn-tab {height: auto; max-height: 520px}
+.sn-studio .sn-save {margin-left: 0}
+.sn-studio .sn-side, .sn-studio .sn-tabs {flex-basis: 100%}
+}
 ''' + upload_look(
-    sn_upload_content='Upload content',
-    sn_upload_style='Upload style',
-    sn_upload_settings='Settings of a file',
+    sn_upload_content='Upload a photo',
+    sn_upload_style='Upload paintings',
+    sn_upload_settings='Open a file',
 )
+
 
 # %% ../nbs/87_studio.ipynb #107f73ab
 PAGE = {  # attribute and class: kind of widget, its traits
     'canvas': ('Image', dict(format='jpeg')),
+    'thumbs': ('HTML', {}),
     'status': ('HTML', {}),
+    'saved': ('HTML', {}),
     'plot': ('Image', dict(layout=dict(display='none'))),
-    'path': ('Text', dict(value='studio.png')),
+    'path': ('Text', dict(value='studio.png', description='file')),
+    'with_picture': ('Checkbox', dict(description='with its picture, to go on from', indent=False)),
+    'presets_on': ('Checkbox', dict(value=True, description='try looks on my photo', indent=False)),
 }
+
 
 # %% ../nbs/87_studio.ipynb #616521e8
 class Studio(Trials):
@@ -90,6 +125,8 @@ class Studio(Trials):
         "Put every control, and the page, where the session is."
         super().fill()
         self.preview.ask()
+        self.tried.ask()
+        self.show_presets()
         self._show()
 
     def previewed(self):
@@ -118,71 +155,170 @@ def figure(self:Studio):
     "The present state, standing still, for a page without a kernel."
     return self.session.figure()
 
+# %% ../nbs/87_studio.ipynb #925a37fe
+@patch
+def save(self:Studio,
+    path=None,   # File to write; `None` is the name in the tab *Code*
+):
+    "Write the picture with its recipe where nothing is overwritten, and offer it for download."
+    shown = self.preview if self.preview.leads() else self.session
+    path = shown.save(unused(path or self.path.value))
+    self.path.value = str(path)
+    self.saved.value = download_link(path)
+    self.session.note = f'saved as {path}'
+
+@patch
+def open(self:Studio,
+    path,   # A saved picture, or the .json of a recipe
+    picture:bool=False,  # Its picture too, to go on from?
+):
+    "Bring back settings; a picture they name that is not here can be uploaded."
+    s = self.session
+    s.load(path)
+    named = settings_of(path)
+    wanted = [named.get('content'), *(named.get('style') or ())]
+    if picture:
+        s.reset()
+        s.start_picture = s.add(Path(path).read_bytes(), Path(path).name)
+        s.note += f'; the run begins with {s.start_picture}'
+    if [o for o in wanted if o and o not in [*s.pictures, *sample_names()]]:
+        self.tabs.selected_index = self.tabs.titles.index('Pictures')
+        s.note += ': upload it here'
+
+
 # %% ../nbs/87_studio.ipynb #1b7693b3
 @patch
-def _canvas_side(self:Studio):
-    "Buttons, canvas, progress, message, curves."
+def toggle(self:Studio):
+    "Start, or wait after this step."
+    s = self.session
+    s.pause() if s.state == 'painting' else s.start()
+
+@patch
+def reset(self:Studio):
+    "Back to the beginning; what was painted is pinned first, unless it is already."
+    s = self.session
+    pins = [p for p in s.pins if p.legs]
+    if s.done and not (pins and pins[-1].steps == s.done): self.pin()
+    s.reset()
+
+@patch
+def _buttons(self:Studio):
+    "One row, with one button that stands out."
     s = self.session
     looks = dict(
-        Start=('play', s.start, 'Paint on'),
-        Pause=('pause', s.pause, 'Wait after this step'),
-        Step=('step-forward', s.step, 'One step'),
-        Stop=('stop', s.stop, 'End the run and free its memory'),
-        Reset=('undo', s.reset, 'Back to the beginning; settings stay'),
-        Pin=('thumb-tack', self.pin, 'Keep this picture with its settings'),
+        Start=('Start', 'play', self.toggle, 'Paint on, or wait after this step'),
+        Step=('', 'step-forward', s.step, 'One step'),
+        Pin=('Pin', 'thumb-tack', self.pin, 'Keep this picture with its settings, below'),
+        Stop=('Stop', 'stop', s.stop, 'End the run and free its memory'),
+        Reset=('Reset', 'fast-backward', self.reset, 'Back to the beginning; settings and pins stay'),
+        Save=('Save picture', 'download', self.save, 'Write the picture to a file, with its recipe'),
     )
-    self.buttons = {n: self.button(n, do, icon=icon, tooltip=tip) for n, (icon, do, tip) in looks.items()}
-    buttons = w.GridBox(list(self.buttons.values())).add_class('sn-buttons')
-    return column('side', buttons, self.canvas, self.status, self.message, self.plot)
+    self.buttons = {
+        name: self.button(text, do, name.lower(), icon=icon, tooltip=tip)
+        for name, (text, icon, do, tip) in looks.items()}
+    self.buttons['Start'].button_style = 'primary'
+    return row('buttons', *self.buttons.values())
+
+@patch
+def _canvas_side(self:Studio):
+    "Message, photo and painting beside the canvas, buttons, progress."
+    self.canvas.add_class('sn-is-the-canvas')
+    self.plot.add_class('sn-is-losses-over-steps')
+    stage = row('stage', self.thumbs, column('frame', self.canvas))
+    return column('side', self.message, stage, self._buttons(), self.status, self.saved)
+
 
 # %% ../nbs/87_studio.ipynb #082d75a2
 @patch
 def _code_tab(self:Studio):
-    def save():
-        shown = self.preview if self.preview.leads() else self.session
-        self.session.note = f'saved as {shown.save(self.path.value)}'
-    def load(): self.session.load(self.path.value)
+    "The code of the picture, and files."
+    def opened(): self.open(self.path.value, self.with_picture.value)
     def take(files): self.attempt(lambda: self._take_settings(files))
     hint = 'The calls that paint the present picture again'
-    self.code = w.Textarea(placeholder=hint).add_class('sn-code-text')
-    copy = self.button('Copy as code', self.show_code, icon='code')
-    save, load = self.button('Save', save, icon='save'), self.button('Load', load, icon='folder-open')
-    up = upload_button('Settings of a file', 'sn-upload-settings', take, '.png,.json')
-    return w.VBox([copy, self.code, row('files', self.path, save, load), up])
+    self.code = w.Textarea(placeholder=hint, description='code', layout=dict(height='190px'))
+    self.code.add_class('sn-code-text').add_class('sn-unseen-label')
+    show = self.button('Show code', self.show_code, icon='code')
+    self.copy = self.button('Copy', self._copied, icon='clipboard', tooltip='To the clipboard', disabled=True)
+    load = self.button('Open', opened, 'load', icon='folder-open', tooltip='Bring back the settings of this file')
+    up = upload_button('Open a file', 'sn-upload-settings', take, '.png,.json')
+    return w.VBox([row('files', show, self.copy), self.code, self.path, row('files', load, up), self.with_picture])
+
 
 # %% ../nbs/87_studio.ipynb #b64ab955
 @patch
 def show_code(self:Studio):
     "Put the code of the present picture in its field."
     self.code.value = self.as_code()
+    self.copy.disabled = False
+
+@patch
+def _copied(self:Studio): self.session.note = 'the code is on the clipboard'
 
 @patch
 def _take_settings(self:Studio, files):
-    "Load settings from the page."
+    "Open a file from the page."
     f, = files
     with tempfile.TemporaryDirectory() as d:
         p = Path(d)/Path(f['name']).name
         p.write_bytes(f['content'])
-        self.session.load(p)
+        self.open(p, self.with_picture.value)
+
+
+# %% ../nbs/87_studio.ipynb #fd6ceaf1
+@patch
+def _look_tab(self:Studio):
+    "The few settings that anyone moves, and presets as small pictures."
+    self.looks = Shelf('sn-presets', 'looks')
+    self.looks.offer(PRESETS)
+    self.looks.radio.observe(lambda change: self._look(change['new']), 'value')
+    self.tried = Tried(self.preview, weakly(self.show_presets))
+    self.presets_on.observe(lambda change: self._try(change['new']), 'value')
+    return w.VBox([*self.tab('Look'), self.looks.box, self.presets_on])
+
+@patch
+def _look(self:Studio, name):
+    "A preset was chosen."
+    if name: self.attempt(lambda: self.session.set(**preset(self.session.recipe, name)))
+
+@patch
+def _try(self:Studio, on):
+    self.tried.on = on
+    self.attempt(self.tried.ask)
+
+@patch
+def show_presets(self:Studio):
+    "Show those that are made, and which one is chosen."
+    if self.closed: return
+    with self.lock:
+        self.filling = threading.get_ident()
+        try:
+            self.looks.dress(dict(self.tried.urls))
+            name = preset_of(self.session.recipe)
+            self.looks.mark([name] if name else [])
+        finally: self.filling = None
+
 
 # %% ../nbs/87_studio.ipynb #c58e0dad
 @patch
 def _build(self:Studio):
-    "The page: canvas and tabs beside each other, the strip below."
+    "The page: canvas and tabs beside each other, pins below."
     self.showing = threading.Lock()
     vars(self).update(pieces(PAGE))
     side = self._canvas_side()
     tabs = dict(
-        Weights=self.weights_tab(),
+        Look=self._look_tab(),
         Pictures=self.pictures_tab(),
-        Run=rows(*self.tab('Run')),
+        Layers=self.layers_tab(),
+        Expert=w.VBox([*self.tab('Expert')]),
         Grid=self.grid_tab(),
+        Curves=w.VBox([w.HTML(line('Losses over steps; a grey line is a move of yours.')), self.plot]),
         Code=self._code_tab(),
     )
     pages = [w.Box([tab]).add_class('sn-tab') for tab in tabs.values()]
     self.tabs = w.Tab(pages, titles=tuple(tabs)).add_class('sn-tabs')
-    look = w.HTML(f'<style>{LOOK}</style>', layout=dict(display='none'))
-    self.widget = column('studio', look, row('top', side, self.tabs), self.compare_side())
+    self.widget = column('studio', dressed(LOOK), row('top', side, self.tabs), self.compare_side())
+    self.widget.add_class('sn-page')
+
 
 # %% ../nbs/87_studio.ipynb #a277fc3c
 @patch
@@ -207,7 +343,10 @@ def _progress(self:Studio, state):
 def _show(self:Studio):
     "Put on the canvas what is to be seen, and say what it is; from any thread."
     s = self.session
-    with self.showing: self.canvas.value = jpeg(self.preview.leads() or s.picture or s.before())
+    with self.showing:
+        picture = self.preview.leads() or s.picture or s.before()
+        self.canvas.layout.width = f'min(100%, calc({picture.width/picture.height:.4f}*var(--sn-high)))'
+        self.canvas.value = jpeg(picture)
     self._show_state()
 
 @patch
@@ -219,21 +358,45 @@ def _show_state(self:Studio):
         self.status.value = self._progress(state)
         going = state == 'painting'
         fresh = s.done == 0
-        bare = fresh and not self.preview.leads()
-        ended = s.run is None or s.run.over
-        off = dict(Start=going, Pause=not going, Step=going, Stop=ended, Reset=fresh, Pin=bare)
-        for name, disabled in off.items(): self.buttons[name].disabled = disabled
+        start = self.buttons['Start']
+        start.description = 'Pause' if going else 'Start' if fresh else 'Paint on'
+        start.icon = 'pause' if going else 'play'
+        for name, disabled in self._off(going, fresh).items(): self.buttons[name].disabled = disabled
         if s.error is not None: self.say(one_line(s.error), RED)
+
+@patch
+def _off(self:Studio, going, fresh):
+    "Which buttons have nothing to do."
+    bare = fresh and not self.preview.leads()
+    ended = self.session.run is None or self.session.run.over
+    return dict(Step=going, Stop=ended, Reset=fresh, Pin=bare, Save=bare)
+
 
 # %% ../nbs/87_studio.ipynb #af3ebfb0
 @patch
 def _hear(self:Studio, session, what):
     "What the run says, in its thread."
     if self.closed: return
-    if what == 'losses': self.plot.value = png_of(draw_curves(dict(session.curves), list(session.moves)))
-    self.plot.layout.display = '' if session.curves else 'none'
+    if what == 'losses': self._draw_curves()
     if what == 'losses': self._show_state()
     else: self._show()
+
+@patch
+def _draw_curves(self:Studio):
+    "Curves that are black on nothing: the page turns them round where it is dark."
+    curves = dict(self.session.curves)
+    self.plot.layout.display = '' if curves else 'none'
+    if curves: self.plot.value = png_of(draw_curves(curves, list(self.session.moves)), facecolor='none')
+
+@patch
+def dress(self:Studio):
+    "Show small pictures: on the shelves, and of photo and painting beside the canvas."
+    if self.closed: return
+    Trials.dress(self)
+    extras = self.session.extras
+    named = {extras['content']: 'content'} | dict.fromkeys(extras['style'], 'style')
+    self.thumbs.value = figures({n: (self.small[n], what) for n, what in named.items() if self.small.get(n)})
+
 
 # %% ../nbs/87_studio.ipynb #aee621ee
 @patch
@@ -242,6 +405,8 @@ def close(self:Studio):
     if self.closed: return
     self.closed = True
     self._unwatch()
+    self.tried.close()
+    if self.drawing: self.drawing.join()
     self.preview.close()
     self.session.close()
     close_widgets(self.widget)

@@ -13,7 +13,8 @@ from .errors import BadValue
 from .live import weakly
 from .preview import Preview
 from .session import differing, split_view
-from .parts import RED, column, jpeg, line, one_line, pieces, row, rows, swap, table_of, w, wide
+from .labels import label_of
+from .parts import RED, close_widgets, column, jpeg, line, one_line, pieces, row, swap, table_of, w, wide
 from .panels import Panels, nested
 
 # %% auto #0
@@ -21,46 +22,55 @@ __all__ = ['GRID_LOOK', 'TRIALS_LOOK', 'PIECES', 'GRIDS', 'Trials', 'around', 't
 
 # %% ../nbs/86_trials.ipynb #da8b86ff
 GRID_LOOK = '''
-.sn-studio .sn-paint-grid {align-self: flex-start; margin: 6px 0}
-.sn-studio .sn-grid_size, .sn-studio .sn-grid_steps {width: 90px}
-.sn-studio .sn-cells {width: 100%; grid-gap: 8px}
-.sn-studio .sn-cells > * {min-width: 0}
-.sn-studio .sn-cells .widget-image {width: 100%}
-.sn-studio .sn-caption {flex: 1 1 auto}
+.sn-page .sn-grid {width: 100%}
+.sn-page .sn-grid > * {flex-shrink: 0}
+.sn-page .sn-grid-buttons {margin: 6px 0; grid-gap: 4px}
+.sn-page .sn-cells {width: 100%; height: auto; grid-gap: 8px; align-items: start}
+.sn-page .sn-cells > * {min-width: 0; height: auto}
+.sn-page .sn-cells > * > * {flex-shrink: 0; max-width: 100%; height: auto}
+.sn-page .sn-cells .widget-image {width: 100%}
+.sn-page .sn-cells .sn-go-on {width: 100%; height: 26px; line-height: 26px; overflow: hidden}
+.sn-page .sn-caption .widget-html-content {line-height: 1.3; word-break: break-word}
 '''
+
 
 # %% ../nbs/86_trials.ipynb #1ff527bc
 TRIALS_LOOK = GRID_LOOK + '''
-.sn-studio .sn-below, .sn-studio .sn-compared {width: 100%}
-.sn-studio .sn-strip {width: 100%; flex-flow: row wrap; margin: 8px 0 0 0}
-.sn-studio .sn-pinned {width: 144px; margin: 0 12px 8px 0; overflow: hidden}
-.sn-studio .sn-over {width: 100%; grid-template-columns: minmax(0, 1fr)}
-.sn-studio .sn-over > * {grid-area: 1 / 1; width: 100%; margin: 0}
-.sn-studio .sn-restore {height: 100%; color: transparent; cursor: pointer}
-.sn-studio .sn-restore:hover, .sn-studio .sn-restore:focus-visible \
+.sn-page .sn-below, .sn-page .sn-compared {width: 100%}
+.sn-page .sn-strip {width: 100%; flex-flow: row wrap; margin: 8px 0 0 0}
+.sn-page .sn-pinned {width: 144px; margin: 0 12px 8px 0; overflow: hidden}
+.sn-page .sn-over {width: 100%; grid-template-columns: minmax(0, 1fr)}
+.sn-page .sn-over > * {grid-area: 1 / 1; width: 100%; margin: 0}
+.sn-page .sn-restore {height: 100%; color: transparent; cursor: pointer}
+.sn-page .sn-restore:hover, .sn-page .sn-restore:focus-visible \
 {color: white; background-color: rgba(0, 0, 0, .45) !important; \
-outline: 2px solid #5b7a99; outline-offset: -2px; box-shadow: none}
-.sn-studio .sn-go-on-pin {width: 100%; margin: 0}
-.sn-studio .sn-choose {flex-flow: row wrap; align-items: center; margin: 8px 0}
-.sn-studio .sn-left, .sn-studio .sn-right {width: 150px; min-width: 0}
-.sn-studio .sn-how {margin: 0 0 0 12px}
-.sn-studio .sn-pair {width: 100%; flex-flow: row wrap; grid-gap: 16px}
-.sn-studio .sn-facing {flex: 3 1 300px; min-width: 0; max-width: 512px; overflow: hidden}
-.sn-studio .sn-beside {flex: 1 1 300px; min-width: 0}
-.sn-studio .sn-both, .sn-studio .sn-at {width: 100%}
-.sn-studio .sn-diff table {font-size: 13px; line-height: 1.4}
-.sn-studio .sn-diff th, .sn-studio .sn-diff td {text-align: left; padding: 1px 14px 1px 0}
+outline: 2px solid var(--sn-accent); outline-offset: -2px; box-shadow: none}
+.sn-page .sn-pinned > * {flex-shrink: 0; width: 100%; margin: 0}
+.sn-page .sn-pinned .sn-of-pin {height: 26px; grid-gap: 2px; margin: 2px 0}
+.sn-page .sn-go-on-pin {flex: 1 1 auto; margin: 0; height: 26px; line-height: 26px}
+.sn-page .sn-unpin {flex: 0 0 28px; padding: 0; margin: 0; height: 26px; line-height: 26px}
+.sn-page .sn-name input {height: 24px; font-size: 12px}
+.sn-page .sn-choose {flex-flow: row wrap; align-items: center; margin: 8px 0}
+.sn-page .sn-left, .sn-page .sn-right {width: 150px; min-width: 0}
+.sn-page .sn-how {margin: 0 0 0 12px}
+.sn-page .sn-pair {width: 100%; flex-flow: row wrap; grid-gap: 16px}
+.sn-page .sn-facing {flex: 3 1 300px; min-width: 0; max-width: 512px; overflow: hidden}
+.sn-page .sn-beside {flex: 1 1 300px; min-width: 0}
+.sn-page .sn-both, .sn-page .sn-at {width: 100%}
+.sn-page .sn-diff table {font-size: 13px; line-height: 1.4}
+.sn-page .sn-diff table {border-collapse: collapse; background: none}
+.sn-page .sn-diff th, .sn-page .sn-diff td {text-align: left; padding: 1px 14px 1px 0}
 '''
 
 # %% ../nbs/86_trials.ipynb #62d52680
 PIECES = {  # attribute and class: kind of widget, its traits
-    'grid_size': ('BoundedIntText', dict(min=32, max=1024)),
-    'grid_steps': ('BoundedIntText', dict(min=1, max=10000, value=60)),
+    'grid_size': ('BoundedIntText', dict(min=32, max=1024, description='size, px')),
+    'grid_steps': ('BoundedIntText', dict(min=1, max=10000, value=60, description='steps')),
     'strip': ('HBox', {}),
-    'left': ('Dropdown', dict(options=['now'])),
-    'right': ('Dropdown', dict(options=['now'])),
-    'how': ('ToggleButtons', dict(options=['before / after', 'side by side'], style=dict(button_width='auto'))),
-    'at': ('FloatSlider', dict(min=0, max=1, step=.01, value=.5, readout=False)),
+    'left': ('Dropdown', dict(options=['now'], description='compare')),
+    'right': ('Dropdown', dict(options=['now'], description='with')),
+    'how': ('ToggleButtons', dict(options=['before / after', 'side by side'], description='how', style=dict(button_width='auto'))),
+    'at': ('FloatSlider', dict(min=0, max=1, step=.01, value=.5, description='where one ends')),
     'both': ('Image', dict(format='jpeg')),
     'diff': ('HTML', {}),
 }
@@ -75,7 +85,14 @@ class Trials(Panels):
         self.preview = Preview(session, weakly(self.previewed))
         self.cells = []  # What the grid painted
         self.grid_thread = None
+        self.grid_ends = False
+        self.pinned = {}  # {(id of a pin, its name): its box}
         vars(self).update(pieces(PIECES))
+
+    def fill(self):
+        "Put every control where the session is, and show its pins."
+        super().fill()
+        self.fill_pins()
 
     def previewed(self):
         "There is another instant picture, or none and an error."
@@ -84,15 +101,8 @@ class Trials(Panels):
         if 'instant' in (self.left.value, self.right.value): self.compare()
 
 # %% ../nbs/86_trials.ipynb #95188c88
-GRIDS = {
-    'style weight': 'style_weight',
-    'content weight': 'content_weight',
-    'smoothness': 'tv_weight',
-    'style scale': 'style_scale',
-    'contrast': 'contrast',
-    'tiles': 'tiles',
-    'seed': 'seed',
-}
+GRIDS = ('style_weight', 'content_weight', 'tv_weight', 'style_scale', 'contrast', 'tiles', 'seed')
+
 
 # %% ../nbs/86_trials.ipynb #3671ea28
 def around(
@@ -102,7 +112,7 @@ def around(
     "Values to try about a present one."
     usual = dict(tiles='1, 2, 4', seed='0, 1, 2', contrast='0.4, 0.7, 1')
     if field in usual: return usual[field]
-    factor = 1.6 if field == 'style_scale' else 5
+    factor = 1.6 if field == 'style_scale' else 20  # less is not seen
     values = (value/factor, value, value*factor) if value else (0, 1, 10)
     return ', '.join(f'{v:.3g}' for v in values)
 
@@ -119,10 +129,10 @@ def typed(
 
 # %% ../nbs/86_trials.ipynb #02135c1b
 @patch
-def _grid_field(self:Trials, options):
+def _grid_field(self:Trials, options, where):
     "A menu of settings, and the values to try, which follow it."
-    menu = w.Dropdown(options=options, layout=wide())
-    values = w.Text(layout=wide())
+    menu = w.Dropdown(options=options, layout=wide(), description=where)
+    values = w.Text(layout=wide(), description='values')
     def suggest(_):
         field = menu.value
         values.value = around(field, self.value(field)) if field else ''
@@ -130,20 +140,27 @@ def _grid_field(self:Trials, options):
     menu.observe(suggest, 'value')
     return menu, values
 
+
 # %% ../nbs/86_trials.ipynb #af2221de
 @patch
 def grid_tab(self:Trials):
     "What to paint, and the cells below."
-    layers = [(f'{k} {l}', f'{k}_weights-{l}') for k in ('style', 'content') for l in self.shown_layers]
-    options = [*GRIDS.items(), *layers]
-    self.grid_fields = [self._grid_field(options), self._grid_field([('none', ''), *options])]
+    layers = [f'{k}_weights-{l}' for k in ('style', 'content') for l in self.shown_layers]
+    options = [(label_of(field).name, field) for field in (*GRIDS, *layers)]
+    self.grid_fields = [self._grid_field(options, 'across'), self._grid_field([('none', ''), *options], 'down')]
     self.grid_size.value = min(160, self.session.recipe.size)
     self.grid_button = self.button('Paint grid', self.paint_grid, icon='th')
+    self.grid_end = self.button('Cancel', self.end_grid, 'end-grid', icon='times', disabled=True)
     self.grid_box = w.GridBox().add_class('sn-cells')
     across, down = self.grid_fields
-    labels = 'across', 'values', 'down', 'values', 'size, px', 'steps'
-    table = rows(*zip(labels, [*across, *down, self.grid_size, self.grid_steps]))
-    return column('grid', table, self.grid_button, self.grid_box)
+    buttons = row('grid-buttons', self.grid_button, self.grid_end)
+    return column('grid', *across, *down, self.grid_size, self.grid_steps, buttons, self.grid_box)
+
+@patch
+def end_grid(self:Trials):
+    "Paint no more cells than the present one; those there are stay."
+    self.grid_ends = True
+
 
 # %% ../nbs/86_trials.ipynb #04834ceb
 @patch
@@ -169,12 +186,14 @@ def _grid_cells(self:Trials):
 def paint_grid(self:Trials):
     "Paint the grid that the tab describes, in a thread; its cells are in `.cells`."
     if self.grid_thread and self.grid_thread.is_alive():
-        raise BadValue("A grid is being painted: wait until it is done.")
+        raise BadValue("A grid is being painted: wait until it is done, or cancel it.")
     combos, columns = self._grid_cells()
     more = dict(size=self.grid_size.value, steps=self.grid_steps.value)
     for c in combos: self.session._changed(more | c)
     self.session.pause()
     swap(self.grid_box, ())
+    self.grid_ends = False
+    self.grid_end.disabled = False
     self.cells = []
     self.grid_box.layout.grid_template_columns = f'repeat({columns}, minmax(0, 1fr))'
     self.grid_thread = threading.Thread(
@@ -189,8 +208,11 @@ def _paint_cells(self:Trials, combos, more):
         for item in self.session.sweep(combos, **more):
             if self.closed: return
             self._add_cell(item)
-            self.say(f'grid: {len(self.cells)} of {len(combos)}')
+            self.say(f"grid: {len(self.cells)} of {len(combos)}{', cancelled' if self.grid_ends else ''}")
+            if self.grid_ends: break
     except Exception as e: self.say(one_line(e), RED)
+    if not self.closed: self.grid_end.disabled = True
+
 
 # %% ../nbs/86_trials.ipynb #564bcde1
 @patch
@@ -201,7 +223,7 @@ def _go_on(self:Trials, what, name, **look):
 
 def _picture_of(item):
     "What a cell shows: its picture, or why there is none."
-    if item.image: return w.Image(value=jpeg(item.image, 256), format='jpeg')
+    if item.image: return w.Image(value=jpeg(item.image, 256), format='jpeg').add_class('sn-is-a-cell')
     return w.HTML(line(item.error, RED))
 
 # %% ../nbs/86_trials.ipynb #45c7546e
@@ -217,30 +239,52 @@ def _add_cell(self:Trials, item):
 # %% ../nbs/86_trials.ipynb #1903a374
 @patch
 def _pin_box(self:Trials, p):
-    "The picture of a pin with its two buttons."
+    "The picture of a pin, its name to be typed over, and what can be done with it."
     restore = self.button(
         'Restore', lambda: self.session.restore(p), tooltip=f'{p.name}: bring its settings back',
         style=dict(button_color='transparent'))
-    im = w.Image(value=jpeg(p.image, 288), format='jpeg')
+    im = w.Image(value=jpeg(p.image, 288), format='jpeg').add_class('sn-is-a-pin')
     picture = w.GridBox([im, restore]).add_class('sn-over')
-    caption = w.HTML(line(f'{p.name}, step {p.steps}' if p.legs else f'{p.name}, instant'))
+    tip = f'step {p.steps}' if p.legs else 'an instant picture'
+    name = w.Text(value=p.name, description='name of the pin', tooltip=tip, continuous_update=False)
+    name.add_class('sn-name').add_class('sn-unseen-label')
+    name.observe(lambda change: self.attempt(lambda: self.session.rename(p, change['new'])), 'value')
     on = [self._go_on(p, 'go-on-pin')] if p.legs else []  # no run painted an instant picture
-    return column('pinned', picture, caption, *on)
+    away = self.button('', lambda: self.session.unpin(p), 'unpin', icon='times', tooltip=f'{p.name}: take it away')
+    return column('pinned', picture, name, row('of-pin', *on, away))
+
 
 # %% ../nbs/86_trials.ipynb #c93d90ec
 @patch
 def pin(self:Trials):
     "Keep the picture that is seen with its settings, in the strip below."
     p = self.preview.pin() if self.preview.leads() else self.session.pin()
-    self.strip.children += (self._pin_box(p),)
-    instant = ['instant'] if self.preview.picture else []
-    names = ['now', *instant, 'content', *(o.name for o in self.session.pins)]
-    other = names[-2] if len(self.session.pins) > 1 else 'now'
-    for menu, name in ((self.left, p.name), (self.right, other)):
-        menu.options = names
-        menu.value = name
-    self.compared.layout.display = 'flex'
+    self.fill_pins()
+    self.left.value = p.name
+    self.right.value = self.session.pins[-2].name if len(self.session.pins) > 1 else 'now'
     return p
+
+@patch
+def fill_pins(self:Trials):
+    "Let the strip and the menus show the pins that there are."
+    pins = self.session.pins
+    now = {(id(p), p.name): p for p in pins}
+    if list(now) == list(self.pinned): return
+    gone = [box for key, box in self.pinned.items() if key not in now]
+    self.pinned = {key: self.pinned.get(key) or self._pin_box(p) for key, p in now.items()}
+    self.strip.children = tuple(self.pinned.values())
+    for box in gone: close_widgets(box)
+    instant = ['instant'] if self.preview.picture else []
+    for menu in (self.left, self.right): self._name(menu, ['now', *instant, 'content', *(p.name for p in pins)])
+    self.compared.layout.display = 'flex' if pins else 'none'
+
+@patch
+def _name(self:Trials, menu, names):
+    "Offer these names; the chosen one stays while it is there."
+    was = menu.value
+    menu.options = names
+    menu.value = was if was in names else 'now'
+
 
 # %% ../nbs/86_trials.ipynb #033ae9f4
 @patch
@@ -248,8 +292,10 @@ def compare_side(self:Trials):
     "The strip of pins, and two pictures against each other."
     for o in (self.left, self.right, self.how, self.at):
         o.observe(lambda _: self.attempt(self.compare), 'value')
-    against = w.HTML('<span style="margin:0 6px">against</span>')
-    choose = row('choose', self.left, against, self.right, self.how)
+    self.at.add_class('sn-unseen-label')
+    self.how.add_class('sn-unseen-label')
+    self.both.add_class('sn-is-the-two-compared')
+    choose = row('choose', self.left, self.right, self.how)
     self.facing = column('facing', self.both, self.at)
     self.compared = column('compared', choose, row('pair', self.facing, column('beside', self.diff)))
     self.compared.layout.display = 'none'

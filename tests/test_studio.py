@@ -7,8 +7,9 @@ from style_nb.studio import Studio, ladder, put, rung_slider, table_of, typed
 from style_nb.session import differing
 
 @pytest.fixture
-def make(photo, painting):
+def make(photo, painting, request, monkeypatch):
     made = []
+    if 'presets' not in request.node.name: monkeypatch.setattr('style_nb.presets.Tried.ask', lambda self: None)
     def make(content=photo, style=painting, **kwargs):
         made.append(Studio(content, style, **dict(size=48, steps=12, device='cpu') | kwargs))
         return made[-1]
@@ -39,16 +40,19 @@ def test_every_layer_has_two_sliders_where_its_weights_are(make):
 def test_buttons(make):
     s = make()
     s.preview.wait()
-    assert [n for n, b in s.buttons.items() if b.disabled] == ['Pause', 'Stop', 'Reset']
+    assert [n for n, b in s.buttons.items() if b.disabled] == ['Stop', 'Reset']
+    assert s.buttons['Start'].description == 'Start'
     click(s, 'Step')
     assert 'step 1 of 12' in s.status.value
     click(s, 'Start')
     assert s.session.done == 12 and 'done' in s.status.value
     assert s.plot.value[:4] == b'\x89PNG' and s.plot.layout.display == ''
+    assert s.buttons['Start'].description == 'Paint on'
     click(s, 'Stop')
     assert s.session.run is None
     click(s, 'Reset')
     assert s.session.done == 0 and 'ready' in s.status.value
+    assert [p.steps for p in s.pins] == [12], 'what Reset takes away is pinned first'
 
 def test_a_slider_moves_the_run_and_the_canvas(make):
     s = make()
@@ -119,8 +123,8 @@ def test_an_error_in_the_run_is_shown(make, monkeypatch):
 
 def upload(studio, what, *files):
     box = dict(content=0, style=1)
-    up = studio.tabs.children[1].children[0].children[1].children[box[what]]
-    assert up.description == f'Upload {what}' and up.value == ()
+    up = studio.tabs.children[1].children[0].children[0].children[box[what]]
+    assert up.description == dict(content='Upload a photo', style='Upload paintings')[what] and up.value == ()
     up.value = tuple(dict(name=n, type='image/png', size=len(b), content=memoryview(b),
         last_modified=__import__('datetime').datetime.now()) for n, b in files)
 
@@ -169,7 +173,7 @@ def test_pins(make):
     assert Image.open(io.BytesIO(s.both.value)).width > 90
     s.left.value = 'now'
     s.right.value = 'content'
-    (_, restore), on = s.strip.children[0].children[0].children, s.strip.children[0].children[2]
+    (_, restore), on = s.strip.children[0].children[0].children, s.strip.children[0].children[2].children[0]
     picture = s.strip.children[0].children[0]
     assert 'sn-over' in picture._dom_classes, 'the button lies on the picture'
     assert restore.tooltip == 'pin 1: bring its settings back'
@@ -223,6 +227,74 @@ def test_grid_and_going_on(make):
     assert 'give numbers with commas' in said(s)
     assert typed('1, 2,', 'tiles') == [1, 2]
 
+def test_a_grid_can_be_cancelled(make):
+    s = make()
+    fx, tx = s.grid_fields[0]
+    tx.value, s.grid_size.value, s.grid_steps.value = '1, 2, 3, 4', 48, 40
+    assert s.grid_end.disabled
+    s.grid_button.click()
+    s.grid_end.click()
+    s.grid_thread.join(60)
+    assert len(s.cells) < 4 and 'cancelled' in said(s) and s.grid_end.disabled
+
+def test_presets_are_tried_on_the_photo_and_chosen_by_a_click(make):
+    s = make()
+    s.tried.wait()
+    assert all(s.tried.urls.values()) and s.looks.sheet.value.count('data:image/jpeg') == len(s.tried.urls) == 7
+    assert s.looks.radio.value == 'usual'
+    s.looks.radio.value = 'bold'
+    r = s.session.recipe
+    assert (r.style_weight, r.style_scale) == (120., 2.1) and s.c['style_weight'].value == 120.
+    s.presets_on.value = False
+    assert s.tried.urls == {} and s.tried.thread is None
+
+def test_pictures_are_chosen_by_a_click_and_shown_beside_the_canvas(make):
+    s = make('cat', 'swirls')
+    s.drawing.join(60)
+    assert [f'alt="{alt}"' in s.thumbs.value for alt in ('content: cat', 'style: swirls')] == [True, True]
+    assert s.shelves['style'].sheet.value.count('data:image/jpeg') == len(s.shelves['style'].radio.options)
+    s.shelves['style'].radio.value = 'ink'
+    assert s.session.extras['style'] == ['ink'] and 'style: ink' in s.thumbs.value
+    s.blending.value = True
+    s.shelves['style'].radio.value = 'dots'
+    assert s.session.extras['style'] == ['ink', 'dots'] and s.several.layout.display == ''
+    assert s.shelves['style'].radio.value is None and s.shelves['style'].marks.value.count('outline') == 2
+    s.shelves['style'].radio.value = 'ink'
+    assert s.session.extras['style'] == ['dots'] and len(s.blend_sliders) == 0
+    s.c['content'].value = ''
+    assert s.session.extras['content'] is None
+
+def test_plain_words(make):
+    s = make()
+    assert [s.c[f].description for f in ('style_weight', 'content_layer', 'tv_weight')] == ['strength', 'detail',
+        'smoothness']
+    assert all(c.description and c.tooltip for c in s.c.values())
+    assert 'usual: 12' in s.ends['style_weight'].value and '<span>painting</span>' in s.ends['style_weight'].value
+    s.c['content_layer'].value = 'relu4_2'
+    assert s.session.recipe.content_weights == dict(relu2_2=0., relu4_2=1.) and s.c['content_weights-relu4_2'].value == 1.
+
+def test_saving_overwrites_nothing_and_offers_the_file(make, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    s = make()
+    click(s, 'Step')
+    for name in ('studio.png', 'studio 2.png'):
+        click(s, 'Save')
+        assert (tmp_path/name).exists() and f'download="{name}"' in s.saved.value and name in said(s)
+
+def test_opening_with_the_picture_and_without_one_that_is_lost(make, tmp_path, painting2):
+    a = make()
+    click(a, 'Step')
+    a.session.add(to_pil(painting2), 'mine.png')
+    a.c['tv_weight'].value = 1.
+    a.session.set(style='mine.png')
+    click(a, 'Step')
+    path = a.session.save(tmp_path/'a.png')
+    b = make()
+    b.attempt(lambda: b.open(path))
+    assert 'mine.png: upload it here' in said(b) and b.tabs.selected_index == 1 and b.c['tv_weight'].value == 1.
+    b.attempt(lambda: b.open(path, picture=True))
+    assert (np.asarray(b.session.before()) == np.asarray(Image.open(path))).all() and b.session.done == 0
+
 def test_code_save_load(make, photo, painting, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     s = make()
@@ -233,16 +305,16 @@ def test_code_save_load(make, photo, painting, tmp_path, monkeypatch):
     names = dict(content=photo, style=painting)
     exec(s.code.value, names)
     assert (np.asarray(names['result'].image) == np.asarray(s.result.image)).all()
-    want, buttons = s.session.settings, s.tabs.children[4].children[0].children[2].children
-    buttons[1].click()
+    want, code_tab = s.session.settings, s.tabs.children[6].children[0].children
+    s.buttons['Save'].click()
     assert 'saved as' in said(s) and (tmp_path/'studio.png').exists()
     s.c['tv_weight'].value = 10.
     s.c['style_weights-relu1_1'].value = 0.
-    buttons[2].click()
+    code_tab[3].children[0].click()
     assert (differing(s.session.settings, want) == {} and s.c['tv_weight'].value == 1.
         and s.c['style_weights-relu1_1'].value == 3.)
     s.path.value = 'nothing.png'
-    buttons[2].click()
+    code_tab[3].children[0].click()
     assert 'There is no file' in said(s)
 
 def test_closing_ends_everything(make):
@@ -304,7 +376,7 @@ def cycle():
     while s.session.done < 4: time.sleep(.01)
     s.buttons['Pin'].click(); s.c['style_weight'].value = 1.
     while s.session.done < 8: time.sleep(.01)
-    s.buttons['Pause'].click(); s.session.wait(); s.c['tiles'].value = 2
+    s.buttons['Start'].click(); s.session.wait(); s.c['tiles'].value = 2
     s.session.step(2).wait(); s.buttons['Pin'].click(); s.how.value = 'side by side'
     assert s.session.error is None and s.session.done > 9 and len(s.both.value) > 5000 and s.plot.value
     if close: s.close()
