@@ -42,11 +42,11 @@ def vector(style):
     return base64.b64encode(pack(style.moments(STYLE_SIDE*256)).half().numpy().tobytes()).decode()
 
 
-def write_model(folder):
-    "Write net.onnx and styles.json of the package's own net into `folder`"
+def write_model(folder, styles=None):
+    "Write net.onnx of the package's own net and styles.json into `folder`; `None` is all its stored styles"
     export(read_onepass(), folder/MODEL[0], plan=SHORT)
     told = [dict(name=style.name, title=style.name.capitalize(), credit=f'{style.title}. {style.credit}',
-        vector=vector(style)) for style in house_of_styles().values()]
+        vector=vector(style)) for style in styles or house_of_styles().values()]
     (folder/MODEL[1]).write_text(json.dumps(told), encoding='utf-8')
 
 
