@@ -358,6 +358,8 @@ def go_on(self:Session,
     what,       # A `Pin`, or an item of `sweep`
 ):
     "Take the picture of a pin or of a grid's cell as the present one, with its settings."
+    if isinstance(what, Pin) and not what.legs:
+        raise BadValue(f"No run has painted {what.name}, so none goes on from it: `restore` its settings, and run.")
     if not getattr(what, 'legs', None):
         raise BadType(f"Gone on from is {told(what)}: give a pin, or an item of the session's `sweep`.")
     if what.image is None:

@@ -7,6 +7,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from style_nb.choices import File
 from style_nb.errors import StyleNBError, TookTooLong
+from style_nb.legs import Pin
 from style_nb.opening import credits_of
 from style_nb.pictures import load_picture, save_picture, to_pil
 from style_nb.planning import settle
@@ -658,6 +659,7 @@ def test_things_of_another_kind_are_refused(make, refused):
     for call, words in (
             (lambda: s.restore('a'), 'give a pin'),
             (lambda: s.go_on('a'), 'give a pin'),
+            (lambda: s.go_on(Pin('pin 1', None, {}, 0, '', [])), 'No run has painted pin 1'),
             (lambda: Session(None, 'swirls', size=48, pictures=['a.jpg']), 'give a dict'),
     ): refused(call, words)
     assert s.step(1).wait().done == 1
