@@ -7,11 +7,11 @@ Docs: https://style-nb.github.io/style_nb/at_once.html.md"""
 # %% ../nbs/89_at_once.ipynb #b93fe20c
 from __future__ import annotations
 import argparse
-import sys
 import time
-from .errors import BadValue, StyleNBError, counted
-from .streams import (
-    check_apart, folder_in, is_folder, makes, makes_figure, names_of, picture_in, say, write_out)
+from .errors import BadValue, counted
+from style_nb.streams import (
+    check_apart, check_painted, each_of_folder, folder_in, is_folder, makes, makes_figure, names_of, picture_in, say,
+    write_out)
 from .words import add_device, add_output, add_picture, given, read_as
 
 # %% auto #0
@@ -34,7 +34,7 @@ def instant_words(parser):
     parser.add_argument('--mask', dest='masks', action='append', metavar='FILE',
         help='where a style goes, white on black; once a style, in their order')
     parser.add_argument('--colours', metavar='HOW',
-        help='style (default), content-luma, content-oklab or content-match')
+        help='style (default), content-before, content-luma, content-oklab or content-match')
     add_device(parser)
 
 # %% ../nbs/89_at_once.ipynb #fe132828
@@ -88,21 +88,16 @@ def _sheet(args):
 
 # %% ../nbs/89_at_once.ipynb #d5cb9993
 def _folder(args):
-    "Paint every photo of a folder; one that cannot be is told, and the others are painted."
-    atelier, bad = _atelier(args), 0
+    "Paint every photo of a folder."
+    atelier, painted = _atelier(args), 0
     styles = _styles(args, atelier.house)
     places = folder_in(args.photo, args.output)
     check_apart(places.values(), [*places, *args.style, *(args.masks or ())])
-    for photo, place in places.items():
-        try: made, said = _painted(photo, styles, args, atelier)
-        except StyleNBError as e:
-            said = str(e) if str(photo) in str(e) else f'{photo}: {e}'
-            print(f'style_nb: {said}', file=sys.stderr)
-            bad += 1
-            continue
+    for (made, said), place in each_of_folder(places, lambda photo: _painted(photo, styles, args, atelier)):
         write_out(made, place, alpha=_alpha(made))
         say(argparse.Namespace(output=place, quiet=args.quiet), said)
-    if bad: raise BadValue(f"{bad} of {len(places)} photos could not be painted, see above.")
+        painted += 1
+    check_painted(painted, places)
 
 def run_instant(args):
     "Paint at once: a picture, a folder of them, or a sheet."

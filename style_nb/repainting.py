@@ -9,9 +9,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from .errors import BadValue, StyleNBError, counted
+from .errors import BadValue, counted
 from .streams import (
-    as_data, check_apart, check_json, folder_in, is_folder, picture_in, place_out, report, say, write_out)
+    as_data, check_apart, check_json, check_painted, each_of_folder, folder_in, is_folder, picture_in, place_out,
+    report, say, write_out)
 from .words import (
     add_how, add_options, add_output, add_picture, as_option, checked_recipe, given, how_of, recipe_words)
 
@@ -112,16 +113,11 @@ def _stylize_folder(args):
     for style in styles: load_picture(style, enough=64)  # what is wrong with one is said once
     places = folder_in(args.content, args.output)
     check_apart(places.values(), [*places, *args.style])
-    for photo, place in places.items():
-        try: result = stylize(photo, styles, shared=shared, **asked)
-        except StyleNBError as e:
-            print(f'style_nb: {photo}: {e}', file=sys.stderr)
-            continue
+    for result, place in each_of_folder(places, lambda photo: stylize(photo, styles, shared=shared, **asked)):
         write_out(result, place, credits=args.credits)  # where one cannot be written, the next could not be either
         made.append(as_data(result, place))
         if not args.json: say(argparse.Namespace(output=place, quiet=args.quiet), repr(result))
         if result.stopped == Stopped.BY_HAND: break
     if args.json: print(json.dumps(dict(output=args.output, pictures=made)))
     if made and made[-1]['stopped'] == Stopped.BY_HAND: raise KeyboardInterrupt
-    bad = len(places) - len(made)
-    if bad: raise BadValue(f"{bad} of {len(places)} photos could not be painted, see above.")
+    check_painted(len(made), places)

@@ -15,12 +15,13 @@ import tempfile
 from contextlib import suppress
 from functools import partial, wraps
 from pathlib import Path
-from .errors import BadFile, BadValue, in_one_line
+from .errors import BadFile, BadValue, StyleNBError, in_one_line
 from .files import PICTURE_FORMATS, as_path, check_output, made_folder, whole_file
 
 # %% auto #0
 __all__ = ['STREAM', 'FIGURES', 'makes_figure', 'picture_in', 'names_of', 'place_out', 'write_out', 'is_folder', 'folder_in',
-           'each_picture', 'check_apart', 'by_word', 'by_stem', 'say', 'as_data', 'report', 'check_json', 'makes']
+           'each_of_folder', 'check_painted', 'each_picture', 'check_apart', 'by_word', 'by_stem', 'say', 'as_data',
+           'report', 'check_json', 'makes']
 
 # %% ../nbs/88_streams.ipynb #fbec738b
 STREAM = '-'  # stdin or stdout, whichever is meant
@@ -112,6 +113,28 @@ def folder_in(
         raise BadValue(f"{folder} is read and written: choose another folder with -o, or photos would be replaced.")
     names = _pictures_in(folder)
     return {folder/n: out/f'{short}.png' for n, short in zip(names, _shorter(names))}
+
+# %% ../nbs/88_streams.ipynb #8748e118
+def each_of_folder(
+    places,  # {picture: file to write}, what `folder_in` gives
+    paint,   # Function of a picture
+):           # What it makes and where that goes, one after the other
+    "Paint each picture of a folder; one that cannot be is told, and the others are painted."
+    for picture, place in places.items():
+        try: made = paint(picture)
+        except StyleNBError as e:
+            said = str(e) if str(picture) in str(e) else f'{picture}: {e}'
+            print(f'style_nb: {said}', file=sys.stderr)
+        else: yield made, place
+
+def check_painted(
+    n:int,   # Pictures painted
+    places,  # What `each_of_folder` was given
+):
+    "Say how many could not be painted."
+    if n == len(places): return
+    raise BadValue(f"{len(places) - n} of {len(places)} photos could not be painted, see above.")
+
 
 # %% ../nbs/88_streams.ipynb #8625792e
 def each_picture(
