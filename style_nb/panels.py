@@ -421,7 +421,7 @@ background: var(--sn-accent)}
 grid-gap: 0 8px; align-items: center}
 .sn-page .sn-layers .widget-html-content {line-height: 1.15; font-size: 12px}
 .sn-page .sn-layers small {color: var(--sn-grey); font-size: 10.5px}
-.sn-page .sn-blends, .sn-page .sn-several, .sn-page .sn-of-content, .sn-page .sn-of-style {width: 100%}
+.sn-page .sn-blends, .sn-page .sn-several, .sn-page .sn-tab .sn-of-content, .sn-page .sn-tab .sn-of-style {width: 100%}
 .sn-page .sn-uploads {margin: 2px 0 6px; grid-gap: 6px; flex-flow: row wrap}
 '''
 

@@ -207,6 +207,25 @@ def the_lesson_ran_without_an_error(page):
     assert page.locator('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"]').count() == 0
     assert page.locator('.jp-CodeCell .jp-InputPrompt').last.inner_text() != '[ ]:'
 
+def all_of_it_is_on_a_laptop(page):
+    "Bar of issue 21: at 1366x640 canvas, buttons, small pictures and the first panel are seen without scrolling."
+    was = page.viewport_size
+    page.set_viewport_size(dict(width=1366, height=640))
+    page.wait_for_timeout(500)
+    studio = page.locator('.sn-studio').last
+    studio.evaluate('el => el.scrollIntoView({block: "start"})')
+    page.wait_for_timeout(300)
+    frame = page.locator('.jp-WindowedPanel-outer, .jp-NotebookPanel-notebook').last.bounding_box()
+    until(lambda: at(page, 'thumbs').locator('img').count() == 2)
+    for name in ('message', 'thumbs', 'canvas', 'start', 'save', 'style_weight', 'size', 'presets'):
+        box = at(page, name).bounding_box()
+        assert box['y'] >= frame['y'] - 1 and box['y'] + box['height'] <= frame['y'] + frame['height'] + 1, (name, box)
+    slider = at(page, 'style_weight').get_by_role('slider')
+    assert (slider.get_attribute('aria-label'), slider.get_attribute('aria-valuetext')) == ('strength', '12')
+    assert at(page, 'canvas').get_attribute('alt') == 'the canvas'
+    assert at(page, 'shelf-style').get_by_role('radio', name='dots', include_hidden=True).get_attribute('name')
+    page.set_viewport_size(was)
+
 def a_layer_slider_moves_a_run_that_paints(page):
     until(lambda: at(page, 'status').is_visible())
     at(page, 'reset').click() if steps_done(page) else None
@@ -215,6 +234,7 @@ def a_layer_slider_moves_a_run_that_paints(page):
     until(lambda: steps_done(page) > 10, 60)
     before, moved = steps_done(page), heeded(page)
     pixels = at(page, 'canvas').evaluate(PIXELS)
+    tab(page, 'Layers')
     drag(page, 'style_weights-relu4_2', .9)
     until(lambda: heeded(page) > moved)
     assert at(page, 'canvas').evaluate(PIXELS) != pixels and steps_done(page) > before and 'painting' in status(page)
@@ -223,6 +243,7 @@ def a_layer_slider_moves_a_run_that_paints(page):
 def fast_enough(page):
     """Bars of issue 7: 10 steps/s while the page is live, half a second from the slider's release to a canvas
     that shows it."""
+    tab(page, 'Look')
     at(page, 'tv_weight').scroll_into_view_if_needed()
     track, waits = at(page, 'tv_weight').locator('.noUi-target').bounding_box(), []
     n, start = steps_done(page), time.perf_counter()
@@ -249,7 +270,7 @@ def pause_pin_compare(page):
     drag(page, 'style_weight', .1)
     n = steps_done(page)
     until(lambda: steps_done(page) > n + 15, 60)
-    at(page, 'pause').click()
+    at(page, 'start').click()  # it says Pause
     until(lambda: 'paused' in status(page))
     n, pixels = steps_done(page), at(page, 'canvas').evaluate(PIXELS)
     page.wait_for_timeout(500)
@@ -282,9 +303,9 @@ def a_click_on_a_pinned_picture_brings_its_settings_back(page, readout):
     page.keyboard.press('Enter')
     until(lambda: readout.inner_text() == was)
 
-def copy_as_code_and_run_it(page):
+def show_code_and_run_it(page):
     tab(page, 'Code')
-    at(page, 'copy-as-code').click()
+    at(page, 'show-code').click()
     text = at(page, 'code-text').locator('textarea')
     until(lambda: 'schedule=' in text.input_value())
     assert (text.input_value().count('stylize(') == 1
@@ -312,13 +333,14 @@ def a_good_one_is_used(page):
     n, shape = steps_done(page), lambda: at(page, 'canvas').evaluate('el => el.naturalHeight/el.naturalWidth')
     assert (at(page, 'upload-content').evaluate(
         'el => [getComputedStyle(el).fontSize, getComputedStyle(el, "::after").content]') == ['0px',
-        '"Upload content"']), 'no count in the label'
+        '"Upload a photo"']), 'no count in the label'
     with page.expect_file_chooser() as chooser: at(page, 'upload-content').click()
     chooser.value.set_files(page.folder/'mine.png')
     until(lambda: 'a new run goes on from the middle of this picture' in at(page, 'message').inner_text())
     assert as_it_is(page) and shape() == 1, 'what was painted is not stretched'
-    assert at(page, 'content').locator('select').evaluate('el => el.selectedOptions[0].text') == 'mine.png'
-    at(page, 'style').locator('select').select_option(['swirls', 'dots'])
+    assert at(page, 'content').locator('input:checked').evaluate('el => el.parentElement.textContent') == 'mine.png'
+    at(page, 'blending').locator('input').click()
+    at(page, 'shelf-style').get_by_label('dots').click()
     at(page, 'blend-1').wait_for()
     drag(page, 'blend-1', .4)
     at(page, 'step').click()
@@ -326,23 +348,23 @@ def a_good_one_is_used(page):
     until(lambda: shape() < .8)
     assert as_it_is(page)
     shot(page, 'pictures')
-    tab(page, 'Run')
-    shot(page, 'run')
+    tab(page, 'Expert')
+    shot(page, 'expert')
 
 def a_grid_and_on_from_a_cell(page):
     tab(page, 'Grid')
-    for box, value in zip((2, 3), (64, 6)):
-        page.locator('.sn-grid').last.locator('input[type=number]').nth(box - 2).fill(str(value))
-    page.keyboard.press('Tab')
+    for box, value in enumerate((64, 6)):
+        page.locator('.sn-grid').last.locator('input[type=number]').nth(box).fill(str(value))
+    page.locator('.sn-grid').last.locator('select').nth(1).select_option('contrast')
     at(page, 'paint-grid').click()
-    until(lambda: page.locator('.sn-grid').last.locator('.sn-go-on').count() == 3, 120)
-    until(lambda: 'grid: 3 of 3' in at(page, 'message').inner_text())
+    until(lambda: 'grid: 9 of 9' in at(page, 'message').inner_text(), 240)
+    assert page.locator('.sn-grid').last.locator('.sn-go-on').count() == 9
     shot(page, 'grid')
     pixels = at(page, 'canvas').evaluate(PIXELS)
-    page.locator('.sn-grid').last.locator('.sn-go-on').first.click()
+    page.locator('.sn-grid').last.locator('.sn-go-on').nth(8).click()
     until(lambda: steps_done(page) == 6)
     until(lambda: at(page, 'canvas').evaluate(PIXELS) != pixels)
-    tab(page, 'Weights')
+    tab(page, 'Look')
 
 def memory(page):
     "MB that the kernel holds."
@@ -407,12 +429,13 @@ def without_subshells_and_two_at_once(page):
     for studio in (one, two): at(studio, 'start').click()
     for studio in (one, two): until(lambda: steps_done(studio) > 5, 60)
     moves, pixels = [heeded(studio) for studio in (one, two)], at(one, 'canvas').evaluate(PIXELS)
+    one.locator('.lm-TabBar-tabLabel').get_by_text('Layers', exact=True).click()
     drag(one, 'style_weights-relu3_2', .8, other.mouse)
     until(lambda: heeded(one) > moves[0])
     assert at(one, 'canvas').evaluate(PIXELS) != pixels and heeded(two) == moves[1]
-    read = lambda studio: at(studio, 'style_weights-relu3_2').locator('.widget-readout').inner_text()
+    read = lambda studio: at(studio, 'style_weights-relu3_2').locator('.widget-readout').text_content()
     assert read(one) != 'off' and read(two) == 'off'
-    at(one, 'pause').click()
+    at(one, 'start').click()
     until(lambda: 'paused' in status(one))
     n = steps_done(two)
     until(lambda: steps_done(two) > n, 60)
@@ -424,8 +447,8 @@ def without_subshells_and_two_at_once(page):
 
 def test_the_studio_in_a_browser(page):
     "One test, since each step goes on where the one before left the page, and so that one worker has it all."
-    for step in (the_lesson_ran_without_an_error, a_layer_slider_moves_a_run_that_paints, fast_enough,
-            pause_pin_compare, copy_as_code_and_run_it, a_broken_upload_says_so, a_good_one_is_used,
+    for step in (the_lesson_ran_without_an_error, all_of_it_is_on_a_laptop, a_layer_slider_moves_a_run_that_paints, fast_enough,
+            pause_pin_compare, show_code_and_run_it, a_broken_upload_says_so, a_good_one_is_used,
             a_grid_and_on_from_a_cell,
         running_the_cell_again_closes_the_first_and_frees_its_memory, nothing_went_wrong_unseen,
         without_subshells_and_two_at_once):
