@@ -12,8 +12,8 @@ from .carrying import png_note
 from .recipe import RECIPES, Recipe
 
 # %% auto #0
-__all__ = ['FIELDS', 'EXTRAS', 'NOTE', 'Leg', 'switched_on', 'style_code', 'leg_code', 'legs_code', 'settings_of', 'Pin',
-           'by_layer', 'differing', 'weights_of']
+__all__ = ['FIELDS', 'EXTRAS', 'NOTE', 'Leg', 'steps_of', 'switched_on', 'style_code', 'leg_code', 'legs_code', 'settings_of',
+           'Pin', 'by_layer', 'differing', 'weights_of']
 
 # %% ../nbs/61_legs.ipynb #9d12f247
 FIELDS = tuple(f.name for f in fields(Recipe) if f.compare and f.name != 'schedule')  # no references
@@ -37,6 +37,12 @@ class Leg:
     def painted(self)->Recipe:
         "The recipe with its steps and moves."
         return replace(self.recipe, steps=self.steps, schedule=self.schedule)
+
+def steps_of(
+    legs:list,  # `Leg`s
+)->int:         # Steps they took together
+    "How long a picture was painted."
+    return sum(leg.steps for leg in legs)
 
 # %% ../nbs/61_legs.ipynb #37fbbfc1
 def switched_on(

@@ -527,7 +527,7 @@ def test_settings_that_no_run_can_start_with_change_nothing(make, refused, chang
 def test_a_session_that_could_not_start_is_not_made(make, refused, odd):
     refused(lambda: make(**odd), next(iter(odd)) if 'init' not in odd else 'starts from a picture')
 
-@pytest.mark.parametrize('broken', ['style_nb.live.settle', 'style_nb.session.paint_on', 'style_nb.session.Leg'])
+@pytest.mark.parametrize('broken', ['style_nb.live.settle', 'style_nb.holding.paint_on', 'style_nb.holding.Leg'])
 def test_a_session_lives_on_after_a_run_that_could_not_start(make, monkeypatch, broken):
     "In 0.1.0 `as_code` waited for ever then, and `stop`, `close` and `reset` raised AttributeError"
     s = make()
