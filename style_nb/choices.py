@@ -6,65 +6,24 @@ Docs: https://style-nb.github.io/style_nb/choices.html.md"""
 
 # %% ../nbs/73_choices.ipynb #61fb5a76
 from __future__ import annotations
-import io
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 import torch
 from fastcore.basics import listify, patch
 from .errors import BadType, BadValue, in_range, of_kind, one_of, told
-from .opening import decode, is_file
-from .pictures import file_bytes, fit_size, several
-from .gallery import sample, samples
-from .inputs import enough_for, read_picture, short_name
+from .pictures import fit_size, several
 from .recipe import RECIPES, Recipe, named_recipe
 from .legs import EXTRAS, FIELDS, settings_of, switched_on
+from .inputs import enough_for
 from .planning import Shared, check_device, fit_to_encoder, own_size, settle, step_size
 from .transfer import objective_of
+from .naming import File, Given, given, sample_names, variable
+
+_all_ = ['File', 'Given', 'given', 'sample_names']  # of notebook 72, at home here too
 
 # %% auto #0
-__all__ = ['Given', 'File', 'sample_names', 'given', 'Choices', 'why_anew']
-
-# %% ../nbs/73_choices.ipynb #3645dec1
-@dataclass
-class Given:
-    "A picture, and how code names it."
-    picture: object  # Anything `load_picture` reads
-    code: str        # Python that gives it
-    hw: tuple        # Height and width, px
-    note: str = ''   # What a reader of the code must know
-
-class File(io.BytesIO):
-    "A picture file in memory, from where each run reads it as large as it needs; several threads may."
-    def __init__(self,
-        data:bytes,   # The file
-        name:str='',  # What to call it
-    ):
-        super().__init__(data)
-        self.name = name
-
-    def read(self, *_): return self.getvalue()
-
-def sample_names()->list:
-    "Names of the pictures that are always there."
-    return [s.name for s in samples()]
-
-def given(
-    x,          # A sample's name, a path, an address, or anything else `load_picture` reads
-    name:str,   # What to call it when it has no name
-)->tuple:       # (name, `Given`)
-    "A picture with a name and the code for it."
-    if isinstance(x, Given): return name, x
-    picture, code = x, name
-    if isinstance(x, str) and x in sample_names():
-        picture, name, code = sample(x), x, f'sample({x!r})'
-    elif isinstance(x, (str, Path)): name, code = short_name(x, name), repr(str(x))
-    if is_file(picture):
-        data, said = file_bytes(picture)
-        picture = File(data, name)
-        w, h = decode(data, said, 512).size
-    else: w, h = read_picture(picture, name, 512).ref['size']
-    return name, Given(picture, code, (h, w))
+__all__ = ['Choices', 'why_anew', 'File', 'Given', 'given', 'sample_names']
 
 # %% ../nbs/73_choices.ipynb #87c37e14
 class Choices:
@@ -90,11 +49,14 @@ def add(self:Choices,
 )->str:              # Its name here
     "Add a picture to choose from."
     name, p = given(x, name)
-    if name in self.pictures:
-        same = [n for n, other in self.pictures.items() if other.code == p.code]
-        name = same[0] if same else self.free_name(name)
+    same = [n for n, other in self.pictures.items() if other.picture is p.picture or _same_code(other, p)]
+    if same: return same[0]
+    if name in self.pictures: name = self.free_name(name)
+    if p.loose: p = replace(p, code=variable(name, [other.code for other in self.pictures.values()]))
     self.pictures[name] = p
     return name
+
+def _same_code(a, b): return a.code == b.code and not a.loose
 
 # %% ../nbs/73_choices.ipynb #5b85eef7
 @patch
@@ -262,14 +224,21 @@ def named(self:Choices)->str:
 
 # %% ../nbs/73_choices.ipynb #280754d7
 @patch
-def _change(self:Choices, values):
-    "The recipe and the extras with `values` in place, checked, and {setting: what is new about it}."
-    r, extras = self._changed(values)
+def _differences(self:Choices, r, extras):
+    "{setting: what is new about it}; a layer that is gone has weight 0."
     old, changed = self.settings, {}
     for k, value in _all_of(r, extras).items():
         if value == old[k]: continue
-        if isinstance(value, dict): value = {l: w for l, w in value.items() if old[k].get(l) != w}
+        if isinstance(value, dict) and isinstance(old[k], dict):
+            value = {l: w for l, w in (dict.fromkeys(old[k], 0.) | value).items() if old[k].get(l) != w}
         changed[k] = value
+    return changed
+
+@patch
+def _change(self:Choices, values):
+    "The recipe and the extras with `values` in place, checked, and {setting: what is new about it}."
+    r, extras = self._changed(values)
+    changed = self._differences(r, extras)
     if changed: self._check(r, extras)
     return r, extras, changed
 
@@ -324,6 +293,18 @@ def _without(settings, lost):
     if lost['style'] and isinstance(settings.get('style_scale'), list): drop.add('style_scale')
     return {k: v for k, v in settings.items() if k not in drop}
 
+def _with_masks(settings):
+    "Settings without the masks whose pixels no file could carry, and the names of these."
+    refs = {k: ref if isinstance(ref, list) else [ref] for k, ref in settings.items() if k.endswith(('mask', 'masks'))}
+    lost = [k for k, some in refs.items() if any(ref and 'png' not in ref for ref in some)]
+    return {k: None if k in lost else v for k, v in settings.items()}, [k.replace('_', ' ') for k in lost]
+
+@patch
+def _stand_in(self:Choices, kind, names):
+    "What is used for pictures that are not here."
+    there = ', '.join(listify(self.extras[kind])) or 'nothing'
+    return f"not among the pictures here: {', '.join(names)}; the {kind} is {there} instead"
+
 # %% ../nbs/73_choices.ipynb #59576631
 @patch
 def load(self:Choices,
@@ -332,10 +313,11 @@ def load(self:Choices,
     "Bring back the settings that a picture carries, and the pictures it names when they are here."
     settings = settings_of(path)
     lost = self._lost(settings)
-    missing = lost['content'] + lost['style']
-    what = self.restore(_without(settings, lost))
+    settings, masks = _with_masks(_without(settings, lost))
+    what = self.restore(settings)
     notes = [f'settings of {Path(path).name}', *self._foreign(Recipe.load(path))]
-    if missing: notes.append(f"not among the pictures here: {', '.join(missing)}")
+    notes += [self._stand_in(k, names) for k, names in lost.items() if names]
+    if masks: notes.append(f"too large to be kept in a file, so left out: {', '.join(masks)}")
     if what == 'new' and self.note: notes.append(self.note)
     self.note = '; '.join(notes)
     return what

@@ -18,6 +18,7 @@ from .contrast import lower_contrast
 from .legs import Leg, steps_of, switched_on
 from .inputs import read_picture
 from .planning import Shared
+from .shelf import Stored, keeper_of
 from .choices import Choices
 from .live import Remote, give_back, paint_on, weakly
 from .tiling import tile
@@ -29,6 +30,7 @@ __all__ = ['Held']
 class Held(Choices):
     "What is chosen, and the run that paints it. `.start`, `.pause`, `.step`, `.wait`, `.stop`, `.reset`."
     run, chain, closed = None, (), False  # before anything is painted
+    keeper = frame = None
 
     def __init__(self,
         content,              # Content picture: a sample's name, what `load_picture` reads, or `None` for style alone
@@ -39,6 +41,7 @@ class Held(Choices):
         contrast:float=1.,    # Contrast of the style pictures: 1 is their own
         device:str=None,      # Torch device; `None` is the best here
         pictures=None,        # {name: picture}: more to choose from, beside the samples
+        autosave=None,        # Folder to keep it in; `True`: your cache; `False`: nowhere; `None`: `True` in a notebook
         **settings,           # Any field of `Recipe`
     ):
         super().__init__(device, pictures)
@@ -48,6 +51,7 @@ class Held(Choices):
         self.pins = []
         self.heeded = 0  # moves that the picture shows
         self._forget()
+        self.keeper = keeper_of(self, autosave)
 
     def _forget(self):
         "As if nothing had been painted."
@@ -94,6 +98,17 @@ def done(self:Held)->int:
     return steps_of(self.chain) + (self.run.step if self.run else 0)
 
 @patch(as_prop=True)
+def elapsed(self:Held)->float:
+    "Seconds painted, all runs together, without the time it waited."
+    return sum(leg.seconds for leg in self.chain) + (self.run.seconds if self.run else 0.)
+
+@patch(as_prop=True)
+def left(self:Held)->float:
+    "Seconds left at the rate of the last steps, or `None` as long as it is not known."
+    rate = self.run.rate if self.state == 'painting' else 0.
+    return max(0, self.until - self.done)/rate if rate else None
+
+@patch(as_prop=True)
 def thread(self:Held): return self.run and self.run.thread
 
 @patch(as_prop=True)
@@ -130,6 +145,7 @@ def _look(self:Held, run):
         self.heeded = moves
         self._say('frame')
         self.seen = time.perf_counter()
+    if self.keeper and (run.rests or self.keeper.due()): self._keep_frame(run)
     if run.rests or now - self.drawn > 1.:
         self._note_losses(run)
         self._say('losses')
@@ -142,6 +158,36 @@ def _note_losses(self:Held, run):
     before = steps_of(self.chain)
     for term, step, value in run.losses(): self.curves.setdefault(term, []).append((before + step, value))
     self.moves = [m for m in self.moves if m < before] + [before + step for step, *_ in run.learn.controls.made]
+
+# %% ../nbs/76_holding.ipynb #0a5c4248
+@patch
+def _keep_frame(self:Held, run):
+    "Take the picture that is kept on disk, with its leg."
+    made = [tuple(move) for move in run.learn.controls.made]
+    leg = replace(self.leg, steps=run.step, schedule=made, seconds=run.seconds)
+    self.frame = run, run.learn.shown(run.learn, run.learn.picture_so_far()), leg
+    self.keeper.seen = time.monotonic()
+    self.changed()
+
+@patch
+def changed(self:Held):
+    "There is something to be kept."
+    if self.keeper: self.keeper.mark()
+
+@patch
+def stored(self:Held)->Stored:
+    "What is kept of it, or `None` before there is anything; no step is waited for."
+    with self.lock:
+        run, frame, image, chain = self.run, self.frame, self.last and self.last.image, list(self.chain)
+        if run and run.over and run.result and run.step:
+            image = run.result.image
+            chain.append(self.leg.took(run.result.recipe, run.seconds))
+        elif run and frame and frame[0] is run:
+            image = frame[1]
+            chain.append(frame[2])
+        how = dict(start=self.start_picture, device=self.device and str(self.device), until=self.until)
+        pins = [replace(p) for p in self.pins]
+        return Stored(self.recipe, dict(self.extras), dict(self.pictures), chain=chain, picture=image, pins=pins, **how)
 
 # %% ../nbs/76_holding.ipynb #ef7aa6d8
 @patch
@@ -214,9 +260,10 @@ def _end(self:Held):
     self.run = None
     result, run.result = run.result, None
     if result is None or not run.step: return
-    self.chain.append(self.leg.took(result.recipe))
+    self.chain.append(self.leg.took(result.recipe, run.seconds))
     self.last = replace(result, state={})
     self.picture = result.image
+    self.changed()
 
 @patch
 def stop(self:Held):

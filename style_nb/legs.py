@@ -12,8 +12,8 @@ from .carrying import png_note
 from .recipe import RECIPES, Recipe
 
 # %% auto #0
-__all__ = ['FIELDS', 'EXTRAS', 'NOTE', 'Leg', 'steps_of', 'switched_on', 'style_code', 'leg_code', 'legs_code', 'settings_of',
-           'Pin', 'by_layer', 'differing', 'weights_of']
+__all__ = ['FIELDS', 'EXTRAS', 'NOTE', 'Leg', 'steps_of', 'switched_on', 'style_code', 'leg_code', 'names_in', 'legs_code',
+           'settings_of', 'Pin', 'by_layer', 'differing', 'weights_of']
 
 # %% ../nbs/61_legs.ipynb #9d12f247
 FIELDS = tuple(f.name for f in fields(Recipe) if f.compare and f.name != 'schedule')  # no references
@@ -28,10 +28,11 @@ class Leg:
     extras: dict          # Names of its pictures, tiles, contrast
     steps: int = 0        # Steps it took
     schedule: list = field(default_factory=list)  # Slider moves
+    seconds: float = field(default=0., compare=False)  # Time it took
 
-    def took(self, recipe):
+    def took(self, recipe, seconds=0.):
         "This leg with the steps and moves in the recipe of its result."
-        return replace(self, steps=recipe.steps, schedule=[tuple(move) for move in recipe.schedule])
+        return replace(self, steps=recipe.steps, schedule=[tuple(move) for move in recipe.schedule], seconds=seconds)
 
     @property
     def painted(self)->Recipe:
@@ -88,10 +89,18 @@ def leg_code(
     return 'result = stylize(' + ',\n    '.join(lines) + ')'
 
 # %% ../nbs/61_legs.ipynb #b90d8e90
+def names_in(
+    legs:list,       # `Leg`s
+    start:str=None,  # Name of the picture the first starts from, when its recipe does not say it
+)->list:             # Sorted
+    "The pictures that runs used."
+    names = {start}.union(*([*leg.extras['style'], leg.extras['content']] for leg in legs))
+    return sorted(names - {None})
+
 def _remarks(pictures):
     "What a reader of code must know of its pictures."
     loose = ', '.join(sorted({p.code for p in pictures if p.code.isidentifier()}))
-    if loose: yield f'# {loose}: as given to the Studio'
+    if loose: yield f'# {loose}: given as pixels, see `Session.save_code`'
     yield from (f'# {p.code}: {p.note}' for p in pictures if p.note)
 
 # %% ../nbs/61_legs.ipynb #c641e71e
@@ -102,8 +111,7 @@ def legs_code(
     device:str=None, # Torch device, when one was asked for
 )->str:              # Python
     "All calls, and what a reader of them must know of the pictures."
-    names = {start}.union(*([*leg.extras['style'], leg.extras['content']] for leg in legs)) - {None}
-    used = [pictures[name] for name in sorted(names)]
+    used = [pictures[name] for name in names_in(legs, start)]
     lines = ['from style_nb.all import *', *_remarks(used)]
     init = pictures[start].code if start else ''
     for leg in legs:

@@ -29,6 +29,7 @@ class Remote(StepCallback):
     "Let other threads hold a run, move its settings, ask it something and end it."
     order = -7  # after `Controls` has made the moves of its schedule
     step = 0
+    seconds = 0.  # it painted, without the time it waited
     asked = 0  # steps whose losses were asked for
     over = False
     rests = waits = False  # it has reached its goal; it has told so and waits
@@ -84,9 +85,16 @@ def heed(self:Remote,
 
 # %% ../nbs/73_live.ipynb #ce4b932f
 @patch
+def _mark(self:Remote):
+    "A step begins now; the time since the one before was spent on it."
+    now = time.perf_counter()
+    if self.times: self.seconds += now - self.times[-1]
+    self.times.append(now)
+
+@patch
 def before_batch(self:Remote):
     self.step = self.learn.controls.step
-    self.times.append(time.perf_counter())
+    self._mark()
     self.rests = self.step >= self.goal
     self.tell(self)
     self.heed()
@@ -98,6 +106,7 @@ def before_batch(self:Remote):
         self.waits = True
         self.heed(wait=True)
         self.waits = False
+        self._mark()
     self.rests = False
 
 # %% ../nbs/73_live.ipynb #5f2af792

@@ -208,7 +208,7 @@ def pin(self:Preview)->Pin:
     "Keep the instant picture with the settings, in the session's `.pins`."
     s = self.session
     with s.lock:
-        s.pins.append(Pin(f'pin {len(s.pins) + 1}', self.picture, s.settings, 0, self.as_code(), []))
+        s.pins.append(Pin(s.pin_name(f'pin {len(s.pins) + 1}'), self.picture, s.settings, 0, self.as_code(), []))
         return s.pins[-1]
 
 # %% ../nbs/85_preview.ipynb #f4530a7c

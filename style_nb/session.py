@@ -6,262 +6,59 @@ Docs: https://style-nb.github.io/style_nb/session.html.md"""
 
 # %% ../nbs/81_session.ipynb #3a846647
 from __future__ import annotations
-import threading, time, weakref
-from dataclasses import replace
-from functools import partial
-from itertools import product
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
-from PIL import Image
 from fastcore.basics import patch
-from .errors import BadType, BadValue, TookTooLong, in_range, told
-from .pictures import Plate, middle, resize, save_picture, to_pil
-from .contrast import lower_contrast
+from .errors import BadType, BadValue, in_one_line, of_kind, one_of, told
+from .files import check_output, whole_file
+from .pictures import Plate, save_picture
 from .callbacks import CONTROLS, History
 from .views import draw_curves, plot_curves, show_painting, split_view
-from .legs import (
-    EXTRAS, FIELDS, NOTE, Leg, Pin, differing, leg_code, legs_code, settings_of, switched_on, weights_of)
+from style_nb.legs import (
+    EXTRAS, FIELDS, NOTE, Leg, Pin, differing, leg_code, legs_code, names_in, settings_of, steps_of, switched_on,
+    weights_of)
 from .carrying import carried
+from .recipe import Recipe
 from .results import Result
 from .inputs import read_picture
-from .planning import Shared
-from .choices import Choices, Given, given, why_anew
-from .live import Remote, give_back, paint_on, weakly
+from .naming import Given, given, keep_beside
+from .choices import why_anew
+from .live import Remote, give_back
+from .moves import Moves
+from .shelf import Keeper, read_session, saved_sessions, session_at
+from .holding import Held
 from .sweeping import combinations, sweep
-from .tiling import tile
 
 # %% auto #0
-__all__ = ['Session', 'EXTRAS', 'FIELDS', 'Given', 'Leg', 'NOTE', 'Pin', 'Remote', 'differing', 'draw_curves', 'give_back',
-           'given', 'leg_code', 'plot_curves', 'settings_of', 'split_view']
+__all__ = ['Place', 'Session', 'open_session', 'EXTRAS', 'FIELDS', 'Given', 'Leg', 'NOTE', 'Pin', 'Remote', 'differing',
+           'draw_curves', 'give_back', 'given', 'leg_code', 'plot_curves', 'saved_sessions', 'settings_of',
+           'split_view']
 
 # %% ../nbs/81_session.ipynb #d3df8186
 _all_ = [  # names of notebooks 57, 61 and 73, at home here too
     'EXTRAS', 'FIELDS', 'Given', 'Leg', 'NOTE', 'Pin', 'Remote', 'differing', 'draw_curves', 'give_back', 'given',
-    'leg_code', 'plot_curves', 'settings_of', 'split_view']
+    'leg_code', 'plot_curves', 'saved_sessions', 'settings_of', 'split_view']
 
-# %% ../nbs/81_session.ipynb #b93be218
-class Session(Choices):
-    "A run to hold, move and compare. `.set`, `.start`, `.pause`, `.step`, `.stop`, `.pin`, `.as_code`, `.result`."
-    run, chain, closed = None, (), False  # before anything is painted
+# %% ../nbs/81_session.ipynb #a03a7a37
+@dataclass
+class Place:
+    "Where a session is: what is chosen and, for some moves, what was painted."
+    settings: dict                                   # As `Session.settings`
+    recipe: Recipe = field(compare=False)
+    extras: dict = field(compare=False)              # As `Session.extras`
+    painted: dict = field(default=None, compare=False)  # Attributes of a session that hold what was painted
 
-    def __init__(self,
-        content,              # Content picture: a sample's name, what `load_picture` reads, or `None` for style alone
-        style=None,           # Style picture, or a list of them
-        recipe='default',     # Name of a recipe, a `Recipe`, or a file that carries one
-        *,
-        tiles:int=1,          # Tiles along each side of the style pictures
-        contrast:float=1.,    # Contrast of the style pictures: 1 is their own
-        device:str=None,      # Torch device; `None` is the best here
-        pictures=None,        # {name: picture}: more to choose from, beside the samples
-        **settings,           # Any field of `Recipe`
-    ):
-        super().__init__(device, pictures)
-        self.choose(content, style, recipe, tiles, contrast, **settings)
-        self.lock = threading.RLock()
-        self.hearers = []
-        self.pins = []
-        self.heeded = 0  # moves that the picture shows
-        self._forget()
+class Session(Held):
+    "A run to hold, move and compare. `.set`, `.undo`, `.start`, `.pause`, `.step`, `.pin`, `.as_code`, `.result`."
+    moving = False
 
     def _forget(self):
-        "As if nothing had been painted."
-        self.chain = []
-        self.last = self.picture = self.error = None
-        self.note = ''
-        self.curves = {}
-        self.moves = []
-        self.until = self.recipe.steps
+        super()._forget()
+        if not hasattr(self, 'past'): self.past = Moves()
 
-# %% ../nbs/81_session.ipynb #c8b9864f
-@patch
-def styles(self:Session, extras=None)->list:
-    "The style pictures as they are used."
-    extras = extras or self.extras
-    pictures = Choices.styles(self, extras)
-    for way, value in ((tile, extras['tiles']), (lower_contrast, extras['contrast'])):
-        if value != 1: pictures = [way(x, value) for x in pictures]
-    return pictures
-
-@patch
-def init(self:Session):
-    "The picture the next run starts from, or `None` when the recipe says it."
-    if self.chain: return self.last.image
-    return self.pictures[self.start_picture].picture if self.start_picture else None
-
-@patch(as_prop=True)
-def begun(self:Session)->bool:
-    "Does the next run start from a picture?"
-    return bool(self.chain or self.start_picture or self.run and self.run.step)
-
-@patch
-def before(self:Session)->Image.Image:
-    "The picture before the first step, as far as no run is needed to know it."
-    x = self.init()
-    if x is None: x = self.content() if self.extras['content'] else self.styles()[0]
-    x = read_picture(x, 'start', self.recipe.size).x
-    return to_pil(resize(middle(x, self.hw), self.recipe.size))
-
-# %% ../nbs/81_session.ipynb #2c939cfc
-def _steps(legs): return sum(leg.steps for leg in legs)
-
-@patch(as_prop=True)
-def done(self:Session)->int:
-    "Steps taken, all runs together."
-    return _steps(self.chain) + (self.run.step if self.run else 0)
-
-@patch(as_prop=True)
-def thread(self:Session): return self.run and self.run.thread
-
-@patch(as_prop=True)
-def state(self:Session)->str:
-    "'ready', 'painting', 'paused', 'done', 'stopped' or 'failed'."
-    run = self.run
-    if run is None: return 'stopped' if self.chain else 'ready'
-    if run.over: return 'failed' if run.error else 'stopped'
-    if run.step < run.goal or not run.rests: return 'painting'
-    return 'done' if self.done >= self.until else 'paused'
-
-# %% ../nbs/81_session.ipynb #d3c9bd66
-@patch
-def _say(self:Session, *words):
-    for word, hear in product(words, [*self.hearers]):
-        try: hear(self, word)
-        except Exception as e: self.error = e
-
-@patch
-def _hear(self:Session, run):
-    "In the run's thread, before each of its steps."
-    if run is not self.run: return
-    if run.over: self.error = run.error
-    elif run.step: self._look(run)
-    if run.over or run.rests: self._say('state')
-
-@patch
-def _look(self:Session, run):
-    "Show picture and losses, when it is time."
-    now = time.perf_counter()
-    moves = len(run.learn.controls.made)
-    if run.rests or moves != self.heeded or now - self.seen > .22:
-        self.picture = to_pil(run.learn.picture_so_far())
-        self.heeded = moves
-        self._say('frame')
-        self.seen = time.perf_counter()
-    if run.rests or now - self.drawn > 1.:
-        self._note_losses(run)
-        self._say('losses')
-        self.drawn = time.perf_counter()
-
-# %% ../nbs/81_session.ipynb #278c8ca8
-@patch
-def _note_losses(self:Session, run):
-    "Take the losses of the steps since the last time into the curves."
-    before = _steps(self.chain)
-    for term, step, value in run.losses(): self.curves.setdefault(term, []).append((before + step, value))
-    self.moves = [m for m in self.moves if m < before] + [before + step for step, *_ in run.learn.controls.made]
-
-# %% ../nbs/81_session.ipynb #ef7aa6d8
-@patch
-def _go(self:Session, goal):
-    "Let the run go until `goal` steps in all; begin one if there is none."
-    if self.closed: raise BadValue("This session is closed, its pictures are gone: make a new Session.")
-    if self.run and self.run.over: self._end()
-    goal -= _steps(self.chain)
-    if self.run: self.run.until(goal)
-    else: self._begin(goal)
-
-@patch
-def _begin(self:Session, goal):
-    self.error = None
-    self.seen = self.drawn = 0.
-    self.leg = Leg(switched_on(self.recipe), dict(self.extras))
-    run = Remote(weakly(self._hear), goal)
-    init = self.init()
-    how = dict(cbs=[run], shared=self.shared, device=self.device) | ({} if init is None else dict(init=init))
-    call = partial(paint_on, self.content(), self.styles() or None, self.leg.recipe, **how)
-    self.run = run  # only now: what cannot be made leaves no run behind
-    run.start(call)
-    self.leash = weakref.finalize(self, self.run.leave)
-
-# %% ../nbs/81_session.ipynb #d56df075
-@patch
-def start(self:Session):
-    "Paint on; after the last step, as many steps again."
-    with self.lock:
-        if self.done >= self.until: self.until = self.done + self.recipe.steps
-        self._go(self.until)
-    return self
-
-@patch
-def pause(self:Session):
-    "Wait after the present step."
-    with self.lock:
-        if self.run: self.run.until(0)
-    return self
-
-@patch
-def step(self:Session, n:int=1):
-    "Take steps, then wait."
-    n = in_range(n, 'n', 0, whole=True)
-    with self.lock:
-        self.pause().wait()
-        self.until = max(self.until, self.done + n)
-        self._go(self.done + n)
-    return self
-
-@patch
-def wait(self:Session, seconds:float=120.):
-    "Return when the run waits, has ended or was never begun."
-    end = time.monotonic() + in_range(seconds, 'seconds')
-    while (run := self.run) and not run.idle:
-        if time.monotonic() > end: raise TookTooLong(f"The run still paints after {seconds:g} s: wait, or stop it.")
-        time.sleep(.002)
-    return self
-
-Session.settle = Session.wait  # its name in version 0.1.0
-
-# %% ../nbs/81_session.ipynb #3377d78c
-@patch
-def _end(self:Session):
-    "End the run and keep what it gave."
-    run = self.run
-    if run is None: return
-    self.leash()
-    run.thread.join()
-    self.run = None
-    result, run.result = run.result, None
-    if result is None or not run.step: return
-    self.chain.append(self.leg.took(result.recipe))
-    self.last = replace(result, state={})
-    self.picture = result.image
-
-@patch
-def stop(self:Session):
-    "End the run and free its memory; `start` begins a new one from its picture."
-    with self.lock: self._end()
-    give_back()
-    self._say('state')
-    return self
-
-# %% ../nbs/81_session.ipynb #298f7251
-@patch
-def reset(self:Session):
-    "Forget all that was painted; settings and pins stay."
-    with self.lock:
-        self._end()
-        self._forget()
-    self._say('frame', 'state')
-    return self
-
-@patch
-def close(self:Session):
-    "Stop and free everything."
-    with self.lock:
-        self.closed = True
-        self.hearers = []
-        self.reset()
-        self.shared = Shared()
-        self.pins = []
-        self.pictures = {name: replace(p, picture=None) for name, p in self.pictures.items()}
-    give_back()
 
 # %% ../nbs/81_session.ipynb #0d2aa4f7
 @patch
@@ -269,28 +66,128 @@ def set(self:Session,
     **values,   # Fields of `Recipe`, and content, style (a name or a list), tiles, contrast; other layers stay
 )->str:         # 'live' when the run goes on, 'new' when the next one starts from its picture, '' when nothing changed
     "Change settings; a run under way takes over what it can."
-    with self.lock:
-        r, extras, changed = self._change(values)
-        if not changed: return ''
-        anew = [k for k in changed if k not in CONTROLS and k != 'steps']
-        shape = self.hw
-        going = self.state == 'painting'
-        if anew: self._end()
-        self.recipe, self.extras = r, extras
-        if 'steps' in changed: self.until = max(r.steps, self.done)
-        if self.run:
-            for k, value in changed.items():
-                if k in CONTROLS: self.run.put(k, value)
-        if going: self._go(self.until)
-        self.note = why_anew(anew, shape, self.hw) if self.chain and anew else ''
+    with self.lock, self.one_move(): return self._take(*self._change(values))
+
+@patch
+def _take(self:Session, r, extras, changed):
+    "Go over to other settings."
+    if not changed: return ''
+    anew = [k for k in changed if k not in CONTROLS and k != 'steps']
+    shape = self.hw
+    going = self.state == 'painting'
+    if anew: self._end()
+    self.recipe, self.extras = r, extras
+    if 'steps' in changed: self.until = max(r.steps, self.done)
+    if self.run:
+        for k, value in changed.items():
+            if k in CONTROLS: self.run.put(k, value)
+    if going: self._go(self.until)
+    self.note = why_anew(anew, shape, self.hw) if self.chain and anew else ''
     return 'new' if anew else 'live'
+
+# %% ../nbs/81_session.ipynb #be2ad4df
+_PAINTED = 'chain', 'last', 'picture', 'curves', 'moves', 'until'
+
+@patch
+def _place(self:Session, painted):
+    what = {k: getattr(self, k) for k in _PAINTED} if painted else None
+    return Place(self.settings, self.recipe, self.extras, what)
+
+@patch
+@contextmanager
+def one_move(self:Session,
+    name:str='',         # What to call it; '' names the settings that changed
+    painted:bool=False,  # Does it touch what was painted?
+):
+    "What is done meanwhile is undone by one `undo`."
+    if self.moving:
+        yield
+        return
+    before = self._place(painted)
+    self.moving = True
+    try: yield
+    finally:
+        self.moving = False
+        after = self._place(painted)
+        names = (name,) if name else tuple(differing(before.settings, after.settings))
+        if names:
+            self.past.note(names, before, after, painted)
+            self.changed()
+
+# %% ../nbs/81_session.ipynb #a47e66e0
+@patch
+def restore(self:Session,
+    what,       # A `Pin`, or settings
+)->str:         # As `set`
+    "Bring settings back; what was painted stays."
+    with self.lock, self.one_move(): return Held.restore(self, what)
+
+@patch
+def load(self:Session,
+    path,       # A PNG saved by a session or by `Result.save`, or the .json of a recipe
+)->str:         # As `set`
+    "Bring back the settings that a picture carries, and the pictures it names when they are here."
+    with self.lock, self.one_move(): return Held.load(self, path)
+
+@patch
+def reset(self:Session):
+    "Forget all that was painted; settings and pins stay, and `undo` brings it back."
+    with self.lock:
+        self._end()
+        with self.one_move('reset' if self.chain else '', painted=True): self._forget()
+    self._say('frame', 'state')
+    return self
+
+# %% ../nbs/81_session.ipynb #1db5e8b0
+@patch
+def _walk(self:Session, move, way, there):
+    "Go where a move came from, or led to."
+    if move is None:
+        self.note = f'there is nothing to be {way}'
+        return ''
+    here, place = self._place(move.painted), getattr(move, there)
+    if move.painted:
+        self._end()
+        here = self._place(True)
+        vars(self).update(place.painted, error=None)
+    setattr(move, 'after' if there == 'before' else 'before', here)
+    what = self._take(place.recipe, place.extras, self._differences(place.recipe, place.extras))
+    notes = [f"{way}: {', '.join(move.names[:3]).replace('_', ' ')}{' ...' if len(move.names) > 3 else ''}"]
+    if what == 'new' and self.note: notes.append(self.note)
+    self.note = '; '.join(notes)
+    self.changed()
+    if move.painted: self._say('frame', 'state')
+    return 'new' if move.painted else what
+
+@patch
+def undo(self:Session)->str:  # As `set`
+    "Take the last move back."
+    with self.lock: return self._walk(self.past.back(), 'undone', 'before')
+
+@patch
+def redo(self:Session)->str:  # As `set`
+    "Make the move again that was undone last."
+    with self.lock: return self._walk(self.past.forth(), 'redone', 'after')
+
+@patch(as_prop=True)
+def can_undo(self:Session)->bool: return bool(self.past.done)
+
+@patch(as_prop=True)
+def can_redo(self:Session)->bool: return bool(self.past.undone)
+
+@patch
+def close(self:Session):
+    "Stop and free everything."
+    if self.keeper: self.keeper.close()
+    Held.close(self)
+    self.past = Moves()
 
 # %% ../nbs/81_session.ipynb #43775498
 @patch
 def _so_far(self:Session):
     "The result so far, and the runs that painted it."
     r, run = self.result, self.run
-    return r, [*self.chain, self.leg.took(r.recipe)] if run and run.step else list(self.chain)
+    return r, [*self.chain, self.leg.took(r.recipe, run.seconds)] if run and run.step else list(self.chain)
 
 @patch
 def legs(self:Session)->list:
@@ -299,10 +196,32 @@ def legs(self:Session)->list:
 
 # %% ../nbs/81_session.ipynb #09cf2183
 @patch
+def _legs_or_plan(self:Session, legs=None):
+    "The runs that were asked for, those so far, or the one that is to come."
+    return legs or self.legs() or [Leg(switched_on(self.recipe), self.extras, self.recipe.steps)]
+
+@patch
 def as_code(self:Session, legs=None)->str:
     "Python that paints the present picture again, to the last bit on the same machine with the same threads."
-    legs = legs or self.legs() or [Leg(switched_on(self.recipe), self.extras, self.recipe.steps)]
-    return legs_code(legs, self.pictures, self.start_picture, self.device)
+    return legs_code(self._legs_or_plan(legs), self.pictures, self.start_picture, self.device)
+
+@patch
+def save_code(self:Session,
+    path,            # File to write, .py
+    legs:list=None,  # The `legs` of a pin; `None` is the present picture
+)->Path:             # The path written
+    "Write code that runs alone: its pictures go into a folder beside it, and it writes what it paints as PNG."
+    path = check_output(path, ('.py',))
+    legs, folder = self._legs_or_plan(legs), path.with_name(f'{path.stem}_pictures')
+    used = {name: self.pictures[name] for name in names_in(legs, self.start_picture)}
+    code = legs_code(legs, keep_beside(used, folder), self.start_picture, self.device)
+    head = f'{_IMPORTS}here = Path(__file__).parent/{folder.name!r}\n'
+    text = f"{head}{code}\nresult.save(Path(__file__).with_suffix('.png'))\n"
+    with whole_file(path) as tmp: tmp.write_text(text, 'utf-8')
+    return path
+
+_IMPORTS = 'from pathlib import Path\nimport numpy as np\nimport torch\nfrom PIL import Image\n'
+
 
 # %% ../nbs/81_session.ipynb #67515e03
 @patch(as_prop=True)
@@ -320,9 +239,50 @@ def pin(self:Session,
     "Keep the present picture with its settings."
     with self.lock:
         r, legs = self._so_far()
-        name = name or f'pin {len(self.pins) + 1}'
-        self.pins.append(Pin(name, r.image, self.settings, _steps(legs), self.as_code(legs), legs))
+        name = self.pin_name(name or f'pin {len(self.pins) + 1}')
+        self.pins.append(Pin(name, r.image, self.settings, steps_of(legs), self.as_code(legs), legs))
+        self.changed()
         return self.pins[-1]
+
+@patch
+def pin_name(self:Session, name, but=None):
+    "`name`, or 'name (2)' and so on when a pin has it."
+    taken = {p.name for p in self.pins if p is not but}
+    free = chain([name], (f'{name} ({i})' for i in count(2)))
+    return next(o for o in free if o not in taken)
+
+@patch
+def _pin_of(self:Session, pin):
+    "The pin itself, or the one of a name."
+    named = {p.name: p for p in self.pins}
+    if isinstance(pin, str): return named[one_of(pin, named, 'pin')]
+    if any(p is pin for p in self.pins): return pin
+    raise BadValue(f"{told(pin)} is no pin of this session: give one of its `pins`, or a name.")
+
+@patch
+def rename(self:Session,
+    pin,       # A pin of this session, or its name
+    name:str,  # What to call it; names stay different
+)->Pin:        # The pin
+    "Give a pin another name."
+    with self.lock:
+        pin = self._pin_of(pin)
+        name = in_one_line(of_kind(name, str, 'name', 'text').strip(), 80)
+        if name: pin.name = self.pin_name(name, pin)
+        self.changed()
+    return pin
+
+@patch
+def unpin(self:Session,
+    pin,       # A pin of this session, or its name
+)->Pin:        # The pin, in case it is wanted again
+    "Let go of a pin."
+    with self.lock:
+        pin = self._pin_of(pin)
+        self.pins[:] = [p for p in self.pins if p is not pin]
+        self.changed()
+    return pin
+
 
 # %% ../nbs/81_session.ipynb #1f9b920f
 @patch
@@ -359,28 +319,35 @@ def go_on(self:Session,
 ):
     "Take the picture of a pin or of a grid's cell as the present one, with its settings."
     if isinstance(what, Pin) and not what.legs:
-        raise BadValue(f"No run has painted {what.name}, so none goes on from it: `restore` its settings, and run.")
+        raise BadValue(f"{what.name} is an instant picture, no run painted it: bring its settings back with "
+                       "`restore`, then start; or begin a Session(..., init=pin.image).")
     if not getattr(what, 'legs', None):
         raise BadType(f"Gone on from is {told(what)}: give a pin, or an item of the session's `sweep`.")
     if what.image is None:
         raise BadValue(f"There is no picture to go on from: {what.error or 'it was not painted'}")
     leg = what.legs[-1]
-    content = self.content(leg.extras)
-    alpha = None if content is None else read_picture(content, 'content', leg.recipe.size).alpha
     r = replace(leg.recipe, size=self.recipe.size, steps=self.recipe.steps)
     with self.lock:
         if not isinstance(what, Pin): self._check(r, leg.extras)
         self._end()
-        self._forget()
-        self.chain = list(what.legs)
-        self.picture = what.image
-        self.last = Result(what.image, History().table, [], leg.painted, {}, alpha=alpha)
-        if isinstance(what, Pin): self.restore(what)
-        else: self.recipe, self.extras = r, dict(leg.extras)
-        self.until = self.done + self.recipe.steps
+        with self.one_move('going on', painted=True):
+            self._take_up(what.image, what.legs)
+            if isinstance(what, Pin): self.restore(what)
+            else: self.recipe, self.extras = r, dict(leg.extras)
+            self.until = self.done + self.recipe.steps
         self.note = 'a new run goes on from this picture'
     self._say('frame', 'state')
     return self
+
+@patch
+def _take_up(self:Session, image, legs):
+    "As if these runs had painted this picture here."
+    content = self.content(legs[-1].extras)
+    alpha = None if content is None else read_picture(content, 'content', legs[-1].recipe.size).alpha
+    self._forget()
+    self.chain = list(legs)
+    self.picture = image
+    self.last = Result(image, History().table, [], legs[-1].painted, {}, alpha=alpha)
 
 # %% ../nbs/81_session.ipynb #dd75b2b5
 @patch
@@ -390,3 +357,25 @@ def figure(self:Session,
     "The canvas, the weights that are on, the losses."
     image, title = self.picture or self.before(), f'{self.state}, step {self.done}'
     return show_painting(image, title, weights_of(self.recipe), dict(self.curves), list(self.moves), figsize)
+
+# %% ../nbs/81_session.ipynb #f4a142ee
+def open_session(
+    path=None,       # A folder of one or of several sessions, or a `SavedSession`; `None` is the newest in your cache
+    *,
+    device:str=None, # Torch device; `None` is the one it had
+    autosave=True,   # `False`: do not go on keeping it there
+)->Session:          # As it was
+    "Bring a session back that was kept on disk."
+    folder = session_at(path)
+    kept = read_session(folder)
+    content, *styles = [name and kept.pictures[name] for name in (kept.extras['content'], *kept.extras['style'])]
+    more = dict(init=kept.pictures[kept.start]) if kept.start else {}
+    how = dict(tiles=kept.extras['tiles'], contrast=kept.extras['contrast'], device=device or kept.device, **more)
+    s = Session(content, styles or None, kept.recipe, pictures=kept.pictures, autosave=False, size=kept.recipe.size,
+                keep=0., **how)
+    s.recipe, s.extras, s.pins = kept.recipe, kept.extras, kept.pins
+    if kept.chain: s._take_up(kept.picture, kept.chain)
+    s.until = kept.until
+    s.note = kept.note or f'as it was at {datetime.fromtimestamp(kept.when):%H:%M:%S}, step {s.done}'
+    if autosave: s.keeper = Keeper(s, folder)
+    return s

@@ -1,5 +1,5 @@
 "Shared by all tests: threads, small pictures, bad files, and what a good refusal looks like"
-import gc, io
+import gc, io, os
 import numpy as np, pytest, torch
 from hypothesis import settings
 from PIL import Image
@@ -8,6 +8,8 @@ settings.register_profile('house', database=None, deadline=None, derandomize=Tru
 settings.load_profile('house')
 # the pictures are tiny: a second thread gains nothing here and, on a busy machine, waits for the first
 torch.set_num_threads(1)
+# sessions in the kernels of notebooks keep nothing on this machine
+os.environ.setdefault('STYLE_NB_SESSIONS', '0')
 
 from style_nb.encoders import Encoder, Shape, encoder, random_weights
 from style_nb.gallery import sample

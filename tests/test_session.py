@@ -1,5 +1,5 @@
 "A run that other threads hold and move: exactly what code does, and no thread left behind. No widget."
-import gc, pickle, subprocess, sys, threading, time, weakref
+import gc, io, pickle, subprocess, sys, threading, time, weakref
 from dataclasses import replace
 import numpy as np, pytest, torch
 from hypothesis import given, settings, strategies as st
@@ -7,12 +7,14 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from style_nb.choices import File
 from style_nb.errors import StyleNBError, TookTooLong
+from style_nb.gallery import sample
 from style_nb.legs import Pin
 from style_nb.opening import credits_of
 from style_nb.pictures import load_picture, save_picture, to_pil
 from style_nb.planning import settle
 from style_nb.recipe import Recipe, file_ref, png_info
-from style_nb.session import Session, differing, draw_curves, settings_of, split_view
+from style_nb.session import Session, differing, draw_curves, open_session, saved_sessions, settings_of, split_view
+from style_nb.shelf import read_session
 from style_nb.transfer import stylize
 
 @pytest.fixture
@@ -24,7 +26,7 @@ def make(photo, painting, painting2):
         return made[-1]
     yield make
     for s in made: s.close()
-    assert not [t for t in threading.enumerate() if t.name == 'style_nb session']
+    assert not [t for t in threading.enumerate() if t.name in ('style_nb session', 'style_nb keeper')]
 
 def pixels(im): return np.asarray(im)
 def replayed(s, photo, painting, painting2=None):
@@ -265,8 +267,8 @@ def test_loading_brings_samples_along_and_names_what_is_not_here(make, tmp_path,
     other.load(p)
     assert (set(differing(other.settings, s.settings)) == {'style', 'style_blend'} and other.extras['content'] is None
         and other.extras['style'] == ['ink'])
-    assert ('not among the pictures here: mine' in other.note and 'a new run goes on' in other.note
-        and other.step().wait().error is None)
+    assert ('not among the pictures here: mine; the style is ink instead' in other.note
+        and 'a new run goes on' in other.note and other.step().wait().error is None)
 
 def test_a_grid_and_going_on(make, photo, painting):
     s = make().step().wait()
@@ -673,3 +675,255 @@ def test_a_picture_that_is_not_here_can_be_added(refused, photo, painting):
     s = Session(photo, painting, size=48, encoder='random')
     refused(lambda: s.set(style='photo.jpg'), "Unknown picture 'photo.jpg'", 'swirls', '`add` brings in others')
     s.close()
+
+# ---- code that runs alone, pins, what is not here
+
+def test_pixels_of_a_sample_are_named_as_the_sample(painting):
+    s = Session(sample('cat'), load_picture(sample('swirls')), size=32, steps=1, device='cpu')
+    assert "stylize(sample('cat'), sample('swirls')" in s.as_code() and s.extras['style'] == ['swirls']
+    s.close()
+    more = {'my photo': painting + 0, 'class': painting*1}
+    s = Session(sample('cat'), painting, size=32, device='cpu', pictures=more)
+    assert '# style: given as pixels, see `Session.save_code`' in s.as_code()
+    assert [p.code for p in s.pictures.values()] == ['my_photo', 'picture_class', 'style', "sample('cat')"]
+    assert s.add(painting*.5, 'style') == 'style (2)' and s.pictures['style (2)'].code == 'style_2'
+    s.close()
+
+@pytest.mark.slow
+def test_saved_code_runs_alone(photo, painting, painting2, tmp_path):
+    "Two sessions by chance, with pictures of every kind, painted again by a fresh process: the same bytes"
+    rng, wanted = np.random.default_rng(3), {}
+    clear = to_pil(painting2).convert('RGBA')
+    clear.putalpha(200)
+    for name in ('one', 'two'):
+        data = io.BytesIO()
+        to_pil(photo).save(data, 'JPEG', quality=90)
+        kinds = [data.getvalue(), clear, painting*.97, pixels(to_pil(painting2)), sample('ink')]
+        content, *styles = [kinds[i] for i in rng.permutation(5)[:3]]
+        s = Session(content, styles, size=40, steps=4, device='cpu', tiles=int(rng.integers(1, 3)))
+        s.step(2).wait()
+        for move in rng.permutation(3)[:2]:
+            s.set(**[dict(style_weight=3.), dict(contrast=.7), dict(style_blend=[1., .4])][move])
+            s.step(2).wait()
+        assert s.error is None, s.error
+        wanted[s.save_code(tmp_path/f'{name}.py')] = pixels(s.result.image)
+        s.close()
+    run = "import runpy, sys; [runpy.run_path(p) for p in sys.argv[1:]]"
+    r = subprocess.run([sys.executable, '-c', run, *map(str, wanted)], capture_output=True, text=True, timeout=300)
+    assert r.returncode == 0, r.stderr
+    for path, im in wanted.items(): assert (pixels(Image.open(path.with_suffix('.png')).convert('RGB')) == im).all()
+
+def test_pins_have_different_names_and_go_one_by_one(make, refused):
+    s = make().step().wait()
+    a, b, c = s.pin('mine'), s.pin('mine'), s.pin()
+    assert [p.name for p in s.pins] == ['mine', 'mine (2)', 'pin 3']
+    assert (s.rename('pin 3', ' mine ').name, s.rename(a, 'first').name, s.rename(a, 'first').name) == (
+        'mine (3)', 'first', 'first')
+    assert s.unpin('mine (2)') is b and [p.name for p in s.pins] == ['first', 'mine (3)'] and s.pin().name == 'pin 3'
+    refused(lambda: s.unpin(b), 'no pin of this session')
+    refused(lambda: s.rename('mine 2', 'x'), "Unknown pin 'mine 2'", 'mine (3)')
+    instant = replace(c, legs=[], name='pin 9')
+    refused(lambda: s.go_on(instant), 'pin 9 is an instant picture', '`restore`', 'then start', 'init=pin.image')
+
+def test_another_encoder_while_it_paints(make, photo, painting):
+    "The picture goes on at once, the weights are those of the same layers"
+    s = make(steps=10**6, recipe='gatys', encoder='texnet').start()
+    while s.done < 2: time.sleep(.005)
+    weights = s.recipe.style_weights
+    for name in ('texnet-small', 'random', 'texnet'):
+        before, n = s.done, len(s.chain)
+        assert s.set(encoder=name) == 'new' and s.state == 'painting' and len(s.chain) == n + 1
+        while s.done < before + 2 and not s.error: time.sleep(.005)
+        assert s.error is None and s.recipe.style_weights == weights and s.recipe.written_for == ''
+    s.pause().wait()
+    assert [leg.recipe.encoder for leg in s.legs()] == ['texnet', 'texnet-small', 'random', 'texnet']
+    assert (replayed(s, photo, painting) == pixels(s.result.image)).all()
+
+# ---- undo, redo, time
+
+ALL_MOVES = [dict(style_weight=4.), dict(style_weights={'relu2_2': 2.}), dict(content='wide'), dict(style='style2'),
+    dict(style=['style1', 'style2'], style_blend=[1., 3.]), dict(recipe='gatys'), dict(tiles=2), dict(contrast=.5),
+    dict(encoder='texnet-small'), dict(optimizer='adam'), dict(steps=30), dict(size=44), dict(content=None)]
+
+def test_every_move_is_undone_and_redone(make, painting, painting2):
+    s = make(style=[painting, painting2], pictures=dict(wide=torch.rand(1, 3, 48, 60)))
+    seen = [s.settings]
+    for move in ALL_MOVES:
+        s.set(**move)
+        seen.append(s.settings)
+    assert s.set(**seen[-1]) == '' and len(s.past.done) == len(ALL_MOVES) and not s.can_redo
+    for wanted in seen[-2::-1]:
+        assert s.undo() and s.settings == wanted and 'undone: ' in s.note
+    assert not s.can_undo and s.undo() == '' and 'nothing to be undone' in s.note
+    for wanted in seen[1:]: assert s.redo() and s.settings == wanted
+    s.undo()
+    s.set(seed=7)
+    assert not s.can_redo and s.redo() == '' and s.step().wait().error is None
+
+def test_a_slider_is_one_move_and_so_is_a_pin(make):
+    s = make().step().wait()
+    was, a = s.settings, s.pin()
+    for x in range(10): s.set(style_weight=5. + x)
+    assert len(s.past.done) == 1
+    s.set(style_weights={'relu1_1': 2.})
+    s.set(style_weights={'relu2_1': 2.})
+    s.set(encoder='random')
+    assert len(s.past.done) == 4 and s.restore(a) and len(s.past.done) == 5
+    for _ in range(5): s.undo()
+    assert s.settings == was and not s.can_undo
+    s.set(tv_weight=3.)
+    s.set(tv_weight=was['tv_weight'])
+    assert not s.can_undo
+
+def test_nothing_painted_is_lost(make, photo, painting):
+    s = make().step(3).wait()
+    s.set(style_weight=3.)
+    a, first = s.pin(), pixels(s.result.image)
+    s.reset()
+    s.step(2).wait()
+    second = pixels(s.result.image)
+    assert s.undo() == 'new' and s.done == 3 and (pixels(s.picture) == first).all() and s.curves['loss']
+    assert s.redo() == 'new' and s.done == 2 and (pixels(s.picture) == second).all()
+    s.go_on(a)
+    assert s.undo() and (pixels(s.picture) == second).all() and s.undo() and s.done == 3
+    s.step(2).wait()
+    assert s.error is None and s.done == 5 and (replayed(s, photo, painting) == pixels(s.result.image)).all()
+    for _ in range(8): s.reset().step().wait()
+    assert sum(move.painted for move in s.past.done) == 5
+    s.close()
+    assert not s.can_undo
+
+def test_an_undo_steers_the_run(make, photo, painting):
+    s = make(steps=10**6).start()
+    while s.done < 2: time.sleep(.005)
+    run = s.run
+    s.set(style_weights={'relu2_2': 2.})
+    s.set(contrast=.5)
+    threads = [threading.Thread(target=way) for way in (s.undo, s.undo)]
+    for t in threads: t.start()
+    for t in threads: t.join(20)
+    assert s.state == 'painting' and s.run is not run and s.recipe.style_weights.get('relu2_2', 0.) == 0.
+    s.pause().wait()
+    s.step().wait()
+    assert s.error is None and (replayed(s, photo, painting) == pixels(s.result.image)).all()
+
+def test_time_painted_and_time_left(make):
+    s = make(steps=10**6)
+    assert (s.elapsed, s.left) == (0., None)
+    s.start()
+    while s.done < 4: time.sleep(.005)
+    assert s.left > 0 and s.elapsed > 0
+    s.pause().wait()
+    was = s.elapsed
+    time.sleep(.1)
+    assert s.elapsed == was and s.left is None
+    s.stop()
+    assert s.elapsed == was == s.chain[0].seconds and s.step().wait().elapsed > was
+
+# ---- kept on disk
+
+def test_a_session_is_opened_as_it_was(make, photo, painting, painting2, tmp_path):
+    "Pictures of every kind, pins, legs and settings; the code of the whole chain gives the same bytes"
+    clear = to_pil(painting2).convert('RGBA')
+    clear.putalpha(200)
+    (tmp_path/'cat.png').write_bytes((save_picture(photo, tmp_path/'x.png')).read_bytes())
+    more = dict(clear=clear, array=pixels(to_pil(painting)))
+    s = make(str(tmp_path/'cat.png'), [painting*.9, 'ink'], pictures=more, autosave=tmp_path/'kept', init=clear)
+    s.step(2).wait()
+    s.set(style_weight=4., style_weights={'relu2_2': 2.})
+    a = s.step(2).wait().pin('mine')
+    s.set(style=['array', 'ink'], contrast=.7, tv_weight=3.)
+    s.step(2).wait()
+    s.set(lr=.5)
+    was, image = s.settings, pixels(s.result.image)
+    s.close()
+    assert s.keeper.error is None, s.keeper.error
+    (tmp_path/'cat.png').rename(tmp_path/'gone.png')
+    o = open_session(tmp_path/'kept')
+    assert o.settings == was and o.done == 6 and (pixels(o.picture) == image).all() and o.state == 'stopped'
+    assert 'as it was at' in o.note and o.elapsed > 0 and o.until == 12 and o.extras['content'] == 'cat.png'
+    b, = o.pins
+    assert (b.name, b.settings, b.steps, b.legs, b.code) == ('mine', a.settings, 4, a.legs, a.code)
+    assert (pixels(b.image) == pixels(a.image)).all()
+    assert {name: type(p.picture).__name__ for name, p in o.pictures.items()}['array'] == 'ndarray'
+    o.step(2).wait()
+    assert o.error is None and o.done == 8
+    code = o.save_code(tmp_path/'a.py')
+    exec(code.read_text(), dict(__file__=str(code)))
+    assert (pixels(Image.open(tmp_path/'a.png').convert('RGB')) == pixels(o.result.image)).all()
+    o.close()
+    found, = saved_sessions(tmp_path/'kept')
+    assert (found.step, found.recipe, found.thumbnail.size) == (8, 'default', (48, 48))
+
+@pytest.mark.slow
+def test_a_killed_kernel_loses_nothing(tmp_path):
+    "Killed while it paints: at most the last seconds are gone, and never the file"
+    code = (f"import style_nb.shelf as shelf; shelf.EVERY = .2; from style_nb.session import Session; "
+        f"s = Session('cat', 'dots', size=32, device='cpu', steps=10**6, autosave={str(tmp_path)!r}); "
+        "s.step(2).wait(); s.pin('mine'); s.set(style_weight=3.); s.start(); print('go', flush=True); import time; "
+        "time.sleep(60)")
+    p = subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, text=True)
+    try:
+        assert p.stdout.readline() == 'go\n'
+        end = time.monotonic() + 30
+        while time.monotonic() < end and not [o for o in saved_sessions(tmp_path) if o.step > 4]: time.sleep(.1)
+    finally: p.kill()
+    p.wait(20)
+    s = open_session(tmp_path)
+    assert s.done > 4 and s.recipe.style_weight == 3. and s.pins[0].name == 'mine' and s.picture.size == (32, 21)
+    before = s.done
+    exec(s.as_code(), names := {})
+    assert (pixels(names['result'].image) == pixels(s.picture)).all() and s.step().wait().done == before + 1
+    s.close()
+
+def test_a_damaged_session_is_that_before_it(make, tmp_path, refused):
+    s = make(autosave=tmp_path)
+    for _ in range(3):
+        s.step().wait().keeper.save()
+    folder = s.keeper.files.folder
+    states = sorted(folder.glob('state-*'))
+    assert len(states) == 2
+    s.close()
+    states = sorted(folder.glob('state-*'))
+    states[-1].write_bytes(states[-1].read_bytes()[:-20])
+    s = open_session(tmp_path)
+    assert s.done in (2, 3) and 'The state before it is used' in s.note and '\n' not in s.note
+    s.close()
+    pictures = [p for p in folder.iterdir() if p not in states]
+    pictures[0].write_bytes(b'x')
+    refused(lambda: open_session(tmp_path), 'not a saved session')
+    for p in folder.glob('state-*'): p.write_bytes(b'x')
+    refused(lambda: open_session(folder), 'is not a saved session', 'open another')
+    assert saved_sessions(tmp_path) == [] == saved_sessions(tmp_path/'none')
+    refused(lambda: open_session(tmp_path/'none'), 'no saved session')
+
+def test_what_is_not_kept(make, tmp_path, monkeypatch):
+    "Nothing before there is something, nothing when it is off, and no more than the newest few"
+    monkeypatch.setenv('STYLE_NB_SESSIONS', str(tmp_path))
+    make().step().wait()
+    make(autosave=True).close()
+    assert [*tmp_path.iterdir()] == []
+    monkeypatch.setattr('style_nb.shelf.KEPT', 2)
+    for seed in (1, 2, 3):
+        s = make(autosave=True)
+        s.set(seed=seed)
+        s.keeper.close()
+    assert len(saved_sessions()) == 2 and open_session(autosave=False).recipe.seed == 3
+
+def test_a_full_disk_is_said_and_paints_on(make, tmp_path, monkeypatch):
+    s = make(autosave=tmp_path/'kept')
+    with monkeypatch.context() as m:
+        m.setattr('style_nb.shelf.write_session', lambda *args: 1/0)
+        s.step(2).wait().keeper.save()
+        assert isinstance(s.keeper.error, ZeroDivisionError) and s.error is None
+    s.keeper.save()
+    assert s.keeper.error is None and read_session(s.keeper.files.folder).chain[0].steps == 2
+
+def test_a_forgotten_session_leaves_no_keeper(photo, painting, tmp_path):
+    s = Session(photo, painting, size=32, device='cpu', autosave=tmp_path).step().wait()
+    while not saved_sessions(tmp_path): time.sleep(.01)
+    keeper = s.keeper.thread
+    del s
+    gc.collect()
+    keeper.join(10)
+    assert not keeper.is_alive() and saved_sessions(tmp_path)[0].step == 1
