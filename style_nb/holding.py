@@ -53,14 +53,16 @@ class Held(Choices):
         self._forget()
         self.keeper = keeper_of(self, autosave)
 
-    def _forget(self):
-        "As if nothing had been painted."
-        self.chain = []
-        self.last = self.picture = self.error = None
-        self.note = ''
-        self.curves = {}
-        self.moves = []
-        self.until = self.recipe.steps
+# %% ../nbs/76_holding.ipynb #c7c55089
+@patch
+def _forget(self:Held):
+    "As if nothing had been painted."
+    self.chain = []
+    self.last = self.picture = self.error = None
+    self.note = ''
+    self.curves = {}
+    self.moves = []
+    self.until = self.recipe.steps
 
 # %% ../nbs/76_holding.ipynb #c8b9864f
 @patch

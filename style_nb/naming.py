@@ -137,6 +137,7 @@ def _array(x):
     x = x.detach().cpu()
     return (x.float() if x.dtype == torch.bfloat16 else x).numpy()
 
+# %% ../nbs/72_naming.ipynb #ebf7fdfc
 def put_back(
     data:bytes,   # What `kept_as` gave
     kind:str,     # and the suffix

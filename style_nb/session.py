@@ -60,31 +60,6 @@ class Session(Held):
         if not hasattr(self, 'past'): self.past = Moves()
 
 
-# %% ../nbs/81_session.ipynb #0d2aa4f7
-@patch
-def set(self:Session,
-    **values,   # Fields of `Recipe`, and content, style (a name or a list), tiles, contrast; other layers stay
-)->str:         # 'live' when the run goes on, 'new' when the next one starts from its picture, '' when nothing changed
-    "Change settings; a run under way takes over what it can."
-    with self.lock, self.one_move(): return self._take(*self._change(values))
-
-@patch
-def _take(self:Session, r, extras, changed):
-    "Go over to other settings."
-    if not changed: return ''
-    anew = [k for k in changed if k not in CONTROLS and k != 'steps']
-    shape = self.hw
-    going = self.state == 'painting'
-    if anew: self._end()
-    self.recipe, self.extras = r, extras
-    if 'steps' in changed: self.until = max(r.steps, self.done)
-    if self.run:
-        for k, value in changed.items():
-            if k in CONTROLS: self.run.put(k, value)
-    if going: self._go(self.until)
-    self.note = why_anew(anew, shape, self.hw) if self.chain and anew else ''
-    return 'new' if anew else 'live'
-
 # %% ../nbs/81_session.ipynb #be2ad4df
 _PAINTED = 'chain', 'last', 'picture', 'curves', 'moves', 'until'
 
@@ -113,6 +88,31 @@ def one_move(self:Session,
         if names:
             self.past.note(names, before, after, painted)
             self.changed()
+
+# %% ../nbs/81_session.ipynb #0d2aa4f7
+@patch
+def set(self:Session,
+    **values,   # Fields of `Recipe`, and content, style (a name or a list), tiles, contrast; other layers stay
+)->str:         # 'live' when the run goes on, 'new' when the next one starts from its picture, '' when nothing changed
+    "Change settings; a run under way takes over what it can."
+    with self.lock, self.one_move(): return self._take(*self._change(values))
+
+@patch
+def _take(self:Session, r, extras, changed):
+    "Go over to other settings."
+    if not changed: return ''
+    anew = [k for k in changed if k not in CONTROLS and k != 'steps']
+    shape = self.hw
+    going = self.state == 'painting'
+    if anew: self._end()
+    self.recipe, self.extras = r, extras
+    if 'steps' in changed: self.until = max(r.steps, self.done)
+    if self.run:
+        for k, value in changed.items():
+            if k in CONTROLS: self.run.put(k, value)
+    if going: self._go(self.until)
+    self.note = why_anew(anew, shape, self.hw) if self.chain and anew else ''
+    return 'new' if anew else 'live'
 
 # %% ../nbs/81_session.ipynb #a47e66e0
 @patch
@@ -169,6 +169,7 @@ def redo(self:Session)->str:  # As `set`
     "Make the move again that was undone last."
     with self.lock: return self._walk(self.past.forth(), 'redone', 'after')
 
+# %% ../nbs/81_session.ipynb #e6df46d5
 @patch(as_prop=True)
 def can_undo(self:Session)->bool: return bool(self.past.done)
 
@@ -251,6 +252,7 @@ def pin_name(self:Session, name, but=None):
     free = chain([name], (f'{name} ({i})' for i in count(2)))
     return next(o for o in free if o not in taken)
 
+# %% ../nbs/81_session.ipynb #db2cdf2b
 @patch
 def _pin_of(self:Session, pin):
     "The pin itself, or the one of a name."
@@ -339,6 +341,7 @@ def go_on(self:Session,
     self._say('frame', 'state')
     return self
 
+# %% ../nbs/81_session.ipynb #019b2f76
 @patch
 def _take_up(self:Session, image, legs):
     "As if these runs had painted this picture here."

@@ -66,12 +66,6 @@ class Stored:
     when: float = 0.      # Seconds since 1970
     note: str = ''        # What there is to say about its file
 
-def _leg_words(leg): return asdict(replace(leg, recipe=None)) | dict(recipe=to_json(leg.recipe))
-
-def _pin_words(pin, number):
-    words = dict(name=pin.name, settings=pin.settings, steps=pin.steps, code=pin.code)
-    return words | dict(legs=[number[id(leg)] for leg in pin.legs])
-
 # %% ../nbs/74_shelf.ipynb #7231e510
 class Files:
     "Pictures in the folder of a session, each by the hash of its bytes; what is there is not written again."
@@ -103,12 +97,19 @@ def get(self:Files, name, what, loose):
         raise BadFile(f"{what}: its file {name} is damaged.")
     return put_back(data, name[32:], what, loose)
 
-# %% ../nbs/74_shelf.ipynb #c4d5dd74
+# %% ../nbs/74_shelf.ipynb #96048b27
+def _leg_words(leg): return asdict(replace(leg, recipe=None)) | dict(recipe=to_json(leg.recipe))
+
+def _pin_words(pin, number):
+    words = dict(name=pin.name, settings=pin.settings, steps=pin.steps, code=pin.code)
+    return words | dict(legs=[number[id(leg)] for leg in pin.legs])
+
 def _picture_words(p, files):
     if p.bundled: return dict(sample=p.bundled, file=None)
     words = dict(code=p.code, hw=list(p.hw), note=p.note, loose=not isinstance(p.picture, File))
     return words | dict(file=files.put(p))
 
+# %% ../nbs/74_shelf.ipynb #c4d5dd74
 def write_session(
     stored:Stored,  # A session
     files:Files,    # Its folder
@@ -129,6 +130,7 @@ def write_session(
     _tidy(files, old, {p['file'] for p in [*pictures.values(), *pins]})
     return path
 
+# %% ../nbs/74_shelf.ipynb #1a6565f5
 def _tidy(files, old, used):
     "Let go of states before the last two, and of pictures that neither names."
     before, files.used = getattr(files, 'used', None), used
@@ -160,6 +162,7 @@ def _pin(words, files, legs):
     mine = [legs[i] for i in words['legs']]
     return Pin(str(words['name']), image, dict(words['settings']), int(words['steps']), str(words['code']), mine)
 
+# %% ../nbs/74_shelf.ipynb #99958e96
 def _read(path, whole=True):
     "A session from the file of a state; unless it is wanted whole, without pins and chosen pictures."
     state = read_state(path, 'a saved session', _NEEDS, 'open another of `saved_sessions()`.')
