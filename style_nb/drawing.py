@@ -197,7 +197,8 @@ def _pad(self:DrawnMasks):
 @patch
 def _result(self:DrawnMasks):
     "Where the painting comes."
-    self.painted = Viewer(alt='the painting', note='The painting comes here.').add_class('sn-painted')
+    self.painted = Viewer(alt='the painting', note='The painting comes here.', size=self.hw[::-1])
+    self.painted.add_class('sn-painted')
     if self.result is not None: self._show_result()
     return self.painted
 
@@ -260,10 +261,11 @@ def _look(self:DrawnMasks):
 @patch
 def _board(self:DrawnMasks):
     "Picture, painting and tools beside each other, texts below."
-    part = dict(flex='1 1 280px', min_width='0')
+    part = dict(flex='2 1 320px', min_width='0')
     sides = [self._pad(), *([self._result()] if self.styles else [])]
     left = [w.VBox([side], layout=dict(max_width='488px', **part)) for side in sides]
-    right = w.VBox([self._tools(), self.shares, self.message], layout=dict(max_width='420px', **part))
+    tools = [self._tools(), self.shares, self.message]
+    right = w.VBox(tools, layout=dict(max_width='420px', flex='1 1 280px', min_width='0'))
     top = w.HBox([*left, right, self._look()], layout=dict(flex_flow='row wrap', grid_gap='12px'))
     more = w.Accordion([w.VBox([self.text]), w.VBox([self.code])],
                        titles=('Strokes as text', 'Copy as code'), selected_index=None)
@@ -286,7 +288,7 @@ def _brush(self:DrawnMasks):
 def refresh(self:DrawnMasks):
     "Show the present strokes."
     self.view.picture = jpeg(to_pil(self.tinted()), 960)
-    self.view.note = '' if self._any_drawn() else 'Nothing is drawn yet: choose a region and draw here.'
+    self.view.note = '' if self._any_drawn() else 'Nothing is drawn yet: draw here.'
     if self.error is None and self._typed() != self.strokes: self.text.value = self.as_json()
     self.code.value = self.as_code()
     self.shares.value = ''.join(self._share(n, m) for n, m in self.masks.items())

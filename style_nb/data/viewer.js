@@ -1,7 +1,12 @@
 // A picture on the page: a handle between two, zoom and pan, a brush, files dropped onto it. See nbs/54_viewer.ipynb.
 const PART = 4e6 // bytes of a file in one message; a Jupyter server takes no message above 10 MB
 const MOST_ZOOM = 8 // screen pixels for one of the picture
-const BUTTONS = [['−', 'Zoom out'], ['+', 'Zoom in'], ['Fit', 'Whole picture'], ['1:1', 'One pixel to one of the screen']]
+const BUTTONS = [
+  ['−', 'Zoom out (−)'],
+  ['+', 'Zoom in (+)'],
+  ['Fit', 'Fit: the whole picture'],
+  ['1:1', '1:1, a pixel of the picture for one of the screen'],
+]
 const LOOKS = [
   'split', 'zoom', 'size', 'names', 'alt', 'height', 'buttons',
   'brush', 'busy', 'note', 'accept', 'several', 'placeholder',
