@@ -152,7 +152,8 @@ const wake = () => {
     for (const box of page.querySelectorAll('.widget-radio')) {
       put(box, 'role', 'radiogroup');
       put(box, 'aria-label', text(box, '.widget-label'));
-      for (const radio of box.querySelectorAll('input')) put(radio, 'name', box.querySelector('.widget-label').htmlFor);
+      box.dataset.group ||= `sn-${Math.random()}`;
+      for (const radio of box.querySelectorAll('input')) put(radio, 'name', box.dataset.group);
     }
     for (const said of page.querySelectorAll('.sn-message')) put(said, 'role', 'status');
   };
