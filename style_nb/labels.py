@@ -36,7 +36,7 @@ LABELS = {
     'tv_weight': Label(
         'smoothness', 'How smooth the picture is, without grain: the weight of its total variation (tv).',
         ('grainy', 'smooth')),
-    'size': Label('size, px', 'The longer side of the picture. Larger takes longer: twice the side, four times the time.'),
+    'size': Label('size, px', 'The longer side of the picture. Twice the side takes four times as long.'),
     'contrast': Label('contrast', 'Contrast of the painting before it is looked at; 1 is its own.', ('flat', 'stark')),
     'tiles': Label('tiles', 'Copies of the painting along each side, so that an object in it becomes a texture.'),
 }
@@ -44,7 +44,7 @@ LABELS = {
 # %% ../nbs/61_labels.ipynb #cbd37424
 LABELS |= {
     'recipe': Label('recipe', 'All settings together, as an article or a program has them.'),
-    'encoder': Label('encoder', 'The network that compares pictures. Small ones are faster, VGG is the one of the articles.'),
+    'encoder': Label('encoder', 'The network that compares pictures. Small is faster, VGG is that of the articles.'),
     'style_kind': Label('style is', 'What is compared of a style. gram: which channels act together; '
         'moments: mean and spread of each; remd: the least work that turns one set of features into the other.'),
     'content_kind': Label('content is', 'What is compared of the photo: its features place by place, '
@@ -55,7 +55,7 @@ LABELS |= {
     'steps': Label('steps', 'How often the picture is mended. The first do most.'),
     'seed': Label('seed', 'The number all chance comes from: the same seed gives the same picture.'),
     'lr': Label('step size', 'How far a step goes. Smaller is slower and calmer.'),
-    'content_weight': Label('photo weight', 'How strongly the photo holds on: the content weight, over all its layers.'),
+    'content_weight': Label('photo weight', 'How strongly the photo holds on: the content weight, over all layers.'),
     'style_blend': Label('blend', 'How much each of several paintings gives.'),
 }
 

@@ -7,18 +7,14 @@ Docs: https://style-nb.github.io/style_nb/panels.html.md"""
 # %% ../nbs/82_panels.ipynb #04917ef2
 from __future__ import annotations
 import threading
-from dataclasses import replace
 from fastcore.basics import patch
-from .errors import BadValue
 from .gallery import samples
 from .encoders import ENCODERS, at_hand, layer_names
 from .recipe import RECIPES, STARTS, rule_of
 from .labels import choice_words, label_of, layer_words, usual_of
-from .choices import sample_names
-from .session import EXTRAS, given
-from .parts import GREY, RED, caption, column, ladder, line, one_line, put, row, rung_slider, swap
-from .parts import title, upload_button, w, wide
-from .shelves import SHELF_LOOK, Shelf, sample_thumb, thumb
+from .session import EXTRAS
+from .parts import GREY, RED, ladder, line, one_line, put, rung_slider, swap, title, w, wide
+from .shelves import SHELF_LOOK, Shelf
 
 
 # %% auto #0
@@ -215,14 +211,6 @@ def _content_layers(self:Panels):
     return none + [(choice_words('content_layer', l), l) for l in found]
 
 
-# %% ../nbs/82_panels.ipynb #f55f91d3
-@patch
-def offer(self:Panels, field):
-    "Let a shelf hold the pictures there are to choose."
-    if field == 'style': self.shelves[field].offer(self._pictures('painting'))
-    else: self.shelves[field].offer(self._pictures('photo'), none='none')
-
-
 # %% ../nbs/82_panels.ipynb #1050f0d2
 @patch
 def tab(self:Panels, tab):
@@ -283,124 +271,6 @@ def layers_tab(self:Panels):
     return w.VBox([*self.tab('Weights'), self.layer_box])
 
 
-# %% ../nbs/82_panels.ipynb #1729a1a0
-@patch
-def fill_blends(self:Panels):
-    "A slider for each of several styles, where its weight is."
-    names = self.session.extras['style']
-    if len(names) < 2: names = []  # one has no blend
-    if names: self.blending.value = True
-    self.several.layout.display = '' if self.blending.value else 'none'
-    if names != self.blended:
-        self.blended = list(names)
-        self.blend_sliders = [self._blend_slider(i, name) for i, name in enumerate(names)]
-        swap(self.blends, self.blend_sliders)
-    if not names: return
-    for o, v in zip(self.blend_sliders, self.session.recipe.style_blend or []):
-        o.max = max(1., v, o.max)
-        o.value = v
-
-
-# %% ../nbs/82_panels.ipynb #a0c05520
-@patch
-def _blend(self:Panels, _):
-    values = [o.value for o in self.blend_sliders]
-    self.attempt(lambda: self.session.set(style_blend=values))
-
-@patch
-def _blend_slider(self:Panels, i, name):
-    slider = number(self, 'style_blend', 0, 1, .05).add_class(f'sn-blend-{i}')
-    slider.description = name
-    slider.tooltip = f'How much {name} gives'
-    slider.value = 1.
-    slider.observe(self._blend, 'value')
-    return slider
-
-@patch
-def _picked(self:Panels, name):
-    "A painting was clicked: take it, or with several take it in or out."
-    if name is None: return
-    now = self.session.extras['style']
-    if not self.blending.value: names = [name]
-    elif name not in now: names = [*now, name]
-    else: names = [o for o in now if o != name] or now
-    self.attempt(lambda: self.session.set(style=names))
-
-
-# %% ../nbs/82_panels.ipynb #87da8df9
-def _given_files(files):
-    "(name, `Given`) of each file from the page."
-    for f in files:
-        try: yield given(bytes(f['content']), f['name'])
-        except Exception as e: raise BadValue(f"{f['name']}: {e}") from e
-
-# %% ../nbs/82_panels.ipynb #7fd5747a
-@patch
-def take_pictures(self:Panels, what, files):
-    "Read what came from the page and use it; all of it or nothing."
-    s, names = self.session, []
-    for file, p in [*_given_files(files)]:
-        name = s.free_name(file)
-        s.pictures[name] = replace(p, code=repr(name), note='uploaded; the file must be here under this name')
-        names.append(name)
-    s.set(**{what: names[0] if what == 'content' else names})
-
-# %% ../nbs/82_panels.ipynb #c062e345
-@patch
-def _upload(self:Panels, what, text, **how):
-    "A button that takes pictures."
-    def take(files): self.attempt(lambda: self.take_pictures(what, files))
-    return upload_button(text, f'sn-upload-{what}', take, **how)
-
-@patch
-def pictures_tab(self:Panels):
-    "Shelves of photos and of paintings, one's own first."
-    self.blending = w.Checkbox(description='blend several', indent=False).add_class('sn-blending')
-    self.blending.observe(lambda _: self.attempt(lambda: None), 'value')
-    self.blends = column('blends')
-    self.several = column('several', *self.tab('Blend'), self.blends)
-    self.shelves['style'].radio.observe(lambda change: self._picked(change['new']), 'value')
-    uploads = [self._upload('content', 'Upload a photo'), self._upload('style', 'Upload paintings', multiple=True)]
-    list(self.tab('Photo'))  # its control is the shelf
-    of_photo = self.shelves['content'].box.add_class('sn-of-content')
-    of_style = column('of-style', self.shelves['style'].box, self.blending, self.several, *self.tab('Painting'))
-    return w.VBox([row('uploads', *uploads), of_photo, of_style])
-
-
-# %% ../nbs/82_panels.ipynb #4e6e051c
-@patch
-def draw_small(self:Panels):
-    "See to it, in a thread, that there is a small picture of each that can be chosen."
-    missing = [n for n in self._to_draw() if n not in self.small]
-    if not missing or self.drawing and self.drawing.is_alive(): return self.dress()
-    self.drawing = threading.Thread(target=self._draw_small, daemon=True, name='style_nb small pictures')
-    self.drawing.start()
-
-@patch
-def _to_draw(self:Panels):
-    extras = self.session.extras
-    chosen = [extras['content'], *extras['style']]
-    return [n for n in dict.fromkeys([*chosen, *self.session.pictures, *sample_names()]) if n]
-
-@patch
-def _draw_small(self:Panels):
-    "What the thread does: the chosen first."
-    while missing := [n for n in self._to_draw() if n not in self.small]:
-        for i, name in enumerate(missing):
-            if self.closed: return
-            known = self.session.pictures.get(name)
-            try: self.small[name] = thumb(known.picture) if known else sample_thumb(name)
-            except Exception: self.small[name] = ''  # a broken one has no small picture; choosing it says why
-            if i == 1: self.dress()
-    self.dress()
-
-@patch
-def dress(self:Panels):
-    "Show the small pictures that are there."
-    if self.closed: return
-    for shelf in self.shelves.values(): shelf.dress(dict(self.small))
-
-
 # %% ../nbs/82_panels.ipynb #d31958c6
 PANELS_LOOK = SHELF_LOOK + '''
 .sn-page .jupyter-widgets {margin-left: 0; margin-right: 0}
@@ -447,12 +317,4 @@ def fill(self:Panels):
             self.fill_blends()
             self.fill_ends()
         finally: self.filling = None
-
-@patch
-def _fill_shelves(self:Panels):
-    "Offer the pictures there are, and mark the chosen."
-    for field in self.shelves: self.offer(field)
-    self.shelves['content'].mark([self.session.extras['content'] or ''])
-    self.shelves['style'].mark(self.session.extras['style'])
-    self.draw_small()
 

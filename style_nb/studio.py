@@ -22,6 +22,7 @@ from .parts import one_line, pieces, png_of, row, rows, unused, upload_button, u
 from .presets import PRESETS, Tried, preset, preset_of
 from .shelves import Shelf, figures
 from .panels import PANELS_LOOK
+from .looks import PAGE_LOOK
 from .trials import TRIALS_LOOK, Trials
 # for those who import them from here:
 from .parts import GREY, ladder, put, rung_slider, rungs, swap, table_of, title, wide
@@ -39,50 +40,7 @@ _all_ = [  # names of notebooks 55, 82 and 86, at home here too
     'clock', 'title', 'bar', 'rows', 'table_of', 'upload_button', 'upload_look', 'nested', 'around', 'typed']
 
 # %% ../nbs/87_studio.ipynb #3f0a5e2c
-LOOK = PANELS_LOOK + TRIALS_LOOK + '''
-.sn-studio.sn-studio {width: 100%; max-width: 1240px; container-type: inline-size; \
---sn-high: clamp(220px, calc(100vh - 278px), 460px)}
-.sn-studio .sn-top {width: 100%; flex-flow: row wrap; grid-gap: 14px; align-items: flex-start}
-.sn-studio .sn-side {flex: 1 1 470px; min-width: 0; max-width: 620px}
-.sn-studio .sn-tabs {flex: 1 1 340px; min-width: 0; max-width: 600px}
-.sn-studio .sn-tabs > .widget-tab-contents {overflow: hidden}
-.sn-studio .sn-tab {width: 100%; padding: 4px; overflow: hidden auto; \
-height: calc(var(--sn-high) + 72px); box-sizing: border-box}
-.sn-studio .sn-tab > * {width: 100%; height: auto; flex-shrink: 0}
-.sn-studio .sn-tabs.widget-tab > .lm-TabBar .lm-TabBar-tab {flex: 1 1 auto; min-width: 0; padding: 0 5px; \
-text-align: center; font-size: 12.5px}
-.sn-studio .sn-tabs .lm-TabBar-tabLabel {flex: 1 1 auto; overflow: visible}
-.sn-studio .sn-message {min-height: 36px; width: 100%; margin: 0}
-.sn-studio .sn-message .widget-html-content {line-height: 1.3}
-.sn-studio .sn-stage {width: 100%; grid-gap: 8px; align-items: flex-start}
-.sn-studio .sn-thumbs {flex: 0 0 84px; margin: 0; max-height: var(--sn-high); overflow: hidden auto}
-.sn-studio .sn-thumbs .widget-html-content {display: flex; flex-direction: column; gap: 6px}
-.sn-studio figure {margin: 0; width: 80px; font-size: 11px; line-height: 1.3}
-.sn-studio figure img {width: 80px; max-height: 100px; object-fit: cover; display: block; border-radius: 3px}
-.sn-studio figcaption {overflow: hidden; text-overflow: ellipsis; white-space: nowrap; color: var(--sn-grey)}
-.sn-studio .sn-frame {flex: 1 1 0; min-width: 0; overflow: hidden; align-items: center}
-.sn-studio .sn-canvas {height: auto; max-width: 100%; margin: 0}
-.sn-studio .sn-buttons {width: 100%; flex-flow: row wrap; grid-gap: 4px; margin: 6px 0 0; overflow: visible}
-.sn-studio .sn-buttons > * {margin: 0; height: 28px; line-height: 28px; padding: 0 9px; flex: 0 0 auto}
-.sn-studio .sn-start {min-width: 92px}
-.sn-studio .sn-save {margin-left: auto}
-.sn-studio .sn-status, .sn-studio .sn-saved {width: 100%; margin: 2px 0 0; min-height: 0}
-.sn-studio .sn-plot {width: 100%; max-width: 560px; height: auto}
-.sn-studio .sn-code-text {width: 100%; height: 190px}
-.sn-studio .sn-code-text textarea {font-family: var(--jp-code-font-family, monospace); font-size: 12px; height: 100%}
-.sn-studio .sn-files {width: 100%; grid-gap: 4px; flex-flow: row wrap; margin: 6px 0}
-.sn-studio .sn-presets-on {width: auto}
-@container (max-width: 560px) {
-.sn-studio .sn-stage {flex-direction: column}
-.sn-studio .sn-thumbs {flex: none; width: 100%}
-.sn-studio .sn-thumbs .widget-html-content {flex-direction: row}
-.sn-studio figure, .sn-studio figure img {width: 64px; max-height: 52px}
-.sn-studio .sn-frame {flex: none; width: 100%}
-.sn-studio .sn-tab {height: auto; max-height: 520px}
-.sn-studio .sn-save {margin-left: 0}
-.sn-studio .sn-side, .sn-studio .sn-tabs {flex-basis: 100%}
-}
-''' + upload_look(
+LOOK = PANELS_LOOK + TRIALS_LOOK + PAGE_LOOK + upload_look(
     sn_upload_content='Upload a photo',
     sn_upload_style='Upload paintings',
     sn_upload_settings='Open a file',

@@ -15,7 +15,8 @@ from .preview import Preview
 from .session import differing, split_view
 from .labels import label_of
 from .parts import RED, close_widgets, column, jpeg, line, one_line, pieces, row, swap, table_of, w, wide
-from .panels import Panels, nested
+from .panels import nested
+from .picking import Panels
 
 # %% auto #0
 __all__ = ['GRID_LOOK', 'TRIALS_LOOK', 'PIECES', 'GRIDS', 'Trials', 'around', 'typed']
@@ -69,7 +70,8 @@ PIECES = {  # attribute and class: kind of widget, its traits
     'strip': ('HBox', {}),
     'left': ('Dropdown', dict(options=['now'], description='compare')),
     'right': ('Dropdown', dict(options=['now'], description='with')),
-    'how': ('ToggleButtons', dict(options=['before / after', 'side by side'], description='how', style=dict(button_width='auto'))),
+    'how': ('ToggleButtons', dict(
+        options=['before / after', 'side by side'], description='how', style=dict(button_width='auto'))),
     'at': ('FloatSlider', dict(min=0, max=1, step=.01, value=.5, description='where one ends')),
     'both': ('Image', dict(format='jpeg')),
     'diff': ('HTML', {}),

@@ -447,7 +447,8 @@ def without_subshells_and_two_at_once(page):
 
 def test_the_studio_in_a_browser(page):
     "One test, since each step goes on where the one before left the page, and so that one worker has it all."
-    for step in (the_lesson_ran_without_an_error, all_of_it_is_on_a_laptop, a_layer_slider_moves_a_run_that_paints, fast_enough,
+    for step in (the_lesson_ran_without_an_error, all_of_it_is_on_a_laptop,
+            a_layer_slider_moves_a_run_that_paints, fast_enough,
             pause_pin_compare, show_code_and_run_it, a_broken_upload_says_so, a_good_one_is_used,
             a_grid_and_on_from_a_cell,
         running_the_cell_again_closes_the_first_and_frees_its_memory, nothing_went_wrong_unseen,

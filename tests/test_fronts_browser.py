@@ -28,7 +28,7 @@ def it_works_without_its_style(page):
     assert (button.evaluate('el => getComputedStyle(el).color') != 'rgba(0, 0, 0, 0)'
         and button.inner_text() == 'Restore')
     if SHOTS: page.screenshot(path=f'{SHOTS}/plain.png', full_page=True)
-    page.get_by_role('tab', name='Weights').click()
+    page.get_by_role('tab', name='Look').click()
     was = readout.inner_text()
     button.click()
     until(lambda: readout.inner_text() != was)

@@ -271,7 +271,8 @@ def test_plain_words(make):
     assert all(c.description and c.tooltip for c in s.c.values())
     assert 'usual: 12' in s.ends['style_weight'].value and '<span>painting</span>' in s.ends['style_weight'].value
     s.c['content_layer'].value = 'relu4_2'
-    assert s.session.recipe.content_weights == dict(relu2_2=0., relu4_2=1.) and s.c['content_weights-relu4_2'].value == 1.
+    assert s.session.recipe.content_weights == dict(relu2_2=0., relu4_2=1.)
+    assert s.c['content_weights-relu4_2'].value == 1.
 
 def test_saving_overwrites_nothing_and_offers_the_file(make, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
