@@ -39,10 +39,9 @@ def test_a_click_on_a_photo_paints_with_it(reversion):
 def test_its_code_paints_the_same(reversion):
     reversion.controls['contrast'].value = .5
     shown = reversion.wait().result.image.tobytes()
-    names = dict(painting=sample('swirls'), photos=PHOTOS, revert=revert)
-    code = reversion.as_code().replace('\nresult = revert(', '\nresult = revert(progress=False, painting=').split('\n')[-1]
-    code = code.replace('painting=painting, photos[', 'painting=painting, photo=photos[')
-    exec(code, names)
+    call = reversion.as_code().split('\n')[-1]
+    names = dict(painting=sample('swirls'), photos=PHOTOS, revert=lambda *a, **k: revert(*a, **k, progress=False))
+    exec(call, names)
     assert names['result'].image.tobytes() == shown
 
 

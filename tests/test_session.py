@@ -661,7 +661,7 @@ def test_things_of_another_kind_are_refused(make, refused):
     for call, words in (
             (lambda: s.restore('a'), 'give a pin'),
             (lambda: s.go_on('a'), 'give a pin'),
-            (lambda: s.go_on(Pin('pin 1', None, {}, 0, '', [])), 'No run has painted pin 1'),
+            (lambda: s.go_on(Pin('pin 1', None, {}, 0, '', [])), 'pin 1 is an instant picture'),
             (lambda: Session(None, 'swirls', size=48, pictures=['a.jpg']), 'give a dict'),
     ): refused(call, words)
     assert s.step(1).wait().done == 1
@@ -731,9 +731,9 @@ def test_another_encoder_while_it_paints(make, photo, painting):
     while s.done < 2: time.sleep(.005)
     weights = s.recipe.style_weights
     for name in ('texnet-small', 'random', 'texnet'):
-        before, n = s.done, len(s.chain)
+        n = len(s.chain)
         assert s.set(encoder=name) == 'new' and s.state == 'painting' and len(s.chain) == n + 1
-        while s.done < before + 2 and not s.error: time.sleep(.005)
+        while s.run.step < 2 and not s.error: time.sleep(.005)
         assert s.error is None and s.recipe.style_weights == weights and s.recipe.written_for == ''
     s.pause().wait()
     assert [leg.recipe.encoder for leg in s.legs()] == ['texnet', 'texnet-small', 'random', 'texnet']
