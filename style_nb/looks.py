@@ -47,7 +47,7 @@ PAGE_LOOK = STAGE_LOOK + '''
 .sn-studio .sn-presets-on {width: auto}
 @container (max-width: 560px) {
 .sn-studio .sn-stage {flex-direction: column}
-.sn-studio .sn-thumbs {flex: none; width: 100%}
+.sn-studio .sn-thumbs {flex: none; width: 100%; height: auto; min-height: 72px; max-height: none}
 .sn-studio .sn-thumbs .widget-html-content {flex-direction: row}
 .sn-studio figure, .sn-studio figure img {width: 64px; max-height: 52px}
 .sn-studio .sn-frame {flex: none; width: 100%}
