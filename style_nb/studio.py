@@ -166,6 +166,8 @@ def _buttons(self:Studio):
     looks = dict(
         Start=('Start', 'play', self.toggle, 'Paint on, or wait after this step'),
         Step=('', 'step-forward', s.step, 'One step'),
+        Undo=('', 'undo', s.undo, 'Undo: take the last move back'),
+        Redo=('', 'repeat', s.redo, 'Redo: make it again'),
         Pin=('Pin', 'thumb-tack', self.pin, 'Keep this picture with its settings, below'),
         Stop=('Stop', 'stop', s.stop, 'End the run and free its memory'),
         Reset=('Reset', 'fast-backward', self.reset, 'Back to the beginning; settings and pins stay'),
@@ -197,9 +199,10 @@ def _code_tab(self:Studio):
     self.code.add_class('sn-code-text').add_class('sn-unseen-label')
     show = self.button('Show code', self.show_code, icon='code')
     self.copy = self.button('Copy', self._copied, icon='clipboard', tooltip='To the clipboard', disabled=True)
+    code = self.button('Save code', self.save_code, icon='file-code-o', tooltip='A .py that runs alone, with its pictures')
     load = self.button('Open', opened, 'load', icon='folder-open', tooltip='Bring back the settings of this file')
     up = upload_button('Open a file', 'sn-upload-settings', take, '.png,.json')
-    return w.VBox([row('files', show, self.copy), self.code, self.path, row('files', load, up), self.with_picture])
+    return w.VBox([row('files', show, self.copy, code), self.code, self.path, row('files', load, up), self.with_picture])
 
 
 # %% ../nbs/87_studio.ipynb #b64ab955
@@ -220,6 +223,11 @@ def _take_settings(self:Studio, files):
         p = Path(d)/Path(f['name']).name
         p.write_bytes(f['content'])
         self.open(p, self.with_picture.value)
+
+@patch
+def save_code(self:Studio):
+    "Write code that runs alone beside the picture."
+    self.session.note = f"saved as {self.session.save_code(unused(Path(self.path.value).with_suffix('.py')))}"
 
 
 # %% ../nbs/87_studio.ipynb #fd6ceaf1
@@ -281,11 +289,12 @@ def _build(self:Studio):
 # %% ../nbs/87_studio.ipynb #a277fc3c
 @patch
 def _speed(self:Studio, state):
-    "How fast it paints, and how long it will."
+    "How long it has painted and will, and how fast."
     s = self.session
-    rate = s.run.rate if state == 'painting' else 0.
-    if not rate: return []
-    return [f'{rate:.1f} steps/s', f'{clock(max(0, s.until - s.done)/rate)} left']
+    if not s.done: return []
+    been = [f'{clock(s.elapsed)} painted']
+    if s.left is None: return been
+    return [*been, f'{clock(s.left)} left', f'{s.run.rate:.1f} steps/s']
 
 @patch
 def _progress(self:Studio, state):
@@ -295,6 +304,7 @@ def _progress(self:Studio, state):
     parts = [*instant, state, f'step {s.done} of {s.until}', *self._speed(state)]
     moves = f'<span data-moves="{s.heeded}"></span>'
     return bar(s.done/max(1, s.until)) + moves + line(' · '.join(parts))
+
 
 # %% ../nbs/87_studio.ipynb #0139adc5
 @patch
@@ -326,8 +336,10 @@ def _show_state(self:Studio):
 def _off(self:Studio, going, fresh):
     "Which buttons have nothing to do."
     bare = fresh and not self.preview.leads()
-    ended = self.session.run is None or self.session.run.over
-    return dict(Step=going, Stop=ended, Reset=fresh, Pin=bare, Save=bare)
+    s = self.session
+    ended = s.run is None or s.run.over
+    return dict(
+        Step=going, Stop=ended, Reset=fresh, Pin=bare, Save=bare, Undo=not s.can_undo, Redo=not s.can_redo)
 
 
 # %% ../nbs/87_studio.ipynb #af3ebfb0

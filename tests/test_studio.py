@@ -40,7 +40,7 @@ def test_every_layer_has_two_sliders_where_its_weights_are(make):
 def test_buttons(make):
     s = make()
     s.preview.wait()
-    assert [n for n, b in s.buttons.items() if b.disabled] == ['Stop', 'Reset']
+    assert [n for n, b in s.buttons.items() if b.disabled] == ['Undo', 'Redo', 'Stop', 'Reset']
     assert s.buttons['Start'].description == 'Start'
     click(s, 'Step')
     assert 'step 1 of 12' in s.status.value
@@ -295,6 +295,36 @@ def test_opening_with_the_picture_and_without_one_that_is_lost(make, tmp_path, p
     assert 'mine.png: upload it here' in said(b) and b.tabs.selected_index == 1 and b.c['tv_weight'].value == 1.
     b.attempt(lambda: b.open(path, picture=True))
     assert (np.asarray(b.session.before()) == np.asarray(Image.open(path))).all() and b.session.done == 0
+
+def test_undo_redo_and_how_long_it_took(make):
+    s = make()
+    assert s.buttons['Undo'].disabled and s.buttons['Redo'].disabled
+    s.c['tv_weight'].value = 1.
+    click(s, 'Undo')
+    assert s.c['tv_weight'].value == 4. and not s.buttons['Redo'].disabled
+    click(s, 'Redo')
+    assert s.c['tv_weight'].value == 1.
+    click(s, 'Step')
+    assert ' painted' in s.status.value
+
+def test_pins_are_named_and_taken_away_one_by_one(make):
+    s = make()
+    for _ in range(2):
+        click(s, 'Step')
+        click(s, 'Pin')
+    s.strip.children[0].children[1].value = 'the good one'
+    assert [p.name for p in s.pins] == ['the good one', 'pin 2'] and 'the good one' in s.left.options
+    s.strip.children[0].children[2].children[-1].click()
+    assert [p.name for p in s.pins] == ['pin 2'] == [b.children[1].value for b in s.strip.children]
+    s.strip.children[0].children[2].children[-1].click()
+    assert s.pins == [] and s.compared.layout.display == 'none'
+
+def test_code_that_runs_alone(make, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    s = make('cat', 'swirls')
+    click(s, 'Step')
+    s.attempt(s.save_code)
+    assert 'saved as studio.py' in said(s) and (tmp_path/'studio.py').exists()
 
 def test_code_save_load(make, photo, painting, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
