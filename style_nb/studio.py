@@ -15,7 +15,7 @@ from fastcore.meta import delegates
 from .errors import MissingPackage
 from .choices import sample_names
 from .live import weakly
-from .session import Session, draw_curves
+from .session import Session, draw_curves, open_session
 from .legs import settings_of
 from .parts import RED, bar, clock, close_widgets, column, download_link, dressed, jpeg, line, on_rerun
 from .parts import one_line, pieces, png_of, row, rows, unused, upload_button, upload_look, w
@@ -70,10 +70,14 @@ class Studio(Trials):
         recipe='default', # Name of a recipe, a `Recipe`, or a file that carries one
         **kwargs,       # As for `Session`: fields of `Recipe`, tiles, contrast, device, pictures
     ):
+        self._over(Session(content, style, recipe, **kwargs))
+
+    def _over(self, session):
+        "Build the page over a session."
         if w is None:
             raise MissingPackage("The Studio needs ipywidgets: pip install ipywidgets, then restart the kernel. "
                               "A Session does the same without a page.")
-        super().__init__(Session(content, style, recipe, **kwargs))
+        super().__init__(session)
         self._build()
         self.session.hearers.append(weakly(self._hear))
         self._unwatch = on_rerun(self)
@@ -91,6 +95,18 @@ class Studio(Trials):
         if self.closed: return
         self._show()
         super().previewed()
+
+# %% ../nbs/87_studio.ipynb #4d3cbaba
+@patch(cls_method=True)
+def reopen(cls:Studio,
+    path=None,     # Where a session was kept, or one of `saved_sessions()`; `None` is the newest
+    *,
+    device=None,   # Torch device; `None` is the one it had
+):                 # A Studio
+    "The Studio over a session that was kept on disk: a killed kernel loses nothing."
+    studio = cls.__new__(cls)
+    studio._over(open_session(path, device=device))
+    return studio
 
 # %% ../nbs/87_studio.ipynb #ad143f6d
 @patch(as_prop=True)
@@ -199,10 +215,12 @@ def _code_tab(self:Studio):
     self.code.add_class('sn-code-text').add_class('sn-unseen-label')
     show = self.button('Show code', self.show_code, icon='code')
     self.copy = self.button('Copy', self._copied, icon='clipboard', tooltip='To the clipboard', disabled=True)
-    code = self.button('Save code', self.save_code, icon='file-code-o', tooltip='A .py that runs alone, with its pictures')
+    hint = 'A .py that runs alone, with its pictures'
+    code = self.button('Save code', self.save_code, icon='file-code-o', tooltip=hint)
     load = self.button('Open', opened, 'load', icon='folder-open', tooltip='Bring back the settings of this file')
     up = upload_button('Open a file', 'sn-upload-settings', take, '.png,.json')
-    return w.VBox([row('files', show, self.copy, code), self.code, self.path, row('files', load, up), self.with_picture])
+    files = row('files', load, up)
+    return w.VBox([row('files', show, self.copy, code), self.code, self.path, files, self.with_picture])
 
 
 # %% ../nbs/87_studio.ipynb #b64ab955
@@ -315,6 +333,7 @@ def _show(self:Studio):
         picture = self.preview.leads() or s.picture or s.before()
         self.canvas.layout.width = f'min(100%, calc({picture.width/picture.height:.4f}*var(--sn-high)))'
         self.canvas.value = jpeg(picture)
+        self.keep_comparing()
     self._show_state()
 
 @patch

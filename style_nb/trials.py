@@ -12,7 +12,8 @@ from fastcore.basics import patch
 from .errors import BadValue
 from .live import weakly
 from .preview import Preview
-from .session import differing, split_view
+from .viewer import Viewer
+from .session import differing
 from .labels import label_of
 from .parts import RED, close_widgets, column, jpeg, line, one_line, pieces, row, swap, table_of, w, wide
 from .panels import nested
@@ -53,11 +54,10 @@ outline: 2px solid var(--sn-accent); outline-offset: -2px; box-shadow: none}
 .sn-page .sn-name input {height: 24px; font-size: 12px}
 .sn-page .sn-choose {flex-flow: row wrap; align-items: center; margin: 8px 0}
 .sn-page .sn-left, .sn-page .sn-right {width: 150px; min-width: 0}
-.sn-page .sn-how {margin: 0 0 0 12px}
 .sn-page .sn-pair {width: 100%; flex-flow: row wrap; grid-gap: 16px}
 .sn-page .sn-facing {flex: 3 1 300px; min-width: 0; max-width: 512px; overflow: hidden}
 .sn-page .sn-beside {flex: 1 1 300px; min-width: 0}
-.sn-page .sn-both, .sn-page .sn-at {width: 100%}
+.sn-page .sn-both {width: 100%}
 .sn-page .sn-diff table {font-size: 13px; line-height: 1.4}
 .sn-page .sn-diff table {border-collapse: collapse; background: none}
 .sn-page .sn-diff th, .sn-page .sn-diff td {text-align: left; padding: 1px 14px 1px 0}
@@ -70,10 +70,6 @@ PIECES = {  # attribute and class: kind of widget, its traits
     'strip': ('HBox', {}),
     'left': ('Dropdown', dict(options=['now'], description='compare')),
     'right': ('Dropdown', dict(options=['now'], description='with')),
-    'how': ('ToggleButtons', dict(
-        options=['before / after', 'side by side'], description='how', style=dict(button_width='auto'))),
-    'at': ('FloatSlider', dict(min=0, max=1, step=.01, value=.5, description='where one ends')),
-    'both': ('Image', dict(format='jpeg')),
     'diff': ('HTML', {}),
 }
 
@@ -262,8 +258,8 @@ def pin(self:Trials):
     "Keep the picture that is seen with its settings, in the strip below."
     p = self.preview.pin() if self.preview.leads() else self.session.pin()
     self.fill_pins()
-    self.left.value = p.name
-    self.right.value = self.session.pins[-2].name if len(self.session.pins) > 1 else 'now'
+    self.left.value = self.session.pins[-2].name if len(self.session.pins) > 1 else 'content'
+    self.right.value = p.name
     return p
 
 @patch
@@ -292,13 +288,10 @@ def _name(self:Trials, menu, names):
 @patch
 def compare_side(self:Trials):
     "The strip of pins, and two pictures against each other."
-    for o in (self.left, self.right, self.how, self.at):
-        o.observe(lambda _: self.attempt(self.compare), 'value')
-    self.at.add_class('sn-unseen-label')
-    self.how.add_class('sn-unseen-label')
-    self.both.add_class('sn-is-the-two-compared')
-    choose = row('choose', self.left, self.right, self.how)
-    self.facing = column('facing', self.both, self.at)
+    for o in (self.left, self.right): o.observe(lambda _: self.attempt(self.compare), 'value')
+    self.both = Viewer().add_class('sn-both')
+    choose = row('choose', self.left, self.right)
+    self.facing = column('facing', self.both)
     self.compared = column('compared', choose, row('pair', self.facing, column('beside', self.diff)))
     self.compared.layout.display = 'none'
     return column('below', self.strip, self.compared)
@@ -320,13 +313,22 @@ def _unpinned(self:Trials, name):
 
 # %% ../nbs/86_trials.ipynb #79add1a8
 @patch
+def _age(self:Trials, name):
+    "The place of a picture in time: the photo is the first, what is seen now the last."
+    return ['content', *(p.name for p in self.session.pins), 'instant', 'now'].index(name)
+
+@patch
 def compare(self:Trials):
-    "Show the two chosen pictures and what differs."
+    "Show the two chosen pictures, the older left of the handle, and what differs."
     if not self.session.pins: return
-    names = self.left.value, self.right.value
-    (a, x), (b, y) = map(self._named, names)
-    side = self.how.value == 'side by side'
-    self.at.layout.display = 'none' if side else ''
-    self.facing.layout.max_width = '780px' if side else '512px'
-    self.both.value = jpeg(split_view(a, b, self.at.value, side), 1024 if side else 512)
+    names = sorted((self.left.value, self.right.value), key=self._age)
+    (older, x), (newer, y) = map(self._named, names)
+    self.both.other, self.both.picture = (jpeg(im, 1024) for im in (older, newer))
+    self.both.names, self.both.size = names, newer.size
+    self.both.alt = f'{names[0]} left of the handle, {names[1]} right of it'
     self.diff.value = table_of(differing(x, y), *names)
+
+@patch
+def keep_comparing(self:Trials):
+    "Another picture is seen now: show it beside the other."
+    if self.session.pins and 'now' in (self.left.value, self.right.value): self.compare()

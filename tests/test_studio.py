@@ -166,13 +166,10 @@ def test_pins(make):
     click(s, 'Pin')
     assert (len(s.strip.children) == 2 and s.compared.layout.display == 'flex' and 'style weight' in s.diff.value
         and '12' in s.diff.value)
-    first = s.both.value
-    s.at.value = .9
-    assert s.both.value != first
-    s.how.value = 'side by side'
-    assert Image.open(io.BytesIO(s.both.value)).width > 90
+    assert s.both.names == ('pin 1', 'pin 2') and s.both.other != s.both.picture
     s.left.value = 'now'
     s.right.value = 'content'
+    assert s.both.names == ('content', 'now'), 'the older is on the left'
     (_, restore), on = s.strip.children[0].children[0].children, s.strip.children[0].children[2].children[0]
     picture = s.strip.children[0].children[0]
     assert 'sn-over' in picture._dom_classes, 'the button lies on the picture'
@@ -197,9 +194,9 @@ def test_content_of_another_shape(make):
     click(s, 'Step')
     assert size(s.canvas) == s.result.image.size == (48, 24) and s.session.error is None
     s.compare()
-    assert size(s.both) == (48, 48)
-    s.how.value = 'side by side'
-    assert size(s.both) == (48 + 4 + 96, 48)
+    s.left.value = 'now'
+    sides = [Image.open(io.BytesIO(data)).size for data in (s.both.other, s.both.picture)]
+    assert s.both.names == ('pin 1', 'now') and sides == [(48, 48), (48, 24)] and s.both.size == (48, 24)
 
 def test_grid_and_going_on(make):
     s = make()
@@ -408,8 +405,8 @@ def cycle():
     s.buttons['Pin'].click(); s.c['style_weight'].value = 1.
     while s.session.done < 8: time.sleep(.01)
     s.buttons['Start'].click(); s.session.wait(); s.c['tiles'].value = 2
-    s.session.step(2).wait(); s.buttons['Pin'].click(); s.how.value = 'side by side'
-    assert s.session.error is None and s.session.done > 9 and len(s.both.value) > 5000 and s.plot.value
+    s.session.step(2).wait(); s.buttons['Pin'].click()
+    assert s.session.error is None and s.session.done > 9 and len(s.both.picture) > 2000 and s.plot.value
     if close: s.close()
     kept.append(s)  # as a notebook keeps what its cells gave
 for _ in range(3): cycle()
@@ -441,3 +438,14 @@ print(Session('cat', 'swirls', size=48).state)'''
     out = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=300)
     assert (out.returncode == 0 and 'pip install ipywidgets' in out.stdout and 'To draw: pip install' in out.stdout
         and 'DrawnMasks: mask' in out.stdout and out.stdout.endswith('ready\n')), out
+
+def test_a_kept_session_is_opened_again(make, tmp_path):
+    s = make(autosave=tmp_path, style_weight=3.)
+    s.session.step(2).wait()
+    click(s, 'Pin')
+    s.close()
+    again = Studio.reopen(tmp_path)
+    try:
+        assert again.c['style_weight'].value == 3. and len(again.pins) == 1 and again.session.done == 2
+        assert again.session.picture.tobytes() == again.pins[0].image.tobytes()
+    finally: again.close()
