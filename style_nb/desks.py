@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from fastcore.basics import patch
 from .errors import MissingPackage
 from .gallery import samples
@@ -16,7 +17,7 @@ from .pictures import load_picture, several, to_pil
 from .loop import StepCallback
 from .callbacks import Stop
 from .viewer import Viewer
-from .parts import GREY, RED, close_widgets, jpeg, line, on_rerun, one_line, w
+from .parts import GREY, RED, close_widgets, dressed, jpeg, line, on_rerun, one_line, w
 from .planning import Shared
 from .tiling import SEAMS, tile
 from .palettes import palette
@@ -25,7 +26,7 @@ from .widgets import control, knob
 from .shelves import SHELF_LOOK, Shelf, thumb
 
 # %% auto #0
-__all__ = ['DESK_LOOK', 'LAYERS', 'Shown', 'Desk', 'ReversionDesk', 'TilingDesk']
+__all__ = ['DESK_LOOK', 'LAYERS', 'Shown', 'called', 'Desk', 'ReversionDesk', 'TilingDesk']
 
 # %% ../nbs/87_desks.ipynb #3f7a31d8
 class Shown(StepCallback):
@@ -43,6 +44,13 @@ class Shown(StepCallback):
         if time.perf_counter() - self.last < self.seconds: return
         self.show(to_pil(self.learn.picture_so_far()))
         self.last = time.perf_counter()
+
+def called(
+    knobs,     # `Knob`s
+    **labels,  # What controls are called, where it is not their name
+)->list:       # `Knob`s
+    "Knobs with labels."
+    return [replace(k, text=labels.get(k.name, k.name)) for k in knobs]
 
 # %% ../nbs/87_desks.ipynb #6f619f08
 class Desk:
@@ -148,9 +156,8 @@ def page(self:Desk,
         button.on_click(lambda _, do=do: do())
         buttons.append(button)
     side = w.VBox([*above, *self.controls.values(), w.HBox(buttons), self.message])
-    look = w.HTML(f'<style>{DESK_LOOK}</style>', layout=dict(display='none'))
     top = w.HBox([w.VBox(pictures), side]).add_class('sn-desk-top')
-    return w.VBox([look, top]).add_class('sn-desk').add_class('sn-page')
+    return w.VBox([dressed(DESK_LOOK), top]).add_class('sn-desk').add_class('sn-page')
 
 # %% ../nbs/87_desks.ipynb #29b68318
 LAYERS = ('relu1_1', 'relu2_1', 'relu3_1', 'relu4_1')
@@ -172,7 +179,8 @@ class ReversionDesk(Desk):
     ):
         knobs = [knob('contrast', (.2, 1.2, .05), .85), knob('masses', True), knob('keep', (0, 40), 12),
                  knob('layer', list(LAYERS), 'relu2_1'), knob('match', (0, 60), 15)]
-        super().__init__(knobs)
+        super().__init__(called(knobs, contrast='contrast of the photo', masses="the painting's light and dark",
+                                layer='content layer', match='match places'))
         self.painting = load_picture(painting, enough=2*size)
         self.photos = _named_photos(photos)
         self.settings = dict(size=size, steps=steps) | settings
@@ -237,7 +245,7 @@ class TilingDesk(Desk):
     ):
         knobs = [knob('n', (1, 12), 4), knob('gap', (0., .5, .05), 0.), knob('brick', (0., 1., .25), 0.),
                  knob('turn', (0, 45), 0), knob('seams', list(SEAMS), 'plain')]
-        super().__init__(knobs)
+        super().__init__(called(knobs, n='tiles a side', brick='offset of rows', turn='turn, degrees'))
         self.object = load_picture(picture, enough=2*size)
         self.settings = dict(size=size, steps=steps) | settings
         self.tiled_view = Viewer(alt='The object, tiled', names=('', 'tiled'), buttons=False)

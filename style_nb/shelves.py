@@ -76,7 +76,7 @@ class Shelf:
 
     def _tile(self, name):
         place = [value for _, value in self.radio.options].index(name) + 1
-        return f'.{self.own} .widget-radio-box label:nth-of-type({place})'
+        return f'.sn-page .{self.own} .widget-radio-box label:nth-of-type({place})'  # outdoes SHELF_LOOK
 
     def _here(self, names):
         known = [value for _, value in self.radio.options]
