@@ -53,7 +53,7 @@ outline: 2px solid var(--sn-accent); outline-offset: -2px; box-shadow: none}
 .sn-page .sn-unpin {flex: 0 0 28px; padding: 0; margin: 0; height: 26px; line-height: 26px}
 .sn-page .sn-name input {height: 24px; font-size: 12px}
 .sn-page .sn-choose {flex-flow: row wrap; align-items: center; margin: 8px 0}
-.sn-page .sn-left, .sn-page .sn-right {width: 150px; min-width: 0}
+.sn-page .sn-left, .sn-page .sn-right {width: 230px; min-width: 0}
 .sn-page .sn-pair {width: 100%; flex-flow: row wrap; grid-gap: 16px}
 .sn-page .sn-facing {flex: 3 1 300px; min-width: 0; max-width: 512px; overflow: hidden}
 .sn-page .sn-beside {flex: 1 1 300px; min-width: 0}
