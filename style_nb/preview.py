@@ -177,7 +177,7 @@ def close(self:Preview):
         self.closed = True
         self.wanted = self.picture = None
     self.wait()
-    self.made = self.change = None
+    self.made = self.change = self.session.atelier = None
 
 # %% ../nbs/85_preview.ipynb #8ebfe5c7
 ENOUGH = 10  # Steps after which a run looks better than one pass; from noise twice as many

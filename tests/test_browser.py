@@ -267,6 +267,7 @@ def fast_enough(page):
 
 def pause_pin_compare(page):
     at(page, 'pin').click()
+    page.get_by_role('tab', name='Look').click()
     drag(page, 'style_weight', .1)
     n = steps_done(page)
     until(lambda: steps_done(page) > n + 15, 60)

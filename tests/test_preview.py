@@ -153,7 +153,7 @@ def test_it_stays_for_the_first_steps_of_a_run(studio, monkeypatch):
         if s.run: seen.setdefault(s.run.step, 'instant picture · painting' in self.status.value)
     monkeypatch.setattr(Studio, '_show', show)
     clock = types.SimpleNamespace(**vars(time) | dict(perf_counter=itertools.count(0., .3).__next__))
-    monkeypatch.setattr('style_nb.session.time', clock)  # a frame after each step
+    monkeypatch.setattr('style_nb.holding.time', clock)  # a frame after each step
     monkeypatch.setattr('style_nb.studio.png_of', lambda fig: b'')
     s.step(ENOUGH + 3).wait()
     assert seen[2] and seen[ENOUGH - 1] and not seen[ENOUGH] and not seen[ENOUGH + 2], seen
@@ -199,13 +199,14 @@ def test_pins_compare_code_and_save(studio, tmp_path, photo, painting):
     studio.buttons['Pin'].click()
     pin, = studio.pins
     assert pin.image.tobytes() == picture.tobytes() and pin.legs == []
-    assert len(studio.strip.children[0].children) == 2, 'there is no run to go on with'
+    *_, beside = studio.strip.children[0].children
+    assert len(beside.children) == 1, 'there is no run to go on with'
     assert studio.left.options == ('now', 'instant', 'content', 'pin 1')
     names = dict(content=photo, style=painting)
     exec(pin.code, names)
     assert names['picture'].tobytes() == picture.tobytes()
     studio.path.value = str(tmp_path/'now.png')
-    studio.tabs.children[4].children[0].children[2].children[1].click()
+    studio.buttons['Save'].click()
     assert 'saved as' in studio.message.value
     assert Image.open(tmp_path/'now.png').convert('RGB').tobytes() == picture.tobytes()
     studio.buttons['Step'].click()

@@ -2,7 +2,6 @@
 import re
 import pytest
 from test_browser import CHROMIUM, SHOTS, chromium, open_notebook, server, until, write
-from test_fronts_browser import needs
 
 pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason='apt-get install chromium'), pytest.mark.slow]
 
@@ -206,36 +205,3 @@ def test_nothing_went_wrong_unseen(page):
     assert not page.bad, page.bad
     lines = (page.home/'server.log').read_text().splitlines()
     assert not [l for l in lines if l.startswith('[E ') or 'Traceback' in l], lines
-
-def works(page, name):
-    until(lambda: part(page, 'picture').count() and part(page, 'handle').is_visible(), 120)
-    seen(part(page, 'handle'))
-    def to_the_left():
-        part(page, 'handle').focus()
-        page.keyboard.press('Home')
-        return part(page, 'handle').get_attribute('aria-valuenow') == '0'
-    until(to_the_left)  # a notebook that has just run takes the focus back
-    part(page, 'button').get_by_text('1:1').click()
-    assert shown(page)[2] == 800
-    page.wait_for_timeout(300)
-    shoot(page, name)
-
-@needs('notebook')
-def test_notebook_7(tmp_path):
-    (tmp_path/'home').mkdir()
-    (tmp_path/'nb').mkdir()
-    write(tmp_path/'nb/viewer.ipynb', [MAKE])
-    with server('notebook', tmp_path/'nb', tmp_path/'home') as (base, token), chromium() as page:
-        open_notebook(page, base, token, 'viewer.ipynb', 'notebooks')
-        works(page, 'notebook7')
-
-@needs('voila')
-def test_voila(tmp_path):
-    (tmp_path/'home').mkdir()
-    (tmp_path/'nb').mkdir()
-    write(tmp_path/'nb/viewer.ipynb', [MAKE])
-    with server('voila', tmp_path/'nb/viewer.ipynb', tmp_path/'home') as (base, token), chromium() as page:
-        page.route(re.compile('fontawesome'), lambda route: route.fulfill(body='', content_type='text/css'))
-        page.goto(f'{base}/?token={token}', wait_until='commit')
-        works(page, 'voila')
-        assert not [b for b in page.bad if b.startswith('pageerror')], page.bad
