@@ -279,9 +279,11 @@ def pause_pin_compare(page):
     at(page, 'pin').click()
     until(lambda: 'style weight' in at(page, 'diff').inner_text())
     handle = page.locator('.sn-both .sn-viewer-handle')
-    was = handle.get_attribute('aria-valuenow')
-    handle.press('ArrowRight')
-    until(lambda: handle.get_attribute('aria-valuenow') != was)
+    def moved():
+        handle.focus()  # a notebook that has just run takes it back
+        page.keyboard.press('Home')
+        return handle.get_attribute('aria-valuenow') == '0'
+    until(moved)
     page.wait_for_timeout(500)
     shot(page, 'comparing')
     readout = at(page, 'style_weight').locator('.widget-readout')

@@ -23,7 +23,7 @@ def ready(page, d): page.folder, page.home = d, d/'home'
 
 def it_works_without_its_style(page):
     "Where no CSS is let through, the button over a pinned picture shows its label."
-    assert page.locator('.sn-studio style').evaluate_all('els => els.map(el => el.remove()).length') == 1
+    assert page.locator('.sn-studio style').evaluate_all('els => els.map(el => el.remove()).length')
     button, readout = page.locator('.sn-restore').first, at(page, 'style_weight').locator('.widget-readout')
     assert (button.evaluate('el => getComputedStyle(el).color') != 'rgba(0, 0, 0, 0)'
         and button.inner_text() == 'Restore')
