@@ -1,6 +1,6 @@
 """A picture in a blink: `instant`, judged by bench/judge.py on twelve pairs that no tuning has seen.
 
-    python bench/instant.py --vgg FILE --works DIR [--size 432] [--retouch 14] [--out DIR]
+    python bench/instant.py --vgg FILE --works DIR [--size 432] [--retouch 0] [--out DIR]
     python bench/instant.py --vgg FILE --works DIR --recipe instant    `stylize` with that recipe
     python bench/instant.py --vgg FILE --works DIR --made DIR    pictures of another program, PHOTO_x_PAINTING.png
     python bench/instant.py --works DIR --inputs DIR             photos and paintings for other programs
@@ -98,7 +98,7 @@ def main():
         p.add_argument(f'--{name}', type=Path)
     p.add_argument('--recipe', default='')
     p.add_argument('--size', type=int, default=432)
-    p.add_argument('--retouch', type=int, default=14, help='steps of the loop after the pass')
+    p.add_argument('--retouch', type=int, help='steps of the loop after the pass; 0 is the pass alone')
     args = p.parse_args()
     for folder in (args.out, args.inputs):
         if folder:

@@ -29,7 +29,7 @@ from .house import StoredStyle, blend_moments, house_of_styles, painting_moments
 from .retouching import retouch
 
 # %% auto #0
-__all__ = ['STYLE_SIDE', 'WORKING', 'LONG', 'SMALL', 'SHARE', 'STEPS', 'LARGEST', 'Atelier', 'Change', 'instant_change',
+__all__ = ['STYLE_SIDE', 'WORKING', 'LONG', 'SMALL', 'SHARE', 'STEPS', 'FEWER', 'LARGEST', 'Atelier', 'Change', 'instant_change',
            'instant', 'style_sheet']
 
 # %% ../nbs/78_instant.ipynb #53ae59a5
@@ -52,19 +52,21 @@ LONG = tuple((look, 2*k) for look, k in PLAN[:5]) + PLAN[3:]
 SMALL = 640       # Longest side up to which `PLAN` is enough; beyond it a size more, `LONG`
 SHARE = .45       # Of the network's picture in what is retouched; the rest is the photo, recoloured
 STEPS = 14        # Of retouching
+FEWER = 9         # Of retouching beyond `SMALL`
 
 @patch
 def paint(self:Atelier,
     photo:torch.Tensor,  # (1, 3, H, W), in [0, 1]
     style,               # Function of side and sizes that gives moments
     stroke:float=1.,     # Size of the strokes, 1 is usual
-    steps:int=STEPS,     # Steps of retouching
+    steps:int=None,      # Steps of retouching; `None` is `STEPS`, beyond `SMALL` `FEWER`
 )->torch.Tensor:         # (1, 3, H, W), in [0, 1]
     "A photo in one style."
     side = max(photo.shape[-2:])
     plan = PLAN if side <= SMALL else LONG
     told = style(STYLE_SIDE*stroke*side, sorted({k for _, k in plan}))
     painted = paint_once(self.net, photo, told, self.see, plan)
+    if steps is None: steps = STEPS if side <= SMALL else FEWER
     if not steps: return painted
     start = recoloured(photo, told[PIXELS]).lerp(painted, SHARE)
     return retouch(start, photo, told[1], self.net, self.fast, steps)
@@ -153,7 +155,7 @@ def instant_change(
     *,
     size=432,           # Longer side, px; 'own' is the photo's
     stroke:float=1.,    # Size of the strokes, 1 is usual; .25 to 4
-    retouch:int=STEPS,  # Steps of the loop on what the network painted; 0 leaves it as it is
+    retouch:int=None,   # Steps of the loop on what the network painted: `None` is 14, beyond 640 px 9; 0 is none
     weights=None,       # With several styles: weight of each in the blend
     masks=None,         # With several styles: where each is to be seen, in place of a blend
     colours:str='style',  # One of `COLOURS`
@@ -161,7 +163,8 @@ def instant_change(
     atelier:Atelier=None,  # What reads network and styles once for many pictures, with its own device
 )->Change:              # `.at(strength)` is a picture
     "One pass over a photo, before it is said how strong it is to be."
-    how = in_range(stroke, 'stroke', .25, 4), in_range(retouch, 'retouch', 0, 1000, whole=True)
+    if retouch is not None: in_range(retouch, 'retouch', 0, 1000, whole=True)
+    how = in_range(stroke, 'stroke', .25, 4), retouch
     styles, colours, side = several(style), one_of(colours, COLOURS, 'colours'), _side(size)
     weights = check_blend(weights, len(styles))
     read = read_picture(photo, 'photo', side)
