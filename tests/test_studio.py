@@ -289,7 +289,8 @@ def test_opening_with_the_picture_and_without_one_that_is_lost(make, tmp_path, p
     path = a.session.save(tmp_path/'a.png')
     b = make()
     b.attempt(lambda: b.open(path))
-    assert 'mine.png' in said(b) and 'upload it here' in said(b) and b.tabs.selected_index == 1 and b.c['tv_weight'].value == 1.
+    assert 'mine.png' in said(b) and 'upload it here' in said(b)
+    assert b.tabs.selected_index == 1 and b.c['tv_weight'].value == 1.
     b.attempt(lambda: b.open(path, picture=True))
     assert (np.asarray(b.session.before()) == np.asarray(Image.open(path))).all() and b.session.done == 0
 
