@@ -17,7 +17,7 @@ from .choices import sample_names
 from .live import weakly
 from .session import Session, draw_curves, open_session
 from .legs import settings_of
-from .parts import RED, bar, clock, close_widgets, column, download_link, dressed, jpeg, line, on_rerun
+from .parts import RED, close_widgets, column, download_link, dressed, jpeg, line, on_rerun
 from .parts import one_line, pieces, png_of, row, rows, unused, upload_button, upload_look, w
 from .presets import PRESETS, Tried, preset, preset_of
 from .shelves import Shelf, figures
@@ -25,7 +25,7 @@ from .panels import PANELS_LOOK
 from .looks import PAGE_LOOK
 from .trials import TRIALS_LOOK, Trials
 # for those who import them from here:
-from .parts import GREY, ladder, put, rung_slider, rungs, swap, table_of, title, wide
+from .parts import GREY, bar, clock, ladder, put, rung_slider, rungs, swap, table_of, title, wide
 from .panels import SIZES, nested
 from .trials import GRIDS, around, typed
 
@@ -304,26 +304,6 @@ def _build(self:Studio):
     self.widget.add_class('sn-page')
 
 
-# %% ../nbs/87_studio.ipynb #a277fc3c
-@patch
-def _speed(self:Studio, state):
-    "How long it has painted and will, and how fast."
-    s = self.session
-    if not s.done: return []
-    been = [f'{clock(s.elapsed)} painted']
-    if s.left is None: return been
-    return [*been, f'{clock(s.left)} left', f'{s.run.rate:.1f} steps/s']
-
-@patch
-def _progress(self:Studio, state):
-    "How far the run is."
-    s = self.session
-    instant = ['instant picture'] if self.preview.leads() else []
-    parts = [*instant, state, f'step {s.done} of {s.until}', *self._speed(state)]
-    moves = f'<span data-moves="{s.heeded}"></span>'
-    return bar(s.done/max(1, s.until)) + moves + line(' · '.join(parts))
-
-
 # %% ../nbs/87_studio.ipynb #0139adc5
 @patch
 def _show(self:Studio):
@@ -342,7 +322,7 @@ def _show_state(self:Studio):
     with self.showing:
         s = self.session
         state = s.state
-        self.status.value = self._progress(state)
+        self.status.value = self.progress(state)
         going = state == 'painting'
         fresh = s.done == 0
         start = self.buttons['Start']

@@ -15,7 +15,8 @@ from .preview import Preview
 from .viewer import Viewer
 from .session import differing
 from .labels import label_of
-from .parts import RED, close_widgets, column, jpeg, line, one_line, pieces, row, swap, table_of, w, wide
+from .parts import RED, bar, clock, close_widgets, column, jpeg, line, one_line, pieces, row, swap, table_of
+from .parts import w, wide
 from .panels import nested
 from .picking import Panels
 
@@ -332,3 +333,23 @@ def compare(self:Trials):
 def keep_comparing(self:Trials):
     "Another picture is seen now: show it beside the other."
     if self.session.pins and 'now' in (self.left.value, self.right.value): self.compare()
+
+# %% ../nbs/86_trials.ipynb #b5d4ac37
+@patch
+def _speed(self:Trials):
+    "How long it has painted and will, and how fast."
+    s = self.session
+    if not s.done: return []
+    been = [f'{clock(s.elapsed)} painted']
+    if s.left is None: return been
+    return [*been, f'{clock(s.left)} left', f'{s.run.rate:.1f} steps/s']
+
+@patch
+def progress(self:Trials, state):
+    "How far the run is."
+    s = self.session
+    instant = ['instant picture'] if self.preview.leads() else []
+    parts = [*instant, state, f'step {s.done} of {s.until}', *self._speed()]
+    moves = f'<span data-moves="{s.heeded}"></span>'
+    return bar(s.done/max(1, s.until)) + moves + line(' · '.join(parts))
+

@@ -367,12 +367,6 @@ def close(self:Explorer):
     self._widget, self.controls = None, {}
 
 # %% ../nbs/80_widgets.ipynb #a9bf84a0
-def _called(labels, ranges):
-    "Labels of arguments that have a range."
-    labels = of_kind({} if labels is None else labels, dict, 'labels', '{argument: label}')
-    for name, text in labels.items(): of_kind(text, str, f'The label of {one_of(name, ranges, "argument")}', 'a word')
-    return labels
-
 def explore(
     fn,         # A pure function: a picture, figure, table or text from its arguments
     labels:dict=None,  # {argument: what its control is called}; others are called by their names
@@ -388,11 +382,11 @@ def explore(
     if not ranges:
         raise BadValue(f"explore was given no range: give one for at least one of "
                          f"{', '.join(named) or 'its arguments'}, for example {named[0] if named else 'x'}=(0, 1).")
+    called = of_kind({} if labels is None else labels, dict, 'labels', '{argument: label}')
     if not loose:
-        for n in ranges: one_of(n, named, f"argument of {getattr(fn, '__name__', 'the function')}:")
+        for n in {**ranges, **called}: one_of(n, named, f"argument of {getattr(fn, '__name__', 'the function')}:")
     missing = [n for n in named if n not in defaults and n not in ranges]
     if missing:
         raise BadValue(f"{getattr(fn, '__name__', 'The function')} needs {', '.join(missing)}: "
                          "give a range, or ipywidgets.fixed(value).")
-    called = _called(labels, ranges)
     return Explorer(fn, [replace(knob(n, r, defaults.get(n)), text=called.get(n, '')) for n, r in ranges.items()])
