@@ -74,6 +74,7 @@ def _check_alone(how):
     "Refuse options for several styles in one picture."
     for word, option in (('weights', '--blend'), ('masks', '--mask')):
         if word in how: raise BadValue(f"--sheet shows each style alone: leave {option} out.")
+    if how.get('size') == 'own': raise BadValue("--sheet takes no --size own: say how many px each picture has.")
 
 @makes_figure
 def _sheet(args):

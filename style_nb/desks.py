@@ -62,7 +62,7 @@ class Desk:
         self.controls = {k.name: control(k) for k in knobs}
         self.viewer = Viewer()
         self.message = w.HTML()
-        self.result = self.error = self.thread = None
+        self.result = self.error = self.thread = self.widget = None
         self.closed = False
         self.stopper = Stop()
         self.lock = threading.RLock()

@@ -20,7 +20,7 @@ from .pictures import MIN_SIDE, Plate, load_picture, resize, several, show_pictu
 from .colour import COLOURS, finish_colours
 from .encoders import encoder
 from .masks import check_masks, layer_mask, load_mask
-from .callbacks import PRECISIONS, best_precision
+from .schooling import fast_copy
 from .inputs import read_picture, short_name
 from .recipe import OWN_SIZE
 from .onepass import COLOURS as PIXELS
@@ -40,9 +40,9 @@ class Atelier:
     ):
         self.device = best_device() if device is None else check_device(device)
         self.net = read_onepass().to(self.device)
-        self.see = encoder(**ENCODER).to(self.device)
-        precision = PRECISIONS[best_precision(self.device)]
-        self.fast = encoder(**ENCODER).to(self.device, precision, memory_format=torch.channels_last)
+        see = encoder(**ENCODER)
+        self.fast = fast_copy(see, self.device)
+        self.see = see.to(self.device)
         self.house = house_of_styles()
 
 # %% ../nbs/78_instant.ipynb #9fe02e82

@@ -245,3 +245,10 @@ def test_a_picture_of_4k_in_two_gigabytes(tmp_path):
         '''
     ran = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     assert int(ran.stdout)*1024 < 2e9
+
+
+def test_a_sheet_has_a_size_of_its_own(tmp_path, capsys):
+    photo.save(tmp_path/'cat.png')
+    asked = ['instant', str(tmp_path/'cat.png'), 'wave', '-o', str(tmp_path/'s.png'), '--sheet', '--size', 'own']
+    assert main(asked) == 1
+    assert '--sheet takes no --size own' in capsys.readouterr().err
