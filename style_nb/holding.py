@@ -90,6 +90,15 @@ def before(self:Held)->Image.Image:
     "The picture before the first step, as far as no run is needed to know it."
     x = self.init()
     if x is None: x = self.content() if self.extras['content'] else self.styles()[0]
+    return self._framed(x)
+
+@patch
+def photo(self:Held)->Image.Image:
+    "The content picture as large as the run's, or `None` for style alone."
+    return self._framed(self.content()) if self.extras['content'] else None
+
+@patch
+def _framed(self:Held, x):
     x = read_picture(x, 'start', self.recipe.size).x
     return to_pil(resize(middle(x, self.hw), self.recipe.size))
 

@@ -30,7 +30,8 @@ text-align: center; font-size: 12.5px}
 .sn-studio figure img {width: 80px; max-height: 100px; object-fit: cover; display: block; border-radius: 3px}
 .sn-studio figcaption {overflow: hidden; text-overflow: ellipsis; white-space: nowrap; color: var(--sn-grey)}
 .sn-studio .sn-frame {flex: 1 1 0; min-width: 0; overflow: hidden; align-items: center}
-.sn-studio .sn-canvas {height: auto; max-width: 100%; margin: 0}
+.sn-studio .sn-canvas {width: 100%; margin: 0}
+.sn-studio .sn-canvas .sn-viewer-stage {max-height: var(--sn-high) !important; background: none}
 .sn-studio .sn-buttons {width: 100%; flex-flow: row wrap; grid-gap: 4px; margin: 6px 0 0; overflow: visible}
 .sn-studio .sn-buttons > * {margin: 0; height: 28px; line-height: 28px; padding: 0 9px; flex: 0 0 auto}
 .sn-studio .sn-start {min-width: 92px}

@@ -191,6 +191,11 @@ def leads(self:Preview):
     elif s.picture and (not self.picture or s.heeded or s.done >= enough or s.state != 'painting'): self.seen = True
     return None if self.seen else self.picture
 
+@patch(as_prop=True)
+def busy(self:Preview)->bool:
+    "Is a first picture on its way?"
+    return bool(self.thread and not self.picture and not self.error)
+
 # %% ../nbs/85_preview.ipynb #edaf93e0
 @patch
 def as_code(self:Preview)->str:

@@ -7,25 +7,24 @@ Docs: https://style-nb.github.io/style_nb/studio.html.md"""
 # %% ../nbs/87_studio.ipynb #05c130c9
 from __future__ import annotations
 import gc
-import tempfile
 import threading
-from pathlib import Path
 from fastcore.basics import patch
 from fastcore.meta import delegates
 from .errors import MissingPackage
-from .choices import sample_names
 from .live import weakly
 from .session import Session, draw_curves, open_session
-from .legs import settings_of
-from .parts import RED, close_widgets, column, download_link, dressed, jpeg, line, on_rerun
-from .parts import one_line, pieces, png_of, row, rows, unused, upload_button, upload_look, w
+from .parts import RED, close_widgets, column, dressed, line, on_rerun, one_line, pieces, png_of, row
+from .parts import upload_look, w
 from .presets import PRESETS, Tried, preset, preset_of
 from .shelves import Shelf, figures
 from .panels import PANELS_LOOK
 from .looks import PAGE_LOOK
-from .trials import TRIALS_LOOK, Trials
+from .canvas import Canvas
+from .trials import TRIALS_LOOK
+from .saving import Saving
 # for those who import them from here:
-from .parts import GREY, bar, clock, ladder, put, rung_slider, rungs, swap, table_of, title, wide
+from .parts import GREY, bar, clock, jpeg, ladder, put, rows, rung_slider, rungs, swap, table_of, title
+from .parts import upload_button, wide
 from .panels import SIZES, nested
 from .trials import GRIDS, around, typed
 
@@ -49,7 +48,6 @@ LOOK = PANELS_LOOK + TRIALS_LOOK + PAGE_LOOK + upload_look(
 
 # %% ../nbs/87_studio.ipynb #107f73ab
 PAGE = {  # attribute and class: kind of widget, its traits
-    'canvas': ('Image', dict(format='jpeg')),
     'thumbs': ('HTML', {}),
     'status': ('HTML', {}),
     'saved': ('HTML', {}),
@@ -61,7 +59,7 @@ PAGE = {  # attribute and class: kind of widget, its traits
 
 
 # %% ../nbs/87_studio.ipynb #616521e8
-class Studio(Trials):
+class Studio(Saving):
     "Sliders over a run; end a cell with it. `.session`, `.result`, `.recipe`, `.as_code()`, `.close()`."
     @delegates(Session)
     def __init__(self,
@@ -119,46 +117,9 @@ def recipe(self:Studio): return self.result.recipe if self.session.done else sel
 def pins(self:Studio): return self.session.pins
 
 @patch
-def as_code(self:Studio)->str:
-    "Python that paints the picture that is seen again; of an instant picture also what Start paints."
-    run = self.session.as_code()
-    return f'{self.preview.as_code()}\n\n# a run:\n{run}' if self.preview.leads() else run
-
-@patch
 def figure(self:Studio):
     "The present state, standing still, for a page without a kernel."
     return self.session.figure()
-
-# %% ../nbs/87_studio.ipynb #925a37fe
-@patch
-def save(self:Studio,
-    path=None,   # File to write; `None` is the name in the tab *Code*
-):
-    "Write the picture with its recipe where nothing is overwritten, and offer it for download."
-    shown = self.preview if self.preview.leads() else self.session
-    path = shown.save(unused(path or self.path.value))
-    self.path.value = str(path)
-    self.saved.value = download_link(path)
-    self.session.note = f'saved as {path}'
-
-@patch
-def open(self:Studio,
-    path,   # A saved picture, or the .json of a recipe
-    picture:bool=False,  # Its picture too, to go on from?
-):
-    "Bring back settings; a picture they name that is not here can be uploaded."
-    s = self.session
-    s.load(path)
-    named = settings_of(path)
-    wanted = [named.get('content'), *(named.get('style') or ())]
-    if picture:
-        s.reset()
-        s.start_picture = s.add(Path(path).read_bytes(), Path(path).name)
-        s.note += f'; the run begins with {s.start_picture}'
-    if [o for o in wanted if o and o not in [*s.pictures, *sample_names()]]:
-        self.tabs.selected_index = self.tabs.titles.index('Pictures')
-        s.note += ': upload it here'
-
 
 # %% ../nbs/87_studio.ipynb #1b7693b3
 @patch
@@ -198,54 +159,11 @@ def _buttons(self:Studio):
 @patch
 def _canvas_side(self:Studio):
     "Message, photo and painting beside the canvas, buttons, progress."
-    self.canvas.add_class('sn-is-the-canvas')
+    self.canvas = Canvas().add_class('sn-canvas')
+    self.canvas.on_files(lambda files: self.attempt(lambda: self.take_pictures('content', files[:1])))
     self.plot.add_class('sn-is-losses-over-steps')
     stage = row('stage', self.thumbs, column('frame', self.canvas))
     return column('side', self.message, stage, self._buttons(), self.status, self.saved)
-
-
-# %% ../nbs/87_studio.ipynb #082d75a2
-@patch
-def _code_tab(self:Studio):
-    "The code of the picture, and files."
-    def opened(): self.open(self.path.value, self.with_picture.value)
-    def take(files): self.attempt(lambda: self._take_settings(files))
-    hint = 'The calls that paint the present picture again'
-    self.code = w.Textarea(placeholder=hint, description='code', layout=dict(height='190px'))
-    self.code.add_class('sn-code-text').add_class('sn-unseen-label')
-    show = self.button('Show code', self.show_code, icon='code')
-    self.copy = self.button('Copy', self._copied, icon='clipboard', tooltip='To the clipboard', disabled=True)
-    hint = 'A .py that runs alone, with its pictures'
-    code = self.button('Save code', self.save_code, icon='file-code-o', tooltip=hint)
-    load = self.button('Open', opened, 'load', icon='folder-open', tooltip='Bring back the settings of this file')
-    up = upload_button('Open a file', 'sn-upload-settings', take, '.png,.json')
-    files = row('files', load, up)
-    return w.VBox([row('files', show, self.copy, code), self.code, self.path, files, self.with_picture])
-
-
-# %% ../nbs/87_studio.ipynb #b64ab955
-@patch
-def show_code(self:Studio):
-    "Put the code of the present picture in its field."
-    self.code.value = self.as_code()
-    self.copy.disabled = False
-
-@patch
-def _copied(self:Studio): self.session.note = 'the code is on the clipboard'
-
-@patch
-def _take_settings(self:Studio, files):
-    "Open a file from the page."
-    f, = files
-    with tempfile.TemporaryDirectory() as d:
-        p = Path(d)/Path(f['name']).name
-        p.write_bytes(f['content'])
-        self.open(p, self.with_picture.value)
-
-@patch
-def save_code(self:Studio):
-    "Write code that runs alone beside the picture."
-    self.session.note = f"saved as {self.session.save_code(unused(Path(self.path.value).with_suffix('.py')))}"
 
 
 # %% ../nbs/87_studio.ipynb #fd6ceaf1
@@ -296,7 +214,7 @@ def _build(self:Studio):
         Expert=w.VBox([*self.tab('Expert')]),
         Grid=self.grid_tab(),
         Curves=w.VBox([w.HTML(line('Losses over steps; a grey line is a move of yours.')), self.plot]),
-        Code=self._code_tab(),
+        Save=self.save_tab(),
     )
     pages = [w.Box([tab]).add_class('sn-tab') for tab in tabs.values()]
     self.tabs = w.Tab(pages, titles=tuple(tabs)).add_class('sn-tabs')
@@ -311,10 +229,16 @@ def _show(self:Studio):
     s = self.session
     with self.showing:
         picture = self.preview.leads() or s.picture or s.before()
-        self.canvas.layout.width = f'min(100%, calc({picture.width/picture.height:.4f}*var(--sn-high)))'
-        self.canvas.value = jpeg(picture)
+        self.canvas.show(picture, self.photo(), moving=s.state == 'painting', waits=self._waits())
         self.keep_comparing()
     self._show_state()
+
+@patch
+def _waits(self:Studio):
+    "What a bare photo on the canvas waits for."
+    if self.preview.leads() or self.session.picture: return ''
+    if self.preview.busy: return 'the first picture comes at once'
+    return 'the run begins' if self.session.state == 'painting' else ''
 
 @patch
 def _show_state(self:Studio):
@@ -361,7 +285,7 @@ def _draw_curves(self:Studio):
 def dress(self:Studio):
     "Show small pictures: on the shelves, and of photo and painting beside the canvas."
     if self.closed: return
-    Trials.dress(self)
+    Saving.dress(self)
     extras = self.session.extras
     named = {extras['content']: 'content'} | dict.fromkeys(extras['style'], 'style')
     self.thumbs.value = figures({n: (self.small[n], what) for n, what in named.items() if self.small.get(n)})
@@ -375,7 +299,8 @@ def close(self:Studio):
     self.closed = True
     self._unwatch()
     self.tried.close()
-    if self.drawing: self.drawing.join()
+    for thread in (self.drawing, self.writer):
+        if thread: thread.join()
     self.preview.close()
     self.session.close()
     close_widgets(self.widget)

@@ -86,6 +86,8 @@ class Trials(Panels):
         self.grid_thread = None
         self.grid_ends = False
         self.pinned = {}  # {(id of a pin, its name): its box}
+        self.faced = {}   # The pictures that are compared
+        self.photo_made = self.photo_of = None
         vars(self).update(pieces(PIECES))
 
     def fill(self):
@@ -304,7 +306,15 @@ def _named(self:Trials, name):
     s = self.session
     for p in s.pins:
         if p.name == name: return p.image, p.settings
-    return self._unpinned(name) or s.before(), s.settings
+    return self._unpinned(name) or self.photo() or s.before(), s.settings
+
+@patch
+def photo(self:Trials):
+    "The photo as large as the run's pictures, made anew when another is chosen or another size."
+    s = self.session
+    asked = s.extras['content'], s.recipe.size, s.hw
+    if asked != self.photo_of: self.photo_made, self.photo_of = s.photo(), asked
+    return self.photo_made
 
 @patch
 def _unpinned(self:Trials, name):
@@ -324,10 +334,17 @@ def compare(self:Trials):
     if not self.session.pins: return
     names = sorted((self.left.value, self.right.value), key=self._age)
     (older, x), (newer, y) = map(self._named, names)
-    self.both.other, self.both.picture = (jpeg(im, 1024) for im in (older, newer))
+    self._face(other=older, picture=newer)
     self.both.names, self.both.size = names, newer.size
     self.both.alt = f'{names[0]} left of the handle, {names[1]} right of it'
     self.diff.value = table_of(differing(x, y), *names)
+
+@patch
+def _face(self:Trials, **pictures):
+    "Send those pictures that are not there already."
+    for place, picture in pictures.items():
+        if self.faced.get(place) is not picture: setattr(self.both, place, jpeg(picture, 1024))
+    self.faced = pictures
 
 @patch
 def keep_comparing(self:Trials):

@@ -38,6 +38,7 @@ class _Pictures(anywidget.AnyWidget if anywidget else _Missing):
     names = Tuple(default_value=('', '')).tag(sync=True)  # in the corners: left, right
     alt = Unicode().tag(sync=True)                      # what is seen, in words
     split = Float(.5, allow_none=True).tag(sync=True)   # the handle, share of the width; `None` is no comparison
+    toggle = Bool().tag(sync=True)                      # a button that shows and hides the handle
     zoom = Float().tag(sync=True)                       # px of the screen for one of the picture; 0 shows all of it
     height = Int(460).tag(sync=True)                    # at most so high, px of the page
     buttons = Bool(True).tag(sync=True)                 # those of the zoom

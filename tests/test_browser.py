@@ -161,6 +161,7 @@ def page(tmp_path_factory):
             if SHOTS: page.screenshot(path=f'{SHOTS}/last.png')
 
 def at(page, name): return page.locator(f'.sn-{name}').last  # or of a Studio among several
+def painted(page): return at(page, 'canvas').locator('.sn-viewer-picture')
 def status(page): return at(page, 'status').inner_text()
 def steps_done(page): return int(re.search(r'step (\d+)', status(page))[1])
 def heeded(page): return int(at(page, 'status').locator('[data-moves]').get_attribute('data-moves'))
@@ -222,7 +223,7 @@ def all_of_it_is_on_a_laptop(page):
         assert box['y'] >= frame['y'] - 1 and box['y'] + box['height'] <= frame['y'] + frame['height'] + 1, (name, box)
     slider = at(page, 'style_weight').get_by_role('slider')
     assert (slider.get_attribute('aria-label'), slider.get_attribute('aria-valuetext')) == ('strength', '12')
-    assert at(page, 'canvas').get_attribute('alt') == 'the canvas'
+    assert painted(page).get_attribute('alt') == 'the canvas'
     assert at(page, 'shelf-style').get_by_role('radio', name='dots', include_hidden=True).get_attribute('name')
     page.set_viewport_size(was)
 
@@ -233,11 +234,11 @@ def a_layer_slider_moves_a_run_that_paints(page):
     at(page, 'start').click()
     until(lambda: steps_done(page) > 10, 60)
     before, moved = steps_done(page), heeded(page)
-    pixels = at(page, 'canvas').evaluate(PIXELS)
+    pixels = painted(page).evaluate(PIXELS)
     tab(page, 'Layers')
     drag(page, 'style_weights-relu4_2', .9)
     until(lambda: heeded(page) > moved)
-    assert at(page, 'canvas').evaluate(PIXELS) != pixels and steps_done(page) > before and 'painting' in status(page)
+    assert painted(page).evaluate(PIXELS) != pixels and steps_done(page) > before and 'painting' in status(page)
     shot(page, 'painting')
 
 def fast_enough(page):
@@ -250,14 +251,14 @@ def fast_enough(page):
     time.sleep(5 if BARS else 2)
     rate = (steps_done(page) - n)/(time.perf_counter() - start)
     for i in range(MOVES):
-        moved, src = heeded(page), at(page, 'canvas').get_attribute('src')
+        moved, src = heeded(page), painted(page).get_attribute('src')
         page.mouse.move(track['x'] + track['width']*(.3 + .4*(i % 2)), track['y'] + track['height']/2)
         page.mouse.down()
         page.mouse.up()
         start = time.perf_counter()
         page.wait_for_function('([n, src]) => { const all = c => [...document.querySelectorAll(c)].pop(); return '
-                               '+all(".sn-status [data-moves]").dataset.moves > n && all("img.sn-canvas").src != src '
-                               '&& all("img.sn-canvas").complete }',
+                               '+all(".sn-status [data-moves]").dataset.moves > n '
+                               '&& all(".sn-canvas .sn-viewer-picture").src != src }',
             arg=[moved, src], polling=10)
         waits.append(time.perf_counter() - start)
         time.sleep(.4)  # while its handle glides, a slider takes no click
@@ -273,9 +274,10 @@ def pause_pin_compare(page):
     until(lambda: steps_done(page) > n + 15, 60)
     at(page, 'start').click()  # it says Pause
     until(lambda: 'paused' in status(page))
-    n, pixels = steps_done(page), at(page, 'canvas').evaluate(PIXELS)
+    n, pixels = steps_done(page), painted(page).evaluate(PIXELS)
     page.wait_for_timeout(500)
-    assert steps_done(page) == n and at(page, 'canvas').evaluate(PIXELS) == pixels
+    assert steps_done(page) == n and painted(page).evaluate(PIXELS) == pixels
+    before_and_after(page)
     at(page, 'pin').click()
     until(lambda: 'style weight' in at(page, 'diff').inner_text())
     handle = page.locator('.sn-both .sn-viewer-handle')
@@ -290,6 +292,23 @@ def pause_pin_compare(page):
     was = readout.inner_text()
     a_click_on_a_pinned_picture_brings_its_settings_back(page, readout)
     assert was != '12' and steps_done(page) == n
+
+def before_and_after(page):
+    "A button and a key put the handle between photo and painting on the canvas; 1:1 shows every pixel."
+    handle = at(page, 'canvas').locator('.sn-viewer-handle')
+    toggle = at(page, 'canvas').get_by_role('button', name='Before/after')
+    assert not handle.is_visible()
+    toggle.click()
+    assert handle.is_visible() and toggle.get_attribute('aria-pressed') == 'true'
+    photo = at(page, 'canvas').locator('.sn-viewer-other')
+    assert photo.evaluate(PIXELS) != painted(page).evaluate(PIXELS) and photo.get_attribute('alt') == 'photo'
+    shot(page, 'before_after')
+    at(page, 'canvas').locator('.sn-viewer-stage').focus()
+    page.keyboard.press('b')
+    assert not handle.is_visible()
+    at(page, 'canvas').get_by_role('button', name='1:1').click()
+    assert painted(page).evaluate('el => el.getBoundingClientRect().width*devicePixelRatio/el.naturalWidth') == 1
+    at(page, 'canvas').get_by_role('button', name='Fit').click()
 
 def a_click_on_a_pinned_picture_brings_its_settings_back(page, readout):
     strip, was = page.locator('.sn-strip').last, readout.inner_text()
@@ -307,7 +326,7 @@ def a_click_on_a_pinned_picture_brings_its_settings_back(page, readout):
     until(lambda: readout.inner_text() == was)
 
 def show_code_and_run_it(page):
-    tab(page, 'Code')
+    tab(page, 'Save')
     at(page, 'show-code').click()
     text = at(page, 'code-text').locator('textarea')
     until(lambda: 'schedule=' in text.input_value())
@@ -329,11 +348,11 @@ def a_broken_upload_says_so(page):
 
 def as_it_is(page):
     "Are the proportions of the canvas on the page those of its picture?"
-    return at(page, 'canvas').evaluate(
-        'el => Math.abs(el.clientHeight/el.clientWidth - el.naturalHeight/el.naturalWidth) < .01')
+    return painted(page).evaluate(
+        'el => Math.abs(el.clientHeight/el.clientWidth - el.naturalHeight/el.naturalWidth) < .015')
 
 def a_good_one_is_used(page):
-    n, shape = steps_done(page), lambda: at(page, 'canvas').evaluate('el => el.naturalHeight/el.naturalWidth')
+    n, shape = steps_done(page), lambda: painted(page).evaluate('el => el.naturalHeight/el.naturalWidth')
     assert (at(page, 'upload-content').evaluate(
         'el => [getComputedStyle(el).fontSize, getComputedStyle(el, "::after").content]') == ['0px',
         '"Upload a photo"']), 'no count in the label'
@@ -363,10 +382,10 @@ def a_grid_and_on_from_a_cell(page):
     until(lambda: 'grid: 9 of 9' in at(page, 'message').inner_text(), 240)
     assert page.locator('.sn-grid').last.locator('.sn-go-on').count() == 9
     shot(page, 'grid')
-    pixels = at(page, 'canvas').evaluate(PIXELS)
+    pixels = painted(page).evaluate(PIXELS)
     page.locator('.sn-grid').last.locator('.sn-go-on').nth(8).click()
     until(lambda: steps_done(page) == 6)
-    until(lambda: at(page, 'canvas').evaluate(PIXELS) != pixels)
+    until(lambda: painted(page).evaluate(PIXELS) != pixels)
     tab(page, 'Look')
 
 def memory(page):
@@ -381,7 +400,7 @@ def an_instant_picture_comes(page):
     until(lambda: 'instant picture' in status(page), 3 if BARS else 30)
     print(f'{time.perf_counter() - start:.2f} s to the instant picture')
     photo = to_pil(load_picture(sample('astronaut'), 256)).convert('RGBA').tobytes()
-    photo, shown = [photo[i] for i in range(0, len(photo), 101)], at(page, 'canvas').evaluate(PIXELS)
+    photo, shown = [photo[i] for i in range(0, len(photo), 101)], painted(page).evaluate(PIXELS)
     assert len(shown) == len(photo) and steps_done(page) == 0
     assert sum(abs(a - b) for a, b in zip(shown, photo))/len(photo) > 8
     shot(page, 'instant')
@@ -431,11 +450,11 @@ def without_subshells_and_two_at_once(page):
     one, two = (other.locator('.sn-studio').nth(i) for i in (0, 1))
     for studio in (one, two): at(studio, 'start').click()
     for studio in (one, two): until(lambda: steps_done(studio) > 5, 60)
-    moves, pixels = [heeded(studio) for studio in (one, two)], at(one, 'canvas').evaluate(PIXELS)
+    moves, pixels = [heeded(studio) for studio in (one, two)], painted(one).evaluate(PIXELS)
     one.locator('.lm-TabBar-tabLabel').get_by_text('Layers', exact=True).click()
     drag(one, 'style_weights-relu3_2', .8, other.mouse)
     until(lambda: heeded(one) > moves[0])
-    assert at(one, 'canvas').evaluate(PIXELS) != pixels and heeded(two) == moves[1]
+    assert painted(one).evaluate(PIXELS) != pixels and heeded(two) == moves[1]
     read = lambda studio: at(studio, 'style_weights-relu3_2').locator('.widget-readout').text_content()
     assert read(one) != 'off' and read(two) == 'off'
     at(one, 'start').click()

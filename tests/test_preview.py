@@ -3,6 +3,7 @@ import itertools, threading, time, types
 import numpy as np, pytest, torch
 from PIL import Image
 import style_nb.preview
+from style_nb.canvas import FULL
 from style_nb.errors import BadValue
 from style_nb.parts import jpeg
 from style_nb.preview import ENOUGH, Preview, strength_of
@@ -41,7 +42,7 @@ def gate(monkeypatch):
 
 def on_canvas(studio, im):
     "Is it this picture that the canvas shows?"
-    return studio.canvas.value == jpeg(im)
+    return studio.canvas.picture == jpeg(im, FULL)
 
 def alive(): return [t for t in threading.enumerate() if t.name == 'style_nb preview']
 

@@ -57,13 +57,14 @@ def test_buttons(make):
 def test_a_slider_moves_the_run_and_the_canvas(make):
     s = make()
     click(s, 'Step')
-    run, before = s.session.run, s.canvas.value
+    run, before = s.session.run, s.canvas.picture
     for field, v in [('style_weights-relu4_2', 10.), ('content_weights-relu3_1', 1.), ('style_weight', 0.),
             ('tv_weight', .01), ('lr', 1.3)]:
         s.c[field].value = v
         click(s, 'Step')
-    assert s.session.run is run and s.canvas.value != before and len(s.recipe.schedule) == 5 and s.session.error is None
-    assert np.asarray(Image.open(io.BytesIO(s.canvas.value))).shape[:2] == (48, 48)
+    assert s.session.run is run and s.canvas.picture != before and len(s.recipe.schedule) == 5
+    assert s.session.error is None
+    assert np.asarray(Image.open(io.BytesIO(s.canvas.picture))).shape[:2] == (48, 48)
 
 @pytest.mark.parametrize('field,value', [('content', 'cat'), ('style', ('dots', 'ink')), ('contrast', .5), ('tiles', 3),
     ('style_scale', 1.2), ('encoder', 'random'), ('style_kind', 'moments'), ('content_kind', 'self-similarity'),
@@ -182,7 +183,7 @@ def test_pins(make):
         and s.session.picture.tobytes() == s.pins[0].image.tobytes() and 'goes on from this picture' in said(s))
 
 def test_content_of_another_shape(make):
-    size = lambda im: Image.open(io.BytesIO(im.value)).size
+    size = lambda im: Image.open(io.BytesIO(im.picture)).size
     s = make(pictures=dict(wide=np.random.default_rng(0).random((30, 60, 3), dtype=np.float32)))
     s.c['content'].value = 'wide'
     assert size(s.canvas) == (48, 24), 'before the first step'
@@ -334,17 +335,69 @@ def test_code_save_load(make, photo, painting, tmp_path, monkeypatch):
     names = dict(content=photo, style=painting)
     exec(s.code.value, names)
     assert (np.asarray(names['result'].image) == np.asarray(s.result.image)).all()
-    want, code_tab = s.session.settings, s.tabs.children[6].children[0].children
+    want = s.session.settings
+    load = s.tabs.children[6].children[0].children[4].children[0]
+    assert load.description == 'Open'
     s.buttons['Save'].click()
     assert 'saved as' in said(s) and (tmp_path/'studio.png').exists()
     s.c['tv_weight'].value = 10.
     s.c['style_weights-relu1_1'].value = 0.
-    code_tab[3].children[0].click()
+    load.click()
     assert (differing(s.session.settings, want) == {} and s.c['tv_weight'].value == 1.
         and s.c['style_weights-relu1_1'].value == 3.)
     s.path.value = 'nothing.png'
-    code_tab[3].children[0].click()
+    load.click()
     assert 'There is no file' in said(s)
+
+def test_the_photo_lies_behind_the_canvas(make):
+    s = make('cat', 'swirls')
+    s.preview.wait()
+    photo = Image.open(io.BytesIO(s.canvas.other))
+    assert np.abs(np.asarray(photo, int) - np.asarray(s.session.photo(), int)).mean() < 6, 'a JPEG of the photo'
+    s.c['content'].value = 'astronaut'
+    s.preview.wait()
+    other = Image.open(io.BytesIO(s.canvas.other)).resize(photo.size)
+    assert np.abs(np.asarray(photo, int) - np.asarray(other, int)).mean() > 20
+    s.c['content'].value = ''
+    assert s.canvas.other == b'', 'a palette has no photo'
+
+def test_a_picture_dropped_onto_the_canvas_is_the_photo(make, tmp_path):
+    s = make('cat', 'swirls')
+    Image.new('RGB', (40, 60), (200, 30, 90)).save(tmp_path/'dropped.png')
+    data = (tmp_path/'dropped.png').read_bytes()
+    file = dict(name='dropped.png', type='image/png', size=len(data))
+    s.canvas._hear(dict(kind='files', id='1', part=0, parts=1, files=[file]), [data])
+    assert s.session.extras['content'] == 'dropped.png' and s.canvas.size == (32, 48)
+    s.canvas._hear(dict(kind='files', id='2', part=0, parts=1, files=[dict(file, size=3)]), [data[:3]])
+    assert 'dropped' in said(s) and s.session.extras['content'] == 'dropped.png'
+
+def test_film_and_sheet_are_taken_out(make, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    s = make('cat', 'swirls')
+    film, sheet = s.tabs.children[6].children[0].children[3].children
+    assert (film.description, sheet.description) == ('Film of the run', 'Sheet of pins')
+    film.click()
+    assert 'There is no film yet' in said(s)
+    sheet.click()
+    assert 'There is no pin' in said(s)
+    for _ in range(3):
+        click(s, 'Step')
+        s.session.wait()
+    click(s, 'Pin')
+    film.click()
+    s.writer.join(60)
+    assert (tmp_path/'studio.mp4').stat().st_size > 500 and 'studio.mp4' in s.saved.value
+    sheet.click()
+    assert Image.open(tmp_path/'studio pins.png').height > 320 and 'saved as studio pins.png' in said(s)
+
+def test_a_long_film_stays_small_and_even(make):
+    from style_nb.reel import MOST_FRAMES
+    s = make('cat', 'swirls')
+    s.session.picture = Image.new('RGB', (20, 20))
+    monkey = type('Counted', (), dict(picture=s.session.picture, done=0))()
+    for monkey.done in range(1, 5*MOST_FRAMES): s.reel.hear(monkey, 'frame')
+    steps = [step for step, _ in s.reel.frames]
+    assert MOST_FRAMES/2 <= len(steps) <= MOST_FRAMES and set(np.diff(steps)) == {8}
 
 def test_closing_ends_everything(make):
     import ipywidgets as w

@@ -6,9 +6,11 @@ const BUTTONS = [
   ['+', 'Zoom in (+)'],
   ['Fit', 'Fit: the whole picture'],
   ['1:1', '1:1, a pixel of the picture for one of the screen'],
+  ['Before/after', 'Before/after: a handle between the two (B)'],
 ]
+const COMPARE = 4 // its place among them
 const LOOKS = [
-  'split', 'zoom', 'size', 'names', 'alt', 'height', 'buttons',
+  'split', 'toggle', 'zoom', 'size', 'names', 'alt', 'height', 'buttons',
   'brush', 'busy', 'note', 'accept', 'several', 'placeholder',
 ]
 const BRUSH = {region: '', tint: '#2f6fbf', radius: .04, erase: false, fill: false}
@@ -334,6 +336,7 @@ function render({model, el}) {
   const pointers = new Map()
   let saving = null
   let trouble = '' // what is said about files
+  let lastSplit = .5 // where the handle was when it was put away
 
   function say(text) {
     trouble = text
@@ -345,9 +348,11 @@ function render({model, el}) {
     if (!picture.loading()) brush.shown()
   }
 
+  const comparable = () => Boolean(picture.now() && other.now() && !brush.brush())
+
   function comparing() {
     const split = model.get('split')
-    return Boolean(picture.now() && other.now() && split !== null && split >= 0 && !brush.brush())
+    return comparable() && split !== null && split >= 0
   }
 
   function arrange() {
@@ -419,6 +424,8 @@ function render({model, el}) {
     if (page.said.textContent !== said) page.said.textContent = said
     page.buttons[2].setAttribute('aria-pressed', model.get('zoom') === 0)
     page.buttons[3].setAttribute('aria-pressed', model.get('zoom') === 1)
+    page.buttons[COMPARE].setAttribute('aria-pressed', comparing())
+    page.buttons[COMPARE].hidden = !model.get('toggle') || !comparable()
   }
 
   function named(node, text) {
@@ -464,6 +471,14 @@ function render({model, el}) {
     save()
   }
 
+  function toggle() {
+    if (!comparing()) return splitTo(lastSplit)
+    lastSplit = between(.1, model.get('split'), .9)
+    model.set('split', null)
+    arrange()
+    save()
+  }
+
   function handleMoved(event) {
     if (!page.handle.hasPointerCapture(event.pointerId)) return
     const [left, right] = place.edges(place.measured())
@@ -492,6 +507,8 @@ function render({model, el}) {
     const {key} = event
     if (key in zooms) {
       zoomTo(zooms[key])
+    } else if (key === 'b' && model.get('toggle') && comparable()) {
+      toggle()
     } else if (key in pans && place.zoomed()) {
       place.pan(...pans[key])
       arrange()
@@ -597,7 +614,8 @@ function render({model, el}) {
   }
   page.stage.addEventListener('wheel', wheel, {passive: false})
   const zooms = [() => place.present()/1.5, () => place.present()*1.5, () => 0, () => 1]
-  page.buttons.forEach((button, k) => button.addEventListener('click', () => zoomTo(zooms[k]())))
+  zooms.forEach((zoom, k) => page.buttons[k].addEventListener('click', () => zoomTo(zoom())))
+  page.buttons[COMPARE].addEventListener('click', toggle)
 
   const watched = {
     'change:picture': picture.load,
