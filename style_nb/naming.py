@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from .errors import BadFile, MissingPackage
+from .errors import BadFile, BadValue, MissingPackage
 from .files import made_folder, reason, whole_file
 from .opening import decode, is_file, upright
 from .pictures import file_bytes, load_picture
@@ -22,7 +22,7 @@ from .recipe import picture_ref
 from .inputs import read_picture, short_name
 
 # %% auto #0
-__all__ = ['Given', 'File', 'sample_names', 'variable', 'given', 'kept_as', 'put_back', 'file_code', 'keep_beside']
+__all__ = ['Given', 'File', 'sample_names', 'variable', 'given', 'given_files', 'kept_as', 'put_back', 'file_code', 'keep_beside']
 
 # %% ../nbs/72_naming.ipynb #b9e3b23f
 @dataclass
@@ -112,6 +112,18 @@ def _pixels(x, name):
     if known: return known, _bundled(known)
     w, h = read.ref['size']
     return name, Given(x, variable(name), (h, w))
+
+# %% ../nbs/72_naming.ipynb #2a68efba
+def given_files(
+    files,   # What came from a page: [{name, content}]
+)->list:     # (name, `Given`) of each; their code names a file that must be there
+    "Pictures from a page, all of them or an error that names one."
+    taken = []
+    for f in files:
+        try: name, picture = given(bytes(f['content']), f['name'])
+        except Exception as e: raise BadValue(f"{f['name']}: {e}") from e
+        taken.append((name, replace(picture, code=repr(name), note='uploaded; the file must be here under this name')))
+    return taken
 
 # %% ../nbs/72_naming.ipynb #a9854eaa
 _PLAIN = '1', 'L', 'LA', 'P', 'RGB', 'RGBA'  # modes that a PNG brings back as they are

@@ -9,9 +9,8 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from fastcore.basics import patch
-from .errors import BadValue
 from .choices import sample_names
-from .session import given
+from .naming import given_files
 from .parts import column, row, swap, upload_button, w
 from .shelves import sample_thumb, thumb
 from .panels import Panels, number
@@ -110,21 +109,14 @@ def _picked(self:Panels, name):
     else: names = [o for o in now if o != name] or now
     self.attempt(lambda: self.session.set(style=names))
 
-# %% ../nbs/83_picking.ipynb #f6d3a55f
-def _given_files(files):
-    "(name, `Given`) of each file from the page."
-    for f in files:
-        try: yield given(bytes(f['content']), f['name'])
-        except Exception as e: raise BadValue(f"{f['name']}: {e}") from e
-
 # %% ../nbs/83_picking.ipynb #d6342e03
 @patch
 def take_pictures(self:Panels, what, files):
     "Read what came from the page and use it; all of it or nothing."
     s, names = self.session, []
-    for file, p in [*_given_files(files)]:
+    for file, p in given_files(files):
         name = s.free_name(file)
-        s.pictures[name] = replace(p, code=repr(name), note='uploaded; the file must be here under this name')
+        s.pictures[name] = replace(p, code=repr(name))
         names.append(name)
     s.set(**{what: names[0] if what == 'content' else names})
 

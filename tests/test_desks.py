@@ -1,9 +1,12 @@
 "The desks: what is moved is painted anew, the code paints the same, an error is said and does not end a desk"
+import io
+import numpy as np
 import pytest
+from PIL import Image
 from style_nb.desks import ReversionDesk, TilingDesk
 from style_nb.gallery import sample
 from style_nb.palettes import palette
-from style_nb.reversion import revert
+from style_nb.recipe import load_recipe
 from style_nb.tiling import tile
 
 PHOTOS = {name: sample(name) for name in ('cat', 'astronaut', 'coffee')}
@@ -39,23 +42,90 @@ def test_a_click_on_a_photo_paints_with_it(reversion):
 def test_its_code_paints_the_same(reversion):
     reversion.controls['contrast'].value = .5
     shown = reversion.wait().result.image.tobytes()
-    call = reversion.as_code().split('\n')[-1]
-    names = dict(painting=sample('swirls'), photos=PHOTOS, revert=lambda *a, **k: revert(*a, **k, progress=False))
-    exec(call, names)
+    names = {}
+    exec(reversion.as_code(), names)
     assert names['result'].image.tobytes() == shown
+
+
+def test_the_code_of_tiles_runs_alone(tiling):
+    tiling.controls['n'].value = 2
+    names = {}
+    exec(tiling.as_code(), names)
+    assert names['result'].image.tobytes() == tiling.wait().result.image.tobytes()
+
+
+def test_moves_are_undone_and_redone(reversion):
+    first = reversion.values
+    reversion.controls['contrast'].value = .5
+    reversion.shelf.radio.value = reversion.ranks.index[-1]
+    second = reversion.values
+    reversion.undo()
+    assert reversion.values == first | dict(contrast=.5)
+    reversion.undo()
+    reversion.undo()
+    assert reversion.values == first
+    for _ in range(3): reversion.redo()
+    assert reversion.values == second
+
+
+def test_a_pin_brings_its_picture_back(tiling):
+    tiling.attempt(tiling.pin)
+    assert 'Nothing is painted yet' in tiling.message.value
+    tiling.controls['n'].value = 2
+    shown = tiling.wait().result.image.tobytes()
+    tiling.pin()
+    tiling.controls['n'].value = 7
+    assert tiling.wait().result.image.tobytes() != shown
+    tiling.shelf_of_pins.radio.value = 'pin 1'
+    assert tiling.values['n'] == 2 and tiling.wait().result.image.tobytes() == shown
+    tiling.undo()
+    assert tiling.values['n'] == 7
+
+
+def test_the_picture_is_saved_with_its_recipe(tiling, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tiling.paint().wait()
+    for _ in range(2): tiling.save()
+    assert {p.name for p in tmp_path.iterdir()} == {'palette.png', 'palette 2.png'}
+    assert load_recipe('palette 2.png').size == 64 and 'palette 2.png' in tiling.saved.value
+
+
+def file_of(picture, name):
+    data = io.BytesIO()
+    Image.fromarray(picture).save(data, 'PNG')
+    return dict(name=name, content=data.getvalue())
+
+
+def test_ones_own_pictures_are_taken(reversion, tiling):
+    mine = np.random.default_rng(0).integers(0, 255, (80, 60, 3), dtype=np.uint8)
+    reversion.take([file_of(mine, 'me.png'), file_of(mine[::-1], 'us.png')], 'photos')
+    assert {'me.png', 'us.png'} <= {*reversion.ranks.index} and reversion.wait().error is None
+    reversion.take([file_of(mine, 'work.png')])
+    assert "'work.png'" in reversion.as_code() and reversion.wait().result.image.size == (48, 64)
+    tiling.take([file_of(mine, 'guitar.png')])
+    assert tiling.wait().error is None and tiling.tiled.size == (60, 80)
+    tiling.attempt(lambda: tiling.take([dict(name='broken.png', content=b'no picture')]))
+    assert 'broken.png' in tiling.message.value
+
+
+def test_tiles_that_cannot_be_made_go_back(tiling):
+    was = tiling.values
+    tiling.object = type(tiling.object)(np.zeros((9, 9, 3), np.uint8), 'tiny', (9, 9))
+    tiling.controls['n'].value = 12
+    assert tiling.values == was and tiling.message.value
 
 
 def test_the_last_of_many_moves_counts(tiling):
     for n in (2, 3, 5, 7): tiling.controls['n'].value = n
     tiling.wait()
-    wanted = palette(tile(tiling.object, **tiling.values), progress=False, **SMALL)
+    wanted = palette(tile(tiling.object.picture, **tiling.values), progress=False, **SMALL)
     assert tiling.values['n'] == 7 and tiling.result.image.tobytes() == wanted.image.tobytes()
 
 
 def test_stopped_it_keeps_the_picture_so_far(tiling):
     tiling.settings['steps'] = 100_000
     tiling.paint()
-    while not tiling.viewer.picture: pass
+    while not tiling.canvas.picture: pass
     tiling.stop().wait()
     assert 0 < len(tiling.result.history) < 100_000 and tiling.error is None
 
