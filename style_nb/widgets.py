@@ -19,8 +19,8 @@ import torch
 from fastcore.basics import patch, uniqueify
 from PIL import Image
 from .errors import BadType, BadValue, a_switch, listed, of_kind, one_of, told
-from .pictures import Plate, show_pictures, to_pil
-from .parts import GREY, RED, close_widgets, on_rerun, one_line, png_of, written
+from .pictures import Plate, load_picture, show_pictures, to_pil
+from .parts import GREY, RED, clock, close_widgets, on_rerun, one_line, png_of, written
 # for those who import it from here:
 from .parts import all_widgets
 
@@ -174,11 +174,14 @@ class Explorer:
     def __init__(self,
         fn,          # A pure function
         knobs:list,  # A `Knob` for each argument
+        placeholder=None,  # Picture shown dimmed until there is a result
     ):
         self.fn = fn
         self.knobs = {k.name: k for k in knobs}
         self.controls = {}
+        self.placeholder = placeholder
         self.error = None
+        self.seconds = None  # What the last result took that was not known
         self._values = {k.name: k.start for k in knobs}
         self._kept = OrderedDict()
         self._moves = 0
@@ -208,7 +211,10 @@ def _key(kwargs): return tuple(v if isinstance(v, (str, Number)) else id(v) for 
 
 @patch
 def _recall(self:Explorer, kwargs, key):
-    if key not in self._kept: self._kept[key] = self.fn(**kwargs)
+    if key not in self._kept:
+        start = time.perf_counter()
+        self._kept[key] = self.fn(**kwargs)
+        self.seconds = time.perf_counter() - start
     self._kept.move_to_end(key)
     if len(self._kept) > self.keep: self._kept.popitem(last=False)
     return self._kept[key]
@@ -290,7 +296,8 @@ def widget(self:Explorer):
     look = dict(display='none', max_width='100%', align_self='flex-start')
     self.picture = w.Image(format='png', layout=look)
     self.text = w.HTML()
-    self._widget = w.VBox([*self.controls.values(), self.message, self.picture, self.text])
+    dim = w.HTML('<style>.sn-waits {opacity: .35}</style>', layout=dict(display='none'))
+    self._widget = w.VBox([*self.controls.values(), self.message, self.picture, self.text, dim])
     return self._widget
 
 # %% ../nbs/80_widgets.ipynb #b11d96d0
@@ -310,7 +317,7 @@ def move(self:Explorer, name, value):
 def show(self:Explorer):
     "Work out the present values and show what came, or the error in one line."
     with self._one:
-        self._say('working …')
+        self._wait()
         start = time.perf_counter()
         try:
             value = self.at()
@@ -319,10 +326,21 @@ def show(self:Explorer):
         except Exception as e:
             self.error = e
             return self._say(one_line(e), RED)
+        finally: self.picture.remove_class('sn-waits')
         self.error = None
         self._put(im, text)
         seconds = time.perf_counter() - start
         self._say(f'{seconds:.1f} s' if seconds >= .1 else '')
+
+@patch
+def _wait(self:Explorer):
+    "Dim what is seen, and say how long it takes."
+    first, self.placeholder = self.placeholder, None
+    if first is not None: self._put(as_picture(first) or to_pil(load_picture(first)), '')
+    if _key(self._values) in self._kept: return
+    self.picture.add_class('sn-waits')
+    about = f', about {clock(self.seconds)}' if self.seconds and self.seconds >= 1 else ''
+    self._say(f'working{about} …')
 
 # %% ../nbs/80_widgets.ipynb #ed80625a
 @patch
@@ -370,6 +388,7 @@ def close(self:Explorer):
 def explore(
     fn,         # A pure function: a picture, figure, table or text from its arguments
     labels:dict=None,  # {argument: what its control is called}; others are called by their names
+    placeholder=None,  # Picture shown dimmed until there is a result
     **ranges,   # A range for each argument to move; the others keep their defaults
 )->Explorer:    # End a cell with it to see the sliders; `.strip()` is a figure that stays in the file
     "Sliders over any pure function."
@@ -389,4 +408,5 @@ def explore(
     if missing:
         raise BadValue(f"{getattr(fn, '__name__', 'The function')} needs {', '.join(missing)}: "
                          "give a range, or ipywidgets.fixed(value).")
-    return Explorer(fn, [replace(knob(n, r, defaults.get(n)), text=called.get(n, '')) for n, r in ranges.items()])
+    knobs = [replace(knob(n, r, defaults.get(n)), text=called.get(n, '')) for n, r in ranges.items()]
+    return Explorer(fn, knobs, placeholder)

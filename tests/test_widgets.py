@@ -1,5 +1,5 @@
 "Sliders: from a range to a value, and what a panel does when they move. No browser."
-import builtins, gc, threading, time, types, weakref
+import builtins, gc, re, threading, time, types, weakref
 import ipywidgets as w, pytest, torch
 from PIL import Image
 from hypothesis import given, settings, strategies as st
@@ -199,3 +199,22 @@ def test_a_closed_explorer_is_the_function_still():
     ex = shown(grey, level=(0., 1.)).set(level=.25)
     ex.close()
     assert ex.kwargs == {'level': .25} and ex.result.mean() == .25 and ex.set(level=.5).result.mean() == .5
+
+def test_while_it_works_what_is_seen_is_dimmed_and_the_time_is_said(monkeypatch):
+    pytest.importorskip('ipywidgets')
+    seen = []
+    def slow(a=1):
+        seen.append(('sn-waits' in e.picture._dom_classes, re.sub('<.*?>', '', e.message.value), len(e.picture.value)))
+        return Image.new('RGB', (40 + a, 30))
+    e = explore(slow, placeholder=Image.new('RGB', (50, 50), 'red'), a=(1, 9))
+    e.widget
+    e.show()
+    assert seen[0][:2] == (True, 'working …') and seen[0][2] > 0, 'the placeholder'
+    assert 'sn-waits' not in e.picture._dom_classes
+    e.seconds = 70
+    e.set(a=5)
+    assert seen[1][:2] == (True, 'working, about 70 s …')
+    e.seconds = 70
+    e.set(a=1)
+    assert len(seen) == 2 and 'working' not in e.message.value, 'a known result is there at once'
+    e.close()
