@@ -93,6 +93,7 @@ def execute(path, timeout):
     "The notebook at `path` with the outputs of a real run in its own folder; cells marked `eval: false` keep theirs"
     import nbclient, nbformat
     os.environ.pop('IN_TEST', None)
+    os.environ['STYLE_NB_SESSIONS'] = '0'  # what is run for a figure is kept nowhere
     nb = nbformat.read(path, 4)
     tags = [c.metadata.get('tags') for c in nb.cells]
     for c in nb.cells:
