@@ -32,6 +32,8 @@ from style_nb.pictures import load_picture, open_picture, save_picture
 from style_nb.recipe import RECIPES, Recipe
 from style_nb.results import animate, load_state, save_state
 from style_nb.sweeping import NOTE, Item, read_item
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent/'tools'))
+from forked import Program
 
 SECONDS = 10.      # a try may take
 PEAK = 1e9         # bytes it may need above what it had before; import takes half a billion
@@ -697,9 +699,6 @@ fit(learn, 60, 'x.checkpoint', seconds=.02, progress=False)
 torch.save(net.state_dict(), 'net.pth')
 '''
 
-def _script(text, folder): return subprocess.Popen(
-    [sys.executable, '-c', text], cwd=folder, env=os.environ | {'OMP_NUM_THREADS': '1'}, stderr=subprocess.PIPE)
-
 def _results(folder):
     "{name: what is in it}, times apart"
     pictures = {p.name: np.asarray(Image.open(p)).tobytes() for p in folder.glob('out/*.png')}
@@ -713,16 +712,15 @@ def killed(text, rng, times=3):
         for folder in (whole, cut):
             for name in ('a.png', 'b.png'): _photo(side=48).rotate(len(name)*9).save(folder/name)
         begin = time.perf_counter()
-        _script(text, whole).wait()
+        Program(text, whole).ended()
         takes = time.perf_counter() - begin
         for _ in range(times):
-            process = _script(text, cut)
-            time.sleep(takes*rng.uniform(.5, 1))
+            process = Program(text, cut)
+            time.sleep(takes*rng.uniform(.1, .9))
             process.kill()
-            process.communicate()
-        last = _script(text, cut)
-        error = last.communicate()[1].decode()
-        found = [f'ends with {last.returncode}: {error[-300:]}'] if last.returncode else []
+            process.ended()
+        last = Program(text, cut)
+        found = [f'ends with {last.exitcode}: {last.said()[-300:]}'] if last.ended() else []
         parts = [p.name for p in cut.rglob('.part-*')]
         if parts: found.append(f'left {parts}')
         if _results(whole) != _results(cut): found.append('the result is another one')

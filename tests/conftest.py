@@ -1,5 +1,6 @@
 "Shared by all tests: threads, small pictures, bad files, and what a good refusal looks like"
-import gc, io, os
+import gc, io, os, sys
+from pathlib import Path
 import numpy as np, pytest, torch
 from hypothesis import settings
 from PIL import Image
@@ -10,6 +11,8 @@ settings.load_profile('house')
 torch.set_num_threads(1)
 # sessions in the kernels of notebooks keep nothing on this machine
 os.environ.setdefault('STYLE_NB_SESSIONS', '0')
+# `forked` and other tools that tests import
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent/'tools'))
 
 from style_nb.encoders import Encoder, Shape, encoder, random_weights
 from style_nb.gallery import sample
