@@ -2,6 +2,7 @@
 import os, re, signal, subprocess, sys, time
 from pathlib import Path
 import numpy as np, pytest, torch
+from forked import Program
 from PIL import Image
 from dataclasses import fields
 from style_nb.cli import build_parser, main, run_demo
@@ -410,40 +411,34 @@ def test_a_failing_process(files):
     assert p.returncode == 1 and p.stdout == '' and p.stderr.count('\n') == 1
     assert p.stderr.startswith('style_nb: There is no file') and left(files) == []
 
-def started(words, until, **kw):
-    "A process that has said `until`, and what it has said"
-    p = subprocess.Popen(command(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env(**kw),
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
-    seen = b''
-    while until not in seen:
-        more = p.stderr.read1()
-        assert more, seen
-        seen += more
+def started(words, until, folder):
+    "A process that has said `until`"
+    p = Program('import sys; from style_nb.cli import main; sys.exit(main(sys.argv[1:]))', folder, *words)
+    while until not in p.said(): assert p.ended(.02) is None, p.said()
     return p
 
 @pytest.mark.slow
 @pytest.mark.parametrize('number,code', [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_ctrl_c_and_sigterm_keep_the_picture_so_far(files, number, code):
-    p = started(stylize(files, '--steps', 1_000_000), b'step/s')
+    p = started(stylize(files, '--steps', 1_000_000), 'step/s', files)
     try:
         start = time.perf_counter()
-        p.send_signal(number)
-        out, err = p.communicate(timeout=30)
-        assert time.perf_counter() - start < 10
+        os.kill(p.pid, number)
+        assert p.ended(30) == code and time.perf_counter() - start < 10
     finally: p.kill()
-    assert p.returncode == code and b'stopped by hand' in err and b'Traceback' not in err
+    assert 'stopped by hand' in p.said() and 'Traceback' not in p.said()
     assert left(files) == ['out.png'] and pixels(files/'out/out.png')[0] == (48, 48)
 
 @pytest.mark.slow
 def test_sigterm_of_a_series(files):
     words = ['matrix', files/'photo.png', '--styles', files/'painting.png', files/'other.png', '-o', files/'out/m.png',
         '--size', 48, '--levels', 1, '--steps', 1_000_000]
-    p = started(words, b'sweep')
+    p = started(words, 'sweep', files)
     try:
-        p.send_signal(signal.SIGTERM)
-        out, err = p.communicate(timeout=60)
+        p.terminate()
+        assert p.ended(60) == 143
     finally: p.kill()
-    assert p.returncode == 143 and b'Traceback' not in err and left(files) == []
+    assert 'Traceback' not in p.said() and left(files) == []
 
 def signalled(number, *more):
     "A task that sends signals to its own process"
