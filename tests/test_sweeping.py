@@ -1,6 +1,7 @@
 "Sweeps: grids, files, kills, failures, processes"
-import os, signal, subprocess, sys, time
+import os, signal, time
 import pytest, torch
+from forked import Program
 from PIL import Image
 from style_nb.pictures import contact_sheet, load_picture, to_pil
 from style_nb.palettes import palettes
@@ -117,18 +118,16 @@ def workers_alive():
 def test_killed_and_continued(photo, painting, tmp_path, workers):
     """kill -9 in the middle of twelve, continued by another process: nothing lost, nothing done twice, and its
     workers end with it"""
-    (tmp_path/'go.py').write_text(SCRIPT)
     to_pil(photo).save(tmp_path/'a.png')
     to_pil(painting).save(tmp_path/'b.png')
     out = tmp_path/'out'
-    p = subprocess.Popen([sys.executable, 'go.py', str(workers)], cwd=tmp_path, start_new_session=True,
-        env=os.environ | {'OMP_NUM_THREADS': '1'})
+    p = Program(SCRIPT, tmp_path, workers)
     done = lambda: sorted(f for f in out.glob('*.png') if f.name[0] != '.') if out.exists() else []
     end = time.time() + 300  # some 10 s on an idle machine
-    while len(done()) < 3 and p.poll() is None and time.time() < end: time.sleep(.02)
-    assert p.poll() is None, f'it ended by itself, with {len(done())} pictures'
+    while len(done()) < 3 and p.is_alive() and time.time() < end: time.sleep(.02)
+    assert p.is_alive(), f'it ended by itself, with {len(done())} pictures: {p.said()}'
     os.killpg(p.pid, signal.SIGKILL)
-    p.wait()
+    p.ended()
     time.sleep(.5)
     before = {f: f.stat().st_mtime_ns for f in done()}
     assert 3 <= len(before) < 12
@@ -142,10 +141,9 @@ def test_killed_and_continued(photo, painting, tmp_path, workers):
 def test_workers_end_with_the_one_that_started_them(photo, painting, tmp_path):
     "By kill -9; SIGTERM is tried in test_faults_list.py"
     import psutil
-    (tmp_path/'go.py').write_text(SCRIPT.replace("'steps': 12", "'steps': 100000"))
     to_pil(photo).save(tmp_path/'a.png')
     to_pil(painting).save(tmp_path/'b.png')
-    p = subprocess.Popen([sys.executable, 'go.py', '2'], cwd=tmp_path, env=os.environ | {'OMP_NUM_THREADS': '1'})
+    p = Program(SCRIPT.replace("'steps': 12", "'steps': 100000"), tmp_path, 2)
     try:
         end = time.time() + 60
         while time.time() < end:
@@ -154,7 +152,7 @@ def test_workers_end_with_the_one_that_started_them(photo, painting, tmp_path):
             time.sleep(.1)
         assert len(children) >= 2
     finally: p.kill()
-    p.wait(timeout=30)
+    assert p.ended(30) == -signal.SIGKILL
     assert psutil.wait_procs(children, timeout=20)[1] == []
 
 def test_ctrl_c_ends_a_series(photo, painting, monkeypatch):
