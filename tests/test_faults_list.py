@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote
 import numpy as np, pytest, torch
 from fastai.callback.core import Callback
+from forked import Program
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
@@ -496,8 +497,8 @@ def test_c16_what_a_kill_leaves_is_no_photo_and_does_not_stay(tmp_path, photo):
     try: from style_nb.fitting import read_pictures
     except ImportError: from style_nb.training import read_photos as read_pictures  # in 0.1.0
     quiet = dict(progress=False) if read_pictures.__name__ == 'read_pictures' else {}
-    subprocess.run([sys.executable, '-c', KILLED, tmp_path/'a.png'], env=os.environ | {'PYTHONPATH': ROOT})
-    part, = tmp_path.iterdir()
+    assert Program(KILLED, tmp_path, tmp_path/'a.png').ended() == -signal.SIGKILL
+    part, = tmp_path.glob('.part-*')
     large = to_pil(photo).resize((300, 300))
     for path in (part, *(tmp_path/f'{k}.png' for k in range(5))): large.save(path, 'PNG')
     assert len(read_pictures(tmp_path, **quiet)) == 5
@@ -582,8 +583,7 @@ if __name__ == '__main__':
 def test_c18_workers_end_with_their_sweep(files):
     "faults C18: SIGTERM"
     import psutil
-    Path('go.py').write_text(SWEEP)
-    p = subprocess.Popen([sys.executable, 'go.py'], env=os.environ | {'PYTHONPATH': ROOT, 'OMP_NUM_THREADS': '1'})
+    p = Program(SWEEP, files)
     children, end = [], time.time() + 60
     try:
         while len([c for c in children if c.cpu_times().user > 3]) < 2 and time.time() < end:
@@ -591,7 +591,7 @@ def test_c18_workers_end_with_their_sweep(files):
             children = psutil.Process(p.pid).children(recursive=True)
         assert len(children) >= 2
         p.terminate()
-        p.wait(timeout=30)
+        assert p.ended(30) == -signal.SIGTERM
         assert psutil.wait_procs(children, timeout=20)[1] == []
     finally:
         for child in [c for c in children if c.is_running()]: child.kill()
