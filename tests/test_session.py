@@ -2,6 +2,7 @@
 import gc, io, os, pickle, subprocess, sys, threading, time, weakref
 from dataclasses import replace
 import numpy as np, pytest, torch
+from forked import Program
 from hypothesis import given, settings, strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -727,9 +728,8 @@ def test_saved_code_runs_alone(photo, painting, painting2, tmp_path):
         a_walk(s.step(2).wait(), rng, 3 if n == 2 else 8)
         wanted[s.save_code(tmp_path/f'{i}.py')] = pixels(s.result.image)
         s.close()
-    run = "import runpy, sys; [runpy.run_path(p) for p in sys.argv[1:]]"
-    r = subprocess.run([sys.executable, '-c', run, *map(str, wanted)], capture_output=True, text=True, timeout=300)
-    assert r.returncode == 0, r.stderr
+    p = Program('import runpy, sys; [runpy.run_path(p) for p in sys.argv[1:]]', tmp_path, *wanted)
+    assert p.ended(300) == 0, p.said()
     same = {p.name: (pixels(Image.open(p.with_suffix('.png')).convert('RGB')) == im).all() for p, im in wanted.items()}
     assert all(same.values()), same
 
@@ -880,15 +880,13 @@ def test_a_killed_kernel_loses_nothing(tmp_path):
     "Killed while it paints: at most the last seconds are gone, and never the file"
     code = (f"import style_nb.shelf as shelf; shelf.EVERY = .2; from style_nb.session import Session; "
         f"s = Session('cat', 'dots', size=32, device='cpu', steps=10**6, autosave={str(tmp_path)!r}); "
-        "s.step(2).wait(); s.pin('mine'); s.set(style_weight=3.); s.start(); print('go', flush=True); import time; "
-        "time.sleep(60)")
-    p = subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, text=True)
+        "s.step(2).wait(); s.pin('mine'); s.set(style_weight=3.); s.start(); import time; time.sleep(60)")
+    p = Program(code, tmp_path)
     try:
-        assert p.stdout.readline() == 'go\n'
         end = time.monotonic() + 30
         while time.monotonic() < end and not [o for o in saved_sessions(tmp_path) if o.step > 4]: time.sleep(.1)
     finally: p.kill()
-    p.wait(20)
+    assert p.ended(20) == -9, p.said()
     s = open_session(tmp_path)
     assert s.done > 4 and s.recipe.style_weight == 3. and s.pins[0].name == 'mine' and s.picture.size == (32, 21)
     before = s.done
