@@ -1,9 +1,10 @@
 "Fitting: pictures and batches, exact resume after a stop and after a kill, damage, other plans, and what is not finite"
-import signal, subprocess, sys, time
+import signal, time
 import numpy as np, pandas as pd, pytest, torch, torch.nn as nn, torch.nn.functional as F
 from PIL import Image
 from fastai.callback.core import Callback
 from fastai.learner import Learner
+from forked import Program
 import style_nb.batches as batches
 from style_nb.fitting import (Batches, Crops, fit, loaders, no_loss, pictures_digest, read_checkpoint, read_pictures,
     split_pictures, step_size)
@@ -241,12 +242,11 @@ def test_a_killed_fit_goes_on(folder, tmp_path):
     "kill -9 in the middle, the same again in another process: the loss curve and the weights of an unbroken fit"
     from pathlib import Path
     here = str(Path(__file__).parent)
-    p = subprocess.Popen([sys.executable, '-W', 'ignore', '-c', script, str(folder), str(tmp_path/'killed.checkpoint'),
-        here])
+    p = Program(script, tmp_path, folder, tmp_path/'killed.checkpoint', here)
     csv, until = tmp_path/'killed.csv', time.time() + 120
     while time.time() < until and (not csv.exists() or len(csv.read_text().splitlines()) < 10): time.sleep(.01)
-    p.send_signal(signal.SIGKILL)
-    p.wait()
+    p.kill()
+    assert p.ended() == -9, p.said()
     assert 9 <= len(csv.read_text().splitlines()) - 1 < 100
     nets = {}
     for name in ('killed', 'whole'):
