@@ -1,11 +1,8 @@
 "A small encoder of a large one: which channels, which weights, how loud, and the way there"
-import os
-import signal
-import subprocess
-import sys
 import time
 import pytest
 import torch
+from forked import Program
 from style_nb.cli import main
 from style_nb.encoders import (DATA, ENCODERS, Encoder, Shape, at_hand, encoder, encoder_card, packaged,
     random_weights, read_encoder, weights_digest)
@@ -291,26 +288,25 @@ def test_killed_and_continued_is_the_same(folder, tmp_path):
     "The command, killed while it trains"
     words = ['shrink', 'random', '--pictures', str(folder), '--share', '8', '8', '8', '8', '8', '--steps', '25',
         '--hold-out', '0']
-    start = lambda out: subprocess.Popen([sys.executable, '-c',
+    start = lambda out: Program(
         'import sys; import style_nb.shrinking as s; from style_nb.fitting import fit; '
         's.shrink.__wrapped__.__kwdefaults__.update(squares=8, side=64, size=64, batch=3, examples=6); '
         'fit.__kwdefaults__.update(seconds=0); from style_nb.cli import main; sys.exit(main(sys.argv[1:]))',
-        *words, '-o', str(out)], env=os.environ | dict(OMP_NUM_THREADS='1'), stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE)
+        tmp_path, *words, '-o', out)
     one = tmp_path/'one.safetensors'
     p = start(one)
-    assert p.wait(120) == 0, p.stderr.read()
+    assert p.ended() == 0, p.said()
     other = tmp_path/'other.safetensors'
     p = start(other)
     mark = other.with_suffix('.checkpoint')
     end = time.time() + 60
     while not mark.exists() and time.time() < end:
         time.sleep(.02)
-    p.send_signal(signal.SIGKILL)
-    p.wait()
+    p.kill()
+    p.ended()
     assert mark.exists() and not other.exists()
     p = start(other)
-    assert p.wait(120) == 0, p.stderr.read()
+    assert p.ended() == 0, p.said()
     assert weights_digest(read_encoder(one)[0]) == weights_digest(read_encoder(other)[0])
 
 def test_a_vgg_file_as_a_teacher(pictures, tmp_path):
