@@ -117,10 +117,12 @@ class WeightedLayers(LossTerm):
         return self.targets[layer]
 
     def after_loss(self):
-        for l in self.layers:
-            target, scale = self.target(l)
-            value = self.distance(self.features[l], target)*scale
-            self.add_term(f'{self.term}/{l}', self.weight*self.weights[l], value)
+        for l in self.layers: self.add_term(f'{self.term}/{l}', self.weight*self.weights[l], self.value(l))
+
+    def value(self, layer):
+        "The loss at a layer, unweighted."
+        target, scale = self.target(layer)
+        return self.distance(self.features[layer], target)*scale
 
 # %% ../nbs/40_learner.ipynb #6a2fcfea
 class ContentLoss(WeightedLayers):

@@ -57,6 +57,7 @@ class StyleKind(_Kind):
     strength: float = 1.  # Factor of 'unit', found by looking: one weight leaves about as much of the photo with all
     source: str = ''    # Paper
     blends: dict = field(default_factory=dict)  # {norm: a blend of its own}
+    apart: Callable = None  # A measure and a target to `distance`; `None` where that looks at single places
 
     def blended(self, parts, weights=None, norm='unit'):
         "The target that measures make together."
@@ -115,13 +116,14 @@ def pool_moments(
     return mean, sum(share*(c + square(m - mean)) for share, (m, c) in zip(shares, parts))
 
 # %% ../nbs/32_zoo.ipynb #5a025659
-def _moment_distance(f, target):
-    mean, var = target
-    m, v = mean_var(f)
+def _from_measures(measure, apart): return lambda f, target: apart(measure(f), target)
+
+def _widths_apart(mine, target):
+    (m, v), (mean, var) = mine, target
     e = 1e-4*var.mean() + 1e-12
     return squared_distance(m, mean) + squared_distance((v + e).sqrt(), (var + e).sqrt())
 
-def _covariance_distance(f, target): return squared_distance(mean_cov(f)[1], target[1])
+def _covariances_apart(mine, target): return squared_distance(mine[1], target[1])
 
 def _covariance_spread(target):
     mean, cov = target
@@ -154,12 +156,13 @@ def _gaussian(parts, weights=None, width=None):
     return mean, cov, e, power_of(_wider(cov, e), .5)
 
 # %% ../nbs/32_zoo.ipynb #906a7cd9
-def _w2_distance(f, target):
-    mean, cov, e, root = target
-    m, c = mean_cov(f)
+def _gaussians_apart(mine, target):
+    (m, c), (mean, cov, e, root) = mine, target
     c = _wider(c, e)
     between = c.trace() + _wider(cov, e).trace() - 2*_RootTrace.apply(c, root, e)
     return squared_distance(m, mean) + between.clamp_min(0).to(m.device, m.dtype)
+
+_w2_distance = _from_measures(mean_cov, _gaussians_apart)
 
 def _w2_spread(target):
     mean, cov, *_ = target
@@ -303,15 +306,16 @@ def _patch_distance(f, target):
 STYLE_KINDS = {
     'gram': StyleKind(
         'products of channels', gram, blend_grams, gram_distance, STYLE_NORMS, 1.,
-        'Gatys, Ecker, Bethge 2016, equations 3-5'),
+        'Gatys, Ecker, Bethge 2016, equations 3-5', apart=squared_distance),
     'covariance': StyleKind(
         'products of channels, means taken away',
-        mean_cov, pool_moments, _covariance_distance, _unit(_covariance_spread), .2,
-        'Li, Wang, Liu, Hou 2017, Demystifying Neural Style Transfer; Sun, Saenko 2016 (CORAL)'),
+        mean_cov, pool_moments, _from_measures(mean_cov, _covariances_apart), _unit(_covariance_spread), .2,
+        'Li, Wang, Liu, Hou 2017, Demystifying Neural Style Transfer; Sun, Saenko 2016 (CORAL)',
+        apart=_covariances_apart),
     'moments': StyleKind(
         'mean and width of each channel',
-        mean_var, pool_moments, _moment_distance, _unit(lambda t: _spread(*t)), 6.,
-        'Li, Wang, Liu, Hou 2017 (batch norm statistics); Huang, Belongie 2017, equation 13'),
+        mean_var, pool_moments, _from_measures(mean_var, _widths_apart), _unit(lambda t: _spread(*t)), 6.,
+        'Li, Wang, Liu, Hou 2017 (batch norm statistics); Huang, Belongie 2017, equation 13', apart=_widths_apart),
 }
 
 # %% ../nbs/32_zoo.ipynb #33d62aba
@@ -325,7 +329,8 @@ STYLE_KINDS |= {
     'w2': StyleKind(
         'mean and covariance, as a way to go',
         mean_cov, _gaussian, _w2_distance, _unit(_w2_spread) | {'crowson': lambda t: 1/len(t[0])}, .17,
-        'Olkin, Pukelsheim 1982; Crowson, style-transfer-pytorch', {'crowson': partial(_gaussian, width=1e-4)}),
+        'Olkin, Pukelsheim 1982; Crowson, style-transfer-pytorch', {'crowson': partial(_gaussian, width=1e-4)},
+        _gaussians_apart),
     'patch': StyleKind(
         'patches of 3x3 places',
         _patch_measure, _patch_target, _patch_distance, _unit(lambda t: _points_spread(t[0])), .017,
