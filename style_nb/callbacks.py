@@ -341,6 +341,7 @@ class Progress(StepCallback):
     ):
         store_attr()
         self.bar = None
+        self.told = 0
 
     def before_fit(self):
         self.bar = tqdm(total=self.total, initial=self.first_step, desc=self.what, unit='step', mininterval=.3)
@@ -350,6 +351,12 @@ class Progress(StepCallback):
             h, w = self.hw
             self.bar.set_postfix_str(f'{w}x{h}, loss {self.loss.item():.4g}', refresh=False)
         self.bar.update()
+
+    def within(self, done, n):
+        "Say how far a long step is, once a second: so many tiles of `n`."
+        if self.bar is None or time.perf_counter() - self.told < 1: return
+        self.told = time.perf_counter()
+        self.bar.set_postfix_str(f'tile {done + 1}/{n}')
 
     def close(self):
         if self.bar is not None: self.bar.close()

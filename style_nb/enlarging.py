@@ -12,7 +12,7 @@ from fastcore.meta import delegates
 from .errors import BadValue, in_range, leave_out, of_kind
 from .pictures import load_picture, resize
 from .colour import luminance
-from .callbacks import level_sizes
+from .large import pyramid_sizes
 from .comparing import colour_distance, fidelity
 from .transfer import Result, stylize
 
@@ -22,7 +22,7 @@ __all__ = ['enlarge', 'look_drift', 'fine_energy']
 # %% ../nbs/77_enlarging.ipynb #1874fa4a
 def _levels_above(small, large):
     "Most levels that are all clearly larger than the small picture."
-    return max([1, *(n for n in range(1, 12) if level_sizes(large, n)[0] > 1.1*small)])
+    return max([1, *(n for n in range(1, 12) if pyramid_sizes(large, n)[0] > 1.1*small)])
 
 @delegates(stylize, but=['recipe', 'resume', 'init', 'size', 'shared'])
 def enlarge(

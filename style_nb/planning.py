@@ -22,7 +22,9 @@ from .encoders import Encoder
 from .masks import layer_mask, pixels_of, regions
 from .starts import noise
 from .losses import blend_grams
-from .callbacks import PRECISIONS, best_precision, level_sizes, level_steps
+from .callbacks import PRECISIONS, best_precision
+from .large import (
+    LARGE, REMEMBERED, pyramid_sizes, pyramid_steps, tiled_bytes, usual_tile, why_not_tiled)
 from .recipe import (
     OWN_SIZE, Recipe, check_encoder, from_json, named_recipe, on_encoder, recipe_encoder, takes_settings)
 from .results import check_state, is_state, load_state
@@ -33,8 +35,9 @@ from .inputs import (
 _all_ = ['best_device', 'check_device']  # of the notebook on footing, at home here too
 
 # %% auto #0
-__all__ = ['PIXEL_BYTES', 'SMALLEST', 'memory_of', 'own_size', 'Shared', 'settle_levels', 'fit_to_encoder', 'step_size', 'Plan',
-           'first_canvas', 'settle', 'best_device', 'check_device']
+__all__ = ['PIXEL_BYTES', 'SMALLEST', 'memory_of', 'free_memory', 'run_bytes', 'layers_in_use', 'why_whole', 'tiled_run_bytes',
+           'own_size', 'settle_tile', 'Shared', 'settle_levels', 'fit_to_encoder', 'step_size', 'Plan', 'first_canvas',
+           'settle', 'best_device', 'check_device']
 
 # %% ../nbs/64_planning.ipynb #ebf366ec
 PIXEL_BYTES = 2500  # what a run on `texnet` takes for each pixel, in bf16
@@ -47,11 +50,53 @@ def memory_of(
     try: return os.sysconf('SC_PAGE_SIZE')*os.sysconf('SC_PHYS_PAGES')
     except (AttributeError, OSError, ValueError): return math.inf
 
+def free_memory(
+    device:str,  # Torch device
+)->float:        # Bytes, at most `memory_of` it
+    "Memory of a device that nobody uses now."
+    if torch.device(device).type == 'cuda': return torch.cuda.mem_get_info(device)[0]
+    try: lines = Path('/proc/meminfo').read_text().splitlines()
+    except OSError: return memory_of(device)
+    free = [int(line.split()[1])*1024 for line in lines if line.startswith('MemAvailable:')]
+    return min([*free, memory_of(device)])
+
 def _precision_of(r, device): return best_precision(device) if r.precision == 'auto' else r.precision
 
-def _need(r, h, w, enc, device):
-    "Bytes that a run takes."
+def run_bytes(
+    r:Recipe,          # A recipe
+    hw,                # Height and width of the picture, px
+    enc:Encoder,       # The encoder it runs on
+    device:str='cpu',  # Torch device
+)->float:              # Bytes
+    "About what a run takes, its picture seen as a whole."
+    h, w = hw
     return PIXEL_BYTES*h*w*enc.shape.widths[0]/32*(1 if _precision_of(r, device) == 'bf16' else 2)
+
+# %% ../nbs/64_planning.ipynb #57fc4407
+def layers_in_use(
+    r:Recipe,  # A recipe
+)->tuple:      # Names of content layers, of style layers
+    "Layers whose weight is above 0."
+    return tuple([l for l, w in weights.items() if w > 0] for weights in (r.content_weights, r.style_weights))
+
+def why_whole(
+    r:Recipe,  # A recipe
+)->str:        # A sentence; '' where nothing is in the way
+    "What keeps a recipe from being painted in tiles."
+    content, style = layers_in_use(r)
+    return why_not_tiled(r.style_kind if style else None, r.content_kind if content else None, r.padding)
+
+def tiled_run_bytes(
+    r:Recipe,     # A recipe
+    hw,           # Height and width of the picture, px
+    enc:Encoder,  # The encoder it runs on
+)->float:         # Bytes
+    "About what a run takes whose picture is seen in tiles."
+    content, style = layers_in_use(r)
+    kept = 2*_remembered(r, max(hw)) + 4 if r.optimizer == 'lbfgs' else 3
+    return tiled_bytes(enc, content + style, content, hw, r.tile or usual_tile(enc, content + style), kept)
+
+def _remembered(r, size): return min(r.history, REMEMBERED) if size > LARGE else r.history
 
 # %% ../nbs/64_planning.ipynb #408ddd0b
 def own_size(
@@ -63,13 +108,35 @@ def own_size(
     "The size of the photo, where the recipe asks for it; any size that the machine has no room for is refused."
     own = recipe.size == OWN_SIZE
     h, w = x.shape[-2:] if own else fit_size(x.shape[-2:], recipe.size)
-    need = _need(recipe, h, w, enc, device)
+    need = _least_bytes(recipe, (h, w), enc, device)
     room = memory_of(device)*(1 if own else 1.3)  # who names a size knows better: only what cannot be is refused
     most = min(1, (room/need)**.5, 20000/max(h, w))
     if most == 1: return replace(recipe, size=max(h, w)) if own else recipe
     raise BadValue(
         f"A picture of {w}x{h} px is too large here: a run needs some {need/1e9:.3g} GB of memory, and "
         f"there are {memory_of(device)/1e9:.3g}. Give a size of at most {int(most*max(h, w))} px.")
+
+def _least_bytes(r, hw, enc, device):
+    "What a run takes, in tiles where that is less."
+    whole = run_bytes(r, hw, enc, device)
+    if r.tile == 0 or why_whole(r): return whole
+    tiled = tiled_run_bytes(r, hw, enc)
+    return tiled if r.tile else min(whole, tiled)
+
+# %% ../nbs/64_planning.ipynb #75475629
+def settle_tile(
+    r:Recipe,          # A recipe with a size in px
+    hw,                # Height and width of the picture, px
+    enc:Encoder,       # The encoder it runs on
+    device:str='cpu',  # Torch device
+)->Recipe:             # The same; with a size of tiles, where it is to be seen in tiles
+    "Tiles where the recipe asks for them, or where the picture would not fit as a whole."
+    reason = why_whole(r)
+    if r.tile and reason: raise BadValue(reason)
+    if r.tile is not None or reason: return r
+    if run_bytes(r, hw, enc, device) < .8*free_memory(device): return r
+    content, style = layers_in_use(r)
+    return replace(r, tile=usual_tile(enc, content + style))
 
 # %% ../nbs/64_planning.ipynb #93a04add
 @dataclass
@@ -118,7 +185,7 @@ def settle_levels(
     enc:Encoder,    # The encoder it runs on
 )->list:            # (height, width) of each level, rising
     "Shapes of the pyramid's levels, checked against the deepest layer in use."
-    layers = [l for ws in (recipe.content_weights, recipe.style_weights) for l, w in ws.items() if w > 0]
+    layers = sum(layers_in_use(recipe), [])
     need = enc.min_side(layers) if layers else 1
     n = recipe.levels or _most_levels(recipe, hw, need)
     shapes = _shapes(recipe, hw, n)
@@ -129,11 +196,11 @@ def settle_levels(
         f"size {recipe.size} with {counted(n, 'level')} starts at {w}x{h} px, but {deepest} needs a shorter side of "
         f"{need} px: raise size, lower levels or leave out {deepest}.")
 
-def _shapes(r, hw, n): return [fit_size(hw, side) for side in level_sizes(r.size, n)]
+def _shapes(r, hw, n): return [fit_size(hw, side) for side in pyramid_sizes(r.size, n)]
 
 def _most_levels(r, hw, need):
     "As many levels as there are steps for, none too small."
-    most = min(7, r.steps - (r.finish_steps if r.finish else 0))
+    most = min(7 if r.size <= LARGE else 10, r.steps - (r.finish_steps if r.finish else 0))
     return next((n for n in range(most, 1, -1) if _is_large(_shapes(r, hw, n)[0], need)), 1)
 
 def _is_large(shape, need): return max(shape) >= SMALLEST and min(shape) >= need
@@ -161,6 +228,7 @@ def _filled_in(r, enc, last, device):
     return replace(
         r,
         lr=step_size(r),
+        history=_remembered(r, r.size),
         lr_end=r.lr_end or (.01 if adam else 1.),
         precision=_precision_of(r, device),
         clamp=('step' if adam else 'end') if r.clamp == 'auto' else r.clamp,
@@ -216,7 +284,7 @@ class Plan:
     def levels(self)->list:
         "(shape, steps) of each level, the last steps on another encoder as one more."
         r = self.recipe
-        steps = level_steps(r.steps - (r.finish_steps if self.last else 0), [max(s) for s in self.shapes])
+        steps = pyramid_steps(r.steps - (r.finish_steps if self.last else 0), [max(s) for s in self.shapes])
         levels = list(zip(self.shapes, steps))
         if self.last: levels.append((self.shapes[-1], r.finish_steps))
         return levels
@@ -238,7 +306,8 @@ def _told_levels(plan):
 @patch
 def __repr__(self:Plan):
     r = self.recipe
-    return f"Plan: {r.encoder}, {r.optimizer}, {r.precision} on {self.device}; {_told_levels(self)}"
+    tiles = f', tiles of {r.tile} px' if r.tile else ''
+    return f"Plan: {r.encoder}, {r.optimizer}, {r.precision} on {self.device}{tiles}; {_told_levels(self)}"
 
 # %% ../nbs/64_planning.ipynb #f62673d4
 def first_canvas(
@@ -355,6 +424,7 @@ def settle(
     last = _last_encoder(r, device, shared)
     r = fit_to_encoder(r, enc)
     shapes = settle_levels(r, _proportions(r, content_x, styles), enc)
+    r = settle_tile(r, shapes[-1], enc, device)
     r = replace(
         _filled_in(r, enc, last, device),
         levels=len(shapes),

@@ -258,6 +258,8 @@ class Recipe:
     history: int = setting(20, Number(1, 1000, whole=True))  # Steps L-BFGS remembers
     # Strong Wolfe line search in L-BFGS, about 2.2 evaluations a step
     line_search: bool = setting(False, Switch())
+    # Side of the tiles a picture is seen in, px; 0 is none; `None` chooses them where it would not fit as a whole
+    tile: int = setting(None, Number(0, 20000, whole=True))
     average: float = setting(0., Number(0, .9999))  # Decay of the average of iterates, 0 is off
     # Clip to [0, 1] after each step or at the end of a level; 'auto' is step for Adam
     clamp: str = setting('auto', Choice(CLAMPS))

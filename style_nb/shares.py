@@ -189,6 +189,7 @@ def style_gradients(
     cb = next((o for o in learn.cbs if isinstance(o, StyleLoss)), None)
     if cb is None or cb.kind != 'gram':
         raise BadValue("Only a StyleLoss of kind 'gram' can be taken apart: its gradient is linear in its target.")
+    if hasattr(cb, 'part'): raise BadValue('Styles of a picture in tiles cannot be taken apart: give tile=0.')
     if cb.mix != 'mean' and any(len(mine) > 1 for _, mine in cb.regions):
         raise BadValue('Styles in a barycentre cannot be taken apart: leave style_mix out, '
                          'or give each style a mask of its own.')

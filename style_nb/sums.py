@@ -137,7 +137,7 @@ class Tiles:
         enc:Encoder,           # Encoder
         windows:Windows,       # Of `windows_of`, for all layers in use
         parts:list,            # `Moments` and `Distances`
-        pause=lambda i, n: None,  # Called with the number of each window and how many there are
+        pause=lambda i, n: None,  # Called before each window with how many are done and how many there are
     ):
         self.enc = enc
         self.windows = windows
@@ -155,44 +155,62 @@ class Tiles:
             chain(self.enc.normalise(x))
             return dict(zip(self.layers, (h.stored for h in hooks)))
 
-    def visits(self):
-        "(number, window) one by one."
-        for number, window in enumerate(self.windows.all):
-            self.pause(number, len(self.windows.all))
+    def visits(self, backwards=False):
+        "(number, window) one by one, from the first or from the last."
+        every = list(enumerate(self.windows.all))
+        for done, (number, window) in enumerate(reversed(every) if backwards else every):
+            self.pause(done, len(every))
             yield number, window
 
 # %% ../nbs/41_sums.ipynb #ff72b36b
 def _widest(x): return x.to(torch.float32 if x.device.type == 'mps' else torch.float64)
 
 @patch
-@torch.no_grad()
 def sums(self:Tiles,
     x:torch.Tensor,  # Picture, (1, 3, H, W)
 )->tuple:            # Of each part, over all tiles
     "The first pass: what the parts have, added up."
-    totals = [0.]*len(self.parts)
+    return self.first_pass(x, hold=False)[0]
+
+@patch
+@torch.no_grad()
+def first_pass(self:Tiles, x, hold):
+    "The sums; with `hold`, a list with (pixels, maps) of the last window too, ready for the way back."
+    totals, last = [0.]*len(self.parts), len(self.windows.all) - 1
     for number, window in self.visits():
-        maps = self.maps(x[window.pixels])
+        look = None  # what was seen before goes first
+        look = self.look(x, window, hold and number == last)
         for i, part in enumerate(self.parts):
             step = self.step[part.layer]
-            share = part.add(maps[part.layer][window.inside(step)], window.places(step), number)
+            share = part.add(look[1][part.layer][window.inside(step)], window.places(step), number)
             totals[i] = totals[i] + _widest(share)
-    return tuple(totals)
+    return tuple(totals), [look] if hold else []
+
+@patch
+def look(self:Tiles, x, window, back):
+    "The pixels of a window and its maps; with `back` they know their way back."
+    seen = x[window.pixels].detach().requires_grad_(back)
+    with torch.set_grad_enabled(back): return seen, self.maps(seen)
 
 # %% ../nbs/41_sums.ipynb #04b184cf
 @patch
 def pull(self:Tiles,
     x:torch.Tensor,  # Picture, (1, 3, H, W)
     slopes,          # Gradient by each of the sums, or `None`
+    held=(),         # Of the first pass
 )->torch.Tensor:     # Gradient by the picture
     "The second pass: what the picture hears."
     total = torch.zeros_like(x)
-    for number, window in self.visits():
-        seen = x[window.pixels].detach().requires_grad_()
-        with torch.enable_grad(): maps = self.maps(seen)
-        heard = self.heard(maps, number, window, slopes)
-        total[window.pixels] += torch.autograd.grad(list(maps.values()), seen, heard)[0]
+    for number, window in self.visits(backwards=True):
+        look = [held.pop() if held else self.look(x, window, True)]
+        total[window.pixels] += self.pulled(look, number, window, slopes)
     return total
+
+@patch
+def pulled(self:Tiles, look, number, window, slopes):
+    "What the pixels of one window hear."
+    seen, maps = look.pop()  # nobody else keeps it
+    return torch.autograd.grad(list(maps.values()), seen, self.heard(maps, number, window, slopes))[0]
 
 @patch
 @torch.no_grad()
@@ -213,12 +231,13 @@ class _Sums(Function):
         ctx.set_materialize_grads(False)
         ctx.tiles = tiles
         ctx.save_for_backward(x)
-        return tiles.sums(x)
+        totals, ctx.held = tiles.first_pass(x, ctx.needs_input_grad[0])
+        return totals
 
     @staticmethod
     @once_differentiable
     @full_precision()
-    def backward(ctx, *slopes): return ctx.tiles.pull(*ctx.saved_tensors, slopes), None
+    def backward(ctx, *slopes): return ctx.tiles.pull(*ctx.saved_tensors, slopes, ctx.held), None
 
 @full_precision()
 def tile_sums(

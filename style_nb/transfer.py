@@ -19,6 +19,7 @@ from .callbacks import (
     Average, Clamp, Controls, CosineStep, EncoderPrecision, Finish, Guard, History, LBFGSStep, Progress, Pyramid,
     Snapshots, Stop, Stopped, Within, lbfgs)
 from .guarding import extreme_share
+from .large import TiledContent, TiledStyle, in_tiles
 from .shares import Balance
 from .recipe import Recipe, takes_settings
 from .results import Result, Resume, run_state
@@ -43,9 +44,10 @@ def style_loss(
     styles:list,  # Style pictures as the run sees them, (1, 3, H, W)
     r:Recipe,     # A recipe
     masks:dict,   # Mask tensors by field of the recipe
+    loss=StyleLoss,  # Or `TiledStyle`
 )->StyleLoss:     # What it asks of these pictures
     "The style loss of a recipe."
-    return StyleLoss(
+    return loss(
         styles, r.style_weights, r.style_weight, r.style_blend, r.style_norm, r.style_scale, r.style_kind,
         r.style_mix, masks.get('masks'), masks.get('style_masks'))
 
@@ -56,7 +58,7 @@ def objective_of(
     "What is wanted: the terms of the loss."
     r, masks, cbs = plan.recipe, plan.masks, []
     if r.content_weights and plan.content is not None: cbs.append(_content_loss(plan))
-    if r.style_weights and plan.styles: cbs.append(style_loss(plan.styles, r, masks))
+    if r.style_weights and plan.styles: cbs.append(_style_loss(plan))
     if plan.last: cbs.append(Finish(plan.last, len(plan.levels) - 1))
     if masks.get('change_mask') is not None:
         cbs.append(Within(plan.content, masks['change_mask'], plan.place[1] > 0))
@@ -66,10 +68,14 @@ def objective_of(
 
 def _content_loss(plan):
     r, mask = plan.recipe, plan.masks.get('content_mask')
-    return ContentLoss(plan.content, r.content_weights, r.content_weight, r.content_norm, r.content_kind, mask)
+    loss = TiledContent if r.tile else ContentLoss
+    return loss(plan.content, r.content_weights, r.content_weight, r.content_norm, r.content_kind, mask)
+
+def _style_loss(plan):
+    r = plan.recipe
+    return style_loss(plan.styles, r, plan.masks, TiledStyle if r.tile else StyleLoss)
 
 def _balance(r):
-
     content = {l: w*r.content_weight for l, w in r.content_weights.items()}
     style = {l: w*r.style_weight for l, w in r.style_weights.items()}
     return Balance(r.seed, asked=dict(content=content, style=style))
@@ -102,6 +108,7 @@ def transfer_learner(
     cbs += objective_of(plan) + way_of(plan)
     opt = lbfgs(r.history, r.line_search) if r.optimizer == 'lbfgs' else adam()
     learn = picture_learner(first_canvas(plan), plan.enc, cbs, opt, r.lr, device=plan.device)
+    if r.tile: in_tiles(learn, r.tile)
     if plan.state: learn.add_cb(Resume(plan.state))
     return learn
 
