@@ -83,20 +83,20 @@ class Guard(StepCallback):
         self.leapt = False
         self.broken = []
         self.term_shares = Counter()  # shares of the loss, summed over looks
-        self.seen = self.move = self.unrest = 0
+        self.steps_taken = self.move = self.unrest = 0
 
     def before_train(self):
         self.unrest = 0
         self.keep()
 
     def before_batch(self):
-        if self.due(self.seen + 1): self.before = self.pixels.clone()
+        if self.due(self.steps_taken + 1): self.before = self.pixels.clone()
 
     def due(self, step): return step <= self.every or step % self.every == 0
 
     def keep(self):
         self.good = self.pixels.clone()
-        self.good_step = self.seen
+        self.good_step = self.steps_taken
 
 # %% ../nbs/49_guarding.ipynb #bb9e3ceb
 @patch
@@ -123,7 +123,7 @@ def measure(self:Guard):
     "Note how far this step moved the average pixel, and for how long that was too far."
     self.move = float((self.pixels - self.before).abs().mean())
     if self.move <= self.restless: self.unrest = 0
-    else: self.unrest += 1 if self.seen <= self.every else self.every
+    else: self.unrest += 1 if self.steps_taken <= self.every else self.every
     self.leapt |= self.unrest > 0
 
 @patch
@@ -193,13 +193,13 @@ def give_up(self:Guard, trouble):
     for cb in self.cbs:
         if isinstance(cb, Average): cb.value = None
     self.learn.stopped = (
-        f"{trouble} at step {self.seen}; this is the picture of step {self.good_step}. {self.cause(trouble)}")
+        f"{trouble} at step {self.steps_taken}; this is the picture of step {self.good_step}. {self.cause(trouble)}")
     raise CancelFitException
 
 @patch
 def after_step(self:Guard):
-    self.seen += 1
-    if self.due(self.seen): self.measure()
+    self.steps_taken += 1
+    if self.due(self.steps_taken): self.measure()
     elif (self.pixels.sum() + self.loss).isfinite(): return
     self.weigh_terms()
     trouble = self.trouble()
