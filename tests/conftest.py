@@ -17,11 +17,22 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent/'tools'))
 from style_nb.encoders import Encoder, Shape, encoder, random_weights
 from style_nb.gallery import sample
 from style_nb.pictures import load_picture, to_pil
-import style_nb.all  # noqa: F401, all of it is loaded before what is alive is frozen
+import style_nb.all, torch._dynamo  # noqa: F401, E401, what every first run imports is alive before it is frozen
 
-# what is imported stays: a Session that closes collects garbage, and this way looks at its own objects only
-gc.collect()
-gc.freeze()
+def stays():
+    "What is alive stays: a Session that closes collects garbage, and this way looks at its own objects only"
+    gc.collect()
+    gc.freeze()
+
+def pytest_collection_finish(): stays()
+
+_files = set()
+
+def pytest_runtest_setup(item):
+    "What the files before have imported and kept stays too"
+    if item.path in _files: return
+    _files.add(item.path)
+    stays()
 
 def pytest_collection_modifyitems(items):
     "The slow ones first, so that at the end no worker is left alone with one"
