@@ -85,7 +85,8 @@ class Trials(Panels):
         self.cells = []  # What the grid painted
         self.grid_thread = None
         self.grid_ends = False
-        self.pinned = {}  # {(id of a pin, its name): its box}
+        self.pinned = {}  # {id of a pin: its box}
+        self.called = {}  # {id of a pin: its name on the page}
         self.faced = {}   # The pictures that are compared
         self.photo_made = self.photo_of = None
         vars(self).update(pieces(PIECES))
@@ -241,9 +242,7 @@ def _add_cell(self:Trials, item):
 @patch
 def _pin_box(self:Trials, p):
     "The picture of a pin, its name to be typed over, and what can be done with it."
-    restore = self.button(
-        'Restore', lambda: self.session.restore(p), tooltip=f'{p.name}: bring its settings back',
-        style=dict(button_color='transparent'))
+    restore = self.button('Restore', lambda: self.session.restore(p), style=dict(button_color='transparent'))
     im = w.Image(value=jpeg(p.image, 288), format='jpeg').add_class('sn-is-a-pin')
     picture = w.GridBox([im, restore]).add_class('sn-over')
     tip = f'step {p.steps}' if p.legs else 'an instant picture'
@@ -251,8 +250,18 @@ def _pin_box(self:Trials, p):
     name.add_class('sn-name').add_class('sn-unseen-label')
     name.observe(lambda change: self.attempt(lambda: self.session.rename(p, change['new'])), 'value')
     on = [self._go_on(p, 'go-on-pin')] if p.legs else []  # no run painted an instant picture
-    away = self.button('', lambda: self.session.unpin(p), 'unpin', icon='times', tooltip=f'{p.name}: take it away')
-    return column('pinned', picture, name, row('of-pin', *on, away))
+    away = self.button('', lambda: self.session.unpin(p), 'unpin', icon='times')
+    box = column('pinned', picture, name, row('of-pin', *on, away))
+    box.name, box.restore, box.away = name, restore, away
+    return box
+
+@patch
+def _call(self:Trials, p):
+    "Let the box of a pin have its name."
+    box = self.pinned[id(p)]
+    box.name.value = p.name
+    box.restore.tooltip = f'{p.name}: bring its settings back'
+    box.away.tooltip = f'{p.name}: take it away'
 
 
 # %% ../nbs/86_trials.ipynb #c93d90ec
@@ -268,23 +277,32 @@ def pin(self:Trials):
 @patch
 def fill_pins(self:Trials):
     "Let the strip and the menus show the pins that there are."
-    pins = self.session.pins
-    now = {(id(p), p.name): p for p in pins}
-    if list(now) == list(self.pinned): return
-    gone = [box for key, box in self.pinned.items() if key not in now]
-    self.pinned = {key: self.pinned.get(key) or self._pin_box(p) for key, p in now.items()}
-    self.strip.children = tuple(self.pinned.values())
-    for box in gone: close_widgets(box)
-    instant = ['instant'] if self.preview.picture else []
-    for menu in (self.left, self.right): self._name(menu, ['now', *instant, 'content', *(p.name for p in pins)])
-    self.compared.layout.display = 'flex' if pins else 'none'
+    with self.lock:
+        pins = list(self.session.pins)
+        called = {id(p): p.name for p in pins}
+        if called == self.called: return
+        before, self.called = self.called, called
+        gone = [box for key, box in self.pinned.items() if key not in called]
+        self.pinned = {id(p): self.pinned.get(id(p)) or self._pin_box(p) for p in pins}
+        self.filling = threading.get_ident()
+        try:
+            for p in pins: self._call(p)
+            self.strip.children = tuple(self.pinned.values())
+            self._offer_names({name: called.get(key) for key, name in before.items()})
+        finally: self.filling = None
+        for box in gone: close_widgets(box)
+        self.compared.layout.display = 'flex' if pins else 'none'
+        self.compare()
 
 @patch
-def _name(self:Trials, menu, names):
-    "Offer these names; the chosen one stays while it is there."
-    was = menu.value
-    menu.options = names
-    menu.value = was if was in names else 'now'
+def _offer_names(self:Trials, renamed):
+    "Let the menus offer what there is; the chosen one stays while it is there, under its new name."
+    instant = ['instant'] if self.preview.picture else []
+    names = ['now', *instant, 'content', *self.called.values()]
+    for menu in (self.left, self.right):
+        was = renamed.get(menu.value, menu.value)
+        menu.options = names
+        menu.value = was if was in names else 'now'
 
 
 # %% ../nbs/86_trials.ipynb #033ae9f4
@@ -324,20 +342,19 @@ def _unpinned(self:Trials, name):
 
 # %% ../nbs/86_trials.ipynb #79add1a8
 @patch
-def _age(self:Trials, name):
-    "The place of a picture in time: the photo is the first, what is seen now the last."
-    return ['content', *(p.name for p in self.session.pins), 'instant', 'now'].index(name)
-
-@patch
 def compare(self:Trials):
     "Show the two chosen pictures, the older left of the handle, and what differs."
-    if not self.session.pins: return
-    names = sorted((self.left.value, self.right.value), key=self._age)
-    (older, x), (newer, y) = map(self._named, names)
-    self._face(other=older, picture=newer)
-    self.both.names, self.both.size = names, newer.size
-    self.both.alt = f'{names[0]} left of the handle, {names[1]} right of it'
-    self.diff.value = table_of(differing(x, y), *names)
+    with self.lock:
+        chosen = self.left.value, self.right.value
+        names = [p.name for p in self.session.pins]
+        ages = ['content', *names, 'instant', 'now']  # the photo is the first, what is seen now the last
+        if not names or not {*chosen} <= {*ages}: return  # a name that is just being changed
+        names = sorted(chosen, key=ages.index)
+        (older, x), (newer, y) = map(self._named, names)
+        self._face(other=older, picture=newer)
+        self.both.names, self.both.size = names, newer.size
+        self.both.alt = f'{names[0]} left of the handle, {names[1]} right of it'
+        self.diff.value = table_of(differing(x, y), *names)
 
 @patch
 def _face(self:Trials, **pictures):
