@@ -8,6 +8,7 @@ Docs: https://style-nb.github.io/style_nb/large.html.md"""
 from __future__ import annotations
 from fastcore.basics import patch
 from .errors import BadValue, in_range
+from .footing import give_back
 from .pictures import resize
 from .encoders import Encoder
 from .windows import stride_and_reach, windows_of
@@ -20,8 +21,9 @@ from .sums import FROM_MOMENTS, Distances, Moments, Packed, Tiles, place_weights
 from .callbacks import level_sizes, level_steps
 
 # %% auto #0
-__all__ = ['TILE', 'WINDOW_BYTES', 'OTHERS', 'LARGE', 'SHARES', 'REMEMBERED', 'tiled_kinds', 'why_not_tiled', 'TiledStyle',
-           'TiledContent', 'TiledHooks', 'in_tiles', 'usual_tile', 'tiled_bytes', 'pyramid_sizes', 'pyramid_steps']
+__all__ = ['MANY', 'TILE', 'WINDOW_BYTES', 'OTHERS', 'LARGE', 'SHARES', 'REMEMBERED', 'tiled_kinds', 'why_not_tiled',
+           'TiledStyle', 'TiledContent', 'TiledHooks', 'in_tiles', 'usual_tile', 'tiled_bytes', 'pyramid_sizes',
+           'pyramid_steps']
 
 # %% ../nbs/51_large.ipynb #3eff111c
 _INSTEAD = "cannot be painted in tiles: use {}, or give a size at which the picture fits as a whole."
@@ -172,6 +174,8 @@ def scale_of(self:TiledContent, part, moments):
     return float(_CONTENT_SCALES[self.norm](first, second, part.moments.places))
 
 # %% ../nbs/51_large.ipynb #65ba9d39
+MANY = 8  # tiles from which on freed memory is worth giving back within a step
+
 class TiledHooks(FeatureHooks):
     "Run the encoder on tiles of the canvas and leave in `learn.features` what the losses ask of them."
     name = 'feature_hooks'
@@ -189,6 +193,14 @@ class TiledHooks(FeatureHooks):
         self.learn.weighted_terms = {}
 
     def before_fit(self): _check_tiled(padding=self.encoder.padding)
+    def before_step(self): self.tidy()
+    def after_batch(self):
+        super().after_batch()
+        self.tidy()
+
+    def tidy(self):
+        "Give back what tiles have taken before the optimiser takes its own, and the other way round."
+        if self.windows and len(self.windows.all) >= MANY: give_back(circles=False)
 
     def close(self):
         "Forget the tiles and what is kept for each."
@@ -200,6 +212,7 @@ class TiledHooks(FeatureHooks):
 def lay_out(self:TiledHooks, wanted):
     "Cut the canvas, and ask each loss what it has to know."
     self.close()
+    give_back(circles=False)
     pairs, hw = wanted
     self.windows = windows_of(self.encoder, [l for _, l in pairs], hw, self.tile)
     for cb, _ in pairs:

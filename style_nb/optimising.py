@@ -36,8 +36,10 @@ class LBFGS(torch.optim.Optimizer):
         eager:float=1.8,    # First guess of step over what the last step suggests
         first:float=.01,    # Step while nothing is remembered, root mean square, colour counting 1/chroma
         longest:float=.05,  # Longest step, likewise
+        short:bool=False,   # Remember in 16 bits: half the memory
     ):
-        settings = dict(lr=lr, history=history, chroma=chroma, eager=eager, first=first, longest=longest)
+        settings = dict(
+            lr=lr, history=history, chroma=chroma, eager=eager, first=first, longest=longest, short=short)
         super().__init__(params, settings)
 
     @torch.no_grad()
@@ -57,25 +59,51 @@ def _enter(state, i, p, sy, yy):
     M[i:i+2, i:i+2] = torch.tensor([[state['dd'], sy], [sy, yy]], **SINGLE)
     M[:, i:i+2] = M[i:i+2].T.clone()
 
+# %% ../nbs/48_optimising.ipynb #02687004
+def _keep(state, i, row):
+    "Put a row into the memory, in its bits."
+    W = state['W']
+    if W.dtype != row.dtype:
+        state['size'][i] = row.abs().max().clamp_min(1e-30)
+        row = row/state['size'][i]
+    W[i].copy_(row)
+
+def _products(state, n, g):
+    "The products of the first rows with `g`, in float64 on the CPU."
+    rows = state['W'][:n]
+    if rows.dtype == g.dtype: return (rows @ g).cpu().double()
+    return torch.stack([row.to(g) @ g for row in rows]).cpu().double()*state['size'][:n].cpu()
+
+def _mixed(state, g, a, share, scale):
+    "`share g - scale a W`, in the bits of `g`."
+    rows = state['W'][:len(a)]
+    if rows.dtype == g.dtype: return torch.addmv(g, rows.T, a.to(g), beta=share, alpha=-scale)
+    d = share*g
+    for row, weight in zip(rows, (a*state['size'][:len(a)].cpu()).tolist()): d.add_(row, alpha=-scale*weight)
+    return d
+
 # %% ../nbs/48_optimising.ipynb #b969d696
-def _empty(g, history):
+def _empty(g, history, short=False):
     "A memory of no steps yet, for gradients like `g`."
     places = 2*history + 2  # one is always free
-    return dict(W=g.new_zeros(places, len(g)), M=torch.zeros(places, places, **DOUBLE), rows=[])
+    memory = dict(W=g.new_zeros(places, len(g)), M=torch.zeros(places, places, **DOUBLE), rows=[])
+    if not short: return memory
+    return memory | dict(W=g.new_zeros(places, len(g), dtype=torch.float16), size=torch.ones(places, **DOUBLE))
 
 @patch
 def remember(self:LBFGS, state, g, history):
     "Keep the last step, unless the loss is concave there, and return the products of the memory with `g`."
     if 'g' not in state:
-        state.update(_empty(g, history))
+        state.update(_empty(g, history, self.defaults['short']))
         return torch.zeros(0, **DOUBLE)
-    rows, W = state['rows'], state['W']
+    rows = state['rows']
     i = 2*next(j for j in range(history + 1) if j not in rows)
-    s, y = W[i:i+2]
-    s.copy_(state['d'])
-    torch.sub(g, state['g'], out=y)
-    p = (W[:max(i + 2, len(state['p']))] @ g).cpu().double()
+    y = g - state['g']
+    _keep(state, i, state['d'])
+    _keep(state, i + 1, y)
+    p = _products(state, max(i + 2, len(state['p'])), g)
     state['end'] = float(p[i])  # slope along the step, where it ended
+    s, y = (state['d'], y) if 'size' in state else state['W'][i:i+2]
     sy, yy = float(s @ y), float(y @ y)
     if sy > 1e-10*math.sqrt(yy*state['dd']):
         _enter(state, i, p, sy, yy)
@@ -127,7 +155,7 @@ def next_step(self:LBFGS, state, g):
     dd = gamma*gamma*gg + float(a @ (2*gamma*p + turn))  # |gamma g + a W|²
     radius = self.radius(state, group['longest'], group['lr'])
     t = group['lr']*min(1., radius/_size(dd, n))
-    d = torch.addmv(g, state['W'][:len(p)].T, a.to(g), beta=-t*gamma, alpha=-t)
+    d = _mixed(state, g, a, -t*gamma, t)
     begin = -t*(gamma*gg + float(a @ p))  # slope along the step, where it begins
     state.update(g=g, d=d, p=p, q=-t*(gamma*p + turn), dd=t*t*dd, begin=begin, radius=radius)
     return d
@@ -136,9 +164,10 @@ def next_step(self:LBFGS, state, g):
 def lbfgs(
     history:int=20,             # Remembered steps
     line_search:bool=False,     # Torch's L-BFGS with a strong Wolfe line search, about 2.2 evaluations a step
+    short:bool=False,           # Remember in 16 bits; not with a line search
 ):                              # Optimiser function for a Learner; needs the `LBFGSStep` callback
     "L-BFGS, for a Learner."
-    opt = partial(LBFGS, history=history)
+    opt = partial(LBFGS, history=history, short=short)
     if line_search:
         opt = partial(torch.optim.LBFGS, max_iter=1, max_eval=25, history_size=history,
             tolerance_grad=-1, tolerance_change=-1, line_search_fn='strong_wolfe')

@@ -19,7 +19,7 @@ from .callbacks import (
     Average, Clamp, Controls, CosineStep, EncoderPrecision, Finish, Guard, History, LBFGSStep, Progress, Pyramid,
     Snapshots, Stop, Stopped, Within, lbfgs)
 from .guarding import extreme_share
-from .large import TiledContent, TiledStyle, in_tiles
+from .large import LARGE, TiledContent, TiledStyle, in_tiles
 from .shares import Balance
 from .recipe import Recipe, takes_settings
 from .results import Result, Resume, run_state
@@ -106,7 +106,7 @@ def transfer_learner(
     if plan.open_ended: steps = [*steps[:-1], sys.maxsize]
     cbs = [Pyramid(shapes, steps, plan.place), EncoderPrecision(r.precision), Controls(r.schedule, plan.first_step)]
     cbs += objective_of(plan) + way_of(plan)
-    opt = lbfgs(r.history, r.line_search) if r.optimizer == 'lbfgs' else adam()
+    opt = lbfgs(r.history, r.line_search, r.size > LARGE) if r.optimizer == 'lbfgs' else adam()
     learn = picture_learner(first_canvas(plan), plan.enc, cbs, opt, r.lr, device=plan.device)
     if r.tile: in_tiles(learn, r.tile)
     if plan.state: learn.add_cb(Resume(plan.state))
