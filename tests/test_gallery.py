@@ -1,7 +1,8 @@
 "The bundled pictures: they are there, they are ours or free, and the painting code still makes them"
-import hashlib, subprocess, sys
+import hashlib, sys
 from pathlib import Path
 import numpy as np, pytest
+from forked import Program
 from PIL import Image
 from style_nb.gallery import sample, samples
 from style_nb.painting import paint, painters
@@ -43,11 +44,12 @@ def test_rich_everywhere(name, n=32): # a Gram matrix is an average over space
     h, w = (v//n for v in g.shape)
     assert np.percentile(g[:h*n, :w*n].reshape(h, n, w, n).std((1, 3)), 2) > .03
 
-def test_same_seed_same_bytes_in_another_process():
+def test_same_seed_same_bytes_in_another_process(tmp_path):
     code = ("import hashlib; from style_nb.all import *; "
             "print(hashlib.sha256(paint('swirls', sample('cat'), size=160).tobytes()).hexdigest())")
-    there = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout.strip()
-    assert hashlib.sha256(paint('swirls', sample('cat'), size=160).tobytes()).hexdigest() == there
+    p = Program(code, tmp_path)
+    assert p.ended() == 0, p.said()
+    assert hashlib.sha256(paint('swirls', sample('cat'), size=160).tobytes()).hexdigest() == p.said(1).strip()
 
 @pytest.mark.parametrize('name', painters)
 def test_any_photo(name):
