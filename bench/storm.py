@@ -14,15 +14,26 @@ sys.path[:0] = [str(root), str(root/'tests')]
 SIZE = 96  # px, longer side of what is painted
 MADE = dict(
     studio=f"it = Studio('astronaut', 'swirls', size={SIZE}, steps=100000)",
-    revert=f"it = ReversionDesk('swirls', size={SIZE}, steps=30)",
-    tile=f"it = TilingDesk('cat', size={SIZE}, steps=30)")
+    revert=f"it = ReversionDesk(sample('swirls'), size={SIZE}, steps=30)",
+    tile=f"it = TilingDesk(sample('cat'), size={SIZE}, steps=30)")
 FIRST = '''import os
 os.environ['STYLE_NB_SESSIONS'] = {sessions!r}
 from style_nb.all import *
 from style_nb.desks import ReversionDesk, TilingDesk
 import comm, sys, ipywidgets
 names, manager = {{}}, comm.get_comm_manager()
-get, register = manager.get_comm, manager.register_comm = get_comm, register_comm'''
+get, register = manager.get_comm, manager.register_comm
+def register_comm(c):
+    state = sys._getframe(1).f_locals.get('data') or {{}}
+    names[c.comm_id] = str(state.get('state', ''))[:600]
+    return register(c)
+def get_comm(comm_id):
+    if comm_id not in names: return manager.comms.get(comm_id)  # the page's own, which ipykernel asks for too early
+    heard = sys._getframe(1).f_locals.get('msg')
+    if comm_id not in manager.comms and isinstance(heard, dict):
+        print('late', heard.get('content'), 'for', names[comm_id], file=sys.stderr)
+    return get(comm_id)
+manager.get_comm, manager.register_comm = get_comm, register_comm'''
 
 # ---- what the kernel says, and what it is asked
 

@@ -11,7 +11,10 @@ import html
 import io
 import math
 import mimetypes
+import threading
+import time
 import weakref
+from collections import deque
 from pathlib import Path
 import IPython
 try: import ipywidgets as w
@@ -21,10 +24,10 @@ from fastcore.xml import Table, Td, Th, Tr, to_xml
 from .errors import StyleNBError
 
 # %% auto #0
-__all__ = ['GREY', 'RED', 'THEME', 'EARS', 'PIXEL', 'LARGEST_LINK', 'ladder', 'wide', 'rungs', 'rung_slider', 'put', 'written',
-           'jpeg', 'png_of', 'line', 'clock', 'caption', 'title', 'bar', 'dressed', 'one_line', 'rows', 'row', 'column',
-           'pieces', 'table_of', 'upload_button', 'upload_look', 'download_link', 'unused', 'on_rerun', 'all_widgets',
-           'close_widgets', 'swap']
+__all__ = ['GREY', 'RED', 'THEME', 'EARS', 'PIXEL', 'LARGEST_LINK', 'LATE', 'ladder', 'wide', 'rungs', 'rung_slider', 'put',
+           'written', 'jpeg', 'png_of', 'line', 'clock', 'caption', 'title', 'bar', 'dressed', 'one_line', 'rows',
+           'row', 'column', 'pieces', 'table_of', 'upload_button', 'upload_look', 'download_link', 'unused', 'on_rerun',
+           'all_widgets', 'close_widgets', 'let_go', 'swap']
 
 # %% ../nbs/55_parts.ipynb #13a0f116
 def ladder(
@@ -324,8 +327,25 @@ def close_widgets(o):
     for c in all_widgets(o) if o is not None else (): c.close()
 
 # %% ../nbs/55_parts.ipynb #bf7956f6
+LATE = 2.  # Seconds in which the page may still speak to what it no longer shows
+_leaving = deque()  # (when, widget)
+_leaves = threading.Lock()
+
+def let_go(
+    *gone,              # Widgets that no box holds any more
+    late:float=LATE,    # Seconds after which one is closed
+):
+    "Close widgets once the page has said what was under way to them; nobody hears it."
+    now = time.monotonic()
+    for c in (c for o in gone for c in all_widgets(o)):
+        if c.comm: c.comm.on_msg(None)
+    with _leaves:
+        _leaving.extend((now, o) for o in gone)
+        while _leaving and now - _leaving[0][0] >= late: close_widgets(_leaving.popleft()[1])
+
 def swap(box, children):
-    "Put other children into a box, and forget the old ones."
+    "Put other children into a box, and let go of the old ones."
     old = box.children
     box.children = tuple(children)
-    for c in old: close_widgets(c)
+    let_go(*old)
+

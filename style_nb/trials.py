@@ -15,7 +15,7 @@ from .preview import Preview
 from .viewer import Viewer
 from .session import differing
 from .labels import label_of
-from .parts import RED, bar, clock, close_widgets, column, jpeg, line, one_line, pieces, row, swap, table_of
+from .parts import RED, bar, clock, column, jpeg, let_go, line, one_line, pieces, row, swap, table_of
 from .parts import w, wide
 from .panels import nested
 from .picking import Panels
@@ -290,7 +290,7 @@ def fill_pins(self:Trials):
             self.strip.children = tuple(self.pinned.values())
             self._offer_names({name: called.get(key) for key, name in before.items()})
         finally: self.filling = None
-        for box in gone: close_widgets(box)
+        let_go(*gone)
         self.compared.layout.display = 'flex' if pins else 'none'
         self.compare()
 
