@@ -35,7 +35,7 @@ def number(panels, field, low, high, step):
 # %% ../nbs/82_panels.ipynb #6ea1f257
 def entry(panels, field, most):
     "A whole number to type."
-    return w.BoundedIntText(min=rule_of(field).low, max=most, layout=dict(width='100px'))
+    return w.BoundedIntText(min=rule_of(field).low, max=most, layout=dict(width='200px'))
 
 def menu(panels, field): return w.Dropdown(options=panels.options(field), layout=wide())
 

@@ -140,13 +140,14 @@ EARS = """
 const wake = () => {
   const page = this.closest('.sn-page');
   if (!page) return setTimeout(wake, 50);
-  const put = (el, name, value) => value && el.getAttribute(name) != value && el.setAttribute(name, value);
+  const put = (el, name, value) => el && value && el.getAttribute(name) != value && el.setAttribute(name, value);
   const text = (box, part) => box && box.querySelector(part)?.textContent;
   const name = () => {
     for (const handle of page.querySelectorAll('.noUi-handle')) {
       const box = handle.closest('.widget-slider');
       put(handle, 'aria-label', text(box, '.widget-label'));
       put(handle, 'aria-valuetext', text(box, '.widget-readout'));
+      put(box?.querySelector('.widget-readout'), 'tabindex', '-1');
     }
     for (const image of page.querySelectorAll('img.widget-image')) {
       const said = [...image.classList].find(c => c.startsWith('sn-is-')) || 'sn-is-a-picture';
@@ -324,10 +325,13 @@ def all_widgets(o):
 
 def close_widgets(o):
     "Take a widget with all that is in it from the page; `None` is none."
-    for c in all_widgets(o) if o is not None else (): c.close()
+    every = [] if o is None else list(all_widgets(o))
+    for c in every:
+        if hasattr(c, 'selected_index'): c.selected_index = None  # or the page would still say so
+    for c in every: c.close()
 
 # %% ../nbs/55_parts.ipynb #bf7956f6
-LATE = 2.  # Seconds in which the page may still speak to what it no longer shows
+LATE = 60.  # Seconds in which the page may still speak to what it no longer shows
 _leaving = deque()  # (when, widget)
 _leaves = threading.Lock()
 
@@ -335,7 +339,7 @@ def let_go(
     *gone,              # Widgets that no box holds any more
     late:float=LATE,    # Seconds after which one is closed
 ):
-    "Close widgets once the page has said what was under way to them; nobody hears it."
+    "Close widgets later; what the page still says to them, when a kernel is busy long after, nobody hears."
     now = time.monotonic()
     for c in (c for o in gone for c in all_widgets(o)):
         if c.comm: c.comm.on_msg(None)

@@ -20,7 +20,7 @@ from fastcore.basics import patch, uniqueify
 from PIL import Image
 from .errors import BadType, BadValue, a_switch, listed, of_kind, one_of, told
 from .pictures import Plate, load_picture, show_pictures, to_pil
-from .parts import GREY, RED, clock, close_widgets, on_rerun, one_line, png_of, written
+from .parts import GREY, RED, clock, close_widgets, dressed, on_rerun, one_line, png_of, written
 # for those who import it from here:
 from .parts import all_widgets
 
@@ -267,7 +267,8 @@ def control(
     "The control for a knob; it speaks when let go."
     import ipywidgets as w
     if k.kind == 'switch': return w.Checkbox(value=k.start, description=k.text or k.name, indent=False)
-    kw = dict(description=k.text or k.name, style=dict(description_width='auto'), layout=dict(width='420px'))
+    kw = dict(description=k.text or k.name, style=dict(description_width='auto'))
+    kw['layout'] = dict(width='420px', max_width='100%')
     if k.kind == 'choice':
         labels = [l for l, _ in k.options]
         kw |= dict(options=labels, value=k.label(k.start))
@@ -294,10 +295,10 @@ def widget(self:Explorer):
         c.observe(lambda change, n=n: self.move(n, change['new']), 'value')
     self.message = w.HTML()
     look = dict(display='none', max_width='100%', align_self='flex-start')
-    self.picture = w.Image(format='png', layout=look)
+    self.picture = w.Image(format='png', layout=look).add_class('sn-is-what-the-controls-make')
     self.text = w.HTML()
-    dim = w.HTML('<style>.sn-waits {opacity: .35}</style>', layout=dict(display='none'))
-    self._widget = w.VBox([*self.controls.values(), self.message, self.picture, self.text, dim])
+    parts = [*self.controls.values(), self.message, self.picture, self.text]
+    self._widget = w.VBox([*parts, dressed('.sn-waits {opacity: .35}')]).add_class('sn-page')
     return self._widget
 
 # %% ../nbs/80_widgets.ipynb #b11d96d0

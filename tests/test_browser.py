@@ -6,6 +6,7 @@ this one; the kernel is always this one's."""
 import contextlib, json, os, re, secrets, shutil, signal, socket, subprocess, sys, time, urllib.error, urllib.request
 from pathlib import Path
 import pytest
+import axe
 
 playwright = pytest.importorskip('playwright.sync_api', reason='pip install playwright')
 CHROMIUM = (os.environ.get('CHROMIUM') or next((p
@@ -344,6 +345,7 @@ def a_broken_upload_says_so(page):
     chooser.value.set_files(page.folder/'broken.jpg')
     until(lambda: 'broken.jpg' in at(page, 'message').inner_text())
     assert 'not a picture that can be read' in at(page, 'message').inner_text()
+    assert not axe.violations(page, '.sn-studio')
     shot(page, 'error')
 
 def as_it_is(page):
@@ -387,6 +389,66 @@ def a_grid_and_on_from_a_cell(page):
     until(lambda: steps_done(page) == 6)
     until(lambda: painted(page).evaluate(PIXELS) != pixels)
     tab(page, 'Look')
+
+def theme(page, name):
+    "JupyterLab light or dark."
+    for menu in ('Settings', 'Theme', f'JupyterLab {name}'):
+        page.locator('.lm-MenuBar-itemLabel, .lm-Menu-itemLabel').get_by_text(menu, exact=True).click()
+    until(lambda: page.evaluate('document.body.dataset.jpThemeLight') == str(name == 'Light').lower())
+    page.wait_for_timeout(500)
+
+def nobody_is_kept_out(page):
+    "Bar of issue 21: nothing serious for axe-core in any tab, light and wide, dark and narrow, with pins and a grid."
+    was = page.viewport_size
+    names = page.locator('.sn-studio').last.locator('.lm-TabBar-tabLabel').all_inner_texts()
+    at(page, 'canvas').get_by_role('button', name='Before/after').click()
+    for look, width in (('Light', 1280), ('Dark', 390)):
+        page.set_viewport_size(was)
+        theme(page, look)
+        page.set_viewport_size(dict(width=width, height=was['height']))
+        for name in names:
+            tab(page, name)
+            assert not (found := axe.violations(page, '.sn-studio')), (look, width, name, found)
+        shot(page, f'{look}_narrow', 390)
+    page.set_viewport_size(was)
+    theme(page, 'Light')
+    at(page, 'canvas').get_by_role('button', name='Before/after').click()
+
+STOPS = '''root => {
+  const el = document.activeElement, box = el.closest('.sn-of-pin, .sn-name, .sn-over, [class*=" sn-"]');
+  const look = getComputedStyle(el);
+  return {inside: root.contains(el), name: el.getAttribute('aria-label') || el.title || el.textContent.trim(),
+    type: el.type, role: el.getAttribute('role'), pinned: Boolean(el.closest('.sn-pinned')),
+    of: [...(el.closest('.widget-inline-hbox, .widget-radio') || el).classList].filter(c => c.startsWith('sn-'))} }'''
+
+def the_way_by_tab_is_short(page):
+    "From Start to the first pin: each slider and each shelf is one stop, and the order is that of the page."
+    tab(page, 'Look')
+    at(page, 'start').focus()
+    root, stops = page.locator('.sn-studio').last, []
+    while not stops or stops[-1]['inside'] and not stops[-1]['pinned'] and len(stops) < 40:
+        page.keyboard.press('Tab')
+        stops.append(root.evaluate(STOPS))
+    assert stops[-1]['pinned'], stops
+    of = [c for stop in stops for c in stop['of']]
+    for name in ('sn-style_weight', 'sn-size', 'sn-presets'): assert of.count(name) == 1, (name, stops)
+    print(f'{len(stops)} stops from Start to the first pin')
+    assert len(stops) <= 20, stops
+
+def a_storm_leaves_it_whole(page):
+    "Bar of issue 21: random clicks, drags and keys; all of it is bench/storm.py, with a thousand and without pity."
+    sys.path.insert(0, str(root/'bench'))
+    import storm
+    session, = [s for s in sessions(page.base, page.token) if s['path'] == 'lesson.ipynb']
+    kernel = storm.Kernel(page.home/f"run/kernel-{session['kernel']['id']}.json")
+    (page.folder/'files').mkdir()
+    try:
+        kernel.ask('None', before='studio.session.set(size=96); studio.fill()')
+        box = page.locator('.sn-studio').last
+        moves = storm.Storm(page, box, storm.some_files(page.folder/'files'), seed=21)
+        storm.blow(moves, kernel, page.home/'server.log', 100)
+        storm.the_session_is_whole(page, box, kernel, 'studio')
+    finally: kernel.close()
 
 def memory(page):
     "MB that the kernel holds."
@@ -472,7 +534,7 @@ def test_the_studio_in_a_browser(page):
     for step in (the_lesson_ran_without_an_error, all_of_it_is_on_a_laptop,
             a_layer_slider_moves_a_run_that_paints, fast_enough,
             pause_pin_compare, show_code_and_run_it, a_broken_upload_says_so, a_good_one_is_used,
-            a_grid_and_on_from_a_cell,
+            a_grid_and_on_from_a_cell, nobody_is_kept_out, the_way_by_tab_is_short, a_storm_leaves_it_whole,
         running_the_cell_again_closes_the_first_and_frees_its_memory, nothing_went_wrong_unseen,
         without_subshells_and_two_at_once):
         start = time.perf_counter()
