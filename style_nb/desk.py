@@ -20,7 +20,7 @@ from .parts import one_line, row, unused, upload_button, upload_look, w
 from .planning import Shared
 from .naming import given_files
 from .moves import Moves
-from .widgets import control
+from .knobs import control
 from .shelves import SHELF_LOOK, Shelf, thumb
 from .canvas import Canvas
 

@@ -17,7 +17,7 @@ from .naming import given
 from .tiling import SEAMS, tile
 from .palettes import palette
 from .reversion import rank_photos, revert
-from .widgets import knob
+from .knobs import knob
 from .shelves import Shelf, thumb
 from .desk import Desk, called
 
