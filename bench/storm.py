@@ -369,7 +369,7 @@ def the_session_is_whole(page, box, kernel, name='it'):
     box.locator('.sn-undo').click()
     try: until(lambda: ask('it.session.settings["tv_weight"]') == before, 20)
     except AssertionError:
-        past = 'it.session.note, it.session.state, [m.names for m in it.session.past.done[-3:]]'
+        past = "[it.session.note, it.session.state, [m.names for m in it.session.past.done[-3:]], it.message.value]"
         raise AssertionError(f"Undo did not bring {before} back: {ask(past)}") from None
     if not ask('bool(it.session.keeper)'): return
     same = ('[two.session.done == it.session.done, len(two.session.pins) == len(it.session.pins),'

@@ -26,8 +26,8 @@ from .errors import StyleNBError
 # %% auto #0
 __all__ = ['GREY', 'RED', 'THEME', 'EARS', 'PIXEL', 'LARGEST_LINK', 'LATE', 'ladder', 'wide', 'rungs', 'rung_slider', 'put',
            'written', 'jpeg', 'png_of', 'line', 'clock', 'caption', 'title', 'bar', 'dressed', 'one_line', 'rows',
-           'row', 'column', 'pieces', 'table_of', 'upload_button', 'upload_look', 'download_link', 'unused', 'on_rerun',
-           'all_widgets', 'close_widgets', 'let_go', 'swap']
+           'row', 'column', 'Menu', 'pieces', 'table_of', 'upload_button', 'upload_look', 'download_link', 'unused',
+           'on_rerun', 'all_widgets', 'close_widgets', 'let_go', 'swap']
 
 # %% ../nbs/55_parts.ipynb #13a0f116
 def ladder(
@@ -220,11 +220,17 @@ def rows(*pairs, label='88px'):
 def row(name, *children): return w.HBox(children).add_class(f'sn-{name}')
 def column(name, *children): return w.VBox(children).add_class(f'sn-{name}')
 
+class Menu(w.Dropdown if w else object):
+    "A menu that does not hear of a choice the page made among entries that have gone since."
+    def set_state(self, sync_data):
+        if (sync_data.get('index') or 0) < len(self.options): super().set_state(sync_data)
+
 def pieces(
     table:dict,  # {name: (kind, traits)}
 )->dict:         # {name: widget}, its name its class
     "Parts of a page."
-    return {name: getattr(w, kind)(**traits).add_class(f'sn-{name}') for name, (kind, traits) in table.items()}
+    kinds = dict(vars(w), Menu=Menu)
+    return {name: kinds[kind](**traits).add_class(f'sn-{name}') for name, (kind, traits) in table.items()}
 
 # %% ../nbs/55_parts.ipynb #2ac05f9b
 def table_of(

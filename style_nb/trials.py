@@ -69,8 +69,8 @@ PIECES = {  # attribute and class: kind of widget, its traits
     'grid_size': ('BoundedIntText', dict(min=32, max=1024, description='size, px')),
     'grid_steps': ('BoundedIntText', dict(min=1, max=10000, value=60, description='steps')),
     'strip': ('HBox', {}),
-    'left': ('Dropdown', dict(options=['now'], description='compare')),
-    'right': ('Dropdown', dict(options=['now'], description='with')),
+    'left': ('Menu', dict(options=['now'], description='compare')),
+    'right': ('Menu', dict(options=['now'], description='with')),
     'diff': ('HTML', {}),
 }
 
