@@ -359,11 +359,15 @@ def the_session_is_whole(page, box, kernel, name='it'):
     "After a storm: pins are as many as there are, `Undo` works, the session can be opened again if it is kept."
     from test_browser import until
     ask = lambda what, before='': kernel.ask(what.replace('it.', f'{name}.'), before.replace('it.', f'{name}.'))
-    ask('None', 'it.session.pause().wait()')
-    until(lambda: box.locator('.sn-pinned').count() == ask('len(it.session.pins)'), 10, 'pins and their boxes')
+    before, now = None, ''
+    while before != now:  # a busy kernel heeds the last moves late
+        page.wait_for_timeout(1500)
+        before, now = now, ask('[it.session.done, len(it.session.past.done), len(it.session.pins), it.session.note]',
+            'it.session.pause().wait()')
+    until(lambda: box.locator('.sn-pinned').count() == now[2], 10, 'pins and their boxes')
     box.locator('.lm-TabBar-tab').first.click()
     box.locator('.sn-pin').click()
-    until(lambda: box.locator('.sn-pinned').count() == ask('len(it.session.pins)') > 0, 10, 'Pin')
+    until(lambda: box.locator('.sn-pinned').count() == ask('len(it.session.pins)') == now[2] + 1, 30, 'Pin')
     before = ask('it.session.settings["tv_weight"]')
     ask('None', f'it.session.set(tv_weight={before + 1}); it.fill()')
     box.locator('.sn-undo').click()
