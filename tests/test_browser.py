@@ -445,7 +445,7 @@ def a_storm_leaves_it_whole(page):
         kernel.ask('None', before='studio.session.set(size=96); studio.fill()')
         box = page.locator('.sn-studio').last
         moves = storm.Storm(page, box, storm.some_files(page.folder/'files'), seed=21)
-        storm.blow(moves, kernel, page.home/'server.log', 100)
+        storm.blow(moves, kernel, page.home/'server.log', 80)
         storm.the_session_is_whole(page, box, kernel, 'studio')
     finally: kernel.close()
 
