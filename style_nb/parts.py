@@ -178,12 +178,14 @@ const wake = () => {
     e.preventDefault();
     e.stopPropagation();
     const style = e.target.closest('.sn-of-style');
+    const taker = page.querySelector(style ? '.sn-upload-style' : '.sn-upload-content');
+    if (!taker) return; // a page that takes no pictures
     const click = HTMLInputElement.prototype.click;  // an upload button makes its input where no one can reach it
     HTMLInputElement.prototype.click = function() {
       this.files = e.dataTransfer.files;
       this.dispatchEvent(new Event('change'));
     };
-    try { page.querySelector(style ? '.sn-upload-style' : '.sn-upload-content').click(); }
+    try { taker.click(); }
     finally { HTMLInputElement.prototype.click = click; }
   });
 };

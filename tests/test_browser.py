@@ -474,7 +474,7 @@ def running_the_cell_again_closes_the_first_and_frees_its_memory(page):
         at(page, 'canvas').evaluate('el => el.classList.add("before")')
         start = time.perf_counter()
         run_cell(page, 'steps=100000')
-        page.locator('.sn-studio .sn-canvas:not(.before) img').first.wait_for()
+        page.locator('.sn-studio .sn-canvas:not(.before) .sn-viewer-picture').wait_for()
         shown.append(time.perf_counter() - start)
         until(lambda: 'ready' in status(page), 60)
         assert page.locator('.sn-studio').count() == 1
