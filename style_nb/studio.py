@@ -301,6 +301,7 @@ def close(self:Studio):
     self.tried.close()
     for thread in (self.drawing, self.writer):
         if thread: thread.join()
+    if self.grid_thread: self.grid_thread.join(10)  # it ends with its cell
     self.preview.close()
     self.session.close()
     close_widgets(self.widget)

@@ -225,6 +225,15 @@ def test_grid_and_going_on(make):
     assert 'give numbers with commas' in said(s)
     assert typed('1, 2,', 'tiles') == [1, 2]
 
+def test_closing_ends_a_grid(make):
+    s = make()
+    s.grid_fields[0][1].value = '1, 2, 3'
+    s.grid_size.value, s.grid_steps.value = 32, 20
+    s.grid_button.click()
+    thread = s.grid_thread
+    s.close()
+    assert not thread.is_alive()
+
 def test_a_grid_can_be_cancelled(make):
     s = make()
     fx, tx = s.grid_fields[0]
