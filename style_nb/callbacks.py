@@ -338,6 +338,7 @@ class Progress(StepCallback):
         total:int,         # Steps of the whole run
         what:str='',       # Shown in front
         first_step:int=0,  # Steps done before, when a run is resumed
+        expected:float=None,  # Seconds it will take, shown until it has a rate of its own; `None` is not known
     ):
         store_attr()
         self.bar = None
@@ -345,6 +346,7 @@ class Progress(StepCallback):
 
     def before_fit(self):
         self.bar = tqdm(total=self.total, initial=self.first_step, desc=self.what, unit='step', mininterval=.3)
+        if self.expected: self.bar.set_postfix_str(f'about {self.expected:.0f} s')
 
     def after_step(self):
         if self.bar.n % 10 == 0:

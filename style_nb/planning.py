@@ -6,8 +6,6 @@ Docs: https://style-nb.github.io/style_nb/planning.html.md"""
 
 # %% ../nbs/64_planning.ipynb #3a7690ed
 from __future__ import annotations
-import math
-import os
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -22,9 +20,9 @@ from .encoders import Encoder
 from .masks import layer_mask, pixels_of, regions
 from .starts import noise
 from .losses import blend_grams
-from .callbacks import PRECISIONS, best_precision
-from .large import (
-    LARGE, REMEMBERED, pyramid_sizes, pyramid_steps, tiled_bytes, usual_tile, why_not_tiled)
+from .callbacks import PRECISIONS
+from .large import LARGE, pyramid_sizes, pyramid_steps, usual_tile
+from .memory import free_memory, layers_in_use, memory_of, precision_of, remembered, run_bytes, why_whole
 from .recipe import (
     OWN_SIZE, Recipe, check_encoder, from_json, named_recipe, on_encoder, recipe_encoder, takes_settings)
 from .results import check_state, is_state, load_state
@@ -35,68 +33,8 @@ from .inputs import (
 _all_ = ['best_device', 'check_device']  # of the notebook on footing, at home here too
 
 # %% auto #0
-__all__ = ['PIXEL_BYTES', 'SMALLEST', 'memory_of', 'free_memory', 'run_bytes', 'layers_in_use', 'why_whole', 'tiled_run_bytes',
-           'own_size', 'settle_tile', 'Shared', 'settle_levels', 'fit_to_encoder', 'step_size', 'Plan', 'first_canvas',
-           'settle', 'best_device', 'check_device']
-
-# %% ../nbs/64_planning.ipynb #ebf366ec
-PIXEL_BYTES = 2500  # what a run on `texnet` takes for each pixel, in bf16
-
-def memory_of(
-    device:str,  # Torch device
-)->float:        # Bytes; infinite where that is not known
-    "All memory of a device."
-    if torch.device(device).type == 'cuda': return torch.cuda.mem_get_info(device)[1]
-    try: return os.sysconf('SC_PAGE_SIZE')*os.sysconf('SC_PHYS_PAGES')
-    except (AttributeError, OSError, ValueError): return math.inf
-
-def free_memory(
-    device:str,  # Torch device
-)->float:        # Bytes, at most `memory_of` it
-    "Memory of a device that nobody uses now."
-    if torch.device(device).type == 'cuda': return torch.cuda.mem_get_info(device)[0]
-    try: lines = Path('/proc/meminfo').read_text().splitlines()
-    except OSError: return memory_of(device)
-    free = [int(line.split()[1])*1024 for line in lines if line.startswith('MemAvailable:')]
-    return min([*free, memory_of(device)])
-
-def _precision_of(r, device): return best_precision(device) if r.precision == 'auto' else r.precision
-
-def run_bytes(
-    r:Recipe,          # A recipe
-    hw,                # Height and width of the picture, px
-    enc:Encoder,       # The encoder it runs on
-    device:str='cpu',  # Torch device
-)->float:              # Bytes
-    "About what a run takes, its picture seen as a whole."
-    h, w = hw
-    return PIXEL_BYTES*h*w*enc.shape.widths[0]/32*(1 if _precision_of(r, device) == 'bf16' else 2)
-
-# %% ../nbs/64_planning.ipynb #57fc4407
-def layers_in_use(
-    r:Recipe,  # A recipe
-)->tuple:      # Names of content layers, of style layers
-    "Layers whose weight is above 0."
-    return tuple([l for l, w in weights.items() if w > 0] for weights in (r.content_weights, r.style_weights))
-
-def why_whole(
-    r:Recipe,  # A recipe
-)->str:        # A sentence; '' where nothing is in the way
-    "What keeps a recipe from being painted in tiles."
-    content, style = layers_in_use(r)
-    return why_not_tiled(r.style_kind if style else None, r.content_kind if content else None, r.padding)
-
-def tiled_run_bytes(
-    r:Recipe,     # A recipe
-    hw,           # Height and width of the picture, px
-    enc:Encoder,  # The encoder it runs on
-)->float:         # Bytes
-    "About what a run takes whose picture is seen in tiles."
-    content, style = layers_in_use(r)
-    kept = 2*_remembered(r, max(hw)) + 4 if r.optimizer == 'lbfgs' else 3
-    return tiled_bytes(enc, content + style, content, hw, r.tile or usual_tile(enc, content + style), kept)
-
-def _remembered(r, size): return min(r.history, REMEMBERED) if size > LARGE else r.history
+__all__ = ['SMALLEST', 'own_size', 'settle_tile', 'Shared', 'settle_levels', 'fit_to_encoder', 'step_size', 'Plan',
+           'first_canvas', 'settle', 'best_device', 'check_device']
 
 # %% ../nbs/64_planning.ipynb #408ddd0b
 def own_size(
@@ -120,7 +58,7 @@ def _least_bytes(r, hw, enc, device):
     "What a run takes, in tiles where that is less."
     whole = run_bytes(r, hw, enc, device)
     if r.tile == 0 or why_whole(r): return whole
-    tiled = tiled_run_bytes(r, hw, enc)
+    tiled = run_bytes(r, hw, enc, device, r.tile or usual_tile(enc, sum(layers_in_use(r), [])))
     return tiled if r.tile else min(whole, tiled)
 
 # %% ../nbs/64_planning.ipynb #75475629
@@ -135,8 +73,7 @@ def settle_tile(
     if r.tile and reason: raise BadValue(reason)
     if r.tile is not None or reason: return r
     if run_bytes(r, hw, enc, device) < .8*free_memory(device): return r
-    content, style = layers_in_use(r)
-    return replace(r, tile=usual_tile(enc, content + style))
+    return replace(r, tile=usual_tile(enc, sum(layers_in_use(r), [])))
 
 # %% ../nbs/64_planning.ipynb #93a04add
 @dataclass
@@ -149,7 +86,7 @@ class Shared:
         device:str='cpu', # Torch device
     )->Encoder:           # In its precision, on the device, with a memory for targets
         "The encoder a recipe asks for."
-        precision = _precision_of(r, device)
+        precision = precision_of(r, device)
         key = (r.encoder, r.pooling, r.padding, weights_stamp(r.encoder, r.encoder_weights),
                r.encoder_inputs, precision, str(device))
         if key not in self.encoders: self.encoders[key] = _made_ready(recipe_encoder(r), precision, device)
@@ -228,9 +165,9 @@ def _filled_in(r, enc, last, device):
     return replace(
         r,
         lr=step_size(r),
-        history=_remembered(r, r.size),
+        history=remembered(r, r.size),
         lr_end=r.lr_end or (.01 if adam else 1.),
-        precision=_precision_of(r, device),
+        precision=precision_of(r, device),
         clamp=('step' if adam else 'end') if r.clamp == 'auto' else r.clamp,
         encoder_weights=r.encoder_weights and Path(r.encoder_weights).name,
         finish_weights=r.finish_weights and Path(r.finish_weights).name,

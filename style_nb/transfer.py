@@ -7,11 +7,13 @@ Docs: https://style-nb.github.io/style_nb/transfer.html.md"""
 # %% ../nbs/70_transfer.ipynb #07f7c687
 from __future__ import annotations
 import sys
+import time
+import warnings
 from dataclasses import replace
 from functools import partial
 from .footing import giving_back, own_footing
-from .errors import a_switch, leave_out, one_of
-from .pictures import load_picture, middle, to_pil
+from .errors import BadValue, a_switch, leave_out, one_of
+from .pictures import load_picture, middle, several, to_pil
 from .colour import finish_colours
 from .masks import layer_mask
 from .learner import ContentLoss, StartLoss, StyleLoss, TVLoss, adam, picture_learner
@@ -21,18 +23,20 @@ from .callbacks import (
 from .guarding import extreme_share
 from .large import LARGE, TiledContent, TiledStyle, in_tiles
 from .shares import Balance
-from .recipe import Recipe, takes_settings
+from .recipe import Recipe, named_recipe, takes_settings
 from .results import Result, Resume, run_state
 from .planning import Plan, Shared, first_canvas, settle
+from .forecasting import (
+    Budget, Forecast, budget_seconds, forecast_of, is_cold, speed_for, why_too_large, within_budget)
 # for those who imported them from here in 0.1.0:
 from .results import animate, load_state, plot_losses, save_state
 from .inputs import prepare_style
 from .planning import best_device, check_device, settle_levels
 
 # %% auto #0
-__all__ = ['style_loss', 'objective_of', 'way_of', 'transfer_learner', 'run_transfer', 'stylize', 'unless_stopped', 'reconstruct',
-           'settle_levels', 'run_state', 'save_state', 'load_state', 'Resume', 'Result', 'plot_losses', 'animate',
-           'check_device', 'best_device', 'Shared', 'prepare_style']
+__all__ = ['style_loss', 'objective_of', 'way_of', 'transfer_learner', 'run_transfer', 'forecast', 'stylize', 'unless_stopped',
+           'reconstruct', 'settle_levels', 'run_state', 'save_state', 'load_state', 'Resume', 'Result', 'plot_losses',
+           'animate', 'check_device', 'best_device', 'Shared', 'prepare_style']
 
 # %% ../nbs/70_transfer.ipynb #ee140114
 _all_ = [  # names of notebooks 62 to 64, at home here too
@@ -160,8 +164,71 @@ def _shown(learn, x, plan):
     if not hasattr(learn, 'within'): return to_pil(y)
     return to_pil(x.lerp(y, layer_mask(learn.within.mask, x.shape[-2:]).to(x)))
 
+# %% ../nbs/70_transfer.ipynb #b5dcce92
+def _levels_asked(recipe, settings):
+    "The number of levels that was asked for; `None` is by size."
+    if 'levels' in settings: return settings['levels']
+    return named_recipe(recipe).levels
+
+@takes_settings()
+@giving_back()
+def forecast(
+    content,              # Content picture: anything `load_picture` reads; `None` for style alone
+    style=None,           # Style picture, or a list of them; `None` for content alone
+    recipe='default',     # Name of a recipe, a `Recipe`, or a file that carries one
+    *,
+    masks=None,           # As in `stylize`
+    style_masks=None,     # Likewise
+    content_mask=None,    # Likewise
+    change_mask=None,     # Likewise
+    resume=None,          # `Result.state`, or a file of it: what is left of that run
+    device:str=None,      # Torch device; `None` is the best here
+    shared:Shared=None,   # What the run may take over from others
+    again:bool=False,     # Measure this machine now, though it was measured in the last hour
+    **settings,           # Any field of `Recipe`
+)->Forecast:              # Seconds, bytes, whether it fits, and what would
+    "What a run would take, without painting it."
+    cold, begun = is_cold(), time.process_time()
+    again = a_switch(again, 'again')
+    plan = settle(
+        content, style, recipe, masks=masks, style_masks=style_masks, content_mask=content_mask,
+        change_mask=change_mask, resume=resume, device=device, shared=shared, **settings)
+    reading = time.process_time() - begun
+    return forecast_of(plan, transfer_learner, again, reading, cold, _levels_asked(recipe, settings))
+
+# %% ../nbs/70_transfer.ipynb #932584da
+_CHOSEN = "budget chooses size and steps, and {}: leave one of them out."
+
+def _check_budget(settings, resume):
+    "A budget must have something to choose."
+    if resume is not None: raise BadValue(_CHOSEN.format('a run that goes on has both'))
+    if {'size', 'steps'} <= settings.keys(): raise BadValue(_CHOSEN.format('both are said'))
+
+def _in_time(budget, content, style, recipe, how, settings):
+    "Size and steps that a budget is enough for."
+    begun = time.perf_counter()
+    seconds = budget_seconds(budget)
+    plan = settle(content, style, recipe, **how, **settings)
+    speed = speed_for(plan, transfer_learner)
+    last = speed_for(plan, transfer_learner, plan.last) if plan.last else speed
+    left = .9*(seconds - (time.perf_counter() - begun))  # a forecast may be wrong
+    time_left = Budget(plan, left/speed.wall, speed, last, _levels_asked(recipe, settings))
+    r = plan.recipe
+    own = max(r.size, *(r.content or r.styles[0])['size'])
+    size, steps = within_budget(time_left, 'size' in settings and r.size, settings.get('steps'), own)
+    return dict(size=size, steps=steps)
+
 # %% ../nbs/70_transfer.ipynb #d371712d
 _BARS = ('stylize', 'palette', 'revert')  # words before a progress bar
+
+def _expected(plan):
+    "Seconds the run will take, where the speed of its settings is known."
+    known = forecast_of(plan, None)
+    return known and known.seconds
+
+def _warn_if_too_large(plan, recipe, settings):
+    why = why_too_large(plan, levels=_levels_asked(recipe, settings))
+    if why: warnings.warn(why, stacklevel=3)
 
 @takes_settings()
 @giving_back()
@@ -175,6 +242,7 @@ def stylize(
     content_mask=None,    # Where the content counts
     change_mask=None,     # Where the picture may change at all; without `masks` the styles go there
     resume=None,          # `Result.state`, or a file of it: go on with that run
+    budget=None,          # Time for it, such as '60s', '5min' or a number of seconds: chooses size and steps
     device:str=None,      # Torch device; `None` is the best here
     progress:bool=True,   # Show a progress bar
     cbs=(),               # More callbacks, e.g. `LiveView()`
@@ -184,11 +252,17 @@ def stylize(
     "Repaint a picture in the style of another."
     named = isinstance(progress, str) and progress in _BARS
     bar = progress if named else a_switch(progress, 'progress') and _BARS[0]
-    plan = settle(
-        content, style, recipe, masks=masks, style_masks=style_masks, content_mask=content_mask,
-        change_mask=change_mask, resume=resume, device=device, shared=shared, **settings)
+    how = dict(
+        masks=masks, style_masks=style_masks, content_mask=content_mask, change_mask=change_mask, device=device,
+        shared=shared)
+    if budget is not None:
+        _check_budget(settings, resume)
+        style = style if style is None else several(style)
+        settings = settings | _in_time(budget, content, style, recipe, how, settings)
+    plan = settle(content, style, recipe, resume=resume, **how, **settings)
+    _warn_if_too_large(plan, recipe, settings)
     learn = transfer_learner(plan).add_cbs(cbs)
-    if bar: learn.add_cb(Progress(plan.recipe.steps, bar, plan.first_step))
+    if bar: learn.add_cb(Progress(plan.recipe.steps, bar, plan.first_step, _expected(plan)))
     result = run_transfer(learn, plan)
     learn.remove_cbs([*learn.cbs])  # a circle that would keep all of it until Python looks for such
     return result
