@@ -6,8 +6,8 @@ Docs: https://style-nb.github.io/style_nb/all.html.md"""
 
 # %% auto #0
 __all__ = ['load_picture', 'save_picture', 'to_pil', 'resize', 'show_pictures', 'paint', 'sample', 'samples', 'RECIPES', 'Recipe',
-           'show_recipes', 'stylize', 'reconstruct', 'enlarge', 'house_of_styles', 'instant', 'style_sheet', 'noise',
-           'palette', 'palettes', 'TILED', 'tile', 'compare', 'interpolate', 'matrix', 'sweep', 'lend_colours',
+           'show_recipes', 'stylize', 'forecast', 'reconstruct', 'enlarge', 'house_of_styles', 'instant', 'style_sheet',
+           'noise', 'palette', 'palettes', 'TILED', 'tile', 'compare', 'interpolate', 'matrix', 'sweep', 'lend_colours',
            'luminance', 'match_colours', 'lower_contrast', 'match_contrast', 'feather', 'load_mask', 'segment',
            'show_masks', 'explore_masks', 'ablate', 'rank_photos', 'revert', 'encoder', 'encoder_card', 'gram',
            'show_why', 'fidelity', 'explore', 'log_range', 'Session', 'Studio', 'quick']
@@ -21,10 +21,10 @@ _all_ = ['load_picture', 'save_picture', 'to_pil', 'resize', 'show_pictures', 'p
 
 # %% ../nbs/99_all.ipynb #97755c2e
 from .recipe import RECIPES, Recipe, show_recipes
-from .transfer import stylize, reconstruct
+from .transfer import stylize, forecast, reconstruct
 from .enlarging import enlarge
 
-_all_ = ['RECIPES', 'Recipe', 'show_recipes', 'stylize', 'reconstruct', 'enlarge']
+_all_ = ['RECIPES', 'Recipe', 'show_recipes', 'stylize', 'forecast', 'reconstruct', 'enlarge']
 
 # %% ../nbs/99_all.ipynb #3306ce00
 from .house import house_of_styles

@@ -6,6 +6,7 @@ Docs: https://style-nb.github.io/style_nb/forecasting.html.md"""
 
 # %% ../nbs/66_forecasting.ipynb #7551afa8
 from __future__ import annotations
+import copy
 import json
 import math
 import os
@@ -17,24 +18,25 @@ from pathlib import Path
 import numpy as np
 import torch
 from fastai.callback.core import CancelFitException
-from .errors import BadValue, StyleNBError, told
+from .errors import BadValue, StyleNBError, counted, told
+from .footing import give_back
 from .files import made_folder, whole_file
 from .pictures import fit_size
 from .encoders import ENCODERS, Encoder
 from .learner import StepCallback
-from .large import LARGE, usual_tile
+from .large import usual_tile
 from .memory import BEGIN, free_memory, layers_in_use, run_bytes, style_sizes, why_whole
-from .recipe import OWN_SIZE, named_recipe
+from .recipe import named_recipe
 from .planning import Plan, settle_levels
 from .windows import windows_of
 
 # %% auto #0
 __all__ = ['TINY', 'MOST', 'LEAST', 'EARLY', 'SIDES', 'FRESH', 'SIZES', 'FEWEST', 'Speed', 'pixels_seen', 'pixels_of_targets',
-           'rows_remembered', 'level_seconds', 'levels_left', 'run_seconds', 'Clock', 'Trial', 'tiny_plan', 'try_out',
-           'first_side', 'second_side', 'row_seconds', 'speed_of', 'is_cold', 'measured_speed', 'speed_file', 'look_of',
-           'kept_speeds', 'keep_speed', 'speed_for', 'plan_bytes', 'replanned', 'ways_to_fit', 'told_bytes',
-           'told_seconds', 'why_too_large', 'Forecast', 'forecast_of', 'budget_seconds', 'Budget', 'within_budget',
-           'replanned_size']
+           'rows_remembered', 'level_seconds', 'levels_left', 'plan_bytes', 'run_seconds', 'Clock', 'Trial',
+           'tiny_plan', 'try_out', 'first_side', 'second_side', 'row_seconds', 'touch_seconds', 'speed_of', 'is_cold',
+           'measured_speed', 'speed_file', 'look_of', 'kept_speeds', 'keep_speed', 'speed_for', 'replanned',
+           'ways_to_fit', 'told_bytes', 'told_seconds', 'why_too_large', 'Forecast', 'forecast_of', 'budget_seconds',
+           'Budget', 'within_budget', 'replanned_size']
 
 # %% ../nbs/66_forecasting.ipynb #5b75e5e9
 @dataclass
@@ -45,6 +47,7 @@ class Speed:
     start: float        # Of each run
     target: float       # Of each level for each pixel, those of the style pictures too
     row: float          # Of each step for each number that L-BFGS remembers
+    touch: float = 0.   # Of each byte that is taken from the system
     wall: float = 1.    # Seconds by the clock for a CPU second
     cold: float = 1.    # CPU seconds of the first run in a process: torch loads what it needs
     when: float = 0.    # Seconds since 1970
@@ -100,6 +103,15 @@ def levels_left(
     return [(shape, steps - done), *rest]
 
 # %% ../nbs/66_forecasting.ipynb #920ad24b
+def plan_bytes(
+    plan:Plan,  # A plan
+)->float:       # Bytes above what the process had before
+    "About what a run takes at most."
+    styles, hw = [s.shape[-2:] for s in plan.styles], plan.shapes[-1]
+    encoders = [enc for enc in (plan.enc, plan.last) if enc]  # what the first has left is not used again by the last
+    needs = [run_bytes(plan.recipe, hw, enc, plan.device, plan.recipe.tile or 0, styles) for enc in encoders]
+    return sum(needs) - BEGIN*(len(needs) - 1)
+
 def run_seconds(
     plan:Plan,         # A plan
     speed:Speed,       # Of its settings
@@ -107,7 +119,7 @@ def run_seconds(
 )->float:              # CPU seconds, without the reading of pictures
     "What a run costs."
     levels = levels_left(plan)
-    total = speed.start
+    total = speed.start + speed.touch*max(0, plan_bytes(plan) - BEGIN)
     if plan.last:
         *levels, (hw, steps) = levels
         total += last.start + level_seconds(plan, last, hw, steps, plan.last)
@@ -209,6 +221,19 @@ def row_seconds()->float:
             laps.append((time.process_time() - begun)/W.numel())
     return float(np.median(laps[1:]))
 
+def touch_seconds(
+    n:int=2**28,  # Bytes that are taken
+)->float:         # CPU seconds for a byte; freed, they are there for what comes next
+    "What memory costs that is used for the first time."
+    give_back(circles=False)
+    block = torch.empty(n, dtype=torch.uint8, device='cpu')
+    laps = [time.process_time()]
+    for value in (0, 1):
+        block.fill_(value)
+        laps.append(time.process_time())
+    first, second = np.diff(laps)
+    return float(max(0., first - second)/n)
+
 def _line(a, b):
     "(value at 0, slope) through two points (x, value), neither below 0."
     (x, y), (u, v) = a, b
@@ -220,6 +245,7 @@ def _line(a, b):
 def speed_of(
     trials,      # Two `Trial`s, the smaller one first; or the same twice
     row:float,   # Of `row_seconds`
+    touch:float=0.,  # Of `touch_seconds`
 )->Speed:        # Without `cold`
     "What tiny runs say of all others."
     points, rests = [], []
@@ -230,7 +256,7 @@ def speed_of(
         rests.append((pixels_of_targets(trial.plan, hw), max(trial.rest, 0)))
     step, pixel = _line(*points)
     start, target = _line(*rests)
-    return Speed(step, pixel, start, target, row, trials[-1].wall, when=time.time())
+    return Speed(step, pixel, start, target, row, touch, trials[-1].wall, when=time.time())
 
 def is_cold():
     "Has nothing been painted in this process yet?"
@@ -242,14 +268,15 @@ def measured_speed(
     enc=None,    # Encoder; `None` is the plan's
 )->Speed:        # It takes about two seconds
     "Measure on this machine what a run with these settings costs."
-    enc = enc or plan.enc
+    enc = copy.copy(enc or plan.enc)
+    enc.kept = None  # targets that are there already would cost nothing
     tiny = tiny_plan(plan, first_side(plan, enc), enc)
-    cold = is_cold()
+    cold, touch = is_cold(), touch_seconds()
     warm = try_out(tiny, learner_of, 0, 1)
     small = try_out(tiny, learner_of, .3)
     side = second_side(plan, small)
     large = try_out(tiny_plan(plan, side, enc), learner_of) if side else small
-    speed = speed_of([small, large], row_seconds())
+    speed = speed_of([small, large], row_seconds(), touch)
     return replace(speed, cold=max(0., warm.rest + warm.step - small.rest)) if cold else speed
 
 # %% ../nbs/66_forecasting.ipynb #bff5ccb9
@@ -315,15 +342,6 @@ def speed_for(
     return speed
 
 # %% ../nbs/66_forecasting.ipynb #7f5ab5cb
-def plan_bytes(
-    plan:Plan,  # A plan
-)->float:       # Bytes above what the process had before
-    "About what a run takes at most."
-    styles, hw = [s.shape[-2:] for s in plan.styles], plan.shapes[-1]
-    encoders = [enc for enc in (plan.enc, plan.last) if enc]  # what the first has left is not used again by the last
-    needs = [run_bytes(plan.recipe, hw, enc, plan.device, plan.recipe.tile or 0, styles) for enc in encoders]
-    return sum(needs) - BEGIN*(len(needs) - 1)
-
 def replanned(
     plan:Plan,    # A plan
     levels=None,  # Levels that were asked for; `None` chooses by size
@@ -451,12 +469,13 @@ class Budget:
     speed: Speed        # Of its settings
     last: Speed         # Of the encoder of its last steps
     levels: int = None  # Levels that were asked for
+    before: float = 0.  # CPU seconds that go before the run: pictures are read
 
     def costs(self, size, steps):
         "CPU seconds; infinite where it cannot be painted."
         try: plan = replanned(self.plan, self.levels, size=size, steps=steps)
         except BadValue: return math.inf
-        return run_seconds(plan, self.speed, self.last)
+        return self.before + run_seconds(plan, self.speed, self.last)
 
     def most_steps(self, size, fewest, most):
         "The most steps that fit, or 0."
@@ -488,8 +507,8 @@ def within_budget(
     side = sizes[-1]
     need = budget.costs(side, steps or fewest)*budget.speed.wall
     raise BadValue(
-        f"budget is too short: {steps or fewest} steps at {side} px take about {told_seconds(need)} here. "
-        f"Give at least {told_seconds(1.2*need)}, or an encoder such as 'texnet-small'.")
+        f"budget is too short: {counted(steps or fewest, 'step')} at {side} px take about {told_seconds(need)} here. "
+        f"Give at least {told_seconds(1.2*need)}.")
 
 def replanned_size(budget, side):
     "The plan at another size; at its own, where the other is too small for it."

@@ -13,19 +13,30 @@ from .errors import BadValue, counted
 from .streams import (
     as_data, check_apart, check_json, check_painted, each_of_folder, folder_in, is_folder, picture_in, place_out,
     report, say, write_out)
-from .words import (
-    add_how, add_options, add_output, add_picture, as_option, checked_recipe, given, how_of, recipe_words)
+from style_nb.words import (
+    add_how, add_options, add_output, add_picture, as_option, checked_recipe, given, how_of, in_options,
+    recipe_words)
 
 # %% auto #0
 __all__ = ['stylize_words', 'run_stylize']
 
 # %% ../nbs/89_repainting.ipynb #848f422b
+class _InsteadOfOutput(argparse.Action):
+    "A switch with which there is nothing to write."
+    def __call__(self, parser, said, values, option=None):
+        setattr(said, self.dest, True)
+        for other in parser._actions: other.required = other.required and other.dest != 'output'
+
 def stylize_words(parser):
     add_picture(parser, 'content', 'photo, or a folder of them')
     add_picture(parser, 'style', 'painting; several are blended', nargs='+')
     add_output(parser, 'picture file to write, or - for stdout, or a folder; .png, .jpg and .webp carry the recipe')
     recipe_words(parser)
     add_how(parser)
+    parser.add_argument('--budget', metavar='TIME',
+        help='time for it, such as 60s, 5min or 1h (of a folder, for each photo): chooses size and steps where unsaid')
+    parser.add_argument('--forecast', action=_InsteadOfOutput, nargs=0, default=False,
+        help='tell how long it would take and how much memory, and paint nothing; needs no --output')
     parser.add_argument('--credits', action='store_true', help='keep date, author and copyright of the photo')
     masks = dict(
         mask='where a style goes, white on black; once a style, in their order',
@@ -40,10 +51,12 @@ def stylize_words(parser):
     add_options(parser, files, metavar='FILE')
 
 # %% ../nbs/89_repainting.ipynb #ccbbe7a7
+_MORE = 'content_mask', 'change_mask', 'resume', 'budget'
+
 def _asked(args):
     "What to tell `stylize`."
     masks = dict(masks=args.mask, style_masks=args.style_mask)
-    return checked_recipe(args) | how_of(args) | masks | given(args, 'content_mask', 'change_mask', 'resume')
+    return checked_recipe(args) | how_of(args) | masks | given(args, *_MORE)
 
 def _tell_size(args):
     "A state goes on at another size where one is said; that is told."
@@ -75,11 +88,24 @@ def _with_frames(args, asked):
     raise BadValue(f"--animate has no frame to show: {counted(steps, 'step')} with --snapshots {every} keep none. "
                    "Say --snapshots 1, or more --steps.")
 
+# %% ../nbs/89_repainting.ipynb #083328fa
+_TOLD = 'seconds', 'cpu_seconds', 'peak_bytes', 'free_bytes', 'fits', 'why', 'size', 'steps'
+
+def _tell_forecast(args):
+    "What the run would take."
+    from style_nb.transfer import forecast
+    if is_folder(args.content): raise BadValue(f"--forecast goes with one photo: {args.content} is a folder.")
+    asked = {name: value for name, value in _asked(args).items() if name != 'progress'}
+    made = forecast(picture_in(args.content), [picture_in(style) for style in args.style], **asked)
+    if args.json: return json.dumps({name: getattr(made, name) for name in _TOLD})
+    return in_options(repr(made), getattr(args, 'options', {}))
+
 # %% ../nbs/89_repainting.ipynb #ff75a803
 def run_stylize(args):
-    "Repaint, and write the picture, or a folder of them."
+    "Repaint, and write the picture, or a folder of them; or tell what that would take."
     from style_nb.pictures import as_path
     from style_nb.transfer import stylize
+    if args.forecast: return _tell_forecast(args)
     if is_folder(args.content): return _stylize_folder(args)
     check_json(args)
     place = place_out(args.output)

@@ -164,6 +164,30 @@ def _shown(learn, x, plan):
     if not hasattr(learn, 'within'): return to_pil(y)
     return to_pil(x.lerp(y, layer_mask(learn.within.mask, x.shape[-2:]).to(x)))
 
+# %% ../nbs/70_transfer.ipynb #932584da
+_CHOSEN = "budget chooses size and steps, and {}: leave one of them out."
+
+def _check_budget(settings, resume):
+    "A budget must have something to choose."
+    if resume is not None: raise BadValue(_CHOSEN.format('a run that goes on has both'))
+    if {'size', 'steps'} <= settings.keys(): raise BadValue(_CHOSEN.format('both are said'))
+
+def _in_time(budget, content, style, recipe, resume, how, settings):
+    "Size and steps that a budget is enough for; nothing without a budget."
+    if budget is None: return {}
+    _check_budget(settings, resume)
+    seconds, cold, begun = budget_seconds(budget), is_cold(), time.process_time()
+    plan = settle(content, style, recipe, **how, **settings)
+    reading = time.process_time() - begun
+    speed = speed_for(plan, transfer_learner)
+    last = speed_for(plan, transfer_learner, plan.last) if plan.last else speed
+    most = .9*seconds/speed.wall  # a forecast may be wrong
+    time_left = Budget(plan, most, speed, last, _levels_asked(recipe, settings), reading + cold*speed.cold)
+    r = plan.recipe
+    own = max(r.size, *(r.content or r.styles[0])['size'])
+    size, steps = within_budget(time_left, 'size' in settings and r.size, settings.get('steps'), own)
+    return dict(size=size, steps=steps)
+
 # %% ../nbs/70_transfer.ipynb #b5dcce92
 def _levels_asked(recipe, settings):
     "The number of levels that was asked for; `None` is by size."
@@ -182,41 +206,24 @@ def forecast(
     content_mask=None,    # Likewise
     change_mask=None,     # Likewise
     resume=None,          # `Result.state`, or a file of it: what is left of that run
+    budget=None,          # As in `stylize`: what size and how many steps would it choose?
     device:str=None,      # Torch device; `None` is the best here
     shared:Shared=None,   # What the run may take over from others
     again:bool=False,     # Measure this machine now, though it was measured in the last hour
     **settings,           # Any field of `Recipe`
 )->Forecast:              # Seconds, bytes, whether it fits, and what would
     "What a run would take, without painting it."
-    cold, begun = is_cold(), time.process_time()
+    cold = is_cold()
     again = a_switch(again, 'again')
-    plan = settle(
-        content, style, recipe, masks=masks, style_masks=style_masks, content_mask=content_mask,
-        change_mask=change_mask, resume=resume, device=device, shared=shared, **settings)
+    how = dict(
+        masks=masks, style_masks=style_masks, content_mask=content_mask, change_mask=change_mask, device=device,
+        shared=shared)
+    style = style if style is None else several(style)
+    settings |= _in_time(budget, content, style, recipe, resume, how, settings)
+    begun = time.process_time()
+    plan = settle(content, style, recipe, resume=resume, **how, **settings)
     reading = time.process_time() - begun
     return forecast_of(plan, transfer_learner, again, reading, cold, _levels_asked(recipe, settings))
-
-# %% ../nbs/70_transfer.ipynb #932584da
-_CHOSEN = "budget chooses size and steps, and {}: leave one of them out."
-
-def _check_budget(settings, resume):
-    "A budget must have something to choose."
-    if resume is not None: raise BadValue(_CHOSEN.format('a run that goes on has both'))
-    if {'size', 'steps'} <= settings.keys(): raise BadValue(_CHOSEN.format('both are said'))
-
-def _in_time(budget, content, style, recipe, how, settings):
-    "Size and steps that a budget is enough for."
-    begun = time.perf_counter()
-    seconds = budget_seconds(budget)
-    plan = settle(content, style, recipe, **how, **settings)
-    speed = speed_for(plan, transfer_learner)
-    last = speed_for(plan, transfer_learner, plan.last) if plan.last else speed
-    left = .9*(seconds - (time.perf_counter() - begun))  # a forecast may be wrong
-    time_left = Budget(plan, left/speed.wall, speed, last, _levels_asked(recipe, settings))
-    r = plan.recipe
-    own = max(r.size, *(r.content or r.styles[0])['size'])
-    size, steps = within_budget(time_left, 'size' in settings and r.size, settings.get('steps'), own)
-    return dict(size=size, steps=steps)
 
 # %% ../nbs/70_transfer.ipynb #d371712d
 _BARS = ('stylize', 'palette', 'revert')  # words before a progress bar
@@ -255,10 +262,8 @@ def stylize(
     how = dict(
         masks=masks, style_masks=style_masks, content_mask=content_mask, change_mask=change_mask, device=device,
         shared=shared)
-    if budget is not None:
-        _check_budget(settings, resume)
-        style = style if style is None else several(style)
-        settings = settings | _in_time(budget, content, style, recipe, how, settings)
+    style = style if style is None else several(style)
+    settings |= _in_time(budget, content, style, recipe, resume, how, settings)
     plan = settle(content, style, recipe, resume=resume, **how, **settings)
     _warn_if_too_large(plan, recipe, settings)
     learn = transfer_learner(plan).add_cbs(cbs)

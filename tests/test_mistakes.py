@@ -49,6 +49,9 @@ CALLS = dict(  # what is right; each of these arguments, and each other one of t
     Recipe={},
     show_recipes={},
     stylize=dict(content=x, style=x, masks=None, style_masks=None, content_mask=None, change_mask=None) | to_paint,
+    forecast={k: v for k, v in (dict(
+        content=x, style=x, masks=None, style_masks=None, content_mask=None, change_mask=None) | to_paint).items()
+        if k != 'progress'},
     reconstruct=dict(picture=x) | to_paint,
     instant=dict(photo=x, style='wave', size=32),
     style_sheet=dict(photo=x, styles='wave', size=32),
@@ -162,6 +165,7 @@ def no_painting(tmp_path_factory):
         patch.setattr('style_nb.transfer.run_transfer', taken)
         patch.setattr('style_nb.live.run_transfer', taken)
         patch.setattr('style_nb.instant.paint_once', taken)
+        patch.setattr('style_nb.forecasting.measured_speed', taken)
         patch.chdir(tmp_path_factory.mktemp('mistakes'))
         yield
 
