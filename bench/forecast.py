@@ -10,20 +10,20 @@ Wall time is printed too; it means something where nothing else runs.
 """
 import json, os, subprocess, sys, tempfile, time
 
-PX = 1200  # longer side of photo and paintings
+PX = 1300  # longer side of photo and paintings
 RUNS = [
-    dict(size=192),
-    dict(size=432),
-    dict(size=900, steps=40, levels=3),
-    dict(size=1536, steps=6, levels=1),
-    dict(encoder='texnet-small', size=1200, steps=30),
-    dict(encoder='vgg16', size=512, steps=24),
-    dict(encoder='vgg16', size=384, steps=8, levels=1, precision='fp32'),
-    dict(optimizer='adam', size=640, steps=60),
-    dict(size=560, steps=40, styles=2, masks=True),
-    dict(style_kind='moments', size=576, steps=40),
-    dict(size=1280, steps=5, levels=1, tile=256),
-    dict(finish='vgg16', finish_steps=6, size=480, steps=50)]
+    dict(size=240, steps=200),
+    dict(size=400),
+    dict(size=820, steps=40, levels=3),
+    dict(size=1480, steps=5, levels=1),
+    dict(encoder='texnet-small', size=1100, steps=30),
+    dict(encoder='vgg16', size=540, steps=16),
+    dict(encoder='vgg16', size=352, steps=8, levels=1, precision='fp32'),
+    dict(optimizer='adam', size=680, steps=50),
+    dict(size=620, steps=40, styles=2, masks=True),
+    dict(style_kind='moments', size=540, steps=40),
+    dict(size=1200, steps=4, levels=1, tile=320),
+    dict(finish='vgg16', finish_steps=6, size=460, steps=50)]
 
 def pictures(n):
     from style_nb.gallery import sample

@@ -148,6 +148,13 @@ def _optimiser_numbers(r, hw):
     if r.line_search: rows += 3
     return (rows/2 if max(hw) > LARGE and not r.line_search else rows)*pixels + 3*pixels
 
+def _gram_bytes(enc, layers, hw, width):
+    "What `gram` takes for a large map, of which it adds up many parts, each a matrix."
+    names = enc.layers[:max(map(enc.layers.index, layers)) + 1] if layers else []
+    large = [l for l in names if l.startswith('relu') and enc.places(l, hw) >= 2**14]
+    widest = max((_channels(enc, l)**2 for l in large), default=0)
+    return 768*(2 + 4)*widest if width == 2 else 64*4*widest
+
 def run_counts(
     r:Recipe,          # A recipe
     hw,                # Height and width of the picture, px
@@ -162,20 +169,22 @@ def run_counts(
     width = 2 if precision_of(r, device) == 'bf16' else 4
     kept, largest = map_numbers(enc, layers, _seen(hw, enc, layers, tile))
     shown = max(style_sizes(r, hw, styles), key=math.prod)
-    _, of_style = map_numbers(enc, layers, _seen(shown, enc, layers, tile))
+    at_once = _seen(shown, enc, layers, tile)
+    _, of_style = map_numbers(enc, layers, at_once)
     targets = sum(_channels(enc, l)*enc.places(l, hw) for l in content)
     return dict(
         maps=width*kept,
         passing=width*largest,
         style=width*of_style + 12*math.prod(shown),
+        gram=_gram_bytes(enc, style, at_once, width),
         content=width*targets,
         optimiser=4*_optimiser_numbers(r, hw),
         pictures=12*hw[0]*hw[1],
         encoder=sum(4*p.numel() for p in enc.parameters()))
 
 # %% ../nbs/63_memory.ipynb #82791c76
-BEGIN = 2e8  # bytes that any run takes: torch wakes up, and so does what it needs
-TIMES = dict(maps=1.2, passing=12., style=1., content=1., optimiser=.95, pictures=24., encoder=1.6)
+BEGIN = 1.9e8  # bytes that any run takes: torch wakes up, and so does what it needs
+TIMES = dict(maps=1., passing=9., style=2.8, gram=.8, content=.5, optimiser=.9, pictures=24.5, encoder=1.)
 
 def run_bytes(
     r:Recipe,          # A recipe
