@@ -1,8 +1,8 @@
-"""Forecasts beside what came: CPU seconds and the peak of memory of twelve runs, none of which the forecast was fitted to.
+"""Forecasts beside what came: CPU seconds and peak memory of twelve runs, to none of which a forecast was fitted.
 
 Run from the repository's root:
 
-    python bench/forecast.py              all of them, each in a process of its own; the machine is measured first, in this hour
+    python bench/forecast.py              all of them, each in a process of its own; the machine is measured on the way
     python bench/forecast.py 3 7          only these
     STYLE_NB_WEIGHTS=FOLDER python bench/forecast.py    with the real VGG-16, of which three runs are
 
@@ -80,8 +80,8 @@ def main(numbers):
         good += all(fine)
         words = ' '.join(f'{k}={v}' for k, v in how.items())
         print(f'{i:2}{" " if all(fine) else "!"} {told["cpu"]:7.1f} {came["cpu"]:8.1f} {time_ratio:6.2f} '
-              f'{told["peak"]/1e6:6.0f} {came["peak"]/1e6:6.0f} {peak_ratio:6.2f} {told["wall"]:5.1f} {came["wall"]:6.1f}   {words}',
-              flush=True)
+              f'{told["peak"]/1e6:6.0f} {came["peak"]/1e6:6.0f} {peak_ratio:6.2f} '
+              f'{told["wall"]:5.1f} {came["wall"]:6.1f}   {words}', flush=True)
     print(f'{good} within 25% of the CPU seconds and 20% or 200 MB of the peak')
 
 if __name__ == '__main__':

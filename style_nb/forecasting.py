@@ -6,69 +6,20 @@ Docs: https://style-nb.github.io/style_nb/forecasting.html.md"""
 
 # %% ../nbs/66_forecasting.ipynb #7551afa8
 from __future__ import annotations
-import copy
-import json
 import math
-import os
-import platform
-import sys
-import time
-from dataclasses import asdict, dataclass, field, fields, replace
-from pathlib import Path
-import numpy as np
-import torch
-from fastai.callback.core import CancelFitException
-from .errors import BadValue, StyleNBError, counted, told
-from .footing import give_back
-from .files import made_folder, whole_file
-from .pictures import fit_size
+from dataclasses import dataclass, field, replace
+from .errors import BadValue, counted, told
 from .encoders import ENCODERS, Encoder
-from .learner import StepCallback
 from .large import usual_tile
-from .memory import BEGIN, free_memory, layers_in_use, run_bytes, style_sizes, why_whole
+from .memory import BEGIN, free_memory, layers_in_use, run_bytes, why_whole
 from .recipe import named_recipe
 from .planning import Plan, settle_levels
-from .windows import windows_of
+from .speeds import Speed, is_cold, pixels_of_targets, pixels_seen, speed_for
 
 # %% auto #0
-__all__ = ['TINY', 'MOST', 'LEAST', 'EARLY', 'SIDES', 'FRESH', 'SIZES', 'FEWEST', 'Speed', 'pixels_seen', 'pixels_of_targets',
-           'rows_remembered', 'level_seconds', 'levels_left', 'plan_bytes', 'run_seconds', 'Clock', 'Trial',
-           'tiny_plan', 'try_out', 'first_side', 'second_side', 'row_seconds', 'touch_seconds', 'speed_of', 'is_cold',
-           'measured_speed', 'speed_file', 'look_of', 'kept_speeds', 'keep_speed', 'speed_for', 'replanned',
+__all__ = ['SIZES', 'FEWEST', 'rows_remembered', 'level_seconds', 'levels_left', 'plan_bytes', 'run_seconds', 'replanned',
            'ways_to_fit', 'told_bytes', 'told_seconds', 'why_too_large', 'Forecast', 'forecast_of', 'budget_seconds',
            'Budget', 'within_budget', 'replanned_size']
-
-# %% ../nbs/66_forecasting.ipynb #5b75e5e9
-@dataclass
-class Speed:
-    "What a run costs on a machine, in CPU seconds of all threads."
-    step: float         # Of each step
-    pixel: float        # Of each step for each pixel that the encoder sees
-    start: float        # Of each run
-    target: float       # Of each level for each pixel, those of the style pictures too
-    row: float          # Of each step for each number that L-BFGS remembers
-    touch: float = 0.   # Of each byte that is taken from the system
-    wall: float = 1.    # Seconds by the clock for a CPU second
-    cold: float = 1.    # CPU seconds of the first run in a process: torch loads what it needs
-    when: float = 0.    # Seconds since 1970
-
-def pixels_seen(
-    plan:Plan,  # A plan
-    hw,         # Height and width of the canvas, px
-    enc=None,   # Encoder; `None` is the plan's
-)->float:       # More than there are, where tiles have halos
-    "Pixels that go through the encoder in a step."
-    r = plan.recipe
-    if not r.tile: return hw[0]*hw[1]
-    return hw[0]*hw[1]*windows_of(enc or plan.enc, sum(layers_in_use(r), []), hw, r.tile).work
-
-def pixels_of_targets(
-    plan:Plan,  # A plan
-    hw,         # Height and width of the canvas, px
-)->float:       # Those of photo and style pictures
-    "Pixels that go through the encoder when a level begins."
-    styles = [s.shape[-2:] for s in plan.styles]
-    return hw[0]*hw[1] + sum(math.prod(o) for o in style_sizes(plan.recipe, hw, styles)[:len(styles)])
 
 # %% ../nbs/66_forecasting.ipynb #ded464b2
 def rows_remembered(
@@ -125,222 +76,6 @@ def run_seconds(
         total += last.start + level_seconds(plan, last, hw, steps, plan.last)
     return total + sum(level_seconds(plan, speed, hw, steps) for hw, steps in levels)
 
-# %% ../nbs/66_forecasting.ipynb #8fc52215
-def _now(): return np.array([time.process_time(), time.perf_counter()])
-
-class Clock(StepCallback):
-    "Note when each step is done, and end the run when that is enough."
-    order = 61
-    def __init__(self,
-        seconds:float,  # Enough, by the clock
-        least:int,      # Steps it takes all the same
-    ):
-        self.seconds = seconds
-        self.least = least
-        self.laps = []
-
-    def after_step(self):
-        self.laps.append(_now())
-        steps = len(self.laps)
-        if steps >= self.least and self.laps[-1][1] - self.laps[0][1] > self.seconds: raise CancelFitException
-
-@dataclass
-class Trial:
-    "What a tiny run has shown."
-    plan: Plan    # Of it
-    step: float   # CPU seconds of a step
-    rest: float   # CPU seconds of all beside steps
-    wall: float   # Seconds by the clock for a CPU second
-
-# %% ../nbs/66_forecasting.ipynb #e92085d4
-TINY = dict(levels=1, finish=None, finish_weights=None, snapshots=0, schedule=[], keep=0.)
-MOST, LEAST, EARLY = 12, 6, 3  # steps of a tiny run; the first ones are slower
-
-def tiny_plan(
-    plan:Plan,  # A plan
-    side:int,   # Longer side, px
-    enc=None,   # Encoder; `None` is the plan's
-)->Plan:        # One level
-    "A plan with the same settings for a tiny picture."
-    r = plan.recipe
-    hw = fit_size(plan.shapes[-1], side)
-    tile = r.tile and min(r.tile, max(hw)//2)
-    tiny = replace(r, size=side, steps=MOST, tile=tile, **TINY)
-    return replace(plan, recipe=tiny, enc=enc or plan.enc, shapes=[hw], last=None, state=None, stay=None,
-                   open_ended=False)
-
-def try_out(
-    plan:Plan,        # Of a tiny run
-    learner_of,       # Makes a Learner of a plan: `transfer_learner`
-    seconds:float=.5, # Enough, by the clock
-    least:int=LEAST,  # Steps it takes all the same
-)->Trial:             # What it has shown
-    "Paint a tiny picture, and look at the clock."
-    begun = _now()
-    clock = Clock(seconds, least)
-    learn = learner_of(plan).add_cb(clock)
-    learn.fit(1)
-    over = _now()
-    learn.remove_cbs([*learn.cbs])
-    steps = np.diff([begun, *clock.laps], axis=0)
-    usual = np.median(steps[EARLY:] if len(steps) > EARLY + 1 else steps[-1:], axis=0)
-    cpu, wall = over - begun
-    return Trial(plan, float(usual[0]), float(cpu - len(steps)*usual[0]), float(wall/max(cpu, 1e-9)))
-
-# %% ../nbs/66_forecasting.ipynb #71ba9495
-SIDES = (128, 192, 256, 320, 384, 448, 512)
-
-def _is_enough(plan, side, enc):
-    "Do the deepest layers see something of every picture?"
-    need = enc.min_side(sum(layers_in_use(plan.recipe), []) or enc.layers[:1])
-    hw = fit_size(plan.shapes[-1], side)
-    styles = [s.shape[-2:] for s in plan.styles]
-    return all(min(o) >= need for o in [hw, *style_sizes(plan.recipe, hw, styles)[:len(styles)]])
-
-def first_side(plan, enc):
-    "The smaller side, px."
-    most = max(plan.shapes[-1])
-    return next((side for side in SIDES if side < most and _is_enough(plan, side, enc)), most)
-
-def second_side(plan, trial, quick=.15):
-    "The larger side, px, at which a step takes less than so many CPU seconds; or 0."
-    side, most = trial.plan.recipe.size, max(plan.shapes[-1])
-    sides = [o for o in SIDES if side < o <= most]
-    return max([o for o in sides if trial.step*(o/side)**2 < quick], default=min(sides, default=0))
-
-# %% ../nbs/66_forecasting.ipynb #a882d82f
-def row_seconds()->float:
-    "CPU seconds for a number of L-BFGS's memory: it is read twice a step."
-    with torch.no_grad():
-        W = torch.ones(12, 2**20, dtype=torch.float32, device='cpu')
-        g = torch.ones(2**20, dtype=torch.float32, device='cpu')
-        laps = []
-        for _ in range(4):
-            begun = time.process_time()
-            torch.addmv(g, W.T, W @ g)
-            laps.append((time.process_time() - begun)/W.numel())
-    return float(np.median(laps[1:]))
-
-def touch_seconds(
-    n:int=2**28,  # Bytes that are taken
-)->float:         # CPU seconds for a byte; freed, they are there for what comes next
-    "What memory costs that is used for the first time."
-    give_back(circles=False)
-    block = torch.empty(n, dtype=torch.uint8, device='cpu')
-    laps = [time.process_time()]
-    for value in (0, 1):
-        block.fill_(value)
-        laps.append(time.process_time())
-    first, second = np.diff(laps)
-    return float(max(0., first - second)/n)
-
-def _line(a, b):
-    "(value at 0, slope) through two points (x, value), neither below 0."
-    (x, y), (u, v) = a, b
-    slope = (v - y)/(u - x) if u > x else v/u
-    if slope <= 0 or y - slope*x < 0: return 0., v/u
-    return y - slope*x, slope
-
-# %% ../nbs/66_forecasting.ipynb #8218f049
-def speed_of(
-    trials,      # Two `Trial`s, the smaller one first; or the same twice
-    row:float,   # Of `row_seconds`
-    touch:float=0.,  # Of `touch_seconds`
-)->Speed:        # Without `cold`
-    "What tiny runs say of all others."
-    points, rests = [], []
-    for trial in trials:
-        (hw,), r = trial.plan.shapes, trial.plan.recipe
-        remembered = row*8*3*hw[0]*hw[1] if r.optimizer == 'lbfgs' else 0
-        points.append((pixels_seen(trial.plan, hw), max(trial.step - remembered, .1*trial.step)))
-        rests.append((pixels_of_targets(trial.plan, hw), max(trial.rest, 0)))
-    step, pixel = _line(*points)
-    start, target = _line(*rests)
-    return Speed(step, pixel, start, target, row, touch, trials[-1].wall, when=time.time())
-
-def is_cold():
-    "Has nothing been painted in this process yet?"
-    return 'torch._dynamo' not in sys.modules
-
-def measured_speed(
-    plan:Plan,   # A plan
-    learner_of,  # Makes a Learner of a plan: `transfer_learner`
-    enc=None,    # Encoder; `None` is the plan's
-)->Speed:        # It takes about two seconds
-    "Measure on this machine what a run with these settings costs."
-    enc = copy.copy(enc or plan.enc)
-    enc.kept = None  # targets that are there already would cost nothing
-    tiny = tiny_plan(plan, first_side(plan, enc), enc)
-    cold, touch = is_cold(), touch_seconds()
-    warm = try_out(tiny, learner_of, 0, 1)
-    small = try_out(tiny, learner_of, .3)
-    side = second_side(plan, small)
-    large = try_out(tiny_plan(plan, side, enc), learner_of) if side else small
-    speed = speed_of([small, large], row_seconds(), touch)
-    return replace(speed, cold=max(0., warm.rest + warm.step - small.rest)) if cold else speed
-
-# %% ../nbs/66_forecasting.ipynb #bff5ccb9
-FRESH = 3600.  # seconds that a speed is good for
-
-def speed_file()->Path:
-    "Where speeds are kept: in your cache."
-    return Path(os.environ.get('XDG_CACHE_HOME') or Path.home()/'.cache')/'style_nb'/'speed.json'
-
-def _processor():
-    try: lines = Path('/proc/cpuinfo').read_text().splitlines()
-    except OSError: lines = []
-    names = [line.split(':')[1].strip() for line in lines if line.startswith('model name')]
-    return names[0] if names else platform.processor() or platform.machine()
-
-def look_of(
-    plan:Plan,  # A plan
-    enc=None,   # Encoder; `None` is the plan's
-)->str:         # One line
-    "The machine, and all that changes what a pixel costs."
-    r, enc = plan.recipe, enc or plan.enc
-    where = _processor(), f'{torch.get_num_threads()} threads', f'torch {torch.__version__}', str(plan.device)
-    kind = enc.name, enc.pooling, enc.padding, r.precision
-    loss = *layers_in_use(r), r.style_kind, r.style_mix, r.content_kind, r.tv_kind if r.tv_weight else '', r.balance
-    way = r.optimizer, r.line_search, r.clamp, r.average > 0, bool(r.tile)
-    asked = len(plan.styles), sorted(k for k, v in plan.masks.items() if v is not None)
-    return json.dumps([where, kind, loss, way, asked])
-
-# %% ../nbs/66_forecasting.ipynb #06685f6f
-def kept_speeds()->dict:
-    "{look: Speed} of the file, those that are fresh; what cannot be read is nothing."
-    try:
-        found = json.loads(speed_file().read_text('utf-8'))
-        speeds = {look: Speed(**numbers) for look, numbers in found.items()}
-        numbers = [getattr(s, f.name) for s in speeds.values() for f in fields(Speed)]
-        if not all(isinstance(o, (int, float)) and 0 <= o < math.inf for o in numbers): return {}
-    except (OSError, ValueError, TypeError, AttributeError): return {}
-    return {look: s for look, s in speeds.items() if 0 <= time.time() - s.when < FRESH}
-
-def keep_speed(
-    look:str,     # Of `look_of`
-    speed:Speed,  # What was measured
-):
-    "Keep a speed, where the cache can be written."
-    kept = {name: asdict(s) for name, s in (kept_speeds() | {look: speed}).items()}
-    try:
-        path = made_folder(speed_file().parent)/speed_file().name
-        with whole_file(path) as tmp: tmp.write_text(json.dumps(kept), 'utf-8')
-    except (StyleNBError, OSError): pass
-
-def speed_for(
-    plan:Plan,    # A plan
-    learner_of,   # Makes a Learner of a plan; `None`: only what is kept
-    enc=None,     # Encoder; `None` is the plan's
-    again=False,  # Measure, whatever is kept?
-)->Speed:         # `None` where none is kept, and none is to be measured
-    "The speed of a plan's settings here: kept, or measured now and kept."
-    look = look_of(plan, enc)
-    speed = None if again else kept_speeds().get(look)
-    if speed or learner_of is None: return speed
-    speed = measured_speed(plan, learner_of, enc)
-    keep_speed(look, speed)
-    return speed
-
 # %% ../nbs/66_forecasting.ipynb #7f5ab5cb
 def replanned(
     plan:Plan,    # A plan
@@ -396,9 +131,13 @@ def why_too_large(
     free = free_memory(plan.device) if free is None else free
     need = plan_bytes(plan)
     if need <= free: return ''
-    ways = [f"{k}={v!r} ({told_bytes(n)})" for settings, n in ways_to_fit(plan, free, levels) for k, v in settings.items()]
-    told = f"What would fit: {', '.join(ways)}." if ways else 'Nothing that is known here would fit.'
+    ways = ', '.join(_told_way(*way) for way in ways_to_fit(plan, free, levels))
+    told = f"What would fit: {ways}." if ways else 'Nothing that is known here would fit.'
     return f"This run needs some {told_bytes(need)} of memory and {told_bytes(free)} are free. {told}"
+
+def _told_way(settings, need):
+    (name, value), = settings.items()
+    return f'{name}={value!r} ({told_bytes(need)})'
 
 # %% ../nbs/66_forecasting.ipynb #c28f5155
 @dataclass

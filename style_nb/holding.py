@@ -17,7 +17,9 @@ from .pictures import middle, resize, to_pil
 from .contrast import lower_contrast
 from .legs import Leg, steps_of, switched_on
 from .inputs import read_picture
-from .planning import Shared
+from .planning import Shared, settle
+from .forecasting import Forecast, forecast_of
+from .transfer import transfer_learner
 from .shelf import Stored, keeper_of
 from .choices import Choices
 from .live import Remote, give_back, paint_on, weakly
@@ -130,6 +132,17 @@ def state(self:Held)->str:
     if run.over: return 'failed' if run.error else 'stopped'
     if run.step < run.goal or not run.rests: return 'painting'
     return 'done' if self.done >= self.until else 'paused'
+
+# %% ../nbs/76_holding.ipynb #b645b98e
+@patch
+def forecast(self:Held)->Forecast:  # `None` while a run paints and the speed of its settings is not known
+    "Seconds and bytes of the run that the next `start` begins, or of the rest of this one."
+    with self.lock:
+        steps = self.until - self.done if self.done < self.until else self.recipe.steps
+        r, busy, init = replace(switched_on(self.recipe), steps=steps), self.state == 'painting', self.init()
+        how = dict(levels=1, device=self.device, shared=self.shared) | ({} if init is None else dict(init=init))
+        plan = settle(self.content(), self.styles() or None, r, **how)
+    return forecast_of(plan, None if busy else transfer_learner)
 
 # %% ../nbs/76_holding.ipynb #d3c9bd66
 @patch

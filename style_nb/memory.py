@@ -13,7 +13,7 @@ import torch
 from .callbacks import best_precision
 from .encoders import Encoder
 from .pictures import fit_size
-from .large import LARGE, REMEMBERED, usual_tile, why_not_tiled
+from .large import LARGE, REMEMBERED, why_not_tiled
 from .learner import each_scale
 from .recipe import Recipe
 from .windows import windows_of

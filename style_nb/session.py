@@ -24,9 +24,6 @@ from .carrying import carried
 from .recipe import Recipe
 from .results import Result
 from .inputs import read_picture
-from .planning import settle
-from .forecasting import Forecast, forecast_of
-from .transfer import transfer_learner
 from .naming import Given, given, keep_beside
 from .choices import why_anew
 from .live import Remote, give_back
@@ -234,17 +231,6 @@ def result(self:Session)->Result:
     if self.run and self.run.step: return self.run.ask(lambda learn: learn.pack(learn))
     if self.last is None: raise BadValue("Nothing is painted yet: start the run first.")
     return self.last
-
-# %% ../nbs/81_session.ipynb #bade8c76
-@patch
-def forecast(self:Session)->Forecast:  # `None` while a run paints and the speed of its settings is not known
-    "Seconds and bytes of the run that the next `start` begins, or of the rest of this one."
-    with self.lock:
-        steps = self.until - self.done if self.done < self.until else self.recipe.steps
-        r, busy, init = replace(switched_on(self.recipe), steps=max(1, steps)), self.state == 'painting', self.init()
-        how = dict(levels=1, device=self.device) | ({} if init is None else dict(init=init))
-        plan = settle(self.content(), self.styles() or None, r, shared=self.shared, **how)
-    return forecast_of(plan, None if busy else transfer_learner)
 
 # %% ../nbs/81_session.ipynb #b0dbf751
 @patch

@@ -26,8 +26,8 @@ from .shares import Balance
 from .recipe import Recipe, named_recipe, takes_settings
 from .results import Result, Resume, run_state
 from .planning import Plan, Shared, first_canvas, settle
-from .forecasting import (
-    Budget, Forecast, budget_seconds, forecast_of, is_cold, speed_for, why_too_large, within_budget)
+from .speeds import is_cold, speed_for
+from .forecasting import Budget, Forecast, budget_seconds, forecast_of, why_too_large, within_budget
 # for those who imported them from here in 0.1.0:
 from .results import animate, load_state, plot_losses, save_state
 from .inputs import prepare_style

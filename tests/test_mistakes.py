@@ -165,7 +165,7 @@ def no_painting(tmp_path_factory):
         patch.setattr('style_nb.transfer.run_transfer', taken)
         patch.setattr('style_nb.live.run_transfer', taken)
         patch.setattr('style_nb.instant.paint_once', taken)
-        patch.setattr('style_nb.forecasting.measured_speed', taken)
+        patch.setattr('style_nb.speeds.measured_speed', taken)
         patch.chdir(tmp_path_factory.mktemp('mistakes'))
         yield
 
