@@ -97,7 +97,8 @@ def pictures():
             tiled, b = run(content, style, 20, double, size=side, tile=tile)
             levels = (whole.clamp(0, 1) - tiled.clamp(0, 1)).abs()*255
             print(f'{"64" if double else "32"} bits, {side} px, tiles of {tile}: largest difference '
-                  f'{levels.max():.3g} levels, mean {levels.mean():.3g}; loss {a.losses[-1]:.6g} and {b.losses[-1]:.6g}, '
+                  f'{levels.max():.3g} levels, mean {levels.mean():.3g}; '
+                  f'loss {a.losses[-1]:.6g} and {b.losses[-1]:.6g}, '
                   f'{abs(b.losses[-1]/a.losses[-1] - 1):.2%} apart', flush=True)
 
 def step_seconds(side, tile, name='texnet', n=3):

@@ -20,7 +20,7 @@ from .parts import one_line, row, unused, upload_button, upload_look, w
 from .planning import Shared
 from .naming import given_files
 from .moves import Moves
-from .widgets import control
+from .knobs import control
 from .shelves import SHELF_LOOK, Shelf, thumb
 from .canvas import Canvas
 
@@ -75,6 +75,7 @@ class Desk:
         self.shared = Shared()
         self.moves = Moves()
         self.pins = {}   # {name: (values, picture)}
+        self.shelf_of_pins = Shelf('sn-kept', 'pins: a click brings one back')
         for o in self.controls.values(): o.observe(lambda _: self.changed(), 'value')
         self.known = self.values
         self._unwatch = on_rerun(self)
@@ -83,6 +84,7 @@ class Desk:
     def values(self)->dict: return {name: self._value(name, o.value) for name, o in self.controls.items()}
     def say(self, text, color=GREY): self.message.value = line(text, color)
 
+# %% ../nbs/86_desk.ipynb #ecedc7af
 @patch
 def _value(self:Desk, name, shown):
     "What a control says; a menu shows words."
@@ -325,7 +327,6 @@ def page(self:Desk,
     buttons = self._buttons()
     buttons['paint'].button_style = 'primary'
     self.code.add_class('sn-desk-text').add_class('sn-unseen-label')
-    self.shelf_of_pins = Shelf('sn-kept', 'pins: a click brings one back')
     self.shelf_of_pins.box.layout.display = 'none'
     self.shelf_of_pins.radio.observe(lambda change: self.attempt(lambda: self.restore(change['new'])), 'value')
     taken = [self._upload(what, several) for what, several in (uploads or {}).items()]

@@ -17,7 +17,7 @@ from .naming import given
 from .tiling import SEAMS, tile
 from .palettes import palette
 from .reversion import rank_photos, revert
-from .widgets import knob
+from .knobs import knob
 from .shelves import Shelf, thumb
 from .desk import Desk, called
 
@@ -34,6 +34,7 @@ def _named_photos(photos):
     if isinstance(photos, list): return dict(given(name, name) for name in photos)
     return {name: given(photo, name)[1] for name, photo in photos.items()}
 
+# %% ../nbs/87_desks.ipynb #dae15704
 class ReversionDesk(Desk):
     "A painting repainted as a photo: photos to click, contrast, masses, keep, layer, matching."
     file = 'reverted.png'

@@ -18,7 +18,7 @@ from .pictures import fit_size, load_picture, resize, to_pil
 from .masks import STROKE, as_strokes, check_masks, layer_mask, load_mask, masks_from_strokes
 from .callbacks import LiveView
 from .viewer import Viewer, anywidget
-from .parts import RED, close_widgets, jpeg, line, on_rerun, one_line, rows
+from .parts import RED, close_widgets, dressed, jpeg, line, on_rerun, one_line, rows
 from .parts import upload_button, upload_look, w, wide
 from .transfer import stylize
 
@@ -215,7 +215,7 @@ def _button(self:DrawnMasks, name, icon, do):
 # %% ../nbs/83_drawing.ipynb #85dcd0be
 def _slider(name, value, low, high, **how):
     look = dict(step=.005, readout_format='.3f', layout=wide())
-    return w.FloatSlider(value, min=low, max=high, **look, **how).add_class(name)
+    return w.FloatSlider(value, min=low, max=high, **look, **how).add_class(name).add_class('sn-unseen-label')
 
 @patch
 def _buttons(self:DrawnMasks):
@@ -233,8 +233,8 @@ def _tools(self:DrawnMasks):
     "Region, brush and buttons, each beside its name."
     self.region = _choice(list(self.strokes), 'sn-region')
     self.tool = _choice(['brush', 'outline', 'eraser'], 'sn-tool')
-    self.radius = _slider('sn-radius', .04, .005, .2)
-    self.softness = _slider('sn-softness', self.soft, 0, .1, continuous_update=False)
+    self.radius = _slider('sn-radius', .04, .005, .2, description='brush')
+    self.softness = _slider('sn-softness', self.soft, 0, .1, description='soft edge', continuous_update=False)
     for control in (self.region, self.tool, self.radius): control.observe(lambda _: self._brush(), 'value')
     self.softness.observe(lambda c: self.attempt(lambda: setattr(self, 'soft', c['new'])), 'value')
     return rows(('region', self.region), ('tool', self.tool), ('brush', self.radius),
@@ -246,8 +246,10 @@ def _texts(self:DrawnMasks):
     "What the page says and hears in words."
     self.message = w.HTML(layout=dict(min_height='24px')).add_class('sn-said')
     self.shares = w.HTML().add_class('sn-shares')
-    self.text = w.Textarea(continuous_update=False, layout=dict(width='100%', height='110px')).add_class('sn-strokes')
-    self.code = w.Textarea(layout=dict(width='100%', height='160px')).add_class('sn-code')
+    high = lambda px: dict(width='100%', height=f'{px}px')
+    self.text = w.Textarea(continuous_update=False, description='strokes', layout=high(110)).add_class('sn-strokes')
+    self.code = w.Textarea(description='code', layout=high(160)).add_class('sn-code')
+    for field in (self.text, self.code): field.add_class('sn-unseen-label')
     self.text.observe(lambda c: c['new'] == self.as_json() or self.attempt(lambda: self.put(c['new'])), 'value')
 
 @patch
@@ -255,8 +257,7 @@ def _look(self:DrawnMasks):
     "CSS: each region's button in its tint."
     tints = ''.join(f'.sn-region button:nth-child({k}) {{border-bottom: 5px solid {self.tint(n)}}}\n'
                     for k, n in enumerate(self.strokes, 1))
-    style = f"<style>{tints}{upload_look(sn_upload_mask='Mask file')}</style>"
-    return w.HTML(style, layout=dict(display='none'))
+    return dressed(tints + upload_look(sn_upload_mask='Mask file'))
 
 @patch
 def _board(self:DrawnMasks):
@@ -269,7 +270,7 @@ def _board(self:DrawnMasks):
     top = w.HBox([*left, right, self._look()], layout=dict(flex_flow='row wrap', grid_gap='12px'))
     more = w.Accordion([w.VBox([self.text]), w.VBox([self.code])],
                        titles=('Strokes as text', 'Copy as code'), selected_index=None)
-    return w.VBox([top, more], layout=dict(max_width='1000px')).add_class('sn-board')
+    return w.VBox([top, more], layout=dict(max_width='1000px')).add_class('sn-board').add_class('sn-page')
 
 # %% ../nbs/83_drawing.ipynb #b28da44a
 @patch

@@ -16,7 +16,8 @@ from .transfer import reconstruct
 from .palettes import palette
 from .reversion import revert
 from .tiling import tile
-from .widgets import Explorer, explore, log_range
+from .knobs import log_range
+from .widgets import Explorer, explore
 from .drawing import TINTS, DrawnMasks
 
 # %% auto #0

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from .errors import BadValue, counted, told
 from .encoders import ENCODERS, Encoder
 from .large import usual_tile
-from .memory import BEGIN, free_memory, layers_in_use, run_bytes, why_whole
+from .counts import BEGIN, free_memory, layers_in_use, run_bytes, why_whole
 from .recipe import named_recipe
 from .planning import Plan, settle_levels
 from .speeds import Speed, is_cold, pixels_of_targets, pixels_seen, speed_for

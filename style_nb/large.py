@@ -7,7 +7,7 @@ Docs: https://style-nb.github.io/style_nb/large.html.md"""
 # %% ../nbs/51_large.ipynb #8090c4bd
 from __future__ import annotations
 from fastcore.basics import patch
-from .errors import BadValue, in_range
+from .errors import BadValue, in_range, listed
 from .footing import give_back
 from .pictures import resize
 from .encoders import Encoder
@@ -22,8 +22,8 @@ from .callbacks import level_sizes, level_steps
 
 # %% auto #0
 __all__ = ['MANY', 'TILE', 'WINDOW_BYTES', 'OTHERS', 'LARGE', 'SHARES', 'REMEMBERED', 'tiled_kinds', 'why_not_tiled',
-           'TiledStyle', 'TiledContent', 'TiledHooks', 'in_tiles', 'usual_tile', 'tiled_bytes', 'pyramid_sizes',
-           'pyramid_steps']
+           'TiledHooks', 'in_tiles', 'check_tiled', 'TiledStyle', 'TiledContent', 'usual_tile', 'tiled_bytes',
+           'pyramid_sizes', 'pyramid_steps']
 
 # %% ../nbs/51_large.ipynb #3eff111c
 _INSTEAD = "cannot be painted in tiles: use {}, or give a size at which the picture fits as a whole."
@@ -51,129 +51,6 @@ def _check_tiled(**how):
     if reason: raise BadValue(reason)
 
 # %% ../nbs/51_large.ipynb #3b3cff92
-class TiledStyle(StyleLoss):
-    "A style loss of a picture that is seen in tiles."
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        _check_tiled(style_kind=self.kind)
-
-    @property
-    def keeps(self): return STYLE_KINDS[self.kind].measure
-
-    def moments(self, enc, layer, hw, weights):
-        "What is asked of a layer's maps; `weights` is called with their size."
-        step, _ = stride_and_reach(enc, layer)
-        places = hw[0]//step, hw[1]//step
-        return Moments(layer, places[0]*places[1], weights(places), self.keeps is mean_var)
-
-    def part(self, layer, windows):
-        "What the canvas is asked for at a layer."
-        return self.moments(self.encoder, layer, self.hw, self.region_weights)
-
-    def region_weights(self, places):
-        "How much each place counts, for each region."
-        soft = self.kind == 'gram'
-        sizes = [layer_mask(m, places) if m is not None else None for m, _ in self.regions]
-        return [None if m is None else place_weights(m.to(self.canvas.device), soft) for m in sizes]
-
-# %% ../nbs/51_large.ipynb #d525350f
-@patch
-def measured(self:TiledStyle, layers):
-    "What is kept of each style picture: a dict by layer for each."
-    made = []
-    for style, scale, mask in zip(self.styles, self.scale, self.style_masks):
-        x = self.at_size(style.to(self.canvas.device), max(self.hw), scale)
-        made.append(self.measured_in_tiles(x, layers, mask))
-    return made
-
-@patch
-def measured_in_tiles(self:TiledStyle, x, layers, mask):
-    "Of one style picture."
-    def weights(layer): return lambda places: [self.inner_weights(layer, places, x.shape[-2:], mask)]
-    enc, hw = self.encoder, x.shape[-2:]
-    parts = [self.moments(enc, l, hw, weights(l)) for l in layers]
-    tiles = Tiles(enc, windows_of(enc, layers, hw, self.feature_hooks.tile), parts, self.feature_hooks.pause)
-    return {l: self.kept(found[0]) for l, found in zip(layers, tiles.sums(x))}
-
-@patch
-def inner_weights(self:TiledStyle, layer, places, hw, mask):
-    "How much the places of a style picture count, of whose mask only the inner part is meant."
-    if mask is None: return None
-    whole = layer_mask(mask.to(self.canvas.device), hw)
-    return place_weights(inner_mask(whole, places, receptive_field(self.encoder, layer)), self.kind == 'gram')
-
-@patch
-def kept(self:TiledStyle, moments):
-    "What a kind of style keeps of moments, or for a barycentre Gram matrix and mean."
-    moments = moments.to(self.canvas.dtype)
-    return FROM_MOMENTS[self.keeps](moments) if self.mix == 'mean' else (moments[1:][None], moments[:1])
-
-@patch
-def value(self:TiledStyle, layer):
-    "The loss at a layer, unweighted."
-    target, scale = self.target(layer)
-    targets = target if self.masked else [(target, scale)]
-    areas = self.areas if self.masked else [1.]
-    apart, keeps = STYLE_KINDS[self.kind].apart, FROM_MOMENTS[self.keeps]
-    found = self.features[f'{self.term}/{layer}']
-    return sum(a*apart(keeps(m), t)*s for a, m, (t, s) in zip(areas, found, targets)).to(self.canvas.dtype)
-
-# %% ../nbs/51_large.ipynb #417e93af
-_CONTENT_SCALES = {  # of (C,) means of maps and of their squares, and the number of places
-    'unit': lambda first, second, n: 1/(n*(second - first.square()).sum() + EPS),
-    'mse': lambda first, second, n: 1/(n*len(first)),
-    'gatys': lambda first, second, n: 1/2}
-
-class TiledContent(ContentLoss):
-    "A content loss of a picture that is seen in tiles."
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        _check_tiled(content_kind=self.kind)
-
-    def target(self, layer):
-        "Packed maps of each tile, and scale; the encoder keeps none of them, they are too large."
-        missing = [l for l in self.layers if l not in self.targets]
-        if missing: self.targets.update(self.make_targets(missing))
-        return self.targets[layer]
-
-    def part(self, layer, windows):
-        "What the canvas is asked for at a layer."
-        step, _ = stride_and_reach(self.encoder, layer)
-        places = self.hw[0]//step, self.hw[1]//step
-        mask = self.mask if self.mask is None else layer_mask(self.mask.to(self.canvas.device), places)
-        return Distances(layer, self.target(layer)[0], mask)
-
-    def value(self, layer):
-        "The loss at a layer, unweighted."
-        return (self.features[f'{self.term}/{layer}']*self.target(layer)[1]).to(self.canvas.dtype)
-
-# %% ../nbs/51_large.ipynb #ed25c282
-class _Keeper:
-    "A part that keeps the maps it sees, packed, beside their moments."
-    def __init__(self, moments):
-        self.layer = moments.layer
-        self.moments = moments
-        self.kept = []
-
-    def add(self, f, where, number):
-        self.kept.append(Packed(f))
-        return self.moments.add(f, where, number)
-
-@patch
-def make_targets(self:TiledContent, layers):
-    enc, windows = self.encoder, self.feature_hooks.windows
-    x = resize(self.content.to(self.canvas.device), self.hw)
-    places = {l: enc.places(l, self.hw) for l in layers}
-    parts = [_Keeper(Moments(l, places[l], [None], alone=True)) for l in layers]
-    found = Tiles(enc, windows, parts, self.feature_hooks.pause).sums(x.to(self.canvas.dtype))
-    return {p.layer: (p.kept, self.scale_of(p, total[0])) for p, total in zip(parts, found)}
-
-@patch
-def scale_of(self:TiledContent, part, moments):
-    first, second = moments
-    return float(_CONTENT_SCALES[self.norm](first, second, part.moments.places))
-
-# %% ../nbs/51_large.ipynb #65ba9d39
 MANY = 8  # tiles from which on freed memory is worth giving back within a step
 
 class TiledHooks(FeatureHooks):
@@ -207,7 +84,7 @@ class TiledHooks(FeatureHooks):
         super().close()
         self.tiles = self.windows = None
 
-# %% ../nbs/51_large.ipynb #8c5cb75b
+# %% ../nbs/51_large.ipynb #d525350f
 @patch
 def lay_out(self:TiledHooks, wanted):
     "Cut the canvas, and ask each loss what it has to know."
@@ -215,12 +92,9 @@ def lay_out(self:TiledHooks, wanted):
     give_back(circles=False)
     pairs, hw = wanted
     self.windows = windows_of(self.encoder, [l for _, l in pairs], hw, self.tile)
-    for cb, _ in pairs:
-        if not hasattr(cb, 'part'):
-            raise BadValue(f"{cb.name} needs whole maps and {_INSTEAD.format('another loss')}")
-        if isinstance(cb, TiledContent): cb.targets = {}
+    for cb, _ in pairs: cb.cut_anew()
     self.names = [f'{cb.term}/{l}' for cb, l in pairs]
-    self.tiles = Tiles(self.encoder, self.windows, [cb.part(l, self.windows) for cb, l in pairs], self.pause)
+    self.tiles = Tiles(self.encoder, self.windows, [cb.asked(l) for cb, l in pairs], self.pause)
     self._wanted = wanted
 
 @patch
@@ -235,7 +109,7 @@ def pause(self:TiledHooks, number, n):
     if stop is not None and stop.flag.is_set(): stop.end()
     if progress is not None: progress.within(number, n)
 
-# %% ../nbs/51_large.ipynb #f7c630a4
+# %% ../nbs/51_large.ipynb #8d6568e2
 def in_tiles(
     learn:PictureLearner,  # Its losses are `TiledStyle`, `TiledContent`, and what needs no maps
     tile:int,              # Most pixels along a side of a tile
@@ -244,7 +118,144 @@ def in_tiles(
     learn.remove_cb(learn.feature_hooks)
     return learn.add_cb(TiledHooks(in_range(tile, 'tile', 1, whole=True)))
 
+def check_tiled(
+    learn:PictureLearner,  # A Learner before its fit
+):
+    "Refuse a loss that needs whole maps where there are none."
+    for cb in learn.cbs if isinstance(learn.feature_hooks, TiledHooks) else ():
+        sees = isinstance(cb, LossTerm) and type(cb).layers is not LossTerm.layers
+        if sees and not hasattr(type(cb), 'asked'):
+            raise BadValue(f"{cb.name} needs whole maps and {_INSTEAD.format('another loss')}")
+
+# %% ../nbs/51_large.ipynb #de053771
+class TiledStyle(StyleLoss):
+    "A style loss of a picture that is seen in tiles."
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        _check_tiled(style_kind=self.kind)
+
+    def cut_anew(self): "Its targets are of whole style pictures, whatever the tiles."
+
+    @property
+    def keeps(self): return STYLE_KINDS[self.kind].measure
+
+    def moments(self, enc, layer, hw, weights):
+        "What is asked of a layer's maps; `weights` is called with their size."
+        step, _ = stride_and_reach(enc, layer)
+        places = hw[0]//step, hw[1]//step
+        return Moments(layer, places[0]*places[1], weights(places), self.keeps is mean_var)
+
+    def asked(self, layer):
+        "What the canvas is asked for at a layer."
+        return self.moments(self.encoder, layer, self.hw, self.region_weights)
+
+    def region_weights(self, places):
+        "How much each place counts, for each region."
+        soft = self.kind == 'gram'
+        sizes = [layer_mask(m, places) if m is not None else None for m, _ in self.regions]
+        return [None if m is None else place_weights(m.to(self.canvas.device), soft) for m in sizes]
+
+# %% ../nbs/51_large.ipynb #8c5cb75b
+@patch
+def measured(self:TiledStyle, layers):
+    "What is kept of each style picture: a dict by layer for each."
+    made = []
+    for style, scale, mask in zip(self.styles, self.scale, self.style_masks):
+        x = self.at_size(style.to(self.canvas.device), max(self.hw), scale)
+        made.append(self.measured_in_tiles(x, layers, mask))
+    return made
+
+@patch
+def measured_in_tiles(self:TiledStyle, x, layers, mask):
+    "Of one style picture."
+    def weights(layer): return lambda places: [self.inner_weights(layer, places, x.shape[-2:], mask)]
+    enc, hw = self.encoder, x.shape[-2:]
+    parts = [self.moments(enc, l, hw, weights(l)) for l in layers]
+    tiles = Tiles(enc, windows_of(enc, layers, hw, self.feature_hooks.tile), parts, self.feature_hooks.pause)
+    return {l: self.kept(found[0]) for l, found in zip(layers, tiles.sums(x))}
+
+@patch
+def inner_weights(self:TiledStyle, layer, places, hw, mask):
+    "How much the places of a style picture count, of whose mask only the inner part is meant."
+    if mask is None: return None
+    whole = layer_mask(mask.to(self.canvas.device), hw)
+    inner = inner_mask(whole, places, receptive_field(self.encoder, layer))
+    return place_weights(inner, self.kind == 'gram' and self.mix == 'mean')
+
+@patch
+def kept(self:TiledStyle, moments):
+    "What a kind of style keeps of moments, or for a barycentre Gram matrix and mean."
+    moments = moments.to(self.canvas.dtype)
+    return FROM_MOMENTS[self.keeps](moments) if self.mix == 'mean' else (moments[1:][None], moments[:1])
+
+@patch
+def value(self:TiledStyle, layer):
+    "The loss at a layer, unweighted."
+    target, scale = self.target(layer)
+    targets = target if self.masked else [(target, scale)]
+    areas = self.areas if self.masked else [1.]
+    apart, keeps = STYLE_KINDS[self.kind].apart, FROM_MOMENTS[self.keeps]
+    found = self.features[f'{self.term}/{layer}']
+    return sum(a*apart(keeps(m), t)*s for a, m, (t, s) in zip(areas, found, targets)).to(self.canvas.dtype)
+
+# %% ../nbs/51_large.ipynb #b2290794
+_CONTENT_SCALES = {  # of (C,) means of maps and of their squares, and the number of places
+    'unit': lambda first, second, n: 1/(n*(second - first.square()).sum() + EPS),
+    'mse': lambda first, second, n: 1/(n*len(first)),
+    'gatys': lambda first, second, n: 1/2}
+
+class TiledContent(ContentLoss):
+    "A content loss of a picture that is seen in tiles."
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        _check_tiled(content_kind=self.kind)
+
+    def cut_anew(self): self.targets = {}
+
+    def target(self, layer):
+        "Packed maps of each tile, and scale; the encoder keeps none of them, they are too large."
+        missing = [l for l in self.layers if l not in self.targets]
+        if missing: self.targets.update(self.make_targets(missing))
+        return self.targets[layer]
+
+    def asked(self, layer):
+        "What the canvas is asked for at a layer."
+        step, _ = stride_and_reach(self.encoder, layer)
+        places = self.hw[0]//step, self.hw[1]//step
+        mask = self.mask if self.mask is None else layer_mask(self.mask.to(self.canvas.device), places)
+        return Distances(layer, self.target(layer)[0], mask)
+
+    def value(self, layer):
+        "The loss at a layer, unweighted."
+        return (self.features[f'{self.term}/{layer}']*self.target(layer)[1]).to(self.canvas.dtype)
+
 # %% ../nbs/51_large.ipynb #8c514596
+class _Keeper:
+    "A part that keeps the maps it sees, packed, beside their moments."
+    def __init__(self, moments):
+        self.layer = moments.layer
+        self.moments = moments
+        self.kept = []
+
+    def add(self, f, where, number):
+        self.kept.append(Packed(f))
+        return self.moments.add(f, where, number)
+
+@patch
+def make_targets(self:TiledContent, layers):
+    enc, windows = self.encoder, self.feature_hooks.windows
+    x = resize(self.content.to(self.canvas.device), self.hw)
+    places = {l: enc.places(l, self.hw) for l in layers}
+    parts = [_Keeper(Moments(l, places[l], [None], alone=True)) for l in layers]
+    found = Tiles(enc, windows, parts, self.feature_hooks.pause).sums(x.to(self.canvas.dtype))
+    return {p.layer: (p.kept, self.scale_of(p, total[0])) for p, total in zip(parts, found)}
+
+@patch
+def scale_of(self:TiledContent, part, moments):
+    first, second = moments
+    return float(_CONTENT_SCALES[self.norm](first, second, part.moments.places))
+
+# %% ../nbs/51_large.ipynb #9608509a
 TILE = 512  # px along a side of a tile, unless its halo asks for more
 
 def usual_tile(
@@ -254,7 +265,7 @@ def usual_tile(
     "The size of tiles at which halos are less than half again the work."
     return max(TILE, 9*windows_of(enc, layers, (1, 1), 1).halo)
 
-# %% ../nbs/51_large.ipynb #57a87375
+# %% ../nbs/51_large.ipynb #63035808
 WINDOW_BYTES = 2600  # for each pixel of a window, on `texnet` in fp32: its maps, and what their way back takes
 OTHERS = 12          # pictures beside the optimiser's
 
@@ -274,7 +285,7 @@ def tiled_bytes(
     packed = sum(2*c*enc.places(l, hw) for c, l in zip(channels, content))
     return 12*h*w*(memory + OTHERS) + packed + WINDOW_BYTES*seen*enc.shape.widths[0]/32
 
-# %% ../nbs/51_large.ipynb #5c377356
+# %% ../nbs/51_large.ipynb #676597a7
 LARGE = 2048                 # px: above it few steps are taken at the top
 SHARES = (600, 200, 66, 30)  # of the steps: before the last three levels, and at each of them
 REMEMBERED = 5               # steps that L-BFGS remembers there
@@ -284,6 +295,7 @@ def pyramid_sizes(
     levels:int,  # How many levels
 )->list:         # Longer sides, px, rising
     "Longer sides of a pyramid; of a large picture the last levels double."
+    size, levels = in_range(size, 'size', 1, whole=True), in_range(levels, 'levels', 1, whole=True)
     if size <= LARGE: return level_sizes(size, levels)
     top = level_sizes(size, min(levels, 4), factor=2)
     return level_sizes(top[0], max(levels - 3, 1)) + top[1:]
@@ -293,8 +305,9 @@ def pyramid_steps(
     sizes:list,  # Longer sides of the levels, of `pyramid_sizes`
 )->list:         # Steps of each level, sum `steps`, each at least 1
     "Share steps among levels; of a large picture few are taken at the top."
-    n = min(len(sizes), 4)
-    if sizes[-1] <= LARGE: return level_steps(steps, sizes)
+    sizes = [in_range(side, 'sizes', 1) for side in listed(sizes, 'sizes', 'a list of sides, px')]
+    steps, n = in_range(steps, 'steps', 1, whole=True), min(len(sizes), 4)
+    if not sizes or sizes[-1] <= LARGE: return level_steps(steps, sizes)
     shares = SHARES[4 - n:]
     top = [max(1, round(steps*share/sum(shares))) for share in shares[1:]]
     below, left = sizes[:len(sizes) - len(top)], steps - sum(top)

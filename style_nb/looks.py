@@ -53,6 +53,8 @@ PAGE_LOOK = STAGE_LOOK + '''
 .sn-studio figure, .sn-studio figure img {width: 64px; max-height: 52px}
 .sn-studio .sn-frame {flex: none; width: 100%}
 .sn-studio .sn-tab {height: auto; max-height: 520px}
+.sn-studio .sn-tabs.widget-tab > .lm-TabBar, .sn-studio .sn-tabs .lm-TabBar-content {overflow: visible; \
+min-height: 0; height: auto; flex-wrap: wrap}
 .sn-studio .sn-save {margin-left: 0}
 .sn-studio .sn-side, .sn-studio .sn-tabs {flex-basis: 100%}
 }

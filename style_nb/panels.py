@@ -13,7 +13,7 @@ from .encoders import ENCODERS, at_hand, layer_names
 from .recipe import RECIPES, STARTS, rule_of
 from .labels import choice_words, label_of, layer_words, usual_of
 from .session import EXTRAS
-from .parts import GREY, RED, ladder, line, one_line, put, rung_slider, swap, title, w, wide
+from .parts import GREY, RED, Menu, ladder, line, one_line, put, rung_slider, swap, title, w, wide
 from .shelves import SHELF_LOOK, Shelf
 
 
@@ -35,9 +35,9 @@ def number(panels, field, low, high, step):
 # %% ../nbs/82_panels.ipynb #6ea1f257
 def entry(panels, field, most):
     "A whole number to type."
-    return w.BoundedIntText(min=rule_of(field).low, max=most, layout=dict(width='100px'))
+    return w.BoundedIntText(min=rule_of(field).low, max=most, layout=dict(width='200px'))
 
-def menu(panels, field): return w.Dropdown(options=panels.options(field), layout=wide())
+def menu(panels, field): return Menu(options=panels.options(field), layout=wide())
 
 def several(panels, field): return w.SelectMultiple(options=panels.options(field), rows=6, layout=wide())
 

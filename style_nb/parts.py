@@ -11,7 +11,10 @@ import html
 import io
 import math
 import mimetypes
+import threading
+import time
 import weakref
+from collections import deque
 from pathlib import Path
 import IPython
 try: import ipywidgets as w
@@ -21,10 +24,10 @@ from fastcore.xml import Table, Td, Th, Tr, to_xml
 from .errors import StyleNBError
 
 # %% auto #0
-__all__ = ['GREY', 'RED', 'THEME', 'EARS', 'PIXEL', 'LARGEST_LINK', 'ladder', 'wide', 'rungs', 'rung_slider', 'put', 'written',
-           'jpeg', 'png_of', 'line', 'clock', 'caption', 'title', 'bar', 'dressed', 'one_line', 'rows', 'row', 'column',
-           'pieces', 'table_of', 'upload_button', 'upload_look', 'download_link', 'unused', 'on_rerun', 'all_widgets',
-           'close_widgets', 'swap']
+__all__ = ['GREY', 'RED', 'THEME', 'EARS', 'PIXEL', 'LARGEST_LINK', 'LATE', 'ladder', 'wide', 'rungs', 'rung_slider', 'put',
+           'written', 'jpeg', 'png_of', 'line', 'clock', 'caption', 'title', 'bar', 'dressed', 'one_line', 'rows',
+           'row', 'column', 'Menu', 'pieces', 'table_of', 'upload_button', 'upload_look', 'download_link', 'unused',
+           'on_rerun', 'all_widgets', 'close_widgets', 'let_go', 'swap']
 
 # %% ../nbs/55_parts.ipynb #13a0f116
 def ladder(
@@ -137,13 +140,14 @@ EARS = """
 const wake = () => {
   const page = this.closest('.sn-page');
   if (!page) return setTimeout(wake, 50);
-  const put = (el, name, value) => value && el.getAttribute(name) != value && el.setAttribute(name, value);
+  const put = (el, name, value) => el && value && el.getAttribute(name) != value && el.setAttribute(name, value);
   const text = (box, part) => box && box.querySelector(part)?.textContent;
   const name = () => {
     for (const handle of page.querySelectorAll('.noUi-handle')) {
       const box = handle.closest('.widget-slider');
       put(handle, 'aria-label', text(box, '.widget-label'));
       put(handle, 'aria-valuetext', text(box, '.widget-readout'));
+      put(box?.querySelector('.widget-readout'), 'tabindex', '-1');
     }
     for (const image of page.querySelectorAll('img.widget-image')) {
       const said = [...image.classList].find(c => c.startsWith('sn-is-')) || 'sn-is-a-picture';
@@ -216,11 +220,17 @@ def rows(*pairs, label='88px'):
 def row(name, *children): return w.HBox(children).add_class(f'sn-{name}')
 def column(name, *children): return w.VBox(children).add_class(f'sn-{name}')
 
+class Menu(w.Dropdown if w else object):
+    "A menu that does not hear of a choice the page made among entries that have gone since."
+    def set_state(self, sync_data):
+        if (sync_data.get('index') or 0) < len(self.options): super().set_state(sync_data)
+
 def pieces(
     table:dict,  # {name: (kind, traits)}
 )->dict:         # {name: widget}, its name its class
     "Parts of a page."
-    return {name: getattr(w, kind)(**traits).add_class(f'sn-{name}') for name, (kind, traits) in table.items()}
+    kinds = dict(vars(w), Menu=Menu)
+    return {name: kinds[kind](**traits).add_class(f'sn-{name}') for name, (kind, traits) in table.items()}
 
 # %% ../nbs/55_parts.ipynb #2ac05f9b
 def table_of(
@@ -321,11 +331,31 @@ def all_widgets(o):
 
 def close_widgets(o):
     "Take a widget with all that is in it from the page; `None` is none."
-    for c in all_widgets(o) if o is not None else (): c.close()
+    every = [] if o is None else list(all_widgets(o))
+    for c in every:
+        if hasattr(c, 'selected_index'): c.selected_index = None  # or the page would still say so
+    for c in every: c.close()
 
 # %% ../nbs/55_parts.ipynb #bf7956f6
+LATE = 60.  # Seconds in which the page may still speak to what it no longer shows
+_leaving = deque()  # (when, widget)
+_leaves = threading.Lock()
+
+def let_go(
+    *gone,              # Widgets that no box holds any more
+    late:float=LATE,    # Seconds after which one is closed
+):
+    "Close widgets later; what the page still says to them, when a kernel is busy long after, nobody hears."
+    now = time.monotonic()
+    for c in (c for o in gone for c in all_widgets(o)):
+        if c.comm: c.comm.on_msg(None)
+    with _leaves:
+        _leaving.extend((now, o) for o in gone)
+        while _leaving and now - _leaving[0][0] >= late: close_widgets(_leaving.popleft()[1])
+
 def swap(box, children):
-    "Put other children into a box, and forget the old ones."
+    "Put other children into a box, and let go of the old ones."
     old = box.children
     box.children = tuple(children)
-    for c in old: close_widgets(c)
+    let_go(*old)
+

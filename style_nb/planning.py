@@ -21,59 +21,21 @@ from .masks import layer_mask, pixels_of, regions
 from .starts import noise
 from .losses import blend_grams
 from .callbacks import PRECISIONS
-from .large import LARGE, pyramid_sizes, pyramid_steps, usual_tile
-from .memory import free_memory, layers_in_use, memory_of, precision_of, remembered, run_bytes, why_whole
+from .large import LARGE, pyramid_sizes, pyramid_steps
 from .recipe import (
-    OWN_SIZE, Recipe, check_encoder, from_json, named_recipe, on_encoder, recipe_encoder, takes_settings)
+    Recipe, check_encoder, from_json, named_recipe, on_encoder, recipe_encoder, takes_settings)
+from .counts import layers_in_use, memory_of, precision_of, steps_remembered
+from .memory import own_size, settle_tile
 from .results import check_state, is_state, load_state
 from .inputs import (
     check_same, check_styles, enough_for, is_start, place_styles, prepare_style, read_masks, read_picture,
     read_pictures_of, short_name, style_titles)
 
-_all_ = ['best_device', 'check_device']  # of the notebook on footing, at home here too
+_all_ = ['best_device', 'check_device', 'memory_of', 'own_size']  # of 00 and 61, at home here too
 
 # %% auto #0
-__all__ = ['SMALLEST', 'own_size', 'settle_tile', 'Shared', 'settle_levels', 'fit_to_encoder', 'step_size', 'Plan',
-           'first_canvas', 'settle', 'best_device', 'check_device']
-
-# %% ../nbs/64_planning.ipynb #408ddd0b
-def own_size(
-    recipe:Recipe,     # A recipe
-    x,                 # The picture whose size is meant, (1, 3, H, W)
-    enc:Encoder,       # The encoder it runs on
-    device:str='cpu',  # Torch device
-)->Recipe:             # The same with a size in px
-    "The size of the photo, where the recipe asks for it; any size that the machine has no room for is refused."
-    own = recipe.size == OWN_SIZE
-    h, w = x.shape[-2:] if own else fit_size(x.shape[-2:], recipe.size)
-    need = _least_bytes(recipe, (h, w), enc, device)
-    room = memory_of(device)*(1 if own else 1.3)  # who names a size knows better: only what cannot be is refused
-    most = min(1, (room/need)**.5, 20000/max(h, w))
-    if most == 1: return replace(recipe, size=max(h, w)) if own else recipe
-    raise BadValue(
-        f"A picture of {w}x{h} px is too large here: a run needs some {need/1e9:.3g} GB of memory, and "
-        f"there are {memory_of(device)/1e9:.3g}. Give a size of at most {int(most*max(h, w))} px.")
-
-def _least_bytes(r, hw, enc, device):
-    "What a run takes, in tiles where that is less."
-    whole = run_bytes(r, hw, enc, device)
-    if r.tile == 0 or why_whole(r): return whole
-    tiled = run_bytes(r, hw, enc, device, r.tile or usual_tile(enc, sum(layers_in_use(r), [])))
-    return tiled if r.tile else min(whole, tiled)
-
-# %% ../nbs/64_planning.ipynb #75475629
-def settle_tile(
-    r:Recipe,          # A recipe with a size in px
-    hw,                # Height and width of the picture, px
-    enc:Encoder,       # The encoder it runs on
-    device:str='cpu',  # Torch device
-)->Recipe:             # The same; with a size of tiles, where it is to be seen in tiles
-    "Tiles where the recipe asks for them, or where the picture would not fit as a whole."
-    reason = why_whole(r)
-    if r.tile and reason: raise BadValue(reason)
-    if r.tile is not None or reason: return r
-    if run_bytes(r, hw, enc, device) < .8*free_memory(device): return r
-    return replace(r, tile=usual_tile(enc, sum(layers_in_use(r), [])))
+__all__ = ['SMALLEST', 'Shared', 'settle_levels', 'fit_to_encoder', 'step_size', 'Plan', 'first_canvas', 'settle', 'best_device',
+           'check_device', 'memory_of', 'own_size']
 
 # %% ../nbs/64_planning.ipynb #93a04add
 @dataclass
@@ -165,7 +127,7 @@ def _filled_in(r, enc, last, device):
     return replace(
         r,
         lr=step_size(r),
-        history=remembered(r, r.size),
+        history=steps_remembered(r, r.size),
         lr_end=r.lr_end or (.01 if adam else 1.),
         precision=precision_of(r, device),
         clamp=('step' if adam else 'end') if r.clamp == 'auto' else r.clamp,

@@ -13,6 +13,7 @@ from .errors import BadValue, in_range, of_kind
 from .footing import SINGLE
 from .pictures import Plate, show_pictures
 from .learner import StepCallback, LossTerm, StyleLoss, WeightedLayers
+from .large import TiledStyle
 
 # %% auto #0
 __all__ = ['term_gradients', 'gradient_shares', 'gradient_maps', 'Shares', 'plot_shares', 'strongest', 'show_why',
@@ -189,7 +190,7 @@ def style_gradients(
     cb = next((o for o in learn.cbs if isinstance(o, StyleLoss)), None)
     if cb is None or cb.kind != 'gram':
         raise BadValue("Only a StyleLoss of kind 'gram' can be taken apart: its gradient is linear in its target.")
-    if hasattr(cb, 'part'): raise BadValue('Styles of a picture in tiles cannot be taken apart: give tile=0.')
+    if isinstance(cb, TiledStyle): raise BadValue('Styles of a picture in tiles cannot be taken apart: give tile=0.')
     if cb.mix != 'mean' and any(len(mine) > 1 for _, mine in cb.regions):
         raise BadValue('Styles in a barycentre cannot be taken apart: leave style_mix out, '
                          'or give each style a mask of its own.')

@@ -13,7 +13,7 @@ from fastcore.meta import delegates
 from .errors import MissingPackage
 from .live import weakly
 from .session import Session, draw_curves, open_session
-from .parts import RED, close_widgets, column, dressed, line, on_rerun, one_line, pieces, png_of, row
+from .parts import RED, close_widgets, column, dressed, let_go, line, on_rerun, one_line, pieces, png_of, row
 from .parts import upload_look, w
 from .presets import PRESETS, Tried, preset, preset_of
 from .shelves import Shelf, figures
@@ -304,6 +304,7 @@ def close(self:Studio):
     self.preview.close()
     self.session.close()
     close_widgets(self.widget)
+    let_go(late=0)
     self._let_go()
     gc.collect()
 

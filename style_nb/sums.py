@@ -162,7 +162,7 @@ class Tiles:
             self.pause(done, len(every))
             yield number, window
 
-# %% ../nbs/41_sums.ipynb #ff72b36b
+# %% ../nbs/41_sums.ipynb #d6dc3c3b
 def _widest(x): return x.to(torch.float32 if x.device.type == 'mps' else torch.float64)
 
 @patch
@@ -192,7 +192,7 @@ def look(self:Tiles, x, window, back):
     seen = x[window.pixels].detach().requires_grad_(back)
     with torch.set_grad_enabled(back): return seen, self.maps(seen)
 
-# %% ../nbs/41_sums.ipynb #04b184cf
+# %% ../nbs/41_sums.ipynb #f2e4d9af
 @patch
 def pull(self:Tiles,
     x:torch.Tensor,  # Picture, (1, 3, H, W)
@@ -224,7 +224,7 @@ def heard(self:Tiles, maps, number, window, slopes):
         heard[part.layer][own] += part.back(maps[part.layer][own], window.places(step), number, slope)
     return list(heard.values())
 
-# %% ../nbs/41_sums.ipynb #f2e4d9af
+# %% ../nbs/41_sums.ipynb #265b9716
 class _Sums(Function):
     @staticmethod
     def forward(ctx, x, tiles):

@@ -21,7 +21,7 @@ from .callbacks import (
     Average, Clamp, Controls, CosineStep, EncoderPrecision, Finish, Guard, History, LBFGSStep, Progress, Pyramid,
     Snapshots, Stop, Stopped, Within, lbfgs)
 from .guarding import extreme_share
-from .large import LARGE, TiledContent, TiledStyle, in_tiles
+from .large import LARGE, TiledContent, TiledStyle, check_tiled, in_tiles
 from .shares import Balance
 from .recipe import Recipe, named_recipe, takes_settings
 from .results import Result, Resume, run_state
@@ -123,6 +123,7 @@ def run_transfer(
     plan:Plan,  # Its plan
 )->Result:      # What came out
     "Fit, and pack what came out into a `Result`."
+    check_tiled(learn)
     learn.pack, learn.shown = partial(_pack, plan=plan), partial(_shown, plan=plan)
     with learn.stop.on_interrupt():
         try: learn.fit(len(learn.pyramid.shapes))

@@ -15,7 +15,7 @@ from .preview import Preview
 from .viewer import Viewer
 from .session import differing
 from .labels import label_of
-from .parts import RED, bar, clock, close_widgets, column, jpeg, line, one_line, pieces, row, swap, table_of
+from .parts import RED, bar, clock, column, jpeg, let_go, line, one_line, pieces, row, swap, table_of
 from .parts import w, wide
 from .panels import nested
 from .picking import Panels
@@ -69,8 +69,8 @@ PIECES = {  # attribute and class: kind of widget, its traits
     'grid_size': ('BoundedIntText', dict(min=32, max=1024, description='size, px')),
     'grid_steps': ('BoundedIntText', dict(min=1, max=10000, value=60, description='steps')),
     'strip': ('HBox', {}),
-    'left': ('Dropdown', dict(options=['now'], description='compare')),
-    'right': ('Dropdown', dict(options=['now'], description='with')),
+    'left': ('Menu', dict(options=['now'], description='compare')),
+    'right': ('Menu', dict(options=['now'], description='with')),
     'diff': ('HTML', {}),
 }
 
@@ -290,7 +290,7 @@ def fill_pins(self:Trials):
             self.strip.children = tuple(self.pinned.values())
             self._offer_names({name: called.get(key) for key, name in before.items()})
         finally: self.filling = None
-        for box in gone: close_widgets(box)
+        let_go(*gone)
         self.compared.layout.display = 'flex' if pins else 'none'
         self.compare()
 

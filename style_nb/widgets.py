@@ -9,143 +9,28 @@ from __future__ import annotations
 import html
 import inspect
 import io
-import math
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import dataclass, replace
-from numbers import Number, Real
+from dataclasses import replace
+from numbers import Number
 import torch
-from fastcore.basics import patch, uniqueify
+from fastcore.basics import patch
 from PIL import Image
-from .errors import BadType, BadValue, a_switch, listed, of_kind, one_of, told
+from .errors import BadType, BadValue, listed, of_kind, one_of, told
 from .pictures import Plate, load_picture, show_pictures, to_pil
-from .parts import GREY, RED, clock, close_widgets, on_rerun, one_line, png_of, written
+from .parts import GREY, RED, clock, close_widgets, dressed, on_rerun, one_line, png_of, written
+from .knobs import control, knob
 # for those who import it from here:
+from .knobs import log_range
 from .parts import all_widgets
 
 # %% auto #0
-__all__ = ['log_range', 'Knob', 'knob', 'as_picture', 'as_html', 'Explorer', 'control', 'explore', 'all_widgets', 'close_widgets',
-           'on_rerun', 'one_line']
+__all__ = ['as_picture', 'as_html', 'Explorer', 'explore', 'all_widgets', 'close_widgets', 'on_rerun', 'one_line', 'knob',
+           'log_range']
 
 # %% ../nbs/80_widgets.ipynb #0e88969e
-_all_ = ['all_widgets', 'close_widgets', 'on_rerun', 'one_line']  # names of notebook 55, at home here too
-
-# %% ../nbs/80_widgets.ipynb #b5df3821
-@dataclass(frozen=True)
-class log_range:
-    "A range in which equal ways along the slider are equal factors."
-    low:float   # Smallest value, above 0
-    high:float  # Largest value
-
-@dataclass(frozen=True)
-class Knob:
-    "An argument and the values it may take."
-    name:str            # Name of the argument
-    kind:str            # 'int', 'float', 'log', 'choice', 'switch' or 'fixed'
-    low:float=0         # Smallest value
-    high:float=1        # Largest value
-    step:float=1        # Step of 'int' and 'float'
-    options:tuple=()    # (label, value) of a 'choice'
-    start:object=None   # Value to start from
-    text:str=''         # What its control is called; empty is its name
-
-# %% ../nbs/80_widgets.ipynb #bbf8057f
-def _is_number(x): return isinstance(x, Real) and not isinstance(x, bool) and math.isfinite(x)
-def _same(a, b): return a is b or type(a) is type(b) and isinstance(a, (str, Number)) and a == b
-
-@patch
-def _chosen(self:Knob, value):
-    "A choice, given itself or by its label."
-    for _, v in self.options:
-        if _same(v, value): return v
-    labels = dict(self.options)
-    return labels[one_of(value, labels, f'choice for {self.name}:')]
-
-# %% ../nbs/80_widgets.ipynb #b7f54b73
-@patch
-def snap(self:Knob, value):
-    "`value` as this knob gives it, else say what it may be."
-    if self.kind == 'fixed': raise BadValue(f"{self.name} is fixed: give it a range to change it.")
-    if self.kind == 'switch': return a_switch(value, self.name)
-    if self.kind == 'choice': return self._chosen(value)
-    slack = 1e-9*(self.high - self.low)
-    if not _is_number(value) or not self.low - slack <= value <= self.high + slack:
-        raise BadValue(f"{self.name} is {told(value)}: give a number from {self.low:g} to {self.high:g}.")
-    if self.kind == 'int': return round(value)
-    return float(f'{value:.3g}') if self.kind == 'log' else round(float(value), 10)
-
-# %% ../nbs/80_widgets.ipynb #9aca4c5e
-@patch
-def along(self:Knob, share:float):
-    "The value at a share of the way along its slider."
-    if self.kind == 'log': return self.snap(self.low*(self.high/self.low)**share)
-    return self.snap(self.low + (self.high - self.low)*share)
-
-@patch
-def some(self:Knob, n:int=4)->list:
-    "Up to `n` of its values."
-    if self.kind == 'choice': return [v for _, v in self.options][:n]
-    if self.kind == 'switch': return [False, True]
-    return uniqueify(self.along(i/(n - 1)) for i in range(n))
-
-@patch
-def label(self:Knob, value)->str:
-    "`value` as a title says it."
-    said = f'{value:g}' if _is_number(value) else str(value)
-    return next((l for l, v in self.options if _same(v, value)), said)
-
-# %% ../nbs/80_widgets.ipynb #51a13561
-def knob(
-    name:str,      # Name of the argument
-    what,          # Its range, see the table above
-    default=None,  # The function's default; the start, when the range contains it
-)->Knob:           # The knob
-    "A knob from a range."
-    k = _knob(name, what)
-    if k.kind in ('fixed', 'switch'): return k
-    try: return replace(k, start=k.snap(default))
-    except ValueError: return replace(k, start=k.options[0][1] if k.options else k.along(.5))
-
-# %% ../nbs/80_widgets.ipynb #a81d3e24
-def _knob(name, what):
-    "The knob without its start."
-    if isinstance(what, bool): return Knob(name, 'switch', start=what)
-    if type(what).__name__ == 'fixed' and hasattr(what, 'value'): return Knob(name, 'fixed', start=what.value)
-    if isinstance(what, log_range): return _factors(name, what.low, what.high)
-    if isinstance(what, (dict, list)) and what: return Knob(name, 'choice', options=_choices(name, what))
-    if isinstance(what, tuple) and len(what) in (2, 3) and all(map(_is_number, what)): return _stepped(name, *what)
-    raise BadValue(
-        f"The range of {name} is {told(what)}: give (low, high), (low, high, step), log_range(low, high), "
-        "a list or dict of choices, True or False, or ipywidgets.fixed(value).")
-
-# %% ../nbs/80_widgets.ipynb #73a80654
-def _choices(name, what):
-    "(label, value) of each choice in a list or a dict."
-    if isinstance(what, dict): return tuple((str(l), v) for l, v in what.items())
-    labels = [str(o) if isinstance(o, (str, Number)) else f'{name} {i}' for i, o in enumerate(what, 1)]
-    if len(set(labels)) < len(labels):
-        raise BadValue(f"The choices of {name} are {', '.join(labels)}: each must be there once.")
-    return tuple(zip(labels, what))
-
-def _stepped(name, low, high, step=None):
-    "Whole numbers where all are whole, else a hundredth of the range a step."
-    _check_order(name, low, high)
-    whole = all(isinstance(o, int) for o in (low, high, step) if o is not None)
-    if step is None: step = 1 if whole else (high - low)/100
-    if step <= 0: raise BadValue(f"The step of {name} is {step:g}: it must be above 0.")
-    return Knob(name, 'int' if whole else 'float', low, high, step)
-
-def _factors(name, low, high):
-    "Equal ways are equal factors."
-    _check_order(name, low, high)
-    if low > 0: return Knob(name, 'log', low, high)
-    raise BadValue(f"The range of {name} starts at {low:g}: log_range needs a start above 0.")
-
-def _check_order(name, low, high):
-    if not (_is_number(low) and _is_number(high) and low < high):
-        raise BadValue(
-            f"The range of {name} runs from {told(low)} to {told(high)}: the first number must be the smaller.")
+_all_ = ['all_widgets', 'close_widgets', 'on_rerun', 'one_line', 'knob', 'log_range']  # of notebooks 55 and 80 knobs
 
 # %% ../nbs/80_widgets.ipynb #f7c178b2
 def as_picture(
@@ -260,26 +145,6 @@ def strip(self:Explorer,
                          "a strip needs pictures or figures.")
     return show_pictures(ims, titles or named, ncols=ncols, height=height)
 
-# %% ../nbs/80_widgets.ipynb #eeedecc1
-def control(
-    k:Knob,    # A knob
-):             # An ipywidgets control
-    "The control for a knob; it speaks when let go."
-    import ipywidgets as w
-    if k.kind == 'switch': return w.Checkbox(value=k.start, description=k.text or k.name, indent=False)
-    kw = dict(description=k.text or k.name, style=dict(description_width='auto'), layout=dict(width='420px'))
-    if k.kind == 'choice':
-        labels = [l for l, _ in k.options]
-        kw |= dict(options=labels, value=k.label(k.start))
-        if len(labels) > 6 or len(''.join(labels)) > 60: return w.Dropdown(**kw)
-        return w.ToggleButtons(**kw | dict(style=dict(description_width='auto', button_width='auto'), layout={}))
-    kw |= dict(value=k.start, continuous_update=False, min=k.low, max=k.high, step=k.step)
-    if k.kind == 'int': return w.IntSlider(**kw)
-    kw['readout_format'] = '.3'
-    if k.kind == 'float': return w.FloatSlider(**kw)
-    low, high = math.log10(k.low), math.log10(k.high)
-    return w.FloatLogSlider(**kw | dict(min=low, max=high, step=(high - low)/60))
-
 # %% ../nbs/80_widgets.ipynb #4b3f0cf4
 @patch(as_prop=True)
 def widget(self:Explorer):
@@ -294,10 +159,10 @@ def widget(self:Explorer):
         c.observe(lambda change, n=n: self.move(n, change['new']), 'value')
     self.message = w.HTML()
     look = dict(display='none', max_width='100%', align_self='flex-start')
-    self.picture = w.Image(format='png', layout=look)
+    self.picture = w.Image(format='png', layout=look).add_class('sn-is-what-the-controls-make')
     self.text = w.HTML()
-    dim = w.HTML('<style>.sn-waits {opacity: .35}</style>', layout=dict(display='none'))
-    self._widget = w.VBox([*self.controls.values(), self.message, self.picture, self.text, dim])
+    parts = [*self.controls.values(), self.message, self.picture, self.text]
+    self._widget = w.VBox([*parts, dressed('.sn-waits {opacity: .35}')]).add_class('sn-page')
     return self._widget
 
 # %% ../nbs/80_widgets.ipynb #b11d96d0

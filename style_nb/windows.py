@@ -8,7 +8,7 @@ Docs: https://style-nb.github.io/style_nb/windows.html.md"""
 from __future__ import annotations
 from dataclasses import dataclass
 import torch.nn as nn
-from .errors import in_range, of_kind
+from .errors import in_range, listed, of_kind
 from .pictures import Plate, load_picture, pair
 from .encoders import Encoder
 
@@ -93,7 +93,8 @@ def windows_of(
 )->Windows:    # Tiles that cover it, each once
     "The windows through which an encoder sees a picture as it sees the whole."
     hw, tile = pair(hw), in_range(tile, 'tile', 1, whole=True)
-    known = [stride_and_reach(enc, layer) for layer in layers] or [(1, 0)]
+    names = listed([*layers] if isinstance(layers, dict) else layers, 'layers', 'names of layers')
+    known = [stride_and_reach(enc, layer) for layer in names] or [(1, 0)]
     stride, reach = max(s for s, _ in known), max(r for _, r in known)
     halo = -(-reach//stride)*stride
     rows, columns = (_spans(side, max(tile//stride, 1)*stride, stride, halo) for side in hw)

@@ -3,7 +3,7 @@ test_browser"""
 import re, subprocess
 import pytest
 from test_browser import (BIG, CHROMIUM, SERVER, SHOTS, a_broken_upload_says_so,
-    a_layer_slider_moves_a_run_that_paints, at, chromium, lesson, no_error_in_page_or_log, open_notebook,
+    a_layer_slider_moves_a_run_that_paints, at, chromium, no_error_in_page_or_log, open_notebook,
     pause_pin_compare, server, status, the_lesson_ran_without_an_error, until, write)
 
 def missing(module):
@@ -34,13 +34,12 @@ def it_works_without_its_style(page):
     until(lambda: readout.inner_text() != was)
 
 @needs('notebook')
-def test_notebook_7(folder, monkeypatch):
-    import nbformat
-    monkeypatch.setenv('IN_TEST', '1')
-    write(folder/'nb/lesson.ipynb', [BIG], nbformat.read(lesson, 4))
+def test_notebook_7(folder):
+    "The lesson around it runs in JupyterLab, in test_browser"
+    write(folder/'nb/studio.ipynb', ['from style_nb.all import *', BIG])
     with server('notebook', folder/'nb', folder/'home') as (base, token), chromium() as page:
         ready(page, folder)
-        open_notebook(page, base, token, 'lesson.ipynb', 'notebooks')
+        open_notebook(page, base, token, 'studio.ipynb', 'notebooks')
         page.locator('.jp-CodeCell').last.locator('.sn-studio').wait_for(timeout=400_000)
         for step in (the_lesson_ran_without_an_error, a_layer_slider_moves_a_run_that_paints, pause_pin_compare,
                 a_broken_upload_says_so):

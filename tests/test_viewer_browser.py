@@ -1,6 +1,7 @@
 "The viewer in a real JupyterLab: handle, zoom, pan, brush and files, by mouse, keyboard and touch, light and dark"
 import re
 import pytest
+import axe
 from test_browser import CHROMIUM, SHOTS, chromium, open_notebook, server, until, write
 
 pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason='apt-get install chromium'), pytest.mark.slow]
@@ -29,6 +30,11 @@ TOLD = '''print('files', [(f['name'], f['type'], len(f['content']), sum(f['conte
 DRAW = '''v.brush = dict(region='sky', tint='#2f6fbf', radius=.04)'''
 BUSY = '''v.brush, v.busy, v.note = None, True, 'about 3 s\''''
 NEXT = '''v.busy, v.note, v.picture = False, '', jpeg((20, 160, 60), 400)'''
+DESKS = '''from style_nb.desks import ReversionDesk, TilingDesk
+from style_nb.explorers import explore_contrast, explore_masks
+made = [TilingDesk(sample('cat'), size=64), explore_contrast(sample('cat'), 64), explore_masks(sample('cat'), ['sky'])]
+for one in made: display(one)
+ReversionDesk(sample('swirls'), {name: sample(name) for name in ('cat', 'coffee')}, size=64)'''
 CELLS = [MAKE, 'e', TELL, TOLD, DRAW, BUSY, NEXT]
 
 @pytest.fixture(scope='module')
@@ -36,7 +42,7 @@ def page(tmp_path_factory):
     d = tmp_path_factory.mktemp('lab')
     (d/'nb').mkdir()
     (d/'home').mkdir()
-    write(d/'nb/viewer.ipynb', CELLS[:4])
+    write(d/'nb/viewer.ipynb', [*CELLS[:2], DESKS, *CELLS[2:4]])
     with server('lab', d/'nb', d/'home') as (base, token), chromium(1280, 900) as page:
         page.home, page.base, page.token = d/'home', base, token
         open_notebook(page, base, token, 'viewer.ipynb')
@@ -197,6 +203,8 @@ def test_light_dark_narrow(page, theme, width):
     page.wait_for_timeout(700)
     stage = part(page, 'stage').bounding_box()
     assert stage['width'] <= width and shown(page)[2] <= stage['width'] + 1
+    for part_of in ('.sn-viewer', '.sn-desk', '.sn-board', '.sn-page:not(.sn-desk, .sn-board)'):
+        assert page.locator(part_of).count() and not (found := axe.violations(page, part_of)), (part_of, found)
     shoot(page, f'{theme}_{width}')
     part(page, 'stage', 1).scroll_into_view_if_needed()
     if SHOTS: page.screenshot(path=f'{SHOTS}/viewer_{theme}_{width}_drop.png')

@@ -1,6 +1,7 @@
 """Programs in processes of their own that begin with the package imported: each is forked, within milliseconds, from
 one process that has imported it. For kills and signals; what happens while Python starts or ends needs a process that
 does."""
+import atexit
 import multiprocessing
 import os
 import shutil
@@ -45,3 +46,9 @@ class Program(context.Process):
         "Wait for its end: its exit code, below 0 after a signal, `None` where it goes on"
         self.join(timeout)
         return self.exitcode
+
+@atexit.register
+def _none_is_waited_for():
+    "What a failed test has left running ends with the tests."
+    for child in multiprocessing.active_children():
+        if isinstance(child, Program): child.kill()
