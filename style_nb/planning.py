@@ -24,14 +24,14 @@ from .callbacks import PRECISIONS
 from .large import LARGE, pyramid_sizes, pyramid_steps
 from .recipe import (
     Recipe, check_encoder, from_json, named_recipe, on_encoder, recipe_encoder, takes_settings)
-from .memory import layers_in_use, memory_of, precision_of, remembered
+from .counts import layers_in_use, memory_of, precision_of, steps_remembered
+from .memory import own_size, settle_tile
 from .results import check_state, is_state, load_state
 from .inputs import (
     check_same, check_styles, enough_for, is_start, place_styles, prepare_style, read_masks, read_picture,
     read_pictures_of, short_name, style_titles)
-from .sizing import own_size, settle_tile
 
-_all_ = ['best_device', 'check_device', 'memory_of', 'own_size']  # of 00 and 63, at home here too
+_all_ = ['best_device', 'check_device', 'memory_of', 'own_size']  # of 00 and 61, at home here too
 
 # %% auto #0
 __all__ = ['SMALLEST', 'Shared', 'settle_levels', 'fit_to_encoder', 'step_size', 'Plan', 'first_canvas', 'settle', 'best_device',
@@ -127,7 +127,7 @@ def _filled_in(r, enc, last, device):
     return replace(
         r,
         lr=step_size(r),
-        history=remembered(r, r.size),
+        history=steps_remembered(r, r.size),
         lr_end=r.lr_end or (.01 if adam else 1.),
         precision=precision_of(r, device),
         clamp=('step' if adam else 'end') if r.clamp == 'auto' else r.clamp,

@@ -23,7 +23,7 @@ from .footing import give_back
 from .files import made_folder, whole_file
 from .pictures import fit_size
 from .learner import StepCallback
-from .memory import layers_in_use, style_sizes
+from .counts import layers_in_use, style_sizes
 from .planning import Plan
 from .windows import windows_of
 

@@ -748,7 +748,7 @@ def test_recolour_refuses_a_method(run, files):
         'chol'], 'colour method')
 
 def test_a_named_size_beyond_memory_is_refused(run, files, monkeypatch):
-    monkeypatch.setattr('style_nb.sizing.memory_of', lambda device: 1e8)
+    monkeypatch.setattr('style_nb.memory.memory_of', lambda device: 1e8)
     code, out, err = run(*stylize(files)[:3], '-o', 'big.png', '--size', '20000', '--steps', '1')
     assert code == 1 and 'too large here' in err and 'at most' in err
 

@@ -247,7 +247,7 @@ def test_16_bit_encoders_go_in_tiles_too(odd, painting):
 def test_tiles_are_chosen_where_a_picture_would_not_fit(odd, painting, monkeypatch):
     plan = settle(odd, painting, size=107, steps=2, **FEW)
     assert plan.recipe.tile is None and 'tiles' not in repr(plan)
-    monkeypatch.setattr('style_nb.sizing.free_memory', lambda device: 1e7)
+    monkeypatch.setattr('style_nb.memory.free_memory', lambda device: 1e7)
     plan = settle(odd, painting, size=107, steps=2, **FEW)
     assert plan.recipe.tile == TILE and 'tiles of 512 px' in repr(plan)
     assert settle(odd, painting, size=107, steps=2, tile=0, **FEW).recipe.tile == 0
@@ -274,7 +274,7 @@ def test_a_loss_of_another_kind_is_said(odd, painting, refused):
     refused(lambda: revert(odd, painting, match=5., **how), 'tiles')
 
 def test_too_large_even_in_tiles(odd, painting, refused, monkeypatch):
-    monkeypatch.setattr('style_nb.sizing.memory_of', lambda device: 3e9)
+    monkeypatch.setattr('style_nb.memory.memory_of', lambda device: 3e9)
     refused(lambda: settle(odd, painting, size=20000, steps=2, **FEW), 'too large here', 'at most')
     plan = settle(odd, painting, size=2200, steps=2, encoder='texnet', precision='fp32', device='cpu', levels=1)
     assert plan.recipe.tile == TILE and plan.recipe.history == 5

@@ -1232,7 +1232,7 @@ def test_the_size_of_the_photo(photo, painting, refused):
 
 def test_own_size_that_is_too_large(photo, painting, refused, monkeypatch):
     import style_nb.planning as planning
-    monkeypatch.setattr('style_nb.sizing.memory_of', lambda device: 1e9)
+    monkeypatch.setattr('style_nb.memory.memory_of', lambda device: 1e9)
     monkeypatch.setattr(planning, 'first_canvas', lambda plan: 1/0)
     large = photo.expand(-1, -1, -1, -1).repeat(1, 1, 20, 30)
     refused(lambda: stylize(large, painting, size='own', progress=False), '1920x1280 px', 'at most', 'GB')

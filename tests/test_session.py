@@ -596,10 +596,10 @@ def test_masks_of_a_recipe_must_fit_what_is_chosen(make, photo, painting, refuse
 
 def test_the_own_size_and_the_device_are_checked_before_anything_changes(make, monkeypatch, refused):
     s = make()
-    monkeypatch.setattr('style_nb.sizing.memory_of', lambda device: 1e6)
+    monkeypatch.setattr('style_nb.memory.memory_of', lambda device: 1e6)
     refused(lambda: s.set(size='own'), 'too large here')
     assert s.recipe.size == 48
-    monkeypatch.setattr('style_nb.sizing.memory_of', lambda device: 1e12)
+    monkeypatch.setattr('style_nb.memory.memory_of', lambda device: 1e12)
     assert s.set(size='own') == 'new' and s.recipe.size == max(s.hw)
     refused(lambda: s.set(content='dog', size='own'), "Unknown picture 'dog'")
     refused(lambda: make(device='tpu'), "Unknown device 'tpu'")
