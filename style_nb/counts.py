@@ -155,6 +155,11 @@ def _gram_bytes(enc, layers, hw, width):
     widest = max((_channels(enc, l)**2 for l in large), default=0)
     return 768*(2 + 4)*widest if width == 2 else 64*4*widest
 
+def _masked_numbers(r, hw, enc, style):
+    "Numbers of the style layers' maps, once for each region of a mask."
+    regions = len({mask['sha256'] for mask in r.masks or () if mask})
+    return regions*sum(_channels(enc, l)*enc.places(l, hw) for l in style)
+
 def run_counts(
     r:Recipe,          # A recipe
     hw,                # Height and width of the picture, px
@@ -178,13 +183,14 @@ def run_counts(
         style=width*of_style + 12*math.prod(shown),
         gram=_gram_bytes(enc, style, at_once, width),
         content=width*targets,
+        masks=width*_masked_numbers(r, hw, enc, style),
         optimiser=4*_optimiser_numbers(r, hw),
         pictures=12*hw[0]*hw[1],
         encoder=sum(4*p.numel() for p in enc.parameters()))
 
 # %% ../nbs/61_counts.ipynb #82791c76
 BEGIN = 1.9e8  # bytes that any run takes: torch wakes up, and so does what it needs
-TIMES = dict(maps=1., passing=9., style=2.8, gram=.8, content=.5, optimiser=.9, pictures=24.5, encoder=1.)
+TIMES = dict(maps=1., passing=9., style=2.8, gram=.8, content=.5, masks=1.3, optimiser=.9, pictures=24.5, encoder=1.)
 
 def run_bytes(
     r:Recipe,          # A recipe

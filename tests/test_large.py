@@ -274,7 +274,7 @@ def test_a_loss_of_another_kind_is_said(odd, painting, refused):
     refused(lambda: revert(odd, painting, match=5., **how), 'tiles')
 
 def test_too_large_even_in_tiles(odd, painting, refused, monkeypatch):
-    monkeypatch.setattr('style_nb.memory.memory_of', lambda device: 3e9)
+    for name in ('memory_of', 'free_memory'): monkeypatch.setattr(f'style_nb.memory.{name}', lambda device: 3e9)
     refused(lambda: settle(odd, painting, size=20000, steps=2, **FEW), 'too large here', 'at most')
     plan = settle(odd, painting, size=2200, steps=2, encoder='texnet', precision='fp32', device='cpu', levels=1)
     assert plan.recipe.tile == TILE and plan.recipe.history == 5
