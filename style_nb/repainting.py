@@ -36,7 +36,9 @@ def stylize_words(parser):
         change_mask='where the photo may change at all',
         animate='also write the run as .gif or .mp4',
         save_state='also write the state of the run, .safetensors',
-        resume='state to go on from, with the same pictures')
+        resume='state to go on from, with the same pictures',
+        checkpoint='where the run stands, .safetensors, every 2 minutes: killed, the same command goes on; '
+            'removed when the picture is written')
     add_options(parser, files, metavar='FILE')
 
 # %% ../nbs/89_repainting.ipynb #ccbbe7a7
@@ -78,6 +80,8 @@ def _with_frames(args, asked):
 # %% ../nbs/89_repainting.ipynb #ff75a803
 def run_stylize(args):
     "Repaint, and write the picture, or a folder of them."
+    from style_nb.callbacks import Stopped
+    from style_nb.checkpoints import RunCheckpoint
     from style_nb.pictures import as_path
     from style_nb.transfer import stylize
     if is_folder(args.content): return _stylize_folder(args)
@@ -87,16 +91,18 @@ def run_stylize(args):
     if args.save_state: place_out(args.save_state, ('.safetensors',))
     if args.animate: asked = _with_frames(args, asked)
     _tell_size(args)
-    result = stylize(picture_in(args.content), [picture_in(style) for style in args.style], **asked)
+    kept = RunCheckpoint(args.checkpoint, remove=False) if args.checkpoint else None
+    result = stylize(picture_in(args.content), [picture_in(style) for style in args.style], checkpoint=kept, **asked)
     write_out(result, place, credits=args.credits)
     if args.save_state: result.save_state(as_path(args.save_state))
     if args.animate and result.frames: result.animate(args.animate)
+    if kept and result.stopped != Stopped.BY_HAND: kept.remove()
     report(args, result, repr(result))
 
 # %% ../nbs/89_repainting.ipynb #d847297c
 def _check_folder(args):
     "Refuse words that go with one photo."
-    for word in ('animate', 'save_state', 'resume'):
+    for word in ('animate', 'save_state', 'resume', 'checkpoint'):
         if getattr(args, word):
             raise BadValue(f"{as_option(word)} goes with one photo: {args.content} is a folder.")
 

@@ -24,6 +24,7 @@ from .shares import Balance
 from .recipe import Recipe, takes_settings
 from .results import Result, Resume, run_state
 from .planning import Plan, Shared, first_canvas, settle
+from .checkpoints import RunCheckpoint
 # for those who imported them from here in 0.1.0:
 from .results import animate, load_state, plot_losses, save_state
 from .inputs import prepare_style
@@ -175,6 +176,7 @@ def stylize(
     content_mask=None,    # Where the content counts
     change_mask=None,     # Where the picture may change at all; without `masks` the styles go there
     resume=None,          # `Result.state`, or a file of it: go on with that run
+    checkpoint=None,      # File that is kept while it runs: killed, the same call goes on; or a `RunCheckpoint`
     device:str=None,      # Torch device; `None` is the best here
     progress:bool=True,   # Show a progress bar
     cbs=(),               # More callbacks, e.g. `LiveView()`
@@ -187,7 +189,10 @@ def stylize(
     plan = settle(
         content, style, recipe, masks=masks, style_masks=style_masks, content_mask=content_mask,
         change_mask=change_mask, resume=resume, device=device, shared=shared, **settings)
-    learn = transfer_learner(plan).add_cbs(cbs)
+    if checkpoint is not None:
+        if not isinstance(checkpoint, RunCheckpoint): checkpoint = RunCheckpoint(checkpoint)
+        plan = checkpoint.going_on(plan, tiles=settings.get('tile') is not None)
+    learn = transfer_learner(plan).add_cbs(cbs).add_cbs(checkpoint)
     if bar: learn.add_cb(Progress(plan.recipe.steps, bar, plan.first_step))
     result = run_transfer(learn, plan)
     learn.remove_cbs([*learn.cbs])  # a circle that would keep all of it until Python looks for such
