@@ -263,7 +263,7 @@ def stylize(
     named = isinstance(progress, str) and progress in _BARS
     bar = progress if named else a_switch(progress, 'progress') and _BARS[0]
     if budget is not None and checkpoint is not None:
-        raise BadValue("budget may choose other steps the next time, and checkpoint needs the same: say size and steps.")
+        raise BadValue("budget may choose other steps the next time, checkpoint needs the same: say size and steps.")
     how = dict(
         masks=masks, style_masks=style_masks, content_mask=content_mask, change_mask=change_mask, device=device,
         shared=shared)
