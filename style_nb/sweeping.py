@@ -282,7 +282,7 @@ def _painted(jobs, folder, workers):
         get_reusable_executor().shutdown(kill_workers=True)  # they would wait for more work, a gigabyte each
 
 # %% ../nbs/74_sweeping.ipynb #d3a6dbef
-@delegates(stylize, but=['resume', 'cbs', 'shared', 'recipe'])
+@delegates(stylize, but=['resume', 'budget', 'cbs', 'shared', 'recipe'])
 def sweep(
     content,              # Content picture, or some: a list, a generator ...
     style,                # Style picture, or some; a list in the list is a blend
