@@ -24,7 +24,7 @@ def _levels_above(small, large):
     "Most levels that are all clearly larger than the small picture."
     return max([1, *(n for n in range(1, 12) if pyramid_sizes(large, n)[0] > 1.1*small)])
 
-@delegates(stylize, but=['recipe', 'resume', 'init', 'size', 'shared'])
+@delegates(stylize, but=['recipe', 'resume', 'budget', 'init', 'size', 'shared'])
 def enlarge(
     small:Result,      # The run whose look is to be kept
     content,           # Its content picture, as large as you have it; `None` for style alone

@@ -250,9 +250,10 @@ def kept_speeds()->dict:
     try:
         found = json.loads(speed_file().read_text('utf-8'))
         speeds = {look: Speed(**numbers) for look, numbers in found.items()}
+        for look in speeds: json.loads(look)[0]
         numbers = [getattr(s, f.name) for s in speeds.values() for f in fields(Speed)]
         if not all(isinstance(o, (int, float)) and 0 <= o < math.inf for o in numbers): return {}
-    except (OSError, ValueError, TypeError, AttributeError): return {}
+    except (OSError, ValueError, TypeError, AttributeError, LookupError): return {}
     return {look: s for look, s in speeds.items() if 0 <= time.time() - s.when < FRESH}
 
 def keep_speed(
@@ -266,6 +267,11 @@ def keep_speed(
         with whole_file(path) as tmp: tmp.write_text(json.dumps(kept), 'utf-8')
     except (StyleNBError, OSError): pass
 
+def _dearest_touch(look, speed):
+    "The most that new memory cost here in the last hour: what was given back just now is cheap, and says little."
+    where, *_ = json.loads(look)
+    return max([speed.touch, *(s.touch for other, s in kept_speeds().items() if json.loads(other)[0] == where)])
+
 def speed_for(
     plan:Plan,    # A plan
     learner_of,   # Makes a Learner of a plan; `None`: only what is kept
@@ -275,7 +281,6 @@ def speed_for(
     "The speed of a plan's settings here: kept, or measured now and kept."
     look = look_of(plan, enc)
     speed = None if again else kept_speeds().get(look)
-    if speed or learner_of is None: return speed
-    speed = measured_speed(plan, learner_of, enc)
-    keep_speed(look, speed)
-    return speed
+    if speed is None and learner_of is None: return None
+    if speed is None: keep_speed(look, speed := measured_speed(plan, learner_of, enc))
+    return replace(speed, touch=_dearest_touch(look, speed))

@@ -61,10 +61,19 @@ def test_a_damaged_file_is_as_none(photo, painting, machine):
     speed_file().parent.mkdir(parents=True)
     now = time.time()
     for text in ('', '[]', '{"a": 3}', '{"a": {"step": 1}}', '\0', json.dumps({'a': asdict(SPEED) | dict(pixel='x')}),
-                 json.dumps({'a': asdict(SPEED) | dict(when=now, pixel=-1)})):
+                 json.dumps({'["a"]': asdict(SPEED) | dict(when=now, pixel=-1)}), json.dumps({'a': asdict(SPEED)})):
         speed_file().write_text(text)
         assert kept_speeds() == {}
     assert forecast(photo, painting, **few).seconds > 0 and len(kept_speeds()) == 1
+
+def test_new_memory_costs_what_it_cost_at_most(plan):
+    "What was given back just now is cheap, and says little"
+    keep_speed(look_of(plan), replace(SPEED, touch=1e-9, when=time.time()))
+    other = replanned(plan, 1, optimizer='adam')
+    assert speeds.speed_for(other, transfer_learner).touch == 1e-9
+    elsewhere = look_of(plan).replace('threads', 'cores')
+    keep_speed(elsewhere, replace(SPEED, touch=1., when=time.time()))
+    assert speeds.speed_for(other, transfer_learner).touch == 1e-9
 
 def test_a_cache_that_cannot_be_written_is_no_error(monkeypatch, tmp_path):
     (tmp_path/'file').write_text('')
