@@ -10,6 +10,7 @@ import importlib.util
 import json
 import os
 import secrets
+import socket
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,7 @@ def studio_words(parser):
     parser.add_argument('style', nargs='*', default=['swirls'], help='painting, or the name of a sample; or several')
     add_options(parser, dict(recipe='name of a recipe, or a file that carries one (default: default)'))
     parser.add_argument('--size', type=read_as(int, 'a whole number'), help='longer side, px')
+    parser.add_argument('--reopen', action='store_true', help='go on where the last session was left')
     parser.add_argument('--port', type=read_as(int, 'a whole number'), default=8866,
         help='where it is served (default: 8866)')
     parser.add_argument('--no-browser', action='store_true', help='say the address, and open nothing')
@@ -43,13 +45,15 @@ def _whole(word):
 
 def _code(args):
     "The cell that makes the Studio."
+    made = 'Studio.reopen()' if args.reopen else _made(args)
+    return f'import os\nos.chdir({os.getcwd()!r})\nfrom style_nb.studio import Studio\n{made}'
+
+def _made(args):
+    "The call that makes a new one."
     content, *styles = map(_whole, [args.content, *args.style])
     how = {k: getattr(args, k) for k in ('recipe', 'size', 'device') if getattr(args, k) is not None}
     words = ''.join(f', {k}={v!r}' for k, v in how.items())
-    return ('import os\n'
-            f'os.chdir({os.getcwd()!r})\n'
-            'from style_nb.studio import Studio\n'
-            f'Studio({content!r}, {styles!r}{words})')
+    return f'Studio({content!r}, {styles!r}{words})'
 
 # %% ../nbs/89_app.ipynb #2c60f193
 def _notebook(code):
@@ -64,6 +68,15 @@ def _command(file, args, token):
              f'--port={in_range(args.port, "--port", 1, 65535, whole=True)}', '--Voila.port_retries=0']
     return [*words, '--no-browser'] if args.no_browser else words
 
+def _check(args):
+    "What would go wrong where nobody sees it is said here."
+    from style_nb.shelf import session_at
+    if args.reopen: session_at()
+    in_range(32 if args.size is None else args.size, '--size', 32, 8192, whole=True)
+    with socket.socket() as door:
+        if not door.connect_ex(('127.0.0.1', args.port)):
+            raise BadValue(f"Port {args.port} is taken: say another with --port.")
+
 def run_studio(args):
     "Serve the Studio until Ctrl-C."
     if importlib.util.find_spec('voila') is None:
@@ -73,7 +86,8 @@ def run_studio(args):
         file = Path(folder, 'studio.ipynb')
         command = _command(file, args, token)
         file.write_text(_notebook(_code(args)), encoding='utf-8')
-        print(f'The Studio is at http://127.0.0.1:{args.port}/?token={token} as long as this runs; Ctrl-C ends it.',
-              file=sys.stderr)
+        _check(args)
+        print(f'The Studio is at http://127.0.0.1:{args.port}/?token={token} as long as this runs; Ctrl-C ends it.\n'
+              'What you paint is kept: style_nb studio --reopen goes on with it.', file=sys.stderr)
         code = subprocess.run(command).returncode
-    if code: raise BadValue(f"Voila ended with {code}, see above: is port {args.port} taken? Say another with --port.")
+    if code: raise BadValue(f"Voila ended with {code}, see above.")

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import replace
 from fastcore.basics import patch
-from .errors import BadValue, MissingPackage
+from .errors import BadValue, MissingPackage, counted
 from .pictures import to_pil
 from .loop import StepCallback
 from .callbacks import Stop
@@ -128,7 +128,8 @@ def _work(self:Desk, before, stopper):
     self.result, self.error = result, None
     self.show(result.image)
     self.progress.value = ''
-    self.say(f'{len(result.history)} steps, {time.perf_counter() - begin:.1f} s')
+    self.say(f'{counted(len(result.history), "step")}, {time.perf_counter() - begin:.1f} s')
+    self._write_code()
 
 # %% ../nbs/86_desk.ipynb #cd2e5639
 @patch
@@ -215,6 +216,17 @@ def redo(self:Desk):
     move = self.moves.forth()
     if move: self.put(move.after)
 
+@patch
+def pictures_in_use(self:Desk)->tuple:
+    "What a kind of desk paints from, for its pins."
+    return ()
+
+@patch
+def use_pictures(self:Desk,
+    pictures,  # As `pictures_in_use` gave them
+):
+    "Take them again."
+
 # %% ../nbs/86_desk.ipynb #6e36e79c
 @patch
 def attempt(self:Desk,
@@ -233,20 +245,23 @@ def _painted(self:Desk):
 def pin(self:Desk):
     "Keep the picture with its settings on the shelf below."
     name = f'pin {len(self.pins) + 1}'
-    self.pins[name] = self.known, self._painted().image
+    self.pins[name] = self.known, self._painted().image, self.pictures_in_use()
     self.shelf_of_pins.offer(self.pins)
-    self.shelf_of_pins.dress({name: thumb(picture) for name, (_, picture) in self.pins.items()})
+    self.shelf_of_pins.dress({name: thumb(picture) for name, (_, picture, _) in self.pins.items()})
     self.shelf_of_pins.box.layout.display = ''
 
 @patch
 def restore(self:Desk,
     name,  # Of a pin
 ):
-    "Bring the settings of a pin back."
+    "Bring the pictures and settings of a pin back."
     if name not in self.pins: return
-    before, values = self.known, self.pins[name][0]
-    self.moves.note(tuple(values), before, values, now=0.)
+    before = self.known
+    values, _, pictures = self.pins[name]
+    if pictures != self.pictures_in_use(): self.use_pictures(pictures)
+    else: self.moves.note(tuple(values), before, values, now=0.)
     self.put(values)
+    self.shelf_of_pins.radio.value = None  # so that another click is heard
 
 @patch
 def save(self:Desk,
@@ -262,7 +277,18 @@ def show_code(self:Desk):
     "Show the code of the picture, or put it away."
     hidden = self.code.layout.display == 'none'
     self.code.layout.display = '' if hidden else 'none'
-    self.code.value = self.as_code()
+    self._write_code()
+
+@patch
+def _write_code(self:Desk):
+    "The code, and what a reader must know of it."
+    notes = [f'# {name}: {p.note}' for name, p in self.named_pictures().items() if p.note]
+    self.code.value = '\n'.join([*notes, self.as_code()])
+
+@patch
+def named_pictures(self:Desk)->dict:
+    "{name: `Given`} of the pictures in the code."
+    return {}
 
 # %% ../nbs/86_desk.ipynb #25b99c0a
 @patch
@@ -271,6 +297,7 @@ def take(self:Desk,
     what='',  # Which picture they are for; '' is the main one
 ):
     "Use pictures that came from the page."
+    self.say('reading …')
     self.accept(given_files(files), what)
 
 @patch

@@ -102,7 +102,9 @@ def photo(self:ReversionDesk)->str:
     return self.shelf.radio.value or self.ranks.index[0]
 
 @patch
-def prepare(self:ReversionDesk, values): self.words.value = line(self.ranks.words[self.photo])
+def prepare(self:ReversionDesk, values):
+    self.words.value = line(self.ranks.words[self.photo])
+    self.shelf.mark([self.photo])
 
 # %% ../nbs/87_desks.ipynb #3a119c6c
 @patch
@@ -138,6 +140,16 @@ def __repr__(self:ReversionDesk):
     if self.closed: return 'ReversionDesk: closed'
     return f'ReversionDesk: {len(self.photos)} photos, the best is {self.ranks.index[0]}'
 
+@patch
+def pictures_in_use(self:ReversionDesk): return self.painting_name, self.painting
+
+@patch
+def use_pictures(self:ReversionDesk, pictures): self.set_painting(*pictures)
+
+@patch
+def named_pictures(self:ReversionDesk):
+    return {self.painting_name: self.painting, self.photo: self.photos[self.photo]}
+
 # %% ../nbs/87_desks.ipynb #62d87ade
 class TilingDesk(Desk):
     "An object tiled, and the palette of that: tiles a side, gap, offset, turn, seams."
@@ -161,6 +173,9 @@ class TilingDesk(Desk):
     @property
     def tiled(self): return tile(self.object.picture, **self.values)
     def before(self): return self.seen_before
+    def pictures_in_use(self): return (self.object_name, self.object)
+    def named_pictures(self): return {self.object_name: self.object}
+    def use_pictures(self, pictures): self.object_name, self.object = pictures
 
     def __repr__(self):
         if self.closed: return 'TilingDesk: closed'
@@ -171,7 +186,7 @@ class TilingDesk(Desk):
         self.tiled_view.picture = jpeg(self.seen_before)
 
     def accept(self, named, what, paint=True):
-        self.object = named[0][1]
+        self.object_name, self.object = named[0]
         self.prepare(self.values)
         if paint: self.paint()
 

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from .errors import BadFile
 from .files import MOST_WORDS, from_text, open_tensors, reason, whole_file
 from .encoders import weights_digest
@@ -34,10 +33,28 @@ def moved_to(
 
 # %% ../nbs/56_keeping.ipynb #61a0e009
 STATE_SCHEMA = 2
+_KINDS = {
+    torch.float64: 'F64', torch.float32: 'F32', torch.float16: 'F16', torch.bfloat16: 'BF16', torch.bool: 'BOOL',
+    torch.int64: 'I64', torch.int32: 'I32', torch.int16: 'I16', torch.int8: 'I8', torch.uint8: 'U8'}
+
+def _bytes_of(t): return t.reshape(-1).view(torch.uint8).numpy()
 
 def _digest(text, tensors):
     named = {f'{name} {tuple(t.shape)}': t.reshape(-1) for name, t in tensors.items()}
     return hashlib.sha256((text + weights_digest(named)).encode()).hexdigest()
+
+def _write_tensors(tensors, path, words):
+    "What `save_file` would write."
+    tensors = dict(sorted(tensors.items(), key=lambda named: -named[1].element_size()))
+    header, end = {'__metadata__': words}, 0
+    for name, t in tensors.items():
+        begin, end = end, end + t.numel()*t.element_size()
+        header[name] = dict(dtype=_KINDS[t.dtype], shape=[*t.shape], data_offsets=[begin, end])
+    text = json.dumps(header).encode()
+    text += b' '*(-len(text) % 8)
+    with open(path, 'wb') as file:
+        file.write(len(text).to_bytes(8, 'little') + text)
+        for t in tensors.values(): file.write(_bytes_of(t))
 
 # %% ../nbs/56_keeping.ipynb #61a0e00a
 def write_state(
@@ -47,7 +64,7 @@ def write_state(
     "Write a state with its digest."
     tensors = {}
     text = json.dumps(dict(schema=STATE_SCHEMA, **state), default=partial(_aside, tensors=tensors))
-    with whole_file(path) as tmp: save_file(tensors, tmp, dict(text=text, sha256=_digest(text, tensors)))
+    with whole_file(path) as tmp: _write_tensors(tensors, tmp, dict(text=text, sha256=_digest(text, tensors)))
     return path
 
 def _aside(value, tensors):

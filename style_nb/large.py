@@ -71,6 +71,7 @@ class TiledHooks(FeatureHooks):
 
     def before_fit(self): _check_tiled(padding=self.encoder.padding)
     def before_step(self): self.tidy()
+    def after_step(self): self.tidy()
     def after_batch(self):
         super().after_batch()
         self.tidy()
@@ -105,6 +106,7 @@ def after_pred(self:TiledHooks):
 @patch
 def pause(self:TiledHooks, number, n):
     "Between two windows: stop where asked to, and say how far the step is."
+    if number == 0: self.tidy()
     stop, progress = (getattr(self.learn, name, None) for name in ('stop', 'progress'))
     if stop is not None and stop.flag.is_set(): stop.end()
     if progress is not None: progress.within(number, n)
@@ -135,6 +137,7 @@ class TiledStyle(StyleLoss):
         _check_tiled(style_kind=self.kind)
 
     def cut_anew(self): "Its targets are of whole style pictures, whatever the tiles."
+    def key(self): return 'tiles', self.feature_hooks.tile, *super().key()
 
     @property
     def keeps(self): return STYLE_KINDS[self.kind].measure
@@ -153,7 +156,7 @@ class TiledStyle(StyleLoss):
         "How much each place counts, for each region."
         soft = self.kind == 'gram'
         sizes = [layer_mask(m, places) if m is not None else None for m, _ in self.regions]
-        return [None if m is None else place_weights(m.to(self.canvas.device), soft) for m in sizes]
+        return [None if m is None else place_weights(m, soft).to(self.canvas.device) for m in sizes]
 
 # %% ../nbs/51_large.ipynb #8c5cb75b
 @patch
@@ -178,9 +181,8 @@ def measured_in_tiles(self:TiledStyle, x, layers, mask):
 def inner_weights(self:TiledStyle, layer, places, hw, mask):
     "How much the places of a style picture count, of whose mask only the inner part is meant."
     if mask is None: return None
-    whole = layer_mask(mask.to(self.canvas.device), hw)
-    inner = inner_mask(whole, places, receptive_field(self.encoder, layer))
-    return place_weights(inner, self.kind == 'gram' and self.mix == 'mean')
+    inner = inner_mask(layer_mask(mask, hw), places, receptive_field(self.encoder, layer))
+    return place_weights(inner, self.kind == 'gram' and self.mix == 'mean').to(self.canvas.device)
 
 @patch
 def kept(self:TiledStyle, moments):

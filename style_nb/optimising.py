@@ -8,6 +8,7 @@ Docs: https://style-nb.github.io/style_nb/optimising.html.md"""
 from __future__ import annotations
 import math
 from functools import partial
+from mmap import mmap
 import torch
 from fastai.callback.core import CancelStepException
 from fastai.optimizer import OptimWrapper
@@ -83,12 +84,16 @@ def _mixed(state, g, a, share, scale):
     return d
 
 # %% ../nbs/48_optimising.ipynb #b969d696
+def _short_rows(places, g):
+    "Rows of zeros; on the CPU a page takes memory when it is first written."
+    if g.device.type != 'cpu': return g.new_zeros(places, len(g), dtype=torch.float16)
+    return torch.frombuffer(mmap(-1, 2*places*len(g)), dtype=torch.float16).view(places, -1)
+
 def _empty(g, history, short=False):
     "A memory of no steps yet, for gradients like `g`."
     places = 2*history + 2  # one is always free
-    memory = dict(W=g.new_zeros(places, len(g)), M=torch.zeros(places, places, **DOUBLE), rows=[])
-    if not short: return memory
-    return memory | dict(W=g.new_zeros(places, len(g), dtype=torch.float16), size=torch.ones(places, **DOUBLE))
+    memory = dict(W=None if short else g.new_zeros(places, len(g)), M=torch.zeros(places, places, **DOUBLE), rows=[])
+    return memory | dict(W=_short_rows(places, g), size=torch.ones(places, **DOUBLE)) if short else memory
 
 @patch
 def remember(self:LBFGS, state, g, history):

@@ -156,9 +156,17 @@ def _content_layer(self:Panels):
 def _moved(self:Panels, field, new):
     "Set what a control says."
     if new is None or new == '' and field in ('recipe', 'content_layer'): return  # no choice, or one without a name
+    if field == 'content': return self.attempt(lambda: self.another_photo(new or None))
     values = nested([(field, None if new == '' else new)])
     if field == 'content_layer': values = self._only_layer(new)
     self.attempt(lambda: self.session.set(**values))
+
+@patch
+def another_photo(self:Panels,
+    name,   # Of a picture; `None` is none
+):
+    "Take another photo."
+    self.session.set(content=name)
 
 @patch
 def _only_layer(self:Panels, layer):

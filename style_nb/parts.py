@@ -178,12 +178,14 @@ const wake = () => {
     e.preventDefault();
     e.stopPropagation();
     const style = e.target.closest('.sn-of-style');
+    const taker = page.querySelector(style ? '.sn-upload-style' : '.sn-upload-content');
+    if (!taker) return; // a page that takes no pictures
     const click = HTMLInputElement.prototype.click;  // an upload button makes its input where no one can reach it
     HTMLInputElement.prototype.click = function() {
       this.files = e.dataTransfer.files;
       this.dispatchEvent(new Event('change'));
     };
-    try { page.querySelector(style ? '.sn-upload-style' : '.sn-upload-content').click(); }
+    try { taker.click(); }
     finally { HTMLInputElement.prototype.click = click; }
   });
 };
@@ -341,6 +343,12 @@ LATE = 60.  # Seconds in which the page may still speak to what it no longer sho
 _leaving = deque()  # (when, widget)
 _leaves = threading.Lock()
 
+def _answering(o):
+    "A page that is loaded again asks every widget what it is, and waits; nothing else is heard."
+    def hear(msg):
+        if msg['content']['data'].get('method') == 'request_state': o.send_state()
+    return hear
+
 def let_go(
     *gone,              # Widgets that no box holds any more
     late:float=LATE,    # Seconds after which one is closed
@@ -348,7 +356,7 @@ def let_go(
     "Close widgets later; what the page still says to them, when a kernel is busy long after, nobody hears."
     now = time.monotonic()
     for c in (c for o in gone for c in all_widgets(o)):
-        if c.comm: c.comm.on_msg(None)
+        if c.comm: c.comm.on_msg(_answering(c))
     with _leaves:
         _leaving.extend((now, o) for o in gone)
         while _leaving and now - _leaving[0][0] >= late: close_widgets(_leaving.popleft()[1])

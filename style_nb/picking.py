@@ -118,7 +118,8 @@ def take_pictures(self:Panels, what, files):
         name = s.free_name(file)
         s.pictures[name] = replace(p, code=repr(name))
         names.append(name)
-    s.set(**{what: names[0] if what == 'content' else names})
+    if what == 'content': self.another_photo(names[0])
+    else: s.set(style=names)
 
 # %% ../nbs/83_picking.ipynb #22b67e2e
 @patch

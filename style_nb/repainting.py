@@ -9,10 +9,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from .errors import BadValue, counted
+from dataclasses import replace
+from .errors import BadValue, StyleNBError, counted
 from .streams import (
-    as_data, check_apart, check_json, check_painted, each_of_folder, folder_in, is_folder, picture_in, place_out,
-    report, say, write_out)
+    as_data, check_apart, check_json, check_painted, folder_in, is_folder, picture_in, place_out, report, say,
+    say_failed, write_out)
 from style_nb.words import (
     add_how, add_options, add_output, add_picture, as_option, checked_recipe, given, how_of, in_options,
     recipe_words)
@@ -47,8 +48,12 @@ def stylize_words(parser):
         change_mask='where the photo may change at all',
         animate='also write the run as .gif or .mp4',
         save_state='also write the state of the run, .safetensors',
-        resume='state to go on from, with the same pictures')
+        resume='state to go on from, with the same pictures',
+        checkpoint='where the run stands, .safetensors, every 2 minutes: killed, the same command goes on; '
+            'removed when the picture is written')
     add_options(parser, files, metavar='FILE')
+    workers = 'processes that share the work on a folder (default: 1)'
+    parser.add_argument('--workers', type=int, metavar='N', help=workers)
 
 # %% ../nbs/89_repainting.ipynb #ccbbe7a7
 _MORE = 'content_mask', 'change_mask', 'resume', 'budget'
@@ -103,47 +108,72 @@ def _tell_forecast(args):
 # %% ../nbs/89_repainting.ipynb #ff75a803
 def run_stylize(args):
     "Repaint, and write the picture, or a folder of them; or tell what that would take."
+    from style_nb.callbacks import Stopped
+    from style_nb.checkpoints import RunCheckpoint
     from style_nb.pictures import as_path
     from style_nb.transfer import stylize
     if args.forecast: return _tell_forecast(args)
     if is_folder(args.content): return _stylize_folder(args)
+    if args.workers: raise BadValue(f"--workers goes with a folder: {args.content} is one photo.")
     check_json(args)
     place = place_out(args.output)
     asked = _asked(args)
     if args.save_state: place_out(args.save_state, ('.safetensors',))
     if args.animate: asked = _with_frames(args, asked)
     _tell_size(args)
-    result = stylize(picture_in(args.content), [picture_in(style) for style in args.style], **asked)
+    kept = RunCheckpoint(args.checkpoint, remove=False) if args.checkpoint else None
+    result = stylize(picture_in(args.content), [picture_in(style) for style in args.style], checkpoint=kept, **asked)
     write_out(result, place, credits=args.credits)
     if args.save_state: result.save_state(as_path(args.save_state))
     if args.animate and result.frames: result.animate(args.animate)
+    if kept and result.stopped != Stopped.BY_HAND: kept.remove()
     report(args, result, repr(result))
 
 # %% ../nbs/89_repainting.ipynb #d847297c
 def _check_folder(args):
     "Refuse words that go with one photo."
-    for word in ('animate', 'save_state', 'resume'):
+    for word in ('animate', 'save_state', 'resume', 'checkpoint'):
         if getattr(args, word):
             raise BadValue(f"{as_option(word)} goes with one photo: {args.content} is a folder.")
 
 # %% ../nbs/89_repainting.ipynb #ebe8877c
+def _paint(job, shared):
+    "A photo of a folder, in whichever process; what is wrong with it as text."
+    from style_nb.transfer import stylize
+    photo, styles, asked = job
+    try: result = stylize(photo, styles, shared=shared, **asked | dict(progress=False))
+    except StyleNBError as e: return str(e)
+    return replace(result, state={}, inputs=[])  # which nobody saves
+
+def _painted(places, styles, args):
+    "(result, where it goes) of the photos of a folder, as they come; the others are told."
+    from style_nb.errors import in_range
+    from style_nb.workers import each_done
+    from tqdm.auto import tqdm
+    asked, photos = _asked(args), list(places)
+    workers = args.workers if args.workers is None else in_range(args.workers, 'workers', 1, 1000, whole=True)
+    jobs = [(photo, styles, asked) for photo in photos]
+    how = dict(desc='stylize', total=len(jobs), unit='picture', disable=args.quiet)
+    for number, made in tqdm(each_done(_paint, jobs, workers), **how):
+        if isinstance(made, (str, Exception)): say_failed(photos[number], str(made))
+        else: yield made, places[photos[number]]
+
+# %% ../nbs/89_repainting.ipynb #5e7a770f
 def _stylize_folder(args):
     "Repaint every photo of a folder; one that cannot be is told, and the others are painted."
     from style_nb.callbacks import Stopped
     from style_nb.pictures import load_picture
-    from style_nb.planning import Shared
-    from style_nb.transfer import stylize
     _check_folder(args)
-    made, asked, shared = [], _asked(args), Shared()
+    _asked(args)  # what is wrong with it is said before anything is read
     styles = [picture_in(style) for style in args.style]
     for style in styles: load_picture(style, enough=64)  # what is wrong with one is said once
-    places = folder_in(args.content, args.output)
+    places, made = folder_in(args.content, args.output), {}
     check_apart(places.values(), [*places, *args.style])
-    for result, place in each_of_folder(places, lambda photo: stylize(photo, styles, shared=shared, **asked)):
+    for result, place in _painted(places, styles, args):
         write_out(result, place, credits=args.credits)  # where one cannot be written, the next could not be either
-        made.append(as_data(result, place))
+        made[place] = as_data(result, place)
         if not args.json: say(argparse.Namespace(output=place, quiet=args.quiet), repr(result))
         if result.stopped == Stopped.BY_HAND: break
-    if args.json: print(json.dumps(dict(output=args.output, pictures=made)))
-    if made and made[-1]['stopped'] == Stopped.BY_HAND: raise KeyboardInterrupt
+    if args.json: print(json.dumps(dict(output=args.output, pictures=[made[p] for p in places.values() if p in made])))
+    if made and result.stopped == Stopped.BY_HAND: raise KeyboardInterrupt
     check_painted(len(made), places)

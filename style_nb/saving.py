@@ -36,6 +36,15 @@ class Saving(Trials):
         self.saved.value = download_link(path)
         self.session.note = f'saved as {path}'
 
+    def named_file(self, suffix=None, more=''):
+        "The file that the field names, where nothing is there yet; with another ending, or more in its name."
+        name = self.path.value.strip()
+        if not name or len(Path(name).name) > 200:
+            raise BadValue("The field *file* must have a name of at most 200 letters, such as studio.png.")
+        path = Path(name)
+        if path.is_dir(): path = path/'studio.png'
+        return unused(path.with_name(path.stem + more + (suffix or path.suffix)))
+
 # %% ../nbs/87_saving.ipynb #8158525b
 @patch
 def save(self:Saving,
@@ -43,7 +52,7 @@ def save(self:Saving,
 ):
     "Write the picture with its recipe where nothing is overwritten, and offer it for download."
     shown = self.preview if self.preview.leads() else self.session
-    path = shown.save(unused(path or self.path.value))
+    path = shown.save(unused(path) if path else self.named_file())
     self.path.value = str(path)
     self.offer_file(path)
 
@@ -74,7 +83,8 @@ def save_film(self:Saving,
     "Write the film of the run, in a thread."
     if self.writer and self.writer.is_alive(): raise BadValue("A film is being written: wait until it is saved.")
     if not self.reel.frames: raise BadValue("There is no film yet: let the run paint a few steps.")
-    path = unused(Path(path or Path(self.path.value).with_suffix('.mp4')))
+    gif = self.path.value.strip().lower().endswith('.gif')
+    path = unused(path) if path else self.named_file('.gif' if gif else '.mp4')
     self.writer = threading.Thread(target=self._write_film, args=(path,), daemon=True, name='style_nb film')
     self.writer.start()
     self.session.note = f'writing {path} ...'
@@ -106,8 +116,7 @@ def save_sheet(self:Saving,
     path=None,   # File to write; `None` is the name in the tab *Save* with "pins" behind it
 ):
     "Write the sheet of pins."
-    named = Path(self.path.value)
-    path = unused(path or named.with_name(f'{named.stem} pins.png'))
+    path = unused(path) if path else self.named_file('.png', ' pins')
     self.offer_file(save_picture(self.sheet(), path))
 
 # %% ../nbs/87_saving.ipynb #54266581
@@ -138,7 +147,7 @@ def _take_settings(self:Saving, files):
 @patch
 def save_code(self:Saving):
     "Write code that runs alone beside the picture."
-    self.offer_file(self.session.save_code(unused(Path(self.path.value).with_suffix('.py'))))
+    self.offer_file(self.session.save_code(self.named_file('.py')))
 
 
 # %% ../nbs/87_saving.ipynb #414e3a83

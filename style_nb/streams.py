@@ -20,8 +20,8 @@ from .files import PICTURE_FORMATS, as_path, check_output, made_folder, whole_fi
 
 # %% auto #0
 __all__ = ['STREAM', 'FIGURES', 'makes_figure', 'picture_in', 'names_of', 'place_out', 'write_out', 'is_folder', 'folder_in',
-           'each_of_folder', 'check_painted', 'each_picture', 'check_apart', 'by_word', 'by_stem', 'say', 'as_data',
-           'report', 'check_json', 'makes']
+           'each_of_folder', 'say_failed', 'check_painted', 'each_picture', 'check_apart', 'by_word', 'by_stem', 'say',
+           'as_data', 'report', 'check_json', 'makes']
 
 # %% ../nbs/88_streams.ipynb #fbec738b
 STREAM = '-'  # stdin or stdout, whichever is meant
@@ -122,10 +122,14 @@ def each_of_folder(
     "Paint each picture of a folder; one that cannot be is told, and the others are painted."
     for picture, place in places.items():
         try: made = paint(picture)
-        except StyleNBError as e:
-            said = str(e) if str(picture) in str(e) else f'{picture}: {e}'
-            print(f'style_nb: {said}', file=sys.stderr)
+        except StyleNBError as e: say_failed(picture, str(e))
         else: yield made, place
+
+def say_failed(
+    picture,   # A picture of a folder
+    why:str,   # What was wrong with it
+):
+    print(f"style_nb: {why if str(picture) in why else f'{picture}: {why}'}", file=sys.stderr)
 
 def check_painted(
     n:int,   # Pictures painted

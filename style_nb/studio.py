@@ -137,6 +137,15 @@ def reset(self:Studio):
     s.reset()
 
 @patch
+def another_photo(self:Studio, name):
+    "Another photo is another picture: that of the one before is pinned, and a run that paints begins anew."
+    s = self.session
+    going = s.state == 'painting'
+    if s.done: self.reset()
+    s.set(content=name)
+    if going: s.start()
+
+@patch
 def _buttons(self:Studio):
     "One row, with one button that stands out."
     s = self.session
@@ -301,6 +310,7 @@ def close(self:Studio):
     self.tried.close()
     for thread in (self.drawing, self.writer):
         if thread: thread.join()
+    if self.grid_thread: self.grid_thread.join(10)  # it ends with its cell
     self.preview.close()
     self.session.close()
     close_widgets(self.widget)

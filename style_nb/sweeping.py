@@ -6,19 +6,18 @@ Docs: https://style-nb.github.io/style_nb/sweeping.html.md"""
 
 # %% ../nbs/74_sweeping.ipynb #becfc3a8
 from __future__ import annotations
-import hashlib, itertools, json, os, re, sys, threading, time
+import hashlib, itertools, json, re, sys
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-import joblib, pandas as pd, torch
-from joblib.externals.loky import get_reusable_executor
+import pandas as pd, torch
 from PIL import Image
 from fastcore.basics import chunked, patch
 from fastcore.meta import delegates
 from tqdm.auto import tqdm
 from .errors import (
     BadFile, BadValue, StyleNBError, a_switch, in_range, leave_out, listed, of_kind, one_of, plain, told)
-from .files import made_folder, tidy
+from .files import made_folder, reason, tidy
 from .opening import decode
 from .pictures import Plate, contact_sheet, load_picture, save_picture, several
 from .encoders import ENCODERS
@@ -28,11 +27,12 @@ from .learner import digest
 from .callbacks import Stopped
 from .views import draw_curves
 from .transfer import Shared, stylize, unless_stopped
+from .workers import each_done
 from .palettes import by_name, found_in, in_short
 
 # %% auto #0
-__all__ = ['NOTE', 'Item', 'combinations', 'plan_sweep', 'read_item', 'paint_item', 'Sweep', 'sweep', 'Matrix', 'matrix',
-           'Comparison', 'compare', 'interpolate']
+__all__ = ['NOTE', 'Item', 'combinations', 'plan_sweep', 'read_item', 'paint_item', 'keep_item', 'Sweep', 'sweep', 'Matrix',
+           'matrix', 'Comparison', 'compare', 'interpolate']
 
 # %% ../nbs/74_sweeping.ipynb #ec4da81d
 @dataclass(repr=False)
@@ -47,6 +47,7 @@ class Item:
     loss: float = None         # Its last loss
     losses: list = field(default_factory=list)  # The loss of each step
     error: str = ''            # What went wrong, '' if nothing did
+    alpha: Image.Image = None  # How visible the content is at each place, where not all of it is
 
     @property
     def caption(self):
@@ -128,15 +129,10 @@ NOTE = 'style_nb.run'
 
 def _pixels(im): return hashlib.sha256(im.tobytes()).hexdigest()
 
-def _note(result):
+def _note(item):
     "Time and losses of a run, as they are kept with its picture, and the digest of its pixels."
-    losses = result.history.loss.tolist()
-    return dict(
-        seconds=round(max(result.history.seconds, default=0.), 3),
-        loss=losses[-1] if losses else None,
-        stopped=result.stopped,
-        losses=[float(f'{loss:.4g}') for loss in losses],
-        pixels=_pixels(result.image))
+    kept = {name: getattr(item, name) for name in ('seconds', 'loss', 'losses')}
+    return kept | dict(stopped=item.error, pixels=_pixels(item.image))
 
 def _is_note(note):
     "Is it what `_note` gave? Version 0.1.0 kept no digest."
@@ -175,21 +171,29 @@ def paint_item(
     item:Item,           # An item
     content, styles,     # Its pictures
     settings:dict,       # All its settings
-    folder:Path=None,    # Where to save it; `None` does not
     shared:Shared=None,  # What runs have in common
 )->Item:                 # The item, painted or with an error
-    "Paint one item, and save it."
-    try:
-        result = unless_stopped(stylize(content, styles or None, shared=shared, progress=False, **settings))
-        _fill(item, result.image, result.recipe, note := _note(result))
+    "Paint one item."
+    try: result = unless_stopped(stylize(content, styles or None, shared=shared, progress=False, **settings))
     except Exception as e:
         item.error = str(e) if isinstance(e, StyleNBError) else f'{type(e).__name__}: {e}'
         return item
-    # what cannot be kept ends the sweep: the next would not be kept either
-    if folder:
-        said = png_info(result.recipe, {NOTE: note})
-        save_picture(result.image, folder/item.filename, alpha=result.alpha, pnginfo=said)
+    losses = result.history.loss.tolist()
+    item.alpha = result.alpha
+    _fill(item, result.image, result.recipe, dict(
+        seconds=round(max(result.history.seconds, default=0.), 3),
+        loss=losses[-1] if losses else None,
+        stopped=result.stopped,
+        losses=[float(f'{loss:.4g}') for loss in losses]))
     return item
+
+def keep_item(
+    item:Item,    # An item, painted
+    folder:Path,  # Where to save it
+):
+    "Save an item with all that `read_item` reads; what cannot be kept ends a sweep: the next would not be kept either."
+    said = png_info(item.recipe, {NOTE: _note(item)})
+    save_picture(item.image, folder/item.filename, alpha=item.alpha, pnginfo=said)
 
 # %% ../nbs/74_sweeping.ipynb #c7797da4
 @dataclass(repr=False)
@@ -251,59 +255,40 @@ def _planned(content, style, grid, settings):
     return plan_sweep(contents, _titled(style, 'style'), grid, settings)
 
 # %% ../nbs/74_sweeping.ipynb #3876b4a2
-def _end_with(parent):
-    "End this process when the one that wants its pictures has ended."
-    def watch():
-        while os.getppid() == parent: time.sleep(.5)
-        os._exit(1)
-    threading.Thread(target=watch, daemon=True).start()
+def _paint(job, shared): return paint_item(*job, shared)
 
-def _paint_some(jobs, folder, threads):
-    "Items in a process of its own."
-    torch.set_num_threads(threads)
-    shared = Shared()
-    return [paint_item(*job, folder, shared) for job in jobs]
-
-
-# %% ../nbs/74_sweeping.ipynb #08ece4ee
-def _painted(jobs, folder, workers):
-    "Items as they come; the processes end with it."
-    if workers == 1:
-        shared = Shared()
-        yield from (paint_item(*job, folder, shared) for job in jobs)
-        return
-    threads = max(1, joblib.cpu_count()//workers)
-    lists = chunked(jobs, max(1, min(4, len(jobs)//(2*workers))))  # few enough to stay even
-    watched = dict(initializer=_end_with, initargs=(os.getpid(),))
-    run = joblib.Parallel(n_jobs=workers, return_as='generator_unordered', backend='loky', **watched)
-    try:
-        for done in run(joblib.delayed(_paint_some)(some, folder, threads) for some in lists): yield from done
-    finally:
-        get_reusable_executor().shutdown(kill_workers=True)  # they would wait for more work, a gigabyte each
+def _taken(job, made):
+    "The item that came of a job, or that none of its workers survived."
+    if isinstance(made, Item): return made
+    item = job[0]
+    item.error = f'its worker ended, twice: {reason(made)}'
+    return item
 
 # %% ../nbs/74_sweeping.ipynb #d3a6dbef
-@delegates(stylize, but=['resume', 'budget', 'cbs', 'shared', 'recipe'])
+@delegates(stylize, but=['resume', 'budget', 'checkpoint', 'cbs', 'shared', 'recipe'])
 def sweep(
     content,              # Content picture, or some: a list, a generator ...
     style,                # Style picture, or some; a list in the list is a blend
     grid,                 # {setting: list of values} for every combination, or a list of dicts
     folder=None,          # Where pictures are saved and found again; `None` keeps them in memory only
     *,
-    workers:int=1,        # Processes, which divide the cores among themselves
+    workers:int=None,     # Processes, which divide the cores; `None` is one, or those of `joblib.parallel_config`
     progress:bool=True,   # Show a progress bar
     **settings,           # Settings all runs share
 )->Sweep:                 # All pictures, in the order of the grid
     "Paint every pair of pictures with every combination of settings."
     plan = _planned(content, style, grid, settings)
-    workers = in_range(workers, 'workers', 1, 1000, whole=True)
+    if workers is not None: workers = in_range(workers, 'workers', 1, 1000, whole=True)
     if folder is not None: tidy(folder := made_folder(folder))
     items = {item.key: item for item, *_ in plan}  # the same twice is painted once
     todo = [job for job in plan if job[0] is items[job[0].key] and not (folder and read_item(job[0], folder))]
     how = dict(initial=len(items) - len(todo), unit='picture', disable=not a_switch(progress, 'progress'))
-    painted = tqdm(_painted(todo, folder, workers), 'sweep', len(items), **how)
+    painted = tqdm(each_done(_paint, todo, workers), 'sweep', len(items), **how)
     try:
-        for item in painted:
+        for number, made in painted:
+            item = _taken(todo[number], made)
             items[item.key] = item
+            if folder and item.image: keep_item(item, folder)
             if item.error: tqdm.write(repr(item), sys.stderr)
     except KeyboardInterrupt: tqdm.write(Stopped.BY_HAND + ('; run it again to go on' if folder else ''), sys.stderr)
     except BadFile as e: raise BadFile(f'{e} Then run the sweep again to go on.') from e

@@ -28,6 +28,7 @@ from .results import Result, Resume, run_state
 from .planning import Plan, Shared, first_canvas, settle
 from .speeds import is_cold, speed_for
 from .forecasting import Budget, Forecast, budget_seconds, forecast_of, why_too_large, within_budget
+from .checkpoints import RunCheckpoint
 # for those who imported them from here in 0.1.0:
 from .results import animate, load_state, plot_losses, save_state
 from .inputs import prepare_style
@@ -251,6 +252,7 @@ def stylize(
     change_mask=None,     # Where the picture may change at all; without `masks` the styles go there
     resume=None,          # `Result.state`, or a file of it: go on with that run
     budget=None,          # Time for it, such as '60s', '5min' or a number of seconds: chooses size and steps
+    checkpoint=None,      # File that is kept while it runs: killed, the same call goes on; or a `RunCheckpoint`
     device:str=None,      # Torch device; `None` is the best here
     progress:bool=True,   # Show a progress bar
     cbs=(),               # More callbacks, e.g. `LiveView()`
@@ -260,6 +262,8 @@ def stylize(
     "Repaint a picture in the style of another."
     named = isinstance(progress, str) and progress in _BARS
     bar = progress if named else a_switch(progress, 'progress') and _BARS[0]
+    if budget is not None and checkpoint is not None:
+        raise BadValue("budget may choose other steps the next time, checkpoint needs the same: say size and steps.")
     how = dict(
         masks=masks, style_masks=style_masks, content_mask=content_mask, change_mask=change_mask, device=device,
         shared=shared)
@@ -267,7 +271,10 @@ def stylize(
     settings |= _in_time(budget, content, style, recipe, resume, how, settings)
     plan = settle(content, style, recipe, resume=resume, **how, **settings)
     _warn_if_too_large(plan, recipe, settings)
-    learn = transfer_learner(plan).add_cbs(cbs)
+    if checkpoint is not None:
+        if not isinstance(checkpoint, RunCheckpoint): checkpoint = RunCheckpoint(checkpoint)
+        plan = checkpoint.going_on(plan, tiles=settings.get('tile') is not None)
+    learn = transfer_learner(plan).add_cbs(cbs).add_cbs(checkpoint)
     if bar: learn.add_cb(Progress(plan.recipe.steps, bar, plan.first_step, _expected(plan)))
     result = run_transfer(learn, plan)
     learn.remove_cbs([*learn.cbs])  # a circle that would keep all of it until Python looks for such

@@ -248,12 +248,17 @@ def _pin_box(self:Trials, p):
     tip = f'step {p.steps}' if p.legs else 'an instant picture'
     name = w.Text(value=p.name, description='name of the pin', tooltip=tip, continuous_update=False)
     name.add_class('sn-name').add_class('sn-unseen-label')
-    name.observe(lambda change: self.attempt(lambda: self.session.rename(p, change['new'])), 'value')
+    name.observe(lambda change: self._rename(p, change['new']), 'value')
     on = [self._go_on(p, 'go-on-pin')] if p.legs else []  # no run painted an instant picture
     away = self.button('', lambda: self.session.unpin(p), 'unpin', icon='times')
     box = column('pinned', picture, name, row('of-pin', *on, away))
     box.name, box.restore, box.away = name, restore, away
     return box
+
+@patch
+def _rename(self:Trials, p, name):
+    self.attempt(lambda: self.session.rename(p, name))
+    if id(p) in self.pinned: self._call(p)  # no name leaves the one before
 
 @patch
 def _call(self:Trials, p):
@@ -354,7 +359,7 @@ def compare(self:Trials):
         self._face(other=older, picture=newer)
         self.both.names, self.both.size = names, newer.size
         self.both.alt = f'{names[0]} left of the handle, {names[1]} right of it'
-        self.diff.value = table_of(differing(x, y), *names)
+        self.diff.value = '' if names[0] == 'content' else table_of(differing(x, y), *names)  # a photo has no settings
 
 @patch
 def _face(self:Trials, **pictures):

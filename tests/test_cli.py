@@ -921,3 +921,29 @@ def test_a_damaged_tiff_is_one_line(capfd, files, compression):
     (files/'a.tif').write_bytes(raw)
     code = main(['recolour', str(files/'a.tif'), str(files/'painting.png'), '-o', str(files/'z.png')])
     assert code == 1 and len(capfd.readouterr().err.splitlines()) == 1
+
+def test_a_checkpoint_goes_on_by_the_same_command(run, files, monkeypatch):
+    "Where the picture cannot be written its file stays, and goes away when it can"
+    import style_nb.repainting as repainting
+    from style_nb.checkpoints import RunCheckpoint
+    go = ['stylize', files/'photo.png', files/'painting.png', '-o', files/'out/a.png', *SMALL]
+    kept = [*go, '--checkpoint', files/'out/run.safetensors']
+    assert run(*kept)[0] == 0 and left(files) == ['a.png']
+    whole = (files/'out/a.png').read_bytes()
+    write = RunCheckpoint.after_step
+    def each(self):
+        self.due = 0
+        write(self)
+    monkeypatch.setattr(RunCheckpoint, 'after_step', each)
+    def full(*_, **__): raise OSError('no luck')
+    with monkeypatch.context() as m:
+        m.setattr(repainting, 'write_out', full)
+        assert run(*kept)[0] == 1
+    assert left(files) == ['a.png', 'run.safetensors']
+    code, _, err = run(*kept, '--seed', 3)
+    assert code == 1 and 'run.safetensors is of another run, with another seed' in err
+    assert run(*kept, '-q') == (0, '', '')
+    assert left(files) == ['a.png'] and (files/'out/a.png').read_bytes() == whole
+    folder = ['stylize', files, files/'painting.png', '-o', files/'out', '--checkpoint', files/'out/run.safetensors']
+    code, _, err = run(*folder)
+    assert code == 1 and '--checkpoint goes with one photo' in err

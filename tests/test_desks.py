@@ -76,10 +76,28 @@ def test_a_pin_brings_its_picture_back(tiling):
     tiling.pin()
     tiling.controls['n'].value = 7
     assert tiling.wait().result.image.tobytes() != shown
+    for _ in range(2):
+        tiling.shelf_of_pins.radio.value = 'pin 1'
+        assert tiling.values['n'] == 2 and tiling.wait().result.image.tobytes() == shown
+        tiling.controls['n'].value = 7
     tiling.shelf_of_pins.radio.value = 'pin 1'
-    assert tiling.values['n'] == 2 and tiling.wait().result.image.tobytes() == shown
     tiling.undo()
     assert tiling.values['n'] == 7
+
+
+def test_a_pin_brings_its_painting_back(reversion):
+    shown = reversion.paint().wait().result.image.tobytes()
+    reversion.pin()
+    mine = np.random.default_rng(0).integers(0, 255, (80, 60, 3), dtype=np.uint8)
+    reversion.take([file_of(mine, 'work.png')])
+    reversion.show_code()
+    assert reversion.wait().result.image.tobytes() != shown
+    assert '# work.png: uploaded' in reversion.code.value and "'work.png'" in reversion.code.value
+    reversion.shelf_of_pins.radio.value = 'pin 1'
+    assert reversion.wait().result.image.tobytes() == shown and "sample('swirls')" in reversion.code.value
+    other = reversion.ranks.index[-1]
+    reversion.shelf.radio.value = other
+    assert reversion.shelf.marks.value.count('outline') == 1, 'one photo is framed'
 
 
 def test_the_picture_is_saved_with_its_recipe(tiling, tmp_path, monkeypatch):

@@ -128,6 +128,7 @@ ROOMS = {  # of functions that `style_nb.all` leaves out
     'results plot_losses': dict(result=None),
     'results save_state': dict(state={}, path='a.safetensors'),
     'results load_state': dict(path='no.safetensors'),
+    'checkpoints RunCheckpoint': dict(path='a.safetensors'),
     'footing check_device': dict(device='cpu'),
     'units to_unit': dict(recipe='default', content=x, style=x, enc=enc),
     'palettes gram_errors': dict(picture=x, style=x, layers=['relu1_1'], on=enc),

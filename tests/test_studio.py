@@ -191,7 +191,8 @@ def test_content_of_another_shape(make):
     click(s, 'Step')
     click(s, 'Pin')
     s.c['content'].value = 'wide'
-    assert size(s.canvas) == s.result.image.size == (48, 48)
+    assert s.session.done == 0 and size(s.canvas) == (48, 24), 'another photo is another picture'
+    assert len(s.pins) == 1, 'it was pinned already'
     click(s, 'Step')
     assert size(s.canvas) == s.result.image.size == (48, 24) and s.session.error is None
     s.compare()
@@ -224,6 +225,15 @@ def test_grid_and_going_on(make):
     s.grid_button.click()
     assert 'give numbers with commas' in said(s)
     assert typed('1, 2,', 'tiles') == [1, 2]
+
+def test_closing_ends_a_grid(make):
+    s = make()
+    s.grid_fields[0][1].value = '1, 2, 3'
+    s.grid_size.value, s.grid_steps.value = 32, 20
+    s.grid_button.click()
+    thread = s.grid_thread
+    s.close()
+    assert not thread.is_alive()
 
 def test_a_grid_can_be_cancelled(make):
     s = make()
@@ -322,6 +332,10 @@ def test_pins_are_named_and_taken_away_one_by_one(make):
     twice = dict(content=dict(data=dict(method='custom', content=dict(event='click'))), buffers=[])
     for _ in range(2): away.handle_msg(twice)
     assert box.away.comm is away and 'no pin' not in said(s), 'a second click that was under way meets nobody'
+    told = []
+    box.away.send_state = lambda *_: told.append(1)
+    away.handle_msg(dict(content=dict(data=dict(method='request_state')), buffers=[]))
+    assert told, 'a page that is loaded again would wait for ever'
     assert [p.name for p in s.pins] == ['pin 2'] == [b.children[1].value for b in s.strip.children]
     s.strip.children[0].children[2].children[-1].click()
     assert s.pins == [] and s.compared.layout.display == 'none'
@@ -378,6 +392,44 @@ def test_a_picture_dropped_onto_the_canvas_is_the_photo(make, tmp_path):
     assert s.session.extras['content'] == 'dropped.png' and s.canvas.size == (32, 48)
     s.canvas._hear(dict(kind='files', id='2', part=0, parts=1, files=[dict(file, size=3)]), [data[:3]])
     assert 'dropped' in said(s) and s.session.extras['content'] == 'dropped.png'
+
+def test_another_photo_is_another_picture(make):
+    s = make('cat', 'swirls', steps=10**6)
+    s.buttons['Start'].click()
+    while s.session.done < 2: time.sleep(.01)
+    s.c['content'].value = 'astronaut'
+    assert s.session.state == 'painting' and len(s.pins) == 1 and s.pins[0].settings['content'] == 'cat'
+    while s.session.done < 2: time.sleep(.01)
+    assert len(s.session.legs()) == 1 and s.session.picture.size == (48, 48), 'nothing of the cat is in it'
+    s.session.pause().wait()
+    s.session.undo()
+    s.session.undo()
+    assert s.session.extras['content'] == 'cat' and s.session.done >= 2, 'both moves are undone'
+
+def test_names_of_files_that_cannot_be(make, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    s = make('cat', 'swirls')
+    click(s, 'Step')
+    for name in ('', '   ', 'z'*300):
+        s.path.value = name
+        for do in (s.save, s.save_film, s.save_code):
+            s.attempt(do)
+            assert 'must have a name' in said(s)
+    assert [*tmp_path.iterdir()] == []
+    s.path.value = 'run.gif'
+    s.attempt(s.save_film)
+    s.writer.join(60)
+    s.path.value = str(tmp_path)
+    s.attempt(s.save)
+    assert {p.name for p in tmp_path.iterdir()} == {'run.gif', 'studio.png'}
+
+def test_a_pin_without_a_name_keeps_its_own(make):
+    s = make('cat', 'swirls')
+    click(s, 'Step')
+    click(s, 'Pin')
+    box = s.pinned[id(s.pins[0])]
+    box.name.value = ''
+    assert box.name.value == s.pins[0].name == 'pin 1'
 
 def test_film_and_sheet_are_taken_out(make, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -156,6 +156,11 @@ def test_files_dropped_and_pasted(page):
     part(page, 'stage').evaluate(DROP, ['mine.jpg', 'image/jpeg', 100])
     assert 'scan' not in run(page, 'files'), 'nobody listens to the first one'
 
+def test_a_file_dropped_onto_a_desk_is_no_error(page):
+    page.locator('.sn-desk').first.evaluate(DROP, ['mine.jpg', 'image/jpeg', 100])
+    page.wait_for_timeout(100)
+    assert not page.bad, page.bad
+
 def use(page, code):
     "Run other code in the last cell."
     cell = page.locator('.jp-CodeCell').last
