@@ -258,7 +258,7 @@ def _tile_settings(how):
     return how
 
 # %% ../nbs/75_tiling.ipynb #f8304fe7
-@delegates(stylize, but=['style', 'resume', 'checkpoint', 'shared', 'cbs', 'device'])
+@delegates(stylize, but=['style', 'resume', 'budget', 'checkpoint', 'shared', 'cbs', 'device'])
 def granularity_sweep(
     photo,                   # The object
     content=None,            # Picture to repaint; `None` paints palettes only
