@@ -20,7 +20,7 @@ height: calc(var(--sn-high) + 72px); box-sizing: border-box}
 .sn-studio .sn-tab > * {width: 100%; height: auto; flex-shrink: 0}
 .sn-studio .sn-tabs.widget-tab > .lm-TabBar .lm-TabBar-tab {flex: 1 1 auto; min-width: 0; padding: 0 5px; \
 text-align: center; font-size: 12.5px}
-.sn-studio .sn-tabs .lm-TabBar-tabLabel {flex: 1 1 auto; overflow: visible}
+.sn-studio .sn-tabs .lm-TabBar-tabLabel {flex: 1 1 auto; overflow: visible; color: var(--sn-grey)}
 .sn-studio .sn-message {min-height: 36px; width: 100%; margin: 0}
 .sn-studio .sn-message .widget-html-content {line-height: 1.3}
 .sn-studio .sn-stage {width: 100%; grid-gap: 8px; align-items: flex-start}

@@ -304,9 +304,12 @@ def before_and_after(page):
     photo = at(page, 'canvas').locator('.sn-viewer-other')
     assert photo.evaluate(PIXELS) != painted(page).evaluate(PIXELS) and photo.get_attribute('alt') == 'photo'
     shot(page, 'before_after')
-    at(page, 'canvas').locator('.sn-viewer-stage').focus()
+    stage = at(page, 'canvas').locator('.sn-viewer-stage')
+    until(lambda: stage.evaluate('el => { el.focus(); return document.activeElement === el }'))
+    page.wait_for_timeout(300)  # a notebook that has just run takes the focus back
+    until(lambda: stage.evaluate('el => { el.focus(); return document.activeElement === el }'))
     page.keyboard.press('b')
-    assert not handle.is_visible()
+    until(lambda: not handle.is_visible())
     at(page, 'canvas').get_by_role('button', name='1:1').click()
     assert painted(page).evaluate('el => el.getBoundingClientRect().width*devicePixelRatio/el.naturalWidth') == 1
     at(page, 'canvas').get_by_role('button', name='Fit').click()

@@ -26,7 +26,8 @@ function made(tag, name, traits = {}) {
 
 function parts() {
   const page = {
-    stage: made('div', 'stage', {tabindex: 0, role: 'group'}),
+    // Lab has shortcuts of its own for plain letters, and looks first
+    stage: made('div', 'stage', {tabindex: 0, role: 'group', 'data-lm-suppress-shortcuts': 'true'}),
     sheet: made('div', 'sheet'),
     ink: made('canvas', 'ink', {'aria-hidden': true}),
     left: made('span', 'name sn-viewer-left'),
