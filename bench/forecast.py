@@ -1,4 +1,4 @@
-"""Forecasts beside what came: CPU seconds and peak memory of twelve runs, to none of which a forecast was fitted.
+"""Forecasts beside what came: CPU seconds and peak memory of twelve runs, none of them among those that gave the factors.
 
 Run from the repository's root:
 
