@@ -1,4 +1,4 @@
-"""Forecasts beside what came: CPU seconds and peak memory of twelve runs, none of them among those that gave the factors.
+"""Forecasts beside what came: CPU seconds and peak memory of twelve runs that gave none of its factors.
 
 Run from the repository's root:
 
