@@ -124,7 +124,7 @@ def _sign(result, said):
     result.state['recipe'] = to_json(result.recipe)
 
 # %% ../nbs/79_reversion.ipynb #51a82326
-@delegates(stylize, but=['content', 'style', 'resume', 'budget', 'checkpoint'])
+@delegates(stylize, but=['content', 'style', 'resume', 'checkpoint', 'budget'])
 def revert(
     painting,              # The painting, or a picture by any hand
     photo,                 # A photo of something like it

@@ -265,7 +265,7 @@ def _taken(job, made):
     return item
 
 # %% ../nbs/74_sweeping.ipynb #d3a6dbef
-@delegates(stylize, but=['resume', 'budget', 'checkpoint', 'cbs', 'shared', 'recipe'])
+@delegates(stylize, but=['resume', 'checkpoint', 'budget', 'cbs', 'shared', 'recipe'])
 def sweep(
     content,              # Content picture, or some: a list, a generator ...
     style,                # Style picture, or some; a list in the list is a blend
