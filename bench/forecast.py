@@ -1,4 +1,4 @@
-"""Forecasts beside what came: CPU seconds and peak memory of twelve runs, to none of which a forecast was fitted.
+"""Forecasts beside what came: CPU seconds and peak memory of twelve runs that gave none of its factors.
 
 Run from the repository's root:
 
