@@ -140,9 +140,11 @@ def reset(self:Studio):
 def another_photo(self:Studio, name):
     "Another photo is another picture: that of the one before is pinned, and a run that paints begins anew."
     s = self.session
+    if not s.done or name is None: return s.set(content=name)
     going = s.state == 'painting'
-    if s.done: self.reset()
+    self.reset()
     s.set(content=name)
+    s.note = 'another photo, another picture: that of the one before is pinned'
     if going: s.start()
 
 @patch
