@@ -40,6 +40,7 @@ def _of_group(folder, names):
 _NEW = 'memory.max', 'memory.current'
 _OLD = 'memory.limit_in_bytes', 'memory.usage_in_bytes'
 
+# %% ../nbs/61_counts.ipynb #ba6d8bac
 def group_limits(
     root='/',  # Where `proc` and `sys` are
 )->tuple:      # Most bytes, and how many of them are left; infinite without a limit
@@ -155,6 +156,7 @@ def _gram_bytes(enc, layers, hw, width):
     widest = max((_channels(enc, l)**2 for l in large), default=0)
     return 768*(2 + 4)*widest if width == 2 else 64*4*widest
 
+# %% ../nbs/61_counts.ipynb #ea592876
 def _masked_numbers(r, hw, enc, style):
     "Numbers of the style layers' maps, once for each region of a mask."
     regions = len({mask['sha256'] for mask in r.masks or () if mask})

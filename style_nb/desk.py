@@ -187,6 +187,7 @@ def _fill(self:Desk, values):
             self.controls[name].value = knob.label(value) if knob and knob.options else value
     finally: self.filling = False
 
+# %% ../nbs/86_desk.ipynb #fedc90bf
 @patch
 def prepare(self:Desk,
     values,  # Of the controls
@@ -263,6 +264,7 @@ def restore(self:Desk,
     self.put(values)
     self.shelf_of_pins.radio.value = None  # so that another click is heard
 
+# %% ../nbs/86_desk.ipynb #820aba03
 @patch
 def save(self:Desk,
     path=None,  # File to write; `None` is `.file`, or the first of its kind that is free
@@ -324,6 +326,7 @@ DESK_LOOK = SHELF_LOOK + upload_look(
 .sn-desk .widget-inline-hbox {max-width: 100%}
 '''
 
+# %% ../nbs/86_desk.ipynb #01551d90
 @patch
 def _buttons(self:Desk):
     looks = dict(

@@ -84,6 +84,7 @@ def set_painting(self:ReversionDesk,
         self.moves = type(self.moves)()  # those of another painting
     self.canvas.show(self.seen_before)
 
+# %% ../nbs/87_desks.ipynb #d6bdbfd2
 @patch
 def _offer_photos(self:ReversionDesk, best):
     "Photos on the shelf, the best first and chosen."
@@ -128,6 +129,7 @@ def make(self:ReversionDesk, values, cbs):
     photo = self.photos[values['photo'] or self.ranks.index[0]].picture
     return revert(self.painting.picture, photo, shared=self.shared, cbs=cbs, progress=False, **how)
 
+# %% ../nbs/87_desks.ipynb #143a102d
 @patch
 def as_code(self:ReversionDesk)->str:
     "Python that paints the same."

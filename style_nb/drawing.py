@@ -47,6 +47,7 @@ def _names(regions):
     if 0 < len(set(names)) == len(names): return names
     raise BadValue(f"The regions are {in_one_line(', '.join(names)) or 'none'}: give at least one name, each once.")
 
+# %% ../nbs/83_drawing.ipynb #9346607c
 class DrawnMasks:
     "Regions drawn on a picture: `.strokes`, `.masks`, `.as_code()`; shown by ending a cell with it."
     def __init__(self,
@@ -228,6 +229,7 @@ def _buttons(self:DrawnMasks):
     self.upload = upload_button('Mask file', 'sn-upload-mask', take)
     return w.HBox([*self.buttons.values(), self.upload], layout=dict(flex_flow='row wrap'))
 
+# %% ../nbs/83_drawing.ipynb #ba1c11e9
 @patch
 def _tools(self:DrawnMasks):
     "Region, brush and buttons, each beside its name."
@@ -259,6 +261,7 @@ def _look(self:DrawnMasks):
                     for k, n in enumerate(self.strokes, 1))
     return dressed(tints + upload_look(sn_upload_mask='Mask file'))
 
+# %% ../nbs/83_drawing.ipynb #16b62b1b
 @patch
 def _board(self:DrawnMasks):
     "Picture, painting and tools beside each other, texts below."
@@ -294,6 +297,7 @@ def refresh(self:DrawnMasks):
     self.code.value = self.as_code()
     self.shares.value = ''.join(self._share(n, m) for n, m in self.masks.items())
 
+# %% ../nbs/83_drawing.ipynb #b528ebe8
 @patch
 def _any_drawn(self:DrawnMasks): return any(map(self._is_drawn, self.strokes))
 

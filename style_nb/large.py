@@ -21,9 +21,8 @@ from .sums import FROM_MOMENTS, Distances, Moments, Packed, Tiles, place_weights
 from .callbacks import level_sizes, level_steps
 
 # %% auto #0
-__all__ = ['MANY', 'TILE', 'WINDOW_BYTES', 'OTHERS', 'LARGE', 'SHARES', 'REMEMBERED', 'tiled_kinds', 'why_not_tiled',
-           'TiledHooks', 'in_tiles', 'check_tiled', 'TiledStyle', 'TiledContent', 'usual_tile', 'tiled_bytes',
-           'pyramid_sizes', 'pyramid_steps']
+__all__ = ['MANY', 'TILE', 'LARGE', 'SHARES', 'REMEMBERED', 'tiled_kinds', 'why_not_tiled', 'TiledHooks', 'in_tiles',
+           'check_tiled', 'TiledStyle', 'TiledContent', 'usual_tile', 'pyramid_sizes', 'pyramid_steps']
 
 # %% ../nbs/51_large.ipynb #3eff111c
 _INSTEAD = "cannot be painted in tiles: use {}, or give a size at which the picture fits as a whole."
@@ -177,6 +176,7 @@ def measured_in_tiles(self:TiledStyle, x, layers, mask):
     tiles = Tiles(enc, windows_of(enc, layers, hw, self.feature_hooks.tile), parts, self.feature_hooks.pause)
     return {l: self.kept(found[0]) for l, found in zip(layers, tiles.sums(x))}
 
+# %% ../nbs/51_large.ipynb #c198c3ab
 @patch
 def inner_weights(self:TiledStyle, layer, places, hw, mask):
     "How much the places of a style picture count, of whose mask only the inner part is meant."
@@ -206,6 +206,7 @@ _CONTENT_SCALES = {  # of (C,) means of maps and of their squares, and the numbe
     'mse': lambda first, second, n: 1/(n*len(first)),
     'gatys': lambda first, second, n: 1/2}
 
+# %% ../nbs/51_large.ipynb #92f68ead
 class TiledContent(ContentLoss):
     "A content loss of a picture that is seen in tiles."
     def __init__(self, *args, **kwargs):
@@ -267,26 +268,6 @@ def usual_tile(
     "The size of tiles at which halos are less than half again the work."
     return max(TILE, 9*windows_of(enc, layers, (1, 1), 1).halo)
 
-# %% ../nbs/51_large.ipynb #63035808
-WINDOW_BYTES = 2600  # for each pixel of a window, on `texnet` in fp32: its maps, and what their way back takes
-OTHERS = 12          # pictures beside the optimiser's
-
-def tiled_bytes(
-    enc:Encoder,       # Encoder
-    layers,            # Names of the layers in use
-    content,           # Those at which the content is compared
-    hw,                # Height and width of the picture, px
-    tile:int,          # Most pixels along a side of a tile
-    memory:int,        # Pictures that the optimiser remembers
-)->float:              # Bytes
-    "About what a run in tiles takes."
-    h, w = hw
-    cut = windows_of(enc, layers, hw, tile)
-    seen = max((bottom - top)*(right - left) for top, bottom, left, right in (o.seen for o in cut.all))
-    channels = [enc.shape.widths[int(l[4]) - 1] for l in content]
-    packed = sum(2*c*enc.places(l, hw) for c, l in zip(channels, content))
-    return 12*h*w*(memory + OTHERS) + packed + WINDOW_BYTES*seen*enc.shape.widths[0]/32
-
 # %% ../nbs/51_large.ipynb #676597a7
 LARGE = 2048                 # px: above it few steps are taken at the top
 SHARES = (600, 200, 66, 30)  # of the steps: before the last three levels, and at each of them
@@ -302,6 +283,7 @@ def pyramid_sizes(
     top = level_sizes(size, min(levels, 4), factor=2)
     return level_sizes(top[0], max(levels - 3, 1)) + top[1:]
 
+# %% ../nbs/51_large.ipynb #e5e2bf46
 def pyramid_steps(
     steps:int,   # Steps in all
     sizes:list,  # Longer sides of the levels, of `pyramid_sizes`

@@ -49,6 +49,7 @@ def _to_draw(self:Panels):
     chosen = [extras['content'], *extras['style']]
     return [n for n in dict.fromkeys([*chosen, *self.session.pictures, *sample_names()]) if n]
 
+# %% ../nbs/83_picking.ipynb #9dbe48d8
 @patch
 def _draw_small(self:Panels):
     "What the thread does: the chosen first."

@@ -197,6 +197,7 @@ def speed_of(
     start, target = _line(*rests)
     return Speed(step, pixel, start, target, row, touch, trials[-1].wall, when=time.time())
 
+# %% ../nbs/65_speeds.ipynb #9ecca88b
 def is_cold():
     "Has nothing been painted in this process yet?"
     return 'torch._dynamo' not in sys.modules
@@ -267,6 +268,7 @@ def keep_speed(
         with whole_file(path) as tmp: tmp.write_text(json.dumps(kept), 'utf-8')
     except (StyleNBError, OSError): pass
 
+# %% ../nbs/65_speeds.ipynb #c75c2b6f
 def _dearest_touch(look, speed):
     "The most that new memory cost here in the last hour: what was given back just now is cheap, and says little."
     where, *_ = json.loads(look)

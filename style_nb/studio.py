@@ -147,6 +147,7 @@ def another_photo(self:Studio, name):
     s.note = 'another photo, another picture: that of the one before is pinned'
     if going: s.start()
 
+# %% ../nbs/87_studio.ipynb #47c76fc4
 @patch
 def _buttons(self:Studio):
     "One row, with one button that stands out."
@@ -251,6 +252,7 @@ def _waits(self:Studio):
     if self.preview.busy: return 'the first picture comes at once'
     return 'the run begins' if self.session.state == 'painting' else ''
 
+# %% ../nbs/87_studio.ipynb #a2f6462f
 @patch
 def _show_state(self:Studio):
     "From any thread; who comes last says what is so."

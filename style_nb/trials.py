@@ -255,6 +255,7 @@ def _pin_box(self:Trials, p):
     box.name, box.restore, box.away = name, restore, away
     return box
 
+# %% ../nbs/86_trials.ipynb #8335553d
 @patch
 def _rename(self:Trials, p, name):
     self.attempt(lambda: self.session.rename(p, name))
@@ -299,6 +300,7 @@ def fill_pins(self:Trials):
         self.compared.layout.display = 'flex' if pins else 'none'
         self.compare()
 
+# %% ../nbs/86_trials.ipynb #00af0183
 @patch
 def _offer_names(self:Trials, renamed):
     "Let the menus offer what there is; the chosen one stays while it is there, under its new name."
@@ -361,6 +363,7 @@ def compare(self:Trials):
         self.both.alt = f'{names[0]} left of the handle, {names[1]} right of it'
         self.diff.value = '' if names[0] == 'content' else table_of(differing(x, y), *names)  # a photo has no settings
 
+# %% ../nbs/86_trials.ipynb #f46c3091
 @patch
 def _face(self:Trials, **pictures):
     "Send those pictures that are not there already."

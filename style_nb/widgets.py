@@ -197,6 +197,7 @@ def show(self:Explorer):
         seconds = time.perf_counter() - start
         self._say(f'{seconds:.1f} s' if seconds >= .1 else '')
 
+# %% ../nbs/80_widgets.ipynb #fe5923aa
 @patch
 def _wait(self:Explorer):
     "Dim what is seen, and say how long it takes."

@@ -49,6 +49,7 @@ def _done_together(work, jobs, workers, series):
     run = joblib.Parallel(workers, 'loky' if workers else None, return_as='generator_unordered', batch_size=1)
     return run(joblib.delayed(_do)(work, i, job, series, os.getpid()) for i, job in jobs.items())
 
+# %% ../nbs/71_workers.ipynb #27729ea9
 def each_done(
     work,              # Function of a job and a `Shared`, at the top of a module
     jobs:list,         # What can be sent to another process
