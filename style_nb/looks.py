@@ -56,6 +56,8 @@ PAGE_LOOK = STAGE_LOOK + '''
 .sn-studio .sn-tabs.widget-tab > .lm-TabBar, .sn-studio .sn-tabs .lm-TabBar-content {overflow: visible; \
 min-height: 0; height: auto; flex-wrap: wrap}
 .sn-studio .sn-save {margin-left: 0}
+.sn-page .sn-layers {grid-template-columns: minmax(0, 1fr) minmax(0, 1fr)}
+.sn-page .sn-layers > :nth-child(3n+1) {grid-column: 1 / -1}
 .sn-studio .sn-side, .sn-studio .sn-tabs {flex-basis: 100%}
 }
 '''

@@ -130,6 +130,9 @@ THEME = '''
 --sn-accent: #8ab4e0; --sn-soft: var(--jp-border-color2, #555)}
 [data-jp-theme-light="false"] .sn-plot, .vscode-dark .sn-plot {filter: invert(1) hue-rotate(180deg)}
 .sn-page a {color: var(--sn-accent)}
+[data-jp-theme-light="false"] .sn-page .widget-dropdown > select {background-image: url("data:image/svg+xml,\
+%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 18 18'%3E%3Cpath fill='%23ccc' \
+d='M5.2 5.9 9 9.7l3.8-3.8 1.2 1.2-5 5-5-5z'/%3E%3C/svg%3E")}
 .sn-page .sn-unseen, .sn-page .sn-unseen-label > .widget-label {position: absolute; width: 1px !important; \
 min-width: 1px !important; height: 1px; margin: 0; padding: 0; overflow: hidden; clip-path: inset(50%)}
 '''
