@@ -99,7 +99,7 @@ def test_fast_strokes_are_all_heard(page):
 @pytest.mark.parametrize('name', ['gram', 'contrast'])
 def test_an_explorer_follows_its_slider_and_closes_with_its_cell(page, name):
     cell = page.locator('.jp-CodeCell', has_text=f'{name} = explore_')
-    picture = cell.locator('img')
+    picture = cell.locator('.widget-image')
     picture.scroll_into_view_if_needed()
     until(lambda: picture.is_visible())
     src = picture.get_attribute('src')

@@ -317,7 +317,7 @@ def test_bad_input(pictures, tmp_path, refused):
 def test_a_full_disk_is_one_line(pictures, tmp_path, refused, monkeypatch):
     import style_nb.keeping as keeping
     def full(*_): raise OSError(28, 'No space left on device')
-    monkeypatch.setattr(keeping, 'save_file', full)
+    monkeypatch.setattr(keeping, '_write_tensors', full)
     path = tmp_path/'x.checkpoint'
     refused(lambda: fit(learner(pictures), 3, path, seconds=0, progress=False), 'x.checkpoint cannot be written',
         'No space left')
