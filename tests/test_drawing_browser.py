@@ -92,9 +92,10 @@ def test_fast_strokes_are_all_heard(page):
     "ipywidgets leaves messages out while the kernel is busy"
     at(page, 'tool').get_by_text('brush').click()
     page.wait_for_timeout(500)
+    until(lambda: strokes(page))
     n = len(json.loads(strokes(page))['coat'])
     for k in range(10): stroke(page, (.05 + .09*k, .1), (.05 + .09*k, .3))
-    until(lambda: len(json.loads(strokes(page))['coat']) == n + 10)
+    until(lambda: len(json.loads(strokes(page) or '{"coat": []}')['coat']) == n + 10)
 
 @pytest.mark.parametrize('name', ['gram', 'contrast'])
 def test_an_explorer_follows_its_slider_and_closes_with_its_cell(page, name):
