@@ -38,10 +38,11 @@ def show(self:Canvas,
     "Show a picture, with its photo behind the handle."
     with self.lock:
         new = photo is not self.before
+        same = self.now and self.now[0] is picture and self.now[1] == moving
         self.now = picture, moving
         self.before = photo
         with self.hold_sync():
-            self._put()
+            if not same: self._put()
             if new: self.other = jpeg(photo, LIVE) if photo else b''
             self.busy, self.note = bool(waits), waits
 

@@ -74,7 +74,7 @@ class Desk:
         self.lock = threading.RLock()
         self.shared = Shared()
         self.moves = Moves()
-        self.pins = {}   # {name: (values, picture)}
+        self.pins = {}   # {name: (values, picture, pictures it was painted from)}
         self.shelf_of_pins = Shelf('sn-kept', 'pins: a click brings one back')
         for o in self.controls.values(): o.observe(lambda _: self.changed(), 'value')
         self.known = self.values
@@ -121,11 +121,14 @@ def _work(self:Desk, before, stopper):
     def seen(picture, step):
         self.show(picture, moving=True)
         self._tell_progress(step, time.perf_counter() - begin)
-    try: result = self.make(self.values, [stopper, Shown(seen)])
+    values, pictures = self.values, self.pictures_in_use()
+    try: result = self.make(values, [stopper, Shown(seen)])
     except Exception as e:
         self.error = e
+        self.progress.value = ''
         return self.say(one_line(e), RED)
     self.result, self.error = result, None
+    self.painted = values, result.image, pictures
     self.show(result.image)
     self.progress.value = ''
     self.say(f'{counted(len(result.history), "step")}, {time.perf_counter() - begin:.1f} s')
@@ -246,7 +249,8 @@ def _painted(self:Desk):
 def pin(self:Desk):
     "Keep the picture with its settings on the shelf below."
     name = f'pin {len(self.pins) + 1}'
-    self.pins[name] = self.known, self._painted().image, self.pictures_in_use()
+    self._painted()
+    self.pins[name] = self.painted  # not what is being painted now
     self.shelf_of_pins.offer(self.pins)
     self.shelf_of_pins.dress({name: thumb(picture) for name, (_, picture, _) in self.pins.items()})
     self.shelf_of_pins.box.layout.display = ''

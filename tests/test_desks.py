@@ -85,6 +85,17 @@ def test_a_pin_brings_its_picture_back(tiling):
     assert tiling.values['n'] == 7
 
 
+def test_a_pin_is_of_the_picture_that_is_seen(tiling):
+    "Not of the settings that are just being painted"
+    tiling.controls['n'].value = 2
+    shown = tiling.wait().result.image.tobytes()
+    tiling.settings['steps'] = 100_000
+    tiling.controls['n'].value = 7
+    tiling.pin()
+    tiling.stop().wait()
+    assert tiling.pins['pin 1'][0]['n'] == 2 and tiling.pins['pin 1'][1].tobytes() == shown
+
+
 def test_a_pin_brings_its_painting_back(reversion):
     shown = reversion.paint().wait().result.image.tobytes()
     reversion.pin()
