@@ -47,7 +47,7 @@ def preset_of(
         if all(getattr(recipe, k) == v for k, v in preset(recipe, name).items()): return name
 
 # %% ../nbs/86_presets.ipynb #703ec997
-PAUSE = 2.  # Seconds between two small pictures while a run paints
+PAUSE = 2.  # Seconds, at least, between two small pictures while a run paints
 
 class Tried:
     "Small pictures of all presets in `.urls`, made in a thread."
@@ -61,10 +61,13 @@ class Tried:
         self.urls = {}
         self.wanted = self.thread = None
         self.on = True
-        self.closed = False
+        self.ended = threading.Event()  # a close wakes the thread from its pause
 
     @property
     def session(self): return self.preview.session
+
+    @property
+    def closed(self): return self.ended.is_set()
 
     def wait(self, seconds:float=60.):
         "Return when all are there."
@@ -73,9 +76,8 @@ class Tried:
         return self
 
     def close(self):
-        "Make no more."
-        self.closed = True
-        self.wait()
+        "Make no more; `wait` returns when the one in work is done."
+        self.ended.set()
 
 # %% ../nbs/86_presets.ipynb #59f2c945
 @patch
@@ -113,12 +115,15 @@ def _left(self:Tried):
 def _work(self:Tried):
     "What the thread does."
     self.preview.wait()
+    took = 0.
     while True:
         name, wanted = self._left()
         if name is None: return
-        if self.session.state == 'painting': time.sleep(PAUSE)
+        if self.session.state == 'painting' and self.ended.wait(max(PAUSE, 5*took)): return
+        start = time.perf_counter()
         try: url = self._small(name)
         except Exception: url = ''  # the large one says why
+        took = time.perf_counter() - start
         with self.lock:
             if self.wanted is wanted: self.urls[name] = url
         if not self.closed: self.tell()

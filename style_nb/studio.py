@@ -6,7 +6,6 @@ Docs: https://style-nb.github.io/style_nb/studio.html.md"""
 
 # %% ../nbs/87_studio.ipynb #05c130c9
 from __future__ import annotations
-import gc
 import threading
 from fastcore.basics import patch
 from fastcore.meta import delegates
@@ -316,11 +315,11 @@ def close(self:Studio):
         if thread: thread.join()
     if self.grid_thread: self.grid_thread.join(10)  # it ends with its cell
     self.preview.close()
-    self.session.close()
     close_widgets(self.widget)
     let_go(late=0)
     self._let_go()
-    gc.collect()
+    self.session.close()  # last: it looks for what nothing holds any more
+    self.tried.wait()
 
 @patch
 def _let_go(self:Studio):
