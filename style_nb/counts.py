@@ -74,7 +74,9 @@ def free_memory(
 )->float:        # Bytes, at most `memory_of` it
     "Memory of a device that nobody uses now."
     kind = torch.device(device).type
-    if kind == 'cuda': return torch.cuda.mem_get_info(device)[0]
+    if kind == 'cuda':
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # by torch, for its next tensors
+        return torch.cuda.mem_get_info(device)[0] + kept
     if kind == 'mps': return memory_of(device) - torch.mps.driver_allocated_memory()
     try: lines = Path('/proc/meminfo').read_text().splitlines()
     except OSError: lines = []

@@ -29,6 +29,13 @@ def _precision():
     try: return torch.get_float32_matmul_precision()
     except RuntimeError: return None
 
+def _short_convolutions(wanted=None):
+    "May a graphics card convolve in 19 of 32 bits (TF32)? With `wanted`, say so; `None` as for `_precision`."
+    try:
+        if wanted is not None: torch.backends.cudnn.allow_tf32 = wanted
+        return torch.backends.cudnn.allow_tf32
+    except RuntimeError: return None
+
 class _InOneOrder:
     "While anyone is in it, torch adds up in one order and in all bits: the same seed gives the same picture."
     lock = threading.Lock()
@@ -38,17 +45,18 @@ class _InOneOrder:
     def __enter__(self):
         with self.lock:
             if _InOneOrder.inside == 0:
-                _InOneOrder.before = torch.backends.cudnn.deterministic, _precision()
+                _InOneOrder.before = torch.backends.cudnn.deterministic, _precision(), _short_convolutions()
             _InOneOrder.inside += 1
-            self.switch(True, 'highest')
+            self.switch(True, 'highest', False)
 
     def __exit__(self, *_):
         with self.lock:
             _InOneOrder.inside -= 1
             if _InOneOrder.inside == 0: self.switch(*_InOneOrder.before)
 
-    def switch(self, order, precision):
+    def switch(self, order, precision, short):
         torch.backends.cudnn.deterministic = order
+        if short is not None: _short_convolutions(short)
         if _precision() not in (None, precision): torch.set_float32_matmul_precision(precision)
 
 
@@ -81,6 +89,7 @@ def best_device()->str:
 # %% ../nbs/00_footing.ipynb #09c8e664
 def _kind_of(device):
     "What kind of device torch takes it for, or `None`."
+    if not isinstance(device, (str, torch.device)): return None
     try: return torch.device(device).type
     except Exception: return None
 

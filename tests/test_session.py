@@ -428,7 +428,7 @@ def test_an_open_ended_plan_has_a_recipe_of_its_steps(photo, painting):
         order = 49
         def after_step(self):
             if self.learn.controls.step == 7: self.learn.stop.now()
-    r = paint_on(photo, painting, size=48, steps=3, levels=1, device='cpu', cbs=[Enough()])
+    r = paint_on(photo, painting, size=48, steps=3, levels=1, cbs=[Enough()])
     assert ((len(r.history), r.recipe.steps) == (7, 7) and r.stopped is Stopped.BY_HAND
         and r.stopped == 'stopped by hand')
     assert (pixels(stylize(photo, painting, r.recipe, progress=False).image) == pixels(r.image)).all()
