@@ -75,7 +75,8 @@ def free_memory(
     "Memory of a device that nobody uses now."
     kind = torch.device(device).type
     if kind == 'cuda':
-        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # by torch, for its next tensors
+        # torch keeps what was freed, for its next tensors
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + kept
     if kind == 'mps': return memory_of(device) - torch.mps.driver_allocated_memory()
     try: lines = Path('/proc/meminfo').read_text().splitlines()

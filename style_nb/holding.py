@@ -135,14 +135,16 @@ def state(self:Held)->str:
 
 # %% ../nbs/76_holding.ipynb #b645b98e
 @patch
-def forecast(self:Held)->Forecast:  # `None` while a run paints and the speed of its settings is not known
+def forecast(self:Held,
+    measure:bool=True,  # Paint tiny pictures where the speed of the settings is not known? Never beside a run
+)->Forecast:            # `None` where the speed is not known and not measured
     "Seconds and bytes of the run that the next `start` begins, or of the rest of this one."
     with self.lock:
         steps = self.until - self.done if self.done < self.until else self.recipe.steps
         r, busy, init = replace(switched_on(self.recipe), steps=steps), self.state == 'painting', self.init()
         how = dict(levels=1, device=self.device, shared=self.shared) | ({} if init is None else dict(init=init))
         plan = settle(self.content(), self.styles() or None, r, **how)
-    return forecast_of(plan, None if busy else transfer_learner)
+    return forecast_of(plan, transfer_learner if measure and not busy else None)
 
 # %% ../nbs/76_holding.ipynb #d3c9bd66
 @patch

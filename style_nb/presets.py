@@ -112,6 +112,13 @@ def _left(self:Tried):
         return left[0], self.wanted
 
 @patch
+def _measure(self:Tried):
+    "Let the session know how fast this machine is, when nothing else goes on; what it finds is kept with sessions."
+    if self.closed or not self.session.keeper: return
+    try: self.session.forecast()
+    except Exception: pass  # the run itself says why
+
+@patch
 def _work(self:Tried):
     "What the thread does."
     self.preview.wait()
@@ -126,4 +133,5 @@ def _work(self:Tried):
         took = time.perf_counter() - start
         with self.lock:
             if self.wanted is wanted: self.urls[name] = url
+        if len(self.urls) == len(PRESETS): self._measure()
         if not self.closed: self.tell()

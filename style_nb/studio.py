@@ -9,7 +9,8 @@ from __future__ import annotations
 import threading
 from fastcore.basics import patch
 from fastcore.meta import delegates
-from .errors import MissingPackage
+from .errors import MissingPackage, StyleNBError
+from .forecasting import told_bytes, told_seconds
 from .live import weakly
 from .session import Session, draw_curves, open_session
 from .parts import RED, close_widgets, column, dressed, let_go, line, on_rerun, one_line, pieces, png_of, row
@@ -209,6 +210,7 @@ def show_presets(self:Studio):
             name = preset_of(self.session.recipe)
             self.looks.mark([name] if name else [])
         finally: self.filling = None
+    if len(self.tried.urls) == len(PRESETS): self._show_state()
 
 
 # %% ../nbs/87_studio.ipynb #c58e0dad
@@ -251,10 +253,26 @@ def _waits(self:Studio):
     if self.preview.busy: return 'the first picture comes at once'
     return 'the run begins' if self.session.state == 'painting' else ''
 
+# %% ../nbs/87_studio.ipynb #8f764835
+@patch
+def foresee(self:Studio):
+    "Work out what a run would take, where its speed is known here. Never while `showing` is held: it waits for a lock."
+    s = self.session
+    key = s.recipe, s.extras['content'], s.until
+    if s.done or s.state == 'painting' or len(self.tried.urls) < len(PRESETS) or self.foreseen[0] == key: return
+    try: found = s.forecast(measure=False)
+    except StyleNBError: found = None
+    if found is None: words = []
+    elif found.fits: words = [f'about {told_seconds(found.seconds)}, {told_bytes(found.peak_bytes)}']
+    else: words = [found.why]
+    self.foreseen = key, words
+
+
 # %% ../nbs/87_studio.ipynb #a2f6462f
 @patch
 def _show_state(self:Studio):
     "From any thread; who comes last says what is so."
+    self.foresee()
     with self.showing:
         s = self.session
         state = s.state

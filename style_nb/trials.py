@@ -88,6 +88,7 @@ class Trials(Panels):
         self.pinned = {}  # {id of a pin: its box}
         self.called = {}  # {id of a pin: its name on the page}
         self.faced = {}   # The pictures that are compared
+        self.foreseen = None, []  # what the words are of; words on the time that a run would take
         self.photo_made = self.photo_of = None
         vars(self).update(pieces(PIECES))
 
@@ -381,7 +382,7 @@ def keep_comparing(self:Trials):
 def _speed(self:Trials):
     "How long it has painted and will, and how fast."
     s = self.session
-    if not s.done: return []
+    if not s.done: return self.foreseen[1]
     been = [f'{clock(s.elapsed)} painted']
     if s.left is None: return been
     return [*been, f'{clock(s.left)} left', f'{s.run.rate:.1f} steps/s']

@@ -255,6 +255,19 @@ def test_presets_are_tried_on_the_photo_and_chosen_by_a_click(make):
     s.presets_on.value = False
     assert s.tried.urls == {} and s.tried.thread is None
 
+def test_after_the_presets_the_page_says_what_a_run_would_take(make, monkeypatch, tmp_path):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    s = make(autosave=True)
+    s.tried.wait()
+    assert 'step 0 of 12 · about ' in s.status.value and (tmp_path/'style_nb'/'speed.json').exists()
+    before = s.status.value
+    s.c['size'].value = 432
+    s.preview.wait()
+    s._show()
+    assert 'about ' in s.status.value and s.status.value != before
+    click(s, 'Step')
+    assert 'about ' not in s.status.value and 'painted' in s.status.value
+
 def test_pictures_are_chosen_by_a_click_and_shown_beside_the_canvas(make):
     s = make('cat', 'swirls')
     s.drawing.join(60)
