@@ -34,10 +34,12 @@ class Saving(Trials):
     def offer_file(self, path):
         "Say where a file is, and let the browser have it."
         self.saved.value = download_link(path)
-        self.session.note = f'saved as {path}'
+        path = Path(path).resolve()
+        self.session.note = f'saved as {path.name} in the folder {path.parent}'
 
     def named_file(self, suffix=None, more=''):
         "The file that the field names, where nothing is there yet; with another ending, or more in its name."
+        self.saved.value = ''  # the link is of the file before
         name = self.path.value.strip()
         if not name or len(Path(name).name) > 200:
             raise BadValue("The field *file* must have a name of at most 200 letters, such as studio.png.")

@@ -277,7 +277,7 @@ def pin(self:Trials):
     "Keep the picture that is seen with its settings, in the strip below."
     p = self.preview.pin() if self.preview.leads() else self.session.pin()
     self.fill_pins()
-    self.left.value = self.session.pins[-2].name if len(self.session.pins) > 1 else 'content'
+    self.left.value = self.session.pins[-2].name if len(self.session.pins) > 1 else 'photo'
     self.right.value = p.name
     return p
 
@@ -306,7 +306,7 @@ def fill_pins(self:Trials):
 def _offer_names(self:Trials, renamed):
     "Let the menus offer what there is; the chosen one stays while it is there, under its new name."
     instant = ['instant'] if self.preview.picture else []
-    names = ['now', *instant, 'content', *self.called.values()]
+    names = ['now', *instant, 'photo', *self.called.values()]
     for menu in (self.left, self.right):
         was = renamed.get(menu.value, menu.value)
         menu.options = names
@@ -355,14 +355,14 @@ def compare(self:Trials):
     with self.lock:
         chosen = self.left.value, self.right.value
         names = [p.name for p in self.session.pins]
-        ages = ['content', *names, 'instant', 'now']  # the photo is the first, what is seen now the last
+        ages = ['photo', *names, 'instant', 'now']  # the photo is the first, what is seen now the last
         if not names or not {*chosen} <= {*ages}: return  # a name that is just being changed
         names = sorted(chosen, key=ages.index)
         (older, x), (newer, y) = map(self._named, names)
         self._face(other=older, picture=newer)
         self.both.names, self.both.size = names, newer.size
         self.both.alt = f'{names[0]} left of the handle, {names[1]} right of it'
-        self.diff.value = '' if names[0] == 'content' else table_of(differing(x, y), *names)  # a photo has no settings
+        self.diff.value = '' if names[0] == 'photo' else table_of(differing(x, y), *names)  # a photo has no settings
 
 # %% ../nbs/86_trials.ipynb #f46c3091
 @patch

@@ -202,7 +202,7 @@ def test_pins_compare_code_and_save(studio, tmp_path, photo, painting):
     assert pin.image.tobytes() == picture.tobytes() and pin.legs == []
     *_, beside = studio.strip.children[0].children
     assert len(beside.children) == 1, 'there is no run to go on with'
-    assert studio.left.options == ('now', 'instant', 'content', 'pin 1')
+    assert studio.left.options == ('now', 'instant', 'photo', 'pin 1')
     names = dict(content=photo, style=painting)
     exec(pin.code, names)
     assert names['picture'].tobytes() == picture.tobytes()

@@ -168,8 +168,8 @@ def test_pins(make):
         and '12' in s.diff.value)
     assert s.both.names == ('pin 1', 'pin 2') and s.both.other != s.both.picture
     s.left.value = 'now'
-    s.right.value = 'content'
-    assert s.both.names == ('content', 'now'), 'the older is on the left'
+    s.right.value = 'photo'
+    assert s.both.names == ('photo', 'now'), 'the older is on the left'
     (_, restore), on = s.strip.children[0].children[0].children, s.strip.children[0].children[2].children[0]
     picture = s.strip.children[0].children[0]
     assert 'sn-over' in picture._dom_classes, 'the button lies on the picture'
