@@ -290,7 +290,7 @@ def _broken(self):
 
 ClipWriter.add, ClipWriter._finish, ClipWriter._broken = _add, _finish, _broken
 
-# %% ../nbs/12_clips.ipynb #64cc1d3f
+# %% ../nbs/12_clips.ipynb #a63d4562
 def _sound_of(sound):
     "A clip whose sound is wanted, a file with nothing but sound, or `None`."
     if sound is None or isinstance(sound, Clip): return sound if sound and sound.sound else None
@@ -300,33 +300,33 @@ def _sound_of(sound):
     except BadFile: return path
 
 def _sound_words(sound, seconds):
-    "Where the sound comes from, from when to when; how much later the pictures begin, s."
-    if not isinstance(sound, Clip): return ['-t', f'{float(seconds):.6f}', *source_words(sound)], 0
-    facts = sound.facts
-    begin = facts.first - facts.begin
-    written = seconds*sound.fps
-    to_the_end = sound.whole is not None and sound.start + written >= sound.whole - 1
-    end = [] if to_the_end else ['-t', f'{float(seconds + (0 if sound.start else begin)):.6f}']
-    if not sound.start: return [*end, *source_words(sound.path)], begin
-    return ['-ss', f'{float(begin + sound.start/sound.fps):.6f}', *end, *source_words(sound.path)], 0
+    "The words that bring in the sound, how much later than the file the pictures begin, and when to end, s."
+    if not isinstance(sound, Clip): return source_words(sound), 0, seconds
+    later = sound.facts.first - sound.facts.begin
+    to_the_end = sound.whole is not None and sound.start + seconds*sound.fps >= sound.whole - 1
+    if not sound.start: return source_words(sound.path), later, None if to_the_end else later + seconds
+    seek = ['-ss', f'{float(later + sound.start/sound.fps):.6f}']
+    return [*seek, *source_words(sound.path)], 0, None if to_the_end else seconds
 
-# %% ../nbs/12_clips.ipynb #c7c13428
-_ANEW = {'.webm': ['-c:a', 'libopus', '-ac', 2]}
+# %% ../nbs/12_clips.ipynb #a9cb759d
+_ANEW = {'.webm': ['-c:a', 'libopus', '-ac', 2]}  # where sound is not copied
+_FROM_0 = ['-af', 'aresample=async=1:first_pts=0']  # silence where it begins late
 
 def _add_sound(pictures, sound, seconds, path):
     "Join pictures and sound in a clip."
-    words, later = _sound_words(sound, seconds)
-    delay = ['-itsoffset', f'{float(later):.6f}'] if later else []
-    join = [*delay, '-i', pictures, *words, '-map', '0:v', '-map', '1:a', '-c', 'copy']
-    last = ['-movflags', '+faststart', '-y', path] if path.suffix.lower() in ('.mp4', '.mov') else ['-y', path]
-    for how in [], _ANEW.get(path.suffix.lower(), ['-c:a', 'aac', '-b:a', '192k']):
-        with Coder([*join, *how, *last]) as coder:
+    kind = path.suffix.lower()
+    words, later, end = _sound_words(sound, seconds)
+    join = ['-itsoffset', f'{float(later):.6f}', '-i', pictures, *words, '-map', '0:v', '-map', '1:a', '-c', 'copy']
+    if '-ss' in words: join += ['-copypriorss', 0]  # nothing from before
+    if end is not None: join += ['-t', f'{float(end):.6f}']
+    last = ['-movflags', '+faststart', '-y', path] if kind in ('.mp4', '.mov') else ['-y', path]
+    for anew in [], [*_FROM_0, *_ANEW.get(kind, ['-c:a', 'aac', '-b:a', '192k'])]:
+        with Coder([*join, *anew, *last]) as coder:
             fine = coder.wait()
             said = coder.said()
-        if fine:
-            if how: warnings.warn(f"The sound is coded anew: a {path.suffix} cannot hold it as it is.", stacklevel=6)
-            return
-    raise OSError(why(said))
+        if fine: break
+    if not fine: raise OSError(why(said))
+    if anew: warnings.warn(f"The sound is coded anew: a {kind} cannot hold it as it is.", stacklevel=6)
 
 # %% ../nbs/12_clips.ipynb #a315871b
 def write_clip(

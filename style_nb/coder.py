@@ -231,8 +231,9 @@ def has_sound(
         coder.wait()
         return bool(_heard_and_seen(coder.said())[0])
 
-# %% ../nbs/11_coder.ipynb #15d15944
+# %% ../nbs/11_coder.ipynb #eb1c59fc
 MOST_COUNTED = 2**28  # bytes of a file that is gone through for its length
+_UNTOLD = -2**63      # the time of a packet that has none, as in old .avi
 
 def measure(
     facts:Facts,  # What `look` gave
@@ -241,27 +242,29 @@ def measure(
     if facts.path.stat().st_size > MOST_COUNTED: return facts
     words = ['-copyts', *source_words(facts.path), '-map', '0:V:0', '-c', 'copy', '-f', 'framecrc', '-']
     with Coder(words) as coder:
-        end = _last_end(coder.out)
+        end, least = _last_end(coder.out, facts.fps)
         coder.wait()
         said = coder.said()
     if end is None: return facts
-    said_by_head, facts.seconds = facts.seconds, max(end - facts.first, 1/facts.fps)
+    said_by_head, facts.seconds = facts.seconds, max(end - facts.first, least, 1/facts.fps)
     if said and said_by_head and facts.seconds < said_by_head - 1/facts.fps: facts.damage = why(said)
     return facts
 
-def _last_end(lines):
+def _last_end(lines, fps):
     "When the last of all packets ends, s; they are told of one a line."
-    base, end = None, None
+    base, end, untold, packets = None, None, 0, 0
     for line in lines:
         if line.startswith(b'#tb 0:'): base = Fraction(line.split(b':')[1].decode().strip())
         found = re.match(rb'0, *(-?\d+), *(-?\d+), *(\d+),', line)
-        if found and base:
-            decoded, shown, lasts = map(int, found.groups())
-            end = max(end or 0, (max(decoded, shown) + lasts)*base)
-    return end
+        if not (found and base): continue
+        decoded, shown, lasts = map(int, found.groups())
+        untold += shown == _UNTOLD
+        packets += 1
+        end = max(end or 0, (max(decoded, shown) + lasts)*base)
+    return end, packets/fps if untold else 0
 
-# %% ../nbs/11_coder.ipynb #d182931a
-_HDR = ('zscale=transfer=linear:npl=100,format=gbrpf32le,zscale=primaries=bt709,tonemap=hable:desat=0,'
+# %% ../nbs/11_coder.ipynb #f423ebd7
+_HDR = ('zscale=transfer=linear:npl=203,format=gbrpf32le,zscale=primaries=bt709,tonemap=mobius:desat=0,'
         'zscale=transfer=bt709:matrix=bt709:range=tv,format=yuv420p')
 _SHARP = 'flags=bicubic+accurate_rnd+full_chroma_int'
 
@@ -288,7 +291,7 @@ def _filters(facts, fps, size, start):
     chain.append(f'scale={size[0]}:{size[1]}:{_SHARP}{matrix}')
     return [*chain, *([_HDR] if hdr else []), 'setsar=1', 'setpts=N']
 
-# %% ../nbs/11_coder.ipynb #62c71254
+# %% ../nbs/11_coder.ipynb #5ce23599
 def has_alpha(
     facts:Facts,  # What `look` gave
 )->bool:          # Is there a fourth channel?
@@ -304,7 +307,8 @@ def frame_words(
 )->list:             # Words of a command
     "How the program is told to write frames, one after the other, into its pipe."
     moment = (first_number(facts, fps) + start)/fps - facts.begin - 1  # a second early, then frame by frame
-    seek = ['-noaccurate_seek', '-ss', f'{float(moment):.6f}'] if moment > 0 and start else []
+    can_seek = moment > 0 and start and facts.pixels != 'pal8'  # whose palette may come but once
+    seek = ['-noaccurate_seek', '-ss', f'{float(moment):.6f}'] if can_seek else []
     chain = ','.join(_filters(facts, fps, size, start))
     most = [] if count is None else ['-frames:v', count]
     return ['-copyts', *seek, *source_words(facts.path), '-map', '0:V:0', '-vf', chain, *most,
