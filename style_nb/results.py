@@ -8,14 +8,13 @@ Docs: https://style-nb.github.io/style_nb/results.html.md"""
 from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
-import numpy as np
 import pandas as pd
 import torch
 from fastcore.basics import patch
 from PIL import Image
 from .errors import BadFile, BadType, BadValue, a_kind, counted, in_range, of_kind
-from .files import whole_file
 from .pictures import Plate, PictureNotFound, as_path, check_output, save_picture, show_pictures
+from .clips import write_clip
 from .learner import StartLoss, StepCallback
 from .callbacks import Average, History
 from .views import draw_curves
@@ -263,35 +262,10 @@ def animate(
     "Write pictures as an animation; all get the size of the last."
     p = check_output(path, ('.gif', '.mp4'))
     if not frames: raise BadValue("There are no frames: run with snapshots=10 (every 10 steps) or a list of steps.")
-    film = p.suffix.lower() == '.mp4'
     fps = in_range(fps, 'fps', 1, 120)
     w, h = frames[-1].size
-    if film: w, h = w - w % 2, h - h % 2  # as its coder wants them
-    pictures = [f.convert('RGB').resize((w, h), Image.LANCZOS) for f in frames]
-    write = _write_film if film else _write_gif
-    with whole_file(p) as tmp: write(pictures, tmp, fps)
-    return p
-
-def _write_gif(pictures, path, fps):
-    first, *others = pictures
-    first.save(path, save_all=True, append_images=others, duration=round(1000/fps), loop=0)
-
-# %% ../nbs/62_results.ipynb #aaa772cf
-def _write_film(pictures, path, fps):
-    import imageio.v2 as imageio  # starts slowly, and only films need it
-    how = dict(codec='libx264', quality=8, macro_block_size=2, ffmpeg_log_level='quiet')
-    try:
-        with imageio.get_writer(path, fps=fps, **how) as out:
-            for im in pictures: out.append_data(np.asarray(im))
-    except OSError as e: raise OSError('the coder of films ended early') from e  # it says no more than "Broken pipe"
-    found = _frames_in(path)
-    if found != len(pictures): raise OSError(f'its film has {found} of {len(pictures)} frames')
-
-def _frames_in(film):
-    "How many frames a film has: nobody hears when its coder fails."
-    from imageio_ffmpeg import count_frames_and_secs
-    try: return count_frames_and_secs(str(film))[0]
-    except (RuntimeError, OSError): return 0
+    if p.suffix.lower() == '.mp4': w, h = w - w % 2, h - h % 2  # as its coder wants them
+    return write_clip((f.convert('RGB').resize((w, h), Image.LANCZOS) for f in frames), p, fps)
 
 # %% ../nbs/62_results.ipynb #62c0e006
 @patch

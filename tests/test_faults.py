@@ -95,20 +95,26 @@ with whole_file({str(tmp_path/'a.png')!r}) as tmp:
         tmp.write_bytes(b'whole')
     assert sorted(o.name for o in tmp_path.iterdir()) == [mine.name, 'b.png']
 
-def test_a_film_that_was_not_written_is_noticed(tmp_path, monkeypatch, refused):
-    import style_nb.results as results
-    frames = [Image.new('RGB', (32, 32), (i*20, 0, 0)) for i in range(9)]
-    assert animate(frames, tmp_path/'a.mp4').stat().st_size > 0
-    monkeypatch.setattr(results, '_frames_in', lambda film: 4)
-    refused(lambda: animate(frames, tmp_path/'b.mp4'), 'b.mp4 cannot be written', '4 of 9 frames', 'Make room')
-    assert [o.name for o in tmp_path.iterdir()] == ['a.mp4']
+def coder_that(monkeypatch, path, does):
+    "A program instead of ffmpeg"
+    path.write_text(f'#!{sys.executable}\nimport sys\n{does}\n')
+    path.chmod(0o755)
+    monkeypatch.setenv('IMAGEIO_FFMPEG_EXE', str(path))
 
-def test_a_film_whose_coder_breaks_says_no_broken_pipe(tmp_path, monkeypatch, refused):
-    import imageio.v2
-    def broken(*_, **__): raise OSError('[Errno 32] Broken pipe\n\nFFMPEG COMMAND: ...')
-    monkeypatch.setattr(imageio.v2, 'get_writer', broken)
-    frames = [Image.new('RGB', (32, 32))]*2
-    refused(lambda: animate(frames, tmp_path/'a.mp4'), 'the coder of films ended early. Make room or choose')
+@pytest.mark.parametrize('does,said', [
+    ('sys.exit(1)', 'the coder ended early'),
+    ("sys.stdin.buffer.read(); print('[out#0 @ 0x1] Error: No space left on device', file=sys.stderr); sys.exit(1)",
+        'No space left on device'),
+    ("sys.stdin.buffer.read(9); print('Unknown encoder\\nConversion failed!', file=sys.stderr); sys.exit(1)",
+        'Unknown encoder')])
+def test_a_film_that_was_not_written_is_noticed(tmp_path, monkeypatch, refused, does, said):
+    "In one line that says why, whenever its coder breaks, and never that a pipe is broken"
+    frames = [Image.new('RGB', (320, 320), (i*20, 0, 0)) for i in range(9)]
+    (tmp_path/'out').mkdir()
+    assert animate(frames, tmp_path/'out/a.mp4').stat().st_size > 0
+    coder_that(monkeypatch, tmp_path/'coder', does)
+    refused(lambda: animate(frames, tmp_path/'out/b.mp4'), f'b.mp4 cannot be written: {said}. Make room or choose')
+    assert [o.name for o in (tmp_path/'out').iterdir()] == ['a.mp4']
 
 def test_a_sweep_ends_when_its_pictures_cannot_be_kept(tmp_path, photo, painting, monkeypatch, refused):
     done = []
