@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 import torch
 from fastcore.basics import patch
-from PIL import Image
-from .errors import BadValue, BadType, a_switch, in_range, leave_out, of_kind, one_of, told, two_of
+from .errors import BadValue, BadType, a_switch, in_range, leave_out, of_kind, one_of, two_of
 from .footing import check_device
 from .pictures import load_picture, resize, to_pil
 from .colour import match_colours
@@ -19,14 +18,14 @@ from .starts import noise
 from .masks import layer_mask
 from .mask_files import load_mask
 from .temporal import TemporalLoss
-from .recipe import OWN_SIZE, RECIPES, Recipe, named_recipe, takes_settings
+from .recipe import OWN_SIZE, named_recipe, takes_settings
 from .inputs import enough_for
 from .planning import Shared
 from .batches import with_bar
 from .transfer import stylize, unless_stopped
 from .house import StoredStyle, store_style
 from .instant import Atelier, instant
-from .timelines import Moment, mask_at, masks_in_time, number_at, number_keys, style_at, style_keys
+from .timelines import mask_at, masks_in_time, number_at, number_keys, style_at, style_keys
 
 # %% auto #0
 __all__ = ['AFRESH', 'APART', 'HELD_CONTENT', 'KEPT', 'Held', 'held_from', 'Script', 'Loop', 'OnePassFilm', 'film_frames']

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 import torch
-from .errors import BadValue, counted, in_range, of_kind
+from .errors import BadValue, counted, in_range
 from .pictures import load_picture, resize
-from .flow import FLOWS, carry, flow_method, optical_flow, trusted
+from .flow import carry, flow_method, optical_flow, trusted
 
 # %% auto #0
 __all__ = ['masked_error', 'WarpingError', 'warping_error']

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from skimage.registration import optical_flow_tvl1
 from .errors import BadValue, MissingPackage, of_kind, one_of
 from .footing import DOUBLE, SINGLE, full_precision
-from .pictures import load_picture, resize
+from .pictures import load_picture
 from .colour import luminance
 
 # %% auto #0

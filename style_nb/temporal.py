@@ -6,7 +6,6 @@ Docs: https://style-nb.github.io/style_nb/temporal.html.md"""
 
 # %% ../nbs/47_temporal.ipynb #c65cbad4
 from __future__ import annotations
-import torch
 from .errors import in_range
 from .mask_files import load_mask
 from .pictures import load_picture, resize

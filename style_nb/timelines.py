@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
-from .errors import BadType, BadValue, counted, in_range, listed, of_kind, told, two_of
+from .errors import BadValue, counted, in_range, listed, told, two_of
 from .files import PICTURE_FORMATS, as_path
 from .pictures import several
 
