@@ -54,12 +54,12 @@ def make_film(
     size:int=432,        # Longer side, px
     fps:float=None,      # Frames a second; `None` is the clip's own, 25 of a folder
     quality:int=80,      # Of the clip, 0 to 100
-    keep:bool=False,     # Keep the folder of painted frames?
+    keep_frames:bool=False,  # Keep the folder of painted frames?
     progress:bool=True,  # Show a progress bar
     **how,               # What else `film_frames` takes
 )->Path:                 # The path written
     "Paint a clip; the same call goes on with a film that was cut off."
-    out, keep = check_output(as_path(out), tuple(CODERS)), a_switch(keep, 'keep')
+    out, keep_frames = check_output(as_path(out), tuple(CODERS)), a_switch(keep_frames, 'keep_frames')
     quality = in_range(quality, 'quality', 0, 100, whole=True)
     clip = Clip(source, start, stop, size, fps)
     facts = dict(source=_mark(clip.path), start=clip.start, size=list(clip.size), fps=str(clip.fps), style=_mark(style))
@@ -67,5 +67,5 @@ def make_film(
     done = len(store.done())
     if clip.count is None or done < clip.count: _rest(clip, done, store, style, how, progress)
     write_clip(store.frames(), out, clip.fps, sound=clip, quality=quality, progress=progress)
-    if not keep: store.remove()
+    if not keep_frames: store.remove()
     return out

@@ -35,10 +35,10 @@ def film_words(parser):
     add_options(parser, reals, type=float, metavar='X')
     parser.add_argument('--flow', choices=('auto', 'tvl1', 'dis'), help="how motion is found; 'dis' needs OpenCV")
     parser.add_argument('--one-pass', action='store_true', help='by a network in one pass: fast')
-    parser.add_argument('--keep', action='store_true', help='keep the folder of painted frames')
+    parser.add_argument('--keep-frames', action='store_true', help='keep the folder of painted frames')
 
 # %% ../nbs/89_films.ipynb #aa23de5d
-_MORE = 'size', 'steps', 'first_steps', 'start', 'stop', 'fps', 'temporal_weight', 'flow', 'one_pass', 'keep'
+_MORE = 'size', 'steps', 'first_steps', 'start', 'stop', 'fps', 'temporal_weight', 'flow', 'one_pass', 'keep_frames'
 
 def run_film(args):
     "Paint a clip, and write it with its sound."
