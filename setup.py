@@ -8,7 +8,7 @@ config = ConfigParser(delimiters=['='])
 config.read(here/'settings.ini', encoding='utf-8')
 s = config['DEFAULT']
 name = s['lib_name']
-app, cluster, export = (s[f'{extra}_requirements'].split() for extra in ('app', 'cluster', 'export'))
+app, cluster, export, film = (s[f'{extra}_requirements'].split() for extra in ('app', 'cluster', 'export', 'film'))
 
 setup(
     name=name, version=s['version'], description=s['description'], author=s['author'],
@@ -17,7 +17,7 @@ setup(
     classifiers=s['classifiers'].strip().splitlines(),
     long_description=(here/'README.md').read_text(encoding='utf-8'), long_description_content_type='text/markdown',
     install_requires=s['requirements'].split(),
-    extras_require={'app': app, 'cluster': cluster, 'export': export,
+    extras_require={'app': app, 'cluster': cluster, 'export': export, 'film': film,
         'dev': s['dev_requirements'].split() + cluster + export},
     entry_points={'console_scripts': s['console_scripts'].split(), 'nbdev': [f'{name}={name}._modidx:d']},
     packages=find_packages(include=[name, f'{name}.*']),

@@ -49,7 +49,7 @@ def test_names_and_python(passed):
     assert project['name'] == settings()['lib_name'] == passed['name'] == 'style_nb'
     assert project['requires-python'] == '>=' + settings()['min_python']
 
-@pytest.mark.parametrize('key', ['requirements', 'dev_requirements', 'export_requirements'])
+@pytest.mark.parametrize('key', ['requirements', 'dev_requirements', 'export_requirements', 'film_requirements'])
 def test_requirements_are_lower_bounds(key):
     reqs = [Requirement(o) for o in settings()[key].split()]
     assert len({o.name for o in reqs}) == len(reqs) > 0
@@ -63,8 +63,10 @@ def imported(path):
 
 def test_imports_are_required():
     "What the package imports is asked for by settings.ini"
-    names = {'PIL': 'pillow', 'skimage': 'scikit-image', 'imageio_ffmpeg': 'imageio-ffmpeg', 'IPython': 'ipython'}
-    asked = {Requirement(o).name for key in ('requirements', 'export_requirements') for o in settings()[key].split()}
+    names = {'PIL': 'pillow', 'skimage': 'scikit-image', 'imageio_ffmpeg': 'imageio-ffmpeg', 'IPython': 'ipython',
+        'cv2': 'opencv-python-headless'}
+    asked = {Requirement(o).name for key in ('requirements', 'export_requirements', 'film_requirements')
+        for o in settings()[key].split()}
     found = {o for f in (root/'style_nb').glob('**/*.py')
         for o in imported(f)} - set(sys.stdlib_module_names) - {'style_nb'}
     assert found and {names.get(o, o) for o in found} <= asked
