@@ -72,7 +72,7 @@ class Clip:
         "How long it lasts; `None` is unknown."
         return None if self.count is None else float(self.count/self.fps)
 
-# %% ../nbs/12_clips.ipynb #b8ee95ab
+# %% ../nbs/12_clips.ipynb #82ee0495
 def _range(self, start, stop):
     "First frame, and the one before which it ends, when there are such."
     start = 0 if start is None else in_range(start, 'start', 0, whole=True)
@@ -84,6 +84,9 @@ def _range(self, start, stop):
     if most is None or stop <= most: return start, stop
     raise NotAllowed(f"stop is {stop}, but {self.path} has {counted(most, 'frame')}: give at most {most}.")
 
+Clip._range = _range
+
+# %% ../nbs/12_clips.ipynb #bfe10f19
 def _frames(self):
     "Go through the frames: each is an array of its own."
     found = 0
@@ -99,9 +102,24 @@ def _repr(self):
     sound = ', with sound' if self.sound else ''
     return f'Clip({self.path.name}: {count}, {width}x{height} px, {float(self.fps):.5g} a second{sound})'
 
-Clip._range, Clip.__iter__, Clip.__repr__ = _range, _frames, _repr
+Clip.__iter__, Clip.__repr__ = _frames, _repr
 
-# %% ../nbs/12_clips.ipynb #64ed3663
+# %% ../nbs/12_clips.ipynb #0666a201
+def _pictures(pipe, size, alpha):
+    "Arrays out of a pipe; how many there were."
+    shape = size[1], size[0], 4 if alpha else 3
+    for found in count():
+        data = pipe.read(math.prod(shape))
+        if len(data) < math.prod(shape): return found
+        frame = np.frombuffer(bytearray(data), np.uint8).reshape(shape)
+        yield _over_white(frame) if alpha else frame
+
+def _over_white(frame):
+    "A frame whose transparent parts are white."
+    colours, alpha = frame[..., :3].astype(np.uint16), frame[..., 3:].astype(np.uint16)
+    return ((colours*alpha + 255*(255 - alpha) + 127)//255).astype(np.uint8)
+
+# %% ../nbs/12_clips.ipynb #c47f7e21
 class _File:
     "The frames of a file."
     def __init__(self, path):
@@ -133,21 +151,21 @@ class _File:
             said = coder.said()
         if found < expected - 1 and (said or not fine): self.tell(why(said))
 
-def _pictures(pipe, size, alpha):
-    "Arrays out of a pipe; how many there were."
-    shape = size[1], size[0], 4 if alpha else 3
-    for found in count():
-        data = pipe.read(math.prod(shape))
-        if len(data) < math.prod(shape): return found
-        frame = np.frombuffer(bytearray(data), np.uint8).reshape(shape)
-        yield _over_white(frame) if alpha else frame
+# %% ../nbs/12_clips.ipynb #9a8c4735
+def _in_order(path):
+    "A name's words and numbers, to sort by."
+    return [(int(part), '') if part.isdecimal() else (-1, part) for part in re.split(r'(\d+)', path.name)], path.name
 
-def _over_white(frame):
-    "A frame whose transparent parts are white."
-    colours, alpha = frame[..., :3].astype(np.uint16), frame[..., 3:].astype(np.uint16)
-    return ((colours*alpha + 255*(255 - alpha) + 127)//255).astype(np.uint8)
+def _sides(path):
+    "Width and height of a picture as it is shown, from its head."
+    try:
+        with Image.open(path) as picture: turned, size = picture.getexif().get(ORIENTATION, 1) > 4, picture.size
+    except Exception as e: raise BadFile(f"{path} cannot be read ({reason(e)}): give pictures only.") from e
+    return size[::-1] if turned else size
 
-# %% ../nbs/12_clips.ipynb #1ea9df95
+def _times(size): return f'{size[0]}x{size[1]}'
+
+# %% ../nbs/12_clips.ipynb #4d6066df
 class _Folder:
     "The frames of a folder of pictures."
     sound = False
@@ -173,19 +191,6 @@ class _Folder:
             picture = open_picture(path)
             yield np.array(picture if picture.size == tuple(size) else picture.resize(size, Image.LANCZOS))
 
-def _in_order(path):
-    "A name's words and numbers, to sort by."
-    return [(int(part), '') if part.isdecimal() else (-1, part) for part in re.split(r'(\d+)', path.name)], path.name
-
-def _sides(path):
-    "Width and height of a picture as it is shown, from its head."
-    try:
-        with Image.open(path) as picture: turned, size = picture.getexif().get(ORIENTATION, 1) > 4, picture.size
-    except Exception as e: raise BadFile(f"{path} cannot be read ({reason(e)}): give pictures only.") from e
-    return size[::-1] if turned else size
-
-def _times(size): return f'{size[0]}x{size[1]}'
-
 # %% ../nbs/12_clips.ipynb #4fcc9ed6
 _H264 = '-c:v libx264 -preset medium -crf {crf} -movflags +faststart'
 _VP9 = '-c:v libvpx-vp9 -b:v 0 -crf {vp9} -deadline good -cpu-used 4 -row-mt 1'
@@ -209,6 +214,15 @@ def _coder_words(path, fps, size, quality):
     loss = round(.4*(80 - quality))
     how = CODERS[path.suffix.lower()].format(crf=18 + loss, vp9=24 + loss, quality=quality)
     return [*f'-f rawvideo -pix_fmt rgb24 -s:v {_times(size)} -r {fps} -i pipe:0'.split(), *how.split(), '-y', path]
+
+# %% ../nbs/12_clips.ipynb #2cd4905e
+def _sound_of(sound):
+    "A clip whose sound is wanted, a file with nothing but sound, or `None`."
+    if sound is None or isinstance(sound, Clip): return sound if sound and sound.sound else None
+    path = as_path(sound)
+    if not has_sound(path): raise BadFile(f"{path} has no sound: give a clip or a file that has, or leave sound out.")
+    try: return Clip(path)
+    except BadFile: return path
 
 # %% ../nbs/12_clips.ipynb #99231441
 class ClipWriter:
@@ -239,7 +253,7 @@ class ClipWriter:
         even = 1 if self.kind in ('.webm', *SILENT) else 2
         return tuple(-(-side//even)*even for side in self.size)
 
-# %% ../nbs/12_clips.ipynb #14ba9c7b
+# %% ../nbs/12_clips.ipynb #89e7cf0e
 def _begin(self):
     if self.size_written != self.size:
         warnings.warn(f"{self.path.name} is written as {_times(self.size_written)} px: H.264 wants even sides, so the "
@@ -248,6 +262,9 @@ def _begin(self):
     self._open.__enter__()
     return self
 
+ClipWriter.__enter__ = _begin
+
+# %% ../nbs/12_clips.ipynb #7861b97e
 @contextmanager
 def _writing(self):
     "The clip is in its place when this is left without an error."
@@ -267,9 +284,9 @@ def _leave(self, kind, error, trace):
     if kind is None: return self._open.__exit__(None, None, None)
     with suppress(_Left): self._open.__exit__(_Left, _Left(), None)
 
-ClipWriter.__enter__, ClipWriter.__exit__, ClipWriter._writing = _begin, _leave, _writing
+ClipWriter.__exit__, ClipWriter._writing = _leave, _writing
 
-# %% ../nbs/12_clips.ipynb #27529a96
+# %% ../nbs/12_clips.ipynb #ed635cae
 def _add(self, frame):
     "One more frame: an array (H, W, 3) of uint8."
     frame = frame_array(frame)
@@ -283,6 +300,9 @@ def _add(self, frame):
     except OSError as e: raise self._broken() from e
     self.written += 1
 
+ClipWriter.add = _add
+
+# %% ../nbs/12_clips.ipynb #2774c6a0
 def _finish(self):
     "All frames are in the file, or it is said why not."
     if not self.written: raise BadValue(f"There are no frames to write to {self.path}: give at least one.")
@@ -295,17 +315,9 @@ def _broken(self):
     finally: self._coder.stop()
     return BadFile(f"{self.path} cannot be written: {why(self._coder.said())}. Make room or choose another folder.")
 
-ClipWriter.add, ClipWriter._finish, ClipWriter._broken = _add, _finish, _broken
+ClipWriter._finish, ClipWriter._broken = _finish, _broken
 
-# %% ../nbs/12_clips.ipynb #a63d4562
-def _sound_of(sound):
-    "A clip whose sound is wanted, a file with nothing but sound, or `None`."
-    if sound is None or isinstance(sound, Clip): return sound if sound and sound.sound else None
-    path = as_path(sound)
-    if not has_sound(path): raise BadFile(f"{path} has no sound: give a clip or a file that has, or leave sound out.")
-    try: return Clip(path)
-    except BadFile: return path
-
+# %% ../nbs/12_clips.ipynb #03d2a7e3
 def _sound_words(sound, seconds):
     "The words that bring in the sound, how much later than the file the pictures begin, and when to end, s."
     if not isinstance(sound, Clip): return source_words(sound), 0, seconds
@@ -335,7 +347,7 @@ def _add_sound(pictures, sound, seconds, path):
     if not fine: raise OSError(why(said))
     if anew: warnings.warn(f"The sound is coded anew: a {kind} cannot hold it as it is.", stacklevel=6)
 
-# %% ../nbs/12_clips.ipynb #788501ee
+# %% ../nbs/12_clips.ipynb #2e617848
 def write_clip(
     frames,               # Arrays (H, W, 3) of uint8 of one size, PIL pictures, or anything `load_picture` reads
     path,                 # .mp4, .mov, .mkv, .webm, .gif or .webp
@@ -356,6 +368,7 @@ def write_clip(
         for frame in tqdm(chain([first], frames), 'clip', total, **bar): out.add(frame)
     return out.path
 
+# %% ../nbs/12_clips.ipynb #ffc28306
 def _as_array(frame):
     "A frame of any kind as an array (H, W, 3) of uint8."
     if isinstance(frame, np.ndarray) and frame.dtype == np.uint8 and frame.ndim == 3: return frame

@@ -78,7 +78,7 @@ def _put(self, n, frame):
 
 FrameStore._path, FrameStore.done, FrameStore.has, FrameStore.put = _path, _done, _has, _put
 
-# %% ../nbs/11_storing.ipynb #02f09663
+# %% ../nbs/11_storing.ipynb #4204c342
 def _get(self, n)->np.ndarray:
     "Frame `n`, (H, W, 3) of uint8."
     path = self._path(n)
@@ -87,6 +87,9 @@ def _get(self, n)->np.ndarray:
     except (OSError, ValueError, SyntaxError) as e:
         raise BadFile(f"The frame {path} cannot be read ({reason(e)}): delete it, and it is painted anew.") from e
 
+FrameStore.get = _get
+
+# %% ../nbs/11_storing.ipynb #481a3f1c
 def _frames(self)->Iterator:
     "All frames in order, one at a time; none may be missing between them."
     for n, done in enumerate(self.done()):
@@ -100,4 +103,4 @@ def _remove(self):
     tidy(self.folder)
     with suppress(OSError): self.folder.rmdir()
 
-FrameStore.get, FrameStore.frames, FrameStore.remove = _get, _frames, _remove
+FrameStore.frames, FrameStore.remove = _frames, _remove

@@ -76,6 +76,7 @@ def test_every_field_has_a_rule_and_a_text():
 # rooms that were divided, and a name of each part
 DIVIDED = {
     'callbacks': ['lbfgs', 'LBFGS', 'Guard', 'Average', 'Stopped'],
+    'clips': ['FrameStore', 'cuts', 'shots'],
     'cli': ['FIGURES', 'recipe_of', 'recipe_words', 'run_stylize'],
     'encoders': ['AvgPool', 'Chain', 'MirrorConv', 'POOLINGS'],
     'explorers': ['DrawnMasks', 'TINTS'],
