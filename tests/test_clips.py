@@ -130,6 +130,13 @@ def test_transparent_parts_are_white(tmp_path):
            tmp_path/'a.mkv')
     assert (next(iter(Clip(tmp_path/'a.mkv'))) == 255).all()
 
+def test_a_cover_is_not_the_film(tmp_path, film, frames):
+    Image.new('RGB', (99, 99)).save(tmp_path/'cover.png')
+    ffmpeg('-i', tmp_path/'cover.png', '-i', film, '-map 0 -map 1 -c copy -disposition:v:0 attached_pic',
+           tmp_path/'a.mp4')
+    clip = Clip(tmp_path/'a.mp4')
+    assert clip.size == (64, 48) and clip.count == 50 and same(list(clip), frames)
+
 def test_size_when_read(film): assert next(iter(Clip(film, size=32))).shape == (24, 32, 3)
 
 def test_a_folder_in_the_order_of_its_numbers(tmp_path, frames):
@@ -418,6 +425,22 @@ def test_killed_while_it_writes(tmp_path, frames):
         time.sleep(.02)
         if size and next(tmp_path.iterdir()).stat().st_size == size: break
     assert Clip(write_clip(frames[:3], tmp_path/'a.mp4')).count == 3 and left(tmp_path) == ['a.mp4']
+
+def test_ctrl_c_does_not_reach_the_program(tmp_path, frames):
+    "It goes to all programs of a terminal; who ends with what is there must still have a coder"
+    def work():
+        os.setsid()
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # as in a terminal: what is started later heeds it
+        with ClipWriter(tmp_path/'a.mp4', 25, (64, 48)) as out:
+            for frame in frames[:5]: out.add(frame)
+            signal.signal(signal.SIGINT, lambda *_: None)
+            os.killpg(0, signal.SIGINT)
+            time.sleep(.2)
+            for frame in frames[5:]: out.add(frame)
+    process = multiprocessing.get_context('fork').Process(target=work)
+    process.start()
+    process.join()
+    assert process.exitcode == 0 and Clip(tmp_path/'a.mp4').count == 50
 
 def grown(work):
     "How many bytes more memory a walk holds at its end than after its first frames"
