@@ -18,7 +18,7 @@ from skimage import data
 from skimage.metrics import structural_similarity
 from style_nb.all import encoder, load_picture, sample, show_pictures
 from style_nb.colour import luminance
-from style_nb.film import film_frames
+from style_nb.film import RETOUCHED, film_frames
 from style_nb.flicker import warping_error
 from style_nb.house import store_style
 from style_nb.instant import Atelier, instant
@@ -74,7 +74,7 @@ def ways(frames, args, style):
     name = store_style('style', style)
     atelier = Atelier()
     alone = (im for x in frames for im in film_frames([x], style, **loop))
-    passes = (instant(x, name, size='own', retouch=0, atelier=atelier) for x in frames)
+    passes = (instant(x, name, size='own', retouch=RETOUCHED, atelier=atelier) for x in frames)
     yield 'each by itself', *timed(alone)
     yield f'film, {args.flow}', *timed(film_frames(frames, style, steps=args.steps, flow=args.flow, **loop))
     yield 'one pass each', *timed(passes)
@@ -138,7 +138,7 @@ def main():
     parser.add_argument('--encoder', default='texnet-small')
     parser.add_argument('--flow', default='auto')
     parser.add_argument('--out', type=Path)
-    for name, usual in dict(size=320, frames=12, steps=16, first=200, start=0).items():
+    for name, usual in dict(size=320, frames=12, steps=20, first=200, start=0).items():
         parser.add_argument(f'--{name}', type=int, default=usual)
     args = parser.parse_args()
     args.flow = flow_method(args.flow)
