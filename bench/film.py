@@ -3,10 +3,11 @@
     python bench/film.py                              a pan and zoom over a photo, whose flow is known
     python bench/film.py CLIP.mp4 --start 34          a clip; its flow is measured by the way that the film did not use
     python bench/film.py flow                         mean end-point error of flow on known motion
-    options: --style FILE --size 320 --frames 12 --encoder texnet-small --steps 16 --first 200 --flow auto --out FOLDER
+    options: --style FILE --size 320 --frames 12 --encoder texnet-small --steps 20 --first 200 --flow auto --out FOLDER
 
-Added: the mean masked squared difference to the frame before carried along, less that of the plain film; then ten frames
-apart. Style: squared distance of Gram matrices, weighted as the recipe does. SSIM: of the brightness, to the plain frame.
+Added: the mean masked squared difference to the frame before carried along, less that of the plain film; then of ten
+frames apart. Style: squared distance of Gram matrices, weighted as the recipe does. SSIM: of the brightness, to the
+plain frame.
 """
 import argparse
 import time
@@ -122,8 +123,9 @@ def known_motion(args):
     frames, flow = pan(11, (args.size*3//4, args.size))
     for method in ('tvl1', 'dis'):
         for gap in (1, 4):
-            errors = [(optical_flow(frames[i], frames[i + gap], method) - flow(i, i + gap)).square().sum(1).sqrt().mean()
-                      for i in range(0, 11 - gap, 3)]
+            pairs = [(i, i + gap) for i in range(0, 11 - gap, 3)]
+            errors = [(optical_flow(frames[i], frames[j], method) - flow(i, j)).square().sum(1).sqrt().mean()
+                      for i, j in pairs]
             motion = flow(0, gap).square().sum(1).sqrt().mean()
             start = time.process_time()
             optical_flow(frames[0], frames[gap], method)

@@ -94,7 +94,7 @@ def _script(style, fps, fade, over_time, masks, change_mask):
         masks=masks,
         change=masks_in_time(change_mask, 'change_mask'))
 
-# %% ../nbs/79_film.ipynb #9d291ffe
+# %% ../nbs/79_film.ipynb #fb1728c3
 LOOSE = .1  # Share of the temporal weight while one style becomes another
 HELD_CONTENT = 1.25  # Times that content counts in a frame that goes on: for style, the steps of all frames add up
 
@@ -119,7 +119,7 @@ class Loop:
                 self.read[id(style)] = load_picture(style, enough=enough_for(self.first, 1)[-1]), style
         return [self.read[id(style)][0] for style in styles]
 
-# %% ../nbs/79_film.ipynb #3e89ebe3
+# %% ../nbs/79_film.ipynb #e433bf2b
 @patch
 def fresh(self:Loop, frame, now):
     "How a place begins that was not seen before."
@@ -150,7 +150,7 @@ def paint(self:Loop, n, frame, held):
         change_mask=self.script.change_mask(n), device=self.device, shared=self.shared, progress=False, **how)
     return load_picture(unless_stopped(result).image)
 
-# %% ../nbs/79_film.ipynb #53731331
+# %% ../nbs/79_film.ipynb #7098e3e2
 KEPT = .8  # Of the carried frame, where it is trusted; half of it while one style becomes another
 RETOUCHED = 3  # Steps of retouching on what is mixed
 
@@ -169,7 +169,7 @@ class OnePassFilm:
         if isinstance(style, StoredStyle) or isinstance(style, str) and style in self.atelier.house: return style
         return store_style('style', style)
 
-# %% ../nbs/79_film.ipynb #59be07f4
+# %% ../nbs/79_film.ipynb #2e9f6660
 @patch
 def paint(self:OnePassFilm, n, frame, held):
     "Frame number `n`, painted; (1, 3, H, W)."
@@ -194,7 +194,7 @@ def retouched(self:OnePassFilm, painted, frame, now, how):
     x, photo = (o.to(self.atelier.device) for o in (painted, frame))
     return retouch(x, photo, told, self.atelier.net, self.atelier.fast, self.steps).cpu()
 
-# %% ../nbs/79_film.ipynb #3d75e577
+# %% ../nbs/79_film.ipynb #93e91ba4
 def _told(x): return '{1}x{0} px'.format(*x.shape[-2:])
 
 def _seen(frame, size, before):
@@ -236,7 +236,7 @@ def _check_begun(painted, frame):
     raise BadValue(f"The painted frame to go on from has {_told(painted)}, and this film {_told(frame)}: "
                    "give one of this film, and the same size.")
 
-# %% ../nbs/79_film.ipynb #10952c37
+# %% ../nbs/79_film.ipynb #c68186a0
 _INSTANT = ('size', 'stroke', 'retouch', 'weights', 'colours')
 
 def _painter(script, recipe, settings, loop, one_pass, device):
@@ -253,7 +253,7 @@ def _begun(given):
     number, painted = two_of(given, 'begun', 'a pair (number of a frame, the painted frame)')
     return in_range(number, 'the number of a frame in begun', whole=True), painted
 
-# %% ../nbs/79_film.ipynb #01bc9279
+# %% ../nbs/79_film.ipynb #ad65e325
 @takes_settings('steps')
 def film_frames(
     frames,               # Frames of a film, one by one: anything `load_picture` reads

@@ -5,12 +5,14 @@ import pytest
 import torch
 from PIL import Image
 from skimage import data
+from style_nb import film as film_room
 from style_nb.encoders import encoder
 from style_nb.errors import StyleNBError
 from style_nb.film import film_frames, held_from
 from style_nb.flicker import warping_error
 from style_nb.flow import window, window_flow
 from style_nb.gallery import sample
+from style_nb.guarding import Stopped
 from style_nb.learner import picture_grams, picture_learner
 from style_nb.pictures import load_picture, resize, to_pil
 from style_nb.temporal import TemporalLoss
@@ -183,3 +185,16 @@ def test_is_refused_before_the_first_frame(how):
 ])
 def test_is_refused_on_the_way(frames, how, said):
     with pytest.raises(StyleNBError, match=said): list(film_frames(frames, 'wave', **PASS, **how))
+
+
+def test_ctrl_c_ends_the_film_and_not_the_frame_alone(monkeypatch):
+    paint = film_room.stylize
+    def stopped_at_once(*args, cbs=(), **how):
+        result = paint(*args, cbs=cbs, **how)
+        if cbs: result.stopped = Stopped.BY_HAND  # the second frame
+        return result
+    monkeypatch.setattr(film_room, 'stylize', stopped_at_once)
+    made = []
+    with pytest.raises(KeyboardInterrupt):
+        for x in film_frames(PAN, SWIRLS, **HOW): made.append(x)
+    assert len(made) == 1
