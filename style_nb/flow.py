@@ -126,7 +126,7 @@ def _kept(frequency):
     return torch.cos(2*torch.pi*frequency[:, None]*t) @ _cubic(t.abs())*(t[1] - t[0])
 
 # %% ../nbs/35_flow.ipynb #63e7f3d0
-_FADE = .12   # The finest waves fade out over this share, in waves a pixel: what is finest swings up otherwise
+_FADE = .04   # The finest waves fade out over this share, in waves a pixel: what is finest swings up otherwise
 _MARGIN = 16  # Pixels mirrored beyond the border, so that waves do not meet themselves there
 
 def _gain(frequency, x):
