@@ -3,9 +3,9 @@
     python bench/film.py                              a pan and zoom over a photo, whose flow is known
     python bench/film.py CLIP.mp4 --start 34          a clip; its flow is measured by the way that the film did not use
     python bench/film.py flow                         mean end-point error of flow on known motion
-    options: --style FILE --size 320 --frames 12 --encoder texnet-small --steps 16 --first 200 --flow auto --out FOLDER
+    options: --style FILE --size 320 --frames 12 --encoder texnet-small --steps 20 --first 200 --flow auto --out FOLDER
 
-Added: the mean masked squared difference to the frame before carried along, less that of the plain film; then ten
+Added: the mean masked squared difference to the frame before carried along, less that of the plain film; then of ten
 frames apart. Style: squared distance of Gram matrices, weighted as the recipe does. SSIM: of the brightness, to the
 plain frame.
 """
@@ -19,7 +19,7 @@ from skimage import data
 from skimage.metrics import structural_similarity
 from style_nb.all import encoder, load_picture, sample, show_pictures
 from style_nb.colour import luminance
-from style_nb.film import film_frames
+from style_nb.film import RETOUCHED, film_frames
 from style_nb.flicker import warping_error
 from style_nb.house import store_style
 from style_nb.instant import Atelier, instant
@@ -75,7 +75,7 @@ def ways(frames, args, style):
     name = store_style('style', style)
     atelier = Atelier()
     alone = (im for x in frames for im in film_frames([x], style, **loop))
-    passes = (instant(x, name, size='own', retouch=0, atelier=atelier) for x in frames)
+    passes = (instant(x, name, size='own', retouch=RETOUCHED, atelier=atelier) for x in frames)
     yield 'each by itself', *timed(alone)
     yield f'film, {args.flow}', *timed(film_frames(frames, style, steps=args.steps, flow=args.flow, **loop))
     yield 'one pass each', *timed(passes)
@@ -124,8 +124,8 @@ def known_motion(args):
     for method in ('tvl1', 'dis'):
         for gap in (1, 4):
             pairs = [(i, i + gap) for i in range(0, 11 - gap, 3)]
-            apart = [optical_flow(frames[i], frames[j], method) - flow(i, j) for i, j in pairs]
-            errors = [o.square().sum(1).sqrt().mean() for o in apart]
+            errors = [(optical_flow(frames[i], frames[j], method) - flow(i, j)).square().sum(1).sqrt().mean()
+                      for i, j in pairs]
             motion = flow(0, gap).square().sum(1).sqrt().mean()
             start = time.process_time()
             optical_flow(frames[0], frames[gap], method)
@@ -140,7 +140,7 @@ def main():
     parser.add_argument('--encoder', default='texnet-small')
     parser.add_argument('--flow', default='auto')
     parser.add_argument('--out', type=Path)
-    for name, usual in dict(size=320, frames=12, steps=16, first=200, start=0).items():
+    for name, usual in dict(size=320, frames=12, steps=20, first=200, start=0).items():
         parser.add_argument(f'--{name}', type=int, default=usual)
     args = parser.parse_args()
     args.flow = flow_method(args.flow)

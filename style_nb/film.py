@@ -6,10 +6,10 @@ Docs: https://style-nb.github.io/style_nb/film.html.md"""
 
 # %% ../nbs/79_film.ipynb #bbea49ef
 from __future__ import annotations
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import torch
 from fastcore.basics import patch
-from .errors import BadValue, BadType, a_switch, in_range, leave_out, of_kind, one_of, two_of
+from .errors import BadType, BadValue, a_switch, in_range, leave_out, of_kind, one_of, two_of
 from .footing import check_device
 from .pictures import load_picture, resize, to_pil
 from .colour import match_colours
@@ -23,12 +23,14 @@ from .inputs import enough_for
 from .planning import Shared
 from .batches import with_bar
 from .transfer import stylize, unless_stopped
-from .house import StoredStyle, store_style
-from .instant import Atelier, instant
+from .house import StoredStyle, blend_moments, store_style
+from .retouching import retouch
+from .instant import STYLE_SIDE, Atelier, instant
 from .timelines import mask_at, masks_in_time, number_at, number_keys, style_at, style_keys
 
 # %% auto #0
-__all__ = ['AFRESH', 'APART', 'HELD_CONTENT', 'KEPT', 'Held', 'held_from', 'Script', 'Loop', 'OnePassFilm', 'film_frames']
+__all__ = ['AFRESH', 'APART', 'LOOSE', 'HELD_CONTENT', 'KEPT', 'RETOUCHED', 'FAINT', 'Held', 'held_from', 'Script', 'Loop',
+           'OnePassFilm', 'film_frames']
 
 # %% ../nbs/79_film.ipynb #f4e779c6
 AFRESH = .2   # Least share of a frame that must be trusted; with less it is a new scene
@@ -91,8 +93,9 @@ def _script(style, fps, fade, over_time, masks, change_mask):
         masks=masks,
         change=masks_in_time(change_mask, 'change_mask'))
 
-# %% ../nbs/79_film.ipynb #9d291ffe
-HELD_CONTENT = 2  # Times that content counts in a frame that goes on: for style, the steps of all frames add up
+# %% ../nbs/79_film.ipynb #fb1728c3
+LOOSE = .1  # Share of the temporal weight while one style becomes another
+HELD_CONTENT = 1.25  # Times that content counts in a frame that goes on: for style, the steps of all frames add up
 
 class Loop:
     "Paints frames by steps of a recipe."
@@ -115,16 +118,16 @@ class Loop:
                 self.read[id(style)] = load_picture(style, enough=enough_for(self.first, 1)[-1]), style
         return [self.read[id(style)][0] for style in styles]
 
-# %% ../nbs/79_film.ipynb #3e89ebe3
+# %% ../nbs/79_film.ipynb #e433bf2b
 @patch
 def fresh(self:Loop, frame, now):
     "How a place begins that was not seen before."
     recipe, styles = self.first, self.pictures(now.styles)
-    start = noise(tuple(frame.shape[-2:]), recipe.noise, recipe.seed) if recipe.init == 'noise' else frame
-    if recipe.init in ('recoloured', 'style'):
-        weights = now.weights or recipe.style_blend
-        start = frame.lerp(match_colours(frame, styles, weights, rounds=1), now.strength)
-    return start.lerp(noise(tuple(frame.shape[-2:]), recipe.noise, recipe.seed), recipe.noise_share)
+    grain = noise(tuple(frame.shape[-2:]), recipe.noise, recipe.seed)
+    if recipe.init == 'noise': return grain
+    if recipe.init == 'content': start = frame
+    else: start = match_colours(frame, styles, now.weights or recipe.style_blend, rounds=1)
+    return start.lerp(grain, recipe.noise_share)
 
 @patch
 def going_on(self:Loop, frame, now, held, how):
@@ -132,33 +135,33 @@ def going_on(self:Loop, frame, now, held, how):
     return dict(
         init=self.fresh(frame, now).lerp(held.carried, held.mask),
         content_weight=HELD_CONTENT*how.get('content_weight', self.first.content_weight),
-        cbs=[TemporalLoss(held.carried, held.mask, self.weight)])
+        cbs=[TemporalLoss(held.carried, held.mask, self.weight*(LOOSE if now.weights else 1))])
 
 @patch
 def paint(self:Loop, n, frame, held):
     "Frame number `n`, painted; (1, 3, H, W)."
     now = self.script.moment(n)
-    if not now.strength: return frame
     how = self.script.settings(n)
     if now.weights: how['style_blend'] = now.weights
-    if now.strength < 1: how['style_weight'] = how.get('style_weight', self.first.style_weight)*now.strength**2
     if held: how |= self.going_on(frame, now, held, how)
     result = stylize(
         frame, self.pictures(now.styles), self.next if held else self.first, masks=self.script.masks_of(n),
         change_mask=self.script.change_mask(n), device=self.device, shared=self.shared, progress=False, **how)
-    painted = load_picture(unless_stopped(result).image)
-    return frame.lerp(painted, min(1., 2*now.strength))
+    return load_picture(unless_stopped(result).image)
 
-# %% ../nbs/79_film.ipynb #53731331
-KEPT = .8  # Of the carried frame, where it is trusted
+# %% ../nbs/79_film.ipynb #7098e3e2
+KEPT = .8  # Of the carried frame, where it is trusted; half of it while one style becomes another
+RETOUCHED = 3  # Steps of retouching on what is mixed
 
 class OnePassFilm:
     "Paints frames by one pass of a network."
     def __init__(self, script, settings, device):
-        self.script, self.settings = script, dict(retouch=0) | settings
-        self.size = settings.get('size', 432)
+        self.settings = dict(settings)
+        self.size = self.settings.pop('size', 432)
+        self.steps = self.settings.pop('retouch', RETOUCHED)
         self.atelier = Atelier(device)
-        self.keys = [(second, [self.stored(style) for style in styles]) for second, styles in script.keys]
+        keys = [(second, [self.stored(style) for style in styles]) for second, styles in script.keys]
+        self.script = replace(script, keys=keys)
 
     def stored(self, style):
         "A style as numbers, made once."
@@ -167,53 +170,80 @@ class OnePassFilm:
 
     def paint(self, n, frame, held):
         "Frame number `n`, painted; (1, 3, H, W)."
-        now = style_at(self.keys, n/self.script.fps, self.script.fade)
-        if not now.strength: return frame
-        how = self.settings | self.script.settings(n) | dict(size=OWN_SIZE, atelier=self.atelier)
+        now = self.script.moment(n)
+        how = self.settings | self.script.settings(n)
         if now.weights: how['weights'] = now.weights
-        painted = load_picture(instant(frame, now.styles, now.strength, masks=self.script.masks_of(n), **how))
-        if held: painted = painted.lerp(held.carried, KEPT*held.mask)
+        masks = self.script.masks_of(n)
+        painted = load_picture(instant(
+            frame, now.styles, size=OWN_SIZE, retouch=0, masks=masks, atelier=self.atelier, **how))
+        if held: painted = painted.lerp(held.carried, (KEPT/2 if now.weights else KEPT)*held.mask)
+        if masks is None and 'colours' not in how: painted = self.retouched(painted, frame, now, how)
         change = self.script.change_mask(n)
         if change is None: return painted
         return frame.lerp(painted, layer_mask(load_mask(change), frame.shape[-2:]))
 
-# %% ../nbs/79_film.ipynb #ba987284
-def _seen(frame, size, hw):
+# %% ../nbs/79_film.ipynb #2e9f6660
+@patch
+def retouched(self:OnePassFilm, painted, frame, now, how):
+    "A mixed frame after a few steps, where there is one style for all of it."
+    side = STYLE_SIDE*how.get('stroke', 1.)*max(frame.shape[-2:])
+    told = [self.atelier.style(style)(side, [1]) for style in now.styles]
+    told = blend_moments(told, how.get('weights') or [1.]*len(told))[1]
+    x, photo = (o.to(self.atelier.device) for o in (painted, frame))
+    return retouch(x, photo, told, self.atelier.net, self.atelier.fast, self.steps).cpu()
+
+# %% ../nbs/79_film.ipynb #93e91ba4
+def _told(x): return '{1}x{0} px'.format(*x.shape[-2:])
+
+def _seen(frame, size, before):
     "A frame at the size it is painted at."
     x = load_picture(frame)
     if size != OWN_SIZE: x = resize(x, size)
-    if hw in (None, tuple(x.shape[-2:])): return x
-    raise BadValue("A frame has {1}x{0} px, the ones before {3}x{2}: give frames of one size.".format(
-        *x.shape[-2:], *hw))
+    if before is None or before.shape == x.shape: return x
+    raise BadValue(f"A frame has {_told(x)}, the ones before {_told(before)}: give frames of one size.")
+
+FAINT = .1  # With less of a style in it, nothing can be told of a frame's painting
+
+def _painting(made, frame, strength):
+    "The painting in a frame that the film shines through, or `None`."
+    x = load_picture(made)
+    if strength == 1: return x
+    return None if strength < FAINT else (frame + (x - frame)/strength).clamp(0, 1)
+
+def _made(painter, n, frame, held, strength):
+    "A frame as it is seen, in 8 bits."
+    if not strength: return to_pil(frame)
+    return to_pil(frame.lerp(painter.paint(n, frame, held), strength))
 
 def _frames(frames, painter, flow, begun):
     "Painted frames, one by one."
-    number, painted = begun or (0, None)
-    before = None
+    number, made = begun or (0, None)
+    before = painting = None
     for n, frame in enumerate(frames, number):
-        x = _seen(frame, painter.size, before if before is None else tuple(before.shape[-2:]))
-        if before is None and painted is not None:
-            before, painted = x, load_picture(painted)
-            _check_begun(painted, x)
-            continue
-        held = None if before is None else held_from(x, before, painted, flow)
-        made = to_pil(painter.paint(n, x, held))
-        yield made
-        before, painted = x, load_picture(made)
+        x = _seen(frame, painter.size, before)
+        strength = painter.script.moment(n).strength
+        if made is None or before is not None:
+            held = None if painting is None or not strength else held_from(x, before, painting, flow)
+            made = _made(painter, n, x, held, strength)
+            yield made
+        else: _check_begun(load_picture(made), x)
+        before, painting = x, _painting(made, x, strength)
 
 def _check_begun(painted, frame):
     if painted.shape == frame.shape: return
-    sizes = '{1}x{0} px, and this film {3}x{2}'.format(*painted.shape[-2:], *frame.shape[-2:])
-    raise BadValue(f"The painted frame to go on from has {sizes}: give one of this film, and the same size.")
+    raise BadValue(f"The painted frame to go on from has {_told(painted)}, and this film {_told(frame)}: "
+                   "give one of this film, and the same size.")
 
-# %% ../nbs/79_film.ipynb #fd2d99b3
+# %% ../nbs/79_film.ipynb #c68186a0
 _INSTANT = ('size', 'stroke', 'retouch', 'weights', 'colours')
 
 def _painter(script, recipe, settings, loop, one_pass, device):
     "What paints, the loop or the network."
     device = check_device(device)
     if not one_pass: return Loop(script, recipe, settings, **loop, device=device)
+    if recipe != 'default': raise BadValue("A film in one pass has no recipe: leave it out, or leave out one_pass.")
     for name in settings | script.numbers: one_of(name, _INSTANT, 'setting of a film in one pass', BadType)
+    leave_out(script.numbers, 'retouch colours', 'a film in one pass has one for all its frames')
     return OnePassFilm(script, settings, device)
 
 def _begun(given):
@@ -222,14 +252,14 @@ def _begun(given):
     number, painted = two_of(given, 'begun', 'a pair (number of a frame, the painted frame)')
     return in_range(number, 'the number of a frame in begun', whole=True), painted
 
-# %% ../nbs/79_film.ipynb #c698fbeb
+# %% ../nbs/79_film.ipynb #ad65e325
 @takes_settings('steps')
 def film_frames(
     frames,               # Frames of a film, one by one: anything `load_picture` reads
     style,                # A style or several, as for `stylize`; or a list of pairs (second, style), `None` for none
     recipe='default',     # Name of a recipe, a `Recipe`, or a file that carries one
     *,
-    steps:int=16,         # Steps of each frame that goes on from one before
+    steps:int=20,         # Steps of each frame that goes on from one before
     first_steps:int=None, # Steps of the first frame of a scene; `None` is the recipe's
     temporal_weight:float=20.,  # Weight of staying what the last frame was, see `TemporalLoss`
     flow:str='auto',      # One of `FLOWS`

@@ -114,9 +114,6 @@ def _check_sizes(a, b, what):
     raise BadValue(f"{what} was given sizes {sizes}: give two of one size.")
 
 # %% ../nbs/35_flow.ipynb #9a01caf7
-_FADE = .12    # The finest waves fade out over this share, in waves a pixel: what is finest swings up otherwise
-_MARGIN = 16  # Pixels mirrored beyond the border, so that waves do not meet themselves there
-
 def _cubic(t, a=-.75):
     "The rule by which torch's bicubic weighs a pixel at a distance."
     near = (a + 2)*t**3 - (a + 3)*t**2 + 1
@@ -127,6 +124,10 @@ def _kept(frequency):
     "The share of each wave that the rule keeps on average; frequencies in waves a pixel."
     t = torch.linspace(-2, 2, 401, **DOUBLE)
     return torch.cos(2*torch.pi*frequency[:, None]*t) @ _cubic(t.abs())*(t[1] - t[0])
+
+# %% ../nbs/35_flow.ipynb #63e7f3d0
+_FADE = .04   # The finest waves fade out over this share, in waves a pixel: what is finest swings up otherwise
+_MARGIN = 16  # Pixels mirrored beyond the border, so that waves do not meet themselves there
 
 def _gain(frequency, x):
     "By what each wave is multiplied beforehand: what the rule loses, and nothing of the finest that pixels hold."
@@ -145,7 +146,7 @@ def _twice_as_fine(x):
     wide[..., upper - h:, :w//2 + 1] = spectrum[..., upper:, :]
     return 4*torch.fft.irfft2(wide, s=(2*h, 2*w))
 
-# %% ../nbs/35_flow.ipynb #eed2c230
+# %% ../nbs/35_flow.ipynb #72379251
 WHOLE = .02  # A place this near to a pixel is the pixel, px
 
 def carry(
@@ -165,12 +166,13 @@ def carry(
     whole = ((down - row).abs() < WHOLE) & ((right - column).abs() < WHOLE)
     return torch.where(whole, x[..., row.long(), column.long()], between)
 
+# %% ../nbs/35_flow.ipynb #f69ccbe5
 def _check_flow(flow, hw, what):
     of_kind(flow, torch.Tensor, what, 'what `optical_flow` gives')
     if flow.shape == (1, 2, *hw) and flow.isfinite().all(): return
     raise BadValue(f"{what} has shape {tuple(flow.shape)}: give a finite one of shape {(1, 2, *hw)}.")
 
-# %% ../nbs/35_flow.ipynb #7a3a4472
+# %% ../nbs/35_flow.ipynb #06b01d87
 def _length2(flow): return flow.square().sum(1, keepdim=True)
 
 def _slope2(flow):
