@@ -7,7 +7,6 @@ Docs: https://style-nb.github.io/style_nb/clips.html.md"""
 # %% ../nbs/12_clips.ipynb #8865a837
 from __future__ import annotations
 import math
-import re
 import warnings
 from collections.abc import Iterable
 from contextlib import closing, contextmanager, suppress
@@ -22,11 +21,11 @@ from .coder import (
     source_words, why)
 from .errors import BadFile, BadValue, NotAllowed, a_switch, counted, in_range, of_kind, two_of
 from .fetching import is_address, shown
-from .files import PICTURE_FORMATS, as_path, check_output, reason, whole_file
+from .files import as_path, check_output, reason, whole_file
 from .opening import MOST_SIDE, ORIENTATION, MIN_SIDE
 from .pictures import fit_size, load_picture, open_picture, to_pil
 from .shots import cuts, shots
-from .storing import FrameStore, frame_array
+from .storing import FrameStore, frame_array, numbered
 
 # %% auto #0
 __all__ = ['CODERS', 'SILENT', 'MOST_GIF', 'Clip', 'ClipWriter', 'write_clip', 'FrameStore', 'cuts', 'shots']
@@ -152,10 +151,6 @@ class _File:
         if found < expected - 1 and (said or not fine): self.tell(why(said))
 
 # %% ../nbs/12_clips.ipynb #9a8c4735
-def _in_order(path):
-    "A name's words and numbers, to sort by."
-    return [(int(part), '') if part.isdecimal() else (-1, part) for part in re.split(r'(\d+)', path.name)], path.name
-
 def _sides(path):
     "Width and height of a picture as it is shown, from its head."
     try:
@@ -173,9 +168,7 @@ class _Folder:
     facts = None
 
     def __init__(self, path):
-        shown = [p for p in path.iterdir() if p.suffix.lower() in PICTURE_FORMATS and p.name[0] != '.' and p.is_file()]
-        self.paths = sorted(shown, key=_in_order)
-        if not shown: raise BadValue(f"There is no picture in the folder {path}: give one with numbered frames.")
+        self.paths = numbered(path)
         sizes = [_sides(p) for p in self.paths]
         self.size = sizes[0]
         odd = next((n for n, size in enumerate(sizes) if size != self.size), None)

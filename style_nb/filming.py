@@ -6,42 +6,63 @@ Docs: https://style-nb.github.io/style_nb/filming.html.md"""
 
 # %% ../nbs/79_filming.ipynb #96357be5
 from __future__ import annotations
-import hashlib
+from contextlib import closing
 from pathlib import Path
 import numpy as np
+from PIL import Image
 from .errors import a_switch, in_range
 from .files import as_path, check_output
-from .pictures import load_picture
-from .clips import CODERS, Clip, FrameStore, write_clip
+from .inputs import read_picture
+from .flow import flow_method
+from .clips import CODERS, Clip, write_clip
+from .storing import FrameStore, numbered
 from .batches import with_bar
 from .film import film_frames
 
 # %% auto #0
-__all__ = ['make_film']
+__all__ = ['facts_of', 'make_film']
 
 # %% ../nbs/79_filming.ipynb #ce76bc97
+def _stamp(path):
+    facts = path.stat()
+    return [path.name, facts.st_size, facts.st_mtime_ns]
+
+def _stamps(path):
+    "What tells a clip, or a folder of frames, from another one."
+    return [_stamp(p) for p in numbered(path)] if path.is_dir() else _stamp(path)
+
 def _mark(given):
-    "Something short that is another one for another picture, file or number."
+    "Something short that is another one for another picture or number."
     if isinstance(given, dict): return {str(name): _mark(value) for name, value in given.items()}
     if isinstance(given, (list, tuple)): return [_mark(value) for value in given]
     if given is None or isinstance(given, (bool, int, float)): return given
-    if isinstance(given, (str, Path)):
-        path = Path(given)
-        try: facts = path.stat()
-        except OSError: return str(given)
-        return [path.name, facts.st_size, facts.st_mtime_ns]
-    return hashlib.sha256(np.ascontiguousarray(load_picture(given).numpy())).hexdigest()
+    if isinstance(given, (str, Path)) and not as_path(given).is_file(): return str(given)  # a name, a folder
+    if isinstance(given, (str, Path, bytes, Image.Image)) or hasattr(given, 'shape'):
+        return read_picture(given, 'picture').ref['sha256']
+    return str(given)  # a recipe: all its fields
+
+def facts_of(
+    clip:Clip,   # What is painted
+    style,       # As for `make_film`
+    how:dict,    # What else `film_frames` is told
+)->dict:         # Numbers and text
+    "What the frames of a film depend on."
+    facts = dict(source=_stamps(clip.path), start=clip.start, size=clip.size, fps=str(clip.fps))
+    return facts | dict(style=_mark(style), flow=flow_method(how.get('flow', 'auto'))) | _mark(
+        {name: value for name, value in how.items() if name != 'flow'})
 
 # %% ../nbs/79_filming.ipynb #c1d027f5
-def _rest(clip, done, store, style, how, progress):
+def _paint_rest(clip, store, style, how, progress):
     "Paint the frames that are not kept yet, and keep them."
-    begun = (done - 1, store.get(done - 1)) if done else None
-    left = Clip(clip.path, clip.start + max(0, done - 1), clip.stop, max(clip.size), clip.fps)
-    total = None if clip.count is None else clip.count - done
-    painted = film_frames(left, style, fps=float(clip.fps), size='own', begun=begun, progress=False, **how)
-    bar = with_bar(painted, 'film', 'frame', progress)
-    bar.total = total
-    for n, frame in enumerate(bar, done): store.put(n, np.asarray(frame.convert('RGB')))
+    first = store.first_left()
+    if clip.count is not None and first >= clip.count: return
+    begun = (first - 1, store.get(first - 1)) if first else None
+    left = Clip(clip.path, clip.start + first - 1, clip.stop, max(clip.size), clip.fps) if first > 1 else clip
+    with closing(iter(left)) as frames:
+        painted = film_frames(frames, style, fps=float(clip.fps), size='own', begun=begun, progress=False, **how)
+        bar = with_bar(painted, 'film', 'frame', progress)
+        bar.total = None if clip.count is None else clip.count - first
+        for n, frame in enumerate(bar, first): store.put(n, np.asarray(frame))
 
 # %% ../nbs/79_filming.ipynb #cb37e776
 def make_film(
@@ -62,10 +83,11 @@ def make_film(
     out, keep_frames = check_output(as_path(out), tuple(CODERS)), a_switch(keep_frames, 'keep_frames')
     quality = in_range(quality, 'quality', 0, 100, whole=True)
     clip = Clip(source, start, stop, size, fps)
-    facts = dict(source=_mark(clip.path), start=clip.start, size=list(clip.size), fps=str(clip.fps), style=_mark(style))
-    store = FrameStore(out.with_name(f'{out.name}.frames'), facts | {name: _mark(value) for name, value in how.items()})
-    done = len(store.done())
-    if clip.count is None or done < clip.count: _rest(clip, done, store, style, how, progress)
-    write_clip(store.frames(), out, clip.fps, sound=clip, quality=quality, progress=progress)
+    store = FrameStore(out.with_name(f'{out.name}.frames'), facts_of(clip, style, how))
+    try:
+        _paint_rest(clip, store, style, how, progress)
+        write_clip(store.frames(), out, clip.fps, sound=clip, quality=quality, progress=progress)
+    finally:
+        if not store.done(): store.remove()  # no folder is left of a film that could not begin
     if not keep_frames: store.remove()
     return out

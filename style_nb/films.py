@@ -6,8 +6,7 @@ Docs: https://style-nb.github.io/style_nb/films.html.md"""
 
 # %% ../nbs/89_films.ipynb #b0426220
 from __future__ import annotations
-import sys
-from .streams import picture_in
+from .streams import picture_in, say
 from .words import add_device, add_options, add_output, checked_recipe, given, how_of, recipe_words
 
 # %% auto #0
@@ -24,7 +23,7 @@ def film_words(parser):
     add_device(parser)
     numbers = dict(
         size='longer side, px (default: 432)',
-        steps='steps of each frame that goes on from one before (default: 16)',
+        steps='steps of each frame that goes on from one before (default: 20)',
         first_steps="steps of the first frame of a scene (default: the recipe's)",
         start='first frame, from 0',
         stop='the frame before which it ends')
@@ -42,9 +41,9 @@ _MORE = 'size', 'steps', 'first_steps', 'start', 'stop', 'fps', 'temporal_weight
 
 def run_film(args):
     "Paint a clip, and write it with its sound."
+    from style_nb.clips import Clip
     from style_nb.filming import make_film
-    said = {name: value for name, value in checked_recipe(args).items() if not (args.one_pass and name == 'recipe')}
     styles = [picture_in(style) for style in args.style]
-    how = said | how_of(args) | given(args, *_MORE)
-    path = make_film(args.clip, styles if len(styles) > 1 else styles[0], args.output, **how)
-    if not args.quiet: print(path, file=sys.stderr)
+    how = checked_recipe(args) | how_of(args) | given(args, *_MORE)
+    path = make_film(args.clip, styles, args.output, **how)
+    say(args, repr(Clip(path)))

@@ -172,12 +172,12 @@ def _look(self:Held, run):
         self._say('frame')
         self.seen = time.perf_counter()
     if self.keeper and (run.rests or self.keeper.due()): self._keep_frame(run)
-    if run.rests or now > self.drawn_next:
-        now = time.perf_counter()
+    if run.rests or now > self.draw_next:
+        begun = time.perf_counter()
         self._note_losses(run)
         self._say('losses')
-        drawn = time.perf_counter()
-        self.drawn_next = drawn + max(1., 14*(drawn - now))  # the curves take a small share of the run's time
+        ended = time.perf_counter()
+        self.draw_next = ended + max(1., 14*(ended - begun))  # the curves take a small share of the run's time
 
 # %% ../nbs/76_holding.ipynb #278c8ca8
 @patch
@@ -230,7 +230,7 @@ def _go(self:Held, goal):
 @patch
 def _begin(self:Held, goal):
     self.error = None
-    self.seen = self.drawn_next = 0.
+    self.seen = self.draw_next = 0.
     self.leg = Leg(switched_on(self.recipe), dict(self.extras))
     run = Remote(weakly(self._hear), goal)
     init = self.init()

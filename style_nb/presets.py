@@ -116,7 +116,7 @@ def _measure(self:Tried):
     "Let the session know how fast this machine is, when nothing else goes on; what it finds is kept with sessions."
     if self.closed or not self.session.keeper: return
     try: self.session.forecast()
-    except Exception: pass  # the run itself says why
+    except Exception: pass  # nothing to paint, or closed meanwhile; what cannot be painted, Start says
 
 @patch
 def _work(self:Tried):

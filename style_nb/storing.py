@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import count
 import numpy as np
 from PIL import Image
 from .errors import BadFile, BadType, BadValue, NotAllowed, in_range, told
-from .files import PART, as_json, from_text, made_folder, read_whole, reason, tidy, whole_file
+from .files import PART, PICTURE_FORMATS, as_json, as_path, from_text, made_folder, read_whole, reason
+from .files import tidy, whole_file
 
 # %% auto #0
-__all__ = ['frame_array', 'FrameStore']
+__all__ = ['frame_array', 'numbered', 'FrameStore']
 
 # %% ../nbs/11_storing.ipynb #6f3fef61
 def frame_array(
@@ -26,6 +28,21 @@ def frame_array(
     if frame.dtype == np.uint8 and frame.ndim == 3 and frame.shape[2] == 3 and frame.size:
         return np.ascontiguousarray(frame)
     raise BadType(f"A frame has shape {frame.shape} and holds {frame.dtype}: give an array (H, W, 3) of uint8.")
+
+# %% ../nbs/11_storing.ipynb #823573f5
+def numbered(
+    folder,  # Folder of pictures
+)->list:     # Their paths
+    "The pictures of a folder, in the order of the numbers in their names."
+    folder = as_path(folder)
+    shown = [p for p in folder.iterdir() if p.suffix.lower() in PICTURE_FORMATS and p.name[0] != '.' and p.is_file()]
+    if not shown: raise BadValue(f"There is no picture in the folder {folder}: give one with numbered frames.")
+    return sorted(shown, key=_words_and_numbers)
+
+def _words_and_numbers(path):
+    "A name's words and numbers, to sort by."
+    parts = re.split(r'(\d+)', path.name)
+    return [(int(part), '') if part.isdecimal() else (-1, part) for part in parts], path.name
 
 # %% ../nbs/11_storing.ipynb #badba7a7
 _FRAME = re.compile(r'(\d{6,})\.png')
@@ -45,10 +62,10 @@ class FrameStore:
         "The settings are those of the frames that are there, or there are none yet."
         text = as_json(settings, 'settings')
         file = self.folder/_SETTINGS
-        if file.exists():
+        if file.exists() and self.done():
             before = from_text(read_whole(file), 'the settings of a film')
             if before != from_text(text): raise self._others(before, settings)
-        elif not all(PART.fullmatch(path.name) for path in self.folder.iterdir()):
+        elif not all(PART.fullmatch(path.name) or path == file for path in self.folder.iterdir()):
             raise BadValue(f"The folder {self.folder} holds something else than frames of a film: choose another.")
         else:
             with whole_file(file) as tmp: tmp.write_text(text)
@@ -67,6 +84,11 @@ def _done(self)->list:
     found = [_FRAME.fullmatch(path.name) for path in self.folder.iterdir()]
     return sorted(int(name[1]) for name in found if name)
 
+def _first_left(self)->int:
+    "Number of the first frame that is not there."
+    done = {*self.done()}
+    return next(n for n in count() if n not in done)
+
 def _has(self, n)->bool:
     "Is frame `n` there?"
     return self._path(n).exists()
@@ -76,7 +98,8 @@ def _put(self, n, frame):
     picture = Image.fromarray(frame_array(frame))
     with whole_file(self._path(n)) as tmp: picture.save(tmp, 'PNG', compress_level=1)
 
-FrameStore._path, FrameStore.done, FrameStore.has, FrameStore.put = _path, _done, _has, _put
+FrameStore._path, FrameStore.done, FrameStore.first_left = _path, _done, _first_left
+FrameStore.has, FrameStore.put = _has, _put
 
 # %% ../nbs/11_storing.ipynb #4204c342
 def _get(self, n)->np.ndarray:

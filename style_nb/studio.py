@@ -258,7 +258,7 @@ def _waits(self:Studio):
 def foresee(self:Studio):
     "Work out what a run would take, where its speed is known here. Never while `showing` is held: it waits for a lock."
     s = self.session
-    key = s.recipe, s.extras['content'], s.until
+    key = s.recipe, dict(s.extras), s.until
     if s.done or s.state == 'painting' or len(self.tried.urls) < len(PRESETS) or self.foreseen[0] == key: return
     try: found = s.forecast(measure=False)
     except StyleNBError: found = None

@@ -6,16 +6,16 @@ Docs: https://style-nb.github.io/style_nb/timelines.html.md"""
 
 # %% ../nbs/78_timelines.ipynb #3e1485b0
 from __future__ import annotations
-import re
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
 from .errors import BadValue, counted, in_range, listed, told, two_of
-from .files import PICTURE_FORMATS, as_path
+from .files import as_path
+from .storing import numbered
 from .pictures import several
 
 # %% auto #0
-__all__ = ['Moment', 'is_timeline', 'style_keys', 'style_at', 'number_keys', 'number_at', 'in_order', 'masks_in_time', 'mask_at']
+__all__ = ['Moment', 'is_timeline', 'style_keys', 'style_at', 'number_keys', 'number_at', 'masks_in_time', 'mask_at']
 
 # %% ../nbs/78_timelines.ipynb #20f002ad
 @dataclass(frozen=True)
@@ -96,20 +96,12 @@ def number_at(
     return float(np.interp(second, *keys))
 
 # %% ../nbs/78_timelines.ipynb #7980ae8a
-def in_order(
-    folder,  # Folder of pictures
-)->list:     # Their paths
-    "The pictures of a folder, in the order of the numbers in their names."
-    files = [p for p in as_path(folder).iterdir() if p.suffix.lower() in PICTURE_FORMATS]
-    if not files: raise BadValue(f"{folder} has no pictures: give a folder with one for each frame.")
-    return sorted(files, key=lambda p: [(int(t), '') if t.isdigit() else (-1, t) for t in re.split(r'(\d+)', p.name)])
-
 def masks_in_time(
     given,     # A mask, or a list or folder with one for each frame; `None` is everywhere
     what:str,  # Its name, for the message
 ):             # A mask or a list of them
     "A mask that may move."
-    if isinstance(given, (str, Path)) and as_path(given).is_dir(): return in_order(given)
+    if isinstance(given, (str, Path)) and as_path(given).is_dir(): return numbered(given)
     return list(given) if isinstance(given, (list, tuple)) else given
 
 def mask_at(

@@ -1,0 +1,87 @@
+"A clip in, a clip out: the same film after a kill, refusals that leave nothing, the command line"
+import signal, subprocess, sys, time
+import numpy as np
+import pytest
+from skimage import data
+from style_nb.cli import main
+from style_nb.clips import Clip, write_clip
+from style_nb.errors import StyleNBError
+from style_nb.filming import make_film
+from style_nb.flow import window
+from style_nb.gallery import sample
+from style_nb.pictures import to_pil
+from style_nb.recipe import named_recipe
+
+HOW = dict(size=64, encoder='texnet-small', steps=3, first_steps=5, flow='tvl1', progress=False)
+
+@pytest.fixture(scope='module')
+def clip(tmp_path_factory):
+    pan = [to_pil(window(data.astronaut(), (200. + 3*i, 150.), 1.2, (48, 64))) for i in range(6)]
+    return write_clip(pan, tmp_path_factory.mktemp('clip')/'pan.mp4', 10)
+
+def names(folder): return sorted(p.name for p in folder.iterdir())
+def kept(folder): return {p.name: p.read_bytes() for p in folder.glob('*.png')}
+
+def test_as_long_and_as_large_as_the_clip(clip, tmp_path):
+    made = Clip(make_film(clip, sample('swirls'), tmp_path/'a.mp4', **HOW))
+    assert (made.count, made.size, made.fps) == (6, (64, 48), 10) and names(tmp_path) == ['a.mp4']
+    plain, painted = (np.stack(list(c)).astype(float) for c in (Clip(clip), made))
+    assert abs(plain - painted).mean() > 10, 'it is painted'
+
+@pytest.mark.parametrize('gone', [range(0), range(2, 6), [2], range(6)])
+def test_goes_on_with_the_frames_that_are_there(clip, tmp_path, gone):
+    out = make_film(clip, sample('swirls'), tmp_path/'a.mp4', keep_frames=True, **HOW)
+    frames = tmp_path/'a.mp4.frames'
+    before, film = kept(frames), out.read_bytes()
+    for n in gone: (frames/f'{n:06d}.png').unlink()
+    make_film(clip, sample('swirls'), out, keep_frames=True, **HOW)
+    assert kept(frames) == before and out.read_bytes() == film
+
+def test_a_killed_process_is_taken_up_again(clip, tmp_path):
+    "By the same command; what it had painted is not painted again"
+    command = [sys.executable, '-W', 'ignore', '-m', 'style_nb.cli', 'film', clip, 'swirls.png', '-o', 'a.mp4', '-q',
+        *'--size 64 --encoder texnet-small --steps 3 --first-steps 5 --flow tvl1 --keep-frames'.split()]
+    sample('swirls').save(tmp_path/'swirls.png')
+    run = subprocess.Popen([str(o) for o in command], cwd=tmp_path)
+    frames = tmp_path/'a.mp4.frames'
+    begin = time.time()
+    while not (frames/'000001.png').exists() and run.poll() is None and time.time() - begin < 60: time.sleep(.01)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    done = {name: (frames/name).stat().st_mtime_ns for name in kept(frames)}
+    assert done and not (tmp_path/'a.mp4').exists()
+    assert subprocess.run([str(o) for o in command], cwd=tmp_path, timeout=120).returncode == 0
+    assert {name: (frames/name).stat().st_mtime_ns for name in done} == done
+    whole = make_film(clip, tmp_path/'swirls.png', tmp_path/'b.mp4', keep_frames=True, **HOW)
+    assert kept(frames) == kept(tmp_path/'b.mp4.frames') and Clip(whole).count == 6
+
+def test_other_settings_are_another_film(clip, tmp_path, refused):
+    make_film(clip, sample('swirls'), tmp_path/'a.mp4', keep_frames=True, **HOW)
+    for style, how in ((sample('dots'), HOW), (sample('swirls'), HOW | dict(steps=4)), (sample('swirls'), HOW | dict(
+            recipe=named_recipe('default', style_weight=9.)))):
+        refused(lambda: make_film(clip, style, tmp_path/'a.mp4', **how), 'frames of another film')
+
+@pytest.mark.parametrize('bad', [
+    dict(style='missing.jpg'), dict(how=dict(steps=0)), dict(how=dict(style_wieght=3)), dict(how=dict(one_pass='yes')),
+    dict(how=dict(begun=(0, None))), dict(how=dict(stop=99)), dict(how=dict(quality=101)),
+    dict(how=dict(one_pass=True, recipe='gatys')), dict(how=dict(recipe='gaty'))])
+def test_what_cannot_begin_leaves_no_folder(clip, tmp_path, bad):
+    with pytest.raises((StyleNBError, TypeError)) as e:
+        how = {k: v for k, v in HOW.items() if not ('one_pass' in bad.get('how', {}) and k in ('encoder', 'steps'))}
+        make_film(clip, bad.get('style', sample('swirls')), tmp_path/'a.mp4', **how | bad.get('how', {}))
+    assert '\n' not in str(e.value) and names(tmp_path) == []
+
+def test_in_one_pass_by_name(clip, tmp_path):
+    how = dict(size=64, one_pass=True, flow='tvl1', progress=False, stop=3)
+    assert Clip(make_film(clip, 'wave', tmp_path/'a.webm', **how)).count == 3
+
+def test_command_line(clip, tmp_path, capsys):
+    sample('swirls').save(tmp_path/'swirls.png')
+    words = f'film {clip} {tmp_path}/swirls.png -o {tmp_path}/a.mp4 --size 64 --stop 2'.split()
+    assert main([*words, *'--encoder texnet-small --steps 2 --first-steps 3 --flow tvl1'.split()]) == 0
+    assert 'a.mp4: Clip(a.mp4: 2 frames, 64x48 px' in capsys.readouterr().err
+    assert main([*words[:-2], '--one-pass', '--recipe', 'gatys', '-q']) != 0
+    said = capsys.readouterr().err
+    assert 'no recipe' in said and said.count('\n') == 1
+    assert main(['film', str(tmp_path/'none.mp4'), words[2], '-o', str(tmp_path/'b.mp4')]) != 0
+    assert 'There is no clip' in capsys.readouterr().err and names(tmp_path) == ['a.mp4', 'swirls.png']
