@@ -16,7 +16,7 @@ from .pictures import to_pil
 from .loop import StepCallback
 from .callbacks import Stop
 from .parts import GREY, RED, bar, clock, close_widgets, download_link, dressed, line, on_rerun
-from .parts import one_line, row, unused, upload_button, upload_look, w
+from .parts import one_line, row, saved_words, unused, upload_button, upload_look, w
 from .planning import Shared
 from .naming import given_files
 from .moves import Moves
@@ -56,6 +56,8 @@ def called(
 # %% ../nbs/86_desk.ipynb #db641213
 class Desk:
     "A page with controls and a canvas: `.values`, `.paint()`, `.stop()`, `.wait()`, `.result`, `.as_code()`."
+    title = ''       # Above the controls
+    ends = {}        # {control: what its left and its right mean}
     steps = 1        # Of a run, for the progress bar
     file = 'desk.png'  # What a saved picture is called
     def __init__(self,
@@ -69,7 +71,8 @@ class Desk:
         self.message, self.progress, self.saved = w.HTML(), w.HTML(), w.HTML()
         self.code = w.Textarea(description='code', layout=dict(display='none'))
         self.result = self.error = self.thread = self.widget = None
-        self.closed = self.filling = False
+        self.closed = self.filling = self.busy = False
+        self.buttons = {}
         self.stopper = Stop()
         self.lock = threading.RLock()
         self.shared = Shared()
@@ -108,14 +111,23 @@ def paint(self:Desk)->Desk:
         self.stopper = Stop()
         work = dict(target=self._work, args=(self.thread, self.stopper), daemon=True, name='style_nb desk')
         self.thread = threading.Thread(**work)
+        self.busy = True
         self.thread.start()
+    self.show_state()
     return self
 
 @patch
 def _work(self:Desk, before, stopper):
     "What the thread does: nothing, when a later one is asked for."
     if before: before.join()
-    if stopper.flag.is_set(): return
+    if not stopper.flag.is_set(): self._run(stopper)
+    with self.lock:
+        if self.stopper is stopper: self.busy = False  # no later one was asked for
+    self.show_state()
+
+@patch
+def _run(self:Desk, stopper):
+    "Paint once."
     self.say('painting …')
     begin = time.perf_counter()
     def seen(picture, step):
@@ -139,6 +151,18 @@ def _work(self:Desk, before, stopper):
 def _tell_progress(self:Desk, step, seconds):
     left = max(0, self.steps - step)*seconds/step
     self.progress.value = bar(step/self.steps) + line(f'step {step} of {self.steps} · {clock(left)} left')
+
+@patch
+def show_state(self:Desk):
+    "Which buttons have nothing to do; from any thread."
+    off = dict(
+        stop=not self.busy,
+        undo=not self.moves.done,
+        redo=not self.moves.undone,
+        pin=self.result is None,
+        save=self.result is None,
+    )
+    for name, button in self.buttons.items(): button.disabled = off.get(name, False)
 
 @patch
 def show(self:Desk, picture, moving=False):
@@ -176,7 +200,8 @@ def changed(self:Desk):
             self._fill(self.known)
             return self.say(one_line(e), RED)
         moved = tuple(name for name in values if values[name] != self.known.get(name))
-        self.moves.note(moved, self.known, values)
+        pictures = self.pictures_in_use()
+        self.moves.note(moved, (self.known, pictures), (values, pictures))
         self.known = values
     self.paint()
 
@@ -199,10 +224,12 @@ def prepare(self:Desk,
 
 @patch
 def put(self:Desk,
-    values,  # As `.values`
+    values,         # As `.values`
+    pictures=None,  # As `pictures_in_use` gave them; `None` are those in use
 ):
     "Move the controls, and paint anew."
     with self.lock:
+        if pictures not in (None, self.pictures_in_use()): self.use_pictures(pictures)
         self._fill(values)
         self.known = self.values
         self.prepare(self.known)
@@ -212,13 +239,13 @@ def put(self:Desk,
 def undo(self:Desk):
     "Take the last move back."
     move = self.moves.back()
-    if move: self.put(move.before)
+    if move: self.put(*move.before)
 
 @patch
 def redo(self:Desk):
     "Make it again."
     move = self.moves.forth()
-    if move: self.put(move.after)
+    if move: self.put(*move.after)
 
 @patch
 def pictures_in_use(self:Desk)->tuple:
@@ -261,11 +288,9 @@ def restore(self:Desk,
 ):
     "Bring the pictures and settings of a pin back."
     if name not in self.pins: return
-    before = self.known
     values, _, pictures = self.pins[name]
-    if pictures != self.pictures_in_use(): self.use_pictures(pictures)
-    else: self.moves.note(tuple(values), before, values, now=0.)
-    self.put(values)
+    self.moves.note(('pin',), (self.known, self.pictures_in_use()), (values, pictures), now=0.)
+    self.put(values, pictures)
     self.shelf_of_pins.radio.value = None  # so that another click is heard
 
 # %% ../nbs/86_desk.ipynb #820aba03
@@ -276,7 +301,7 @@ def save(self:Desk,
     "Write the picture with its recipe, and offer it for download."
     path = self._painted().save(unused(path or self.file))
     self.saved.value = download_link(path)
-    self.say(f'saved as {path}')
+    self.say(saved_words(path))
 
 @patch
 def show_code(self:Desk):
@@ -304,7 +329,10 @@ def take(self:Desk,
 ):
     "Use pictures that came from the page."
     self.say('reading …')
+    before = self.known, self.pictures_in_use()
     self.accept(given_files(files), what)
+    self.moves.note(('pictures',), before, (self.known, self.pictures_in_use()), now=0.)
+    self.show_state()
 
 @patch
 def accept(self:Desk,
@@ -328,6 +356,9 @@ DESK_LOOK = SHELF_LOOK + upload_look(
 .sn-desk .sn-desk-text {width: 100%}
 .sn-desk .sn-desk-text textarea {font-family: var(--jp-code-font-family, monospace); font-size: 12px; height: 90px}
 .sn-desk .widget-inline-hbox {max-width: 100%}
+.sn-desk .sn-desk-title .widget-html-content {font-size: 15px; font-weight: 600}
+.sn-desk .sn-ends {width: 420px; max-width: 100%; margin: -7px 0 2px; min-height: 0; height: 16px; overflow: visible}
+.sn-desk .sn-desk-saved a, .sn-desk .widget-html-content {overflow-wrap: anywhere}
 '''
 
 # %% ../nbs/86_desk.ipynb #01551d90
@@ -358,19 +389,34 @@ def page(self:Desk,
     uploads=None,  # {what is uploaded: several at once?}
 ):               # The page
     "Pictures and controls beside each other."
-    buttons = self._buttons()
-    buttons['paint'].button_style = 'primary'
+    self.buttons = self._buttons()
+    self.buttons['paint'].button_style = 'primary'
     self.code.add_class('sn-desk-text').add_class('sn-unseen-label')
     self.shelf_of_pins.box.layout.display = 'none'
     self.shelf_of_pins.radio.observe(lambda change: self.attempt(lambda: self.restore(change['new'])), 'value')
     taken = [self._upload(what, several) for what, several in (uploads or {}).items()]
-    sliders = [o for name, o in self.controls.items() if name not in self.elsewhere]
-    side = w.VBox([row('desk-buttons', *taken), *above, *sliders])
-    under = [row('desk-buttons', *buttons.values()), self.progress, self.message, self.saved, self.code]
+    title = [w.HTML(self.title).add_class('sn-desk-title')] if self.title else []
+    side = w.VBox([*title, row('desk-buttons', *taken), *above, *self._sliders()])
+    under = [row('desk-buttons', *self.buttons.values()), self.progress, self.message, self.saved, self.code]
     top = w.HBox([w.VBox([*pictures, *under, self.shelf_of_pins.box]), side]).add_class('sn-desk-top')
+    self.show_state()
     return w.VBox([dressed(DESK_LOOK), top]).add_class('sn-desk').add_class('sn-page')
 
 Desk.elsewhere = ()  # controls that stand among those above
+
+@patch
+def _sliders(self:Desk):
+    "The controls under each other, with what their ends mean."
+    for name, control in self.controls.items():
+        if name in self.elsewhere: continue
+        yield control
+        if name in self.ends: yield _ends_of(control, *self.ends[name])
+
+def _ends_of(control, left, right):
+    "What a slider's ends mean, below it."
+    inset = control.style.description_width
+    words = f'<span style="margin-left: calc({inset} + 8px)">{left}</span><span style="margin-right: 56px">{right}</span>'
+    return w.HTML(words).add_class('sn-ends')
 
 @patch
 def _upload(self:Desk, what, several):

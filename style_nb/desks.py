@@ -37,7 +37,13 @@ def _named_photos(photos):
 # %% ../nbs/87_desks.ipynb #dae15704
 class ReversionDesk(Desk):
     "A painting repainted as a photo: photos to click, contrast, masses, keep, layer, matching."
+    title = 'A painting reverted to a photo'
     file = 'reverted.png'
+    ends = {
+        'contrast': ('pale', 'strong'),
+        'keep': ('free', 'as painted'),
+        'match': ('anywhere', 'place by place'),
+    }
     elsewhere = ('photo',)
     def __init__(self,
         painting,       # A sample's name, or anything `load_picture` reads
@@ -81,7 +87,6 @@ def set_painting(self:ReversionDesk,
         self.seen_before = to_pil(load_picture(painting.picture, enough=2*size))
         self.ranks = ranks
         self._offer_photos(ranks.index[0])
-        self.moves = type(self.moves)()  # those of another painting
     self.canvas.show(self.seen_before)
 
 # %% ../nbs/87_desks.ipynb #d6bdbfd2
@@ -155,7 +160,12 @@ def named_pictures(self:ReversionDesk):
 # %% ../nbs/87_desks.ipynb #62d87ade
 class TilingDesk(Desk):
     "An object tiled, and the palette of that: tiles a side, gap, offset, turn, seams."
+    title = 'A picture tiled, and its palette'
     file = 'palette.png'
+    ends = {
+        'n': ('large strokes', 'fine strokes'),
+        'gap': ('none', 'wide'),
+    }
     def __init__(self,
         picture,        # A sample's name, or anything `load_picture` reads
         size:int=224,   # Longer side, px

@@ -26,8 +26,8 @@ from .errors import StyleNBError
 # %% auto #0
 __all__ = ['GREY', 'RED', 'THEME', 'EARS', 'PIXEL', 'LARGEST_LINK', 'LATE', 'ladder', 'wide', 'rungs', 'rung_slider', 'put',
            'written', 'jpeg', 'png_of', 'line', 'clock', 'caption', 'title', 'bar', 'dressed', 'one_line', 'rows',
-           'row', 'column', 'Menu', 'pieces', 'table_of', 'upload_button', 'upload_look', 'download_link', 'unused',
-           'on_rerun', 'all_widgets', 'close_widgets', 'let_go', 'swap']
+           'row', 'column', 'Menu', 'pieces', 'table_of', 'upload_button', 'upload_look', 'download_link',
+           'saved_words', 'unused', 'on_rerun', 'all_widgets', 'close_widgets', 'let_go', 'swap']
 
 # %% ../nbs/55_parts.ipynb #13a0f116
 def ladder(
@@ -292,6 +292,13 @@ def download_link(
     name = html.escape(path.name)
     where = f'data:{kind};base64,{base64.b64encode(data).decode()}'
     return f'<a download="{name}" href="{where}">Download {name} ({len(data)/1000:,.0f} kB)</a>'
+
+def saved_words(
+    path,       # A file
+)->str:
+    "What to say of a file that was written."
+    path = Path(path).resolve()
+    return f'saved as {path.name} in the folder {path.parent}'
 
 def unused(
     path,       # Where a file might go

@@ -14,7 +14,7 @@ from .errors import BadValue
 from .pictures import contact_sheet, save_picture
 from .choices import sample_names
 from .legs import settings_of
-from .parts import RED, download_link, one_line, row, unused, upload_button, w
+from .parts import RED, download_link, one_line, row, saved_words, unused, upload_button, w
 from .reel import Reel
 from .trials import Trials
 
@@ -34,8 +34,7 @@ class Saving(Trials):
     def offer_file(self, path):
         "Say where a file is, and let the browser have it."
         self.saved.value = download_link(path)
-        path = Path(path).resolve()
-        self.session.note = f'saved as {path.name} in the folder {path.parent}'
+        self.session.note = saved_words(path)
 
     def named_file(self, suffix=None, more=''):
         "The file that the field names, where nothing is there yet; with another ending, or more in its name."

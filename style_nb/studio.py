@@ -332,12 +332,12 @@ def close(self:Studio):
     for thread in (self.drawing, self.writer):
         if thread: thread.join()
     if self.grid_thread: self.grid_thread.join(10)  # it ends with its cell
-    self.preview.close()
     close_widgets(self.widget)
     let_go(late=0)
     self._let_go()
-    self.session.close()  # last: it looks for what nothing holds any more
     self.tried.wait()
+    self.preview.close()  # lets the network go, after its last user
+    self.session.close()  # last: it looks for what nothing holds any more
 
 @patch
 def _let_go(self:Studio):

@@ -170,3 +170,27 @@ def test_an_error_is_said_and_the_desk_goes_on(tiling):
 def test_closed_it_paints_no_more(tiling):
     tiling.close()
     assert tiling.paint().thread is None and tiling.closed
+
+def test_buttons_that_have_nothing_to_do_are_off(reversion):
+    def off(): return {name for name, button in reversion.buttons.items() if button.disabled}
+    assert off() == {'stop', 'undo', 'redo', 'pin', 'save'}
+    reversion.controls['contrast'].value = .5
+    assert 'stop' not in off() and 'undo' not in off()
+    reversion.wait()
+    assert off() == {'stop', 'redo'}
+    reversion.undo()
+    reversion.wait()
+    assert off() == {'stop', 'undo'}
+
+def test_an_upload_can_be_undone(reversion):
+    first, name = reversion.painting, reversion.painting_name
+    reversion.controls['contrast'].value = .5
+    reversion.take([file_of(np.full((40, 60, 3), (9, 90, 200), np.uint8), 'other.png')], 'painting')
+    assert reversion.painting_name != name
+    reversion.undo()
+    assert reversion.painting is first and reversion.values['contrast'] == .5
+    reversion.undo()
+    assert reversion.painting is first and reversion.values['contrast'] == .85
+    for _ in range(2): reversion.redo()
+    assert reversion.painting_name != name and reversion.values['contrast'] == .5
+    reversion.stop().wait()

@@ -5,6 +5,7 @@ from PIL import Image
 from style_nb.pictures import to_pil
 from style_nb.studio import Studio, ladder, put, rung_slider, table_of, typed
 from style_nb.session import differing
+from style_nb.presets import Tried
 
 @pytest.fixture
 def make(photo, painting, request, monkeypatch):
@@ -549,6 +550,19 @@ def test_ten_studios_leave_less_than_50_mb():
     grown = float(subprocess.run([sys.executable, '-c', CYCLE], capture_output=True, text=True, check=True,
         timeout=300).stdout.split()[-1])
     assert grown < 50, f'{grown:.0f} MB'
+
+def test_late_presets_bring_no_network_back(monkeypatch):
+    real = Tried._small
+    def late(self, name):
+        self.ended.wait(20)
+        time.sleep(.5)  # the close goes on meanwhile
+        return real(self, name)
+    monkeypatch.setattr(Tried, '_small', late)
+    s = Studio('cat', 'swirls', size=48, device='cpu')
+    s.preview.wait()
+    assert s.session.atelier is not None
+    s.close()
+    assert s.session.atelier is None and s.tried.thread is None
 
 @pytest.mark.slow
 def test_all_imports_without_ipywidgets():
