@@ -31,6 +31,7 @@ def studio_words(parser):
     parser.add_argument('--reopen', action='store_true', help='go on where the last session was left')
     parser.add_argument('--port', type=read_as(int, 'a whole number'), default=8866,
         help='where it is served (default: 8866)')
+    parser.add_argument('--dark', action='store_true', help='light on dark')
     parser.add_argument('--no-browser', action='store_true', help='say the address, and open nothing')
     add_device(parser)
 
@@ -66,7 +67,9 @@ def _command(file, args, token):
     "What serves a notebook as a page, to this machine alone and to those who know the token."
     words = [sys.executable, '-m', 'voila', str(file), '--Voila.ip=127.0.0.1', f'--Voila.token={token}',
              f'--port={in_range(args.port, "--port", 1, 65535, whole=True)}', '--Voila.port_retries=0']
-    return [*words, '--no-browser'] if args.no_browser else words
+    if args.dark: words.append('--theme=dark')
+    if args.no_browser: words.append('--no-browser')
+    return words
 
 def _check(args):
     "What would go wrong where nobody sees it is said here."

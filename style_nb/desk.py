@@ -407,15 +407,15 @@ Desk.elsewhere = ()  # controls that stand among those above
 @patch
 def _sliders(self:Desk):
     "The controls under each other, with what their ends mean."
-    for name, control in self.controls.items():
+    for name, slider in self.controls.items():
         if name in self.elsewhere: continue
-        yield control
-        if name in self.ends: yield _ends_of(control, *self.ends[name])
+        yield slider
+        if name in self.ends: yield _ends_of(slider, *self.ends[name])
 
-def _ends_of(control, left, right):
+def _ends_of(slider, left, right):
     "What a slider's ends mean, below it."
-    inset = control.style.description_width
-    words = f'<span style="margin-left: calc({inset} + 8px)">{left}</span><span style="margin-right: 56px">{right}</span>'
+    inset = f'calc({slider.style.description_width} + 8px)'
+    words = f'<span style="margin-left: {inset}">{left}</span><span style="margin-right: 56px">{right}</span>'
     return w.HTML(words).add_class('sn-ends')
 
 @patch
