@@ -22,7 +22,7 @@ def comic_words(parser):
     parser.add_argument('--captions', nargs='+', metavar='TEXT',
         help='a text for each panel, or one .txt file with a line for each')
     parser.add_argument('--by', choices=('instant', 'stylize'), help='how panels are painted (default: instant)')
-    parser.add_argument('--page', type=int, nargs=2, metavar='N',
+    parser.add_argument('--page', type=int, nargs='+', metavar='N',
         help='width and most height of the page, px (default: 1240 1754)')
     numbers = dict(
         panels='at most so many panels (default: 6)',
@@ -58,5 +58,6 @@ def run_comic(args):
     from style_nb.house import house_of_styles
     house = house_of_styles()
     styles = [word if word in house else picture_in(word) for word in args.style]
-    made = comic(args.clip, styles, captions=_captions(args.captions or []), progress=not args.quiet, **given(args, *_MORE))
+    how = dict(captions=_captions(args.captions or []), progress=not args.quiet) | given(args, *_MORE)
+    made = comic(args.clip, styles, **how)
     return made, repr(made).partition(': ')[2]

@@ -6,23 +6,22 @@ Docs: https://style-nb.github.io/style_nb/comics.html.md"""
 
 # %% ../nbs/79_comics.ipynb #1a4a7372
 from __future__ import annotations
+import inspect
 import json
-import warnings
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from .errors import BadValue, counted, in_range, listed, of_kind, one_of, two_of
+from .errors import BadValue, NotAllowed, counted, in_range, listed, one_of, two_of
 from .files import as_path
 from .pictures import load_picture, save_picture, several, to_pil
 from .clips import Clip
 from .shots import shots
-from .moments import EVERY, moments, sights
+from .moments import moments, sights
 from .inking import inked
 from .recipe import Recipe, carried
-from .inputs import read_picture, short_name
+from .inputs import short_name
 from .planning import settle
 from .batches import with_bar
 from .transfer import stylize, unless_stopped
@@ -30,11 +29,11 @@ from .instant import Atelier, instant
 from .pages import MOST_PANELS, best_crop, check_captions, draw_page, layout, standing_out
 
 # %% auto #0
-__all__ = ['CHOOSING', 'LATER', 'PAINTERS', 'PAINTED', 'NOTE', 'Comic', 'comic']
+__all__ = ['CHOOSING', 'ASIDE', 'PAINTERS', 'PAINTED', 'NOTE', 'Comic', 'comic']
 
 # %% ../nbs/79_comics.ipynb #3037d8e9
 CHOOSING = 320  # Longer side at which frames are looked at, px
-LATER = 3       # So many frames later it is seen what moves
+ASIDE = 1.      # So long before and after it is seen what moves, s
 
 class _Film:
     "A clip, of which a few frames are wanted."
@@ -49,14 +48,21 @@ class _Film:
     def chosen(self, n, progress):
         bar = with_bar(self.clip, 'choosing', 'frame', progress)
         bar.total = self.clip.count
-        return [self.clip.start + number for number in moments(sights(shots(bar)), n)]
+        seen = sights(shots(bar))
+        self.numbers = range(self.clip.start, self.clip.start + seen[-1].number + 1)
+        return [self.clip.start + number for number in moments(seen, n)]
 
     def frame(self, number):
         "A frame, and how much each place of it stands out."
-        last = number + LATER + 1
-        if self.clip.whole is not None: last = min(last, self.clip.whole)
-        frames = [Image.fromarray(f) for f in Clip(self.clip.path, number, last, max(self.size), self.clip.fps)]
-        return frames[0], standing_out(frames[0], frames[-1])
+        aside = max(1, round(ASIDE*self.clip.fps))
+        frame = self.one(number, max(self.size))
+        beside = [self.one(at) for at in (number - aside, number + aside) if at in self.numbers]
+        return frame, standing_out(frame, beside)
+
+    def one(self, number, size=None):
+        "One frame; without a size as small as they were looked at."
+        size = max(self.clip.size) if size is None else size
+        return Image.fromarray(next(iter(Clip(self.clip.path, number, number + 1, size, self.clip.fps))))
 
 # %% ../nbs/79_comics.ipynb #ae5b04f1
 class _Pictures:
@@ -95,7 +101,10 @@ PAINTED = 640  # Longer side at which panels are painted, px
 class _AtOnce:
     "Panels by the network in one pass."
     def __init__(self, styles, settings):
-        self.styles, self.settings = styles, dict(size=PAINTED, atelier=Atelier(settings.get('device'))) | settings
+        odd = settings.keys() - inspect.signature(instant).parameters.keys()
+        if odd: raise NotAllowed(f"{min(odd)} is no setting of `instant`: leave it out, or say by='stylize'.")
+        self.styles, self.settings = styles, dict(size=PAINTED) | settings
+        self.settings.setdefault('atelier', Atelier(settings.get('device')))
         self.recipe = None
         instant(Image.new('RGB', (32, 32), 'grey'), styles, **self.settings | dict(size=32, retouch=0, masks=None))
 
@@ -215,8 +224,8 @@ def _fitted(panel, shown, box):
 def _page(made, boxes, height, captions, look):
     "The page of the panels."
     panels, shown = map(list, zip(*made))
-    border, px = max(1, round(5*look.unit)), max(8, round(26*look.unit))
-    return draw_page(panels, boxes, (look.page[0], height), captions, border, px=px, shown=shown)
+    border, px, size = max(1, round(5*look.unit)), max(8, round(26*look.unit)), (look.page[0], height)
+    return draw_page(panels, boxes, size, captions, border, px=px, shown=shown)
 
 # %% ../nbs/79_comics.ipynb #59576efa
 def comic(
@@ -249,7 +258,7 @@ def comic(
     made, boxes, height, stopped = _painted(film, numbers, look, painter, progress)
     captions = check_captions(captions, panels)[:len(made)]
     told = dict(source=film.name, styles=_named(style), by=by, ink=look.ink, flat=look.flat, tones=look.tones)
-    return Comic(_page(made, boxes, height, captions, look), [panel for panel, _ in made], numbers[:len(made)], captions,
-                 told, painter.recipe, stopped)
+    page, painted = _page(made, boxes, height, captions, look), [panel for panel, _ in made]
+    return Comic(page, painted, numbers[:len(made)], captions, told, painter.recipe, stopped)
 
 def _named(style): return [short_name(one, f'style {i}') for i, one in enumerate(several(style), 1)]

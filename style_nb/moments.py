@@ -98,7 +98,7 @@ def stretches(
     return parts
 
 # %% ../nbs/13_moments.ipynb #682d4eb8
-ALIKE = .03  # So near, and two frames show the same
+ALIKE = .02  # So near, and two frames show the same
 NEAR = .12   # So near, and the second counts for less
 
 def _best(stretch, taken):

@@ -15,7 +15,7 @@ from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 from skimage.color import rgb2lab
-from .errors import BadType, BadValue, in_range, listed, told, two_of
+from .errors import BadType, BadValue, in_range, listed, told
 from .pictures import load_picture, to_pil
 
 # %% auto #0
@@ -87,20 +87,20 @@ def _boxes(rows, tall, across, margin, gutter):
     return boxes, round(top - gutter + margin)
 
 # %% ../nbs/78_pages.ipynb #5ad6fdba
-MOVING = 3.  # How much more a place counts that moves than one whose colour is another
+MOVING = 10.  # How much more a place counts that moves than one whose colour is another
 
 def standing_out(
     picture,          # Anything `load_picture` reads
-    later=None,       # The picture a moment later, of the same size; `None` is unknown
+    beside=(),        # The picture a moment before, and a moment later; what moves differs from both
 )->Image.Image:       # Mode L, of at most 160 px: the brighter, the more
     "How much each place stands out."
     small = to_pil(load_picture(picture))
     small.thumbnail((160, 160))
     lab = _soft_lab(small)
     found = np.linalg.norm(lab - lab.mean((0, 1)), axis=-1) + 2
-    if later is not None:
-        moved = np.linalg.norm(_soft_lab(to_pil(load_picture(later)).resize(small.size, Image.BOX)) - lab, axis=-1)
-        found += MOVING*moved*min(1, found.mean()/(moved.mean() + 1e-3))
+    others = [_soft_lab(to_pil(load_picture(other)).resize(small.size, Image.BOX)) for other in beside]
+    moved = [np.linalg.norm(lab - other, axis=-1) for other in others]
+    if moved: found += MOVING*np.minimum.reduce(moved)
     found *= np.outer(*(np.hanning(side + 2)[1:-1]**.25 for side in found.shape))
     return Image.fromarray(np.uint8(255*found/found.max()))
 
@@ -173,9 +173,9 @@ def caption_box(
 )->Image.Image:     # The box with its text, mode RGB
     "A caption in its box."
     wide, high = most
-    for px in range(px, max(6, round(SMALLEST*px)) - 1, -1):
-        font, pad, step = caption_font(px), round(.5*px) + rim, round(1.25*px)
-        lines = wrapped(text, font, max(px, wide - 2*pad))
+    for letters in range(px, max(6, round(SMALLEST*px)) - 1, -1):
+        font, pad, step = caption_font(letters), round(.5*letters) + rim, round(1.25*letters)
+        lines = wrapped(text, font, max(letters, wide - 2*pad))
         room = max(1, (high - 2*pad)//step)
         if len(lines) <= room: break
     else:
@@ -190,12 +190,18 @@ def caption_box(
 
 # %% ../nbs/78_pages.ipynb #53118cb1
 def _place(panel, box, inside, shown):
-    "Where a caption goes: up or down, where it hides less."
+    "The corner in which a caption hides least; if it is much the same, the upper left."
     shown = np.float32(standing_out(panel) if shown is None else shown)
     rows = max(1, round(box.height/panel.height*shown.shape[0]))
     columns = max(1, round(box.width/panel.width*shown.shape[1]))
-    up = shown[:rows, :columns].mean() <= 1.1*shown[-rows:, :columns].mean()
-    return inside, inside if up else panel.height - inside - box.height
+    right, down = panel.width - inside - box.width, panel.height - inside - box.height
+    hidden = {
+        (inside, inside): .95*shown[:rows, :columns].mean(),
+        (right, inside): shown[:rows, -columns:].mean(),
+        (inside, down): shown[-rows:, :columns].mean(),
+        (right, down): shown[-rows:, -columns:].mean(),
+    }
+    return min(hidden, key=hidden.get)
 
 def with_caption(
     panel:Image.Image,  # A picture
