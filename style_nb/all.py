@@ -7,10 +7,10 @@ Docs: https://style-nb.github.io/style_nb/all.html.md"""
 # %% auto #0
 __all__ = ['load_picture', 'save_picture', 'to_pil', 'resize', 'show_pictures', 'paint', 'sample', 'samples', 'RECIPES', 'Recipe',
            'show_recipes', 'stylize', 'forecast', 'reconstruct', 'enlarge', 'house_of_styles', 'instant', 'style_sheet',
-           'noise', 'palette', 'palettes', 'TILED', 'tile', 'compare', 'interpolate', 'matrix', 'sweep', 'lend_colours',
-           'luminance', 'match_colours', 'lower_contrast', 'match_contrast', 'feather', 'load_mask', 'segment',
-           'show_masks', 'explore_masks', 'ablate', 'rank_photos', 'revert', 'encoder', 'encoder_card', 'gram',
-           'show_why', 'fidelity', 'explore', 'log_range', 'Session', 'Studio', 'quick']
+           'comic', 'noise', 'palette', 'palettes', 'TILED', 'tile', 'compare', 'interpolate', 'matrix', 'sweep',
+           'lend_colours', 'luminance', 'match_colours', 'lower_contrast', 'match_contrast', 'feather', 'load_mask',
+           'segment', 'show_masks', 'explore_masks', 'ablate', 'rank_photos', 'revert', 'encoder', 'encoder_card',
+           'gram', 'show_why', 'fidelity', 'explore', 'log_range', 'Session', 'Studio', 'quick']
 
 # %% ../nbs/99_all.ipynb #3e51f1f8
 from .pictures import load_picture, save_picture, to_pil, resize, show_pictures
@@ -29,8 +29,9 @@ _all_ = ['RECIPES', 'Recipe', 'show_recipes', 'stylize', 'forecast', 'reconstruc
 # %% ../nbs/99_all.ipynb #3306ce00
 from .house import house_of_styles
 from .instant import instant, style_sheet
+from .comics import comic
 
-_all_ = ['house_of_styles', 'instant', 'style_sheet']
+_all_ = ['house_of_styles', 'instant', 'style_sheet', 'comic']
 
 # %% ../nbs/99_all.ipynb #e5e8bc04
 from .starts import noise

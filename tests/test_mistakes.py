@@ -55,6 +55,7 @@ CALLS = dict(  # what is right; each of these arguments, and each other one of t
     reconstruct=dict(picture=x) | to_paint,
     instant=dict(photo=x, style='wave', size=32),
     style_sheet=dict(photo=x, styles='wave', size=32),
+    comic=dict(source=[x], style='wave', size=32),
     house_of_styles={},
     noise=dict(hw=(8, 8)),
     palette=dict(style=x) | to_paint,
