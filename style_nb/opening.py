@@ -315,6 +315,13 @@ def _decoded(data, enough, plain):
         return Decoded(out.copy() if out is im else out, size[::-1] if lying else size, credits_of(im))
 
 # %% ../nbs/00_opening.ipynb #6e85d396
+def _why_unknown(data):
+    "What a file is that PIL does not know."
+    kind = data[4:12]
+    if kind[:4] == b'ftyp' and kind[4:] in (b'heic', b'heix', b'hevc', b'mif1', b'msf1'):
+        return 'is an HEIC photo, which cannot be read here'
+    return 'is not a picture that can be read'
+
 @giving_back()
 def decode(
     data:bytes,       # A picture file
@@ -328,7 +335,7 @@ def decode(
     except StyleNBError as e: raise BadFile(f"{name}: {e}") from e
     except Exception as e:
         why = f'is damaged or not supported ({in_one_line(e, 120)})'
-        if isinstance(e, Image.UnidentifiedImageError): why = 'is not a picture that can be read'
+        if isinstance(e, Image.UnidentifiedImageError): why = _why_unknown(data)
         if isinstance(e, Image.DecompressionBombError): why = 'has more pixels than Image.MAX_IMAGE_PIXELS allows here'
         raise BadFile(f"{name} {why}: give a JPEG, PNG, WebP, GIF, BMP or TIFF file.") from e
 

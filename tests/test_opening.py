@@ -201,6 +201,10 @@ def test_pil_has_a_limit_of_its_own_and_keeps_it(monkeypatch, recwarn):
         assert x.shape == (1, 3, 45, 60) and not len(recwarn), form
     assert Image.MAX_IMAGE_PIXELS == 1000
 
+def test_a_photo_of_a_telephone_is_called_by_its_name(tmp_path, refused):
+    heic = b'\0\0\0\x18ftypheic\0\0\0\0mif1heic' + bytes(99)
+    refused(lambda: load_picture(heic), 'an HEIC photo', 'give a JPEG')
+
 @pytest.mark.parametrize('form', ['PPM', 'ICO', 'TGA', 'SGI', 'EPS', 'PCX', 'JPEG2000'])
 def test_no_other_formats(refused, form):
     refused(lambda: load_picture(stored(green, form)), 'not a picture that can be read', 'give a JPEG, PNG')
