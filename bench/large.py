@@ -127,7 +127,7 @@ RUNS = {
     '4k': dict(w=3840, h=2160, encoder='texnet', steps=20),
     '4k-top': dict(w=3840, h=2160, encoder='texnet', steps=20, levels=1),
     'vgg': dict(w=3840, h=2160, encoder='vgg16', steps=20),
-    'vgg-top': dict(w=3840, h=2160, encoder='vgg16', steps=6, levels=1),
+    'vgg-top': dict(w=3840, h=2160, encoder='vgg16', steps=20, levels=1),
     '24m': dict(w=6000, h=4000, encoder='texnet-small', steps=5),
     '24m-top': dict(w=6000, h=4000, encoder='texnet-small', steps=5, levels=1),
     '2k': dict(w=2048, h=1152, encoder='texnet', steps=40, tile=512),

@@ -352,7 +352,7 @@ def close_widgets(o):
     for c in every: c.close()
 
 # %% ../nbs/55_parts.ipynb #bf7956f6
-LATE = 60.  # Seconds in which the page may still speak to what it no longer shows
+LATE = 300.  # Seconds in which the page may still speak to what it no longer shows
 _leaving = deque()  # (when, widget)
 _leaves = threading.Lock()
 
