@@ -19,7 +19,8 @@ from tqdm.auto import tqdm
 from .coder import (
     Coder, as_rate, can_darken, check_frame, first_number, frame_words, has_alpha, has_sound, is_bright, look, measure,
     source_words, why)
-from .errors import BadFile, BadValue, NotAllowed, a_switch, counted, in_range, of_kind, two_of
+from .errors import (
+    BadFile, BadType, BadValue, NotAllowed, a_switch, counted, in_range, of_kind, told, two_of)
 from .fetching import is_address, shown
 from .files import as_path, check_output, reason, whole_file
 from .opening import MOST_SIDE, ORIENTATION, MIN_SIDE
@@ -28,7 +29,7 @@ from .shots import cuts, shots
 from .storing import FrameStore, frame_array, numbered
 
 # %% auto #0
-__all__ = ['CODERS', 'SILENT', 'MOST_GIF', 'Clip', 'ClipWriter', 'write_clip', 'FrameStore', 'cuts', 'shots']
+__all__ = ['CODERS', 'SILENT', 'MOST_GIF', 'Clip', 'ClipWriter', 'add_sound', 'write_clip', 'FrameStore', 'cuts', 'shots']
 
 # %% ../nbs/12_clips.ipynb #3556fbc8
 _all_ = ['FrameStore', 'cuts', 'shots']  # of the notebooks on storing and shots, at home here too
@@ -267,7 +268,7 @@ def _writing(self):
             with Coder(_coder_words(pictures, self.fps, self.size_written, self.quality), feed=True) as self._coder:
                 yield
                 self._finish()
-            if self.sound: _add_sound(pictures, self.sound, self.written/self.fps, tmp)
+            if self.sound: add_sound(pictures, self.sound, self.written/self.fps, tmp)
         finally:
             if self.sound: pictures.unlink(missing_ok=True)
 
@@ -324,7 +325,7 @@ def _sound_words(sound, seconds):
 _ANEW = {'.webm': ['-c:a', 'libopus', '-ac', 2]}  # where sound is not copied
 _FROM_0 = ['-af', 'aresample=async=1:first_pts=0']  # silence where it begins late
 
-def _add_sound(pictures, sound, seconds, path):
+def add_sound(pictures, sound, seconds, path):
     "Join pictures and sound in a clip."
     kind = path.suffix.lower()
     words, later, end = _sound_words(sound, seconds)
@@ -352,9 +353,11 @@ def write_clip(
     "Write frames as a clip, one at a time: the whole clip or none."
     check_output(path, tuple(CODERS))
     of_kind(frames, Iterable, 'frames', 'arrays (H, W, 3) of uint8, or a `Clip`')
-    total = len(frames) if hasattr(frames, '__len__') else getattr(frames, 'count', None)
     bar = dict(unit='frame', disable=not a_switch(progress, 'progress'))
-    frames = map(_as_array, frames)
+    try:
+        total = len(frames) if hasattr(frames, '__len__') else getattr(frames, 'count', None)
+        frames = map(_as_array, frames)
+    except TypeError as e: raise BadType(f"frames is {told(frames)}, which has none: give arrays (H, W, 3).") from e
     first = next(frames, None)
     if first is None: raise BadValue(f"There are no frames to write to {path}: give at least one.")
     with ClipWriter(path, fps, first.shape[1::-1], sound, quality) as out:

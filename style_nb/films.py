@@ -26,7 +26,8 @@ def film_words(parser):
         steps='steps of each frame that goes on from one before (default: 20)',
         first_steps="steps of the first frame of a scene (default: the recipe's)",
         start='first frame, from 0',
-        stop='the frame before which it ends')
+        stop='the frame before which it ends',
+        workers='processes that share the scenes (default: 1)')
     add_options(parser, numbers, type=int, metavar='N')
     reals = dict(
         fps="frames a second (default: the clip's own)",
@@ -37,7 +38,8 @@ def film_words(parser):
     parser.add_argument('--keep-frames', action='store_true', help='keep the folder of painted frames')
 
 # %% ../nbs/89_films.ipynb #aa23de5d
-_MORE = 'size', 'steps', 'first_steps', 'start', 'stop', 'fps', 'temporal_weight', 'flow', 'one_pass', 'keep_frames'
+_MORE = (
+    'size', 'steps', 'first_steps', 'start', 'stop', 'fps', 'temporal_weight', 'flow', 'one_pass', 'keep_frames', 'workers')
 
 def run_film(args):
     "Paint a clip, and write it with its sound."
