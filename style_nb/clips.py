@@ -10,6 +10,7 @@ import math
 import warnings
 from collections.abc import Iterable
 from contextlib import closing, contextmanager, suppress
+from copy import copy
 from fractions import Fraction
 from itertools import chain, count
 from pathlib import Path
@@ -84,7 +85,13 @@ def _range(self, start, stop):
     if most is None or stop <= most: return start, stop
     raise NotAllowed(f"stop is {stop}, but {self.path} has {counted(most, 'frame')}: give at most {most}.")
 
-Clip._range = _range
+def _since(self, n):
+    "The same from its frame `n` on; the file is not looked at again."
+    part = copy(self)
+    part.start = self.start + n
+    return part
+
+Clip._range, Clip.since = _range, _since
 
 # %% ../nbs/12_clips.ipynb #bfe10f19
 def _frames(self):

@@ -16,6 +16,7 @@ from .clips import CODERS, Clip
 from .storing import numbered
 from .pieces import PieceStore
 from .footage import Footage, paint_rest
+from .outlook import check_room, film_forecast
 
 # %% auto #0
 __all__ = ['facts_of', 'make_film']
@@ -62,16 +63,20 @@ def make_film(
     quality:int=80,      # Of the clip, 0 to 100
     keep_frames:bool=False,  # Keep the folder of painted frames?
     workers:int=None,    # Processes that share the scenes; `None` is as `joblib.parallel_config` says, else this one
+    forecast:bool=False, # Paint nothing: tell what it would take
     progress:bool=True,  # Show a progress bar
     **how,               # What else `film_frames` takes
-)->Path:                 # The path written
+)->Path:                 # The path written, or a `FilmForecast`
     "Paint a clip; the same call goes on with a film that was cut off."
     out, keep_frames = check_output(as_path(out), tuple(CODERS)), a_switch(keep_frames, 'keep_frames')
+    forecast = a_switch(forecast, 'forecast')
     quality = in_range(quality, 'quality', 0, 100, whole=True)
     clip = Clip(source, start, stop, size, fps)
     facts = facts_of(clip, style, how)
     store = PieceStore(out.with_name(f'{out.name}.frames'), facts, out, clip.fps, quality, keep_frames)
     try:
+        if forecast: return film_forecast(Footage(clip, style, how), store)
+        check_room(store, clip)
         paint_rest(Footage(clip, style, how), store, workers, progress)
         store.finish(clip, progress)
     finally:

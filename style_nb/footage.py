@@ -35,9 +35,8 @@ class Footage:
 @patch
 def frames_from(self:Footage, n):
     "Frames from number `n` on, `Afresh` where another scene begins."
-    lead, clip = min(n, REACH + 1), self.clip
-    part = Clip(clip.path, clip.start + n - lead, clip.stop, max(clip.size), clip.fps)
-    with closing(shots(part)) as seen:
+    lead = min(n, REACH + 1)
+    with closing(shots(self.clip.since(n - lead))) as seen:
         for frame, begins in islice(seen, lead, None): yield Afresh(frame) if begins else frame
 
 @patch

@@ -1,16 +1,20 @@
 "A clip in, a clip out: the same film after a kill, refusals that leave nothing, the command line"
 import os, random, signal, subprocess, sys, time
+from types import SimpleNamespace
 import numpy as np
 import pytest
 from forked import Program
 from skimage import data
+import style_nb.outlook as outlook
 from style_nb.cli import main
 from style_nb.clips import Clip, write_clip
+from style_nb.coder import Coder
 from style_nb.errors import StyleNBError
 from style_nb.filming import make_film
 from style_nb.flow import window
 from style_nb.gallery import sample
 from style_nb.pictures import to_pil
+from style_nb.pieces import PieceStore
 from style_nb.recipe import named_recipe
 
 HOW = dict(size=64, encoder='texnet-small', steps=3, first_steps=5, flow='tvl1', progress=False)
@@ -136,6 +140,28 @@ def test_workers_paint_the_same_film(scenes, tmp_path):
     p = begun(scenes, tmp_path/'b', 2)
     assert p.ended() == 0 and frames_of(tmp_path/'b') == frames_of(tmp_path/'a'), p.said()
 
+def test_three_hours(clip, tmp_path, monkeypatch, refused):
+    "324,000 frames: told of beforehand, begun at once, gone on with, never all in memory or on the disk"
+    long, out = tmp_path/'long.mp4', tmp_path/'a.mp4'
+    with Coder(['-stream_loop', 53999, '-i', clip, '-r', 30, '-c', 'copy', '-y', long]) as coder: assert coder.wait()
+    found = Clip(long)
+    assert abs(found.count - 324000) < 54000 and next(iter(found)).shape == (48, 64, 3)
+    told = make_film(long, sample('swirls'), out, forecast=True, **HOW)
+    assert told.frames == found.count and told.seconds > 1e5*told.frame_seconds and told.disk_bytes < 3e9
+    assert 'at each cut' in repr(told) and names(tmp_path) == ['long.mp4']
+    put, painted = PieceStore.put, []
+    def three(self, n, frame):
+        put(self, n, frame)
+        painted.append(n)
+        if len(painted) % 3 == 0: raise KeyboardInterrupt
+    monkeypatch.setattr(PieceStore, 'put', three)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt): make_film(long, sample('swirls'), out, **HOW)
+    assert painted == [*range(6)]
+    monkeypatch.setattr(outlook.shutil, 'disk_usage', lambda _: SimpleNamespace(free=10**8))
+    refused(lambda: make_film(long, sample('swirls'), out, **HOW), 'of 64x48 px need some', '0.1 GB are free')
+    assert painted == [*range(6)]
+
 def test_other_settings_are_another_film(clip, tmp_path, refused):
     make_film(clip, sample('swirls'), tmp_path/'a.mp4', keep_frames=True, **HOW)
     for style, how in ((sample('dots'), HOW), (sample('swirls'), HOW | dict(steps=4)), (sample('swirls'), HOW | dict(
@@ -161,6 +187,8 @@ def test_command_line(clip, tmp_path, capsys):
     words = f'film {clip} {tmp_path}/swirls.png -o {tmp_path}/a.mp4 --size 64 --stop 2'.split()
     assert main([*words, *'--encoder texnet-small --steps 2 --first-steps 3 --flow tvl1'.split()]) == 0
     assert 'a.mp4: Clip(a.mp4: 2 frames, 64x48 px' in capsys.readouterr().err
+    assert main([*words[:3], '--forecast', *words[5:], *'--encoder texnet-small --steps 2 --first-steps 3'.split()]) == 0
+    assert '2 frames: about' in capsys.readouterr().out
     assert main([*words[:-2], '--one-pass', '--recipe', 'gatys', '-q']) != 0
     said = capsys.readouterr().err
     assert 'no recipe' in said and said.count('\n') == 1
