@@ -8,7 +8,6 @@ Docs: https://style-nb.github.io/style_nb/clips.html.md"""
 from __future__ import annotations
 import math
 import warnings
-from collections.abc import Iterable
 from contextlib import closing, contextmanager, suppress
 from copy import copy
 from fractions import Fraction
@@ -21,7 +20,7 @@ from .coder import (
     Coder, as_rate, can_darken, check_frame, first_number, frame_words, has_alpha, has_sound, is_bright, look, measure,
     source_words, why)
 from .errors import (
-    BadFile, BadType, BadValue, NotAllowed, a_switch, counted, in_range, of_kind, told, two_of)
+    BadFile, BadValue, NotAllowed, a_switch, counted, in_range, one_by_one, two_of)
 from .fetching import is_address, shown
 from .files import as_path, check_output, reason, whole_file
 from .opening import MOST_SIDE, ORIENTATION, MIN_SIDE
@@ -359,12 +358,11 @@ def write_clip(
 )->Path:                  # The path written
     "Write frames as a clip, one at a time: the whole clip or none."
     check_output(path, tuple(CODERS))
-    of_kind(frames, Iterable, 'frames', 'arrays (H, W, 3) of uint8, or a `Clip`')
     bar = dict(unit='frame', disable=not a_switch(progress, 'progress'))
-    try:
-        total = len(frames) if hasattr(frames, '__len__') else getattr(frames, 'count', None)
-        frames = map(_as_array, frames)
-    except TypeError as e: raise BadType(f"frames is {told(frames)}, which has none: give arrays (H, W, 3).") from e
+    going = one_by_one(frames, 'frames', 'arrays (H, W, 3) of uint8, or a `Clip`')
+    total = len(frames) if isinstance(frames, (list, np.ndarray)) else None
+    if isinstance(frames, Clip): total = frames.count
+    frames = map(_as_array, going)
     first = next(frames, None)
     if first is None: raise BadValue(f"There are no frames to write to {path}: give at least one.")
     with ClipWriter(path, fps, first.shape[1::-1], sound, quality) as out:

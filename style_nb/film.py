@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 import torch
 from fastcore.basics import patch
-from .errors import BadType, BadValue, a_switch, in_range, leave_out, of_kind, one_of, two_of
+from .errors import BadType, BadValue, a_switch, in_range, leave_out, of_kind, one_by_one, one_of, two_of
 from .footing import check_device
 from .pictures import load_picture, resize, to_pil
 from .colour import match_colours
@@ -84,7 +84,7 @@ _FIXED = 'size steps levels seed encoder'
 def _script(style, fps, fade, over_time, masks, change_mask):
     "What was asked for, checked."
     keys = style_keys(style, fade)
-    over_time = of_kind(over_time or {}, dict, 'over_time', '{setting: [(second, value), ...]}')
+    over_time = of_kind({} if over_time is None else over_time, dict, 'over_time', '{setting: [(second, value), ...]}')
     leave_out(over_time, _FIXED, 'a film has one for all its frames')
     if masks is not None:
         if len(keys) > 1: raise BadValue("masks are for one set of styles, and style has several in time: "
@@ -285,4 +285,5 @@ def film_frames(
     flow, begun = flow_method(flow), _begun(begun)
     loop = dict(steps=in_range(steps, 'steps', 1, whole=True), first_steps=first_steps, weight=temporal_weight)
     painter = _painter(script, recipe, settings, loop, a_switch(one_pass, 'one_pass'), device)
+    frames = one_by_one(frames, 'frames', 'pictures, or a `Clip`')
     return _frames(with_bar(frames, 'film', 'frame', progress), painter, flow, begun)

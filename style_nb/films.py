@@ -7,7 +7,8 @@ Docs: https://style-nb.github.io/style_nb/films.html.md"""
 # %% ../nbs/89_films.ipynb #b0426220
 from __future__ import annotations
 from .streams import picture_in, say
-from .words import InsteadOfOutput, add_device, add_options, add_output, checked_recipe, given, how_of, recipe_words
+from .words import (
+    InsteadOfOutput, add_device, add_options, add_output, checked_recipe, given, how_of, recipe_words)
 
 # %% auto #0
 __all__ = ['film_words', 'run_film']
@@ -41,7 +42,8 @@ def film_words(parser):
 
 # %% ../nbs/89_films.ipynb #aa23de5d
 _MORE = (
-    'size', 'steps', 'first_steps', 'start', 'stop', 'fps', 'temporal_weight', 'flow', 'one_pass', 'keep_frames', 'workers')
+    'size', 'steps', 'first_steps', 'start', 'stop', 'fps', 'temporal_weight', 'flow', 'one_pass', 'keep_frames',
+    'workers')
 
 def run_film(args):
     "Paint a clip, and write it with its sound."

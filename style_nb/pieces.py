@@ -8,13 +8,12 @@ Docs: https://style-nb.github.io/style_nb/pieces.html.md"""
 from __future__ import annotations
 import re
 import warnings
-from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from .errors import BadValue, listed
 from .coder import Coder, as_rate, why
 from .files import as_path, check_output, whole_file
-from .clips import CODERS, Clip, add_sound, write_clip
+from .clips import CODERS, add_sound, write_clip
 from .storing import FrameStore
 
 # %% auto #0
@@ -104,7 +103,8 @@ def _spare(self, first):
     "Take away the pictures of a piece, but for the last."
     for n in range(first, first + PIECE - 1): self._path(n).unlink(missing_ok=True)
 
-PieceStore.done, PieceStore.put, PieceStore._code, PieceStore._write, PieceStore._spare = _done, _put, _code, _write, _spare
+PieceStore.done, PieceStore.put = _done, _put
+PieceStore._code, PieceStore._write, PieceStore._spare = _code, _write, _spare
 
 # %% ../nbs/13_pieces.ipynb #1c7540c4
 def _finish(self, sound=None, progress=False)->Path:

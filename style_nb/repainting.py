@@ -6,6 +6,7 @@ Docs: https://style-nb.github.io/style_nb/repainting.html.md"""
 
 # %% ../nbs/89_repainting.ipynb #8240aefa
 from __future__ import annotations
+import argparse
 import json
 import sys
 from dataclasses import replace
@@ -13,9 +14,9 @@ from .errors import BadValue, StyleNBError, counted
 from .streams import (
     as_data, check_apart, check_json, check_painted, folder_in, is_folder, picture_in, place_out, report, say,
     say_failed, write_out)
-from style_nb.words import (
-    InsteadOfOutput, add_how, add_options, add_output, add_picture, as_option, checked_recipe, given, how_of, in_options,
-    recipe_words)
+from .words import (
+    InsteadOfOutput, add_how, add_options, add_output, add_picture, as_option, checked_recipe, given, how_of,
+    in_options, recipe_words)
 
 # %% auto #0
 __all__ = ['stylize_words', 'run_stylize']

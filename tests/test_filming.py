@@ -187,7 +187,8 @@ def test_command_line(clip, tmp_path, capsys):
     words = f'film {clip} {tmp_path}/swirls.png -o {tmp_path}/a.mp4 --size 64 --stop 2'.split()
     assert main([*words, *'--encoder texnet-small --steps 2 --first-steps 3 --flow tvl1'.split()]) == 0
     assert 'a.mp4: Clip(a.mp4: 2 frames, 64x48 px' in capsys.readouterr().err
-    assert main([*words[:3], '--forecast', *words[5:], *'--encoder texnet-small --steps 2 --first-steps 3'.split()]) == 0
+    few = '--encoder texnet-small --steps 2 --first-steps 3'.split()
+    assert main([*words[:3], '--forecast', *words[5:], *few]) == 0
     assert '2 frames: about' in capsys.readouterr().out
     assert main([*words[:-2], '--one-pass', '--recipe', 'gatys', '-q']) != 0
     said = capsys.readouterr().err
