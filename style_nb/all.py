@@ -8,9 +8,10 @@ Docs: https://style-nb.github.io/style_nb/all.html.md"""
 __all__ = ['load_picture', 'save_picture', 'to_pil', 'resize', 'show_pictures', 'paint', 'sample', 'samples', 'RECIPES', 'Recipe',
            'show_recipes', 'stylize', 'forecast', 'reconstruct', 'enlarge', 'house_of_styles', 'instant', 'style_sheet',
            'comic', 'noise', 'palette', 'palettes', 'TILED', 'tile', 'compare', 'interpolate', 'matrix', 'sweep',
-           'lend_colours', 'luminance', 'match_colours', 'lower_contrast', 'match_contrast', 'feather', 'load_mask',
-           'segment', 'show_masks', 'explore_masks', 'ablate', 'rank_photos', 'revert', 'encoder', 'encoder_card',
-           'gram', 'show_why', 'fidelity', 'explore', 'log_range', 'Session', 'Studio', 'quick']
+           'Clip', 'write_clip', 'film_frames', 'make_film', 'lend_colours', 'luminance', 'match_colours',
+           'lower_contrast', 'match_contrast', 'feather', 'load_mask', 'segment', 'show_masks', 'explore_masks',
+           'ablate', 'rank_photos', 'revert', 'encoder', 'encoder_card', 'gram', 'show_why', 'fidelity', 'explore',
+           'log_range', 'Session', 'Studio', 'quick']
 
 # %% ../nbs/99_all.ipynb #3e51f1f8
 from .pictures import load_picture, save_picture, to_pil, resize, show_pictures
@@ -44,6 +45,13 @@ _all_ = ['noise', 'palette', 'palettes', 'TILED', 'tile']
 from .sweeping import compare, interpolate, matrix, sweep
 
 _all_ = ['compare', 'interpolate', 'matrix', 'sweep']
+
+# %% ../nbs/99_all.ipynb #8c760883
+from .clips import Clip, write_clip
+from .film import film_frames
+from .filming import make_film
+
+_all_ = ['Clip', 'write_clip', 'film_frames', 'make_film']
 
 # %% ../nbs/99_all.ipynb #af79ffb8
 from .colour import lend_colours, luminance, match_colours

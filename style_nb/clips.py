@@ -8,8 +8,8 @@ Docs: https://style-nb.github.io/style_nb/clips.html.md"""
 from __future__ import annotations
 import math
 import warnings
-from collections.abc import Iterable
 from contextlib import closing, contextmanager, suppress
+from copy import copy
 from fractions import Fraction
 from itertools import chain, count
 from pathlib import Path
@@ -19,7 +19,8 @@ from tqdm.auto import tqdm
 from .coder import (
     Coder, as_rate, can_darken, check_frame, first_number, frame_words, has_alpha, has_sound, is_bright, look, measure,
     source_words, why)
-from .errors import BadFile, BadValue, NotAllowed, a_switch, counted, in_range, of_kind, two_of
+from .errors import (
+    BadFile, BadValue, NotAllowed, a_switch, counted, in_range, one_by_one, two_of)
 from .fetching import is_address, shown
 from .files import as_path, check_output, reason, whole_file
 from .opening import MOST_SIDE, ORIENTATION, MIN_SIDE
@@ -28,7 +29,7 @@ from .shots import cuts, shots
 from .storing import FrameStore, frame_array, numbered
 
 # %% auto #0
-__all__ = ['CODERS', 'SILENT', 'MOST_GIF', 'Clip', 'ClipWriter', 'write_clip', 'FrameStore', 'cuts', 'shots']
+__all__ = ['CODERS', 'SILENT', 'MOST_GIF', 'Clip', 'ClipWriter', 'add_sound', 'write_clip', 'FrameStore', 'cuts', 'shots']
 
 # %% ../nbs/12_clips.ipynb #3556fbc8
 _all_ = ['FrameStore', 'cuts', 'shots']  # of the notebooks on storing and shots, at home here too
@@ -83,7 +84,13 @@ def _range(self, start, stop):
     if most is None or stop <= most: return start, stop
     raise NotAllowed(f"stop is {stop}, but {self.path} has {counted(most, 'frame')}: give at most {most}.")
 
-Clip._range = _range
+def _since(self, n):
+    "The same from its frame `n` on; the file is not looked at again."
+    part = copy(self)
+    part.start = self.start + n
+    return part
+
+Clip._range, Clip.since = _range, _since
 
 # %% ../nbs/12_clips.ipynb #bfe10f19
 def _frames(self):
@@ -267,7 +274,7 @@ def _writing(self):
             with Coder(_coder_words(pictures, self.fps, self.size_written, self.quality), feed=True) as self._coder:
                 yield
                 self._finish()
-            if self.sound: _add_sound(pictures, self.sound, self.written/self.fps, tmp)
+            if self.sound: add_sound(pictures, self.sound, self.written/self.fps, tmp)
         finally:
             if self.sound: pictures.unlink(missing_ok=True)
 
@@ -324,7 +331,7 @@ def _sound_words(sound, seconds):
 _ANEW = {'.webm': ['-c:a', 'libopus', '-ac', 2]}  # where sound is not copied
 _FROM_0 = ['-af', 'aresample=async=1:first_pts=0']  # silence where it begins late
 
-def _add_sound(pictures, sound, seconds, path):
+def add_sound(pictures, sound, seconds, path):
     "Join pictures and sound in a clip."
     kind = path.suffix.lower()
     words, later, end = _sound_words(sound, seconds)
@@ -351,10 +358,11 @@ def write_clip(
 )->Path:                  # The path written
     "Write frames as a clip, one at a time: the whole clip or none."
     check_output(path, tuple(CODERS))
-    of_kind(frames, Iterable, 'frames', 'arrays (H, W, 3) of uint8, or a `Clip`')
-    total = len(frames) if hasattr(frames, '__len__') else getattr(frames, 'count', None)
     bar = dict(unit='frame', disable=not a_switch(progress, 'progress'))
-    frames = map(_as_array, frames)
+    going = one_by_one(frames, 'frames', 'arrays (H, W, 3) of uint8, or a `Clip`')
+    total = len(frames) if isinstance(frames, (list, np.ndarray)) else None
+    if isinstance(frames, Clip): total = frames.count
+    frames = map(_as_array, going)
     first = next(frames, None)
     if first is None: raise BadValue(f"There are no frames to write to {path}: give at least one.")
     with ClipWriter(path, fps, first.shape[1::-1], sound, quality) as out:

@@ -15,7 +15,7 @@ from numbers import Integral, Real
 # %% auto #0
 __all__ = ['MOST_WHOLE', 'MANY', 'StyleNBError', 'BadValue', 'NotAllowed', 'BadType', 'BadFile', 'TookTooLong', 'MissingPackage',
            'in_one_line', 'told', 'a_kind', 'counted', 'one_of', 'nearest', 'in_range', 'of_kind', 'two_of',
-           'leave_out', 'plain', 'a_switch', 'listed', 'check_blend']
+           'one_by_one', 'leave_out', 'plain', 'a_switch', 'listed', 'check_blend']
 
 # %% ../nbs/00_errors.ipynb #c834ca59
 class StyleNBError(Exception): "Something that a user can mend; its text says what came, what is allowed, what to do."
@@ -139,6 +139,19 @@ def two_of(
     try: first, second = both
     except Exception as e: raise BadType(f"{what} is {told(both)}: give {wanted}.") from e
     return first, second
+
+# %% ../nbs/00_errors.ipynb #f8d1675d
+def one_by_one(
+    value,       # What the user gave
+    what:str,    # Its name, for the message
+    wanted:str,  # What to give
+):               # An iterator
+    "What can be gone through, without reading it now; else say what is wanted."
+    try:
+        if not (isinstance(value, (str, bytes, dict)) or hasattr(value, 'read')): return iter(value)
+    except Exception as e:
+        raise BadType(f"{what} is {a_kind(value)} that cannot be gone through: give {wanted}.") from e
+    raise BadType(f"{what} is {told(value)}: give {wanted}.")
 
 # %% ../nbs/00_errors.ipynb #ce7c4783
 def leave_out(

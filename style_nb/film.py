@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 import torch
 from fastcore.basics import patch
-from .errors import BadType, BadValue, a_switch, in_range, leave_out, of_kind, one_of, two_of
+from .errors import BadType, BadValue, a_switch, in_range, leave_out, of_kind, one_by_one, one_of, two_of
 from .footing import check_device
 from .pictures import load_picture, resize, to_pil
 from .colour import match_colours
@@ -29,8 +29,8 @@ from .instant import STYLE_SIDE, Atelier, instant
 from .timelines import mask_at, masks_in_time, number_at, number_keys, style_at, style_keys
 
 # %% auto #0
-__all__ = ['AFRESH', 'APART', 'LOOSE', 'HELD_CONTENT', 'KEPT', 'RETOUCHED', 'FAINT', 'Held', 'held_from', 'Script', 'Loop',
-           'OnePassFilm', 'film_frames']
+__all__ = ['AFRESH', 'APART', 'LOOSE', 'HELD_CONTENT', 'KEPT', 'RETOUCHED', 'FAINT', 'Held', 'Afresh', 'held_from', 'Script',
+           'Loop', 'OnePassFilm', 'film_frames']
 
 # %% ../nbs/79_film.ipynb #f4e779c6
 AFRESH = .2   # Least share of a frame that must be trusted; with less it is a new scene
@@ -41,6 +41,11 @@ class Held:
     "What is known of a frame before it is painted."
     carried: torch.Tensor  # The last painted frame, carried along, (1, 3, H, W)
     mask: torch.Tensor     # Where it is trusted, (1, 1, H, W)
+
+@dataclass(frozen=True)
+class Afresh:
+    "A frame of a film with which a new scene begins: nothing is carried to it."
+    frame: object  # Anything `load_picture` reads
 
 def held_from(
     frame:torch.Tensor,    # A frame of the film, (1, 3, H, W)
@@ -79,7 +84,7 @@ _FIXED = 'size steps levels seed encoder'
 def _script(style, fps, fade, over_time, masks, change_mask):
     "What was asked for, checked."
     keys = style_keys(style, fade)
-    over_time = of_kind(over_time or {}, dict, 'over_time', '{setting: [(second, value), ...]}')
+    over_time = of_kind({} if over_time is None else over_time, dict, 'over_time', '{setting: [(second, value), ...]}')
     leave_out(over_time, _FIXED, 'a film has one for all its frames')
     if masks is not None:
         if len(keys) > 1: raise BadValue("masks are for one set of styles, and style has several in time: "
@@ -220,6 +225,7 @@ def _frames(frames, painter, flow, begun):
     number, made = begun or (0, None)
     before = painting = None
     for n, frame in enumerate(frames, number):
+        if isinstance(frame, Afresh): frame, painting = frame.frame, None
         x = _seen(frame, painter.size, before)
         strength = painter.script.moment(n).strength
         if made is None or before is not None:
@@ -249,13 +255,13 @@ def _painter(script, recipe, settings, loop, one_pass, device):
 def _begun(given):
     "Number of the last frame that is done, and the frame."
     if given is None: return None
-    number, painted = two_of(given, 'begun', 'a pair (number of a frame, the painted frame)')
+    number, painted = two_of(given, 'begun', 'a pair (number of a frame, the painted frame or None)')
     return in_range(number, 'the number of a frame in begun', whole=True), painted
 
 # %% ../nbs/79_film.ipynb #ad65e325
 @takes_settings('steps')
 def film_frames(
-    frames,               # Frames of a film, one by one: anything `load_picture` reads
+    frames,               # Frames, one by one: anything `load_picture` reads, or `Afresh` of it where a scene begins
     style,                # A style or several, as for `stylize`; or a list of pairs (second, style), `None` for none
     recipe='default',     # Name of a recipe, a `Recipe`, or a file that carries one
     *,
@@ -269,7 +275,7 @@ def film_frames(
     over_time:dict=None,  # {setting: [(second, value), ...]}, in between along a line
     masks=None,           # Where each style goes: for each a mask, or a list or folder with one for each frame
     change_mask=None,     # Where the film is painted at all, likewise
-    begun=None,           # (number, painted frame) to go on from; `frames` then begin with that number
+    begun=None,           # (number, painted frame) to go on from; `frames` begin with it. (number, None) paints it too
     device:str=None,      # Torch device; `None` is the best here
     progress:bool=True,   # Show a progress bar
     **settings,           # Any other field of `Recipe`; with `one_pass` size, stroke, retouch, weights, colours
@@ -279,4 +285,5 @@ def film_frames(
     flow, begun = flow_method(flow), _begun(begun)
     loop = dict(steps=in_range(steps, 'steps', 1, whole=True), first_steps=first_steps, weight=temporal_weight)
     painter = _painter(script, recipe, settings, loop, a_switch(one_pass, 'one_pass'), device)
+    frames = one_by_one(frames, 'frames', 'pictures, or a `Clip`')
     return _frames(with_bar(frames, 'film', 'frame', progress), painter, flow, begun)

@@ -6,18 +6,17 @@ Docs: https://style-nb.github.io/style_nb/filming.html.md"""
 
 # %% ../nbs/79_filming.ipynb #96357be5
 from __future__ import annotations
-from contextlib import closing
 from pathlib import Path
-import numpy as np
 from PIL import Image
 from .errors import a_switch, in_range
 from .files import as_path, check_output
 from .inputs import read_picture
 from .flow import flow_method
-from .clips import CODERS, Clip, write_clip
-from .storing import FrameStore, numbered
-from .batches import with_bar
-from .film import film_frames
+from .clips import CODERS, Clip
+from .storing import numbered
+from .pieces import PieceStore
+from .footage import Footage, paint_rest
+from .outlook import check_room, film_forecast
 
 # %% auto #0
 __all__ = ['facts_of', 'make_film']
@@ -51,19 +50,6 @@ def facts_of(
     return facts | dict(style=_mark(style), flow=flow_method(how.get('flow', 'auto'))) | _mark(
         {name: value for name, value in how.items() if name != 'flow'})
 
-# %% ../nbs/79_filming.ipynb #c1d027f5
-def _paint_rest(clip, store, style, how, progress):
-    "Paint the frames that are not kept yet, and keep them."
-    first = store.first_left()
-    if clip.count is not None and first >= clip.count: return
-    begun = (first - 1, store.get(first - 1)) if first else None
-    left = Clip(clip.path, clip.start + first - 1, clip.stop, max(clip.size), clip.fps) if first > 1 else clip
-    with closing(iter(left)) as frames:
-        painted = film_frames(frames, style, fps=float(clip.fps), size='own', begun=begun, progress=False, **how)
-        bar = with_bar(painted, 'film', 'frame', progress)
-        bar.total = None if clip.count is None else clip.count - first
-        for n, frame in enumerate(bar, first): store.put(n, np.asarray(frame))
-
 # %% ../nbs/79_filming.ipynb #cb37e776
 def make_film(
     source,              # A clip, or a folder of numbered pictures
@@ -76,17 +62,23 @@ def make_film(
     fps:float=None,      # Frames a second; `None` is the clip's own, 25 of a folder
     quality:int=80,      # Of the clip, 0 to 100
     keep_frames:bool=False,  # Keep the folder of painted frames?
+    workers:int=None,    # Processes that share the scenes; `None` is as `joblib.parallel_config` says, else this one
+    forecast:bool=False, # Paint nothing: tell what it would take
     progress:bool=True,  # Show a progress bar
     **how,               # What else `film_frames` takes
-)->Path:                 # The path written
+)->Path:                 # The path written, or a `FilmForecast`
     "Paint a clip; the same call goes on with a film that was cut off."
     out, keep_frames = check_output(as_path(out), tuple(CODERS)), a_switch(keep_frames, 'keep_frames')
+    forecast = a_switch(forecast, 'forecast')
     quality = in_range(quality, 'quality', 0, 100, whole=True)
     clip = Clip(source, start, stop, size, fps)
-    store = FrameStore(out.with_name(f'{out.name}.frames'), facts_of(clip, style, how))
+    facts = facts_of(clip, style, how)
+    store = PieceStore(out.with_name(f'{out.name}.frames'), facts, out, clip.fps, quality, keep_frames)
     try:
-        _paint_rest(clip, store, style, how, progress)
-        write_clip(store.frames(), out, clip.fps, sound=clip, quality=quality, progress=progress)
+        if forecast: return film_forecast(Footage(clip, style, how), store)
+        check_room(store, clip)
+        paint_rest(Footage(clip, style, how), store, workers, progress)
+        store.finish(clip, progress)
     finally:
         if not store.done(): store.remove()  # no folder is left of a film that could not begin
     if not keep_frames: store.remove()

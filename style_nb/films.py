@@ -7,7 +7,8 @@ Docs: https://style-nb.github.io/style_nb/films.html.md"""
 # %% ../nbs/89_films.ipynb #b0426220
 from __future__ import annotations
 from .streams import picture_in, say
-from .words import add_device, add_options, add_output, checked_recipe, given, how_of, recipe_words
+from .words import (
+    InsteadOfOutput, add_device, add_options, add_output, checked_recipe, given, how_of, recipe_words)
 
 # %% auto #0
 __all__ = ['film_words', 'run_film']
@@ -26,7 +27,8 @@ def film_words(parser):
         steps='steps of each frame that goes on from one before (default: 20)',
         first_steps="steps of the first frame of a scene (default: the recipe's)",
         start='first frame, from 0',
-        stop='the frame before which it ends')
+        stop='the frame before which it ends',
+        workers='processes that share the scenes (default: 1)')
     add_options(parser, numbers, type=int, metavar='N')
     reals = dict(
         fps="frames a second (default: the clip's own)",
@@ -35,9 +37,13 @@ def film_words(parser):
     parser.add_argument('--flow', choices=('auto', 'tvl1', 'dis'), help="how motion is found; 'dis' needs OpenCV")
     parser.add_argument('--one-pass', action='store_true', help='by a network in one pass: fast')
     parser.add_argument('--keep-frames', action='store_true', help='keep the folder of painted frames')
+    parser.add_argument('--forecast', action=InsteadOfOutput, nargs=0, default=False,
+        help='tell how long it would take, how much memory and disk, and paint nothing')
 
 # %% ../nbs/89_films.ipynb #aa23de5d
-_MORE = 'size', 'steps', 'first_steps', 'start', 'stop', 'fps', 'temporal_weight', 'flow', 'one_pass', 'keep_frames'
+_MORE = (
+    'size', 'steps', 'first_steps', 'start', 'stop', 'fps', 'temporal_weight', 'flow', 'one_pass', 'keep_frames',
+    'workers')
 
 def run_film(args):
     "Paint a clip, and write it with its sound."
@@ -45,5 +51,6 @@ def run_film(args):
     from style_nb.filming import make_film
     styles = [picture_in(style) for style in args.style]
     how = checked_recipe(args) | how_of(args) | given(args, *_MORE)
+    if args.forecast: return repr(make_film(args.clip, styles, args.output or 'film.mp4', forecast=True, **how))
     path = make_film(args.clip, styles, args.output, **how)
     say(args, repr(Clip(path)))

@@ -14,20 +14,14 @@ from .errors import BadValue, StyleNBError, counted
 from .streams import (
     as_data, check_apart, check_json, check_painted, folder_in, is_folder, picture_in, place_out, report, say,
     say_failed, write_out)
-from style_nb.words import (
-    add_how, add_options, add_output, add_picture, as_option, checked_recipe, given, how_of, in_options,
-    recipe_words)
+from .words import (
+    InsteadOfOutput, add_how, add_options, add_output, add_picture, as_option, checked_recipe, given, how_of,
+    in_options, recipe_words)
 
 # %% auto #0
 __all__ = ['stylize_words', 'run_stylize']
 
 # %% ../nbs/89_repainting.ipynb #848f422b
-class _InsteadOfOutput(argparse.Action):
-    "A switch with which there is nothing to write."
-    def __call__(self, parser, said, values, option=None):
-        setattr(said, self.dest, True)
-        for other in parser._actions: other.required = other.required and other.dest != 'output'
-
 def stylize_words(parser):
     add_picture(parser, 'content', 'photo, or a folder of them')
     add_picture(parser, 'style', 'painting; several are blended', nargs='+')
@@ -36,7 +30,7 @@ def stylize_words(parser):
     add_how(parser)
     parser.add_argument('--budget', metavar='TIME',
         help='time for it, such as 60s, 5min or 1h (of a folder, for each photo): chooses size and steps where unsaid')
-    parser.add_argument('--forecast', action=_InsteadOfOutput, nargs=0, default=False,
+    parser.add_argument('--forecast', action=InsteadOfOutput, nargs=0, default=False,
         help='tell how long it would take and how much memory, and paint nothing; needs no --output')
     parser.add_argument('--credits', action='store_true', help='keep date, author and copyright of the photo')
     masks = dict(

@@ -12,8 +12,8 @@ from dataclasses import fields
 from .errors import BadValue, NotAllowed, counted, told
 
 # %% auto #0
-__all__ = ['layer_word', 'as_option', 'add_output', 'add_device', 'add_how', 'how_of', 'add_picture', 'add_options', 'given',
-           'read_as', 'recipe_words', 'recipe_of', 'checked_recipe', 'options_of', 'in_options']
+__all__ = ['layer_word', 'as_option', 'add_output', 'InsteadOfOutput', 'add_device', 'add_how', 'how_of', 'add_picture',
+           'add_options', 'given', 'read_as', 'recipe_words', 'recipe_of', 'checked_recipe', 'options_of', 'in_options']
 
 # %% ../nbs/88_words.ipynb #16c31733
 def as_option(name):
@@ -27,6 +27,13 @@ def add_output(
     "A file to write, and whether a line says so."
     parser.add_argument('-o', '--output', required=True, metavar='FILE', help=text)
     parser.add_argument('-q', '--quiet', action='store_true', help='no progress and no word, but for what went wrong')
+
+# %% ../nbs/88_words.ipynb #bb91c1ec
+class InsteadOfOutput(argparse.Action):
+    "A switch with which there is nothing to write."
+    def __call__(self, parser, said, values, option=None):
+        setattr(said, self.dest, True)
+        for other in parser._actions: other.required = other.required and other.dest != 'output'
 
 # %% ../nbs/88_words.ipynb #121d68b3
 def add_device(parser):

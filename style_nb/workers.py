@@ -16,7 +16,7 @@ from joblib.externals.loky import get_reusable_executor
 from .planning import Shared
 
 # %% auto #0
-__all__ = ['each_done']
+__all__ = ['each_done', 'end_series']
 
 # %% ../nbs/71_workers.ipynb #667836b3
 _kept = {}      # {a series: its `Shared`} in this process
@@ -55,14 +55,15 @@ def each_done(
     work,              # Function of a job and a `Shared`, at the top of a module
     jobs:list,         # What can be sent to another process
     workers:int=None,  # Processes of this machine; `None` is as `joblib.parallel_config` says, else one after the other
+    series:str=None,   # Name of several calls that share processes and `Shared`; `end_series` ends them
 ):                     # Yields (number of a job, what came of it, an exception where no worker survived it)
     "Jobs done, as they come."
-    series, left, alone, died = uuid4().hex, dict(enumerate(jobs)), False, set()
+    name, left, alone, died = series or uuid4().hex, dict(enumerate(jobs)), False, set()
     try:
         while left:
             some = dict([*left.items()][:1 if alone else None])
             try:
-                for number, made in _done_together(work, some, workers, series):
+                for number, made in _done_together(work, some, workers, name):
                     del left[number]
                     yield number, made
             except Exception as e:
@@ -73,5 +74,12 @@ def each_done(
                 elif len(some) == 1: died.add(number)
             alone = some.keys() <= left.keys()  # nothing came of it
     finally:
-        _kept.pop(series, None)
-        if (workers or 1) > 1: get_reusable_executor().shutdown(kill_workers=True)  # they would wait, a gigabyte each
+        if series is None: end_series(name, workers)
+
+def end_series(
+    series:str,        # Its name
+    workers:int=None,  # As it was said to `each_done`
+):
+    "Let go of what a series of jobs has kept, and of its processes."
+    _kept.pop(series, None)
+    if (workers or 1) > 1: get_reusable_executor().shutdown(kill_workers=True)  # they would wait, a gigabyte each

@@ -1,15 +1,20 @@
 "A clip in, a clip out: the same film after a kill, refusals that leave nothing, the command line"
-import signal, subprocess, sys, time
+import os, random, signal, subprocess, sys, time
+from types import SimpleNamespace
 import numpy as np
 import pytest
+from forked import Program
 from skimage import data
+import style_nb.outlook as outlook
 from style_nb.cli import main
 from style_nb.clips import Clip, write_clip
+from style_nb.coder import Coder
 from style_nb.errors import StyleNBError
 from style_nb.filming import make_film
 from style_nb.flow import window
 from style_nb.gallery import sample
 from style_nb.pictures import to_pil
+from style_nb.pieces import PieceStore
 from style_nb.recipe import named_recipe
 
 HOW = dict(size=64, encoder='texnet-small', steps=3, first_steps=5, flow='tvl1', progress=False)
@@ -55,6 +60,108 @@ def test_a_killed_process_is_taken_up_again(clip, tmp_path):
     whole = make_film(clip, tmp_path/'swirls.png', tmp_path/'b.mp4', keep_frames=True, **HOW)
     assert kept(frames) == kept(tmp_path/'b.mp4.frames') and Clip(whole).count == 6
 
+SCRIPT = '''
+import sys
+import style_nb.pieces as room
+from style_nb.filming import make_film
+room.PIECE, put = 4, room.PieceStore.put
+def noted(self, n, frame):
+    put(self, n, frame)
+    with open('log.txt', 'a') as f: f.write(f'{n} ')
+room.PieceStore.put = noted
+workers = int(sys.argv[1])
+make_film('clip.mp4', 'swirls.png', 'a.mp4', workers=workers, **HOW)
+'''
+
+@pytest.fixture(scope='module')
+def scenes(tmp_path_factory):
+    "Two scenes of seven and five frames, and a painting"
+    folder = tmp_path_factory.mktemp('scenes')
+    pan = [to_pil(window(data.astronaut(), (200. + 3*i, 150.), 1.2, (48, 64))) for i in range(7)]
+    write_clip([*pan, *[sample('cat').resize((64, 48))]*5], folder/'clip.mp4', 10)
+    sample('swirls').save(folder/'swirls.png')
+    return folder
+
+def begun(scenes, folder, workers=1):
+    "The film of both scenes, in a process of its own"
+    for name in ('clip.mp4', 'swirls.png'):
+        if not (folder/name).exists(): os.link(scenes/name, folder/name)
+    return Program(SCRIPT.replace('HOW', repr(HOW)), folder, workers)
+
+def frames_of(folder):
+    assert names(folder) == ['a.mp4', 'clip.mp4', 'log.txt', 'swirls.png']
+    log = [int(n) for n in (folder/'log.txt').read_text().split()]
+    assert len(set(log)) == len(log), f'painted twice: {log}'
+    return [frame.tobytes() for frame in Clip(folder/'a.mp4')]
+
+@pytest.mark.slow
+def test_killed_at_random_moments(scenes, tmp_path):
+    """kill -9 at any moment, while a piece is coded too, and the same program again: equal frames, none painted twice.
+    The bar of issue 23 is RANDOM_KILLS=10."""
+    chance, left = random.Random(int(os.environ.get('RANDOM_SEED', 0))), int(os.environ.get('RANDOM_KILLS', 2))
+    assert Program("", tmp_path).ended() == 0  # all is imported
+    start, moments = time.time(), []
+    assert begun(scenes, tmp_path).ended() == 0
+    seconds, whole = time.time() - start, frames_of(tmp_path)
+    assert len(whole) == 12
+    def anew():
+        for name in ('a.mp4', 'log.txt'): (tmp_path/name).unlink(missing_ok=True)
+    anew()
+    while left:
+        p = begun(scenes, tmp_path)
+        p.join(chance.uniform(.05, .8)*seconds)
+        if p.is_alive():
+            os.killpg(p.pid, signal.SIGKILL)
+            p.ended()
+            left -= 1
+            moments.append(len((tmp_path/'log.txt').read_text().split()) if (tmp_path/'log.txt').exists() else 0)
+        else:
+            assert p.exitcode == 0 and frames_of(tmp_path) == whole, p.said()
+            anew()
+    p = begun(scenes, tmp_path)
+    assert p.ended() == 0 and frames_of(tmp_path) == whole, p.said()
+    print(f'killed after frames {moments} of 12')
+
+@pytest.mark.slow
+def test_workers_paint_the_same_film(scenes, tmp_path):
+    "Killed on the way, they end too, and the film goes on"
+    import psutil
+    (tmp_path/'a').mkdir()
+    (tmp_path/'b').mkdir()
+    assert begun(scenes, tmp_path/'a').ended(300) == 0
+    p, log = begun(scenes, tmp_path/'b', 2), tmp_path/'b'/'log.txt'
+    end = time.time() + 300  # some 10 s on an idle machine
+    while not log.exists() and p.is_alive() and time.time() < end: time.sleep(.01)
+    children = psutil.Process(p.pid).children(recursive=True)
+    assert len(children) >= 2 and not (tmp_path/'b'/'a.mp4').exists()
+    p.kill()
+    p.ended()
+    assert psutil.wait_procs(children, timeout=20)[1] == []
+    p = begun(scenes, tmp_path/'b', 2)
+    assert p.ended(300) == 0 and frames_of(tmp_path/'b') == frames_of(tmp_path/'a'), p.said()
+
+def test_three_hours(clip, tmp_path, monkeypatch, refused):
+    "324,000 frames: told of beforehand, begun at once, gone on with, never all in memory or on the disk"
+    long, out = tmp_path/'long.mp4', tmp_path/'a.mp4'
+    with Coder(['-stream_loop', 53999, '-i', clip, '-r', 30, '-c', 'copy', '-y', long]) as coder: assert coder.wait()
+    found = Clip(long)
+    assert abs(found.count - 324000) < 54000 and next(iter(found)).shape == (48, 64, 3)
+    told = make_film(long, sample('swirls'), out, forecast=True, **HOW)
+    assert told.frames == found.count and told.seconds > 1e5*told.frame_seconds and told.disk_bytes < 3e9
+    assert 'at each cut' in repr(told) and names(tmp_path) == ['long.mp4']
+    put, painted = PieceStore.put, []
+    def three(self, n, frame):
+        put(self, n, frame)
+        painted.append(n)
+        if len(painted) % 3 == 0: raise KeyboardInterrupt
+    monkeypatch.setattr(PieceStore, 'put', three)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt): make_film(long, sample('swirls'), out, **HOW)
+    assert painted == [*range(6)]
+    monkeypatch.setattr(outlook.shutil, 'disk_usage', lambda _: SimpleNamespace(free=10**8))
+    refused(lambda: make_film(long, sample('swirls'), out, **HOW), 'of 64x48 px need some', '0.1 GB are free')
+    assert painted == [*range(6)]
+
 def test_other_settings_are_another_film(clip, tmp_path, refused):
     make_film(clip, sample('swirls'), tmp_path/'a.mp4', keep_frames=True, **HOW)
     for style, how in ((sample('dots'), HOW), (sample('swirls'), HOW | dict(steps=4)), (sample('swirls'), HOW | dict(
@@ -80,6 +187,9 @@ def test_command_line(clip, tmp_path, capsys):
     words = f'film {clip} {tmp_path}/swirls.png -o {tmp_path}/a.mp4 --size 64 --stop 2'.split()
     assert main([*words, *'--encoder texnet-small --steps 2 --first-steps 3 --flow tvl1'.split()]) == 0
     assert 'a.mp4: Clip(a.mp4: 2 frames, 64x48 px' in capsys.readouterr().err
+    few = '--encoder texnet-small --steps 2 --first-steps 3'.split()
+    assert main([*words[:3], '--forecast', *words[5:], *few]) == 0
+    assert '2 frames: about' in capsys.readouterr().out
     assert main([*words[:-2], '--one-pass', '--recipe', 'gatys', '-q']) != 0
     said = capsys.readouterr().err
     assert 'no recipe' in said and said.count('\n') == 1

@@ -65,6 +65,10 @@ CALLS = dict(  # what is right; each of these arguments, and each other one of t
     interpolate=dict(content=x, a=x, b=x, n=2) | to_paint,
     matrix=dict(contents=[x], styles=[x]) | to_paint,
     sweep=dict(content=x, style=x, grid=dict(seed=[1])) | to_paint,
+    Clip=dict(source='frames', start=0, stop=2, size=32),
+    write_clip=dict(frames=[x, x], path='a.mp4'),
+    film_frames=dict(frames=[x, x], style=x) | to_paint,
+    make_film=dict(source='frames', style=x, out='film.mp4', first_steps=2, stop=2) | to_paint,
     lend_colours=dict(picture=x, like=x),
     luminance=dict(x=x),
     match_colours=dict(picture=x, like=x),
@@ -176,6 +180,8 @@ def no_painting(tmp_path_factory):
         patch.setattr('style_nb.instant.paint_once', taken)
         patch.setattr('style_nb.speeds.measured_speed', taken)
         patch.chdir(tmp_path_factory.mktemp('mistakes'))
+        Path('frames').mkdir()
+        for n in range(3): save_picture(x, f'frames/{n}.png')
         yield
 
 def arguments(call, right):
