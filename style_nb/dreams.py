@@ -8,14 +8,12 @@ Docs: https://style-nb.github.io/style_nb/dreams.html.md"""
 from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, fields, replace
-from functools import partial
 from pathlib import Path
-import torch
 from fastcore.meta import delegates
 from PIL.PngImagePlugin import PngInfo
 from .errors import BadFile, BadType, BadValue, a_switch, in_range, listed, of_kind, one_of, told
 from .footing import check_device, giving_back, own_footing
-from .pictures import MIN_SIDE, PictureNotFound, as_path, load_picture, resize, save_picture, to_pil
+from .pictures import MIN_SIDE, PictureNotFound, as_path, resize, save_picture, to_pil
 from .encoders import ENCODERS, INPUTS, PADDINGS, POOLINGS
 from .starts import noise
 from .learner import ContentLoss, LossTerm, TVLoss, picture_learner
@@ -23,6 +21,7 @@ from .guarding import Guard
 from .callbacks import (
     PRECISIONS, Clamp, CosineStep, EncoderPrecision, History, Progress, Snapshots, Stop, best_precision)
 from .octaves import Jitter, Octaves, even, octave_shapes
+from .wishes import Excite, Resemble, before_relu
 from .settings import Choice, Digest, Layers, Number, Reference, Words, note, setting
 from .carrying import png_note, recipe_encoder
 from .views import draw_curves
@@ -30,74 +29,10 @@ from .results import MARKS, Result
 from .inputs import read_picture
 
 # %% auto #0
-__all__ = ['MOST_PLACES', 'DREAM_KEY', 'before_relu', 'Excite', 'Resemble', 'DreamRecipe', 'dream_recipe', 'Dream', 'follow',
-           'dream', 'feature_picture']
+__all__ = ['DREAM_KEY', 'DreamRecipe', 'dream_recipe', 'takes_dream_settings', 'Dream', 'fit_dream', 'follow', 'dream',
+           'feature_picture']
 
-# %% ../nbs/79_dreams.ipynb #f056f5c5
-def before_relu(
-    layer:str,   # A layer of an encoder
-)->str:          # The convolution it clips, or itself
-    "Where a layer's values are before they are clipped."
-    return layer.replace('relu', 'conv')
-
-class Excite(LossTerm):
-    "Want the maps of layers large, or some channels of one."
-    def __init__(self,
-        weights,         # Layers and their weights
-        channels=None,   # Numbers of channels, from 0; `None` is all
-    ):
-        self.weights = {l if channels is None else before_relu(l): w for l, w in weights.items()}
-        self.channels = channels
-        self.scales = {}
-
-    @property
-    def layers(self): return [l for l, w in self.weights.items() if w > 0]
-    def before_epoch(self): self.scales = {}
-
-    def value(self, maps):
-        "How large they are, and what that is to be measured by."
-        if self.channels is None: return (size := maps.square().mean()), size
-        return maps[:, self.channels].mean(), maps.std()
-
-    def after_loss(self):
-        for layer in self.layers:
-            value, scale = self.value(self.features[layer].float())
-            scale = self.scales.setdefault(layer, scale.detach().clamp_min(1e-6))
-            self.add_term(f'dream/{layer}', -self.weights[layer]/scale, value)
-
-# %% ../nbs/79_dreams.ipynb #9f7630db
-MOST_PLACES = 1024  # of a guide that are looked at in each layer
-
-class Resemble(LossTerm):
-    "Want each place of the maps to be like the place of another picture that suits it best."
-    def __init__(self,
-        guide,     # The other picture, (1, 3, H, W)
-        weights,   # Layers and their weights
-    ):
-        self.guide = guide
-        self.weights = weights
-
-    @property
-    def layers(self): return [l for l, w in self.weights.items() if w > 0]
-
-    @torch.no_grad()
-    def before_fit(self):
-        maps = self.encoder(self.guide.to(self.canvas.device), self.layers)
-        self.places = {layer: self.chosen(f.float()) for layer, f in maps.items()}
-
-    def chosen(self, f):
-        "Places of a map, evenly taken: (channels, places)."
-        flat = f.flatten(2)[0]
-        flat = flat[:, ::-(-flat.shape[1]//MOST_PLACES)]
-        return flat/flat.norm(dim=0).square().mean().clamp_min(1e-12)
-
-    def after_loss(self):
-        for layer, weight in self.weights.items():
-            if not weight: continue
-            likeness = self.features[layer].float().flatten(2)[0].T @ self.places[layer]
-            self.add_term(f'guide/{layer}', -weight, likeness.amax(1).mean())
-
-# %% ../nbs/79_dreams.ipynb #bbe9c9a0
+# %% ../nbs/79_dreams.ipynb #d0734337
 @dataclass
 class DreamRecipe:
     "Every choice of a dream."
@@ -132,7 +67,7 @@ class DreamRecipe:
             if value is None and f.default is None: continue
             setattr(self, f.name, f.metadata['rule'].check(value, f.name))
 
-# %% ../nbs/79_dreams.ipynb #e521406e
+# %% ../nbs/79_dreams.ipynb #9f7630db
 DREAM_KEY = 'style_nb.dream'  # of the text in a PNG
 
 def dream_recipe(
@@ -146,6 +81,13 @@ def dream_recipe(
     if settings.keys() & {'encoder', 'encoder_weights', 'encoder_inputs'}: settings['encoder_digest'] = ''
     return replace(recipe, **settings)
 
+def takes_dream_settings(function):
+    "Say that `**settings` of a function are fields of `DreamRecipe`, each with its text."
+    but = ['layers', 'channel', 'photo', 'guide', 'encoder_digest']
+    function = delegates(DreamRecipe, but=but)(function)
+    function.__delwrap__ = DreamRecipe  # where the texts are
+    return function
+
 def _carried_by(path):
     "The recipe of a dream in its PNG."
     p = as_path(path)
@@ -156,9 +98,11 @@ def _carried_by(path):
     try: return DreamRecipe(**{name: found[name] for name in known})
     except BadValue as e: raise BadFile(f"The dream in {p} cannot be used: {e}") from e
 
-# %% ../nbs/79_dreams.ipynb #75bd690a
+# %% ../nbs/79_dreams.ipynb #e521406e
 class Dream(Result):
     "What a dream gave: `.image`, `.history`, `.frames`, `.recipe`."
+    def __repr__(self): return super().__repr__().replace('Result', 'Dream', 1)
+
     def save(self,
         path,                # File to write
         credits:bool=False,  # Write date, author and copyright of the photo too?
@@ -181,7 +125,7 @@ class Dream(Result):
         fig.axes[0].set(ylabel='excitement', yscale='log' if a_switch(log, 'log') else 'linear')
         return fig
 
-# %% ../nbs/79_dreams.ipynb #c2804eef
+# %% ../nbs/79_dreams.ipynb #0e3e04c3
 def _check_layers(r, enc):
     "The encoder has the layers and the channels."
     enc.check(r.layers)
@@ -206,7 +150,7 @@ def _check_sizes(r, shapes, need):
     raise BadValue(f"The first of {len(shapes)} octaves is {shapes[0][1]}x{shapes[0][0]} px, and needs {least} px each "
                    "way: give a larger size, fewer octaves, or less jitter.")
 
-# %% ../nbs/79_dreams.ipynb #20700a1f
+# %% ../nbs/79_dreams.ipynb #75bd690a
 def _start(picture, r):
     "The picture to start from, and what is known of it."
     read = read_picture(picture, 'photo', r.size)
@@ -222,7 +166,10 @@ def _way(r, photo, shapes):
     if r.snapshots: cbs.append(Snapshots(r.snapshots))
     return cbs
 
-def _fitted(learn, octaves):
+def fit_dream(
+    learn,        # A Learner of a dream
+    octaves:int,  # How many it has
+):
     "Fit, and let go of what was in use."
     with learn.stop.on_interrupt():
         try: learn.fit(octaves)
@@ -244,7 +191,7 @@ def _packed(learn, r, read, inputs):
         alpha=read.alpha,
         credits=read.credits)
 
-# %% ../nbs/79_dreams.ipynb #77f48f33
+# %% ../nbs/79_dreams.ipynb #485424a5
 def _followed(picture, wishes, r, device, progress, cbs, guide=None):
     "Follow the gradient of wishes, a function of the recipe and its encoder."
     device, bar = check_device(device), a_switch(progress, 'progress')
@@ -261,14 +208,14 @@ def _followed(picture, wishes, r, device, progress, cbs, guide=None):
     if r.tv_weight: learn.add_cb(TVLoss(r.tv_weight))
     learn.add_cbs(cbs)
     if bar: learn.add_cb(Progress(r.steps*len(shapes), 'dream'))
-    _fitted(learn, len(shapes))
+    fit_dream(learn, len(shapes))
     inputs = [('photo', photo)] + ([] if guide is None else [('guide', guide)])
     made = _packed(learn, r, read, inputs)
     learn.remove_cbs([*learn.cbs])
     return made
 
-# %% ../nbs/79_dreams.ipynb #f328149a
-@delegates(DreamRecipe, but=['layers', 'channel', 'photo', 'guide', 'encoder_digest'])
+# %% ../nbs/79_dreams.ipynb #c2804eef
+@takes_dream_settings
 @giving_back()
 @own_footing()
 def follow(
@@ -290,8 +237,8 @@ def follow(
         raise BadValue(f"jitter is {r.jitter} with a content loss, which compares place by place: give jitter=0.")
     return _followed(picture, lambda r: terms, r, device, progress, cbs)
 
-# %% ../nbs/79_dreams.ipynb #26b05bea
-@delegates(DreamRecipe, but=['layers', 'channel', 'photo', 'guide', 'encoder_digest'])
+# %% ../nbs/79_dreams.ipynb #77f48f33
+@takes_dream_settings
 @giving_back()
 @own_footing()
 def dream(
@@ -320,7 +267,7 @@ def dream(
 
 def _excited(r): return [Excite(r.layers, _channels(r))]
 
-# %% ../nbs/79_dreams.ipynb #72877034
+# %% ../nbs/79_dreams.ipynb #0033703b
 @delegates(dream, but=['guide'])
 def feature_picture(
     layer:str='relu4_1',  # A layer
@@ -340,5 +287,6 @@ def feature_picture(
     side = in_range(size, 'size', MIN_SIDE, 4096, whole=True)
     grain = noise((side, side), 'pink', seed)
     start = .5 + in_range(contrast, 'contrast', 0, 1)*(grain - .5)
-    own = dict(size=side, octaves=octaves, steps=steps, step_size=step_size, step_end=step_end, jitter=jitter, seed=seed)
-    return dream(start, layer, channel, **own | settings)
+    return dream(
+        start, layer, channel, size=side, octaves=octaves, steps=steps, step_size=step_size, step_end=step_end,
+        jitter=jitter, seed=seed, **settings)
