@@ -13,9 +13,10 @@ import warnings
 from pathlib import Path
 import numpy as np
 import torch
-from style_nb.all import dream, encoder, feature_picture, load_picture, sample
+from style_nb.all import dream, encoder, load_picture, sample
 from style_nb.batches import SUFFIXES, with_bar
 from style_nb.callbacks import PRECISIONS, best_precision
+from style_nb.dreams import feature_picture
 from style_nb.encoders import at_hand
 from style_nb.wishes import before_relu
 
