@@ -7,8 +7,8 @@ Docs: https://style-nb.github.io/style_nb/all.html.md"""
 # %% auto #0
 __all__ = ['load_picture', 'save_picture', 'to_pil', 'resize', 'show_pictures', 'paint', 'sample', 'samples', 'RECIPES', 'Recipe',
            'show_recipes', 'stylize', 'forecast', 'reconstruct', 'enlarge', 'house_of_styles', 'instant', 'style_sheet',
-           'comic', 'noise', 'palette', 'palettes', 'TILED', 'tile', 'compare', 'interpolate', 'matrix', 'sweep',
-           'Clip', 'write_clip', 'film_frames', 'make_film', 'lend_colours', 'luminance', 'match_colours',
+           'comic', 'noise', 'palette', 'palettes', 'TILED', 'tile', 'dream', 'compare', 'interpolate', 'matrix',
+           'sweep', 'Clip', 'write_clip', 'film_frames', 'make_film', 'lend_colours', 'luminance', 'match_colours',
            'lower_contrast', 'match_contrast', 'feather', 'load_mask', 'segment', 'show_masks', 'explore_masks',
            'ablate', 'rank_photos', 'revert', 'encoder', 'encoder_card', 'gram', 'show_why', 'fidelity', 'explore',
            'log_range', 'Session', 'Studio', 'quick']
@@ -40,6 +40,11 @@ from .palettes import palette, palettes
 from .tiling import TILED, tile
 
 _all_ = ['noise', 'palette', 'palettes', 'TILED', 'tile']
+
+# %% ../nbs/99_all.ipynb #9dec74b1
+from .dreams import dream
+
+_all_ = ['dream']
 
 # %% ../nbs/99_all.ipynb #0e7dc130
 from .sweeping import compare, interpolate, matrix, sweep

@@ -24,6 +24,7 @@ from .fetching import TELLING
 from .app import run_studio, studio_words
 from .at_once import instant_words, list_styles, run_instant
 from .comic_tasks import comic_words, run_comic
+from .dreaming import dream_words, run_dream
 from .films import film_words, run_film
 from .painters import paint_words, painter_words, run_paint, run_painter
 from .repainting import run_stylize, stylize_words
@@ -44,6 +45,7 @@ TASKS = {  # what it does, its words, who does it
     'instant': ('a photo in a style at once: a painting, or one of the stored styles', instant_words, run_instant),
     'film': ('a clip in the style of a painting, frame by frame, without flicker', film_words, run_film),
     'comic': ('a page of a comic from a clip: its best frames, inked, with captions', comic_words, run_comic),
+    'dream': ('what a layer or a channel sees in a photo, and more of it', dream_words, run_dream),
     'studio': ('the Studio in a browser, without a notebook', studio_words, run_studio),
     'recolour': ('colours only: a photo in the colours of a painting, no stroke', recolour_words, run_recolour),
     'palette': ('paint a style alone, from noise: what a run will take from it', palette_words, run_palette),

@@ -9,6 +9,7 @@ from PIL import Image
 import style_nb.all
 from style_nb.all import *
 from style_nb.errors import StyleNBError, in_range
+from style_nb.learner import TVLoss
 
 class Taken(Exception): "It would paint now"
 
@@ -18,6 +19,7 @@ x = torch.linspace(0, 1, 3*24*32).view(1, 3, 24, 32)
 mask = (x[:, :1] > .3).float()
 enc = encoder('random')
 maps = enc(x, 'relu1_1')['relu1_1'].detach()
+to_dream = dict(size=32, octaves=1, steps=1, jitter=2, encoder='random', progress=False)
 to_paint = dict(size=32, steps=2, levels=1, encoder='random', progress=False)
 
 class Hostile:
@@ -87,6 +89,7 @@ CALLS = dict(  # what is right; each of these arguments, and each other one of t
     gram=dict(feats=maps),
     show_why=dict(maps={'a': torch.ones(8, 8)}),
     fidelity=dict(picture=x, photo=x),
+    dream=dict(picture=x, guide=None, layer='relu1_1', channel=1) | to_dream,
     explore=dict(fn=lambda a: x, a=(0, 1)),
     log_range=dict(low=1, high=2),
     Session=dict(content=x, style=x, size=32, encoder='random'),
@@ -124,6 +127,12 @@ ROOMS = {  # of functions that `style_nb.all` leaves out
     'callbacks Snapshots': dict(when=2),
     'callbacks Controls': dict(schedule=[]),
     'callbacks check_move': dict(field='lr', value=1.),
+    'octaves Jitter': dict(by=2),
+    'octaves even': dict(softness=.5),
+    'dreams feature_picture': dict(layer='relu1_1', channel=1) | to_dream,
+    'dreams follow': dict(picture=x, terms=[TVLoss(1.)]) | to_dream,
+    'dreams dream_recipe': dict(recipe=None),
+    'dreams DreamRecipe': {},
     'callbacks level_steps': dict(steps=6, sizes=[32, 64]),
     'large TiledStyle': dict(styles=[x], weights='relu1_1', weight=1.),
     'large TiledContent': dict(content=x, weights='relu1_1', weight=1.),
@@ -178,6 +187,7 @@ def no_painting(tmp_path_factory):
         patch.setattr('style_nb.transfer.run_transfer', taken)
         patch.setattr('style_nb.live.run_transfer', taken)
         patch.setattr('style_nb.instant.paint_once', taken)
+        patch.setattr('style_nb.dreams.fit_dream', taken)
         patch.setattr('style_nb.speeds.measured_speed', taken)
         patch.chdir(tmp_path_factory.mktemp('mistakes'))
         Path('frames').mkdir()
