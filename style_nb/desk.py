@@ -6,152 +6,45 @@ Docs: https://style-nb.github.io/style_nb/desk.html.md"""
 
 # %% ../nbs/86_desk.ipynb #d05c8b62
 from __future__ import annotations
-import threading
-import time
 from collections.abc import Iterable
-from dataclasses import replace
 from fastcore.basics import patch
-from .errors import BadValue, MissingPackage, counted
-from .pictures import to_pil
-from .loop import StepCallback
-from .callbacks import Stop
-from .parts import GREY, RED, bar, clock, close_widgets, download_link, dressed, line, on_rerun
-from .parts import one_line, row, saved_words, unused, upload_button, upload_look, w
+from .errors import BadValue
+from .parts import RED, close_widgets, download_link, dressed, one_line, row, saved_words, unused
+from .parts import upload_button, upload_look, w
 from .planning import Shared
 from .naming import given_files
 from .moves import Moves
-from .knobs import control
 from .shelves import SHELF_LOOK, Shelf, thumb
-from .canvas import Canvas
+from .easel import Easel
 
 # %% auto #0
-__all__ = ['DESK_LOOK', 'Shown', 'called', 'Desk']
-
-# %% ../nbs/86_desk.ipynb #c6228776
-class Shown(StepCallback):
-    "Tell of a run from time to time: its picture, its step."
-    order = 46
-    def __init__(self,
-        tell,              # Function of a picture and a step
-        seconds:float=.4,  # Between two
-    ):
-        self.tell = tell
-        self.seconds = seconds
-        self.last = 0.
-        self.step = 0
-
-    def after_step(self):
-        self.step += 1
-        if time.perf_counter() - self.last < self.seconds: return
-        self.tell(to_pil(self.learn.picture_so_far()), self.step)
-        self.last = time.perf_counter()
-
-def called(
-    knobs,     # `Knob`s
-    **labels,  # What controls are called, where it is not their name
-)->list:       # `Knob`s
-    "Knobs with labels."
-    return [replace(k, text=labels.get(k.name, k.name)) for k in knobs]
+__all__ = ['DESK_LOOK', 'Desk']
 
 # %% ../nbs/86_desk.ipynb #db641213
-class Desk:
+class Desk(Easel):
     "A page with controls and a canvas: `.values`, `.paint()`, `.stop()`, `.wait()`, `.result`, `.as_code()`."
     title = ''       # Above the controls
     ends = {}        # {control: what its left and its right mean}
-    steps = 1        # Of a run, for the progress bar
     file = 'desk.png'  # What a saved picture is called
     def __init__(self,
         knobs,   # A `Knob` for each control
     ):
-        if w is None: raise MissingPackage("A desk needs ipywidgets: pip install ipywidgets, then restart the kernel.")
-        self.knobs = {k.name: k for k in knobs}
-        self.controls = _in_line({k.name: control(k) for k in knobs})
-        self.canvas = Canvas()
+        super().__init__(knobs)
         self.canvas.on_files(lambda files: self.attempt(lambda: self.take(files)))
-        self.message, self.progress, self.saved = w.HTML(), w.HTML(), w.HTML()
+        self.saved = w.HTML()
         self.code = w.Textarea(description='code', layout=dict(display='none'))
-        self.result = self.error = self.thread = self.widget = None
-        self.closed = self.filling = self.busy = False
+        self.filling = False
         self.buttons = {}
-        self.stopper = Stop()
-        self.lock = threading.RLock()
-        self.shared = Shared()
         self.moves = Moves()
         self.pins = {}   # {name: (values, picture, pictures it was painted from)}
         self.shelf_of_pins = Shelf('sn-kept', 'pins: a click brings one back')
         for o in self.controls.values(): o.observe(lambda _: self.changed(), 'value')
         self.known = self.values
-        self._unwatch = on_rerun(self)
 
-    @property
-    def values(self)->dict: return {name: self._value(name, o.value) for name, o in self.controls.items()}
-    def say(self, text, color=GREY): self.message.value = line(text, color)
+    def painted_anew(self): self._write_code()
 
-# %% ../nbs/86_desk.ipynb #ecedc7af
-@patch
-def _value(self:Desk, name, shown):
-    "What a control says; a menu shows words."
-    knob = self.knobs.get(name)
-    return dict(knob.options)[shown] if knob and knob.options else shown
 
-def _in_line(controls):
-    "Sliders under each other begin at one line."
-    lined = [o for o in controls.values() if not isinstance(o, w.Checkbox)]
-    width = max((len(o.description) for o in lined), default=0)
-    for o in lined: o.style.description_width = f'{8 + 7*width}px'
-    return controls
-
-# %% ../nbs/86_desk.ipynb #1082e0b4
-@patch
-def paint(self:Desk)->Desk:
-    "Paint what the controls say, in a thread; what was being painted ends first."
-    with self.lock:
-        if self.closed: return self
-        self.stopper.now()
-        self.stopper = Stop()
-        work = dict(target=self._work, args=(self.thread, self.stopper), daemon=True, name='style_nb desk')
-        self.thread = threading.Thread(**work)
-        self.busy = True
-        self.thread.start()
-    self.show_state()
-    return self
-
-@patch
-def _work(self:Desk, before, stopper):
-    "What the thread does: nothing, when a later one is asked for."
-    if before: before.join()
-    if not stopper.flag.is_set(): self._run(stopper)
-    with self.lock:
-        if self.stopper is stopper: self.busy = False  # no later one was asked for
-    self.show_state()
-
-@patch
-def _run(self:Desk, stopper):
-    "Paint once."
-    self.say('painting …')
-    begin = time.perf_counter()
-    def seen(picture, step):
-        self.show(picture, moving=True)
-        self._tell_progress(step, time.perf_counter() - begin)
-    values, pictures = self.values, self.pictures_in_use()
-    try: result = self.make(values, [stopper, Shown(seen)])
-    except Exception as e:
-        self.error = e
-        self.progress.value = ''
-        return self.say(one_line(e), RED)
-    self.result, self.error = result, None
-    self.painted = values, result.image, pictures
-    self.show(result.image)
-    self.progress.value = ''
-    self.say(f'{counted(len(result.history), "step")}, {time.perf_counter() - begin:.1f} s')
-    self._write_code()
-
-# %% ../nbs/86_desk.ipynb #cd2e5639
-@patch
-def _tell_progress(self:Desk, step, seconds):
-    left = max(0, self.steps - step)*seconds/step
-    self.progress.value = bar(step/self.steps) + line(f'step {step} of {self.steps} · {clock(left)} left')
-
+# %% ../nbs/86_desk.ipynb #c64135e8
 @patch
 def show_state(self:Desk):
     "Which buttons have nothing to do; from any thread."
@@ -164,29 +57,6 @@ def show_state(self:Desk):
     )
     for name, button in self.buttons.items(): button.disabled = off.get(name, False)
 
-@patch
-def show(self:Desk, picture, moving=False):
-    "Put a picture on the canvas."
-    self.canvas.show(picture, self.before(), moving=moving)
-
-@patch
-def before(self:Desk):
-    "What lies behind the handle, PIL, always the same object; `None` is nothing."
-
-@patch
-def stop(self:Desk)->Desk:
-    "End what is being painted; the picture so far stays."
-    with self.lock: self.stopper.now()
-    return self
-
-@patch
-def wait(self:Desk,
-    seconds:float=120.,  # At most
-)->Desk:
-    "Return when nothing is being painted."
-    thread = self.thread
-    if thread and thread is not threading.current_thread(): thread.join(seconds)
-    return self
 
 # %% ../nbs/86_desk.ipynb #69944a64
 @patch
@@ -246,11 +116,6 @@ def redo(self:Desk):
     "Make it again."
     move = self.moves.forth()
     if move: self.put(*move.after)
-
-@patch
-def pictures_in_use(self:Desk)->tuple:
-    "What a kind of desk paints from, for its pins."
-    return ()
 
 @patch
 def use_pictures(self:Desk,

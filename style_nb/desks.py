@@ -19,7 +19,8 @@ from .palettes import palette
 from .reversion import rank_photos, revert
 from .knobs import knob
 from .shelves import Shelf, thumb
-from .desk import Desk, called
+from .easel import called
+from .desk import Desk
 
 # %% auto #0
 __all__ = ['LAYERS', 'ReversionDesk', 'TilingDesk']
