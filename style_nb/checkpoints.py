@@ -124,13 +124,25 @@ def write(self:RunCheckpoint):
 # %% ../nbs/65_checkpoints.ipynb #4bbef51e
 _NEEDS = {'canvas', 'recipe', 'step', 'began', 'kept'}
 
+_ANEW = 'delete it to start anew, or give another path.'
+
+@patch
+def whole(self:RunCheckpoint)->dict:
+    "The state in its file, of whichever run it is."
+    return check_state(read_state(self.path, 'a checkpoint of a run', _NEEDS, _ANEW), self.path)
+
+@patch
+def chosen(self:RunCheckpoint)->dict:
+    "Size and steps of the run in its file: what a budget chose when it began."
+    r = from_json(self.whole()['began']['recipe'])
+    return dict(size=r.size, steps=r.steps)
+
 @patch
 def read(self:RunCheckpoint)->dict:
     "The state in its file, when it is of this run."
-    anew = 'delete it to start anew, or give another path.'
-    state = check_state(read_state(self.path, 'a checkpoint of a run', _NEEDS, anew), self.path)
+    state = self.whole()
     wrong = _difference(state['began'], self.began)
-    if wrong: raise BadFile(f"{self.path} is of another run, with another {wrong}: give the same, {anew}")
+    if wrong: raise BadFile(f"{self.path} is of another run, with another {wrong}: give the same, {_ANEW}")
     return state
 
 @patch
