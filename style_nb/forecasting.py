@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from .errors import BadValue, counted, told
-from .counts import BEGIN, free_memory, run_bytes
+from .counts import BEGIN, TIMES, free_memory, run_bytes, run_counts
 from .memory import lighter, with_encoder
 from .recipe import named_recipe
 from .planning import Plan, settle_levels
@@ -60,9 +60,12 @@ def plan_bytes(
 )->float:       # Bytes above what the process had before
     "About what a run takes at most."
     styles, hw = [s.shape[-2:] for s in plan.styles], plan.shapes[-1]
-    encoders = [enc for enc in (plan.enc, plan.last) if enc]  # what the first has left is not used again by the last
-    needs = [run_bytes(plan.recipe, hw, enc, plan.device, plan.recipe.tile or 0, styles) for enc in encoders]
-    return sum(needs) - BEGIN*(len(needs) - 1)
+    def need(enc): return run_bytes(plan.recipe, hw, enc, plan.device, plan.recipe.tile or 0, styles)
+    if not plan.last: return need(plan.enc)
+    # what the first encoder has left is not used again by the last, but for the gaps in it
+    both = plan.enc, plan.last
+    gaps = [run_counts(plan.recipe, hw, enc, plan.device, plan.recipe.tile or 0)['scattered'] for enc in both]
+    return sum(map(need, both)) - BEGIN - TIMES['scattered']*sum(gaps)
 
 def run_seconds(
     plan:Plan,         # A plan

@@ -160,6 +160,13 @@ def test_masks_and_gaps_count():
     assert run_counts(r, (413, 620), enc)['scattered'] > 0
     assert run_counts(r, (700, 1050), enc)['scattered'] == 0  # its blocks go back to the system
 
+def test_gaps_of_the_first_encoder_are_filled_by_the_last(photo, painting):
+    "texnet-small at 700x525 px and texnet for the last steps, MB above import by VmHWM: 1284"
+    large = [x.repeat(1, 1, 20, 20)[..., :867, :1300] for x in (photo, painting)]
+    how = dict(encoder='texnet-small', size=700, steps=40, precision='bf16', device='cpu')
+    told = plan_bytes(settle(*large, finish='texnet', finish_steps=8, **how))/1e6
+    assert abs(told - 1284) < .2*1284
+
 def test_a_control_group_caps_memory(tmp_path, monkeypatch):
     (tmp_path/'proc/self').mkdir(parents=True)
     (tmp_path/'proc/self/cgroup').write_text('5:cpu:/\n4:memory:/job/a\n0::/\n')
