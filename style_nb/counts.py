@@ -208,7 +208,8 @@ def run_counts(
 # %% ../nbs/61_counts.ipynb #82791c76
 BEGIN = 1.9e8  # bytes that any run takes: torch wakes up, and so does what it needs
 TIMES = dict(
-    maps=1., passing=9., style=2.8, gram=.8, content=.5, masks=.5, scattered=2., optimiser=.9, pictures=24.5, encoder=1.)
+    maps=1., passing=9., style=2.8, gram=.8, content=.5, masks=.5, scattered=2.,
+    optimiser=.9, pictures=24.5, encoder=1.)
 
 def run_bytes(
     r:Recipe,          # A recipe

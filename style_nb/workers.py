@@ -46,6 +46,10 @@ def _do(work, number, job, series, parent):
     return number, work(job, _shared_in(series))
 
 # %% ../nbs/71_workers.ipynb #4798d413
+class _GivenUp(RuntimeError):
+    "What a cluster says of a job; alone there, it was the job's own doing."
+    def __str__(self): return 'the cluster gave it up when several workers had died of it'
+
 def _done_on_cluster(client, work, jobs, series):
     "The same by the client of a cluster; what went wrong is raised when all others are there."
     from dask.distributed import KilledWorker, as_completed
@@ -57,11 +61,9 @@ def _done_on_cluster(client, work, jobs, series):
         for future in as_completed(futures):
             error = future.exception()
             if error is None: yield future.result()
-            else: broken = RuntimeError(_GIVEN_UP) if isinstance(error, KilledWorker) else error
+            else: broken = _GivenUp() if isinstance(error, KilledWorker) else error
     finally: client.cancel(futures)
     if broken is not None: raise broken
-
-_GIVEN_UP = 'the cluster gave it up when several workers had died of it'
 
 # %% ../nbs/71_workers.ipynb #f3b92d34
 def _done_together(work, jobs, workers, series):
@@ -89,7 +91,7 @@ def each_done(
                     yield number, made
             except Exception as e:
                 number = next(iter(left))
-                if len(some) == 1 and number in died:
+                if len(some) == 1 and (number in died or isinstance(e, _GivenUp)):
                     del left[number]
                     yield number, e
                 elif len(some) == 1: died.add(number)

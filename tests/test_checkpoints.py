@@ -168,7 +168,8 @@ def test_a_file_that_no_run_wrote(photo, painting, tmp_path, refused):
     state = read_state(path, 'a checkpoint', set(), '')
     for part, wrong in [
         ('beginning', dict(began=[1])), ('beginning', dict(began=None)), ('beginning', dict(began={})),
-        ('recipe', dict(began=state['began'] | dict(recipe='none'))), ('step', dict(step=10**9)), ('step', dict(step=12)),
+        ('recipe', dict(began=state['began'] | dict(recipe='none'))), ('step', dict(step=10**9)),
+        ('step', dict(step=12)),
         ('kept', dict(kept=[])), ('kept', dict(kept=dict(history=3))), ('kept', dict(kept=dict(history=dict(rows=3)))),
         ('kept', dict(kept=state['kept'] | dict(guard={})))]:
         write_state(state | wrong, path)

@@ -208,7 +208,8 @@ def test_each_offer_has_its_time(plan, photo, painting, machine, monkeypatch):
     how = few | dict(size=400, tile=0)
     need = plan_bytes(settle(photo, painting, **how))
     monkeypatch.setattr(forecasting, 'free_memory', lambda device: .9*need)
-    with pytest.warns(UserWarning, match=r'size=\d+ \(0\.\d GB, .* s\)'): stylize(photo, painting, progress=False, **how)
+    with pytest.warns(UserWarning, match=r'size=\d+ \(0\.\d GB, .* s\)'):
+        stylize(photo, painting, progress=False, **how)
 
 # ---- budgets
 
@@ -300,6 +301,9 @@ def test_the_command_line(tmp_path, photo, painting, capsys, monkeypatch):
     monkeypatch.setattr(forecasting, 'free_memory', lambda device: 3e8)
     assert main([*words, '--size', '1000', '--tile', '0', '--forecast']) == 0
     assert 'What would fit: --' in capsys.readouterr().out
+    assert main([*words, '--size', '1000', '--tile', '0', '--forecast', '--json']) == 0
+    offers = json.loads(capsys.readouterr().out)['offers']
+    assert offers and all(o['seconds'] > 0 and o['peak_bytes'] < 3e8 and len(o['settings']) == 1 for o in offers)
     assert not (tmp_path/'c.png').exists()
 
 def test_a_session(photo, painting, machine):

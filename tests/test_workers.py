@@ -69,9 +69,11 @@ def ends(job, shared):
 
 @pytest.mark.slow
 def test_a_job_that_kills_every_worker_of_a_cluster_is_an_error_of_its_own():
-    "dask gives it up after four of them, and joblib is not told"
+    "dask gives it up after four of them, here after two, and joblib is not told"
+    import dask
     from dask.distributed import Client, LocalCluster
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster):
+    few = dask.config.set({'distributed.scheduler.allowed-failures': 1})
+    with few, LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster):
         with joblib.parallel_config(backend='dask'):
             made = dict(each_done(ends, [(0, False), (1, True), (2, False), (3, False)]))
     assert {n: made[n] for n in (0, 2, 3)} == {0: 0, 2: 4, 3: 6}
