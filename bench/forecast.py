@@ -4,14 +4,16 @@ Run from the repository's root:
 
     python bench/forecast.py              all of them, each in a process of its own; the machine is measured on the way
     python bench/forecast.py 3 7          only these
+    python bench/forecast.py --list 2     twelve others, written down before any of them was run
     STYLE_NB_WEIGHTS=FOLDER python bench/forecast.py    with the real VGG-16, of which three runs are
 
 Wall time is printed too; it means something where nothing else runs.
 """
-import json, os, subprocess, sys, tempfile, time
+import argparse, json, os, subprocess, sys, tempfile, time
 
 PX = 1300  # longer side of photo and paintings
-RUNS = [
+LISTS = {}
+LISTS[1] = [
     dict(size=240, steps=200),
     dict(size=400),
     dict(size=820, steps=40, levels=3),
@@ -24,6 +26,19 @@ RUNS = [
     dict(style_kind='moments', size=540, steps=40),
     dict(size=1200, steps=4, levels=1, tile=320),
     dict(finish='vgg16', finish_steps=6, size=460, steps=50)]
+LISTS[2] = [
+    dict(size=300, steps=120, levels=2),
+    dict(size=560, steps=60, styles=2, masks=True),
+    dict(size=1000, steps=16, styles=2),
+    dict(encoder='vgg16', size=640, steps=12, levels=1),
+    dict(encoder='texnet-small', size=512, steps=100),
+    dict(optimizer='adam', size=960, steps=30),
+    dict(style_kind='covariance', size=720, steps=24),
+    dict(size=1500, steps=4, levels=1, tile=384),
+    dict(precision='fp32', size=640, steps=20),
+    dict(encoder='texnet-small', finish='texnet', finish_steps=8, size=700, steps=40),
+    dict(style_scale=.5, size=880, steps=24),
+    dict(encoder='vgg16', size=400, steps=24, styles=2, masks=True)]
 
 def pictures(n):
     from style_nb.gallery import sample
@@ -69,11 +84,11 @@ def child(task, how):
     if out.returncode: raise SystemExit(out.stderr)
     return json.loads(out.stdout.splitlines()[-1])
 
-def main(numbers):
+def main(numbers, runs):
     good = 0
     print(f'{"":3} {"CPU s":>16} {"ratio":>6} {"MB":>13} {"ratio":>6} {"wall s":>12}   run', flush=True)
-    for i in numbers or range(1, len(RUNS) + 1):
-        how = RUNS[i - 1]
+    for i in numbers or range(1, len(runs) + 1):
+        how = runs[i - 1]
         told, came = child('tell', how), child('paint', how)
         time_ratio, peak_ratio = told['cpu']/came['cpu'], told['peak']/came['peak']
         fine = abs(time_ratio - 1) <= .25, abs(peak_ratio - 1) <= .2 or abs(told['peak'] - came['peak']) <= 2e8
@@ -90,4 +105,8 @@ if __name__ == '__main__':
     else:
         with tempfile.TemporaryDirectory() as d:
             os.environ['XDG_CACHE_HOME'] = d
-            main([int(o) for o in sys.argv[1:]])
+            parser = argparse.ArgumentParser()
+            parser.add_argument('numbers', nargs='*', type=int)
+            parser.add_argument('--list', type=int, default=1, choices=LISTS)
+            asked_for = parser.parse_args()
+            main(asked_for.numbers, LISTS[asked_for.list])

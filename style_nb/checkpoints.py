@@ -15,7 +15,7 @@ import torch
 from fastcore.basics import patch
 from PIL import Image
 from tqdm.auto import tqdm
-from .errors import BadFile, in_range
+from .errors import BadFile, BadValue, in_range
 from .files import check_output, tidy
 from .guarding import Guard, Stopped
 from .learner import StepCallback, digest
@@ -104,7 +104,8 @@ class RunCheckpoint(StepCallback):
         if time.perf_counter() > self.due and not last: self.write()
 
     def after_fit(self):
-        if getattr(self.learn, 'stopped', '') == Stopped.BY_HAND: self.write()
+        over = self.controls.step >= self.recipe.steps
+        if getattr(self.learn, 'stopped', '') == Stopped.BY_HAND and not over: self.write()
         elif self.at_end: self.remove()
 
 # %% ../nbs/65_checkpoints.ipynb #9df6c44e
@@ -121,18 +122,49 @@ def write(self:RunCheckpoint):
     rest = 20*(now - begin) if self.minutes else 0
     self.due = now + max(60*self.minutes, rest)
 
+# %% ../nbs/65_checkpoints.ipynb #9e5d1b34
+_GATHERED = dict(history={'rows'}, snapshots={'frames'}, guard={*_SEEN})
+
+def _what_is_wrong(state):
+    "A part that no run has written; '' where there is none."
+    began, kept = state['began'], state['kept']
+    if not isinstance(began, dict) or not {'recipe', 'step', 'canvas'} <= began.keys(): return 'beginning'
+    try: steps = from_json(began['recipe']).steps
+    except BadValue: return 'recipe'
+    if state['step'] >= steps: return 'step'
+    if not isinstance(kept, dict) or not all(isinstance(part, dict) for part in kept.values()): return 'kept'
+    if any(name in kept and not parts <= kept[name].keys() for name, parts in _GATHERED.items()): return 'kept'
+    lists = [part[name] for part in kept.values() for name in ('rows', 'frames') if name in part]
+    return '' if all(isinstance(found, list) for found in lists) else 'kept'
+
 # %% ../nbs/65_checkpoints.ipynb #4bbef51e
 _NEEDS = {'canvas', 'recipe', 'step', 'began', 'kept'}
+
+_ANEW = 'delete it to start anew, or give another path.'
+
+@patch
+def whole(self:RunCheckpoint)->dict:
+    "The state in its file, of whichever run it is."
+    state = check_state(read_state(self.path, 'a checkpoint of a run', _NEEDS, _ANEW), self.path)
+    wrong = _what_is_wrong(state)
+    if wrong: raise BadFile(f"{self.path} is no whole checkpoint of a run, its {wrong} is something else: {_ANEW}")
+    return state
+
+@patch
+def chosen(self:RunCheckpoint)->dict:
+    "Size and steps of the run in its file: what a budget chose when it began."
+    r = from_json(self.whole()['began']['recipe'])
+    return dict(size=r.size, steps=r.steps)
 
 @patch
 def read(self:RunCheckpoint)->dict:
     "The state in its file, when it is of this run."
-    anew = 'delete it to start anew, or give another path.'
-    state = check_state(read_state(self.path, 'a checkpoint of a run', _NEEDS, anew), self.path)
+    state = self.whole()
     wrong = _difference(state['began'], self.began)
-    if wrong: raise BadFile(f"{self.path} is of another run, with another {wrong}: give the same, {anew}")
+    if wrong: raise BadFile(f"{self.path} is of another run, with another {wrong}: give the same, {_ANEW}")
     return state
 
+# %% ../nbs/65_checkpoints.ipynb #c6a8362b
 @patch
 def going_on(self:RunCheckpoint,
     plan:Plan,          # A plan

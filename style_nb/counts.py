@@ -19,7 +19,7 @@ from .recipe import Recipe
 from .windows import windows_of
 
 # %% auto #0
-__all__ = ['BEGIN', 'TIMES', 'group_limits', 'memory_of', 'free_memory', 'layers_in_use', 'why_whole', 'precision_of',
+__all__ = ['HEAP', 'BEGIN', 'TIMES', 'group_limits', 'memory_of', 'free_memory', 'layers_in_use', 'why_whole', 'precision_of',
            'steps_remembered', 'map_numbers', 'style_sizes', 'run_counts', 'run_bytes']
 
 # %% ../nbs/61_counts.ipynb #2c2feb56
@@ -165,6 +165,17 @@ def _masked_numbers(r, hw, enc, style):
     regions = len({mask['sha256'] for mask in r.masks or () if mask})
     return regions*sum(_channels(enc, l)*enc.places(l, hw) for l in style)
 
+HEAP = 2**25  # bytes: the C library keeps what is smaller, once it was freed, and leaves gaps in it
+
+def _scattered_numbers(r, hw, enc, device, tile):
+    "Numbers of maps that leave gaps behind; larger ones, and those of tiles, go back to the system."
+    width = 2 if precision_of(r, device) == 'bf16' else 4
+    content, style = layers_in_use(r)
+    kept, largest = map_numbers(enc, content + style, hw)
+    if tile or torch.device(device).type != 'cpu' or width*largest > HEAP: return 0
+    return kept + _masked_numbers(r, hw, enc, style)/2
+
+# %% ../nbs/61_counts.ipynb #054f582e
 def run_counts(
     r:Recipe,          # A recipe
     hw,                # Height and width of the picture, px
@@ -189,13 +200,16 @@ def run_counts(
         gram=_gram_bytes(enc, style, at_once, width),
         content=width*targets,
         masks=width*_masked_numbers(r, hw, enc, style),
+        scattered=width*_scattered_numbers(r, hw, enc, device, tile),
         optimiser=4*_optimiser_numbers(r, hw),
         pictures=12*hw[0]*hw[1],
         encoder=sum(4*p.numel() for p in enc.parameters()))
 
 # %% ../nbs/61_counts.ipynb #82791c76
 BEGIN = 1.9e8  # bytes that any run takes: torch wakes up, and so does what it needs
-TIMES = dict(maps=1., passing=9., style=2.8, gram=.8, content=.5, masks=1.3, optimiser=.9, pictures=24.5, encoder=1.)
+TIMES = dict(
+    maps=1., passing=9., style=2.8, gram=.8, content=.5, masks=.5, scattered=2.,
+    optimiser=.9, pictures=24.5, encoder=1.)
 
 def run_bytes(
     r:Recipe,          # A recipe

@@ -38,6 +38,7 @@ def enlarge(
     "Paint a picture again, larger, with the same look."
     of_kind(small, Result, 'What enlarge was given', 'the Result of the small run')
     leave_out(settings, 'recipe resume', 'the small run has its own')
+    leave_out(settings, 'budget', 'enlarge is told its size and steps: `forecast` tells their time')
     side = max(small.image.size)
     if in_range(size, 'size', 1, whole=True) <= side:
         raise BadValue(f"size is {size}, the small picture has {side} px already: give a larger size.")

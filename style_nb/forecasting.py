@@ -9,17 +9,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from .errors import BadValue, counted, told
-from .encoders import ENCODERS, Encoder
-from .large import usual_tile
-from .counts import BEGIN, free_memory, layers_in_use, run_bytes, why_whole
+from .counts import BEGIN, TIMES, free_memory, run_bytes, run_counts
+from .memory import lighter, with_encoder
 from .recipe import named_recipe
 from .planning import Plan, settle_levels
 from .speeds import Speed, is_cold, pixels_of_targets, pixels_seen, speed_for
 
 # %% auto #0
 __all__ = ['NEW', 'SIZES', 'FEWEST', 'rows_remembered', 'level_seconds', 'levels_left', 'plan_bytes', 'run_seconds', 'replanned',
-           'ways_to_fit', 'told_bytes', 'told_seconds', 'why_too_large', 'Forecast', 'forecast_of', 'budget_seconds',
-           'Budget', 'within_budget', 'replanned_size']
+           'told_bytes', 'told_seconds', 'Offer', 'plan_seconds', 'ways_to_fit', 'why_too_large', 'told_lack',
+           'Forecast', 'forecast_of', 'budget_seconds', 'Budget', 'within_budget', 'replanned_size']
 
 # %% ../nbs/66_forecasting.ipynb #ded464b2
 def rows_remembered(
@@ -61,9 +60,12 @@ def plan_bytes(
 )->float:       # Bytes above what the process had before
     "About what a run takes at most."
     styles, hw = [s.shape[-2:] for s in plan.styles], plan.shapes[-1]
-    encoders = [enc for enc in (plan.enc, plan.last) if enc]  # what the first has left is not used again by the last
-    needs = [run_bytes(plan.recipe, hw, enc, plan.device, plan.recipe.tile or 0, styles) for enc in encoders]
-    return sum(needs) - BEGIN*(len(needs) - 1)
+    def need(enc): return run_bytes(plan.recipe, hw, enc, plan.device, plan.recipe.tile or 0, styles)
+    if not plan.last: return need(plan.enc)
+    # what the first encoder has left is not used again by the last, but for the gaps in it
+    both = plan.enc, plan.last
+    gaps = [run_counts(plan.recipe, hw, enc, plan.device, plan.recipe.tile or 0)['scattered'] for enc in both]
+    return sum(map(need, both)) - BEGIN - TIMES['scattered']*sum(gaps)
 
 def run_seconds(
     plan:Plan,         # A plan
@@ -86,36 +88,11 @@ def replanned(
 )->Plan:          # To reckon with, not to paint: nothing is read again
     "A plan with some settings changed."
     r = named_recipe(plan.recipe, **dict(levels=levels) | settings)
-    enc = plan.enc
-    if r.encoder != enc.name: enc = Encoder(r.encoder, ENCODERS[r.encoder], r.pooling, r.padding)
+    enc = with_encoder(r, plan.enc)
     shapes = settle_levels(r, plan.shapes[-1], enc)
     return replace(plan, recipe=replace(r, levels=len(shapes)), enc=enc, shapes=shapes)
 
 # %% ../nbs/66_forecasting.ipynb #af6cda65
-def _offers(plan):
-    "Settings that may help, the least change first."
-    r, size = plan.recipe, max(plan.shapes[-1])
-    if not r.tile and not why_whole(r):
-        yield dict(tile=usual_tile(plan.enc, sum(layers_in_use(r), [])))
-    if r.encoder != 'texnet-small' and not plan.last: yield dict(encoder='texnet-small')
-    if r.optimizer != 'adam' and not plan.last: yield dict(optimizer='adam')
-    for share in (.8, .65, .5, .35, .25, .15, .1): yield dict(size=max(16, round(share*size)))
-
-def ways_to_fit(
-    plan:Plan,    # A plan
-    room:float,   # Bytes there are
-    levels=None,  # Levels that were asked for; `None` chooses by size
-)->list:          # (settings, bytes) of each; only one of a smaller size
-    "What would fit, each by the same reckoning."
-    found = []
-    for settings in _offers(plan):
-        try: need = plan_bytes(replanned(plan, levels, **settings))
-        except BadValue: continue
-        if need < room: found.append((settings, need))
-        if need < room and 'size' in settings: break
-    return found
-
-# %% ../nbs/66_forecasting.ipynb #41185dbb
 def told_bytes(n): return f'{n/1e9:.1f} GB' if n < 9.95e9 else f'{n/1e9:.0f} GB'
 
 def told_seconds(s):
@@ -124,22 +101,72 @@ def told_seconds(s):
     if s < 100: return f'{s:.0f} s'
     return f'{s/60:.0f} min' if s < 6000 else f'{s/3600:.1f} h'
 
+@dataclass(frozen=True)
+class Offer:
+    "Settings with which a run would fit."
+    settings: dict         # Fields of `Recipe`
+    peak_bytes: float      # At most
+    seconds: float = None  # By the clock; `None` where the speed is not known
+
+    def __repr__(self):
+        (name, value), = self.settings.items()
+        time = '' if self.seconds is None else f', {told_seconds(self.seconds)}'
+        return f'{name}={value!r} ({told_bytes(self.peak_bytes)}{time})'
+
+# %% ../nbs/66_forecasting.ipynb #62e27af2
+def plan_seconds(
+    plan:Plan,        # A plan
+    learner_of,       # Makes a Learner of a plan; `None`: only by speeds that are kept
+)->float:             # `None` where nothing is kept, and nothing is to be measured
+    "Seconds of a plan by the clock."
+    speed = speed_for(plan, learner_of)
+    last = speed_for(plan, learner_of, plan.last) if plan.last else speed
+    return speed.wall*run_seconds(plan, speed, last) if speed and last else None
+
+def _changes(plan):
+    "Settings that may help, the least change first."
+    yield from lighter(plan.recipe, plan.enc)
+    size = max(plan.shapes[-1])
+    for share in (.8, .65, .5, .35, .25, .15, .1): yield dict(size=max(16, round(share*size)))
+
+def ways_to_fit(
+    plan:Plan,        # A plan
+    room:float,       # Bytes there are
+    levels=None,      # Levels that were asked for; `None` chooses by size
+    learner_of=None,  # Makes a Learner of a plan, to measure speeds; `None`: only by those that are kept
+)->list:              # `Offer`s; only one of a smaller size
+    "What would fit, each by the same reckoning."
+    found = []
+    for settings in _changes(plan):
+        try: other = replanned(plan, levels, **settings)
+        except BadValue: continue
+        need = plan_bytes(other)
+        if need >= room: continue
+        found.append(Offer(settings, need, plan_seconds(other, learner_of)))
+        if 'size' in settings: break
+    return found
+
+# %% ../nbs/66_forecasting.ipynb #41185dbb
 def why_too_large(
-    plan:Plan,       # A plan
-    free:float=None, # Bytes there are; `None` asks the machine
-    levels=None,     # Levels that were asked for
-)->str:              # One line; '' where it fits
+    plan:Plan,        # A plan
+    free:float=None,  # Bytes there are; `None` asks the machine
+    levels=None,      # Levels that were asked for
+    learner_of=None,  # As in `ways_to_fit`
+)->str:               # One line; '' where it fits
     "What there is too little of, and what would fit."
     free = free_memory(plan.device) if free is None else free
-    need = plan_bytes(plan)
-    if need <= free: return ''
-    ways = ', '.join(_told_way(*way) for way in ways_to_fit(plan, free, levels))
-    told = f"What would fit: {ways}." if ways else 'Nothing that is known here would fit.'
-    return f"This run needs some {told_bytes(need)} of memory and {told_bytes(free)} are free. {told}"
+    if plan_bytes(plan) <= free: return ''
+    return told_lack(plan, free, ways_to_fit(plan, free, levels, learner_of))
 
-def _told_way(settings, need):
-    (name, value), = settings.items()
-    return f'{name}={value!r} ({told_bytes(need)})'
+def told_lack(
+    plan:Plan,     # A plan that does not fit
+    free:float,    # Bytes there are
+    offers:list,   # `Offer`s
+)->str:            # One line
+    "That a plan does not fit, and what would."
+    told = f"What would fit: {', '.join(map(repr, offers))}." if offers else 'Nothing that is known here would fit.'
+    need = told_bytes(plan_bytes(plan))
+    return f"This run needs some {need} of memory and {told_bytes(free)} are free. {told}"
 
 # %% ../nbs/66_forecasting.ipynb #c28f5155
 @dataclass
@@ -150,7 +177,7 @@ class Forecast:
     peak_bytes: float       # At most, above what the process has now
     free_bytes: float       # That nobody uses now
     why: str = ''           # What keeps it from fitting, and what would fit; '' where it fits
-    offers: list = field(default_factory=list)  # (settings, bytes) of what would fit
+    offers: list = field(default_factory=list)  # `Offer`s: what would fit, with its memory and time
     size: int = 0           # Longer side of the picture, px
     steps: int = 0          # Steps to be taken
 
@@ -177,10 +204,11 @@ def forecast_of(
     if not (speed and last): return None
     cpu = reading + run_seconds(plan, speed, last) + speed.cold*cold
     free = free_memory(plan.device)
-    ways = [] if plan_bytes(plan) <= free else ways_to_fit(plan, free, levels)
+    fits = plan_bytes(plan) <= free
+    offers = [] if fits else ways_to_fit(plan, free, levels, learner_of)
+    why = '' if fits else told_lack(plan, free, offers)
     steps = sum(n for _, n in levels_left(plan))
-    return Forecast(cpu*speed.wall, cpu, plan_bytes(plan), free, why_too_large(plan, free, levels), ways,
-                    max(plan.shapes[-1]), steps)
+    return Forecast(cpu*speed.wall, cpu, plan_bytes(plan), free, why, offers, max(plan.shapes[-1]), steps)
 
 # %% ../nbs/66_forecasting.ipynb #d69aff8e
 _UNITS = dict(s=1, sec=1, min=60, m=60, h=3600)

@@ -131,6 +131,7 @@ def check_tiled(
 # %% ../nbs/51_large.ipynb #de053771
 class TiledStyle(StyleLoss):
     "A style loss of a picture that is seen in tiles."
+    region = None  # Number of the one region it is of, where another loss has asked for all of them
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         _check_tiled(style_kind=self.kind)
@@ -198,6 +199,7 @@ def value(self:TiledStyle, layer):
     areas = self.areas if self.masked else [1.]
     apart, keeps = STYLE_KINDS[self.kind].apart, FROM_MOMENTS[self.keeps]
     found = self.features[f'{self.term}/{layer}']
+    if self.region is not None: found = found[self.region:self.region + 1]
     return sum(a*apart(keeps(m), t)*s for a, m, (t, s) in zip(areas, found, targets)).to(self.canvas.dtype)
 
 # %% ../nbs/51_large.ipynb #b2290794

@@ -9,15 +9,32 @@ from __future__ import annotations
 from dataclasses import replace
 from .errors import BadValue
 from .pictures import fit_size
-from .encoders import Encoder
+from .encoders import ENCODERS, Encoder
 from .counts import free_memory, layers_in_use, memory_of, run_bytes, why_whole
 from .large import usual_tile
 from .recipe import OWN_SIZE, Recipe
 
 # %% auto #0
-__all__ = ['own_size', 'settle_tile']
+__all__ = ['MOST_SIDE', 'lighter', 'with_encoder', 'own_size', 'settle_tile']
 
 # %% ../nbs/61_memory.ipynb #b17361da
+def lighter(
+    r:Recipe,     # A recipe
+    enc:Encoder,  # The encoder it runs on
+):                # Yields {setting: value}
+    "Settings that take less memory at the same size, the least change first."
+    if not r.tile and not why_whole(r): yield dict(tile=usual_tile(enc, sum(layers_in_use(r), [])))
+    if r.encoder != 'texnet-small' and not r.finish: yield dict(encoder='texnet-small')
+    if r.optimizer != 'adam' and not r.finish: yield dict(optimizer='adam')
+
+def with_encoder(
+    r:Recipe,     # A recipe
+    enc:Encoder,  # An encoder
+)->Encoder:       # The same where it is the recipe's; to reckon with
+    "The encoder of a recipe."
+    return enc if r.encoder == enc.name else Encoder(r.encoder, ENCODERS[r.encoder], r.pooling, r.padding)
+
+# %% ../nbs/61_memory.ipynb #e8441ba8
 def own_size(
     recipe:Recipe,     # A recipe
     x,                 # The picture whose size is meant, (1, 3, H, W)
@@ -29,11 +46,24 @@ def own_size(
     h, w = x.shape[-2:] if own else fit_size(x.shape[-2:], recipe.size)
     need = _least_bytes(recipe, (h, w), enc, device)
     room = memory_of(device)*(1 if own else 1.3)  # who names a size knows better: only what cannot be is refused
-    most = min(1, (room/need)**.5, 20000/max(h, w))
+    most = min(1, (room/need)**.5, MOST_SIDE/max(h, w))
     if most == 1: return replace(recipe, size=max(h, w)) if own else recipe
+    ways = [] if max(h, w) > MOST_SIDE else _ways(recipe, (h, w), enc, device, memory_of(device))
+    ways = ''.join(f'{way}, or ' for way in ways)
     raise BadValue(
         f"A picture of {w}x{h} px is too large here: a run needs some {need/1e9:.3g} GB of memory, and "
-        f"there are {memory_of(device)/1e9:.3g}. Give a size of at most {int(most*max(h, w))} px.")
+        f"there are {memory_of(device)/1e9:.3g}. Give {ways}a size of at most {int(most*max(h, w))} px.")
+
+# %% ../nbs/61_memory.ipynb #87190d22
+MOST_SIDE = 20000  # px along a side of any picture that is painted
+
+def _ways(r, hw, enc, device, room):
+    "Settings with which the same size fits, in words, each with its memory."
+    for settings in lighter(r, enc):
+        other = replace(r, **settings)
+        need = _least_bytes(other, hw, with_encoder(other, enc), device)
+        (name, value), = settings.items()
+        if need <= room: yield f'{name}={value!r} ({need/1e9:.3g} GB)'
 
 def _least_bytes(r, hw, enc, device):
     "What a run takes, in tiles where that is less."

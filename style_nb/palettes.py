@@ -34,6 +34,7 @@ def palette(
     style_weight:float=1.,  # Weight over all style layers
     tv_weight:float=.2,   # Weight of total variation: no layer sees the single pixels of the first noise
     style_scale:float=1., # Longer side of the style picture over the palette's
+    device:str=None,      # Torch device; `None` is the best here
     shared:Shared=None,   # What this run may take over from others
     progress:bool=True,   # Show a progress bar
     **settings,           # Any other field of `Recipe`
@@ -47,7 +48,8 @@ def palette(
     if seamless: style, size, aspect = _whole_cells(style, size, aspect, how['padding'])
     return stylize(
         None, style, size=size, aspect=aspect, style_weight=style_weight, tv_weight=tv_weight,
-        style_scale=style_scale, progress=a_switch(progress, 'progress') and 'palette', shared=shared, **how)
+        style_scale=style_scale, progress=a_switch(progress, 'progress') and 'palette', device=device,
+        shared=shared, **how)
 
 # %% ../nbs/72_palettes.ipynb #f9daa0f8
 def _some_layers(layers):

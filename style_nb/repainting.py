@@ -96,7 +96,8 @@ def _tell_forecast(args):
     if is_folder(args.content): raise BadValue(f"--forecast goes with one photo: {args.content} is a folder.")
     asked = {name: value for name, value in _asked(args).items() if name != 'progress'}
     made = forecast(picture_in(args.content), [picture_in(style) for style in args.style], **asked)
-    if args.json: return json.dumps({name: getattr(made, name) for name in _TOLD})
+    said = {name: getattr(made, name) for name in _TOLD}
+    if args.json: return json.dumps(said | dict(offers=[*map(vars, made.offers)]))
     return in_options(repr(made), getattr(args, 'options', {}))
 
 # %% ../nbs/89_repainting.ipynb #ff75a803

@@ -146,6 +146,7 @@ def revert(
 )->Result:                 # The picture; `result.recipe.revert` holds these arguments
     "Repaint a painting as a photo."
     leave_out(settings, 'content style resume', 'the painting is repainted as the photo')
+    leave_out(settings, 'budget', 'what revert compares depends on the size: say size and steps')
     by = named_recipe(recipe)
     own = dict(OWN)
     usual = own.pop('match')

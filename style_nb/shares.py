@@ -13,7 +13,6 @@ from .errors import BadValue, in_range, of_kind
 from .footing import SINGLE
 from .pictures import Plate, show_pictures
 from .learner import StepCallback, LossTerm, StyleLoss, WeightedLayers
-from .large import TiledStyle
 
 # %% auto #0
 __all__ = ['term_gradients', 'gradient_shares', 'gradient_maps', 'Shares', 'plot_shares', 'strongest', 'show_why',
@@ -171,10 +170,10 @@ def _by_region(cb, target):
 # %% ../nbs/52_shares.ipynb #0e81a1f2
 def _style_alone(cb, i, j):
     "A loss towards style `j` alone, in region `i` and in the units of all styles there."
-    alone = StyleLoss(
+    alone = type(cb)(
         cb.styles[j], cb.weights, cb.weight, norm=cb.norm, scale=cb.scale[j], mix=cb.mix,
         masks=[cb.regions[i][0]], style_masks=[cb.style_masks[j]])
-    alone.learn = cb.learn
+    alone.learn, alone.region = cb.learn, i
     made = alone.make_targets(alone.layers)
     for l in alone.layers:
         gram, _ = _by_region(alone, made[l])[0]
@@ -190,7 +189,6 @@ def style_gradients(
     cb = next((o for o in learn.cbs if isinstance(o, StyleLoss)), None)
     if cb is None or cb.kind != 'gram':
         raise BadValue("Only a StyleLoss of kind 'gram' can be taken apart: its gradient is linear in its target.")
-    if isinstance(cb, TiledStyle): raise BadValue('Styles of a picture in tiles cannot be taken apart: give tile=0.')
     if cb.mix != 'mean' and any(len(mine) > 1 for _, mine in cb.regions):
         raise BadValue('Styles in a barycentre cannot be taken apart: leave style_mix out, '
                          'or give each style a mask of its own.')

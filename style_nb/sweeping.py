@@ -250,6 +250,7 @@ def _titled(pictures, what):
 # %% ../nbs/74_sweeping.ipynb #79788cca
 def _planned(content, style, grid, settings):
     "The items of a sweep, from what was given."
+    leave_out(settings, 'budget', 'each run of a sweep has its size and steps: say those')
     for name in settings: one_of(name, [*_SETTINGS, 'device'], 'setting')
     contents = [(name, entry[0] if entry else None) for name, entry in _titled(content, 'content')]
     return plan_sweep(contents, _titled(style, 'style'), grid, settings)
@@ -261,7 +262,7 @@ def _taken(job, made):
     "The item that came of a job, or that none of its workers survived."
     if isinstance(made, Item): return made
     item = job[0]
-    item.error = f'its worker ended, twice: {reason(made)}'
+    item.error = f'its worker ended, again and again: {reason(made)}'
     return item
 
 # %% ../nbs/74_sweeping.ipynb #d3a6dbef

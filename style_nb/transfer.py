@@ -174,11 +174,12 @@ def _check_budget(settings, resume):
     if resume is not None: raise BadValue(_CHOSEN.format('a run that goes on has both'))
     if {'size', 'steps'} <= settings.keys(): raise BadValue(_CHOSEN.format('both are said'))
 
-def _in_time(budget, content, style, recipe, resume, how, settings):
+def _in_time(budget, content, style, recipe, resume, how, settings, checkpoint=None):
     "Size and steps that a budget is enough for; nothing without a budget."
     if budget is None: return {}
     _check_budget(settings, resume)
     seconds, cold, begun = budget_seconds(budget), is_cold(), time.process_time()
+    if checkpoint is not None and checkpoint.path.exists(): return checkpoint.chosen() | settings
     plan = settle(content, style, recipe, **how, **settings)
     reading = time.process_time() - begun
     speed = speed_for(plan, transfer_learner)
@@ -236,7 +237,7 @@ def _expected(plan):
     return known and known.seconds
 
 def _warn_if_too_large(plan, recipe, settings):
-    why = why_too_large(plan, levels=_levels_asked(recipe, settings))
+    why = why_too_large(plan, levels=_levels_asked(recipe, settings), learner_of=transfer_learner)
     if why: warnings.warn(why, stacklevel=3)
 
 @takes_settings()
@@ -262,17 +263,15 @@ def stylize(
     "Repaint a picture in the style of another."
     named = isinstance(progress, str) and progress in _BARS
     bar = progress if named else a_switch(progress, 'progress') and _BARS[0]
-    if budget is not None and checkpoint is not None:
-        raise BadValue("budget may choose other steps the next time, checkpoint needs the same: say size and steps.")
+    if checkpoint is not None and not isinstance(checkpoint, RunCheckpoint): checkpoint = RunCheckpoint(checkpoint)
     how = dict(
         masks=masks, style_masks=style_masks, content_mask=content_mask, change_mask=change_mask, device=device,
         shared=shared)
     style = style if style is None else several(style)
-    settings |= _in_time(budget, content, style, recipe, resume, how, settings)
+    settings |= _in_time(budget, content, style, recipe, resume, how, settings, checkpoint)
     plan = settle(content, style, recipe, resume=resume, **how, **settings)
     _warn_if_too_large(plan, recipe, settings)
     if checkpoint is not None:
-        if not isinstance(checkpoint, RunCheckpoint): checkpoint = RunCheckpoint(checkpoint)
         plan = checkpoint.going_on(plan, tiles=settings.get('tile') is not None)
     learn = transfer_learner(plan).add_cbs(cbs).add_cbs(checkpoint)
     if bar: learn.add_cb(Progress(plan.recipe.steps, bar, plan.first_step, _expected(plan)))
@@ -295,6 +294,7 @@ def reconstruct(
     layer='relu3_1',      # A layer, a list of layers or {layer: weight}
     kind:str='content',   # 'content': maps place by place; 'style': Gram matrices
     *,
+    device:str=None,      # Torch device; `None` is the best here
     progress:bool=True,   # Show a progress bar
     **settings,           # Any other field of `Recipe`
 )->Result:                # The reconstruction
@@ -304,6 +304,6 @@ def reconstruct(
     leave_out(settings, 'content_weights style_weights', 'layer says which layers a reconstruction has')
     init = 'noise' if kind == 'content' else 'recoloured'
     settings = dict(levels=1, style_weight=1., init=init, size=256, tv_weight=0.) | settings
-    settings['progress'] = progress
+    settings |= dict(device=device, progress=progress)
     if kind == 'content': return stylize(picture, None, content_weights=layer, style_weights={}, **settings)
     return stylize(None, picture, content_weights={}, style_weights=layer, **settings)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import threading
 import time
+import warnings
 from multiprocessing import current_process
 from uuid import uuid4
 import joblib
 from joblib.externals.loky import get_reusable_executor
+from joblib.parallel import get_active_backend
 from .planning import Shared
 
 # %% auto #0
@@ -43,9 +45,31 @@ def _do(work, number, job, series, parent):
     _end_with(parent)
     return number, work(job, _shared_in(series))
 
+# %% ../nbs/71_workers.ipynb #4798d413
+class _GivenUp(RuntimeError):
+    "What a cluster says of a job; alone there, it was the job's own doing."
+    def __str__(self): return 'the cluster gave it up when several workers had died of it'
+
+def _done_on_cluster(client, work, jobs, series):
+    "The same by the client of a cluster; what went wrong is raised when all others are there."
+    from dask.distributed import KilledWorker, as_completed
+    with warnings.catch_warnings():
+        warnings.filterwarnings('ignore', 'Sending large graph')  # pictures are sent with their job
+        futures = [client.submit(_do, work, i, job, series, 0, pure=False) for i, job in jobs.items()]
+    broken = None
+    try:
+        for future in as_completed(futures):
+            error = future.exception()
+            if error is None: yield future.result()
+            else: broken = _GivenUp() if isinstance(error, KilledWorker) else error
+    finally: client.cancel(futures)
+    if broken is not None: raise broken
+
 # %% ../nbs/71_workers.ipynb #f3b92d34
 def _done_together(work, jobs, workers, series):
     "(number, what came of it) of jobs {number: job}, as they come."
+    client = None if workers else getattr(get_active_backend()[0], 'client', None)
+    if client is not None: return _done_on_cluster(client, work, jobs, series)
     # each process gets its share of the cores from joblib, or from its cluster
     run = joblib.Parallel(workers, 'loky' if workers else None, return_as='generator_unordered', batch_size=1)
     return run(joblib.delayed(_do)(work, i, job, series, os.getpid()) for i, job in jobs.items())
@@ -68,7 +92,7 @@ def each_done(
                     yield number, made
             except Exception as e:
                 number = next(iter(left))
-                if len(some) == 1 and number in died:
+                if len(some) == 1 and (number in died or isinstance(e, _GivenUp)):
                     del left[number]
                     yield number, e
                 elif len(some) == 1: died.add(number)

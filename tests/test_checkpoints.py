@@ -159,3 +159,26 @@ def test_tiles_stay_what_they_were(photo, painting, tmp_path):
     again = stylize(photo, painting, checkpoint=path, cbs=StopAt(5), **how)
     assert again.recipe.tile == 48
     assert stylize(photo, painting, checkpoint=path, tile=40, **how).recipe.tile == 40
+
+def test_a_file_that_no_run_wrote(photo, painting, tmp_path, refused):
+    "Whole as a file, and with parts that are not a run's: a line, before any work"
+    from style_nb.keeping import read_state, write_state
+    path = tmp_path/'run.safetensors'
+    stylize(photo, painting, checkpoint=path, cbs=StopAt(3), **FEW)
+    state = read_state(path, 'a checkpoint', set(), '')
+    for part, wrong in [
+        ('beginning', dict(began=[1])), ('beginning', dict(began=None)), ('beginning', dict(began={})),
+        ('recipe', dict(began=state['began'] | dict(recipe='none'))), ('step', dict(step=10**9)),
+        ('step', dict(step=12)),
+        ('kept', dict(kept=[])), ('kept', dict(kept=dict(history=3))), ('kept', dict(kept=dict(history=dict(rows=3)))),
+        ('kept', dict(kept=state['kept'] | dict(guard={})))]:
+        write_state(state | wrong, path)
+        refused(lambda: stylize(photo, painting, checkpoint=path, **FEW), f'its {part} is something else', 'delete it')
+    write_state(state, path)
+    assert len(stylize(photo, painting, checkpoint=path, **FEW).history) == 12
+
+def test_stopped_at_the_last_step_is_over(photo, painting, tmp_path):
+    path = tmp_path/'run.safetensors'
+    made = stylize(photo, painting, checkpoint=path, cbs=StopAt(12), **FEW)
+    assert len(made.history) == 12 and not path.exists()
+    assert stylize(photo, painting, checkpoint=path, **FEW).image.tobytes() == made.image.tobytes()

@@ -13,6 +13,7 @@ from style_nb.pictures import resize
 from style_nb.planning import settle
 from style_nb.recipe import Recipe, from_json, to_json
 from style_nb.results import load_state
+from style_nb.shares import style_gradients, term_gradients
 from style_nb.sums import Moments, Packed, Tiles, place_weights, tile_sums
 from style_nb.transfer import reconstruct, stylize, transfer_learner
 from style_nb.windows import stride_and_reach, windows_of
@@ -120,6 +121,31 @@ def test_the_gradient_is_that_of_the_whole(case, odd, painting, painting2):
         tiled = first(odd, [painting, painting2], tile=tile, **how)
         assert far(tiled.gradient, whole.gradient) < 1e-4
         assert tiled.noted == pytest.approx(whole.noted, rel=1e-3) and list(tiled.noted) == list(whole.noted)
+
+@pytest.mark.parametrize('kind', ['blend', 'regions', 'one everywhere', 'style masks'])
+def test_styles_are_taken_apart_in_tiles_as_in_the_whole(kind, odd, painting, painting2):
+    left, right = halves(85, 107)
+    how = dict(
+        blend=dict(style_blend=[2, 1]),
+        regions=dict(masks=[left, right]),
+        **{'one everywhere': dict(masks=[left, None]),
+           'style masks': dict(masks=[left, left], style_masks=[None, halves(*painting2.shape[-2:])[0]])})[kind]
+    class Apart(StepCallback):
+        order = 15
+        def before_step(self):
+            self.pulls, self.terms = style_gradients(self.learn), term_gradients(self.learn)
+            raise CancelFitException
+    found = []
+    for tile in (0, 48):
+        note = Apart()
+        plan = settle(odd, [painting, painting2], **FEW | dict(size=107, steps=4, tile=tile) | how)
+        transfer_learner(plan).add_cb(note).fit(1)
+        found.append(note)
+    whole, tiled = found
+    assert list(tiled.pulls) == ['style 1', 'style 2']
+    for name, pull in whole.pulls.items(): assert far(tiled.pulls[name], pull) < 1e-4, name
+    both = sum(g for name, g in tiled.terms.items() if name.startswith('style'))
+    assert far(sum(tiled.pulls.values()), both) < 1e-3
 
 def test_no_window_is_larger_than_its_tile_and_halo(odd, painting, monkeypatch):
     seen = []

@@ -96,3 +96,12 @@ def test_a_photo_has_its_proportions_before_it_is_shrunk(tmp_path):
     Image.radial_gradient('L').convert('RGB').resize((2700, 1800)).save(tmp_path/'a.png')
     r = palette(tmp_path/'a.png', seamless=True, **FEW | dict(size=96))
     assert r.image.size == (96, 64) and r.recipe.styles[0]['name'] == 'a.png'
+
+def test_the_device_is_an_argument_of_each(painting, refused):
+    "As of `stylize`, `forecast` and `instant`, not one of the settings behind"
+    import inspect
+    from style_nb.transfer import reconstruct
+    for f in (palette, reconstruct):
+        assert inspect.signature(f).parameters['device'].default is None
+        assert f(painting, size=48, steps=1, device='cpu', progress=False).image
+        refused(lambda: f(painting, size=48, steps=1, device='abacus', progress=False), "Unknown device 'abacus'")

@@ -1234,7 +1234,11 @@ def test_own_size_that_is_too_large(photo, painting, refused, monkeypatch):
     monkeypatch.setattr('style_nb.memory.memory_of', lambda device: 1e9)
     monkeypatch.setattr(planning, 'first_canvas', lambda plan: 1/0)
     large = photo.expand(-1, -1, -1, -1).repeat(1, 1, 20, 30)
-    refused(lambda: stylize(large, painting, size='own', progress=False), '1920x1280 px', 'at most', 'GB')
+    how = dict(size='own', progress=False)
+    refused(lambda: stylize(large, painting, **how), '1920x1280 px', 'at most', 'GB')
+    monkeypatch.setattr('style_nb.memory.memory_of', lambda device: 2.5e9)
+    refused(lambda: stylize(large, painting, **how), "Give encoder='texnet-small' (", ', or a size of at most')
+    refused(lambda: stylize(large, painting, optimizer='lbfgs', **how), "optimizer='adam' (")
 
 def test_own_size_elsewhere(photo, painting):
     from style_nb.reversion import revert

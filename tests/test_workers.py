@@ -61,3 +61,20 @@ def test_a_cluster_that_loses_a_worker(photo, painting, tmp_path):
     assert killed and not any(item.error for item in made)
     assert all(load_picture(a).equal(load_picture(b)) for a, b in zip(alone, made))
     assert len([*tmp_path.glob('*.png')]) == 12
+
+def ends(job, shared):
+    "Ends its process, if told to"
+    if job[1]: os._exit(9)
+    return 2*job[0]
+
+@pytest.mark.slow
+def test_a_job_that_kills_every_worker_of_a_cluster_is_an_error_of_its_own():
+    "dask gives it up after four of them, here after two, and joblib is not told"
+    import dask
+    from dask.distributed import Client, LocalCluster
+    few = dask.config.set({'distributed.scheduler.allowed-failures': 1})
+    with few, LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster):
+        with joblib.parallel_config(backend='dask'):
+            made = dict(each_done(ends, [(0, False), (1, True), (2, False), (3, False)]))
+    assert {n: made[n] for n in (0, 2, 3)} == {0: 0, 2: 4, 3: 6}
+    assert isinstance(made[1], RuntimeError) and 'several workers had died of it' in str(made[1])
