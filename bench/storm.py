@@ -38,7 +38,7 @@ manager.get_comm, manager.register_comm = get_comm, register_comm'''
 
 # ---- what the kernel says, and what it is asked
 
-# ipykernel's, when a page is reloaded; and ipywidgets', which gives a page that is loaded again all widgets in one answer and
+# ipykernel's, when a page is reloaded; and ipywidgets', which gives such a page all widgets in one answer, and
 # stumbles over one that is made meanwhile: the page then asks each widget by itself
 OWN = re.compile("Task was destroyed|was never awaited|in get_manager_state")
 
