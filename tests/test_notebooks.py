@@ -57,6 +57,17 @@ dirty = [(nb(code('1', count=3)), 'execution count'), (nb(code('1', error)), 'an
     (dict(nb(), metadata={'language_info': {}}), 'nbdev-clean'),
     (nb(code('1', printed('<A at 0x7f00>\n'))), 'nbdev-clean')]
 
+def test_a_lesson_may_have_wide_figures_up_to_its_own_bounds(tmp_path):
+    "Those of `wide_lessons` only; `store` keeps such a figure as wide as it may be, elsewhere 480 px."
+    name = f'{sorted(tool.wide_lessons)[0]}.ipynb'
+    def said(width, name): return tool.problems(save(tmp_path/name, nb(code('1', shown(image_jpeg=picture(width))))))
+    assert said(1000, name) == []
+    assert '1001 px wide, 1000' in said(1001, name)[0] and '1000 px wide, 480' in said(1000, 'a.ipynb')[0]
+    assert 'KB, 1500' in tool.problems(save(tmp_path/name, nb(md('x'*tool.wide_bytes))))[0]
+    for file, width in [(name, 1000), ('a.ipynb', 480)]:
+        tool.store(nb(code('1', shown(image_png=picture(1200, 'PNG')))), path := tmp_path/file)
+        assert tool.decode(tool.outputs(tool.load(path))[0]['data']['image/jpeg']).width == width
+
 @pytest.mark.parametrize('book,reason', dirty, ids=[f'{i}-{o[1]}' for i, o in enumerate(dirty)])
 def test_a_dirty_notebook_is_refused(tmp_path, capsys, book, reason):
     path = save(tmp_path/'a.ipynb', book)

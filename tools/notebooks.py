@@ -4,6 +4,8 @@ from pathlib import Path
 
 root = Path(__file__).resolve().parent.parent
 max_bytes, max_width = 600_000, 480
+wide_bytes, wide_width = 1_500_000, 1000  # of the lessons whose figures are read closely
+wide_lessons = {'15_dreams'}
 machine_path = re.compile(r'(?<![\w.~])(?:/tmp|/work|/root|/home|/Users|/private|[A-Z]:\\+Users)[/\\]+[\w.]')
 progress = re.compile(r'\d+%\||\[\d+:\d\d.*(it/s|s/it|\?it)')
 widget_view = 'application/vnd.jupyter.widget-view+json'
@@ -13,6 +15,8 @@ def notebooks(top=root/'nbs'):
     return sorted(o for o in Path(top).rglob('*.ipynb') if not any(p[0] in '._' for p in o.relative_to(top).parts))
 
 def text(o): return o if isinstance(o, str) else ''.join(o)
+def most_bytes(path): return wide_bytes if Path(path).stem in wide_lessons else max_bytes
+def most_width(path): return wide_width if Path(path).stem in wide_lessons else max_width
 def load(path): return json.loads(Path(path).read_text(encoding='utf-8'))
 def code_cells(nb): return [c for c in nb['cells'] if c['cell_type'] == 'code']
 def outputs(nb): return [o for c in code_cells(nb) for o in c.get('outputs', [])]
@@ -24,24 +28,24 @@ def decode(data):
     from PIL import Image
     return Image.open(io.BytesIO(base64.b64decode(text(data))))
 
-def as_jpeg(im):
-    "`im` over white, at most `max_width` wide, as base64 of a JPEG"
+def as_jpeg(im, width=max_width):
+    "`im` over white, at most `width` wide, as base64 of a JPEG"
     from PIL import Image
     im = im.convert('RGBA')
     im = Image.alpha_composite(Image.new('RGBA', im.size, 'white'), im).convert('RGB')
-    if im.width > max_width: im = im.resize((max_width, max(1, round(im.height * max_width/im.width))), Image.LANCZOS)
+    if im.width > width: im = im.resize((width, max(1, round(im.height * width/im.width))), Image.LANCZOS)
     f = io.BytesIO()
     im.save(f, 'JPEG', quality=80, optimize=True)
     return base64.b64encode(f.getvalue()).decode()
 
-def one_picture(data):
+def one_picture(data, width=max_width):
     "Leave one small JPEG of the raster images in `data`; PNG is the better source where there are both"
     raster = [k for k in ('image/png', 'image/jpeg') if k in data]
     if not raster: return
     im, stored = decode(data[raster[0]]), data.pop(raster[0])
     data.pop('image/jpeg', None)
-    small = raster[0] == 'image/jpeg' and im.width <= max_width
-    data['image/jpeg'] = text(stored).replace('\n', '') if small else as_jpeg(im)
+    small = raster[0] == 'image/jpeg' and im.width <= width
+    data['image/jpeg'] = text(stored).replace('\n', '') if small else as_jpeg(im, width)
 
 def plain(s):
     "Text as a terminal would leave it: no colours, no overwritten lines, no paths of this machine"
@@ -51,7 +55,7 @@ def plain(s):
     for place in sorted({*site.getsitepackages(), str(root)}, key=len, reverse=True): s = s.replace(place + os.sep, '')
     return s.replace(str(Path.home()) + os.sep, '~' + os.sep)
 
-def scrub_output(o):
+def scrub_output(o, width=max_width):
     "`o` as it is stored; None for progress bars and for widgets, which need a live kernel"
     if 'text' in o:
         lines = plain(text(o['text'])).splitlines(True)
@@ -61,7 +65,7 @@ def scrub_output(o):
     if '<progress' in text(data.get('text/html', '')): return
     widget = data.pop(widget_view, None)
     if widget and set(data) <= {'text/plain'}: return
-    one_picture(data)
+    one_picture(data, width)
     for k in data:
         if k.startswith('text/'): data[k] = plain(text(data[k])).splitlines(True)
     return o
@@ -75,9 +79,10 @@ def merge_streams(outs):
         else: res.append(o)
     return res
 
-def scrub(nb):
+def scrub(nb, width=max_width):
     "Make the stored outputs of `nb` small, and the same on every machine"
-    for c in code_cells(nb): c['outputs'] = [o for o in map(scrub_output, merge_streams(c['outputs'])) if o]
+    for c in code_cells(nb):
+        c['outputs'] = [s for o in merge_streams(c['outputs']) if (s := scrub_output(o, width))]
     nb['metadata'].pop('widgets', None)
     nbdev_clean(nb)
     return nb
@@ -108,9 +113,9 @@ def execute(path, timeout):
 def store(nb, path):
     "Scrub `nb`, write it to `path`, say how large it is; the number of problems"
     from fastcore.nbio import write_nb
-    write_nb(scrub(nb), path)
-    size, found = Path(path).stat().st_size, problems(path)
-    print(f'{show(path)}: {size/1e3:.0f} KB' + (f', more than {max_bytes/1e3:.0f} KB' if size > max_bytes else ''),
+    write_nb(scrub(nb, most_width(path)), path)
+    size, most, found = Path(path).stat().st_size, most_bytes(path), problems(path)
+    print(f'{show(path)}: {size/1e3:.0f} KB' + (f', more than {most/1e3:.0f} KB' if size > most else ''),
         flush=True)
     for o in found: print(f'  {o}', flush=True)
     return len(found)
@@ -140,29 +145,30 @@ def without_images(nb):
         for k in images(o.get('data', {})): del o['data'][k]
     return json.dumps(nb, ensure_ascii=False)
 
-def image_problems(data):
+def image_problems(data, width=max_width):
     for k in images(data):
         if k != 'image/jpeg': yield f'stores {k}, only image/jpeg is stored'
-        elif (w := decode(data[k]).width) > max_width: yield f'stores a picture {w} px wide, {max_width} at most'
+        elif (w := decode(data[k]).width) > width: yield f'stores a picture {w} px wide, {width} at most'
 
-def cell_problems(c):
+def cell_problems(c, width=max_width):
     if c.get('execution_count') is not None: yield 'has an execution count'
     for o in c.get('outputs', []):
         if o['output_type'] == 'error': yield f"stores an error: {o.get('ename')}"
         if widget_view in o.get('data', {}): yield 'stores a widget, which nobody sees without a kernel'
-        yield from image_problems(o.get('data', {}))
+        yield from image_problems(o.get('data', {}), width)
 
 def problems(path):
     "Why the notebook at `path` may not be committed as it is"
     try: nb = load(path)
     except ValueError as e: return [f'is not JSON: {e}']
     res, size = [], Path(path).stat().st_size
-    if size > max_bytes: res.append(f'has {size/1e3:.0f} KB, {max_bytes/1e3:.0f} at most')
+    most, width = most_bytes(path), most_width(path)
+    if size > most: res.append(f'has {size/1e3:.0f} KB, {most/1e3:.0f} at most')
     if m := machine_path.search(without_images(nb)): res.append(f'holds a path of one machine: {m[0]}...')
     ids = [c.get('id') for c in nb['cells']]
     if None in ids: res.append('has cells without an id')
     if len(set(ids)) < len(ids): res.append('has two cells with the same id')
-    for c in code_cells(nb): res += [f"cell {c.get('id')} {o}" for o in cell_problems(c)]
+    for c in code_cells(nb): res += [f"cell {c.get('id')} {o}" for o in cell_problems(c, width)]
     cleaned = json.loads(json.dumps(nb))
     nbdev_clean(cleaned)
     if not res and cleaned != nb: res.append('has metadata or object addresses that nbdev-clean removes')
