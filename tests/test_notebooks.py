@@ -40,7 +40,20 @@ def test_a_clean_notebook_passes(tmp_path):
     book = nb(md('# Title'), code('plot()', shown(image_jpeg=picture(480)), printed('see /usr/share or a/tmp/b\n')))
     assert tool.problems(save(tmp_path/'a.ipynb', book)) == []
 
+def test_moving_pictures_may_be_larger(tmp_path):
+    book = nb(code('1', shown(text_html=f'<img src="data:image/webp;base64,{"A"*2*tool.max_bytes}+/tmp/x">')))
+    assert tool.problems(save(tmp_path/'a.ipynb', book)) == []
+
+def test_moving_pictures_stay_and_their_words_are_scrubbed(tmp_path):
+    film = 'data:image/webp;base64,' + 'A'*400_000  # letter by letter, it would take minutes
+    said = shown(text_html=f'{Path.home()}/a <img src="{film}"> {root}/b {film}')
+    path = save(tmp_path/'a.ipynb', nb(code('1', said)))
+    assert not tool.main(['clean', str(path)])
+    kept, = tool.outputs(tool.load(path))
+    assert tool.text(kept['data']['text/html']) == f'~/a <img src="{film}"> b {film}'
+
 places = '/tmp/', '/work/', '/root/', '/home/me/', '/Users/me/', 'C:\\Users\\me\\'
+def film(size): return shown(text_html='<img src="data:image/webp;base64,' + 'A'*size + '">')
 no_id = md('no id')
 del no_id['id']
 error = dict(output_type='error', ename='ValueError', evalue='', traceback=[])
@@ -49,7 +62,9 @@ widget = dict(output_type='display_data', metadata={}, data={tool.widget_view: {
 dirty = [(nb(code('1', count=3)), 'execution count'), (nb(code('1', error)), 'an error: ValueError'),
     *[(nb(code('1', printed(f'read {o}x.png\n'))), 'path of one machine') for o in places],
     (nb(code("open('/home/me/x.png')")), 'path of one machine'),
-    (nb(md('x'*tool.max_bytes)), 'KB'), (nb(code('1', shown(image_png=picture(64, 'PNG')))), 'image/png'),
+    (nb(md('x'*tool.max_bytes)), 'KB'), (nb(md('x'*tool.max_bytes), code('1', film(9))), 'KB'),
+    (nb(code('1', film(tool.max_moving))), 'moving pictures'),
+    (nb(code('1', shown(image_png=picture(64, 'PNG')))), 'image/png'),
     (nb(code('1', shown(**{'image_svg+xml': '<svg/>'}))), 'image/svg+xml'),
     (nb(code('1', shown(image_jpeg=picture(481)))), '481 px wide'),
     (nb(no_id), 'without an id'), (nb(md('a'), md('b')), 'same id'),
