@@ -27,6 +27,7 @@ from .opening import MOST_SIDE, MIN_SIDE
 from .pictures import fit_size, load_picture, to_pil
 from .shots import cuts, shots
 from .storing import FrameStore, frame_array
+from .webp import part_frames
 
 # %% auto #0
 __all__ = ['CODERS', 'SILENT', 'MOST_GIF', 'Clip', 'ClipWriter', 'add_sound', 'write_clip', 'FrameStore', 'cuts', 'shots']
@@ -240,6 +241,7 @@ def _writing(self):
             with Coder(_coder_words(pictures, self.fps, self.size_written, self.quality), feed=True) as self._coder:
                 yield
                 self._finish()
+            if self.kind == '.webp': part_frames(tmp, self.fps, self.written, self.size)
             if self.sound: add_sound(pictures, self.sound, self.written/self.fps, tmp)
         finally:
             if self.sound: pictures.unlink(missing_ok=True)
