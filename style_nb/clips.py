@@ -17,16 +17,17 @@ import numpy as np
 from PIL import Image
 from tqdm.auto import tqdm
 from .coder import (
-    Coder, as_rate, can_darken, check_frame, first_number, frame_words, has_alpha, has_sound, is_bright, look, measure,
+    Coder, as_rate, can_darken, first_number, frame_words, has_alpha, has_sound, is_bright, look, measure,
     source_words, why)
-from .errors import (
-    BadFile, BadValue, NotAllowed, a_switch, counted, in_range, one_by_one, two_of)
+from .errors import BadFile, BadValue, NotAllowed, a_switch, counted, in_range, one_by_one, two_of
 from .fetching import is_address, shown
-from .files import as_path, check_output, reason, whole_file
-from .opening import MOST_SIDE, ORIENTATION, MIN_SIDE
-from .pictures import fit_size, load_picture, open_picture, to_pil
+from .files import as_path, check_output, whole_file
+from .folders import PictureFolder, size_words
+from .opening import MOST_SIDE, MIN_SIDE
+from .pictures import fit_size, load_picture, to_pil
 from .shots import cuts, shots
-from .storing import FrameStore, frame_array, numbered
+from .storing import FrameStore, frame_array
+from .webp import part_frames
 
 # %% auto #0
 __all__ = ['CODERS', 'SILENT', 'MOST_GIF', 'Clip', 'ClipWriter', 'add_sound', 'write_clip', 'FrameStore', 'cuts', 'shots']
@@ -47,7 +48,7 @@ class Clip:
     ):
         if is_address(source): raise BadFile(f"{shown(source)} is a web address: download the clip, give its path.")
         self.path = as_path(source)
-        self._source = _Folder(self.path) if self.path.is_dir() else _File(self.path)
+        self._source = PictureFolder(self.path) if self.path.is_dir() else _File(self.path)
         self.fps = self._source.fps if fps is None else as_rate(fps)
         self.sound = self._source.sound
         width, height = self._source.size
@@ -157,40 +158,6 @@ class _File:
             said = coder.said()
         if found < expected - 1 and (said or not fine): self.tell(why(said))
 
-# %% ../nbs/12_clips.ipynb #9a8c4735
-def _sides(path):
-    "Width and height of a picture as it is shown, from its head."
-    try:
-        with Image.open(path) as picture: turned, size = picture.getexif().get(ORIENTATION, 1) > 4, picture.size
-    except Exception as e: raise BadFile(f"{path} cannot be read ({reason(e)}): give pictures only.") from e
-    return size[::-1] if turned else size
-
-def _times(size): return f'{size[0]}x{size[1]}'
-
-# %% ../nbs/12_clips.ipynb #4d6066df
-class _Folder:
-    "The frames of a folder of pictures."
-    sound = False
-    fps = Fraction(25)
-    facts = None
-
-    def __init__(self, path):
-        self.paths = numbered(path)
-        sizes = [_sides(p) for p in self.paths]
-        self.size = sizes[0]
-        odd = next((n for n, size in enumerate(sizes) if size != self.size), None)
-        if odd is not None:
-            raise BadValue(f"{self.paths[odd]} is {_times(sizes[odd])} px, but {self.paths[0].name} "
-                           f"{_times(self.size)}: give frames of one size.")
-        check_frame(self.paths[0], *self.size)
-
-    def count(self, fps): return len(self.paths)
-
-    def frames(self, fps, size, start, stop):
-        for path in self.paths[start:stop]:
-            picture = open_picture(path)
-            yield np.array(picture if picture.size == tuple(size) else picture.resize(size, Image.LANCZOS))
-
 # %% ../nbs/12_clips.ipynb #4fcc9ed6
 _H264 = '-c:v libx264 -preset medium -crf {crf} -movflags +faststart'
 _VP9 = '-c:v libvpx-vp9 -b:v 0 -crf {vp9} -deadline good -cpu-used 4 -row-mt 1'
@@ -213,7 +180,7 @@ def _coder_words(path, fps, size, quality):
     "How the program is told to make a clip of the frames it is fed with."
     loss = round(.4*(80 - quality))
     how = CODERS[path.suffix.lower()].format(crf=18 + loss, vp9=24 + loss, quality=quality)
-    return [*f'-f rawvideo -pix_fmt rgb24 -s:v {_times(size)} -r {fps} -i pipe:0'.split(), *how.split(), '-y', path]
+    return [*f'-f rawvideo -pix_fmt rgb24 -s:v {size_words(size)} -r {fps} -i pipe:0'.split(), *how.split(), '-y', path]
 
 # %% ../nbs/12_clips.ipynb #2cd4905e
 def _sound_of(sound):
@@ -256,8 +223,8 @@ class ClipWriter:
 # %% ../nbs/12_clips.ipynb #89e7cf0e
 def _begin(self):
     if self.size_written != self.size:
-        warnings.warn(f"{self.path.name} is written as {_times(self.size_written)} px: H.264 wants even sides, so the "
-                      "last row or column is there twice.", stacklevel=3)
+        warnings.warn(f"{self.path.name} is written as {size_words(self.size_written)} px: H.264 wants even sides, so "
+                      "the last row or column is there twice.", stacklevel=3)
     self._open = self._writing()
     self._open.__enter__()
     return self
@@ -274,6 +241,7 @@ def _writing(self):
             with Coder(_coder_words(pictures, self.fps, self.size_written, self.quality), feed=True) as self._coder:
                 yield
                 self._finish()
+            if self.kind == '.webp': part_frames(tmp, self.fps, self.written, self.size)
             if self.sound: add_sound(pictures, self.sound, self.written/self.fps, tmp)
         finally:
             if self.sound: pictures.unlink(missing_ok=True)
@@ -292,7 +260,7 @@ def _add(self, frame):
     frame = frame_array(frame)
     height, width = frame.shape[:2]
     if (width, height) != self.size:
-        raise BadValue(f"Frame {self.written} is {width}x{height} px, but the clip {_times(self.size)}: "
+        raise BadValue(f"Frame {self.written} is {width}x{height} px, but the clip {size_words(self.size)}: "
                        "give frames of one size.")
     across, down = (there - here for there, here in zip(self.size_written, self.size))
     if across or down: frame = np.pad(frame, ((0, down), (0, across), (0, 0)), 'edge')

@@ -19,6 +19,7 @@ from tempfile import TemporaryFile
 from .errors import BadFile, MissingPackage, in_one_line, in_range
 from .files import as_path
 from .opening import MAX_PIXELS, MIN_SIDE
+from .webp import webp_rate
 
 # %% auto #0
 __all__ = ['MOST_FPS', 'MOST_COUNTED', 'program', 'source_words', 'Coder', 'why', 'Facts', 'as_rate', 'look', 'check_frame',
@@ -206,10 +207,12 @@ def _facts(path, said, frame, rate, seen):
     length = _LENGTH.search(said)
     hours, minutes, seconds, start = length.groups() if length else (None, 0, 0, 0)
     end = hours and int(hours)*3600 + int(minutes)*60 + Fraction(seconds) + Fraction(start)
+    kind = re.search(r'Input #0, (.*?), from', said)[1]
+    fps = webp_rate(path) if kind == 'webp_anim' else None  # the program guesses, of few frames wildly
     return Facts(
-        path, _fps(_ratio(*rate[2:]), mean and Fraction(mean[1])), size, first, Fraction(start),
+        path, fps or _fps(_ratio(*rate[2:]), mean and Fraction(mean[1])), size, first, Fraction(start),
         max(end - first, Fraction(0)) if end else None, bool(_heard_and_seen(said)[0]),
-        re.search(r'Input #0, (.*?), from', said)[1], pixels,
+        kind, pixels,
         _COLOURS.search(said.partition('n:   0')[2]).groups(), bool(re.search(r'(top|bottom) (first|coded)', seen)))
 
 def check_frame(

@@ -8,6 +8,7 @@ Docs: https://style-nb.github.io/style_nb/film.html.md"""
 from __future__ import annotations
 from dataclasses import dataclass, replace
 import torch
+from torch.nn.functional import max_pool2d
 from fastcore.basics import patch
 from .errors import BadType, BadValue, a_switch, in_range, leave_out, of_kind, one_by_one, one_of, two_of
 from .footing import check_device
@@ -29,8 +30,8 @@ from .instant import STYLE_SIDE, Atelier, instant
 from .timelines import mask_at, masks_in_time, number_at, number_keys, style_at, style_keys
 
 # %% auto #0
-__all__ = ['AFRESH', 'APART', 'LOOSE', 'HELD_CONTENT', 'KEPT', 'RETOUCHED', 'FAINT', 'Held', 'Afresh', 'held_from', 'Script',
-           'Loop', 'OnePassFilm', 'film_frames']
+__all__ = ['AFRESH', 'APART', 'LOOSE', 'SPECK', 'HELD_CONTENT', 'KEPT', 'RETOUCHED', 'FAINT', 'Held', 'Afresh', 'held_from',
+           'Script', 'Loop', 'without_specks', 'OnePassFilm', 'film_frames']
 
 # %% ../nbs/79_film.ipynb #f4e779c6
 AFRESH = .2   # Least share of a frame that must be trusted; with less it is a new scene
@@ -100,6 +101,7 @@ def _script(style, fps, fade, over_time, masks, change_mask):
 
 # %% ../nbs/79_film.ipynb #fb1728c3
 LOOSE = .1  # Share of the temporal weight while one style becomes another
+SPECK = 5    # Px; an odd number
 HELD_CONTENT = 1.25  # Times that content counts in a frame that goes on: for style, the steps of all frames add up
 
 class Loop:
@@ -134,11 +136,18 @@ def fresh(self:Loop, frame, now):
     else: start = match_colours(frame, styles, now.weights or recipe.style_blend, rounds=1)
     return start.lerp(grain, recipe.noise_share)
 
+def without_specks(
+    mask:torch.Tensor,  # What is held, (1, 1, H, W)
+)->torch.Tensor:        # The same, small holes closed
+    "What a frame begins with: a hole in what is held is closed where it is narrower than `SPECK`."
+    grown = max_pool2d(mask.float(), SPECK, 1, SPECK//2)
+    return 1 - max_pool2d(1 - grown, SPECK, 1, SPECK//2)
+
 @patch
 def going_on(self:Loop, frame, now, held, how):
     "Where a frame begins that goes on from one before, and what holds it."
     return dict(
-        init=self.fresh(frame, now).lerp(held.carried, held.mask),
+        init=self.fresh(frame, now).lerp(held.carried, without_specks(held.mask)),
         content_weight=HELD_CONTENT*how.get('content_weight', self.first.content_weight),
         cbs=[TemporalLoss(held.carried, held.mask, self.weight*(LOOSE if now.weights else 1))])
 

@@ -17,9 +17,10 @@ from .storing import numbered
 from .pieces import PieceStore
 from .footage import Footage, paint_rest
 from .outlook import check_room, film_forecast
+from .screening import Screening
 
 # %% auto #0
-__all__ = ['facts_of', 'make_film']
+__all__ = ['facts_of', 'MadeFilm', 'make_film']
 
 # %% ../nbs/79_filming.ipynb #ce76bc97
 def _stamp(path):
@@ -50,6 +51,13 @@ def facts_of(
     return facts | dict(style=_mark(style), flow=flow_method(how.get('flow', 'auto'))) | _mark(
         {name: value for name, value in how.items() if name != 'flow'})
 
+# %% ../nbs/79_filming.ipynb #7ca745b5
+class MadeFilm(type(Path())):
+    "Path of a film; a notebook shows the film, and the clip it was painted from."
+    clip = None
+
+    def _repr_html_(self): return None if self.clip is None else Screening(Path(self), self.clip)._repr_html_()
+
 # %% ../nbs/79_filming.ipynb #cb37e776
 def make_film(
     source,              # A clip, or a folder of numbered pictures
@@ -66,7 +74,7 @@ def make_film(
     forecast:bool=False, # Paint nothing: tell what it would take
     progress:bool=True,  # Show a progress bar
     **how,               # What else `film_frames` takes
-)->Path:                 # The path written, or a `FilmForecast`
+)->MadeFilm:             # The path written, that shows the film in a notebook; or a `FilmForecast`
     "Paint a clip; the same call goes on with a film that was cut off."
     out, keep_frames = check_output(as_path(out), tuple(CODERS)), a_switch(keep_frames, 'keep_frames')
     forecast = a_switch(forecast, 'forecast')
@@ -82,4 +90,6 @@ def make_film(
     finally:
         if not store.done(): store.remove()  # no folder is left of a film that could not begin
     if not keep_frames: store.remove()
-    return out
+    made = MadeFilm(out)
+    made.clip = clip
+    return made

@@ -269,6 +269,17 @@ def test_written_and_read_again(tmp_path, frames):
         for found, frame in zip(clip, frames): assert abs(found.astype(float) - frame).mean() < 14, kind
     assert left(tmp_path) == ['a.gif', 'a.mkv', 'a.mov', 'a.mp4', 'a.webm', 'a.webp']
 
+@pytest.mark.parametrize('kind', ['.webp', '.gif'])
+@pytest.mark.parametrize('order', ['aaaaaaaaaa', 'aaaaabbbbb', 'abbbbaab', 'abbbbbbbbb', 'a'])
+def test_equal_frames_are_not_merged(tmp_path, frames, kind, order):
+    "As many are read as were written, at the same rate, and a film that stands still is no still picture"
+    wanted = [frames[0 if letter == 'a' else 40] for letter in order]
+    clip = Clip(write_clip(wanted, tmp_path/f'a{kind}', 25))
+    found = list(clip)
+    assert (len(found), clip.count, clip.fps) == (len(wanted), len(wanted), 25)
+    for frame, want in zip(found, wanted): assert abs(frame.astype(float) - want).mean() < 16
+    assert same(list(Clip(clip.path, len(wanted) - 1)), found[-1:])
+
 def test_what_plays_everywhere(tmp_path):
     "H.264 at 4:2:0 with its table of contents in front; colours as large screens take them, and no shade changed"
     colours = [(200, 40, 40), (40, 160, 60), (30, 60, 220), (128, 128, 128), (255, 255, 255), (0, 0, 0)]
@@ -502,13 +513,20 @@ def test_killed_at_any_moment_and_continued(tmp_path):
         for n in range(len(store.done()), len(want)):
             store.put(n, want[n])
             with open(painted, 'a') as f: f.write(f'{n}\n')
+    def work_on():
+        process = multiprocessing.get_context('fork').Process(target=work)
+        process.start()
+        process.join(60)
+        assert process.exitcode == 0
+    def until_killed():
+        work()
         time.sleep(60)
     chance = random.Random(0)
     for _ in range(10):
-        killed(work, chance.uniform(.01, .08))
+        killed(until_killed, chance.uniform(.01, .08))
         store = FrameStore(tmp_path/'a', dict(seed=0))
         assert same(list(store.frames()), want[:len(store.done())])
-    killed(work, 1.5)
+    work_on()
     store = FrameStore(tmp_path/'a', dict(seed=0))
     assert same(list(store.frames()), want)
     numbers = [int(n) for n in painted.read_text().split()]
