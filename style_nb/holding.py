@@ -312,7 +312,9 @@ def reset(self:Held):
     return self
 
 @patch
-def close(self:Held):
+def close(self:Held,
+    circles:bool=True,  # Look for what nothing holds any more? It takes some tenths of a second
+):
     "Stop and free everything."
     with self.lock:
         self.closed = True
@@ -321,4 +323,4 @@ def close(self:Held):
         self.shared = Shared()
         self.pins = []
         self.pictures = {name: replace(p, picture=None) for name, p in self.pictures.items()}
-    give_back()
+    give_back(circles=circles)

@@ -317,8 +317,9 @@ def unused(
 
 # %% ../nbs/55_parts.ipynb #91da1a2b
 def on_rerun(
-    it,        # Anything with `close()`
-):             # Call it to end the watch
+    it,           # Anything with `close()`
+    end='close',  # Name of the method that is called
+):                # Call it to end the watch
     "Close something when the cell that made it runs again."
     ip = IPython.get_ipython()
     if not hasattr(ip, 'kernel'): return lambda: None
@@ -329,12 +330,12 @@ def on_rerun(
     def before(info):
         made = ref()
         its = getattr(info, 'cell_id', None)
-        if made is None: end()
-        elif (its == mine if its and mine else info.raw_cell == code): made.close()
-    def end():
+        if made is None: unwatch()
+        elif (its == mine if its and mine else info.raw_cell == code): getattr(made, end)()
+    def unwatch():
         if before in ip.events.callbacks['pre_run_cell']: ip.events.unregister('pre_run_cell', before)
     ip.events.register('pre_run_cell', before)
-    return end
+    return unwatch
 
 # %% ../nbs/55_parts.ipynb #8ce50aa5
 def all_widgets(o):

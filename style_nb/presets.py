@@ -10,6 +10,7 @@ import threading
 import time
 from dataclasses import replace
 from fastcore.basics import patch
+from .footing import give_back
 from .labels import usual_of
 from .preview import strength_of
 from .shelves import THUMB, thumb
@@ -61,6 +62,7 @@ class Tried:
         self.urls = {}
         self.wanted = self.thread = None
         self.on = True
+        self.tidied = False
         self.ended = threading.Event()  # a close wakes the thread from its pause
 
     @property
@@ -119,13 +121,20 @@ def _measure(self:Tried):
     except Exception: pass  # nothing to paint, or closed meanwhile; what cannot be painted, Start says
 
 @patch
+def _tidy(self:Tried):
+    "Once, look for what the Studio before has left; it made way at once."
+    if self.tidied or self.closed: return
+    self.tidied = True
+    give_back()
+
+@patch
 def _work(self:Tried):
     "What the thread does."
     self.preview.wait()
     took = 0.
     while True:
         name, wanted = self._left()
-        if name is None: return
+        if name is None: return self._tidy()
         if self.session.state == 'painting' and self.ended.wait(max(PAUSE, 5*took)): return
         start = time.perf_counter()
         try: url = self._small(name)

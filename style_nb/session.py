@@ -177,10 +177,12 @@ def can_undo(self:Session)->bool: return bool(self.past.done)
 def can_redo(self:Session)->bool: return bool(self.past.undone)
 
 @patch
-def close(self:Session):
+def close(self:Session,
+    circles:bool=True,  # Look for what nothing holds any more? It takes some tenths of a second
+):
     "Stop and free everything."
     if self.keeper: self.keeper.close()
-    Held.close(self)
+    Held.close(self, circles)
     self.past = Moves()
 
 # %% ../nbs/81_session.ipynb #43775498

@@ -78,7 +78,7 @@ class Studio(Saving):
         super().__init__(session)
         self._build()
         self.session.hearers.append(weakly(self._hear))
-        self._unwatch = on_rerun(self)
+        self._unwatch = on_rerun(self, 'make_way')
         self.fill()
 
     def fill(self):
@@ -325,6 +325,15 @@ def dress(self:Studio):
 @patch
 def close(self:Studio):
     "End the run, take the widget from the page, free memory."
+    self._end()
+
+@patch
+def make_way(self:Studio):
+    "Close for the next Studio, which gives memory back when its small pictures are there."
+    self._end(circles=False)
+
+@patch
+def _end(self:Studio, circles=True):
     if self.closed: return
     self.closed = True
     self._unwatch()
@@ -337,7 +346,7 @@ def close(self:Studio):
     self._let_go()
     self.tried.wait()
     self.preview.close()  # lets the network go, after its last user
-    self.session.close()  # last: it looks for what nothing holds any more
+    self.session.close(circles)  # last: it looks for what nothing holds any more
 
 @patch
 def _let_go(self:Studio):
