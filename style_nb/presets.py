@@ -131,10 +131,11 @@ def _tidy(self:Tried):
 def _work(self:Tried):
     "What the thread does."
     self.preview.wait()
+    self._tidy()
     took = 0.
     while True:
         name, wanted = self._left()
-        if name is None: return self._tidy()
+        if name is None: return
         if self.session.state == 'painting' and self.ended.wait(max(PAUSE, 5*took)): return
         start = time.perf_counter()
         try: url = self._small(name)

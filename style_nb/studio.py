@@ -329,7 +329,7 @@ def close(self:Studio):
 
 @patch
 def make_way(self:Studio):
-    "Close for the next Studio, which gives memory back when its small pictures are there."
+    "Close for the next Studio, which gives memory back when its first picture is there."
     self._end(circles=False)
 
 @patch
