@@ -194,7 +194,7 @@ def paint_grid(self:Trials):
     more = dict(size=self.grid_size.value, steps=self.grid_steps.value)
     for c in combos: self.session._changed(more | c)
     self.session.pause()
-    swap(self.grid_box, ())
+    swap(self.grid_box, [self._cell(number) for number in range(len(combos))])
     self.grid_ends = False
     self.grid_end.disabled = False
     self.cells = []
@@ -214,7 +214,11 @@ def _paint_cells(self:Trials, combos, more):
             self.say(f"grid: {len(self.cells)} of {len(combos)}{', cancelled' if self.grid_ends else ''}")
             if self.grid_ends: break
     except Exception as e: self.say(one_line(e), RED)
-    if not self.closed: self.grid_end.disabled = True
+    if self.closed: return
+    self.grid_end.disabled = True
+    cells = self.grid_box.children
+    self.grid_box.children = cells[:len(self.cells)]
+    let_go(*cells[len(self.cells):])  # which no picture came for
 
 
 # %% ../nbs/86_trials.ipynb #564bcde1
@@ -224,20 +228,31 @@ def _go_on(self:Trials, what, name, **look):
     tip = 'Take this picture and its settings'
     return self.button('Go on', lambda: self.session.go_on(what), name, tooltip=tip, **look)
 
-def _picture_of(item):
-    "What a cell shows: its picture, or why there is none."
-    if item.image: return w.Image(value=jpeg(item.image, 256), format='jpeg').add_class('sn-is-a-cell')
-    return w.HTML(line(item.error, RED))
 
 # %% ../nbs/86_trials.ipynb #45c7546e
 @patch
+def _cell(self:Trials, number):
+    "A cell of the grid that waits for its picture. Widgets made while a page is loaded again would be lost to it."
+    picture = w.Image(format='jpeg', layout=dict(display='none')).add_class('sn-is-a-cell')
+    caption = w.HTML(line('waits')).add_class('sn-caption')
+    tip = 'Take this picture and its settings'
+    on = self.button('Go on', lambda: self.session.go_on(self.cells[number]), 'go-on', tooltip=tip, disabled=True)
+    return w.VBox([picture, caption, on])
+
+@patch
 def _add_cell(self:Trials, item):
-    "A cell of the grid: its picture or error, its caption, a button."
+    "Show what came of the next cell: its picture or error, its caption."
+    picture, caption, on = self.grid_box.children[len(self.cells)].children
     self.cells.append(item)
-    if item.error: self.say(item.error, RED)
-    on = self._go_on(item, 'go-on', disabled=item.image is None)
-    caption = w.HTML(line(item.caption.replace('_', ' '))).add_class('sn-caption')
-    self.grid_box.children += (w.VBox([_picture_of(item), caption, on]),)
+    words = line(item.caption.replace('_', ' '))
+    if item.error:
+        caption.value = words + line(item.error, RED)
+        return
+    picture.value = jpeg(item.image, 256)
+    picture.layout.display = ''
+    caption.value = words
+    on.disabled = False
+
 
 # %% ../nbs/86_trials.ipynb #1903a374
 @patch

@@ -241,9 +241,22 @@ def test_a_grid_can_be_cancelled(make):
     tx.value, s.grid_size.value, s.grid_steps.value = '1, 2, 3, 4', 48, 40
     assert s.grid_end.disabled
     s.grid_button.click()
+    cells = s.grid_box.children
     s.grid_end.click()
     s.grid_thread.join(60)
     assert len(s.cells) < 4 and 'cancelled' in said(s) and s.grid_end.disabled
+    assert len(cells) == 4 and s.grid_box.children == cells[:len(s.cells)]  # none was made meanwhile
+
+def test_a_cell_of_a_grid_says_what_went_wrong(make, monkeypatch):
+    s = make()
+    failed = types.SimpleNamespace(caption='style_weight 1', error='no memory', image=None, settings={})
+    monkeypatch.setattr(s.session, 'sweep', lambda combos, **more: iter([failed]))
+    s.grid_fields[0][1].value = '1'
+    s.grid_button.click()
+    s.grid_thread.join(60)
+    picture, caption, on = s.grid_box.children[0].children
+    assert picture.layout.display == 'none' and on.disabled
+    assert 'style weight 1' in caption.value and 'no memory' in caption.value
 
 def test_presets_are_tried_on_the_photo_and_chosen_by_a_click(make):
     s = make()
