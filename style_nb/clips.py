@@ -30,7 +30,8 @@ from .storing import FrameStore, frame_array
 from .webp import part_frames
 
 # %% auto #0
-__all__ = ['CODERS', 'SILENT', 'MOST_GIF', 'Clip', 'ClipWriter', 'add_sound', 'write_clip', 'FrameStore', 'cuts', 'shots']
+__all__ = ['CODERS', 'SILENT', 'MOST_GIF', 'Clip', 'rate_for', 'ClipWriter', 'add_sound', 'write_clip', 'FrameStore', 'cuts',
+           'shots']
 
 # %% ../nbs/12_clips.ipynb #3556fbc8
 _all_ = ['FrameStore', 'cuts', 'shots']  # of the notebooks on storing and shots, at home here too
@@ -191,6 +192,19 @@ def _sound_of(sound):
     try: return Clip(path)
     except BadFile: return path
 
+# %% ../nbs/12_clips.ipynb #e7f05be7
+def rate_for(
+    path,  # Where a clip is to be written
+    fps,   # Frames a second
+):         # The same as a fraction
+    "A rate that this kind of clip can have."
+    fps = as_rate(fps)
+    if as_path(path).suffix.lower() == '.gif' and fps > MOST_GIF:
+        raise NotAllowed(f"fps is {float(fps):.5g}: a .gif shows at most {MOST_GIF} frames a second; "
+                         "take fewer, or .webp or .mp4.")
+    return fps
+
+
 # %% ../nbs/12_clips.ipynb #99231441
 class ClipWriter:
     "Writes a clip frame by frame: `with ClipWriter('a.mp4', 25, (640, 360)) as out: out.add(frame)`."
@@ -204,10 +218,7 @@ class ClipWriter:
     ):
         self.path = check_output(path, tuple(CODERS))
         self.kind = self.path.suffix.lower()
-        self.fps = as_rate(fps)
-        if self.kind == '.gif' and self.fps > MOST_GIF:
-            raise NotAllowed(f"fps is {float(self.fps):.5g}: a .gif shows at most {MOST_GIF} frames a second; "
-                             "take fewer, or .webp or .mp4.")
+        self.fps = rate_for(self.path, fps)
         self.size = tuple(in_range(side, 'size', MIN_SIDE, 16383, whole=True) for side in two_of(
             size, 'size', 'a pair (width, height), px'))
         self.sound = None if self.kind in SILENT else _sound_of(sound)

@@ -6,7 +6,8 @@ Docs: https://style-nb.github.io/style_nb/dreaming.html.md"""
 
 # %% ../nbs/89_dreaming.ipynb #3f7a414c
 from __future__ import annotations
-from .errors import BadValue
+import warnings
+from .errors import BadValue, StyleNBError
 from .streams import makes, picture_in
 from .words import add_device, add_options, add_output, given, how_of, layer_word
 
@@ -75,5 +76,7 @@ def run_dream(args):
     from style_nb.pictures import check_output
     if args.animate: check_output(args.animate, ('.gif', '.mp4'))
     made = _dreamed(args)
-    if args.animate: made.animate(args.animate)
+    if args.animate:
+        try: made.animate(args.animate)
+        except StyleNBError as e: warnings.warn(f'No film is written: {e}', stacklevel=2)  # the picture is
     return made, repr(made)

@@ -12,7 +12,7 @@ from .errors import a_switch, in_range
 from .files import as_path, check_output
 from .inputs import read_picture
 from .flow import flow_method
-from .clips import CODERS, Clip
+from .clips import CODERS, Clip, rate_for
 from .storing import numbered
 from .pieces import PieceStore
 from .footage import Footage, paint_rest
@@ -80,6 +80,7 @@ def make_film(
     forecast = a_switch(forecast, 'forecast')
     quality = in_range(quality, 'quality', 0, 100, whole=True)
     clip = Clip(source, start, stop, size, fps)
+    rate_for(out, clip.fps)
     facts = facts_of(clip, style, how)
     store = PieceStore(out.with_name(f'{out.name}.frames'), facts, out, clip.fps, quality, keep_frames)
     try:

@@ -79,8 +79,6 @@ def _opencv():
 def _dis(a, b):
     "DIS from one grey picture to another, each (1, 1, H, W)."
     cv2 = _opencv()
-    if cv2 is None:
-        raise MissingPackage("Flow by 'dis' needs OpenCV: pip install 'style_nb[film]', or take flow='tvl1'.")
     found = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     grey = [(x[0, 0]*255).round().byte().numpy() for x in (a, b)]
     return torch.from_numpy(found.calc(*grey, None)).permute(2, 0, 1)[None].contiguous()
@@ -93,7 +91,9 @@ def flow_method(
     method:str='auto',  # One of `FLOWS`
 )->str:                 # 'tvl1' or 'dis'
     "The way of finding flow: 'auto' is DIS where OpenCV is installed."
-    if one_of(method, FLOWS, 'flow') != 'auto': return method
+    if one_of(method, FLOWS, 'flow') == 'dis' and _opencv() is None:
+        raise MissingPackage("Flow by 'dis' needs OpenCV: pip install 'style_nb[film]', or take flow='tvl1'.")
+    if method != 'auto': return method
     return 'tvl1' if _opencv() is None else 'dis'
 
 def optical_flow(

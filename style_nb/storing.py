@@ -64,7 +64,7 @@ class FrameStore:
         file = self.folder/_SETTINGS
         if file.exists() and self.done():
             before = from_text(read_whole(file), 'the settings of a film')
-            if before != from_text(text): raise self._others(before, settings)
+            if before != from_text(text): raise self._others(before, from_text(text))
         elif not all(PART.fullmatch(path.name) or path == file for path in self.folder.iterdir()):
             raise BadValue(f"The folder {self.folder} holds something else than frames of a film: choose another.")
         else:

@@ -241,6 +241,12 @@ def test_command_line(files, photo, capsys):
     assert main(['dream', '-o', str(files/'c.png'), '--layer', 'relu3_1', '--channel', '7', *WORDS]) == 0
     assert Image.open(files/'c.png').size == (64, 64)
 
+def test_a_film_that_cannot_be_costs_no_picture(files):
+    words = ['-o', str(files/'a.png'), '--animate', str(files/'a.gif'), '--snapshots', '0', *WORDS]
+    with pytest.warns(UserWarning, match='No film is written'):
+        assert main(['dream', str(files/'photo.png'), *words]) == 0
+    assert (files/'a.png').exists() and not (files/'a.gif').exists()
+
 @pytest.mark.parametrize('words,said,code', [
     (['--layer', 'relu4_1', '--channel', '900'], 'channel', 2), (['--octaves', '0'], '--octaves', 2),
     (['--animate', 'a.txt'], '.gif', 1), (['--recipe', 'none.png'], 'There is no file', 1)])

@@ -195,3 +195,17 @@ def test_command_line(clip, tmp_path, capsys):
     assert 'no recipe' in said and said.count('\n') == 1
     assert main(['film', str(tmp_path/'none.mp4'), words[2], '-o', str(tmp_path/'b.mp4')]) != 0
     assert 'There is no clip' in capsys.readouterr().err and names(tmp_path) == ['a.mp4', 'swirls.png']
+
+def test_what_cannot_be_written_is_said_before_painting(clip, tmp_path, refused, monkeypatch):
+    monkeypatch.setattr('style_nb.filming.paint_rest', lambda *a: pytest.fail('it was painted'))
+    monkeypatch.setattr('style_nb.flow._opencv', lambda: None)
+    refused(lambda: make_film(clip, sample('swirls'), tmp_path/'a.gif', fps=60, **HOW), 'at most 50 frames a second')
+    with pytest.raises(StyleNBError, match='needs OpenCV'):
+        make_film(clip, sample('swirls'), tmp_path/'a.mp4', **HOW | dict(flow='dis'))
+    assert not names(tmp_path)
+
+def test_only_what_differs_is_named(clip, tmp_path):
+    make_film(clip, sample('swirls'), tmp_path/'a.mp4', keep_frames=True, stop=1, **HOW)
+    with pytest.raises(StyleNBError) as e:
+        make_film(clip, sample('swirls'), tmp_path/'a.mp4', keep_frames=True, stop=2, **HOW | dict(steps=4))
+    assert '(steps differ)' in str(e.value)
