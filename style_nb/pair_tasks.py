@@ -30,7 +30,7 @@ def pairs_words(parser):
     parser.add_argument('paintings', nargs='*', help='paintings, or folders of them')
     parser.add_argument('--photos', nargs='+', required=True, metavar='DIR', help='photos, or folders of them')
     add_output(parser, 'folder to write: paintings, photos and pairs.csv; a call that was stopped goes on')
-    parser.add_argument('--hand', nargs='+', metavar='NAME', help='no paintings: these hands paint each photo, e.g. dots')
+    parser.add_argument('--hand', nargs='+', metavar='NAME', help='no paintings: these hands paint each photo')
     parser.add_argument('--brush', nargs='+', type=float, metavar='X',
         help='size of their marks, .25 to 4, or smallest and largest (default: 1)')
     add_options(parser, _NUMBERS, type=int, metavar='N')

@@ -16,7 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 from fastai.data.core import DataLoaders
 from fastai.data.load import DataLoader
 from fastcore.basics import patch
-from .errors import BadValue, StyleNBError, counted, in_range, one_of, told
+from .errors import BadValue, StyleNBError, in_range, one_of, told
 from .files import as_path, whole_file
 from .opening import is_file
 from .pictures import MIN_SIDE, contact_sheet, file_bytes, load_picture, open_picture, save_picture, several
@@ -153,9 +153,9 @@ class Pairs:
         folder,  # Folder that `pairs` or `hand_pairs` wrote
     ):
         self.folder = as_path(folder)
-        if not all((self.folder/place).is_dir() for place in PLACES):
-            raise BadValue(f"There are no pairs in {self.folder}: give a folder that pairs or hand_pairs wrote.")
         self.notes = pair_notes(self.folder)
+        if not self.notes and not (self.folder/'pairs.csv').is_file():
+            raise BadValue(f"There are no pairs in {self.folder}: give a folder that pairs or hand_pairs wrote.")
         self.names = [*self.notes]
         self.failed = {}  # {painting: why}, of the call that made them
 
