@@ -22,7 +22,7 @@ _REVERTING = dict(
     match='weight of looking, at each place, as the photo does where it is most like it (default: 15)')
 _NUMBERS = dict(
     each='photos for each painting, the best first (default: 1)',
-    among='photos it is chosen from, by lot of all (default: 30)',
+    among='photos it is chosen from, by lot of all (default: 12)',
     size='longer side, px (default: 432)',
     workers='processes that share the work (default: 1)')
 

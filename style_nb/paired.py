@@ -183,7 +183,7 @@ def show(self:Pairs,
     some = [self[i] for i in range(min(len(self), in_range(n, 'n', 1, whole=True)))]
     return contact_sheet([*zip(*some)], [self.names[:len(some)], ['']*len(some)], height=height)
 
-# %% ../nbs/72_paired.ipynb #c987dc97
+# %% ../nbs/72_paired.ipynb #68072203
 class Squares:
     "Squares of pairs, (seen, wanted), each (3, size, size) in [0, 1]; pictures stay in memory as bytes."
     def __init__(self,
@@ -218,7 +218,7 @@ class Squares:
         if mirror < .5: six = six.flip(-1)
         return (six[:3], six[3:]) if self.to == 'painting' else (six[3:], six[:3])
 
-# %% ../nbs/72_paired.ipynb #32545934
+# %% ../nbs/72_paired.ipynb #6c50ae6d
 def _split(notes, valid, seed):
     "(numbers to learn from, numbers held out); pairs of one source stay together."
     sources = [note['source'] for note in notes]
@@ -238,7 +238,7 @@ def _loader(squares, bs, device, seed=None):
     dl.rng = random.Random(seed or 0)
     return dl
 
-# %% ../nbs/72_paired.ipynb #68072203
+# %% ../nbs/72_paired.ipynb #f4b4726d
 @patch
 def dataloaders(self:Pairs,
     size:int=256,        # Side of the squares, px, at most the shortest side of a picture

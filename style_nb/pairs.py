@@ -60,7 +60,7 @@ def _numbered(jobs, taken):
     def plain(text): return re.sub(r'[^\w=-]+', '_', Path(text).stem)[:60].strip('_') or 'picture'
     return [f"{next(free):03}_{'_'.join(plain(part) for part in job['called'])}" for job in jobs]
 
-# %% ../nbs/80_pairs.ipynb #ba2549d0
+# %% ../nbs/80_pairs.ipynb #cc1d55b3
 def _begun(folder, settings):
     "({name: note} of the pairs that are there and whole, the folder); else what is wrong with it."
     folder = made_folder(folder)
@@ -98,7 +98,7 @@ def _made(work, jobs, folder, failed, settings, workers, progress):
     found.failed = failed
     return found
 
-# %% ../nbs/80_pairs.ipynb #cc1d55b3
+# %% ../nbs/80_pairs.ipynb #d90167ca
 def _tried(make):
     "A pair, or why there is none: one failure does not end the rest."
     def tried(job, shared):
@@ -109,7 +109,7 @@ def _tried(make):
 
 def short_number(value): return float(f'{float(value):.5g}')
 
-# %% ../nbs/80_pairs.ipynb #4f2f33af
+# %% ../nbs/80_pairs.ipynb #c945200a
 def _hand_pair(job, shared):
     size, brush = job['settings']['size'], job['note']['brush']
     photo = to_pil(load_picture(job['photo'], enough=size))
@@ -132,7 +132,7 @@ def _hand_job(hand, name, photo, source, brush, seed):
         seed=lot.randrange(2**31))
     return dict(called=(hand, name), photo=photo, note=note)
 
-# %% ../nbs/80_pairs.ipynb #7154ef8b
+# %% ../nbs/80_pairs.ipynb #90d6b22c
 def hand_pairs(
     hand,                # Name in `painters`, or some: each paints every photo
     photos,              # Photos: files, folders, {name: photo}, or a list
@@ -157,7 +157,7 @@ def hand_pairs(
     settings = dict(by='hand', size=size, brush_from=low, brush_to=high, seed_of_all=seed)
     return _made(_hand_work, {job['note']['key']: job for job in made}, folder, bad, settings, workers, progress)
 
-# %% ../nbs/80_pairs.ipynb #15d5cae5
+# %% ../nbs/80_pairs.ipynb #2f255d5f
 @lru_cache(1)
 def _ranked(painting, photos, size):
     "Scores of photos for a painting, the best first, and the photos; those that cannot be read are left out."
@@ -176,7 +176,7 @@ class _Known:
     def __eq__(self, other): return self.key == other.key
     def __hash__(self): return hash(self.key)
 
-# %% ../nbs/80_pairs.ipynb #88263a33
+# %% ../nbs/80_pairs.ipynb #e684c265
 def _look(settings): return {k: v for k, v in settings.items() if k in ('contrast', 'masses', 'colours')}
 
 def _measured(result, x, photo, settings, size):
@@ -207,7 +207,7 @@ def _reverted_pair(job, shared):
 
 def _revert_work(job, shared): return _tried(_reverted_pair)(job, shared)
 
-# %% ../nbs/80_pairs.ipynb #0c7dab80
+# %% ../nbs/80_pairs.ipynb #c517350b
 _NOT_SAID = 'painting', 'photo', 'size', 'progress', 'cbs', 'shared', 'settings'
 _OF_RUN = 'device',
 
@@ -230,7 +230,7 @@ def _drawn(source, known, among):
     names = sorted(known, key=lambda name: (known[name], name))
     return random.Random(source).sample(names, min(among, len(names)))
 
-# %% ../nbs/80_pairs.ipynb #e684c265
+# %% ../nbs/80_pairs.ipynb #c5f1f399
 def _revert_jobs(named, known, photos, seen, each, among, how):
     "{key: job}: for every painting as many as it has photos."
     jobs = {}
@@ -254,7 +254,7 @@ def pairs(
     folder,              # Where the data set is written; pairs of the same settings there stay
     *,
     each:int=1,          # Photos for each painting, the best first
-    among:int=30,        # Photos it is chosen from, by lot of all; ranking one takes some .1 s
+    among:int=12,        # Photos it is chosen from, by lot of all; to rank one takes up to a second
     size:int=432,        # Longer side, px, at least 64; a smaller painting stays as large as it is
     workers:int=None,    # Processes; `None` is one, or those of `joblib.parallel_config`
     progress:bool=True,  # Show a progress bar
