@@ -26,6 +26,7 @@ from .at_once import instant_words, list_styles, run_instant
 from .comic_tasks import comic_words, run_comic
 from .dreaming import dream_words, run_dream
 from .films import film_words, run_film
+from .pair_tasks import pairs_words, run_pairs
 from .painters import paint_words, painter_words, run_paint, run_painter
 from .repainting import run_stylize, stylize_words
 from .streams import FIGURES, check_apart, is_folder
@@ -54,6 +55,7 @@ TASKS = {  # what it does, its words, who does it
     'ablate': ('revert with some ingredients changed: a figure and a table', ablate_words, run_ablate),
     'contrast': ("lower a photo's contrast, or give it a painting's", contrast_words, run_contrast),
     'rank': ('which of several photos will serve best to revert a painting', rank_words, run_rank),
+    'pairs': ('paintings and their photos as a data set: reverted, or painted by a hand', pairs_words, run_pairs),
     'matrix': ('every photo in the style of every painting, on one sheet', matrix_words, run_matrix),
     'shrink': ('make a small encoder of a large one, e.g. of your own VGG file', shrink_words, run_shrink),
     'painter': ('train a painter of your own for one painting, from photos', painter_words, run_painter),
