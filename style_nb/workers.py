@@ -52,7 +52,7 @@ class _GivenUp(RuntimeError):
 
 def _done_on_cluster(client, work, jobs, series):
     "The same by the client of a cluster; what went wrong is raised when all others are there."
-    from dask.distributed import KilledWorker, as_completed
+    from distributed import KilledWorker, as_completed
     with warnings.catch_warnings():
         warnings.filterwarnings('ignore', 'Sending large graph')  # pictures are sent with their job
         futures = [client.submit(_do, work, i, job, series, 0, pure=False) for i, job in jobs.items()]

@@ -65,7 +65,8 @@ def test_imports_are_required():
     "What the package imports is asked for by settings.ini"
     names = {'PIL': 'pillow', 'skimage': 'scikit-image', 'imageio_ffmpeg': 'imageio-ffmpeg', 'IPython': 'ipython',
         'cv2': 'opencv-python-headless'}
-    asked = {Requirement(o).name for key in ('requirements', 'export_requirements', 'film_requirements')
+    asked = {Requirement(o).name for key in ('requirements', 'cluster_requirements', 'export_requirements',
+        'film_requirements')
         for o in settings()[key].split()}
     found = {o for f in (root/'style_nb').glob('**/*.py')
         for o in imported(f)} - set(sys.stdlib_module_names) - {'style_nb'}
