@@ -191,11 +191,11 @@ def _cropped(picture, shown, size):
 
 def _look(ink, flat, tones, page, margin, gutter):
     "What was said of the look, checked."
-    page = tuple(in_range(side, 'page', 200, 8192, whole=True) for side in two_of(
+    page = tuple(in_range(side, 'page', 256, 8192, whole=True) for side in two_of(
         page, 'page', 'a pair (width, height), px'))
     most = min(page)//8
-    margin = round(.05*page[0]) if margin is None else in_range(margin, 'margin', 0, most, whole=True)
-    gutter = round(.02*page[0]) if gutter is None else in_range(gutter, 'gutter', 0, most, whole=True)
+    margin = round(.05*min(page)) if margin is None else in_range(margin, 'margin', 0, most, whole=True)
+    gutter = round(.02*min(page)) if gutter is None else in_range(gutter, 'gutter', 0, most, whole=True)
     tones = in_range(tones, 'tones', 2, 64, whole=True)
     return _Look(in_range(ink, 'ink', 0, 1), in_range(flat, 'flat', 0, 1), tones, page, margin, gutter)
 
@@ -239,8 +239,8 @@ def comic(
     flat:float=1.,     # How flat the colours are, 0 to 1
     tones:int=10,      # How many colours a panel has, 2 to 64
     page=(1240, 1754),  # Width and most height of the page, px; 1240x1754 is A4 at 150 dpi
-    margin:int=None,   # Around the panels, px; `None` is a twentieth of the width
-    gutter:int=None,   # Between the panels, px; `None` is a fiftieth of the width
+    margin:int=None,   # Around the panels, px; `None` is a twentieth of the page's shorter side
+    gutter:int=None,   # Between the panels, px; `None` is a fiftieth of the same
     start:int=None,    # First frame, from 0
     stop:int=None,     # The frame before which it ends; `None` is the end
     progress:bool=True,  # Show progress bars

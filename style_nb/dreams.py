@@ -130,6 +130,7 @@ def _check_layers(r, enc):
     "The encoder has the layers and the channels."
     enc.check(r.layers)
     if r.channel is None: return
+    if not _channels(r): raise BadValue("channel has no number: give at least one, or leave it out.")
     if len(r.layers) > 1:
         raise BadValue(f"channel is {told(r.channel)}, and layers are {told([*r.layers])}: give one layer.")
     layer = before_relu(next(iter(r.layers)))

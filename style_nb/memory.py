@@ -15,7 +15,7 @@ from .large import usual_tile
 from .recipe import OWN_SIZE, Recipe
 
 # %% auto #0
-__all__ = ['MOST_SIDE', 'lighter', 'with_encoder', 'own_size', 'settle_tile']
+__all__ = ['LONGEST', 'lighter', 'with_encoder', 'own_size', 'settle_tile']
 
 # %% ../nbs/61_memory.ipynb #b17361da
 def lighter(
@@ -46,16 +46,16 @@ def own_size(
     h, w = x.shape[-2:] if own else fit_size(x.shape[-2:], recipe.size)
     need = _least_bytes(recipe, (h, w), enc, device)
     room = memory_of(device)*(1 if own else 1.3)  # who names a size knows better: only what cannot be is refused
-    most = min(1, (room/need)**.5, MOST_SIDE/max(h, w))
+    most = min(1, (room/need)**.5, LONGEST/max(h, w))
     if most == 1: return replace(recipe, size=max(h, w)) if own else recipe
-    ways = [] if max(h, w) > MOST_SIDE else _ways(recipe, (h, w), enc, device, memory_of(device))
+    ways = [] if max(h, w) > LONGEST else _ways(recipe, (h, w), enc, device, memory_of(device))
     ways = ''.join(f'{way}, or ' for way in ways)
     raise BadValue(
         f"A picture of {w}x{h} px is too large here: a run needs some {need/1e9:.3g} GB of memory, and "
         f"there are {memory_of(device)/1e9:.3g}. Give {ways}a size of at most {int(most*max(h, w))} px.")
 
 # %% ../nbs/61_memory.ipynb #87190d22
-MOST_SIDE = 20000  # px along a side of any picture that is painted
+LONGEST = 20000  # px along a side of any picture that is painted
 
 def _ways(r, hw, enc, device, room):
     "Settings with which the same size fits, in words, each with its memory."

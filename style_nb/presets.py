@@ -60,7 +60,7 @@ class Tried:
         self.tell = tell
         self.lock = threading.Lock()
         self.urls = {}
-        self.wanted = self.thread = None
+        self.wanted = self.thread = self.error = None
         self.on = True
         self.tidied = False
         self.ended = threading.Event()  # a close wakes the thread from its pause
@@ -118,7 +118,7 @@ def _measure(self:Tried):
     "Let the session know how fast this machine is, when nothing else goes on; what it finds is kept with sessions."
     if self.closed or not self.session.keeper: return
     try: self.session.forecast()
-    except Exception: pass  # nothing to paint, or closed meanwhile; what cannot be painted, Start says
+    except Exception as e: self.error = e  # nothing to paint, or closed meanwhile; Start says what cannot be painted
 
 @patch
 def _tidy(self:Tried):

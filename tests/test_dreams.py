@@ -258,3 +258,6 @@ def test_command_line_refuses(files, capsys, words, said, code):
 def test_without_a_photo_a_channel_is_needed(files, capsys):
     assert main(['dream', '-o', str(files/'out.png')]) == 1
     assert 'Without a photo' in capsys.readouterr().err
+
+def test_no_channel_is_refused(photo, refused):
+    refused(lambda: dream(photo, 'relu4_1', [], **FEW), 'channel has no number')
