@@ -26,7 +26,7 @@ from .saving import Saving
 from .parts import GREY, bar, clock, jpeg, ladder, put, rows, rung_slider, rungs, swap, table_of, title
 from .parts import upload_button, wide
 from .panels import SIZES, nested
-from .trials import GRIDS, around, typed
+from .grids import GRIDS, around, typed
 
 # %% auto #0
 __all__ = ['LOOK', 'PAGE', 'Studio', 'GREY', 'RED', 'SIZES', 'GRIDS', 'ladder', 'wide', 'rungs', 'rung_slider', 'put', 'jpeg',

@@ -19,23 +19,10 @@ from .parts import RED, bar, clock, column, jpeg, let_go, line, one_line, pieces
 from .parts import w, wide
 from .panels import nested
 from .picking import Panels
+from .grids import GRID_LOOK, GRIDS, around, typed
 
 # %% auto #0
-__all__ = ['GRID_LOOK', 'TRIALS_LOOK', 'PIECES', 'GRIDS', 'Trials', 'around', 'typed']
-
-# %% ../nbs/86_trials.ipynb #da8b86ff
-GRID_LOOK = '''
-.sn-page .sn-grid {width: 100%}
-.sn-page .sn-grid > * {flex-shrink: 0}
-.sn-page .sn-grid-buttons {margin: 6px 0; grid-gap: 4px}
-.sn-page .sn-cells {width: 100%; height: auto; grid-gap: 8px; align-items: start}
-.sn-page .sn-cells > * {min-width: 0; height: auto}
-.sn-page .sn-cells > * > * {flex-shrink: 0; max-width: 100%; height: auto}
-.sn-page .sn-cells .widget-image {width: 100%}
-.sn-page .sn-cells .sn-go-on {width: 100%; height: 26px; line-height: 26px; overflow: hidden}
-.sn-page .sn-caption .widget-html-content {line-height: 1.3; word-break: break-word}
-'''
-
+__all__ = ['TRIALS_LOOK', 'PIECES', 'Trials']
 
 # %% ../nbs/86_trials.ipynb #1ff527bc
 TRIALS_LOOK = GRID_LOOK + '''
@@ -102,33 +89,6 @@ class Trials(Panels):
         if self.closed: return
         if self.preview.error: self.say(one_line(self.preview.error), RED)
         if 'instant' in (self.left.value, self.right.value): self.compare()
-
-# %% ../nbs/86_trials.ipynb #95188c88
-GRIDS = ('style_weight', 'content_weight', 'tv_weight', 'style_scale', 'contrast', 'tiles', 'seed')
-
-
-# %% ../nbs/86_trials.ipynb #3671ea28
-def around(
-    field:str,   # One of the grid's settings
-    value,       # Where it is
-)->str:          # Three values, as typed
-    "Values to try about a present one."
-    usual = dict(tiles='1, 2, 4', seed='0, 1, 2', contrast='0.4, 0.7, 1')
-    if field in usual: return usual[field]
-    factor = 1.6 if field == 'style_scale' else 20  # less is not seen
-    values = (value/factor, value, value*factor) if value else (0, 1, 10)
-    return ', '.join(f'{v:.3g}' for v in values)
-
-# %% ../nbs/86_trials.ipynb #e4db1725
-def typed(
-    text:str,    # Numbers with commas between
-    field:str,   # Setting they are for
-)->list:         # Numbers
-    "The values a person typed."
-    number = int if field in ('tiles', 'seed') else float
-    try: return [number(o) for o in text.split(',') if o.strip()]
-    except ValueError:
-        raise BadValue(f"The values of {field} are {text!r}: give numbers with commas between.") from None
 
 # %% ../nbs/86_trials.ipynb #02135c1b
 @patch
