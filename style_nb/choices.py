@@ -13,6 +13,7 @@ import torch
 from fastcore.basics import listify, patch
 from .errors import BadType, BadValue, in_range, of_kind, one_of, told
 from .pictures import fit_size, several
+from .learner import CONTROLS
 from .recipe import RECIPES, Recipe, named_recipe
 from .legs import EXTRAS, FIELDS, settings_of, switched_on
 from .inputs import enough_for
@@ -29,6 +30,7 @@ __all__ = ['Choices', 'why_anew', 'File', 'Given', 'given', 'sample_names']
 class Choices:
     "Pictures to choose from, and what is chosen: `.recipe`, and `.extras`, which no recipe has."
     extras = start_picture = None
+    plain = None  # the recipe that was looked at last, as it is here
     note = ''  # what there is to say about the last change
 
     def __init__(self,
@@ -101,16 +103,17 @@ def begun(self:Choices)->bool:
 def _encoder(self:Choices, r): return self.shared.encoder(r, check_device(self.device))
 
 @patch
-def _settled(self:Choices, r, extras):
-    "The recipe in units that fit its encoder, one level, with a size in px and a step size."
+def _settled(self:Choices, r, extras, fits=False):
+    "The recipe in units that fit its encoder, one level, with a size in px, if that is not known, and a step size."
     if r.levels not in (None, 1):
         raise BadValue(f"levels is {r.levels}: a session paints one level; use stylize for more.")
     if r.finish:
         raise BadValue(f"finish is {r.finish!r}: a session has no last steps, so one encoder paints all of them; "
                          "say finish=None, or use stylize.")
     enc = self._encoder(r)
-    shape = torch.empty(self._first(extras).hw, dtype=torch.float32, device='meta')
-    r = own_size(r, shape, enc, check_device(self.device))
+    if not fits:
+        shape = torch.empty(self._first(extras).hw, dtype=torch.float32, device='meta')
+        r = own_size(r, shape, enc, check_device(self.device))
     r = fit_to_encoder(r, enc)
     return replace(r, levels=1, lr=step_size(r), lr_end=1., schedule=[])
 
@@ -167,6 +170,13 @@ def settings(self:Choices)->dict:
     "Everything there is to choose, by name."
     return _all_of(self.recipe, self.extras)
 
+@patch
+def setting(self:Choices,
+    name:str,   # One of `settings`
+):              # What it is
+    "One of all the settings."
+    return deepcopy(self.extras[name] if name in self.extras else getattr(self.recipe, one_of(name, FIELDS, 'setting')))
+
 def _all_of(recipe, extras): return deepcopy({f: getattr(recipe, f) for f in FIELDS} | extras)
 
 @patch
@@ -181,6 +191,17 @@ def hw(self:Choices)->tuple:
     "Height and width of the picture that gives the canvas its proportions, px."
     return self._first(self.extras).hw
 
+# %% ../nbs/73_choices.ipynb #7c07c149
+def _on(r):
+    "The layers that are on."
+    r = switched_on(r)
+    return set(r.content_weights), set(r.style_weights)
+
+@patch
+def _moves_weights(self:Choices, values, r)->bool:
+    "Do these values move nothing but weights, of layers that are on already?"
+    return set(values) <= set(CONTROLS) and _on(r) == _on(self.recipe)
+
 # %% ../nbs/73_choices.ipynb #34766e6a
 @patch
 def _changed(self:Choices, values):
@@ -193,13 +214,16 @@ def _changed(self:Choices, values):
     if new.get('optimizer', r.optimizer) != r.optimizer: new.setdefault('lr', None)
     for k in ('content_weights', 'style_weights'):
         if isinstance(new.get(k), dict): new[k] = getattr(r, k) | new[k]
-    return self._settled(named_recipe(r, **new), extras), extras
+    r = named_recipe(r, **new)
+    return self._settled(r, extras, self._moves_weights(values, r)), extras
 
 # %% ../nbs/73_choices.ipynb #2a84fea4
+_KEPT = 'encoder', 'size', 'steps', 'seed', 'style_blend', 'style_scale', 'init'  # by another recipe
+
 @patch
 def _other_recipe(self:Choices, values):
     "The recipe that `values` names; size, steps, seed, start and how styles are used stay."
-    kept = {k: getattr(self.recipe, k) for k in ('encoder', 'size', 'steps', 'seed', 'style_blend', 'style_scale')}
+    kept = {k: getattr(self.recipe, k) for k in _KEPT if k != 'init'}
     asked = {k: v for k, v in values.items() if k in ('encoder', 'finish')}
     r = self._settled(named_recipe(values['recipe'], **kept | asked, levels=1), self.extras)
     return replace(r, init=self.recipe.init)
@@ -216,11 +240,18 @@ def _other_extras(self:Choices, values):
     return _checked(extras)
 
 # %% ../nbs/73_choices.ipynb #0d43c3dc
+@patch
+def _plain(self:Choices, name):
+    "A recipe as `set(recipe=name)` would have it here; the last one is kept, for a page asks after every move."
+    wanted = name, self.hw, len(self.extras['style']), [deepcopy(getattr(self.recipe, k)) for k in _KEPT]
+    if self.plain is None or self.plain[0] != wanted: self.plain = wanted, self._changed(dict(recipe=name))[0]
+    return self.plain[1]
+
 @patch(as_prop=True)
 def named(self:Choices)->str:
     "The recipe's name, unless more was changed than what another recipe leaves as it is."
     name = self.recipe.name
-    return name if name in RECIPES and self._changed(dict(recipe=name))[0] == self.recipe else None
+    return name if name in RECIPES and self._plain(name) == self.recipe else None
 
 # %% ../nbs/73_choices.ipynb #280754d7
 @patch
@@ -239,7 +270,7 @@ def _change(self:Choices, values):
     "The recipe and the extras with `values` in place, checked, and {setting: what is new about it}."
     r, extras = self._changed(values)
     changed = self._differences(r, extras)
-    if changed: self._check(r, extras)
+    if changed and not self._moves_weights(values, r): self._check(r, extras)
     return r, extras, changed
 
 # %% ../nbs/73_choices.ipynb #e46b9230

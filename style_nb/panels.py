@@ -138,7 +138,7 @@ def value(self:Panels, field):
     if field == 'recipe': return self.session.named or ''
     if field == 'content_layer': return self._content_layer()
     kind, _, layer = field.partition('-')
-    value = self.session.settings[kind]
+    value = self.session.setting(kind)
     if layer: return value.get(layer, 0.)
     if field == 'style': return tuple(value)
     if isinstance(value, list): return value[0]

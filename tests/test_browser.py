@@ -17,7 +17,7 @@ root = Path(__file__).resolve().parent.parent
 lesson = root/'nbs/lessons/10_studio.ipynb'
 SHOTS, BARS, SERVER = (os.environ.get('STUDIO_SHOTS'), bool(os.environ.get('STUDIO_BARS')),
     os.environ.get('STUDIO_SERVER') or sys.executable)
-MOVES, STUDIOS = (20, 13) if BARS else (6, 6)  # how often a slider is moved, a Studio opened
+MOVES, STUDIOS = (20, 23) if BARS else (6, 6)  # how often a slider is moved, a Studio opened
 
 OVERRIDES = {'@jupyterlab/apputils-extension:notification': {'fetchNews': 'false', 'checkForUpdates': False,
     'doNotDisturbMode': True},
@@ -469,7 +469,7 @@ def an_instant_picture_comes(page):
     shot(page, 'instant')
 
 def running_the_cell_again_closes_the_first_and_frees_its_memory(page):
-    """Bar of issue 7: ten times open, paint and close leave less than 50 MB; without STUDIO_BARS three times, as
+    """Bar of issue 21: twenty times open, paint and close leave less than 50 MB; without STUDIO_BARS three, as
     one left open holds twice that."""
     linux, held, shown = sys.platform.startswith('linux'), [], []
     for _ in range(STUDIOS):
