@@ -208,4 +208,4 @@ def test_only_what_differs_is_named(clip, tmp_path):
     make_film(clip, sample('swirls'), tmp_path/'a.mp4', keep_frames=True, stop=1, **HOW)
     with pytest.raises(StyleNBError) as e:
         make_film(clip, sample('swirls'), tmp_path/'a.mp4', keep_frames=True, stop=2, **HOW | dict(steps=4))
-    assert '(steps differ)' in str(e.value)
+    assert '(steps differs)' in str(e.value)
