@@ -238,8 +238,8 @@ class ClipWriter:
 # %% ../nbs/12_clips.ipynb #89e7cf0e
 def _begin(self):
     if self.size_written != self.size:
-        warnings.warn(f"{self.path.name} is written as {size_words(self.size_written)} px: H.264 wants even sides, so "
-                      "the last row or column is there twice.", stacklevel=3)
+        warnings.warn(f"{self.path.name} becomes {size_words(self.size_written)} px, a pixel more than its frames: "
+                      f"a {self.kind} needs even sides.", stacklevel=3)
     self._open = self._writing()
     self._open.__enter__()
     return self

@@ -303,7 +303,7 @@ def test_odd_sides(tmp_path, frames, kind):
             for frame in odd: out.add(frame)
     clip = Clip(tmp_path/f'a{kind}')
     assert out.size_written == clip.size == ((62, 46) if kind == '.mp4' else (61, 45))
-    assert [str(w.message)[:30] for w in told] == ['a.mp4 is written as 62x46 px: ']*(kind == '.mp4')
+    assert [str(w.message)[:30] for w in told] == ['a.mp4 becomes 62x46 px, a pixe']*(kind == '.mp4')
     found = next(iter(clip)).astype(float)
     assert abs(found[:45, :61] - odd[0]).mean() < 14
     if kind == '.mp4': assert abs(found[45] - found[44]).mean() < 12 and abs(found[:, 61] - found[:, 60]).mean() < 12

@@ -159,7 +159,7 @@ def test_three_hours(clip, tmp_path, monkeypatch, refused):
         with pytest.raises(KeyboardInterrupt): make_film(long, sample('swirls'), out, **HOW)
     assert painted == [*range(6)]
     monkeypatch.setattr(outlook.shutil, 'disk_usage', lambda _: SimpleNamespace(free=10**8))
-    refused(lambda: make_film(long, sample('swirls'), out, **HOW), 'of 64x48 px need some', '0.1 GB are free')
+    refused(lambda: make_film(long, sample('swirls'), out, **HOW), 'of 64x48 px need some', '100 MB are free')
     assert painted == [*range(6)]
 
 def test_other_settings_are_another_film(clip, tmp_path, refused):
