@@ -19,9 +19,9 @@ from .errors import BadFile, BadValue, StyleNBError, in_one_line
 from .files import PICTURE_FORMATS, as_path, check_output, made_folder, whole_file
 
 # %% auto #0
-__all__ = ['STREAM', 'FIGURES', 'makes_figure', 'picture_in', 'names_of', 'place_out', 'write_out', 'is_folder', 'folder_in',
-           'each_of_folder', 'say_failed', 'check_painted', 'each_picture', 'check_apart', 'by_word', 'by_stem', 'say',
-           'as_data', 'report', 'check_json', 'makes']
+__all__ = ['STREAM', 'FIGURES', 'makes_figure', 'picture_in', 'mask_in', 'names_of', 'place_out', 'write_out', 'is_folder',
+           'folder_in', 'each_of_folder', 'say_failed', 'check_painted', 'each_picture', 'check_apart', 'by_word',
+           'by_stem', 'say', 'as_data', 'report', 'check_json', 'makes']
 
 # %% ../nbs/88_streams.ipynb #fbec738b
 STREAM = '-'  # stdin or stdout, whichever is meant
@@ -46,6 +46,12 @@ def picture_in(
     data = sys.stdin.buffer.read()
     if not data: raise BadValue("Stdin is empty, or was read already: pipe one picture into it, and say - once.")
     return data
+
+def mask_in(
+    word,  # A path, a web address or `-`
+):         # What `load_mask` reads
+    "The mask a word names."
+    return picture_in(word) if word == STREAM else word
 
 def names_of(
     words,   # Paths, web addresses or `-`
