@@ -129,7 +129,7 @@ def _over_white(frame):
     return ((colours*alpha + 255*(255 - alpha) + 127)//255).astype(np.uint8)
 
 # %% ../nbs/12_clips.ipynb #c47f7e21
-_BROKEN = re.compile('error while decoding|Invalid data found')  # what is said of frames
+_BROKEN = re.compile('error while decoding|Invalid data found|Error at MB')  # what is said of frames
 
 class _File:
     "The frames of a file."

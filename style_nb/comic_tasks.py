@@ -24,7 +24,7 @@ def comic_words(parser):
         help='a text for each panel, or one .txt file with a line for each')
     parser.add_argument('--by', choices=('instant', 'stylize'), help='how panels are painted (default: instant)')
     parser.add_argument('--page', type=int, nargs=2, metavar=('W', 'H'),
-        help='width and most height of the page, px (default: 1240 1754)')
+        help='width and most height of the page, px (default: 1240 1754, A4 on a screen; 2480 3508 in print)')
     numbers = dict(
         panels='at most so many panels (default: 6)',
         size='longer side of a panel while it is painted, px (default: 640)',

@@ -30,7 +30,7 @@ from .instant import Atelier, instant
 from .pages import MOST_PANELS, best_crop, check_captions, check_letters, draw_page, layout, standing_out
 
 # %% auto #0
-__all__ = ['CHOOSING', 'ASIDE', 'PAINTERS', 'PAINTED', 'NOTE', 'Comic', 'comic']
+__all__ = ['CHOOSING', 'ASIDE', 'PAINTERS', 'PAINTED', 'NOTE', 'LARGE', 'Comic', 'comic']
 
 # %% ../nbs/79_comics.ipynb #3037d8e9
 CHOOSING = 320  # Longer side at which frames are looked at, px
@@ -163,6 +163,8 @@ class Comic:
         return dict(pnginfo=info)
 
 # %% ../nbs/79_comics.ipynb #17506be8
+LARGE = 12e6  # Pixels of a page that is inked slowly
+
 @dataclass(frozen=True)
 class _Look:
     "How panels and page are to look."
@@ -195,6 +197,9 @@ def _look(ink, flat, tones, page, margin, gutter):
     "What was said of the look, checked."
     page = tuple(in_range(side, 'page', 256, 8192, whole=True) for side in two_of(
         page, 'page', 'a pair (width, height), px'))
+    if page[0]*page[1] > LARGE: warnings.warn(
+        f"A page of {page[0]}x{page[1]} px is inked slowly, {page[0]*page[1]/2.2e6:.0f} times as long as 1240x1754 px: "
+        "2480x3508 is enough for A4 in print.", stacklevel=4)
     most = min(page)//8
     margin = round(.05*min(page)) if margin is None else in_range(margin, 'margin', 0, most, whole=True)
     gutter = round(.02*min(page)) if gutter is None else in_range(gutter, 'gutter', 0, most, whole=True)

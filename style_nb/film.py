@@ -110,10 +110,9 @@ class Loop:
     def __init__(self, script, recipe, settings, steps, first_steps, temporal_weight, device):
         recipe = named_recipe(recipe, **settings)
         self.script, self.device = script, device
-        self.first = recipe if first_steps is None else named_recipe(
-            recipe, steps=in_range(first_steps, 'first_steps', 1, whole=True))
+        self.first = recipe if first_steps is None else named_recipe(recipe, steps=first_steps)
         self.next = named_recipe(recipe, steps=steps, levels=1, finish=None, finish_weights=None, noise_share=0.)
-        self.weight = in_range(temporal_weight, 'temporal_weight')
+        self.weight = temporal_weight
         self.shared = Shared()
         self.size = recipe.size
         for name, (_, values) in script.numbers.items():
@@ -305,8 +304,9 @@ def film_frames(
     "Paint a film frame by frame, without flicker."
     script = _script(style, fps, fade, over_time, masks, change_mask)
     flow, begun = flow_method(flow), _begun(begun)
-    steps = in_range(steps, 'steps', 1, whole=True)
-    loop = dict(steps=steps, first_steps=first_steps, temporal_weight=temporal_weight)
+    if first_steps is not None: first_steps = in_range(first_steps, 'first_steps', 1, whole=True)
+    steps, weight = in_range(steps, 'steps', 1, whole=True), in_range(temporal_weight, 'temporal_weight')
+    loop = dict(steps=steps, first_steps=first_steps, temporal_weight=weight)
     painter = _painter(script, recipe, settings, loop, a_switch(one_pass, 'one_pass'), device)
     frames = one_by_one(frames, 'frames', 'pictures, or a `Clip`')
     return _frames(with_bar(frames, 'film', 'frame', progress), painter, flow, begun)
