@@ -9,9 +9,9 @@ from __future__ import annotations
 import argparse
 import time
 from .errors import BadValue, counted
-from style_nb.streams import (
-    check_apart, check_painted, each_of_folder, folder_in, is_folder, makes, makes_figure, names_of, picture_in, say,
-    write_out)
+from .streams import (
+    check_apart, check_painted, each_of_folder, folder_in, is_folder, makes, makes_figure, mask_in, names_of,
+    picture_in, say, write_out)
 from .words import add_device, add_output, add_picture, given, read_as
 
 # %% auto #0
@@ -102,6 +102,7 @@ def _folder(args):
 
 def run_instant(args):
     "Paint at once: a picture, a folder of them, or a sheet."
+    args.masks = args.masks and [*map(mask_in, args.masks)]
     if args.sheet: return _sheet(args)
     return _folder(args) if is_folder(args.photo) else _one(args)
 

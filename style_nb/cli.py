@@ -82,10 +82,11 @@ def _suits(option, word):
 def _values(option, words):
     "Take an option's values from the front of the words; of those that take several, as many as it understands."
     taken = []
-    several = option is not None and option.nargs in ('+', '*')
-    most = len(words) if several else int(option is not None and option.nargs is None)
+    nargs = 0 if option is None else option.nargs
+    several = nargs in ('+', '*')
+    most = len(words) if several else 1 if nargs is None else nargs if isinstance(nargs, int) else 0
     while len(taken) < most and words and not _is_option(words[0]):
-        if several and (taken or option.nargs == '*') and not _suits(option, words[0]): break
+        if several and (taken or nargs == '*') and not _suits(option, words[0]): break
         taken.append(words.pop(0))
     return taken
 
@@ -115,6 +116,7 @@ def _no_option(word, known):
 
 _OURS = {  # what argparse says, and what we say
     r'the following arguments are required: (.*)': r'Missing: \1',
+    r'argument (?:-\w/)?([\w-]+)\S*: expected (\d+) arguments': r'\1 needs \2 values',
     r'argument (?:-\w/)?([\w-]+)\S*: expected .*': r'\1 needs a value',
     r'argument (?:-\w/)?([\w-]+)\S*: ignored explicit argument (.*)': r'\1 takes no value: leave \2 out',
     r'argument (?:-\w/)?([\w-]+)\S*: (.*)': r'\1 is \2',

@@ -7,6 +7,7 @@ Docs: https://style-nb.github.io/style_nb/clips.html.md"""
 # %% ../nbs/12_clips.ipynb #8865a837
 from __future__ import annotations
 import math
+import re
 import warnings
 from contextlib import closing, contextmanager, suppress
 from copy import copy
@@ -128,6 +129,8 @@ def _over_white(frame):
     return ((colours*alpha + 255*(255 - alpha) + 127)//255).astype(np.uint8)
 
 # %% ../nbs/12_clips.ipynb #c47f7e21
+_BROKEN = re.compile('error while decoding|Invalid data found|Error at MB')  # what is said of frames
+
 class _File:
     "The frames of a file."
     def __init__(self, path):
@@ -146,7 +149,7 @@ class _File:
 
     def tell(self, damage):
         "Warn once that not all of it can be read."
-        said = f"{self.facts.path} is damaged ({damage}): the frames that can be read are used."
+        said = f"{self.facts.path} is damaged ({damage}): what can be read of it is used."
         if not self.told: warnings.warn(said, stacklevel=4)
         self.told = True
 
@@ -158,6 +161,7 @@ class _File:
             fine = coder.wait()
             said = coder.said()
         if found < expected - 1 and (said or not fine): self.tell(why(said))
+        elif _BROKEN.search(said): self.tell('some frames are broken')
 
 # %% ../nbs/12_clips.ipynb #4fcc9ed6
 _H264 = '-c:v libx264 -preset medium -crf {crf} -movflags +faststart'
@@ -234,8 +238,8 @@ class ClipWriter:
 # %% ../nbs/12_clips.ipynb #89e7cf0e
 def _begin(self):
     if self.size_written != self.size:
-        warnings.warn(f"{self.path.name} is written as {size_words(self.size_written)} px: H.264 wants even sides, so "
-                      "the last row or column is there twice.", stacklevel=3)
+        warnings.warn(f"{self.path.name} becomes {size_words(self.size_written)} px, a pixel more than its frames: "
+                      f"a {self.kind} needs even sides.", stacklevel=3)
     self._open = self._writing()
     self._open.__enter__()
     return self

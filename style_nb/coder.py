@@ -17,7 +17,7 @@ from math import ceil, floor
 from pathlib import Path
 from tempfile import TemporaryFile
 from .errors import BadFile, MissingPackage, in_one_line, in_range
-from .files import as_path
+from .files import as_path, reason
 from .opening import MAX_PIXELS, MIN_SIDE
 from .webp import webp_rate
 
@@ -102,6 +102,11 @@ Coder.said, Coder.wait, Coder.stop, Coder.end = _said, _wait, _stop, _end
 
 # %% ../nbs/11_coder.ipynb #915d8deb
 _FULL = 'No space left on device', 'Disk quota exceeded', 'File too large'
+_CUT = {
+    'moov atom not found': 'its table of contents is missing: it is cut off',
+    'partial file': 'it is cut off',
+    'File ended prematurely': 'it is cut off',
+}
 _EMPTY_WORDS = re.compile(r'^(Conversion failed!|Error opening (input|output) files?\b.*|Nothing was written.*|)$')
 
 def why(
@@ -110,7 +115,8 @@ def why(
     "What went wrong, of all that was said."
     for full in _FULL:
         if full in said: return full
-    if 'moov atom not found' in said: return 'its table of contents is missing: it is cut off'
+    for cut, words in _CUT.items():
+        if cut in said: return words
     lines = [re.sub(r'^(\[[^]]*\] *)+', '', line).strip() for line in said.splitlines()]
     lines = [line for line in lines if not _EMPTY_WORDS.match(line)]
     return in_one_line(lines[-1].rstrip('.'), 120) if lines else 'the coder ended early'
@@ -185,10 +191,31 @@ def look(
     (frame, rate), (_, seen) = (found.search(said) for found in (_FRAME, _RATE)), _heard_and_seen(said)
     return _facts(p, said, frame.groups(), rate.groups(), seen[0])
 
+
+# %% ../nbs/11_coder.ipynb #5ee754dc
+_BOXES = b'ftyp', b'mdat', b'moov', b'free', b'skip', b'wide'  # an .mp4 or .mov begins with one of them
+
+def _is_text(head):
+    try: text = head.decode()
+    except UnicodeDecodeError as e: text = head[:e.start].decode() if e.start > len(head) - 4 else '\0'
+    return all(letter.isprintable() or letter.isspace() for letter in text)
+
+def _what_it_is(path, said):
+    "What a file is that the coder cannot read."
+    try:
+        with open(path, 'rb') as file: head = file.read(4096)
+    except OSError as e: return reason(e)
+    if not head: return 'it is empty'
+    if _is_text(head): return 'it is text'
+    if 'moov atom not found' in said and head[4:8] not in _BOXES: return 'it holds something else, whatever its name'
+    return why(said)
+
+
+# %% ../nbs/11_coder.ipynb #17a1fd5b
 def _check_said(path, said):
     "Refuse what is no clip."
     want = "give a clip such as .mp4, .mov, .webm or .gif, or a folder of pictures."
-    if 'Input #0, ' not in said: raise BadFile(f"{path} cannot be read as a clip ({why(said)}): {want}")
+    if 'Input #0, ' not in said: raise BadFile(f"{path} cannot be read as a clip ({_what_it_is(path, said)}): {want}")
     still = _STILL.search(said)
     if still: raise BadFile(f"{path} is {'text' if still[1] == 'tty' else 'a single picture'}, no clip: {want}")
     heard, seen = _heard_and_seen(said)

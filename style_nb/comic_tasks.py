@@ -17,13 +17,14 @@ __all__ = ['comic_words', 'run_comic']
 # %% ../nbs/89_comic_tasks.ipynb #f843f295
 def comic_words(parser):
     parser.add_argument('clip', help='a clip, or a folder of numbered pictures')
-    parser.add_argument('style', nargs='+', help='painting, or the name of a stored style; several are blended')
+    parser.add_argument('style', nargs='+',
+        help='painting, or a name of style_nb samples or, painted at once, of style_nb styles; several are blended')
     add_output(parser, 'page to write, a picture file; a .png carries how it was made')
     parser.add_argument('--captions', nargs='+', metavar='TEXT',
         help='a text for each panel, or one .txt file with a line for each')
     parser.add_argument('--by', choices=('instant', 'stylize'), help='how panels are painted (default: instant)')
-    parser.add_argument('--page', type=int, nargs='+', metavar='N',
-        help='width and most height of the page, px (default: 1240 1754)')
+    parser.add_argument('--page', type=int, nargs=2, metavar=('W', 'H'),
+        help='width and most height of the page, px (default: 1240 1754, A4 on a screen; 2480 3508 in print)')
     numbers = dict(
         panels='at most so many panels (default: 6)',
         size='longer side of a panel while it is painted, px (default: 640)',
@@ -56,7 +57,7 @@ def run_comic(args):
     "A page of a comic from a clip."
     from style_nb.comics import comic
     from style_nb.house import house_of_styles
-    house = house_of_styles()
+    house = {} if args.by == 'stylize' else house_of_styles()
     styles = [word if word in house else picture_in(word) for word in args.style]
     how = dict(captions=_captions(args.captions or []), progress=not args.quiet) | given(args, *_MORE)
     made = comic(args.clip, styles, **how)

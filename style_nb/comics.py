@@ -8,12 +8,13 @@ Docs: https://style-nb.github.io/style_nb/comics.html.md"""
 from __future__ import annotations
 import inspect
 import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from .errors import BadValue, NotAllowed, counted, in_range, listed, one_of, two_of
+from .errors import BadValue, NotAllowed, counted, in_range, listed, one_of, told, two_of
 from .files import as_path
 from .pictures import load_picture, save_picture, several, to_pil
 from .clips import Clip
@@ -26,10 +27,10 @@ from .planning import settle
 from .batches import with_bar
 from .transfer import stylize, unless_stopped
 from .instant import Atelier, instant
-from .pages import MOST_PANELS, best_crop, check_captions, draw_page, layout, standing_out
+from .pages import MOST_PANELS, best_crop, check_captions, check_letters, draw_page, layout, standing_out
 
 # %% auto #0
-__all__ = ['CHOOSING', 'ASIDE', 'PAINTERS', 'PAINTED', 'NOTE', 'Comic', 'comic']
+__all__ = ['CHOOSING', 'ASIDE', 'PAINTERS', 'PAINTED', 'NOTE', 'LARGE', 'Comic', 'comic']
 
 # %% ../nbs/79_comics.ipynb #3037d8e9
 CHOOSING = 320  # Longer side at which frames are looked at, px
@@ -122,6 +123,7 @@ class _InSteps:
     def paint(self, picture):
         made = unless_stopped(stylize(picture, self.styles, **self.settings))
         self.recipe = self.recipe or made.recipe
+        if made.stopped: warnings.warn(f"A panel is kept as it was then: {made.stopped}", stacklevel=5)
         return made.image
 
 def _painter(by, styles, settings):
@@ -161,6 +163,8 @@ class Comic:
         return dict(pnginfo=info)
 
 # %% ../nbs/79_comics.ipynb #17506be8
+LARGE = 12e6  # Pixels of a page that is inked slowly
+
 @dataclass(frozen=True)
 class _Look:
     "How panels and page are to look."
@@ -193,6 +197,9 @@ def _look(ink, flat, tones, page, margin, gutter):
     "What was said of the look, checked."
     page = tuple(in_range(side, 'page', 256, 8192, whole=True) for side in two_of(
         page, 'page', 'a pair (width, height), px'))
+    if page[0]*page[1] > LARGE: warnings.warn(
+        f"A page of {page[0]}x{page[1]} px is inked slowly, {page[0]*page[1]/2.2e6:.0f} times as long as 1240x1754 px: "
+        "2480x3508 is enough for A4 in print.", stacklevel=4)
     most = min(page)//8
     margin = round(.05*min(page)) if margin is None else in_range(margin, 'margin', 0, most, whole=True)
     gutter = round(.02*min(page)) if gutter is None else in_range(gutter, 'gutter', 0, most, whole=True)
@@ -251,14 +258,22 @@ def comic(
     Raises: BadValue when there are more captions than panels."""
     look = _look(ink, flat, tones, page, margin, gutter)
     panels = in_range(panels, 'panels', 1, MOST_PANELS, whole=True)
-    check_captions(captions, panels)
+    captions = check_captions(captions, panels)
+    check_letters(captions)
     film = _opened(source, start, stop)
     painter = _painter(by, several(style), settings)
     numbers = film.chosen(panels, progress)
+    _tell_left_over(captions[len(numbers):], len(numbers))
     made, boxes, height, stopped = _painted(film, numbers, look, painter, progress)
-    captions = check_captions(captions, panels)[:len(made)]
+    captions = captions[:len(made)]
     told = dict(source=film.name, styles=_named(style), by=by, ink=look.ink, flat=look.flat, tones=look.tones)
     page, painted = _page(made, boxes, height, captions, look), [panel for panel, _ in made]
     return Comic(page, painted, numbers[:len(made)], captions, told, painter.recipe, stopped)
+
+def _tell_left_over(captions, panels):
+    "Warn of captions without a panel."
+    left = [told(text) for text in captions if text.strip()]
+    if left: warnings.warn(f"There {'is' if panels == 1 else 'are'} only {counted(panels, 'panel')}: "
+                           f"{counted(len(left), 'caption')} left out, {', '.join(left)}.", stacklevel=3)
 
 def _named(style): return [short_name(one, f'style {i}') for i, one in enumerate(several(style), 1)]

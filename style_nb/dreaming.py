@@ -19,16 +19,18 @@ _NUMBERS = dict(
     size='longer side, px (default: 432; of a channel from noise 224)',
     octaves='sizes it is dreamed at (default: 4; from noise 3)',
     steps='steps of each octave (default: 10; from noise 24)',
-    jitter='pixels by which the picture is rolled, at most (default: 16; from noise 8)',
-    seed='seed of the rolling, and of the noise (default: 0)',
+    jitter='px by which the picture is moved about between steps, at most; hides the grid of the network '
+        '(default: 16; from noise 8)',
+    seed='seed of this moving about, and of the noise (default: 0)',
     snapshots='keep a frame every N steps, for --animate')
 _REALS = dict(
-    octave_scale='side of an octave over that of the one before (default: 1.4)',
-    step_size='change of the average pixel in the first step, of its range (default: .01; from noise .012)',
-    step_end='last step size over the first (default: .3; from noise .1)',
-    softness='power by which fine waves of a step are weakened; 0 leaves them (default: .5)',
-    natural="how far the colours of a step become a photo's, 0 to 1 (default: .7)",
-    tv_weight='weight of total variation (default: 0)')
+    octave_scale='how many times larger each size is than the one before (default: 1.4)',
+    step_size='how strong a step is: how far it moves a pixel, where black to white is 1 '
+        '(default: .01; from noise .012)',
+    step_end='how strong the last step is beside the first (default: .3; from noise .1)',
+    softness='0 keeps all fine detail, more gives soft, large forms, up to 2 (default: .5)',
+    natural='0 gives the shrill colours the network likes, 1 those of a photo (default: .7)',
+    tv_weight='weight of smoothness (default: 0)')
 _NAMES = dict(
     encoder='encoder that dreams, e.g. vgg16 (default: texnet)',
     encoder_weights='path of its weights file',
@@ -37,7 +39,8 @@ _NAMES = dict(
 # %% ../nbs/89_dreaming.ipynb #b6f7799c
 def dream_words(parser):
     parser.add_argument('photo', nargs='?',
-        help='photo: a path, a web address, or - for stdin; left out, a channel is painted from noise')
+        help='photo: a path, a web address, a name of style_nb samples, or - for stdin; '
+            'left out, a channel is painted from noise')
     add_output(parser, 'picture file to write, or - for stdout; a .png carries the recipe')
     parser.add_argument('--layer', nargs='+', type=layer_word, metavar='LAYER',
         help='layers that dream, e.g. relu4_1 (default: relu5_1)')

@@ -38,7 +38,7 @@ class DreamRecipe:
     "Every choice of a dream."
     layers: dict = setting(dict(relu5_1=1.), Layers())  # Layers that dream, and their weights
     # Of one layer, the channels that dream, numbers from 0; `None` is all of them
-    channel: int = setting(None, Number(0, 4095, whole=True, many='or list'))
+    channel: int = setting(None, Number(0, whole=True, many='or list'))
     size: int = setting(432, Number(MIN_SIDE, 4096, whole=True))  # Longer side of the last octave, px
     octaves: int = setting(4, Number(1, 20, whole=True))  # Sizes it is dreamed at, the last the largest
     octave_scale: float = setting(1.4, Number(1.05, 8))  # Side of an octave over that of the one before
@@ -133,8 +133,8 @@ def _check_layers(r, enc):
     if not _channels(r): raise BadValue("channel has no number: give at least one, or leave it out.")
     if len(r.layers) > 1:
         raise BadValue(f"channel is {told(r.channel)}, and layers are {told([*r.layers])}: give one layer.")
-    layer = before_relu(next(iter(r.layers)))
-    before = enc.layers[:enc.layers.index(layer) + 1]
+    layer = next(iter(r.layers))
+    before = enc.layers[:enc.layers.index(before_relu(layer)) + 1]
     last = [name for name in before if name.startswith('conv')][-1]
     n = enc.body.get_submodule(last).out_channels
     for channel in _channels(r): in_range(channel, f'channel of {layer}', 0, n - 1, whole=True)
@@ -148,8 +148,10 @@ def _check_sizes(r, shapes, need):
     smallest = min(shapes[0])
     least = max(need, r.jitter + 1)
     if smallest >= least: return
-    raise BadValue(f"The first of {len(shapes)} octaves is {shapes[0][1]}x{shapes[0][0]} px, and needs {least} px each "
-                   "way: give a larger size, fewer octaves, or less jitter.")
+    n = len(shapes)
+    which, fewer = ('The only octave', '') if n == 1 else (f'The first of {n} octaves', 'fewer octaves, ')
+    raise BadValue(f"{which} is {shapes[0][1]}x{shapes[0][0]} px, and needs {least} px each way: "
+                   f"give a larger size, {fewer}or less jitter.")
 
 # %% ../nbs/79_dreams.ipynb #75bd690a
 def _start(picture, r):

@@ -6,6 +6,7 @@ Docs: https://style-nb.github.io/style_nb/film.html.md"""
 
 # %% ../nbs/79_film.ipynb #bbea49ef
 from __future__ import annotations
+import warnings
 from dataclasses import dataclass, replace
 import torch
 from torch.nn.functional import max_pool2d
@@ -106,17 +107,18 @@ HELD_CONTENT = 1.25  # Times that content counts in a frame that goes on: for st
 
 class Loop:
     "Paints frames by steps of a recipe."
-    def __init__(self, script, recipe, settings, steps, first_steps, weight, device):
+    def __init__(self, script, recipe, settings, steps, first_steps, temporal_weight, device):
         recipe = named_recipe(recipe, **settings)
         self.script, self.device = script, device
         self.first = recipe if first_steps is None else named_recipe(recipe, steps=first_steps)
         self.next = named_recipe(recipe, steps=steps, levels=1, finish=None, finish_weights=None, noise_share=0.)
-        self.weight = in_range(weight, 'temporal_weight')
+        self.weight = temporal_weight
         self.shared = Shared()
         self.size = recipe.size
         for name, (_, values) in script.numbers.items():
             for value in values: named_recipe(recipe, **{name: value})
         self.read = {}  # {number of a style: picture}
+        self.told = False  # of a frame that was lost
 
     def pictures(self, styles):
         "Style pictures, each read once."
@@ -161,7 +163,14 @@ def paint(self:Loop, n, frame, held):
     result = stylize(
         frame, self.pictures(now.styles), self.next if held else self.first, masks=self.script.masks_of(n),
         change_mask=self.script.change_mask(n), device=self.device, shared=self.shared, progress=False, **how)
-    return load_picture(unless_stopped(result).image)
+    if unless_stopped(result).stopped: self.tell(n, result.stopped)
+    return load_picture(result.image)
+
+@patch
+def tell(self:Loop, n, why):
+    "Warn once that a frame is not what was asked for."
+    if not self.told: warnings.warn(f"Frame {n} is kept as it was then, and so may be others: {why}", stacklevel=4)
+    self.told = True
 
 # %% ../nbs/79_film.ipynb #7098e3e2
 KEPT = .8  # Of the carried frame, where it is trusted; half of it while one style becomes another
@@ -250,12 +259,15 @@ def _check_begun(painted, frame):
                    "give one of this film, and the same size.")
 
 # %% ../nbs/79_film.ipynb #c68186a0
+_USUAL = dict(steps=20, first_steps=None, temporal_weight=20.)  # of the loop
 _INSTANT = ('size', 'stroke', 'retouch', 'weights', 'colours')
 
 def _painter(script, recipe, settings, loop, one_pass, device):
     "What paints, the loop or the network."
     device = check_device(device)
     if not one_pass: return Loop(script, recipe, settings, **loop, device=device)
+    vain = [name for name, usual in _USUAL.items() if loop[name] != usual]
+    if vain: raise BadValue(f"{vain[0]} is for a film in steps: leave it out, or leave out one_pass.")
     if recipe != 'default': raise BadValue("A film in one pass has no recipe: leave it out, or leave out one_pass.")
     for name in settings | script.numbers: one_of(name, _INSTANT, 'setting of a film in one pass', BadType)
     leave_out(script.numbers, 'retouch colours', 'a film in one pass has one for all its frames')
@@ -292,7 +304,9 @@ def film_frames(
     "Paint a film frame by frame, without flicker."
     script = _script(style, fps, fade, over_time, masks, change_mask)
     flow, begun = flow_method(flow), _begun(begun)
-    loop = dict(steps=in_range(steps, 'steps', 1, whole=True), first_steps=first_steps, weight=temporal_weight)
+    if first_steps is not None: first_steps = in_range(first_steps, 'first_steps', 1, whole=True)
+    steps, weight = in_range(steps, 'steps', 1, whole=True), in_range(temporal_weight, 'temporal_weight')
+    loop = dict(steps=steps, first_steps=first_steps, temporal_weight=weight)
     painter = _painter(script, recipe, settings, loop, a_switch(one_pass, 'one_pass'), device)
     frames = one_by_one(frames, 'frames', 'pictures, or a `Clip`')
     return _frames(with_bar(frames, 'film', 'frame', progress), painter, flow, begun)

@@ -8,12 +8,12 @@ Docs: https://style-nb.github.io/style_nb/filming.html.md"""
 from __future__ import annotations
 from pathlib import Path
 from PIL import Image
-from .errors import a_switch, in_range
+from .errors import BadValue, a_switch, in_range
 from .files import as_path, check_output
 from .inputs import read_picture
 from .flow import flow_method
 from .clips import CODERS, Clip, rate_for
-from .storing import numbered
+from .storing import claimed, numbered
 from .pieces import PieceStore
 from .footage import Footage, paint_rest
 from .outlook import check_room, film_forecast
@@ -58,15 +58,39 @@ class MadeFilm(type(Path())):
 
     def _repr_html_(self): return None if self.clip is None else Screening(Path(self), self.clip)._repr_html_()
 
+# %% ../nbs/79_filming.ipynb #c90224d2
+def _clip(source, start, stop, size, fps):
+    "The clip that is meant."
+    if not isinstance(source, Clip): return Clip(source, start, stop, size, fps)
+    if not start is stop is None:
+        raise BadValue("The clip has a start and a stop of its own: leave start and stop out.")
+    size = min(in_range(size, 'size', whole=True), max(source.size))
+    return Clip(source.path, source.start, source.stop, size, source.fps if fps is None else fps)
+
+def _made(footage, store, keep_frames, workers, forecast, progress):
+    "The film, painted and written, or what it would take."
+    try:
+        if forecast: return film_forecast(footage, store)
+        check_room(store, footage.clip)
+        paint_rest(footage, store, workers, progress)
+        store.finish(footage.clip, progress)
+    finally:
+        if not store.done(): store.remove()  # no folder is left of a film that could not begin
+    if not keep_frames: store.remove()
+    made = MadeFilm(store.path)
+    made.clip = footage.clip
+    return made
+
+
 # %% ../nbs/79_filming.ipynb #cb37e776
 def make_film(
-    source,              # A clip, or a folder of numbered pictures
+    source,              # A clip, a folder of numbered pictures, or a `Clip`
     style,               # As for `film_frames`: a style or several, or pairs (second, style)
     out,                 # Clip to write: .mp4, .mov, .mkv, .webm, .gif or .webp
     *,
     start:int=None,      # First frame, from 0
     stop:int=None,       # The frame before which it ends; `None` is the end
-    size:int=432,        # Longer side, px
+    size:int=432,        # Longer side, px; of a `Clip` its own where that is less
     fps:float=None,      # Frames a second; `None` is the clip's own, 25 of a folder
     quality:int=80,      # Of the clip, 0 to 100
     keep_frames:bool=False,  # Keep the folder of painted frames?
@@ -79,18 +103,9 @@ def make_film(
     out, keep_frames = check_output(as_path(out), tuple(CODERS)), a_switch(keep_frames, 'keep_frames')
     forecast = a_switch(forecast, 'forecast')
     quality = in_range(quality, 'quality', 0, 100, whole=True)
-    clip = Clip(source, start, stop, size, fps)
-    rate_for(out, clip.fps)
-    facts = facts_of(clip, style, how)
-    store = PieceStore(out.with_name(f'{out.name}.frames'), facts, out, clip.fps, quality, keep_frames)
-    try:
-        if forecast: return film_forecast(Footage(clip, style, how), store)
-        check_room(store, clip)
-        paint_rest(Footage(clip, style, how), store, workers, progress)
-        store.finish(clip, progress)
-    finally:
-        if not store.done(): store.remove()  # no folder is left of a film that could not begin
-    if not keep_frames: store.remove()
-    made = MadeFilm(out)
-    made.clip = clip
-    return made
+    footage = Footage(_clip(source, start, stop, size, fps), style, how)
+    kept, facts = out.with_name(f'{out.name}.frames'), facts_of(footage.clip, style, how)
+    rate_for(out, footage.clip.fps)
+    with claimed(kept, out):
+        store = PieceStore(kept, facts, out, footage.clip.fps, quality, keep_frames)
+        return _made(footage, store, keep_frames, workers, forecast, progress)

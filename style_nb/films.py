@@ -6,51 +6,84 @@ Docs: https://style-nb.github.io/style_nb/films.html.md"""
 
 # %% ../nbs/89_films.ipynb #b0426220
 from __future__ import annotations
+from .errors import BadValue
 from .streams import picture_in, say
-from .words import (
-    InsteadOfOutput, add_device, add_options, add_output, checked_recipe, given, how_of, recipe_words)
+from style_nb.words import (
+    InsteadOfOutput, add_device, add_options, add_output, as_option, checked_recipe, given, how_of, recipe_of,
+    recipe_words)
 
 # %% auto #0
 __all__ = ['film_words', 'run_film']
 
 # %% ../nbs/89_films.ipynb #e8f9d640
 _OWN = 'size', 'steps'  # options of a recipe that mean something else here
+_NUMBERS = dict(
+    size='longer side, px (default: 432)',
+    start='first frame, from 0',
+    stop='the frame before which it ends',
+    steps='steps of each frame that goes on from one before (default: 20)',
+    first_steps="steps of the first frame of a scene (default: the recipe's)",
+    workers='processes that share the scenes (default: 1)')
+_REALS = dict(
+    fps="frames a second (default: the clip's own)",
+    temporal_weight='weight of staying what the last frame was (default: 20)')
+_AT_ONCE = dict(
+    retouch='with --one-pass, steps on what the network painted (default: 3)',
+    stroke='with --one-pass, size of the strokes, .25 to 4 (default: 1)')
 
 def film_words(parser):
     parser.add_argument('clip', help='a clip, or a folder of numbered pictures')
-    parser.add_argument('style', nargs='+', help='painting; several are blended')
-    add_output(parser, 'clip to write: .mp4, .mov, .mkv, .webm, .gif or .webp')
-    recipe_words(parser, but=_OWN)
-    add_device(parser)
-    numbers = dict(
-        size='longer side, px (default: 432)',
-        steps='steps of each frame that goes on from one before (default: 20)',
-        first_steps="steps of the first frame of a scene (default: the recipe's)",
-        start='first frame, from 0',
-        stop='the frame before which it ends',
-        workers='processes that share the scenes (default: 1)')
-    add_options(parser, numbers, type=int, metavar='N')
-    reals = dict(
-        fps="frames a second (default: the clip's own)",
-        temporal_weight='weight of staying what the last frame was (default: 20)')
-    add_options(parser, reals, type=float, metavar='X')
-    parser.add_argument('--flow', choices=('auto', 'tvl1', 'dis'), help="how motion is found; 'dis' needs OpenCV")
+    parser.add_argument('style', nargs='+',
+        help='painting, or a name of style_nb samples or, with --one-pass, of style_nb styles; several are blended')
+    add_output(parser, 'clip to write: .mp4, .mov, .mkv, .webm, .gif or .webp; killed, the same command goes on')
     parser.add_argument('--one-pass', action='store_true', help='by a network in one pass: fast')
-    parser.add_argument('--keep-frames', action='store_true', help='keep the folder of painted frames')
     parser.add_argument('--forecast', action=InsteadOfOutput, nargs=0, default=False,
         help='tell how long it would take, how much memory and disk, and paint nothing')
+    add_options(parser, _NUMBERS, type=int, metavar='N')
+    add_options(parser, _REALS, type=float, metavar='X')
+    for (name, text), kind in zip(_AT_ONCE.items(), (int, float)):
+        add_options(parser, {name: text}, type=kind, metavar='X' if kind is float else 'N')
+    parser.add_argument('--flow', choices=('auto', 'tvl1', 'dis'), help="how motion is found; 'dis' needs OpenCV")
+    parser.add_argument('--keep-frames', action='store_true',
+        help='keep all painted frames as pictures too, in the folder FILE.frames')
+    add_device(parser)
+    recipe_words(parser.add_argument_group('how a frame is painted in steps'), but=_OWN)
+
 
 # %% ../nbs/89_films.ipynb #aa23de5d
-_MORE = (
-    'size', 'steps', 'first_steps', 'start', 'stop', 'fps', 'temporal_weight', 'flow', 'one_pass', 'keep_frames',
-    'workers')
+_MORE = (*_NUMBERS, *_REALS, *_AT_ONCE, 'flow', 'one_pass', 'keep_frames')
+_BOTH = 'recipe', 'colours', 'style_blend'  # of a recipe, heeded in one pass too
 
+def _check_heeded(args):
+    "Refuse what would be said in vain."
+    if not args.one_pass:
+        for name in given(args, *_AT_ONCE): raise BadValue(f"--{name} goes with --one-pass: add it, or leave it out.")
+        return
+    of_steps = [name for name in recipe_of(args) if name not in (*_OWN, *_BOTH)]
+    for name in [*of_steps, *given(args, 'steps', 'first_steps', 'temporal_weight')]:
+        raise BadValue(f"{as_option(name)} is for a film in steps: leave it out, or leave out --one-pass.")
+
+def _how(args):
+    "What to tell `make_film`."
+    _check_heeded(args)
+    if not args.one_pass: return checked_recipe(args) | how_of(args) | given(args, *_MORE)
+    said = recipe_of(args)
+    weights = dict(weights=said.pop('style_blend')) if 'style_blend' in said else {}
+    return said | weights | how_of(args) | given(args, *_MORE)
+
+def _style(word, house): return word if word in house else picture_in(word)
+
+
+# %% ../nbs/89_films.ipynb #0e16f590
 def run_film(args):
     "Paint a clip, and write it with its sound."
     from style_nb.clips import Clip
     from style_nb.filming import make_film
-    styles = [picture_in(style) for style in args.style]
-    how = checked_recipe(args) | how_of(args) | given(args, *_MORE)
+    from style_nb.house import house_of_styles
+    how = _how(args)
+    house = house_of_styles() if args.one_pass else {}
+    styles = [_style(word, house) for word in args.style]
     if args.forecast: return repr(make_film(args.clip, styles, args.output or 'film.mp4', forecast=True, **how))
     path = make_film(args.clip, styles, args.output, **how)
     say(args, repr(Clip(path)))
+

@@ -6,6 +6,7 @@ Docs: https://style-nb.github.io/style_nb/footage.html.md"""
 
 # %% ../nbs/79_footage.ipynb #136c328a
 from __future__ import annotations
+import warnings
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice, pairwise
@@ -80,9 +81,12 @@ STRETCH = 48  # Frames of a job at most
 AHEAD = 4     # Jobs for each worker that are given out together
 
 def _paint_stretch(job, shared):
-    "Frames of a job, in a process of its own."
+    "Frames of a job, in a process of its own, and what it was warned of."
     footage, first, stop, before = job
-    return [*footage.painted(first, stop, before)]
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter('default')
+        made = [*footage.painted(first, stop, before)]
+    return made, [str(one.message) for one in said if one.category is UserWarning]
 
 def _stretches(footage, store, edges):
     "A job for each scene that is not complete."
@@ -130,8 +134,10 @@ def _kept(jobs, store, workers, series, bar):
     for _, made in each_done(_paint_stretch, jobs, workers, series):
         yield made
         if isinstance(made, Exception): continue
-        for n, frame in made: store.put(n, frame)
-        bar.update(len(made))
+        frames, said = made
+        for n, frame in frames: store.put(n, frame)
+        for text in said: warnings.warn(text, stacklevel=5)
+        bar.update(len(frames))
 
 def paint_rest(
     footage:Footage,     # What is painted

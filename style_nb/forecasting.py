@@ -93,7 +93,10 @@ def replanned(
     return replace(plan, recipe=replace(r, levels=len(shapes)), enc=enc, shapes=shapes)
 
 # %% ../nbs/66_forecasting.ipynb #af6cda65
-def told_bytes(n): return f'{n/1e9:.1f} GB' if n < 9.95e9 else f'{n/1e9:.0f} GB'
+def told_bytes(n):
+    "In words: 420 MB, 1.3 GB, 18 GB."
+    if n < 9.95e8: return f'{n/1e6:.0f} MB'
+    return f'{n/1e9:.1f} GB' if n < 9.95e9 else f'{n/1e9:.0f} GB'
 
 def told_seconds(s):
     "In words: 8.2 s, 42 s, 7 min, 2.5 h."

@@ -116,6 +116,6 @@ def moments(
     for stretch in stretches(seen, n):
         best = _best(stretch, taken)
         if all(_apart(best, other) > ALIKE for other in taken): taken.append(best)
-    if len(taken) < n: warnings.warn(f"Only {counted(len(taken), 'frame')} of this film differ enough from each other, "
-                                     f"{n} were asked for.", stacklevel=2)
+    if len(taken) < n: warnings.warn(f"Only {counted(len(taken), 'frame')} of {n}: the others of this film are too "
+                                     "much like these.", stacklevel=2)
     return [s.number for s in taken]

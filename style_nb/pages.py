@@ -10,17 +10,21 @@ import math
 import warnings
 from functools import cache
 from pathlib import Path
+from unicodedata import category
 import numpy as np
 from matplotlib import get_data_path
+from matplotlib.font_manager import findSystemFonts
+from matplotlib.ft2font import FT2Font
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 from skimage.color import rgb2lab
-from .errors import BadType, BadValue, in_range, listed, told
+from .errors import BadType, BadValue, counted, in_range, listed, told
 from .pictures import load_picture, to_pil
 
 # %% auto #0
-__all__ = ['MOST_PANELS', 'WIDE', 'HIGHEST', 'EVEN', 'MOVING', 'RIM', 'YELLOW', 'SMALLEST', 'layout', 'standing_out', 'best_crop',
-           'caption_font', 'wrapped', 'caption_box', 'with_caption', 'check_captions', 'draw_page']
+__all__ = ['MOST_PANELS', 'WIDE', 'HIGHEST', 'EVEN', 'MOVING', 'FACE', 'RIM', 'YELLOW', 'SMALLEST', 'layout', 'standing_out',
+           'best_crop', 'lacking', 'caption_face', 'caption_font', 'wrapped', 'caption_box', 'with_caption',
+           'check_captions', 'check_letters', 'draw_page']
 
 # %% ../nbs/78_pages.ipynb #e109c67c
 MOST_PANELS = 12
@@ -126,13 +130,43 @@ def _start(profile, part, whole):
     sums = np.convolve(profile, np.hanning(long + 2)[1:-1], 'valid')  # its middle counts most
     return min(round(int(sums.argmax())*whole/n), whole - part)
 
+# %% ../nbs/78_pages.ipynb #c3744521
+FACE = Path(get_data_path(), 'fonts', 'ttf', 'DejaVuSans-BoldOblique.ttf')  # comes with matplotlib
+
+@cache
+def _letters(file):
+    "The letters a font file has; none where it cannot be used."
+    try:
+        ImageFont.truetype(str(file), 20)
+        return frozenset(map(chr, FT2Font(str(file)).get_charmap()))
+    except (OSError, RuntimeError, ValueError): return frozenset()
+
+def lacking(
+    text:str,    # A caption
+    file=FACE,   # A font file
+)->str:          # Letters, each once
+    "The letters of a text that a font has not; they would be drawn as boxes."
+    seen = [c for c in dict.fromkeys(text) if not c.isspace() and category(c) not in ('Cc', 'Cf', 'Mn')]
+    return ''.join(c for c in seen if c not in _letters(file))
+
+def caption_face(
+    text:str,    # A caption
+)->Path:         # A font file
+    "The font of a caption: `FACE`, or where that lacks letters an installed one that has them all, a bold one first."
+    if not lacking(text): return FACE
+    files = sorted(map(Path, findSystemFonts()), key=lambda file: ('Bold' not in file.stem, file.stem))
+    named = [file for file in files if 'LastResort' not in file.stem]  # which has a box for every letter
+    return next((file for file in named if not lacking(text, file)), FACE)
+
+
 # %% ../nbs/78_pages.ipynb #7b910d7d
 @cache
 def caption_font(
-    px:int,  # Height of the letters' line, px
-):           # A font of PIL
-    "The font of captions: DejaVu Sans, bold and slanted, which comes with matplotlib."
-    return ImageFont.truetype(str(Path(get_data_path(), 'fonts', 'ttf', 'DejaVuSans-BoldOblique.ttf')), px)
+    px:int,      # Height of the letters' line, px
+    file=FACE,   # A font file
+):               # A font of PIL
+    "The font of captions."
+    return ImageFont.truetype(str(file), px)
 
 def _broken(word, font, most):
     "A word in pieces that fit."
@@ -173,8 +207,9 @@ def caption_box(
 )->Image.Image:     # The box with its text, mode RGB
     "A caption in its box."
     wide, high = most
+    face = caption_face(text)
     for letters in range(px, max(6, round(SMALLEST*px)) - 1, -1):
-        font, pad, step = caption_font(letters), round(.5*letters) + rim, round(1.25*letters)
+        font, pad, step = caption_font(letters, face), round(.5*letters) + rim, round(1.25*letters)
         lines = wrapped(text, font, max(letters, wide - 2*pad))
         room = max(1, (high - 2*pad)//step)
         if len(lines) <= room: break
@@ -226,8 +261,18 @@ def check_captions(
     captions = listed(captions, 'captions', 'a text for each panel')
     odd = [caption for caption in captions if not isinstance(caption, str)]
     if odd: raise BadType(f"captions has {told(odd[0])}: give a text for each panel, '' for none.")
+    while len(captions) > n and not captions[-1].strip(): captions.pop()  # the end of a file
     if len(captions) <= n: return [*captions, *['']*(n - len(captions))]
-    raise BadValue(f"There are {len(captions)} captions for {n} panels: give at most one for each.")
+    raise BadValue(f"There are {len(captions)} captions for {counted(n, 'panel')}: give at most one for each.")
+
+def check_letters(
+    captions:list,  # Texts
+):
+    "Warn of letters that no font here has."
+    boxes = ''.join(dict.fromkeys(letter for text in captions for letter in lacking(text, caption_face(text))))
+    if boxes: warnings.warn(f"No font here has {' '.join(boxes[:12])}{' …' if boxes[12:] else ''}: they are drawn as "
+                            "boxes. Install one that has, e.g. Noto Sans CJK, or write the captions otherwise.",
+                            stacklevel=3)
 
 def draw_page(
     panels,              # PIL pictures of the sizes of their boxes

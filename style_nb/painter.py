@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from fastcore.basics import patch
 from PIL import Image
 from .footing import best_device, check_device, own_footing
-from .errors import BadFile, BadValue, counted, in_range, of_kind
+from .errors import BadFile, BadValue, counted, in_range, listed, of_kind
 from .files import reason
 from .pictures import MIN_SIDE, as_path, check_output, load_picture, resize, to_pil
 from .gallery import samples
@@ -236,6 +236,15 @@ def _check(canvas, steps, batch, content, every):
     in_range(content, 'content')
     in_range(every, 'every', 0)
 
+def _check_preview(preview, photos):
+    "Refuse a preview that would be one of the photos the next time."
+    if not isinstance(preview, (str, Path)) or photos is None or isinstance(photos, dict): return
+    place = as_path(preview).resolve()
+    for folder in listed(photos, 'photos', 'a folder, or several'):
+        if as_path(folder).resolve() in place.parents: raise BadValue(
+            f"The preview {preview} lies among the photos of {folder}, and would be learnt from the next time: "
+            "write it somewhere else.")
+
 def _shown(net, style, photo, canvas):
     "What a network in training makes of a photo."
     return Painter(net, style, dict(canvas=canvas))(photo)
@@ -265,6 +274,7 @@ def train_painter(
     "Teach a network to paint in the style of one painting, or go on with what was stopped or killed."
     out, checkpoint = fit_files(out)
     _check(canvas, steps, batch, content, every)
+    _check_preview(preview, photos)
     device = check_device(device or best_device())
     judge = find_encoder(encoder, 'avg', 'reflect', encoder_weights)
     strokes = _large_enough(_strokes(painting, canvas))

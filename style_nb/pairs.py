@@ -267,7 +267,8 @@ def pairs(
     said = _check_settings(settings, size)
     named, shown = named_pictures(paintings, 'painting'), named_pictures(photos, 'photo')
     (known, bad), (seen, unread) = digests(named), digests(shown)
-    if len(seen) < each: raise BadValue(f"{counted(len(seen), 'photo')} can be read: give at least {each}.")
+    if len(seen) < each: raise BadValue(
+        f"{counted(len(seen), 'photo')} can be read, and at least {each} needed. {' '.join([*unread.values()][:1])}")
     for name, why in unread.items(): tqdm.write(f'{name} is left out: {why}', sys.stderr)
     jobs = _revert_jobs(named, known, shown, seen, each, among, settings)
     marks = dict(photos=short_digest(' '.join(sorted(seen.values())).encode()), among=among, size=size)

@@ -67,7 +67,8 @@ class PieceStore(FrameStore):
         self.path = check_output(path, tuple(CODERS))
         self.fps, self.quality = as_rate(fps), quality
         self.coded = not keep and self.path.suffix.lower() in KINDS
-        super().__init__(folder, settings | dict(pieces=f'{self.fps}, {quality}' if self.coded else None))
+        coded = dict(quality=quality) if self.coded else {}
+        super().__init__(folder, settings | dict(fps=str(self.fps), keep_frames=not self.coded) | coded)
         for first in self.pieces(): self._spare(first)  # what a kill left over
 
     def pieces(self)->dict:

@@ -12,8 +12,8 @@ import sys
 from dataclasses import replace
 from .errors import BadValue, StyleNBError, counted
 from .streams import (
-    as_data, check_apart, check_json, check_painted, folder_in, is_folder, picture_in, place_out, report, say,
-    say_failed, write_out)
+    as_data, check_apart, check_json, check_painted, folder_in, is_folder, mask_in, picture_in, place_out, report,
+    say, say_failed, write_out)
 from .words import (
     InsteadOfOutput, add_how, add_options, add_output, add_picture, as_option, checked_recipe, given, how_of,
     in_options, recipe_words)
@@ -50,11 +50,14 @@ def stylize_words(parser):
     parser.add_argument('--workers', type=int, metavar='N', help=workers)
 
 # %% ../nbs/89_repainting.ipynb #ccbbe7a7
-_MORE = 'content_mask', 'change_mask', 'resume', 'budget'
+_MASKS = 'content_mask', 'change_mask'
+_MORE = 'resume', 'budget'
 
 def _asked(args):
     "What to tell `stylize`."
-    masks = dict(masks=args.mask, style_masks=args.style_mask)
+    masks = {name: mask_in(word) for name, word in given(args, *_MASKS).items()}
+    for name, words in (('masks', args.mask), ('style_masks', args.style_mask)):
+        masks[name] = words and [*map(mask_in, words)]
     return checked_recipe(args) | how_of(args) | masks | given(args, *_MORE)
 
 def _tell_size(args):
@@ -140,12 +143,12 @@ def _paint(job, shared):
     except StyleNBError as e: return str(e)
     return replace(result, state={}, inputs=[])  # which nobody saves
 
-def _painted(places, styles, args):
+def _painted(places, styles, args, asked):
     "(result, where it goes) of the photos of a folder, as they come; the others are told."
     from style_nb.errors import in_range
     from style_nb.workers import each_done
     from tqdm.auto import tqdm
-    asked, photos = _asked(args), list(places)
+    photos = list(places)
     workers = args.workers if args.workers is None else in_range(args.workers, 'workers', 1, 1000, whole=True)
     jobs = [(photo, styles, asked) for photo in photos]
     how = dict(desc='stylize', total=len(jobs), unit='picture', disable=args.quiet)
@@ -159,12 +162,12 @@ def _stylize_folder(args):
     from style_nb.callbacks import Stopped
     from style_nb.pictures import load_picture
     _check_folder(args)
-    _asked(args)  # what is wrong with it is said before anything is read
+    asked = _asked(args)  # what is wrong with it is said before anything is read
     styles = [picture_in(style) for style in args.style]
     for style in styles: load_picture(style, enough=64)  # what is wrong with one is said once
     places, made = folder_in(args.content, args.output), {}
     check_apart(places.values(), [*places, *args.style])
-    for result, place in _painted(places, styles, args):
+    for result, place in _painted(places, styles, args, asked):
         write_out(result, place, credits=args.credits)  # where one cannot be written, the next could not be either
         made[place] = as_data(result, place)
         if not args.json: say(argparse.Namespace(output=place, quiet=args.quiet), repr(result))

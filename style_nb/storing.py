@@ -6,18 +6,21 @@ Docs: https://style-nb.github.io/style_nb/storing.html.md"""
 
 # %% ../nbs/11_storing.ipynb #a05ae282
 from __future__ import annotations
+import errno
+import os
+import platform
 import re
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import count
 import numpy as np
 from PIL import Image
-from .errors import BadFile, BadType, BadValue, NotAllowed, in_range, told
+from .errors import BadFile, BadType, BadValue, NotAllowed, in_one_line, in_range, told
 from .files import PART, PICTURE_FORMATS, as_json, as_path, from_text, made_folder, read_whole, reason
 from .files import tidy, whole_file
 
 # %% auto #0
-__all__ = ['frame_array', 'numbered', 'FrameStore']
+__all__ = ['WRITER', 'frame_array', 'numbered', 'claimed', 'FrameStore']
 
 # %% ../nbs/11_storing.ipynb #6f3fef61
 def frame_array(
@@ -44,6 +47,71 @@ def _words_and_numbers(path):
     parts = re.split(r'(\d+)', path.name)
     return [(int(part), '') if part.isdecimal() else (-1, part) for part in parts], path.name
 
+# %% ../nbs/11_storing.ipynb #7ef7c945
+WRITER = '.writer'
+
+def _hold(file):
+    "Take hold of an open file until it is closed; is it ours? Where the disk knows of no holding, it is."
+    try:
+        if os.name == 'nt':
+            import msvcrt
+            file.seek(2**30)  # no one can read what is held
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as e: return e.errno not in (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
+    return True
+
+def _still_there(file, path):
+    "Is it the file of that path, and not one that was taken away while we opened it?"
+    return path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat())
+
+
+# %% ../nbs/11_storing.ipynb #559cf639
+def _writer(file):
+    "Who holds it."
+    file.seek(0)
+    pid, _, host = in_one_line(file.read(200)).partition(' ')
+    if not pid.isdecimal(): return 'another process'
+    if pid == str(os.getpid()) and host == platform.node(): return 'another run of this program'
+    return f'process {pid}' + ('' if host == platform.node() else f' of {host}')
+
+def _held(folder, what):
+    "The file that its writer holds, open and ours."
+    while True:
+        path = made_folder(folder)/WRITER
+        try: file = open(path, 'a+', encoding='utf-8', errors='replace')
+        except FileNotFoundError: continue  # its folder was taken away just now
+        if not _hold(file):
+            with file: raise BadValue(f"{what} is being written by {_writer(file)}: "
+                                      "let it end, stop it, or write to another place.")
+        if _still_there(file, path): return file
+        file.close()
+
+
+# %% ../nbs/11_storing.ipynb #f8d13ba3
+@contextmanager
+def claimed(
+    folder,    # Made if it is not there
+    what:str,  # What is written, for the message
+):             # Yields nothing
+    """Be the only one who writes into a folder; it is taken away in the end if nothing is in it.
+
+    Raises: BadValue when another one writes there, in this process or in any."""
+    file = _held(folder, what)
+    try:
+        file.truncate(0)
+        file.write(f'{os.getpid()} {platform.node()}')
+        file.flush()
+        yield
+    finally:
+        if os.name == 'nt': file.close()  # or it could not be taken away
+        for away in (as_path(folder)/WRITER).unlink, as_path(folder).rmdir:
+            with suppress(OSError): away()
+        file.close()
+
+
 # %% ../nbs/11_storing.ipynb #badba7a7
 _FRAME = re.compile(r'(\d{6,})\.png')
 _SETTINGS = 'settings.json'
@@ -65,7 +133,7 @@ class FrameStore:
         if file.exists() and self.done():
             before = from_text(read_whole(file), 'the settings of a film')
             if before != from_text(text): raise self._others(before, from_text(text))
-        elif not all(PART.fullmatch(path.name) or path == file for path in self.folder.iterdir()):
+        elif not all(PART.fullmatch(path.name) or path.name in (_SETTINGS, WRITER) for path in self.folder.iterdir()):
             raise BadValue(f"The folder {self.folder} holds something else than frames of a film: choose another.")
         else:
             with whole_file(file) as tmp: tmp.write_text(text)
@@ -73,7 +141,9 @@ class FrameStore:
     def _others(self, before, settings):
         names = [*before, *settings] if isinstance(before, dict) else []
         differ = [name for name in dict.fromkeys(names) if before.get(name) != settings.get(name)]
-        return NotAllowed(f"{self.folder} holds frames of another film ({', '.join(differ[:6])} differ): "
+        differ = [name for name in differ if name in before and name in settings] or differ
+        verb = 'differs' if len(differ) == 1 else 'differ'
+        return NotAllowed(f"{self.folder} holds frames of another film ({', '.join(differ[:6])} {verb}): "
                           "take the same settings to go on with it, or delete the folder to begin anew.")
 
 # %% ../nbs/11_storing.ipynb #180f3b94

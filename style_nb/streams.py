@@ -19,22 +19,39 @@ from .errors import BadFile, BadValue, StyleNBError, in_one_line
 from .files import PICTURE_FORMATS, as_path, check_output, made_folder, whole_file
 
 # %% auto #0
-__all__ = ['STREAM', 'FIGURES', 'makes_figure', 'picture_in', 'names_of', 'place_out', 'write_out', 'is_folder', 'folder_in',
-           'each_of_folder', 'say_failed', 'check_painted', 'each_picture', 'check_apart', 'by_word', 'by_stem', 'say',
-           'as_data', 'report', 'check_json', 'makes']
+__all__ = ['STREAM', 'FIGURES', 'makes_figure', 'picture_in', 'mask_in', 'names_of', 'place_out', 'write_out', 'is_folder',
+           'folder_in', 'each_of_folder', 'say_failed', 'check_painted', 'each_picture', 'check_apart', 'by_word',
+           'by_stem', 'say', 'as_data', 'report', 'check_json', 'makes']
 
 # %% ../nbs/88_streams.ipynb #fbec738b
 STREAM = '-'  # stdin or stdout, whichever is meant
 FIGURES = ('.png', '.jpg', '.pdf', '.svg')
 
+def _bundled(word):
+    "The bundled picture of a name that is no file's, or `None`."
+    from style_nb.gallery import sample, samples
+    if not word.isidentifier() or as_path(word).exists(): return None
+    if any(word == s.name for s in samples()): return sample(word)
+    from style_nb.house import house_of_styles
+    if word in house_of_styles(): raise BadValue(
+        f"{word} is a stored style, numbers without a picture: it is for painting in one pass; give a painting here.")
+
 def picture_in(
-    word,  # A path, a web address or `-`
+    word,  # A path, a web address, the name of a bundled picture, or `-`
 ):         # What `load_picture` reads
-    "The picture a word names; of `-` the bytes of stdin."
-    if word != STREAM: return word
+    "The picture a word names; of `-` the bytes of stdin. A file goes before a bundled picture of its name."
+    if word != STREAM:
+        bundled = _bundled(word)
+        return word if bundled is None else bundled
     data = sys.stdin.buffer.read()
     if not data: raise BadValue("Stdin is empty, or was read already: pipe one picture into it, and say - once.")
     return data
+
+def mask_in(
+    word,  # A path, a web address or `-`
+):         # What `load_mask` reads
+    "The mask a word names."
+    return picture_in(word) if word == STREAM else word
 
 def names_of(
     words,   # Paths, web addresses or `-`

@@ -6,10 +6,11 @@ from forked import Program
 from PIL import Image
 from dataclasses import fields
 from style_nb.cli import build_parser, main, run_demo
+from style_nb.streams import picture_in
 from style_nb.words import recipe_of
 from safetensors.torch import load_file, save_file
 from style_nb.encoders import DATA, ENCODERS
-from style_nb.gallery import samples
+from style_nb.gallery import sample, samples
 from style_nb.pictures import load_picture, save_picture, to_pil
 from style_nb.recipe import RECIPES, Choice, Recipe, Words, picture_ref, to_json
 
@@ -604,6 +605,18 @@ def test_stdin_instead_of_any_picture(files, piped):
     save_picture(load_picture(photo), files/'in/a.png')
     piped(photo)
     assert main([*map(str, ['stylize', files/'in', '-', '-o', files/'out/each', *SMALL])]) == 0
+
+def test_a_mask_from_stdin(files, piped):
+    piped((files/'photo.png').read_bytes())
+    assert main([*map(str, stylize(files, '--mask', '-', '--size', 32))]) == 0
+
+def test_a_bundled_picture_by_its_name(files, monkeypatch):
+    "A file goes before a bundled picture of its name"
+    assert picture_in('swirls').tobytes() == sample('swirls').tobytes()
+    monkeypatch.chdir(files)
+    (files/'swirls').write_bytes((files/'painting.png').read_bytes())
+    assert picture_in('swirls') == 'swirls' and picture_in('nothing') == 'nothing'
+    with pytest.raises(ValueError, match='wave is a stored style'): picture_in('wave')
 
 def test_stdin_is_read_once(run, files, piped, capsys):
     piped((files/'photo.png').read_bytes())

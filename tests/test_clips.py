@@ -187,6 +187,7 @@ def test_refusals_of_files(tmp_path, film, refused):
     (tmp_path/'empty.mp4').touch()
     (tmp_path/'noise.mp4').write_bytes(random.Random(0).randbytes(5000))
     (tmp_path/'text.txt').write_text('hello')
+    (tmp_path/'page.mp4').write_text('<html>Größe</html>', encoding='utf-8')
     Image.new('RGB', (64, 48)).save(tmp_path/'still.jpg')
     ffmpeg(SOUND.format(1), tmp_path/'sound.m4a')
     ffmpeg(SOUND.format(1), '-i', tmp_path/'still.jpg', '-map 0 -map 1 -c:v copy -disposition:v attached_pic',
@@ -194,8 +195,9 @@ def test_refusals_of_files(tmp_path, film, refused):
     ffmpeg('-f lavfi -i color=size=1x1:rate=25:duration=1 -c:v ffv1 -pix_fmt bgra', tmp_path/'dot.mkv')
     ffmpeg(PICTURES.format('64x48', 25, 1), '-frames:v 0', H264, tmp_path/'none.mkv')
     said = {
-        'cut.mp4': 'its table of contents is missing', 'empty.mp4': 'cannot be read as a clip',
-        'noise.mp4': 'cannot be read as a clip', 'text.txt': 'cannot be read as a clip',
+        'cut.mp4': 'its table of contents is missing', 'empty.mp4': 'cannot be read as a clip (it is empty)',
+        'noise.mp4': 'it holds something else', 'text.txt': 'cannot be read as a clip (it is text)',
+        'page.mp4': 'cannot be read as a clip (it is text)',
         'still.jpg': 'is a single picture', 'sound.m4a': 'has only sound', 'cover.mp3': 'has only sound',
         'dot.mkv': 'is 1x1 px: both sides', 'none.mkv': 'none.mkv', 'missing.mp4': 'There is no clip'}
     for name, words in said.items(): refused(lambda: Clip(tmp_path/name), name, words)
@@ -254,9 +256,14 @@ def test_damage_in_the_middle_ends_nothing(tmp_path, film):
     data = bytearray(made(tmp_path/'a.mkv', '-c:v mpeg4 -g 5').read_bytes())
     data[len(data)//2:len(data)//2 + 300] = bytes(300)
     (tmp_path/'a.mkv').write_bytes(data)
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        assert 25 < len(list(Clip(tmp_path/'a.mkv'))) <= 50
+    with pytest.warns(UserWarning, match='a.mkv is damaged'): assert 25 < len(list(Clip(tmp_path/'a.mkv'))) <= 50
+
+def test_broken_frames_are_said_where_none_is_missing(tmp_path):
+    data = bytearray(made(tmp_path/'a.mp4', size='160x120').read_bytes())
+    data[len(data)*4//10:len(data)*6//10] = bytes(len(data)*6//10 - len(data)*4//10)
+    (tmp_path/'a.mp4').write_bytes(data)
+    with pytest.warns(UserWarning, match='some frames are broken') as told: found = list(Clip(tmp_path/'a.mp4'))
+    assert len(found) == 50 and len(told) == 1
 
 
 # ---- writing
@@ -303,7 +310,7 @@ def test_odd_sides(tmp_path, frames, kind):
             for frame in odd: out.add(frame)
     clip = Clip(tmp_path/f'a{kind}')
     assert out.size_written == clip.size == ((62, 46) if kind == '.mp4' else (61, 45))
-    assert [str(w.message)[:30] for w in told] == ['a.mp4 is written as 62x46 px: ']*(kind == '.mp4')
+    assert [str(w.message)[:30] for w in told] == ['a.mp4 becomes 62x46 px, a pixe']*(kind == '.mp4')
     found = next(iter(clip)).astype(float)
     assert abs(found[:45, :61] - odd[0]).mean() < 14
     if kind == '.mp4': assert abs(found[45] - found[44]).mean() < 12 and abs(found[:, 61] - found[:, 60]).mean() < 12

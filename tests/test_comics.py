@@ -5,13 +5,17 @@ from PIL import Image
 from scipy import ndimage
 from style_nb.clips import Clip, write_clip
 from style_nb.cli import main
+from style_nb.comic_tasks import _captions
 from style_nb.comics import NOTE, comic
 from style_nb.errors import StyleNBError
 from style_nb.gallery import sample
 from style_nb.inking import flat_colours, ink_lines, inked
 from style_nb.instant import Atelier
 from style_nb.moments import moments, sights
-from style_nb.pages import MOST_PANELS, RIM, YELLOW, best_crop, caption_box, caption_font, draw_page, layout, wrapped
+from style_nb import pages
+from style_nb.pages import (
+    FACE, MOST_PANELS, RIM, YELLOW, best_crop, caption_box, caption_face, caption_font, check_captions, check_letters,
+    draw_page, lacking, layout, wrapped)
 from style_nb.recipe import Recipe
 from style_nb.shots import shots
 
@@ -222,3 +226,29 @@ def test_command_line(clip, tmp_path, capsys):
     for more in (['--captions', 'none.txt'], ['--steps', '3'], ['--captions', *'abcd'], ['--ink', '7']):
         assert main([*words, *more]) != 0
         assert capsys.readouterr().err.count('\n') == 1 and not page.exists()
+
+def test_no_caption_vanishes_without_a_word(tmp_path, monkeypatch):
+    monkeypatch.setattr('style_nb.comics.instant', lambda picture, *_, **__: picture)
+    same = [sample('cat').resize((60, 40))]*3
+    how = HOW | dict(page=(256, 256), atelier=None)
+    with pytest.warns(UserWarning) as told: comic(same, 'wave', 2, ['one', 'two'], **how)
+    assert "only 1 panel: 1 caption left out, 'two'" in str(told[-1].message)
+    texts = tmp_path/'texts.txt'
+    texts.write_text('Eins\n\n \n\n', encoding='utf-8')
+    assert check_captions(_captions([str(texts)]), 1) == ['Eins']
+
+ARABIC = ''.join(map(chr, range(0x621, 0x64b)))
+
+def test_letters_that_a_font_lacks(monkeypatch):
+    "Another font is taken where one has them; else it is said"
+    other = FACE.with_name('DejaVuSans.ttf')
+    letter = lacking(ARABIC)[0]
+    monkeypatch.setattr(pages, 'findSystemFonts', lambda: ['none.ttf', str(FACE.with_name('cmr10.ttf')), str(other)])
+    assert lacking(letter) == letter and caption_face(f'Oh {letter}') == other and caption_face('Oh') == FACE
+    check_letters([letter])
+    with pytest.warns(UserWarning, match='No font here has 漢 字: they are drawn as'): check_letters(['漢字', '字!'])
+
+def test_a_page_that_takes_long_is_told_of(monkeypatch):
+    monkeypatch.setattr('style_nb.comics._opened', lambda *_: 1/0)
+    with pytest.warns(UserWarning, match='A page of 4000x4000 px is inked slowly, 7 times'):
+        with pytest.raises(ZeroDivisionError): comic([sample('cat')], 'wave', page=(4000, 4000))

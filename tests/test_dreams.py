@@ -261,3 +261,15 @@ def test_without_a_photo_a_channel_is_needed(files, capsys):
 
 def test_no_channel_is_refused(photo, refused):
     refused(lambda: dream(photo, 'relu4_1', [], **FEW), 'channel has no number')
+
+def test_what_is_wrong_is_named_as_it_was_said(tmp_path, photo, capsys):
+    save_picture(photo, tmp_path/'p.png')
+    words = f'dream {tmp_path}/p.png -o {tmp_path}/d.png -q'.split()
+    wrong = {
+        '--layer relu1_1 --channel 9999': 'channel of relu1_1 is 9999: give a whole number, at least 0 and at most 31.',
+        '--size 20 --octaves 1': 'The only octave is',
+        '--guide wave': 'wave is a stored style, numbers without a picture'}
+    for more, said in wrong.items():
+        assert main([*words, *more.split()]) != 0
+        err = capsys.readouterr().err
+        assert said in err and err.count('\n') == 1 and not (tmp_path/'d.png').exists()

@@ -15,6 +15,7 @@ from style_nb.flow import window
 from style_nb.gallery import sample
 from style_nb.pictures import to_pil
 from style_nb.pieces import PieceStore
+from style_nb.storing import WRITER, claimed
 from style_nb.recipe import named_recipe
 
 HOW = dict(size=64, encoder='texnet-small', steps=3, first_steps=5, flow='tvl1', progress=False)
@@ -159,7 +160,7 @@ def test_three_hours(clip, tmp_path, monkeypatch, refused):
         with pytest.raises(KeyboardInterrupt): make_film(long, sample('swirls'), out, **HOW)
     assert painted == [*range(6)]
     monkeypatch.setattr(outlook.shutil, 'disk_usage', lambda _: SimpleNamespace(free=10**8))
-    refused(lambda: make_film(long, sample('swirls'), out, **HOW), 'of 64x48 px need some', '0.1 GB are free')
+    refused(lambda: make_film(long, sample('swirls'), out, **HOW), 'of 64x48 px need some', '100 MB are free')
     assert painted == [*range(6)]
 
 def test_other_settings_are_another_film(clip, tmp_path, refused):
@@ -208,4 +209,51 @@ def test_only_what_differs_is_named(clip, tmp_path):
     make_film(clip, sample('swirls'), tmp_path/'a.mp4', keep_frames=True, stop=1, **HOW)
     with pytest.raises(StyleNBError) as e:
         make_film(clip, sample('swirls'), tmp_path/'a.mp4', keep_frames=True, stop=2, **HOW | dict(steps=4))
-    assert '(steps differ)' in str(e.value)
+    assert '(steps differs)' in str(e.value)
+
+def test_one_film_has_one_writer(clip, tmp_path, capsys):
+    "Another run is told who writes, and takes nothing away; one that was killed writes no more"
+    out, words = tmp_path/'a.mp4', f'film {clip} swirls -o {tmp_path}/a.mp4 --size 64 --one-pass -q'.split()
+    with claimed(tmp_path/'a.mp4.frames', out):
+        (tmp_path/'a.mp4.frames'/WRITER).write_text('77 elsewhere')
+        assert main(words) == 1
+        said = capsys.readouterr().err
+        assert 'a.mp4 is being written by process 77 of elsewhere' in said and said.count('\n') == 1
+        assert names(tmp_path) == ['a.mp4.frames']
+    assert names(tmp_path) == []
+    (tmp_path/'a.mp4.frames').mkdir()
+    (tmp_path/'a.mp4.frames'/WRITER).write_text('77 elsewhere')
+    assert main([*words, '--stop', '99']) == 2 and 'is being written' not in capsys.readouterr().err
+    with claimed(tmp_path/'a.mp4.frames', out): pass
+    assert names(tmp_path) == []
+
+def test_other_pictures_to_keep_are_called_by_their_name(tmp_path):
+    frame = np.zeros((16, 16, 3), np.uint8)
+    PieceStore(tmp_path/'f', dict(size=16), tmp_path/'a.mp4', 25, keep=True).put(0, frame)
+    with pytest.raises(StyleNBError, match=r'\(keep_frames differs\)'):
+        PieceStore(tmp_path/'f', dict(size=16), tmp_path/'a.mp4', 25)
+
+def test_a_film_that_is_lost_says_so(clip, tmp_path):
+    how = HOW | dict(size=32, steps=1, first_steps=1, stop=2, style_weight=1e38)
+    with pytest.warns(UserWarning, match='Frame 0 is kept as it was then.*try a smaller') as told:
+        make_film(clip, sample('swirls'), tmp_path/'a.mp4', **how)
+    assert len([one for one in told if 'is kept as it was then' in str(one.message)]) == 1
+
+@pytest.mark.parametrize('words, said', [
+    ('--one-pass --steps 9', '--steps is for a film in steps'),
+    ('--one-pass --temporal-weight 3', '--temporal-weight is for a film in steps'),
+    ('--one-pass --first-steps 9', '--first-steps is for a film in steps'),
+    ('--one-pass --style-weight 9', '--style-weight is for a film in steps'),
+    ('--stroke 2', '--stroke goes with --one-pass'), ('--first-steps 0', '--first-steps is 0')])
+def test_nothing_is_said_in_vain(clip, tmp_path, capsys, words, said):
+    assert main(f'film {clip} swirls -o {tmp_path}/a.mp4 --size 64 -q {words}'.split()) != 0
+    err = capsys.readouterr().err
+    assert said in err and err.count('\n') == 1 and not names(tmp_path)
+
+def test_a_clip_is_a_clip(clip, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr('style_nb.filming.film_forecast', lambda footage, store: seen.append(footage.clip))
+    make_film(Clip(clip, 1, 3, size=32), sample('swirls'), tmp_path/'a.mp4', forecast=True)
+    assert (seen[0].start, seen[0].count, seen[0].size) == (1, 2, (32, 24)) and names(tmp_path) == []
+    with pytest.raises(StyleNBError, match='start and a stop of its own'):
+        make_film(Clip(clip), sample('swirls'), tmp_path/'a.mp4', start=1)

@@ -193,7 +193,7 @@ def test_what_does_not_fit_says_what_would(plan, monkeypatch, photo, painting):
     monkeypatch.setattr(forecasting, 'free_memory', lambda device: 1e8)
     made = forecast(photo, painting, **few)
     assert not made.fits and made.why in repr(made)
-    with pytest.warns(UserWarning, match='This run needs some 0.. GB of memory and 0.1 GB are free'):
+    with pytest.warns(UserWarning, match='This run needs some ... MB of memory and 100 MB are free'):
         stylize(photo, painting, progress=False, **few)
 
 def test_each_offer_has_its_time(plan, photo, painting, machine, monkeypatch):
@@ -274,7 +274,7 @@ def test_what_takes_a_budget(photo, painting, refused):
 
 def test_words():
     assert [told_seconds(s) for s in (.04, 8.24, 42.3, 420, 9000)] == ['0.0 s', '8.2 s', '42 s', '7 min', '2.5 h']
-    assert [told_bytes(n) for n in (4.2e8, 1.33e9, 18.2e9)] == ['0.4 GB', '1.3 GB', '18 GB']
+    assert [told_bytes(n) for n in (4.2e8, 1.33e9, 18.2e9)] == ['420 MB', '1.3 GB', '18 GB']
 
 def test_the_bar_has_the_forecast_until_it_has_a_rate(photo, painting, capsys):
     stylize(photo, painting, **few)
