@@ -114,7 +114,8 @@ def open_notebook(page, base, token, name, page_of='lab/tree'):
     page.get_by_role('menuitem', name='Run', exact=True).click()
     page.get_by_role('menuitem', name='Run All Cells', exact=True).click()
 
-BIG = "studio = Studio('astronaut', 'swirls', size=256, steps=100000)\nstudio"
+SIZE = 256 if BARS else 128  # px; a run paints as fast as it can while the page is looked at
+BIG = f"studio = Studio('astronaut', 'swirls', size={SIZE}, steps=100000)\nstudio"
 SAME = '''import os
 names = {}
 exec(studio.code.value, names)
@@ -462,7 +463,7 @@ def an_instant_picture_comes(page):
     start = time.perf_counter()
     until(lambda: 'instant picture' in status(page), 1.5 if BARS else 30)
     print(f'{time.perf_counter() - start:.2f} s to the instant picture')
-    photo = to_pil(load_picture(sample('astronaut'), 256)).convert('RGBA').tobytes()
+    photo = to_pil(load_picture(sample('astronaut'), SIZE)).convert('RGBA').tobytes()
     photo, shown = [photo[i] for i in range(0, len(photo), 101)], painted(page).evaluate(PIXELS)
     assert len(shown) == len(photo) and steps_done(page) == 0
     assert sum(abs(a - b) for a, b in zip(shown, photo))/len(photo) > 8

@@ -49,7 +49,7 @@ def test_notebook_7(folder):
 
 @needs('voila')
 def test_voila(folder):
-    write(folder/'nb/page.ipynb', ["from style_nb.all import *\nStudio('astronaut', 'swirls', size=160, steps=100000)"])
+    write(folder/'nb/page.ipynb', ["from style_nb.all import *\nStudio('astronaut', 'swirls', size=96, steps=100000)"])
     with server('voila', folder/'nb/page.ipynb', folder/'home') as (base, token), chromium() as page:
         ready(page, folder)
         # Voila links its icons on the web

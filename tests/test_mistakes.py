@@ -10,6 +10,7 @@ import style_nb.all
 from style_nb.all import *
 from style_nb.errors import StyleNBError, in_range
 from style_nb.learner import TVLoss
+from style_nb.onepass import read_onepass
 
 class Taken(Exception): "It would paint now"
 
@@ -186,6 +187,7 @@ def no_painting(tmp_path_factory):
         patch.setattr('style_nb.carrying.encoder', functools.cache(encoder))  # read once
         patch.setattr('style_nb.transfer.run_transfer', taken)
         patch.setattr('style_nb.live.run_transfer', taken)
+        patch.setattr('style_nb.instant.read_onepass', functools.cache(read_onepass))
         patch.setattr('style_nb.instant.paint_once', taken)
         patch.setattr('style_nb.dreams.fit_dream', taken)
         patch.setattr('style_nb.speeds.measured_speed', taken)

@@ -57,7 +57,8 @@ def test(*args):
     steps = dict(
         ruff=[tool('ruff'), 'check', '--no-cache'],
         notebooks=[tool('nbdev-test'), '--n-workers', '2', '--do-print', '--timing'],
-        pytest=[tool('python'), '-m', 'pytest', '-q', '-n', '2', '--dist', 'worksteal', '--durations=5', *args],
+        # three workers for two cores: what is tested in a browser mostly waits
+        pytest=[tool('python'), '-m', 'pytest', '-q', '-n', '3', '--dist', 'worksteal', '--durations=30', *args],
     )
     failed = []
     for name, command in steps.items():
