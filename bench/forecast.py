@@ -4,7 +4,7 @@ Run from the repository's root:
 
     python bench/forecast.py              all of them, each in a process of its own; the machine is measured on the way
     python bench/forecast.py 3 7          only these
-    python bench/forecast.py --list 2     twelve others, written down before any of them was run
+    python bench/forecast.py --list 3     twelve others, written down before any of them was run; --list 2 too
     STYLE_NB_WEIGHTS=FOLDER python bench/forecast.py    with the real VGG-16, of which three runs are
 
 Wall time is printed too; it means something where nothing else runs.
@@ -39,6 +39,19 @@ LISTS[2] = [
     dict(encoder='texnet-small', finish='texnet', finish_steps=8, size=700, steps=40),
     dict(style_scale=.5, size=880, steps=24),
     dict(encoder='vgg16', size=400, steps=24, styles=2, masks=True)]
+LISTS[3] = [
+    dict(size=350, steps=90),
+    dict(size=700, steps=30, styles=2, masks=True),
+    dict(size=900, steps=20, levels=1),
+    dict(encoder='vgg16', size=480, steps=16),
+    dict(encoder='texnet-small', size=840, steps=40),
+    dict(optimizer='adam', size=500, steps=80),
+    dict(style_kind='moments', size=640, steps=30),
+    dict(size=1340, steps=5, levels=1, tile=448),
+    dict(precision='fp32', size=440, steps=40, levels=2),
+    dict(encoder='texnet-small', finish='texnet', finish_steps=10, size=560, steps=60),
+    dict(style_scale=1.5, size=600, steps=40),
+    dict(size=520, steps=40, styles=2)]
 
 def pictures(n):
     from style_nb.gallery import sample
