@@ -136,6 +136,7 @@ d='M5.2 5.9 9 9.7l3.8-3.8 1.2 1.2-5 5-5-5z'/%3E%3C/svg%3E")}
 .sn-page.jupyter-widgets-disconnected::before {content: "The kernel was restarted: this page only shows what was. \
 Run its cell again; Studio.reopen() goes on with the session."; color: var(--sn-red); padding: 4px 0}
 .sn-page.jupyter-widgets-disconnected .sn-status {display: none}
+.sn-page .jupyter-widgets-disconnected::before {content: none}
 .sn-page .sn-unseen, .sn-page .sn-unseen-label > .widget-label {position: absolute; width: 1px !important; \
 min-width: 1px !important; height: 1px; margin: 0; padding: 0; overflow: hidden; clip-path: inset(50%)}
 '''
