@@ -1,4 +1,4 @@
-"Lessons lead to each other, no link is dead, no figure is small or enlarged, and what is lacking is admitted in a list."
+"Lessons lead to each other, no link is dead, no figure is small or enlarged, and what is lacking is in a list."
 import io
 import json
 import shutil
@@ -49,7 +49,8 @@ def changed(path, old, new):
 def test_a_dead_link_is_found(tmp_path):
     (tmp_path/'b.md').write_text('# A house, built\n\n## Two `rooms`\n')
     page = tmp_path/'a.md'
-    page.write_text('[a](b.md#a-house-built) [b](b.md#two-rooms) [c](#here) `[no](link.md)` [w](https://a.org)\n\n# Here\n')
+    good = '[a](b.md#a-house-built) [b](b.md#two-rooms) [c](#here) `[no](link.md)` [w](https://a.org)'
+    page.write_text(good + '\n\n# Here\n')
     assert list(links.dead(page, tmp_path)) == []
     page.write_text('[a](b.md#a-house) [c](#there) ![p](c.png)')
     assert [o.partition('links to ')[2] for o in links.dead(page, tmp_path)] == [
@@ -106,8 +107,8 @@ def lesson_with(folder, **parts):
         end='**Papers** · [Contents](../index.ipynb)') | {k: v for k, v in parts.items() if isinstance(v, str)}
     book = [md('title', '# A lesson'), md('time', cells['time']), md('goals', cells['goals']),
         code('figure', 'show()', parts.get('tag', ''), [shown(parts.get('width', 480))]),
-        code('exercise', 'check_it(...)', 'exercise'), code('quiz', 'quiz(1)', '', [asked]), md('recap', cells['recap']),
-        md('end', cells['end'])]
+        code('exercise', 'check_it(...)', 'exercise'), code('quiz', 'quiz(1)', '', [asked]),
+        md('recap', cells['recap']), md('end', cells['end'])]
     answers = [code('s', 'lesson.check_it(1)', 'solution'),
         *(code(str(i), 'lesson.check_it(0)', 'wrong') for i in range(parts.get('wrong', 3)))]
     (folder/'nbs/lessons').mkdir(parents=True, exist_ok=True)
@@ -119,8 +120,8 @@ def lesson_with(folder, **parts):
 
 
 spoilt = [(dict(time='**Time**: a while'), 'does not say its time'), (dict(goals='You will be glad.'), 'no objectives'),
-    (dict(recap='## The end'), 'no recap'), (dict(end='**Papers**'), 'leads nowhere'), (dict(end='Next: ['), 'no paper'),
-    (dict(asked=4), 'no five questions'), (dict(wrong=2), 'check_it is shown 2 wrong answers'),
+    (dict(recap='## The end'), 'no recap'), (dict(end='**Papers**'), 'leads nowhere'),
+    (dict(end='Next: ['), 'no paper'), (dict(asked=4), 'no five questions'), (dict(wrong=2), 'check_it is shown 2 wrong answers'),
     (dict(width=399), '1 figures are under 400 px'),
     (dict(recap='## Recap\n\n**New words**: Gram matrix, glurk.'), 'the glossary has no "glurk"'),
     (dict(recap='## Recap\n\n**New words**: halo.'), 'does not say that "halo" is used here'),

@@ -196,15 +196,13 @@ def linked(markdown, root=ROOT, folder='..'):
         return f'[`{m[1]}`]({folder}/{path.name})'
     def lesson(m):
         return re.sub(r'\d+', lambda n: f'[{n[0]}]({where[int(n[0])].name})' if int(n[0]) in where else n[0], m[0])
-    whole = r'(!?\[[^]]*\]\([^)]*\)|<[^>]*>|`[^`]*[^`a-z0-9_.][^`]*`|^#.*$)'
+    whole = r'(!?\[[^]]*\]\([^)]*\)|<[^>]*>|^#.*$|`[^`\n]*`)'
     done = []
     for at, piece in enumerate(re.split(r'(^```.*?^```$)', markdown, flags=re.M | re.S)):
         for i, bit in enumerate([piece] if at % 2 else re.split(whole, piece, flags=re.M)):
-            if at % 2 or i % 2:
-                done.append(bit)
-                continue
-            bit = re.sub(r'`([a-z0-9_.]+)`', module, bit)
-            done.append(re.sub(r'\b[Ll]essons? \d+(?:(?:, \d+)* and \d+)?(?!\d)', lesson, bit))
+            if at % 2: done.append(bit)
+            elif i % 2: done.append(re.sub(r'^`([a-z0-9_.]+)`$', module, bit))
+            else: done.append(re.sub(r'\b[Ll]essons? \d+(?:(?:, \d+)* and \d+)?(?!\d)', lesson, bit))
     return ''.join(done)
 
 
