@@ -49,7 +49,8 @@ def test_names_and_python(passed):
     assert project['name'] == settings()['lib_name'] == passed['name'] == 'style_nb'
     assert project['requires-python'] == '>=' + settings()['min_python']
 
-@pytest.mark.parametrize('key', ['requirements', 'dev_requirements', 'export_requirements', 'film_requirements'])
+@pytest.mark.parametrize('key', ['requirements', 'dev_requirements', 'docs_requirements', 'export_requirements',
+    'film_requirements'])
 def test_requirements_are_lower_bounds(key):
     reqs = [Requirement(o) for o in settings()[key].split()]
     assert len({o.name for o in reqs}) == len(reqs) > 0
