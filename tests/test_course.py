@@ -121,8 +121,8 @@ def lesson_with(folder, **parts):
 
 spoilt = [(dict(time='**Time**: a while'), 'does not say its time'), (dict(goals='You will be glad.'), 'no objectives'),
     (dict(recap='## The end'), 'no recap'), (dict(end='**Papers**'), 'leads nowhere'),
-    (dict(end='Next: ['), 'no paper'), (dict(asked=4), 'no five questions'), (dict(wrong=2), 'check_it is shown 2 wrong answers'),
-    (dict(width=399), '1 figures are under 400 px'),
+    (dict(end='Next: ['), 'no paper'), (dict(asked=4), 'no five questions'),
+    (dict(wrong=2), 'check_it is shown 2 wrong answers'), (dict(width=399), '1 figures are under 400 px'),
     (dict(recap='## Recap\n\n**New words**: Gram matrix, glurk.'), 'the glossary has no "glurk"'),
     (dict(recap='## Recap\n\n**New words**: halo.'), 'does not say that "halo" is used here'),
     (dict(recap='## Recap\n\n[x](https://arxiv.org/abs/0000.00000)'), 'no https://arxiv.org/abs/0000.00000')]

@@ -305,8 +305,8 @@ GALLERY = [  # (heading, notebook below nbs, words in the source of the cell, wh
         'A photo in the stored styles, each in one pass of a network.'),
 ]
 SHEETS = [  # (heading, file of bench/results, caption)
-    ('Photos and paintings', 'sheet.jpg', 'Each photo on the left in the style of each painting above. The paintings are '
-        'in the public domain, or by this project.'),
+    ('Photos and paintings', 'sheet.jpg', 'Each photo on the left in the style of each painting above. The paintings '
+        'are in the public domain, or by this project.'),
     ('Paintings as photos', 'reversion_sheet.jpg', 'Reversion: the painting, the photo whose style it gets, and the '
         'result. All paintings are in the public domain.'),
 ]
@@ -348,8 +348,8 @@ def living(page_folder, root=ROOT):
         'index.html">On a page of its own</a>.</p><iframe src="page/index.html" title="Painted while it moves" '
         'loading="lazy"></iframe>')
     where = f'{course.address(root)}/blob/{course.BRANCH}/page/README.md'
-    return ('<p>A network in one pass, in the browser alone: <code>make page</code> builds it, and <code>make site</code>'
-        f' then shows it here (<a href="{where}">page/README.md</a>).</p>')
+    return ('<p>A network in one pass, in the browser alone: <code>make page</code> builds it, <code>make site</code> '
+        f'then shows it here (<a href="{where}">page/README.md</a>).</p>')
 
 
 def gallery(page_folder=None, root=ROOT):
