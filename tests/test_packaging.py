@@ -116,6 +116,9 @@ def test_wheel(tmp_path):
     r = subprocess.run(build, capture_output=True, text=True)
     assert r.returncode == 0, r.stdout + r.stderr
     wheel, = dist.glob('*.whl')
+    checked = [sys.executable, '-m', 'twine', 'check', '--strict', *map(str, dist.iterdir())]
+    r = subprocess.run(checked, capture_output=True, text=True)
+    assert r.returncode == 0 and r.stdout.count('PASSED') == 2, r.stdout + r.stderr
     with zipfile.ZipFile(wheel) as z: z.extractall(installed)
     assert content(installed) == content(root)
     meta = next(installed.glob('*.dist-info'))
