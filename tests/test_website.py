@@ -52,6 +52,13 @@ def test_every_public_name_has_its_place(site):
         assert name in website.Links(site[page]).places and listed[name] == f'{page}#{name}'
 
 
+def test_every_word_of_the_glossary_is_found(site):
+    listed = {o['title']: o for o in json.loads(site['search.json']) if 'glossary.html#' in o['url']}
+    assert set(listed) == set(course.entries()) and len(listed) > 60
+    places = website.Links(site['lessons/glossary.html']).places
+    assert all(o['url'].partition('#')[2] in places and o['text'] for o in listed.values())
+
+
 @pytest.mark.parametrize('name', [n for n in everything.__all__ if inspect.isfunction(getattr(everything, n))])
 def test_parameters_are_those_that_help_tells(modules, name):
     "Read from the source they are what docments finds in the running function"

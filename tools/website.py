@@ -378,6 +378,12 @@ def gallery(page_folder=None, root=ROOT):
 
 # ---- all of it
 
+def meanings(root=ROOT):
+    "{word of the glossary: what it says}"
+    cells = [text(c['source']) for c in load(root/'nbs/lessons/glossary.ipynb')['cells']]
+    return {m[1]: m[2].strip() for o in cells if (m := re.match(r'### (.+)\n\n(.+)', o))}
+
+
 def every(root=ROOT, page_folder=None):
     "{file: text or bytes} of the site"
     api, public = api_pages(root), names.public(names.modules(root))
@@ -391,6 +397,8 @@ def every(root=ROOT, page_folder=None):
         if not name.endswith('_solutions.html')]
     listed += [dict(title=name, url=f'api/{module}.html#{name}', text=f'style_nb.{module}')
         for name, module in public.items()]
+    listed += [dict(title=word, url=f'lessons/glossary.html#{notebook_anchor(word)}', text=f'Glossary: {said}')
+        for word, said in meanings(root).items()]
     style = HtmlFormatter(style='default').get_style_defs('pre')
     dark = HtmlFormatter(style='github-dark').get_style_defs('pre')
     dark = re.sub(r'^pre \{.*$', '', dark, flags=re.M)

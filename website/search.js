@@ -5,7 +5,7 @@ let pages = null
 
 function score(page, words) {
   const title = page.title.toLowerCase(), text = page.text.toLowerCase()
-  let sum = 0
+  let sum = title === words.join(' ') ? 50 : 0
   for (const word of words) {
     if (title.includes(word)) sum += title === word ? 30 : 10
     else if (text.includes(word)) sum += 1
