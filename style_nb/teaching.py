@@ -1,4 +1,4 @@
-"""The small machinery of the lessons: shrink in tests, and exercises that check themselves
+"""The small machinery of the lessons: shrink in tests, exercises that check themselves, and questions that answer
 
 Docs: https://style-nb.github.io/style_nb/teaching.html.md"""
 
@@ -6,15 +6,21 @@ Docs: https://style-nb.github.io/style_nb/teaching.html.md"""
 
 # %% ../nbs/85_teaching.ipynb #40e85cbb
 from __future__ import annotations
+import html
 import json
 import os
+import re
 from dataclasses import dataclass
 from functools import wraps
+from importlib.resources import files
 from pathlib import Path
 from types import SimpleNamespace
+import ipywidgets as W
+from .errors import BadFile, NotAllowed
+
 
 # %% auto #0
-__all__ = ['quick', 'Verdict', 'NotTried', 'tried', 'checker', 'checkers']
+__all__ = ['quick', 'Verdict', 'NotTried', 'tried', 'checker', 'checkers', 'Choice', 'Question', 'read_questions', 'Quiz', 'quiz']
 
 # %% ../nbs/85_teaching.ipynb #ea43b90d
 def quick(
@@ -74,8 +80,119 @@ def checkers(
 )->SimpleNamespace:    # Its checkers, by name
     "The checkers of a lesson."
     book = json.loads(Path(lesson).read_text(encoding='utf-8'))
-    first, *others = [c for c in book['cells'] if c['cell_type'] == 'code']
+    cells = [c for c in book['cells'] if c['cell_type'] == 'code' and 'setup' not in c['metadata'].get('tags', [])]
+    first, *others = cells
     names = {}
     for c in [first] + [c for c in others if 'checker' in c['metadata'].get('tags', [])]:
         exec(compile(''.join(c['source']), str(lesson), 'exec'), names)
     return SimpleNamespace(**{k: v for k, v in names.items() if k.startswith('check_')})
+
+# %% ../nbs/85_teaching.ipynb #7b6fad49
+@dataclass
+class Choice:
+    "One answer that a question offers"
+    text: str       # What one chooses
+    right: bool     # Is it the right one?
+    feedback: str   # What is said to whoever chooses it
+
+@dataclass
+class Question:
+    "A question with its answers, one of them right"
+    text: str       # What is asked
+    choices: list   # Each `Choice`, in the order they are shown
+
+def _checked(question):
+    "The question, if exactly one of at least three answers is right"
+    right = sum(o.right for o in question.choices)
+    if right == 1 and len(question.choices) >= 3: return question
+    raise NotAllowed(f'the question {question.text!r} has {right} right answers of {len(question.choices)}; one is '
+        'right, and at least two are wrong')
+
+# %% ../nbs/85_teaching.ipynb #98c2472e
+def _choice(line):
+    "The answer that a line of a text of questions offers"
+    text, bar, feedback = line[1:].partition(' | ')
+    if not bar or not feedback.strip():
+        raise NotAllowed(f'the answer {line!r} says nothing to whoever chooses it; write it behind " | "')
+    return Choice(text.strip(), line[0] == '+', feedback.strip())
+
+def read_questions(
+    text,       # Lines that begin with `?`, `+` or `-`; others must be empty
+)->list:        # A `Question` for each `?`
+    """Questions from their text.
+
+    Raises: NotAllowed, for a line that is none of these, a silent answer, or not one right answer among three."""
+    found = []
+    for line in map(str.strip, text.splitlines()):
+        if line.startswith('?'): found.append(Question(line[1:].strip(), []))
+        elif line[:1] in ('+', '-') and found: found[-1].choices.append(_choice(line))
+        elif line: raise NotAllowed(f'a line of questions begins with {line[:20]!r}; "?" asks, then "+" and "-" answer')
+    return [_checked(o) for o in found]
+
+# %% ../nbs/85_teaching.ipynb #87bf6b97
+def _marked(text):
+    "Text as HTML; what stands between backticks is code"
+    return re.sub(r'`([^`]+)`', r'<code>\1</code>', html.escape(text, quote=False))
+
+def _said(choice):
+    "What is said to whoever chooses it, as HTML"
+    return ('<b>Right.</b> ' if choice.right else '<b>Not quite.</b> ') + _marked(choice.feedback)
+
+def _static(questions):
+    "The questions as HTML that needs no kernel"
+    parts = ['<p>Click on the answer you would give.</p>']
+    for n, question in enumerate(questions, 1):
+        answers = [f'<details><summary>{_marked(o.text)}</summary><p>{_said(o)}</p></details>'
+            for o in question.choices]
+        parts.append(f'<p><b>{n}.</b> {_marked(question.text)}</p>' + ''.join(answers))
+    return '<div class="quiz">' + '\n'.join(parts) + '</div>'
+
+def _plain(questions):
+    "The questions as text, without what is right"
+    return '\n'.join(f'{n}. {q.text}' + ''.join(f'\n   - {o.text}' for o in q.choices)
+        for n, q in enumerate(questions, 1))
+
+# %% ../nbs/85_teaching.ipynb #54a514f4
+def _asked(n, question, told):
+    "The buttons of question `n`; `told(n, right)` hears each choice"
+    options = [(o.text.replace('`', ''), i) for i, o in enumerate(question.choices)]
+    answers = W.RadioButtons(options=options, index=None, layout=W.Layout(width='max-content', max_width='100%'))
+    said = W.HTML()
+    def chosen(change):
+        choice = question.choices[change['new']]
+        said.value = _said(choice)
+        told(n, choice.right)
+    answers.observe(chosen, 'value')
+    return W.VBox([W.HTML(f'<b>{n}.</b> {_marked(question.text)}'), answers, said])
+
+def _buttons(questions):
+    "A box with the questions and a line that counts"
+    count, right = W.HTML(), {}
+    def told(n, is_right):
+        right[n] = is_right
+        count.value = f'{sum(right.values())} of {len(questions)} right'
+    return W.VBox([*(_asked(n, o, told) for n, o in enumerate(questions, 1)), count])
+
+# %% ../nbs/85_teaching.ipynb #70cb5309
+class Quiz:
+    "Questions, shown as buttons where a kernel runs, else as HTML that opens"
+    def __init__(self,
+        questions,  # Each a `Question`
+    ): self.questions = questions
+
+    def __repr__(self): return _plain(self.questions)
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        box = _buttons(self.questions)
+        return box._repr_mimebundle_() | {'text/html': _static(self.questions), 'text/plain': repr(self)}
+
+def quiz(
+    lesson,     # Number of a lesson, 0 to 15, or a text as `read_questions` takes it
+)->Quiz:        # Shown by a notebook
+    """Questions that check themselves.
+
+    Raises: BadFile, where a lesson has no questions; NotAllowed, where their text is not one of questions."""
+    if not isinstance(lesson, int): return Quiz(read_questions(lesson))
+    path = files('style_nb')/'data'/'questions'/f'{lesson:02}.md'
+    if not path.is_file(): raise BadFile(f'lesson {lesson} has no questions')
+    return Quiz(read_questions(path.read_text(encoding='utf-8')))

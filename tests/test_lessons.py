@@ -6,7 +6,7 @@ import pytest
 from style_nb.teaching import Verdict, checkers
 
 folder = Path(__file__).resolve().parent.parent/'nbs/lessons'
-books = {p.stem: json.loads(p.read_text(encoding='utf-8'))['cells'] for p in sorted(folder.glob('*.ipynb'))}
+books = {p.stem: json.loads(p.read_text(encoding='utf-8'))['cells'] for p in sorted(folder.glob('[0-9]*.ipynb'))}
 lessons, solutions = [n for n in books if 'solutions' not in n], [n for n in books if 'solutions' in n]
 
 def text(c): return ''.join(c['source'])

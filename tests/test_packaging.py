@@ -49,7 +49,8 @@ def test_names_and_python(passed):
     assert project['name'] == settings()['lib_name'] == passed['name'] == 'style_nb'
     assert project['requires-python'] == '>=' + settings()['min_python']
 
-@pytest.mark.parametrize('key', ['requirements', 'dev_requirements', 'export_requirements', 'film_requirements'])
+@pytest.mark.parametrize('key', ['requirements', 'dev_requirements', 'docs_requirements', 'export_requirements',
+    'film_requirements'])
 def test_requirements_are_lower_bounds(key):
     reqs = [Requirement(o) for o in settings()[key].split()]
     assert len({o.name for o in reqs}) == len(reqs) > 0
@@ -115,6 +116,9 @@ def test_wheel(tmp_path):
     r = subprocess.run(build, capture_output=True, text=True)
     assert r.returncode == 0, r.stdout + r.stderr
     wheel, = dist.glob('*.whl')
+    checked = [sys.executable, '-m', 'twine', 'check', '--strict', *map(str, dist.iterdir())]
+    r = subprocess.run(checked, capture_output=True, text=True)
+    assert r.returncode == 0 and r.stdout.count('PASSED') == 2, r.stdout + r.stderr
     with zipfile.ZipFile(wheel) as z: z.extractall(installed)
     assert content(installed) == content(root)
     meta = next(installed.glob('*.dist-info'))

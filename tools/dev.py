@@ -85,6 +85,11 @@ def page(*args):
     "build the page that paints in a browser: build/page; needs npm"
     return sh(tool('python'), 'tools/page.py', *args)
 
+def site(*args):
+    "build the site from stored outputs: build/site, with build/page in it where that is built"
+    page = ['--page', 'build/page'] if (root/'build/page/index.html').exists() else []
+    return sh(tool('python'), 'tools/website.py', *page, *args)
+
 def clean():
     "remove .venv and everything built"
     for o in ('.venv', 'demo', 'build', 'dist', '_proc', '_docs', '.pytest_cache', '.hypothesis'):
@@ -96,7 +101,7 @@ def usage():
     print('make TASK, or python3 tools/dev.py TASK. The first one to need it creates .venv.')
     for name, f in tasks.items(): print(f'  {name:8} {f.__doc__}')
 
-tasks = dict(demo=demo, test=test, lab=lab, lessons=lessons, bench=bench, page=page, clean=clean, help=usage)
+tasks = dict(demo=demo, test=test, lab=lab, lessons=lessons, bench=bench, page=page, site=site, clean=clean, help=usage)
 
 def main(task='help', *args):
     if task not in tasks: sys.exit(f'no task {task!r}; choose from ' + ', '.join(tasks))
