@@ -285,7 +285,7 @@ def _end(self:Held):
     if run is None: return
     self.leash()
     run.thread.join()
-    self.run = None
+    self.run = self.frame = None
     result, run.result = run.result, None
     if result is None or not run.step: return
     self.chain.append(self.leg.took(result.recipe, run.seconds))

@@ -945,3 +945,13 @@ def test_a_forgotten_session_leaves_no_keeper(photo, painting, tmp_path):
     gc.collect()
     keeper.join(10)
     assert not keeper.is_alive() and saved_sessions(tmp_path)[0].step == 1
+
+def test_a_run_that_has_ended_is_not_held_by_what_was_kept(make, tmp_path):
+    "A closed Studio stays in a notebook's `Out`, and with it 75 MB stayed of each run that was kept on disk"
+    s = make(autosave=tmp_path)
+    s.step(3).wait()
+    while s.frame is None: s.step().wait()
+    learner = weakref.ref(s.run.learn)
+    s.stop()
+    gc.collect()
+    assert learner() is None and s.stored().chain
