@@ -53,7 +53,9 @@ def photo_files(folder):
 def pairs_of(hand, n, args):
     "The first `n` pairs of a hand, made where they are not there"
     files = photo_files(args.photos)[0][:n]
-    made = hand_pairs(hand, {f.name: f for f in files}, args.work/hand, size=SIZE)
+    made = Pairs(args.work/hand) if (args.work/hand/'pairs.csv').exists() else None
+    there = {note['photo'] for note in made.notes.values()} if made else set()
+    if {f.name for f in files} - there: made = hand_pairs(hand, {f.name: f for f in files}, args.work/hand, size=SIZE)
     named = {note['photo']: name for name, note in made.notes.items()}
     made.names = [named[f.name] for f in files if f.name in named]
     made.notes = {name: made.notes[name] for name in made.names}
@@ -184,10 +186,12 @@ def main():
     for hand in args.hands:
         found[hand], rows = compared(hand, args)
         sheet += rows
-    said = dict(figures=found, intervals=tell(found))
-    (args.work/'copying.json').write_text(json.dumps(said, indent=1))
     titles = ['photo', 'the hand', f'learned, {args.pairs} pairs', 'transfer from 1', 'from 5']
-    save_picture(contact_sheet(sheet, titles=titles, height=170), args.work/'copying.jpg')
+    sheet_file = args.work/f"copying_{'_'.join(args.hands)}.jpg"
+    save_picture(contact_sheet(sheet, titles=titles, height=170), sheet_file)
+    file = args.work/'copying.json'
+    found = (json.loads(file.read_text())['figures'] if file.exists() else {}) | found  # of other hands, from before
+    file.write_text(json.dumps(dict(figures=found, intervals=tell(found)), indent=1))
 
 
 if __name__ == '__main__':

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 import numpy as np
+import pandas as pd
 import torch
 import torch.nn as nn
 from fastai.callback.core import Callback
@@ -149,7 +150,7 @@ _WEIGHTS = 'pixels', 'features', 'style'
 
 def _check(steps, every, weights):
     "Are the numbers as they should be?"
-    in_range(steps, 'steps', 1, whole=True)
+    in_range(steps, 'steps', 0, whole=True)
     in_range(every, 'every', 0)
     for name, weight in zip(_WEIGHTS, weights): in_range(weight, name)
     if not any(weights): raise BadValue("pixels, features and style are all 0: raise one of them.")
@@ -177,7 +178,7 @@ def learn_painter(
     pairs,                   # Folder of `pairs` or `hand_pairs`, or a `Pairs`
     out='painter.safetensors',  # File to write; what a training needs to go on lies beside it
     *,
-    steps:int=600,           # Steps of the training
+    steps:int=600,           # Steps of the training; 0 only foretells
     size:int=128,            # Side of the squares it learns from, px, a multiple of 32
     batch:int=2,             # Squares a step
     pixels:float=20.,        # Weight of the mean difference of colours
@@ -207,9 +208,10 @@ def learn_painter(
         show = partial(_painted, lines=lines, photo=sample('astronaut'), canvas=taught['canvas'])
         learn.add_cb(Preview(show, preview, every))
     plan = dict(zip(_WEIGHTS, weights), encoder=judge.digest[:16], begun=begun)
-    history = fit(learn, steps, checkpoint, lr=lr, warmup=min(.25, 50/steps), plan=plan, progress=progress)
+    how = dict(lr=lr, warmup=min(.25, 50/max(steps, 1)), plan=plan, progress=progress)
+    history = fit(learn, steps, checkpoint, **how) if steps else pd.DataFrame()
     card = taught | plan | dict(encoder=judge.name, encoder_digest=judge.digest, size=size, batch=batch, lr=lr,
                                 seed=seed, steps=len(history), of=steps)
     copyist = Copyist(learn.weight_average.net, lines, card | ABOUT, history)
-    if len(history): copyist.save(out)
+    if len(history) == steps or len(history): copyist.save(out)
     return copyist

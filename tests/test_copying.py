@@ -117,7 +117,7 @@ def test_a_large_picture_gets_the_change_of_a_smaller_one(trained, monkeypatch):
 
 @pytest.mark.parametrize('how,words', [
     (dict(out='p.png'), 'choose one of .safetensors'), (dict(size=100), 'size is 100: give a multiple of 32'),
-    (dict(size=32), 'size is 32'), (dict(size=96), 'A pair has a side of 72 px'), (dict(steps=0), 'steps is 0'),
+    (dict(size=32), 'size is 32'), (dict(size=96), 'A pair has a side of 72 px'), (dict(steps=-1), 'steps is -1'),
     (dict(batch=0), 'batch is 0'), (dict(lr=0), 'lr is 0'), (dict(seed=-1), 'seed is -1'),
     (dict(pixels=-1), 'pixels is -1'), (dict(pixels=0, features=0, style=0), 'all 0'), (dict(every=-1), 'every is -1'),
     (dict(encoder='vgg'), 'encoder'), (dict(device='tpu'), "Unknown device 'tpu'"),
@@ -127,6 +127,12 @@ def test_what_cannot_be_learned_is_said_in_one_line(how, words, pairs, refused, 
     monkeypatch.chdir(tmp_path)
     refused(lambda: learn_painter(**dict(pairs=pairs, out='p.safetensors') | SMALL | how), words)
     assert not list(tmp_path.glob('*.safetensors'))
+
+def test_without_a_step_it_only_foretells(pairs, trained, tmp_path):
+    copyist = learn_painter(pairs, tmp_path/'p.safetensors', **SMALL | dict(steps=0))
+    assert copyist.done and load_painter(tmp_path/'p.safetensors').card['steps'] == 0
+    assert all(torch.equal(a.half(), b.half()) for a, b in zip(copyist.net.parameters(), read_onepass().parameters()))
+    assert torch.equal(copyist.lines.slope, trained[0].lines.slope)
 
 def test_a_checkpoint_of_other_pairs_is_refused(pairs, refused, tmp_path):
     path = tmp_path/'p.safetensors'
