@@ -27,6 +27,7 @@ from .encoders import encoder as find_encoder
 from .callbacks import best_precision
 from .onepass import COLOURS, ENCODER, FIELD, OnePass, read_onepass, recoloured
 from .onepass import network_of, pack, paint_once, unpack
+from .copyist import Copyist, copyist_of
 from .exporting import PlainEncoder
 from .keeping import read_state, write_state
 from .recipe import RECIPES
@@ -151,7 +152,8 @@ def module(self:Painter)->nn.Module:
     return _Alone(self)
 
 # %% ../nbs/70_painter.ipynb #69183a18
-_NO_PAINTER = "give a file that `train_painter` wrote; one of an older style_nb must be trained anew."
+_NO_PAINTER = ("give a file that `train_painter` or `learn_painter` wrote; "
+               "one of an older style_nb must be trained anew.")
 
 @patch
 def save(self:Painter,
@@ -173,11 +175,11 @@ def _painter_of(state):
     return painter if repr(painter) else None
 
 def load_painter(
-    path,  # File written by `train_painter` or `Painter.save`
-)->Painter:
+    path,  # File written by `train_painter`, `learn_painter`, `Painter.save` or `Copyist.save`
+)->Painter|Copyist:  # A `Copyist` of a file of `learn_painter`
     "Read a painter."
-    state = read_state(as_path(path), 'a painter', {'card', 'weights', 'style'}, _NO_PAINTER)
-    try: return _painter_of(state)
+    state = read_state(as_path(path), 'a painter', {'card', 'weights'}, _NO_PAINTER)
+    try: return _painter_of(state) if 'style' in state else copyist_of(state)
     except (RuntimeError, AttributeError, LookupError, TypeError, ValueError) as e:
         raise BadFile(f"{path} is not a painter ({reason(e)}): {_NO_PAINTER}") from e
 
