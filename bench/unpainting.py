@@ -1,9 +1,9 @@
 """How well a network takes paint off, where what lies under it is known. Run from the repository's root:
 
-    python bench/unpainting.py fit --photos DIR [--start FILE]   trains the package's network on hands drawn by lot
-    python bench/unpainting.py truth [--net FILE]                36 paintings whose photo is known, against filters
-    python bench/unpainting.py revert --steps 200                the same 36 reverted, from afar and from the unpainted
-    python bench/unpainting.py sheet --paintings DIR --steps 200 eight works in the public domain, to look at
+    python bench/unpainting.py fit --photos DIR      trains a network on hands drawn by lot
+    python bench/unpainting.py truth --net FILE      36 paintings whose photo is known, against filters
+    python bench/unpainting.py revert --net FILE --steps 200    the same, reverted with and without the paint
+    python bench/unpainting.py sheet --net FILE --paintings DIR --steps 200    eight works, to look at
 
 The 36 are those of `bench/reversion.py truth`: six photos, none of them trained on, by six hands. The network has seen
 none of the six hands, and no mark of theirs: it learned from hands drawn by lot (room 06).
@@ -16,9 +16,8 @@ from style_nb.all import *
 from reversion import HANDS, OTHER, PHOTOS, SHEET, distances, filtered, photo_named
 from style_nb.batches import read_pictures, split_pictures
 from style_nb.pictures import open_picture, whole_file
-from style_nb.reversion import STARTS
 from style_nb.unpainters import couples_by_lot, train_unpainter
-from style_nb.unpainting import read_unpainter, unpaint
+from style_nb.unpainting import MEANS, read_unpainter, unpaint
 
 HERE = Path(__file__).parent
 MEASURES = ('wasserstein', 'heldout', 'ssim')  # of the last, more is better
@@ -34,9 +33,9 @@ def fit(args):
         seed=args.seed, about=about).card
 
 
-def means(p):
+def means(p, how):
     "Non-local means of a painting"
-    a = denoise_nl_means(np.asarray(p)/255, patch_size=5, patch_distance=6, h=.12, fast_mode=True, channel_axis=-1)
+    a = denoise_nl_means(np.asarray(p)/255, fast_mode=True, channel_axis=-1, **how)
     return torch.from_numpy(a).float().permute(2, 0, 1)[None].clamp(0, 1)
 
 
@@ -70,8 +69,9 @@ def figures(x, true):
 def truth_case(args, k, hand):
     "{method: figures} of one painting"
     p, true = pictures(args, k, hand)
-    made = {n: x for n, x in filtered(p, PHOTOS[OTHER[k]]).items() if n in FILTERS} | {'means': means(p)}
-    made['unpainted'] = load_picture(unpaint(p, args.size, net=args.net))
+    made = {n: x for n, x in filtered(p, PHOTOS[OTHER[k]]).items() if n in FILTERS} | {
+        n: means(p, how) for n, how in zip(('means', 'strong means'), MEANS)}
+    made['unpainted'] = load_picture(unpaint(p, args.net, args.size))
     return {n: figures(x, true) for n, x in made.items()}
 
 
@@ -112,11 +112,12 @@ def truth(args):
 
 
 def revert_case(args, k, hand):
-    "{start: figures} of one reversion"
+    "{what was reverted: figures} of one case"
     p, true = pictures(args, k, hand)
-    made = {start: revert(p, PHOTOS[OTHER[k]], size=args.size, steps=args.steps, start=start, progress=False)
-        for start in STARTS}
-    return {start: figures(load_picture(r.image), true) for start, r in made.items()}
+    starts = dict(painting=p, unpainted=unpaint(p, args.net, args.size))
+    how = dict(size=args.size, steps=args.steps, progress=False)
+    made = {name: revert(start, PHOTOS[OTHER[k]], **how) for name, start in starts.items()}
+    return {name: figures(load_picture(r.image), true) for name, r in made.items()}
 
 
 def revert_both(args):
@@ -125,24 +126,25 @@ def revert_both(args):
     found = kept(args.out/f'unpainting_revert_{args.steps}.json', asked, revert_case)
     rows, names = [found[n] for n in asked], list(asked)
     for m in MEASURES:
-        afar, off = (np.mean([r[start][m] for r in rows]) for start in STARTS)
-        gain = nearer(rows, 'unpainted', 'afar', m)
+        plain, off = (np.mean([r[start][m] for r in rows]) for start in ('painting', 'unpainted'))
+        gain = nearer(rows, 'unpainted', 'painting', m)
         low, high = interval(gain)
-        print(f"{m}: {afar:.3f} from afar, {off:.3f} from the unpainted; nearer by {gain.mean():.3f} ({low:.3f} to "
-            f"{high:.3f}), at worst {-low/afar:.1%} further; {(gain > 0).sum()} of {len(gain)}; drawn by photo "
+        print(f"{m}: {plain:.3f} painted, {off:.3f} unpainted; nearer by {gain.mean():.3f} ({low:.3f} to "
+            f"{high:.3f}), at worst {-low/plain:.1%} further; {(gain > 0).sum()} of {len(gain)}; drawn by photo "
             f"{by_group(gain, names, 0).round(3)}, by hand {by_group(gain, names, 1).round(3)}")
     return found
 
 
 def sheet(args):
-    "Eight works: the painting, unpainted, reverted, reverted from the unpainted"
+    "Eight works: the painting, unpainted, reverted, and the unpainted reverted"
     shown, titles = [], []
     for work, name in SHEET[:8]:
         painting = load_picture(open_picture(args.paintings/f'{work}.jpg'), args.size)
+        off = unpaint(painting, args.net, args.size)
         photo = photo_named(name)
         how = dict(size=args.size, steps=args.steps, progress=False)
-        shown += [painting, unpaint(painting, args.size, net=args.net)]
-        shown += [revert(painting, photo, start=start, **how).image for start in STARTS]
+        shown += [painting, off]
+        shown += [revert(start, photo, **how).image for start in (painting, off)]
         titles += [work, 'unpainted', f'reverted with {name}', 'the same, from the unpainted']
         print(work, flush=True)
     show_pictures(shown, titles, ncols=8, height=2.6).savefig(args.out/'unpainting_sheet.jpg', dpi=90)
@@ -163,5 +165,7 @@ if __name__ == '__main__':
     p.add_argument('--seed', type=int, default=0)
     p.add_argument('--out', type=Path, default=HERE/'results')
     args = p.parse_args()
+    if args.task != 'fit' and not args.net:
+        p.error(f'{args.task} needs --net, the file of a network')
     args.out.mkdir(parents=True, exist_ok=True)
     dict(fit=fit, truth=truth, revert=revert_both, sheet=sheet)[args.task](args)

@@ -22,7 +22,6 @@ from .colour import luminance, match_colours
 from .contrast import lower_contrast, match_contrast
 from .encoders import DATA, encoder
 from .learner import each_scale, picture_grams
-from .unpainting import unpaint
 from .matching import MatchLoss
 from .recipe import OWN_SIZE, Recipe, named_recipe, to_json, unless_said
 from .results import Result
@@ -32,9 +31,9 @@ from .palettes import gram_errors, no_larger
 from .comparing import colour_distance, fidelity, laplacian_bands
 
 # %% auto #0
-__all__ = ['FINEST', 'AFAR', 'NEAR', 'MATCHED', 'STARTS', 'OWN', 'BARE', 'VARIANTS', 'OCTAVES', 'RESPONSES', 'model_photo',
-           'from_afar', 'revert', 'new_dark', 'Ablation', 'ablate', 'Compatibility', 'picture_statistics',
-           'under_paint', 'compatibility', 'rank_photos']
+__all__ = ['FINEST', 'AFAR', 'NEAR', 'MATCHED', 'OWN', 'BARE', 'VARIANTS', 'OCTAVES', 'RESPONSES', 'model_photo', 'from_afar',
+           'revert', 'new_dark', 'Ablation', 'ablate', 'Compatibility', 'picture_statistics', 'under_paint',
+           'compatibility', 'rank_photos']
 
 # %% ../nbs/79_reversion.ipynb #f68f9e76
 FINEST = 3  # octaves of a photo that are its texture
@@ -78,7 +77,6 @@ def from_afar(
 
 # %% ../nbs/79_reversion.ipynb #98e3c419
 MATCHED = dict(relu2_1=.5, relu3_1=.5, relu4_1=.5)  # layers matched place by place, and their weights
-STARTS = ('afar', 'unpainted')  # what is reverted: the painting, or what `unpaint` makes of it
 OWN = dict(  # what `revert` does beside the photo's masses and colours, unless a recipe says otherwise
     match=15.,
     size=432,
@@ -117,7 +115,7 @@ def _check_matching(painting, photo, size, scale, settings):
 
 # %% ../nbs/79_reversion.ipynb #4d4d6d93
 # Arguments of `revert` that a recipe can carry
-_WRITTEN = ('contrast', 'masses', 'match', 'recipe', 'start', *(f.name for f in fields(Recipe) if f.compare))
+_WRITTEN = ('contrast', 'masses', 'match', 'recipe', *(f.name for f in fields(Recipe) if f.compare))
 
 def _sign(result, said):
     "Write what was said into the recipe of a result."
@@ -140,7 +138,6 @@ def revert(
     steps:int=None,        # Optimiser steps; `None` is the recipe's, 200 without one
     content_weights=None,  # Content layers; `None` is the recipe's, 'relu2_1' without one
     style_scale:float=None,  # Photo's longer side over the picture's; `None` is the recipe's, 1 without one
-    start:str='afar',      # 'unpainted' takes the paint off first, by the network of room 54; see `STARTS`
     init=None,             # Start; `None` is the painting `from_afar`, or as it is without `keep`
     recipe='default',      # What it says wins over `OWN`; another's name is matched only by `match`
     progress:bool=True,    # Show a progress bar
@@ -160,19 +157,17 @@ def revert(
     size = run.get('size', by.size)
     given = load_picture(painting, enough=None if size == OWN_SIZE else in_range(size, 'size', 16, whole=True))
     if size == OWN_SIZE: size = run['size'] = max(given.shape[-2:])
-    if one_of(start, STARTS, 'start') == 'unpainted': given = painting = load_picture(unpaint(given, size))
     x = model_photo(painting, photo, contrast, masses, colours, size)
     match = in_range(usual if match is None else match, 'match')
     if match: _check_matching(given, x, size, scale, settings)
     keep = in_range(keep, 'keep') if init is None else 0.
-    begin = from_afar(given, size) if keep else 'content'
+    start = from_afar(given, size) if keep else 'content'
     bar = a_switch(progress, 'progress') and 'revert'
     r = stylize(
-        painting, x, recipe, init=begin if init is None else init, keep=keep, progress=bar,
+        painting, x, recipe, init=start if init is None else init, keep=keep, progress=bar,
         cbs=[MatchLoss(given, x, MATCHED, match, scale=scale), *listed(cbs, 'cbs', 'a list of callbacks')], **run)
     run |= {k: getattr(r.recipe, k) for k in said} | dict(
         contrast=contrast, masses=masses, colours=colours, keep=keep, match=match, init=init, recipe=recipe)
-    if start != 'afar': run['start'] = start
     _sign(r, run)
     return r
 

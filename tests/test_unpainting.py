@@ -1,20 +1,17 @@
-"The net that takes paint off: what it gives, its file, its training, and reversion that begins with it"
+"The net that takes paint off: what it gives, its file, its training"
 import numpy as np, pytest, torch
 from PIL import Image
-from style_nb.comparing import band_distances, fidelity
 from style_nb.encoders import DATA
 from style_nb.gallery import sample
 from style_nb.marks import paint_by_lot
-from style_nb.painting import paint
-from style_nb.pictures import load_picture, resize
-from style_nb.reversion import revert
+from style_nb.pictures import load_picture
 from style_nb.unpainters import Couples, bands_gap, couples_by_lot, train_unpainter
 from style_nb.unpainting import Unpainter, read_unpainter, save_unpainter, unpaint
 
 @pytest.fixture(scope='module')
 def couples():
     photos = {name: (load_picture(sample(name), 96)[0]*255).byte() for name in ('astronaut', 'cat')}
-    return couples_by_lot(photos, 3, side=48, progress=False)
+    return couples_by_lot(photos, 3, side=64, progress=False)
 
 @pytest.fixture(scope='module')
 def net():
@@ -27,33 +24,20 @@ def net():
 def test_the_same_seed_gives_the_same_picture_of_any_shape(net):
     for shape in ((33, 70), (64, 48), (20, 101)):
         x = torch.rand(1, 3, *shape, generator=torch.Generator().manual_seed(0))
-        one, same, other = (np.asarray(unpaint(x, net=net, seed=s, device='cpu')) for s in (0, 0, 1))
+        one, same, other = (np.asarray(unpaint(x, net, seed=s, device='cpu')) for s in (0, 0, 1))
         assert one.shape == (*shape, 3) and (one == same).all() and (one != other).any()
 
 def test_strength_goes_part_of_the_way_and_nothing_is_enlarged(net):
     x = torch.rand(1, 3, 40, 60, generator=torch.Generator().manual_seed(0))
-    none, half, all_of_it = (load_picture(unpaint(x, net=net, strength=s, device='cpu')) for s in (0, .5, 1))
+    none, half, all_of_it = (load_picture(unpaint(x, net, strength=s, device='cpu')) for s in (0, .5, 1))
     assert (none - x).abs().max() <= .5/255 + 1e-6
     assert ((none + all_of_it)/2 - half).abs().mean() < .01
-    assert unpaint(x, size=30, net=net, device='cpu').size == (30, 20)
-    assert unpaint(x, size=400, net=net, device='cpu').size == (60, 40)
-
-def test_the_package_network_takes_paint_off_a_hand_it_never_saw():
-    "A picture of the package that it never saw, in a size and a brush of no other test"
-    painting = paint('dots', sample('cat'), size=288, seed=5)
-    truth = resize(load_picture(sample('cat')), painting.size[::-1])
-    made = unpaint(painting, device='cpu')
-    assert fidelity(made, truth) > fidelity(painting, truth) + .05
-    assert np.mean(band_distances(made, truth)) < .7*np.mean(band_distances(painting, truth))
-
-def test_what_its_card_says():
-    card = read_unpainter().card
-    assert 'VGG-16' in card['trained_through'] and card['licence'] == 'CC-BY-4.0' and card['data']
-    assert (DATA/'unpainter.safetensors').stat().st_size < 2.1e6
+    assert unpaint(x, net, 30, device='cpu').size == (30, 20)
+    assert unpaint(x, net, 400, device='cpu').size == (60, 40)
 
 def test_wrong_settings_are_said(net, refused):
     x = torch.rand(1, 3, 32, 32)
-    for wrong, word in (dict(size=5), 'size'), (dict(strength=3), 'strength'), (dict(grain=-1), 'grain'), \
+    for wrong, word in (dict(size=0), 'size'), (dict(strength=3), 'strength'), (dict(grain=-1), 'grain'), \
             (dict(seed=.5), 'seed'), (dict(device='abacus'), 'abacus'):
         refused(lambda: unpaint(x, **dict(net=net, device='cpu') | wrong), word)
 
@@ -69,7 +53,7 @@ def test_files_that_are_no_unpainters_are_refused(net, refused, tmp_path):
 
 def test_a_training_that_was_cut_off_goes_on_to_the_last_bit(couples, tmp_path, monkeypatch):
     "A checkpoint after each step; the third is where it breaks off"
-    how = dict(steps=4, size=32, batch=1, progress=False)
+    how = dict(steps=4, size=48, batch=1, progress=False)
     whole = train_unpainter(tmp_path/'whole.safetensors', couples, **how)
     real, seen = bands_gap, []
     def broken(*pictures):
@@ -87,9 +71,11 @@ def test_a_training_that_was_cut_off_goes_on_to_the_last_bit(couples, tmp_path, 
 
 def test_couples_that_cannot_be_learned_from_are_refused(couples, refused, tmp_path):
     refused(lambda: Couples({}), 'no couple')
-    refused(lambda: Couples(couples, size=64), 'size')
-    refused(lambda: Couples(couples, size=40), 'multiple of 16')
-    refused(lambda: couples_by_lot({'a': torch.zeros(3, 40, 90, dtype=torch.uint8)}, 1, side=64), '64 px')
+    refused(lambda: Couples(couples, size=80), 'size')
+    refused(lambda: Couples(couples, size=32), 'size')
+    refused(lambda: Couples(couples, size=56), 'multiple of 16')
+    low = {'a': torch.zeros(3, 40, 90, dtype=torch.uint8)}
+    refused(lambda: couples_by_lot(low, 1, side=64, progress=False), '64 px')
     out = tmp_path/'a.safetensors'
     refused(lambda: train_unpainter(out, couples, steps=0), 'steps')
     refused(lambda: train_unpainter(out, couples, steps=1, start=out), 'start')
@@ -101,12 +87,3 @@ def test_a_hand_by_lot_follows_from_its_seed(refused):
     refused(lambda: paint_by_lot(cup, -1), 'seed')
     refused(lambda: paint_by_lot(cup, 0, brush=0), 'brush')
     refused(lambda: paint_by_lot(Image.new('RGB', (9, 9))), '9')
-
-def test_a_reversion_may_begin_with_the_paint_taken_off(refused):
-    painting, photo = paint('dots', sample('cat'), size=64), sample('astronaut').resize((64, 64))
-    how = dict(size=64, steps=2, encoder='random', progress=False)
-    afar, off = (revert(painting, photo, start=s, **how) for s in ('afar', 'unpainted'))
-    assert off.recipe.revert['start'] == 'unpainted' and 'start' not in afar.recipe.revert
-    by_hand = revert(unpaint(painting, 64), photo, **how)
-    assert off.image.tobytes() == by_hand.image.tobytes() != afar.image.tobytes()
-    refused(lambda: revert(painting, photo, start='near', **how), "'near'", 'unpainted')
