@@ -99,6 +99,7 @@ ROOMS = {  # of functions that `style_nb.all` leaves out
     'pictures contact_sheet': dict(rows=[[x]], height=16),
     'pictures open_picture': dict(src='no.png'),
     'pictures upright_rgb': dict(im=to_pil(x)),
+    'marks paint_by_lot': dict(source=x, seed=1, brush=2.),
     'contrast tones': dict(picture=x),
     'contrast show_contrast': dict(pictures=[x]),
     'contrast match_histogram': dict(picture=x, like=x),
