@@ -13,7 +13,7 @@ import torch.nn as nn
 from fastai.callback.core import Callback, TrainEvalCallback
 from fastai.callback.training import GradientClip
 from fastai.learner import Learner
-from fastcore.basics import patch, store_attr
+from fastcore.basics import store_attr
 from .errors import BadValue, in_range, of_kind, one_of
 from .footing import SINGLE, check_device, own_footing
 from .marks import paint_by_lot
