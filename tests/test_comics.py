@@ -227,10 +227,9 @@ def test_command_line(clip, tmp_path, capsys):
         assert main([*words, *more]) != 0
         assert capsys.readouterr().err.count('\n') == 1 and not page.exists()
 
-def test_no_caption_vanishes_without_a_word(tmp_path, monkeypatch):
-    monkeypatch.setattr('style_nb.comics.instant', lambda picture, *_, **__: picture)
+def test_no_caption_vanishes_without_a_word(tmp_path):
     same = [sample('cat').resize((60, 40))]*3
-    how = HOW | dict(page=(256, 256), atelier=None)
+    how = HOW | dict(page=(256, 256))
     with pytest.warns(UserWarning) as told: comic(same, 'wave', 2, ['one', 'two'], **how)
     assert "only 1 panel: 1 caption left out, 'two'" in str(told[-1].message)
     texts = tmp_path/'texts.txt'
