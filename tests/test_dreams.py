@@ -202,8 +202,8 @@ def test_content_and_style_are_wishes_too(photo, painting):
     assert content.loss.iloc[-1] < .7*content.loss[0] and style.loss.iloc[-1] < .5*style.loss[0]
 
 @pytest.mark.parametrize('kw,words', [
-    (dict(layer='relu9_1'), ["relu9_1"]), (dict(layer='relu3_1', channel=9999), ['channel is 9999']),
-    (dict(layer='relu1_1', channel=300), ['channel of conv1_1 is 300']),
+    (dict(layer='relu9_1'), ["relu9_1"]), (dict(layer='relu3_1', channel=9999), ['channel of relu3_1 is 9999']),
+    (dict(layer='relu1_1', channel=300), ['channel of relu1_1 is 300']),
     (dict(layer=['relu1_1', 'relu2_1'], channel=3), ['give one layer']),
     (dict(layer={'relu1_1': 0}), ['No layer dreams']),
     (dict(guide=0), ['give']), (dict(octaves=9), ['fewer octaves']), (dict(jitter=60), ['less jitter']),

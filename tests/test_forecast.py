@@ -208,7 +208,7 @@ def test_each_offer_has_its_time(plan, photo, painting, machine, monkeypatch):
     how = few | dict(size=400, tile=0)
     need = plan_bytes(settle(photo, painting, **how))
     monkeypatch.setattr(forecasting, 'free_memory', lambda device: .9*need)
-    with pytest.warns(UserWarning, match=r'size=\d+ \(0\.\d GB, .* s\)'):
+    with pytest.warns(UserWarning, match=r'size=\d+ \(\d+ MB, .* s\)'):
         stylize(photo, painting, progress=False, **how)
 
 # ---- budgets
