@@ -15,7 +15,8 @@ from functools import wraps
 from importlib.resources import files
 from pathlib import Path
 from types import SimpleNamespace
-import ipywidgets as W
+try: import ipywidgets as W
+except ImportError: W = None  # a page without buttons shows the same
 from .errors import BadFile, NotAllowed
 
 
@@ -183,8 +184,8 @@ class Quiz:
     def __repr__(self): return _plain(self.questions)
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        box = _buttons(self.questions)
-        return box._repr_mimebundle_() | {'text/html': _static(self.questions), 'text/plain': repr(self)}
+        shown = {'text/html': _static(self.questions), 'text/plain': repr(self)}
+        return _buttons(self.questions)._repr_mimebundle_() | shown if W else shown
 
 def quiz(
     lesson,     # Number of a lesson, 0 to 15, or a text as `read_questions` takes it
