@@ -194,8 +194,7 @@ def hw(self:Choices)->tuple:
 # %% ../nbs/73_choices.ipynb #7c07c149
 def _on(r):
     "The layers that are on."
-    r = switched_on(r)
-    return set(r.content_weights), set(r.style_weights)
+    return [{layer for layer, w in weights.items() if w > 0} for weights in (r.content_weights, r.style_weights)]
 
 @patch
 def _moves_weights(self:Choices, values, r)->bool:

@@ -213,5 +213,5 @@ def learn_painter(
     card = taught | plan | dict(encoder=judge.name, encoder_digest=judge.digest, size=size, batch=batch, lr=lr,
                                 seed=seed, steps=len(history), of=steps)
     copyist = Copyist(learn.weight_average.net, lines, card | ABOUT, history)
-    if len(history) == steps or len(history): copyist.save(out)
+    if len(history) or not steps: copyist.save(out)
     return copyist
