@@ -40,7 +40,7 @@ manager.get_comm, manager.register_comm = get_comm, register_comm'''
 
 # ipykernel's, when a page is reloaded; and ipywidgets', which gives such a page all widgets in one answer, and
 # stumbles over one that is made meanwhile: the page then asks each widget by itself
-OWN = re.compile("Task was destroyed|was never awaited|in get_manager_state")
+OWN = re.compile("Task was destroyed|was never awaited|in get_manager_state|in _handle_control_comm_msg")
 
 # JupyterLab's: a message of a page that is loaded again goes to a thread of the kernel that is there no more, and the
 # page waits for its answer

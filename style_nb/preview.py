@@ -48,14 +48,22 @@ class _Chosen:
     settings: dict   # Fields of the recipe that need a new pass
     strength: float  # Needs none
     recipe: Recipe = field(compare=False)
+    said: dict = field(compare=False)  # The session's settings, for a pin and a file
+
+@dataclass(frozen=True)
+class _Painted:
+    "An instant picture and all that is kept with it: a thread that takes it gets one that belongs together."
+    picture: Image.Image
+    alpha: Image.Image  # Of the photo, or `None`
+    chosen: _Chosen
 
 _PASS = ('size', 'style_scale', 'style_blend', 'colours', 'masks', 'change_mask')
 
 def _chosen(session):
     "What an instant picture is to show, or `None` where there can be none."
-    with session.lock: r, extras = session.recipe, session.extras
+    with session.lock: r, extras, said = session.recipe, session.extras, session.settings
     if extras['content'] is None or not extras['style'] or session.start_picture: return None
-    return _Chosen(extras, {k: getattr(r, k) for k in _PASS}, strength_of(r), r)
+    return _Chosen(extras, {k: getattr(r, k) for k in _PASS}, strength_of(r), r, said)
 
 def _how(r, n):
     "A recipe's settings as `instant_change` calls them, for `n` styles."
@@ -99,7 +107,7 @@ def preview(self:Session)->Image.Image:
 # %% ../nbs/85_preview.ipynb #3eefa5ab
 class Preview:
     "The instant picture of a session in `.picture`, painted anew in a thread when something else is chosen."
-    picture = error = thread = None
+    picture = painted = error = thread = None
     closed = False
 
     def __init__(self,
@@ -122,7 +130,8 @@ def _paint(self:Preview, wanted):
         self.made = None
         self.change = self.session.pass_over(wanted.recipe, wanted.extras)
         self.made = needs
-    return self.change.at(wanted.strength).convert('RGB')
+    picture = self.change.at(wanted.strength).convert('RGB')
+    return _Painted(picture, self.change.alpha, wanted)
 
 # %% ../nbs/85_preview.ipynb #3ab4cf3e
 @patch
@@ -152,11 +161,12 @@ def _next(self:Preview):
 def _work(self:Preview):
     "What the thread does."
     while (wanted := self._next()) is not None:
-        try: picture, error = self._paint(wanted), None
-        except Exception as e: picture, error = None, e
+        try: painted, error = self._paint(wanted), None
+        except Exception as e: painted, error = self.painted, e
         with self.lock:
             if self.wanted is not wanted: continue  # nobody wants it any more
-            self.picture, self.error = picture, error
+            self.painted, self.error = painted, error
+            self.picture = None if error else painted.picture
         try: self.tell()
         except Exception as e: self.error = e
 
@@ -177,7 +187,7 @@ def close(self:Preview):
         self.closed = True
         self.wanted = self.picture = None
     self.wait()
-    self.made = self.change = self.session.atelier = None
+    self.made = self.change = self.painted = self.session.atelier = None
 
 # %% ../nbs/85_preview.ipynb #8ebfe5c7
 ENOUGH = 10  # Steps after which a run looks better than one pass; from noise twice as many
@@ -200,20 +210,32 @@ def busy(self:Preview)->bool:
 @patch
 def as_code(self:Preview)->str:
     "Python that paints the instant picture again; masks are not in it."
-    extras, pictures = self.wanted.extras, self.session.pictures
-    how = _how(self.wanted.recipe, len(extras['style']))
+    return self._code(self._seen()[1])
+
+@patch
+def _seen(self:Preview):
+    "The picture last painted, what was chosen for it, with all that was set since and does not show in it."
+    painted, now = self.painted, _chosen(self.session)
+    return painted, now if now == painted.chosen else painted.chosen
+
+@patch
+def _code(self:Preview, chosen):
+    extras, pictures = chosen.extras, self.session.pictures
+    how = _how(chosen.recipe, len(extras['style']))
     if self.session.device: how['device'] = self.session.device
     words = ', '.join(f'{k}={v!r}' for k, v in how.items())
     photo = pictures[extras['content']].code
     return ('from style_nb.all import *\nfrom style_nb.instant import instant\n'
-            f'picture = instant({photo}, {style_code(extras, pictures)}, {self.wanted.strength}, {words})')
+            f'picture = instant({photo}, {style_code(extras, pictures)}, {chosen.strength}, {words})')
 
 @patch
 def pin(self:Preview)->Pin:
     "Keep the instant picture with the settings, in the session's `.pins`."
     s = self.session
+    painted, chosen = self._seen()
+    code = self._code(chosen)
     with s.lock:
-        s.pins.append(Pin(s.pin_name(f'pin {len(s.pins) + 1}'), self.picture, s.settings, 0, self.as_code(), []))
+        s.pins.append(Pin(s.pin_name(f'pin {len(s.pins) + 1}'), painted.picture, chosen.said, 0, code, []))
         return s.pins[-1]
 
 # %% ../nbs/85_preview.ipynb #f4530a7c
@@ -222,5 +244,6 @@ def save(self:Preview,
     path,    # File to write, with recipe and settings
 )->Path:     # The path written
     "Write the instant picture."
-    r = replace(self.session.recipe, source='an instant picture: these settings chose it, no run has painted it')
-    return save_picture(self.picture, path, self.change.alpha, **carried(r, path, {NOTE: self.session.settings}))
+    painted, chosen = self._seen()
+    r = replace(chosen.recipe, source='an instant picture: these settings chose it, no run has painted it')
+    return save_picture(painted.picture, path, painted.alpha, **carried(r, path, {NOTE: chosen.said}))

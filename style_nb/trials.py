@@ -250,10 +250,12 @@ def _call(self:Trials, p):
 @patch
 def pin(self:Trials):
     "Keep the picture that is seen with its settings, in the strip below."
-    p = self.preview.pin() if self.preview.leads() else self.session.pin()
-    self.fill_pins()
-    self.left.value = self.session.pins[-2].name if len(self.session.pins) > 1 else 'photo'
-    self.right.value = p.name
+    with self.lock:  # so that the menus have its name, and the one before
+        p = self.preview.pin() if self.preview.leads() else self.session.pin()
+        self.fill_pins()
+        names = ['photo', *self.called.values()]
+        self.left.value = names[-2]
+        if p.name in names: self.right.value = p.name
     return p
 
 @patch

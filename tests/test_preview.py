@@ -219,6 +219,26 @@ def test_pins_compare_code_and_save(studio, tmp_path, photo, painting):
     studio.show_code()
     assert 'instant(' not in studio.code.value
 
+def test_a_pin_is_whole_when_another_photo_is_chosen_meanwhile(studio, tmp_path, monkeypatch):
+    picture, s, leads = studio.preview.picture, studio.session, studio.preview.leads
+    before = s.settings['content']
+    def and_then_another():
+        seen = leads()
+        if s.settings['content'] == before:
+            s.set(content='other', tv_weight=3.)
+            studio.preview.ask()
+            assert studio.preview.picture is None
+        return seen
+    monkeypatch.setattr(studio.preview, 'leads', and_then_another)
+    studio.buttons['Pin'].click()
+    pin, = studio.pins
+    assert pin.image.tobytes() == picture.tobytes() and pin.settings['content'] == before
+    assert len(studio.strip.children) == 1 and studio.right.value == pin.name
+    studio.preview.wait()
+    studio.session.set(tv_weight=5.)
+    studio.buttons['Pin'].click()
+    assert studio.pins[1].settings['content'] == 'other' and studio.pins[1].settings['tv_weight'] == 5
+
 def test_closing_while_it_paints(photo, painting, gate):
     studio = Studio(photo, painting, **HOW)
     assert gate.begun.wait(20)
