@@ -6,7 +6,7 @@
 The same seed makes the same moves, as far as the page is as quick. Something that goes wrong ends the storm with exit
 code 1 and the last moves. In the end the picture is there, `Undo` works, the session can be opened again from disk, and
 `close()` leaves no thread."""
-import argparse, json, random, re, sys, tempfile, threading, time
+import argparse, json, os, random, re, signal, sys, tempfile, threading, time
 from pathlib import Path
 
 root = Path(__file__).resolve().parent.parent
@@ -34,7 +34,9 @@ def get_comm(comm_id):
         what = known.get('content') or known.get('msg', {{}}).get('content')
         print('late', what, 'for', names[comm_id], file=sys.stderr)
     return get(comm_id)
-manager.get_comm, manager.register_comm = get_comm, register_comm'''
+manager.get_comm, manager.register_comm = get_comm, register_comm
+import faulthandler, signal
+faulthandler.register(signal.SIGUSR1, file=open('{stacks}', 'w'))'''
 
 # ---- what the kernel says, and what it is asked
 
@@ -309,11 +311,14 @@ def main():
     d = Path(tempfile.mkdtemp(prefix='storm'))
     for name in ('nb', 'home', 'files'): (d/name).mkdir()
     files = some_files(d/'files')
-    tb.write(d/'nb/storm.ipynb', [FIRST.format(sessions=str(d/'sessions')), MADE[args.on] + '\nit', 'print("all ran")'])
+    tb.write(d/'nb/storm.ipynb', [FIRST.format(sessions=str(d/'sessions'), stacks=d/'stacks.txt'), MADE[args.on] + '\nit', 'print("all ran")'])
     with tb.server('lab', d/'nb', d/'home') as (base, token), tb.chromium(1366, 900) as page:
         tb.open_notebook(page, base, token, 'storm.ipynb')
         page.locator('.jp-OutputArea-output', has_text='all ran').wait_for(timeout=300_000)
         page.keyboard.press('Control+B')
+        page.locator('.jp-Notebook').click(position=dict(x=3, y=3))
+        page.keyboard.press('Control+S')  # a page that is loaded again shows the outputs of the file
+        tb.until(lambda: 'widget-view' in (d/'nb/storm.ipynb').read_text(), 60, 'the notebook is saved')
         ident = tb.sessions(base, token)[0]['kernel']['id']
         kernel = Kernel(d/f'home/run/kernel-{ident}.json')
         try: whole_storm(page, kernel, d, args, files)
@@ -349,10 +354,16 @@ def whole_storm(page, kernel, d, args, files):
         page.reload()
         try: box.wait_for()
         except tb.playwright.TimeoutError:
-            if not LOST.search(log.read_text()): raise
+            if not LOST.search(log.read_text()): raise AssertionError('loaded again, no page:\n' + stacks()) from None
             page.reload()
             box.wait_for()
         tb.until(lambda: the_picture_is_there(box), 60)
+    pid = kernel.ask('__import__("os").getpid()')
+    def stacks():
+        "What the kernel's threads are at"
+        os.kill(pid, signal.SIGUSR1)
+        time.sleep(1)
+        return (d/'stacks.txt').read_text()
     before, start = kernel.ask(MEMORY), time.perf_counter()
     threads = set(kernel.ask(THREADS, before='it.wait() if hasattr(it, "wait") else it.session.pause().wait()'))
     storm = Storm(page, box, files, args.seed, None if args.no_reload else reload)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fastcore.basics import patch
 from .errors import BadValue
+from .footing import give_back
 from .parts import RED, close_widgets, download_link, dressed, one_line, row, saved_words, unused
 from .parts import upload_button, upload_look, w
 from .planning import Shared
@@ -299,6 +300,7 @@ def close(self:Desk):
     self.wait()
     close_widgets(self.widget)
     self.shared = Shared()
+    give_back()
 
 @patch
 def _ipython_display_(self:Desk):

@@ -11,6 +11,7 @@ import time
 from dataclasses import replace
 from fastcore.basics import patch
 from .errors import MissingPackage, counted
+from .footing import giving_back
 from .pictures import to_pil
 from .loop import StepCallback
 from .callbacks import Stop
@@ -104,7 +105,8 @@ def paint(self:Easel)->Easel:
 def _work(self:Easel, before, stopper):
     "What the thread does: nothing, when a later one is asked for."
     if before: before.join()
-    if not stopper.flag.is_set(): self._run(stopper)
+    if not stopper.flag.is_set():
+        with giving_back(): self._run(stopper)
     with self.lock:
         if self.stopper is stopper: self.busy = False  # no later one was asked for
     self.show_state()

@@ -250,12 +250,11 @@ def _call(self:Trials, p):
 @patch
 def pin(self:Trials):
     "Keep the picture that is seen with its settings, in the strip below."
-    with self.lock:  # so that the menus have its name, and the one before
-        p = self.preview.pin() if self.preview.leads() else self.session.pin()
-        self.fill_pins()
+    p = self.preview.pin() if self.preview.leads() else self.session.pin()  # asks the run, so it holds no lock
+    self.fill_pins()
+    with self.lock:
         names = ['photo', *self.called.values()]
-        self.left.value = names[-2]
-        if p.name in names: self.right.value = p.name
+        if p.name in names: self.left.value, self.right.value = names[names.index(p.name) - 1], p.name
     return p
 
 @patch

@@ -1,5 +1,6 @@
 "Shared by all tests: threads, small pictures, bad files, and what a good refusal looks like"
 import gc, io, os, sys
+from collections import defaultdict
 from pathlib import Path
 import numpy as np, pytest, torch
 from hypothesis import settings
@@ -34,9 +35,63 @@ def pytest_runtest_setup(item):
     _files.add(item.path)
     stays()
 
-def pytest_collection_modifyitems(items):
-    "The slow ones first, so that at the end no worker is left alone with one"
-    items.sort(key=lambda o: o.get_closest_marker('slow') is None)
+# ---- which tests, and in which order
+
+COSTS = Path(__file__).with_name('costs.txt')
+SLOW = 2.  # Seconds; below, a test always runs
+
+def pytest_addoption(parser):
+    parser.addoption('--lot', metavar='K/N', help='of the slow tests, dealt into N lots, only those of lot K from 0')
+    parser.addoption('--write-costs', action='store_true', help=f'write the seconds of the slow tests to {COSTS.name}')
+
+def costs():
+    "{test: its seconds} of the slow ones; a test that is not there yet counts as quick"
+    lines = (line.split(maxsplit=1) for line in COSTS.read_text().splitlines() if not line.startswith('#'))
+    return {name: float(seconds) for seconds, name in lines}
+
+def whole(items):
+    "Slow tests as [what, items]: those of a browser stay together, they share what takes long to start"
+    seconds, units = costs(), defaultdict(list)
+    for item in items:
+        together = item.path.stem.endswith('_browser')
+        if together or item.nodeid in seconds: units[item.path if together else item].append(item)
+    return sorted(units.values(), key=lambda unit: -sum(seconds.get(item.nodeid, 0) for item in unit))
+
+def of_lot(units, lot, lots):
+    "Every so many of them, there and back, so that lots weigh about the same"
+    return [unit for i, unit in enumerate(units) if min(i % (2*lots), 2*lots - 1 - i % (2*lots)) == lot % lots]
+
+def pytest_collection_modifyitems(config, items):
+    "The lot that was asked for; each worker begins with slow ones, so that none is left alone with one at the end"
+    units = whole(items)
+    slow = {item for unit in units for item in unit}
+    quick = [item for item in items if item not in slow]
+    if lot := config.getoption('lot'):
+        units = of_lot(units, *map(int, lot.split('/')))
+        config.hook.pytest_deselected(items=[*slow.difference(*units)])
+    workers = int(os.environ.get('PYTEST_XDIST_WORKER_COUNT', 1))
+    each = (len(quick) + sum(map(len, units)))//workers + 1  # a worker begins with that many, as they are collected
+    items.clear()
+    for i in range(workers):
+        mine = [item for unit in units[i::workers] for item in unit]
+        n = max(0, each - len(mine))
+        items += mine + quick[:n]
+        quick = quick[n:]
+    items += quick
+
+class Costs:
+    "Adds up what each test took."
+    def __init__(self): self.seconds = defaultdict(float)
+    def pytest_runtest_logreport(self, report): self.seconds[report.nodeid] += report.duration
+    def pytest_sessionfinish(self):
+        slow = sorted((-seconds, name) for name, seconds in self.seconds.items() if seconds >= SLOW)
+        head = '# Seconds of slow tests, by `pytest -n 3 --write-costs`; `--lot` deals them out. Others always run.\n'
+        COSTS.write_text(head + ''.join(f'{-seconds:.1f} {name}\n' for seconds, name in slow))
+
+def pytest_configure(config):
+    if config.getoption('write_costs') and not hasattr(config, 'workerinput'): config.pluginmanager.register(Costs())
+
+# ---- pictures and files
 
 @pytest.fixture
 def clean_env(monkeypatch, tmp_path):

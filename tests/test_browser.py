@@ -12,7 +12,7 @@ playwright = pytest.importorskip('playwright.sync_api', reason='pip install play
 CHROMIUM = (os.environ.get('CHROMIUM') or next((p
     for n in ('chromium', 'chromium-browser', 'google-chrome',
         '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome') if (p := shutil.which(n))), None))
-pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason='apt-get install chromium'), pytest.mark.slow]
+pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason='apt-get install chromium')]
 root = Path(__file__).resolve().parent.parent
 lesson = root/'nbs/lessons/10_studio.ipynb'
 SHOTS, BARS, SERVER = (os.environ.get('STUDIO_SHOTS'), bool(os.environ.get('STUDIO_BARS')),

@@ -49,7 +49,6 @@ r = stylize('a.png', 'b.png', checkpoint=RunCheckpoint('run.safetensors', minute
 r.save('out.png')
 '''
 
-@pytest.mark.slow
 def test_killed_at_random_moments(photo, painting, tmp_path):
     """kill -9 at any moment, within a write too, and the same program again: equal pictures. The bar of issue 22 is
     RANDOM_KILLS=10."""

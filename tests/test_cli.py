@@ -396,7 +396,6 @@ except SystemExit as e: print('code', e.code, 'torch' in sys.modules)'''
     p = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, env=env(), timeout=60)
     assert p.stdout.endswith('code 0 False\n') and 'stylize' in p.stdout and 'demo' in p.stdout and p.stderr == ''
 
-@pytest.mark.slow
 def test_a_process_of_its_own_paints_the_same(run, files):
     words = stylize(files, '--seed', 0, '--init', 'noise', '--optimizer', 'adam', out='a.png')
     p = subprocess.run(command(*words), capture_output=True, text=True, env=env(), timeout=120)
@@ -418,7 +417,6 @@ def started(words, until, folder):
     while until not in p.said(): assert p.ended(.02) is None, p.said()
     return p
 
-@pytest.mark.slow
 @pytest.mark.parametrize('number,code', [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_ctrl_c_and_sigterm_keep_the_picture_so_far(files, number, code):
     p = started(stylize(files, '--steps', 1_000_000), 'step/s', files)
@@ -430,7 +428,6 @@ def test_ctrl_c_and_sigterm_keep_the_picture_so_far(files, number, code):
     assert 'stopped by hand' in p.said() and 'Traceback' not in p.said()
     assert left(files) == ['out.png'] and pixels(files/'out/out.png')[0] == (48, 48)
 
-@pytest.mark.slow
 def test_sigterm_of_a_series(files):
     words = ['matrix', files/'photo.png', '--styles', files/'painting.png', files/'other.png', '-o', files/'out/m.png',
         '--size', 48, '--levels', 1, '--steps', 1_000_000]

@@ -3,7 +3,7 @@ import json, re
 import pytest
 from test_browser import CHROMIUM, SHOTS, at, chromium, open_notebook, server, until
 
-pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason='apt-get install chromium'), pytest.mark.slow]
+pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason='apt-get install chromium')]
 
 CELLS = ["from style_nb.all import *\nfrom style_nb.explorers import explore_contrast, explore_gram",
     "board = explore_masks(sample('astronaut'), {'coat': sample('woodcut'), 'rest': sample('swirls')}, size=128, "

@@ -25,12 +25,10 @@ from style_nb.fitting import read_pictures
 def test_mutated_files(): assert faults.files(200, seed=3) == []
 PICTURES = [name for name in faults.BOMBS if name.endswith('.png')]
 def test_small_files_that_ask_for_much(): assert faults.bombs([n for n in faults.BOMBS if n not in PICTURES]) == []
-@pytest.mark.slow
 def test_pictures_as_large_as_are_read(): assert faults.bombs(PICTURES) == []
 def test_one_bit_turned_over(): assert faults.flips(40) == []
 def test_hostile_servers(clean_env): assert faults.net(.6) == []
 def test_full_disk(): assert faults.disk() == []
-@pytest.mark.slow
 def test_kill_9(): assert faults.kills(1) == []
 
 # ---- written whole or not at all

@@ -579,7 +579,6 @@ if __name__ == '__main__':
         encoder='random', progress=False)
 '''
 
-@pytest.mark.slow
 def test_c18_workers_end_with_their_sweep(files):
     "faults C18: SIGTERM"
     import psutil

@@ -95,7 +95,6 @@ def frames_of(folder):
     assert len(set(log)) == len(log), f'painted twice: {log}'
     return [frame.tobytes() for frame in Clip(folder/'a.mp4')]
 
-@pytest.mark.slow
 def test_killed_at_random_moments(scenes, tmp_path):
     """kill -9 at any moment, while a piece is coded too, and the same program again: equal frames, none painted twice.
     The bar of issue 23 is RANDOM_KILLS=10."""
@@ -123,7 +122,6 @@ def test_killed_at_random_moments(scenes, tmp_path):
     assert p.ended() == 0 and frames_of(tmp_path) == whole, p.said()
     print(f'killed after frames {moments} of 12')
 
-@pytest.mark.slow
 def test_workers_paint_the_same_film(scenes, tmp_path):
     "Killed on the way, they end too, and the film goes on"
     import psutil

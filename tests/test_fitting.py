@@ -237,7 +237,6 @@ from style_nb.fitting import fit, read_pictures
 fit(learner(read_pictures(sys.argv[1], side=64, progress=False)), 100, sys.argv[2], seconds=0, progress=False)
 '''
 
-@pytest.mark.slow
 def test_a_killed_fit_goes_on(folder, tmp_path):
     "kill -9 in the middle, the same again in another process: the loss curve and the weights of an unbroken fit"
     from pathlib import Path

@@ -10,7 +10,6 @@ def missing(module):
     find = f'import importlib.util, sys; sys.exit(importlib.util.find_spec({module!r}) is None)'
     return CHROMIUM is None or subprocess.run([SERVER, '-c', find], capture_output=True).returncode != 0
 def needs(module): return pytest.mark.skipif(missing(module), reason=f'apt-get install chromium; pip install {module}')
-pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def folder(tmp_path):

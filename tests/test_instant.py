@@ -171,7 +171,6 @@ def test_a_sheet_shows_every_style():
         with pytest.raises(StyleNBError, match='give at least one'): style_sheet(photo, none)
 
 
-@pytest.mark.slow
 def test_through_a_pipe():
     data = io.BytesIO()
     photo.save(data, 'PNG')
@@ -234,7 +233,6 @@ def test_refused_from_the_shell(tmp_path, capsys):
     assert "'wave'" in said and said.count('\n') == 1 and not (tmp_path/'a.png').exists()
 
 
-@pytest.mark.slow
 def test_a_picture_of_4k_in_two_gigabytes(tmp_path):
     code = '''if True:
         import resource

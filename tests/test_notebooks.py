@@ -117,7 +117,6 @@ def test_clean_scrubs_and_keeps_the_rest(tmp_path):
     before = path.read_bytes()
     assert not tool.main(['clean', str(path)]) and path.read_bytes() == before
 
-@pytest.mark.slow
 def test_run_stores_or_refuses(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv('IN_TEST', '1')
     kept = code('#| eval: false\n1/0', printed('kept\n'), id='k')

@@ -103,7 +103,6 @@ def content(top):
     return {o.relative_to(top).as_posix() for o in (top/'style_nb').rglob('*') if o.is_file()
         and '__pycache__' not in o.parts}
 
-@pytest.mark.slow
 def test_wheel(tmp_path):
     "A wheel built from the source distribution holds modules, pictures and weights, and works from an empty folder"
     source, dist, installed, empty = (tmp_path/o for o in ('source', 'dist', 'installed', 'empty'))

@@ -20,7 +20,7 @@ from test_browser import BARS, CHROMIUM, SHOTS, chromium, until
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent/'tools'))
 import page as tool
 
-pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason='apt-get install chromium'), pytest.mark.slow,
+pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason='apt-get install chromium'),
     pytest.mark.skipif(shutil.which('npm') is None, reason='no npm, so no page to test: apt-get install npm')]
 
 class Quiet(http.server.SimpleHTTPRequestHandler):

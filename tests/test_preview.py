@@ -239,6 +239,20 @@ def test_a_pin_is_whole_when_another_photo_is_chosen_meanwhile(studio, tmp_path,
     studio.buttons['Pin'].click()
     assert studio.pins[1].settings['content'] == 'other' and studio.pins[1].settings['tv_weight'] == 5
 
+def test_a_pin_asks_the_run_without_a_lock_that_the_run_may_wait_for(studio, monkeypatch):
+    studio.buttons['Step'].click()
+    studio.session.wait()
+    real, taken = studio.session.pin, []
+    def pin():
+        def other(): taken.append(studio.lock.acquire(timeout=5) and not studio.lock.release())
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+        return real()
+    monkeypatch.setattr(studio.session, 'pin', pin)
+    studio.buttons['Pin'].click()
+    assert taken == [True] and len(studio.pins) == 1 and studio.right.value == studio.pins[0].name
+
 def test_closing_while_it_paints(photo, painting, gate):
     studio = Studio(photo, painting, **HOW)
     assert gate.begun.wait(20)

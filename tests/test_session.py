@@ -321,7 +321,6 @@ def test_the_name_of_the_recipe(make):
     s.set(recipe='gatys')
     assert s.named == 'gatys'
 
-@pytest.mark.slow
 def test_python_may_end_while_a_run_paints():
     code = ("from style_nb.session import Session; s = Session('cat', 'dots', size=32, device='cpu'); "
         "s.step(2).wait(); s.start(); print(s.done > 0)")
@@ -711,7 +710,6 @@ def a_walk(s, rng, moves):
         s.step(int(rng.integers(1, 4))).wait()
         assert s.error is None, s.error
 
-@pytest.mark.slow
 def test_saved_code_runs_alone(photo, painting, painting2, tmp_path):
     """Sessions by chance, with pictures of every kind, painted again by a fresh process: the same bytes. The bar of
     issue 21 is RANDOM_SESSIONS=10."""
@@ -875,7 +873,6 @@ def test_a_session_is_opened_as_it_was(make, photo, painting, painting2, tmp_pat
     found, = saved_sessions(tmp_path/'kept')
     assert (found.step, found.recipe, found.thumbnail.size) == (8, 'default', (48, 48))
 
-@pytest.mark.slow
 def test_a_killed_kernel_loses_nothing(tmp_path):
     "Killed while it paints: at most the last seconds are gone, and never the file"
     code = (f"import style_nb.shelf as shelf; shelf.EVERY = .2; from style_nb.session import Session; "

@@ -558,7 +558,6 @@ print(rss() - before)
 '''
 
 @pytest.mark.skipif(not sys.platform.startswith('linux'), reason='reads /proc')
-@pytest.mark.slow
 def test_ten_studios_leave_less_than_50_mb():
     grown = float(subprocess.run([sys.executable, '-c', CYCLE], capture_output=True, text=True, check=True,
         timeout=300).stdout.split()[-1])
@@ -577,7 +576,6 @@ def test_late_presets_bring_no_network_back(monkeypatch):
     s.close()
     assert s.session.atelier is None and s.tried.thread is None
 
-@pytest.mark.slow
 def test_all_imports_without_ipywidgets():
     code = '''
 import sys

@@ -113,7 +113,6 @@ def workers_alive():
     lines = [' '.join(p.cmdline()) for p in psutil.Process().children(recursive=True)]
     return [l for l in lines if 'loky' in l and 'resource_tracker' not in l]
 
-@pytest.mark.slow
 @pytest.mark.parametrize('workers', [1, 2])
 def test_killed_and_continued(photo, painting, tmp_path, workers):
     """kill -9 in the middle of twelve, continued by another process: nothing lost, nothing done twice, and its
@@ -141,7 +140,6 @@ def test_killed_and_continued(photo, painting, tmp_path, workers):
     # with another number of threads sums are rounded otherwise
     assert (load_picture(got[-1]) - load_picture(alone)).abs().mean() < .02
 
-@pytest.mark.slow
 @pytest.mark.parametrize('seconds', [1.5, 9.])
 def test_workers_end_with_the_one_that_started_them(photo, painting, tmp_path, seconds):
     "By kill -9, while they import for their first job and while they paint; SIGTERM is tried in test_faults_list.py"

