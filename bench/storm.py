@@ -311,7 +311,8 @@ def main():
     d = Path(tempfile.mkdtemp(prefix='storm'))
     for name in ('nb', 'home', 'files'): (d/name).mkdir()
     files = some_files(d/'files')
-    tb.write(d/'nb/storm.ipynb', [FIRST.format(sessions=str(d/'sessions'), stacks=d/'stacks.txt'), MADE[args.on] + '\nit', 'print("all ran")'])
+    first = FIRST.format(sessions=str(d/'sessions'), stacks=d/'stacks.txt')
+    tb.write(d/'nb/storm.ipynb', [first, MADE[args.on] + '\nit', 'print("all ran")'])
     with tb.server('lab', d/'nb', d/'home') as (base, token), tb.chromium(1366, 900) as page:
         tb.open_notebook(page, base, token, 'storm.ipynb')
         page.locator('.jp-OutputArea-output', has_text='all ran').wait_for(timeout=300_000)

@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 from contextlib import ExitStack, contextmanager, nullcontext
+import style_nb
 import torch
 from .errors import BadValue, NotAllowed, told
 
@@ -112,13 +113,29 @@ def resident()->int:
         with open('/proc/self/statm') as f: return int(f.read().split()[1])*os.sysconf('SC_PAGE_SIZE')
     except (OSError, ValueError, IndexError, AttributeError): return 0
 
+@contextmanager
+def _no_stock():
+    """What is freed meanwhile goes back at once, and then what lies between things in use.
+
+    glibc has a stock for each of some threads; its end goes back only when something large in it is freed."""
+    libc = ctypes.CDLL(None) if sys.platform.startswith('linux') else None
+    if not hasattr(libc, 'malloc_trim'):
+        yield
+        return
+    style_nb.keep_freed(libc, 0)
+    try: yield
+    finally:
+        libc.malloc.restype = ctypes.c_void_p
+        libc.free(ctypes.c_void_p(libc.malloc(2**17)))
+        style_nb.keep_freed(libc)
+        libc.malloc_trim(0)
+
 def give_back(
     circles:bool=True,  # Look for unused objects that hold each other first? It takes some tenths of a second
 ):
     "Give freed memory back to the system; glibc keeps it otherwise, see `style_nb/__init__.py`."
-    if circles: gc.collect()
-    trim = getattr(ctypes.CDLL(None), 'malloc_trim', None) if sys.platform.startswith('linux') else None
-    if trim: trim(0)
+    with _no_stock():
+        if circles: gc.collect()
 
 @contextmanager
 def giving_back(

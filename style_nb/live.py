@@ -146,6 +146,7 @@ def paint(self:Remote,
     self.over = True
     self.heed()
     self.tell(self)
+    give_back(circles=False)  # of this thread; the rest goes with the Learner
 
 # %% ../nbs/73_live.ipynb #3b1979ed
 @patch

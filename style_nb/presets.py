@@ -135,8 +135,8 @@ def _work(self:Tried):
     took = 0.
     while True:
         name, wanted = self._left()
-        if name is None: return
-        if self.session.state == 'painting' and self.ended.wait(max(PAUSE, 5*took)): return
+        if name is None: break
+        if self.session.state == 'painting' and self.ended.wait(max(PAUSE, 5*took)): break
         start = time.perf_counter()
         try: url = self._small(name)
         except Exception: url = ''  # the large one says why
@@ -145,3 +145,4 @@ def _work(self:Tried):
             if self.wanted is wanted: self.urls[name] = url
         if len(self.urls) == len(PRESETS): self._measure()
         if not self.closed: self.tell()
+    give_back(circles=False)

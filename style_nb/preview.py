@@ -12,6 +12,7 @@ from pathlib import Path
 from fastcore.basics import patch
 from PIL import Image
 from .errors import BadValue
+from .footing import give_back
 from .pictures import save_picture
 from .mask_files import mask_of
 from .learner import each_scale
@@ -169,6 +170,7 @@ def _work(self:Preview):
             self.picture = None if error else painted.picture
         try: self.tell()
         except Exception as e: self.error = e
+    give_back(circles=False)
 
 # %% ../nbs/85_preview.ipynb #f4d0fc7e
 @patch
