@@ -51,7 +51,9 @@ def _bytes_of(src):
     if not p.exists():
         there = {o.stem: o for o in sorted(p.parent.glob('*'), key=lambda o: o.suffix == p.suffix)}
         near = there.get(nearest(p.stem, there))
-        raise PictureNotFound(f"There is no file {p}. " + (f"Did you mean {near}?" if near else "Check the path."))
+        hint = f"Did you mean {near}?" if near else "Check the path."
+        if p.name == str(src) and not p.suffix: hint += f" A picture of the package is asked for by sample({p.name!r})."
+        raise PictureNotFound(f"There is no file {p}. {hint}")
     return read_whole(p), str(p)
 
 # %% ../nbs/00_pictures.ipynb #6b4a2296

@@ -417,3 +417,9 @@ def test_a_file_of_nearly_that_name_is_offered(tmp_path, refused):
     refused(lambda: load_picture(tmp_path/'phot.png'), f"Did you mean {tmp_path/'photo.png'}?")
     refused(lambda: load_picture(tmp_path/'broken.png'), f"Did you mean {tmp_path/'broken.jpg'}?")
     refused(lambda: load_picture(tmp_path/'none.jpg'), 'none.jpg. Check the path.')
+
+def test_the_name_of_a_sample_is_no_file_but_nearly(refused, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    refused(lambda: load_picture('astronaut'), 'There is no file astronaut', "sample('astronaut')")
+    with pytest.raises(ValueError) as e: load_picture(tmp_path/'astronaut.png')
+    assert 'sample' not in str(e.value)
