@@ -422,4 +422,4 @@ def test_the_name_of_a_sample_is_no_file_but_nearly(refused, tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     refused(lambda: load_picture('astronaut'), 'There is no file astronaut', "sample('astronaut')")
     with pytest.raises(ValueError) as e: load_picture(tmp_path/'astronaut.png')
-    assert 'sample' not in str(e.value)
+    assert 'asked for' not in str(e.value)
