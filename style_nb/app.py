@@ -35,6 +35,7 @@ def studio_words(parser):
     parser.add_argument('--no-browser', action='store_true', help='say the address, and open nothing')
     add_device(parser)
 
+# %% ../nbs/89_app.ipynb #c2508eb3
 def _whole(word):
     "A word for a picture that means the same in any folder."
     from style_nb.fetching import is_address
@@ -44,6 +45,7 @@ def _whole(word):
     if path.is_file(): return str(path)
     raise BadValue(f"There is no file and no sample {word}: give a picture, or one of the names of style_nb samples.")
 
+# %% ../nbs/89_app.ipynb #a1a57706
 def _code(args):
     "The cell that makes the Studio."
     made = 'Studio.reopen()' if args.reopen else _made(args)
@@ -71,6 +73,7 @@ def _command(file, args, token):
     if args.no_browser: words.append('--no-browser')
     return words
 
+# %% ../nbs/89_app.ipynb #56094472
 def _check(args):
     "What would go wrong where nobody sees it is said here."
     from style_nb.shelf import session_at
@@ -80,6 +83,7 @@ def _check(args):
         if not door.connect_ex(('127.0.0.1', args.port)):
             raise BadValue(f"Port {args.port} is taken: say another with --port.")
 
+# %% ../nbs/89_app.ipynb #9cb63d49
 def run_studio(args):
     "Serve the Studio until Ctrl-C."
     if importlib.util.find_spec('voila') is None:

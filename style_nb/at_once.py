@@ -70,6 +70,7 @@ def _one(args):
     made, said = _painted(picture_in(args.photo), _styles(args, atelier.house), args, atelier)
     return made, said, dict(alpha=_alpha(made))
 
+# %% ../nbs/89_at_once.ipynb #cf087161
 def _check_alone(how):
     "Refuse options for several styles in one picture."
     for word, option in (('weights', '--blend'), ('masks', '--mask')):
@@ -100,6 +101,7 @@ def _folder(args):
         painted += 1
     check_painted(painted, places)
 
+# %% ../nbs/89_at_once.ipynb #0348db7e
 def run_instant(args):
     "Paint at once: a picture, a folder of them, or a sheet."
     args.masks = args.masks and [*map(mask_in, args.masks)]

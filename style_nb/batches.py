@@ -46,6 +46,7 @@ def _below(folder):
     files = {file.relative_to(folder).as_posix(): file for file in folder.rglob('*') if _is_picture(file)}
     return {name: file for name, file in files.items() if '/.' not in f'/{name}'}
 
+# %% ../nbs/65_batches.ipynb #9a206cf9
 def _picture_files(folder):
     "{name: path} of the pictures in a folder or several, in order of names."
     folders = [as_path(f) for f in listed(folder, 'folder', 'a folder, or a list of them')]
@@ -90,6 +91,7 @@ def with_bar(
     "Things with a progress bar."
     return tqdm(things, what, unit=unit, disable=not a_switch(progress, 'progress'), mininterval=.5)
 
+# %% ../nbs/65_batches.ipynb #4ed4fa08
 def read_pictures(
     folder,              # Folder of pictures, searched with its subfolders, or a list of folders
     side:int=256,        # Shorter side in memory, px
@@ -125,13 +127,13 @@ def fitted_and_held(
     if not fitted: raise BadValue(f"All {len(held)} pictures are held out: give more, or hold_out=0.")
     return fitted, held
 
+# %% ../nbs/65_batches.ipynb #01341fc4
 def _one_each(hold_out, folders):
     "A number for each folder."
     each = hold_out if isinstance(hold_out, (list, tuple)) else [hold_out]*len(folders)
     if len(each) == len(folders): return each
     found = f"{counted(len(each), 'value')} of hold_out for {counted(len(folders), 'folder')}"
     raise BadValue(f"{found}: give one number, or one for each.")
-
 
 # %% ../nbs/65_batches.ipynb #be8964d1
 def pictures_digest(
@@ -215,6 +217,7 @@ def seeded(
         torch.manual_seed(seed)
         return kind()
 
+# %% ../nbs/65_batches.ipynb #29069960
 @patch
 def at(self:Crops, i):
     g = chance(self.seed, i)

@@ -40,6 +40,7 @@ def picture_ref(
     size = x.size if isinstance(x, Image.Image) else x.shape[:-3:-1]
     return dict(name=name, sha256=digest.hexdigest(), size=list(size))
 
+# %% ../nbs/59_carrying.ipynb #e6e6655e
 def file_ref(
     data:bytes,      # A picture file
     size:tuple,      # Its width and height upright, px
@@ -115,6 +116,7 @@ def _xmp(texts):
         '<rdf:Description rdf:about="" xmlns:style_nb="https://style-nb.github.io/style_nb/ns/">'
         f'{"".join(lines)}</rdf:Description></rdf:RDF></x:xmpmeta>').encode()
 
+# %% ../nbs/59_carrying.ipynb #d122a2c3
 def _element(key): return f"style_nb:{key.removeprefix(PNG_KEY).strip('.') or 'recipe'}"
 
 def _without_pixels(recipe):
@@ -122,7 +124,6 @@ def _without_pixels(recipe):
     def bare(ref): return ref and {k: v for k, v in ref.items() if k != 'png'}
     refs = {k: getattr(recipe, k) for k in ('masks', 'style_masks', 'content_mask', 'change_mask')}
     return replace(recipe, **{k: [*map(bare, ref)] if isinstance(ref, list) else bare(ref) for k, ref in refs.items()})
-
 
 # %% ../nbs/59_carrying.ipynb #a5c94c5d
 def carried(
@@ -160,6 +161,7 @@ def _text_in(path, key):
     said = re.search(f'<{_element(key)}>([^<]*)</', xmp)
     return said and html.unescape(said[1])
 
+# %% ../nbs/59_carrying.ipynb #a2ee84aa
 def _xmp_of(im):
     "The XMP of an open JPEG or WebP."
     found = [data for _, data in getattr(im, 'applist', []) if data.startswith(_XMP)]
@@ -204,6 +206,7 @@ def check_encoder(
         f"This recipe was painted with {_in_words(was, name)}; at hand is digest {enc.digest[:12]}: "
         f"say {which} {name!r} to run it on that one, or name its own file as {which} weights.")
 
+# %% ../nbs/59_carrying.ipynb #03f854f3
 def _in_words(digest, name):
     "Which weights it is of."
     of = f'(digest {digest[:12]})'
@@ -234,6 +237,7 @@ def _pull(layer, norm):
     channels = Shape('').widths[stage - 1]
     return 1/channels**2 if norm == 'chw' else 4.**-stage/channels
 
+# %% ../nbs/59_carrying.ipynb #472f3a05
 def on_encoder(
     recipe:Recipe,  # A recipe
     kind:str,       # The encoder it will run on, e.g. 'vgg19' or 'vgg19-caffe'

@@ -76,6 +76,7 @@ def _are_same(name, a, b):
     a, b = a or [], b or []
     return len(a) == len(b) and all(map(same_picture, a, b))
 
+# %% ../nbs/65_checkpoints.ipynb #a5c15197
 def _difference(a, b):
     "The field in which two beginnings differ, if there is one."
     ours, theirs = from_json(a['recipe']), from_json(b['recipe'])
@@ -150,6 +151,7 @@ def whole(self:RunCheckpoint)->dict:
     if wrong: raise BadFile(f"{self.path} is no whole checkpoint of a run, its {wrong} is something else: {_ANEW}")
     return state
 
+# %% ../nbs/65_checkpoints.ipynb #8bbf02cd
 @patch
 def chosen(self:RunCheckpoint)->dict:
     "Size and steps of the run in its file: what a budget chose when it began."

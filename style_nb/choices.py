@@ -323,6 +323,7 @@ def _without(settings, lost):
     if lost['style'] and isinstance(settings.get('style_scale'), list): drop.add('style_scale')
     return {k: v for k, v in settings.items() if k not in drop}
 
+# %% ../nbs/73_choices.ipynb #aeaaec59
 def _with_masks(settings):
     "Settings without the masks whose pixels no file could carry, and the names of these."
     refs = {k: ref if isinstance(ref, list) else [ref] for k, ref in settings.items() if k.endswith(('mask', 'masks'))}

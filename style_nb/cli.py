@@ -79,6 +79,7 @@ def _suits(option, word):
     except (ValueError, TypeError, argparse.ArgumentTypeError): return '=' in word
     return True
 
+# %% ../nbs/90_cli.ipynb #7f807b69
 def _values(option, words):
     "Take an option's values from the front of the words; of those that take several, as many as it understands."
     taken = []
@@ -89,7 +90,6 @@ def _values(option, words):
         if several and (taken or nargs == '*') and not _suits(option, words[0]): break
         taken.append(words.pop(0))
     return taken
-
 
 # %% ../nbs/90_cli.ipynb #f0de2252
 CODES = 'Exit codes: 0 done, 1 refused, 2 usage, 130 Ctrl-C, 143 SIGTERM.'
@@ -257,6 +257,7 @@ def _read_in(args):
     said = [v for name, v in vars(args).items() if name not in _NOT_READ]
     return [word for value in said for word in (value if isinstance(value, list) else [value]) if isinstance(word, str)]
 
+# %% ../nbs/90_cli.ipynb #c0dc4ac6
 def _check_single(args):
     "Refuse a folder where one picture is asked for."
     if args.task in _FOLDERS: return
@@ -277,7 +278,6 @@ def _do(args):
     check_apart(filter(None, map(vars(args).get, _NOT_READ[:5])), _read_in(args))
     _check_single(args)
     return TASKS[args.task][2](args)
-
 
 # %% ../nbs/90_cli.ipynb #422e0980
 def _done(argv, options):

@@ -181,6 +181,7 @@ CODERS = {  # how each kind of clip is written
 SILENT = '.gif', '.webp'
 MOST_GIF = 50  # Frames a second that a browser shows of a GIF
 
+# %% ../nbs/12_clips.ipynb #6abed373
 def _coder_words(path, fps, size, quality):
     "How the program is told to make a clip of the frames it is fed with."
     loss = round(.4*(80 - quality))
@@ -261,6 +262,7 @@ def _writing(self):
         finally:
             if self.sound: pictures.unlink(missing_ok=True)
 
+# %% ../nbs/12_clips.ipynb #171a3698
 class _Left(Exception): "The frames ended with an error: no clip."
 
 def _leave(self, kind, error, trace):

@@ -85,6 +85,7 @@ def _wait(self)->bool:
     if self.feed: self.feed.close()
     return self._process.wait() == 0
 
+# %% ../nbs/11_coder.ipynb #f3cef869
 def _stop(self):
     "The program is gone, finished or not; what it said can still be read."
     if self._process.poll() is None: self._process.kill()
@@ -145,6 +146,7 @@ _COLOURS = re.compile(r'color_range:(\S+) color_space:(\S+) color_primaries:(\S+
 _LENGTH = re.compile(r'Duration: (?:(\d+):(\d+):([\d.]+)|N/A), start: (-?[\d.]+)')
 _STILL = re.compile(r'Input #0, (\w+_pipe|image2|tty)\b')
 
+# %% ../nbs/11_coder.ipynb #1781b6d7
 def _heard_and_seen(said):
     "The lines that tell of sound, and of moving pictures."
     lines = re.findall(r'Stream #0:\d+.*?: (Audio|Video): (.*)', said.partition('Output #0')[0])
@@ -242,6 +244,7 @@ def _facts(path, said, frame, rate, seen):
         kind, pixels,
         _COLOURS.search(said.partition('n:   0')[2]).groups(), bool(re.search(r'(top|bottom) (first|coded)', seen)))
 
+# %% ../nbs/11_coder.ipynb #48708b1b
 def check_frame(
     path,         # Where it is from, for the message
     width:int,    # Px
@@ -283,6 +286,7 @@ def measure(
     if said and said_by_head and facts.seconds < said_by_head - 1/facts.fps: facts.damage = why(said)
     return facts
 
+# %% ../nbs/11_coder.ipynb #dc180b1b
 def _last_end(lines, fps):
     "When the last of all packets ends, s; they are told of one a line."
     base, end, untold, packets = None, None, 0, 0
@@ -319,6 +323,7 @@ def is_bright(
     "Is it made for bright screens (HDR)?"
     return facts.colours[3] in ('smpte2084', 'arib-std-b67')
 
+# %% ../nbs/11_coder.ipynb #ff71d595
 def can_darken()->bool:
     "Can the program bring a film for bright screens down to ours?"
     return {'zscale', 'tonemap'} <= _filters_known()

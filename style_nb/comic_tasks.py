@@ -52,6 +52,7 @@ def _captions(words):
     try: return read_whole(path).decode('utf-8-sig').splitlines()
     except UnicodeDecodeError as e: raise BadFile(f"{path} is no text in UTF-8: save it as that.") from e
 
+# %% ../nbs/89_comic_tasks.ipynb #369246b8
 @makes
 def run_comic(args):
     "A page of a comic from a clip."

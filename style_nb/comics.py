@@ -111,6 +111,7 @@ class _AtOnce:
 
     def paint(self, picture): return instant(picture, self.styles, **self.settings)
 
+# %% ../nbs/79_comics.ipynb #d31ea1e4
 class _InSteps:
     "Panels by runs of the optimiser."
     def __init__(self, styles, settings):
@@ -186,6 +187,7 @@ class _Look:
         part, seen = _cropped(frame, shown, size)
         return inked(painter.paint(part), part, size, self.ink, self.flat, self.tones, 1.5*self.unit), seen
 
+# %% ../nbs/79_comics.ipynb #2d104aa1
 def _cropped(picture, shown, size):
     "The part with the proportions of a size in which most stands out, of a picture and of what is shown."
     box = best_crop(picture, size[0]/size[1], shown)
@@ -193,6 +195,7 @@ def _cropped(picture, shown, size):
     there = tuple(round(end*scale) for end, scale in zip(box, (across, down, across, down)))
     return picture.crop(box), shown.crop(there)
 
+# %% ../nbs/79_comics.ipynb #735c075e
 def _look(ink, flat, tones, page, margin, gutter):
     "What was said of the look, checked."
     page = tuple(in_range(side, 'page', 256, 8192, whole=True) for side in two_of(
@@ -222,6 +225,7 @@ def _painted(film, numbers, look, painter, progress):
     made = [_fitted(*one, box) for one, box in zip(made, boxes)]
     return made, boxes, height, f'stopped by hand after {len(made)} of {counted(len(frames), "panel")}'
 
+# %% ../nbs/79_comics.ipynb #ec21b616
 def _fitted(panel, shown, box):
     "A panel in another box."
     size = box[2] - box[0], box[3] - box[1]
@@ -270,6 +274,7 @@ def comic(
     page, painted = _page(made, boxes, height, captions, look), [panel for panel, _ in made]
     return Comic(page, painted, numbers[:len(made)], captions, told, painter.recipe, stopped)
 
+# %% ../nbs/79_comics.ipynb #abfa8b7d
 def _tell_left_over(captions, panels):
     "Warn of captions without a panel."
     left = [told(text) for text in captions if text.strip()]

@@ -129,6 +129,7 @@ def _by_octaves(y, z, most, finest):
     for i in range(finest, bands + 1): parts[i] = parts[i]*_gain(parts[i], wanted[i], most)
     return _join(parts)
 
+# %% ../nbs/17_contrast.ipynb #c3a2bee1
 def match_contrast(
     picture,              # Anything `load_picture` reads, or a batch of tensors
     like,                 # Picture whose contrast is wanted

@@ -47,6 +47,7 @@ class PairCrops(Batches):
         self.seed = in_range(seed, 'seed', 0, 2**32, whole=True)
         self.plan = dict(pairs=pictures_digest(both), batch=batch, size=size, seed=seed)
 
+# %% ../nbs/73_copying.ipynb #ed5a8e9e
 def _side(size, both):
     "The side of squares, if each pair has one of it."
     if in_range(size, 'size', 2*FIELD, 2048, whole=True) % FIELD:
@@ -155,6 +156,7 @@ def _check(steps, every, weights):
     for name, weight in zip(_WEIGHTS, weights): in_range(weight, name)
     if not any(weights): raise BadValue("pixels, features and style are all 0: raise one of them.")
 
+# %% ../nbs/73_copying.ipynb #32a08e44
 def _taught(pairs):
     "What the card says of a data set."
     hands = sorted({str(note.get('hand', note['settings'].get('by'))) for note in pairs.notes.values()})
@@ -173,6 +175,7 @@ def _copy_learner(net, lines, judge, crops, device, weights):
     shown = Shown(net, lines, see, judge, best_precision(device))
     return learner_of(shown, crops, device, Likeness(*weights))
 
+# %% ../nbs/73_copying.ipynb #ab3c753c
 @own_footing()
 def learn_painter(
     pairs,                   # Folder of `pairs` or `hand_pairs`, or a `Pairs`

@@ -39,6 +39,7 @@ class Lines:
 
 CALM = 3.  # A slope of n pairs is made flatter, as if so many more had shown no slope
 
+# %% ../nbs/69_copyist.ipynb #cd7904a4
 def fit_lines(
     seen:torch.Tensor,     # Moments of photos, (n pairs, n)
     painted:torch.Tensor,  # Of their paintings, likewise
@@ -56,6 +57,7 @@ def _sound(found):
     least = found.mean.square() + .02*spread.mean(1, keepdim=True).clamp_min(1e-6)
     return Moments(found.mean, found.second + torch.diag_embed((least - spread).clamp_min(0)))
 
+# %% ../nbs/69_copyist.ipynb #66ebb8f6
 def foretold(
     net:OnePass,         # The network that is to paint
     photo:torch.Tensor,  # (B, 3, H, W), in [0, 1], sides multiples of `FIELD`, from 64 on
@@ -101,6 +103,7 @@ def _change(copyist, photo):
     change = paint_once(copyist.net, small, told, see) - small
     return change if small is photo else F.interpolate(change, photo.shape[-2:], mode='bicubic')
 
+# %% ../nbs/69_copyist.ipynb #7a8d9bd2
 @patch
 @own_footing()
 @torch.no_grad()
@@ -126,6 +129,7 @@ def save(self:Copyist,
     lines = dict(slope=self.lines.slope, offset=self.lines.offset)
     return write_state(dict(card=self.card, weights=weights, lines=lines), check_output(path, ('.safetensors',)))
 
+# %% ../nbs/69_copyist.ipynb #4087f505
 def copyist_of(
     state:dict,   # What such a file holds, as `read_state` gives it
 )->Copyist:       # Raises `ValueError`, `LookupError` or `RuntimeError` where it is none

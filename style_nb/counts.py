@@ -69,6 +69,7 @@ def memory_of(
     except (AttributeError, OSError, ValueError): there = math.inf
     return min(there, group_limits()[0])
 
+# %% ../nbs/61_counts.ipynb #8542e09b
 def free_memory(
     device:str,  # Torch device
 )->float:        # Bytes, at most `memory_of` it
@@ -98,6 +99,7 @@ def why_whole(
     content, style = layers_in_use(r)
     return why_not_tiled(r.style_kind if style else None, r.content_kind if content else None, r.padding)
 
+# %% ../nbs/61_counts.ipynb #05f30d02
 def precision_of(
     r:Recipe,    # A recipe
     device:str,  # Torch device
@@ -133,6 +135,7 @@ def _seen(hw, enc, layers, tile):
     top, bottom, left, right = max(boxes, key=lambda o: (o[1] - o[0])*(o[3] - o[2]))
     return bottom - top, right - left
 
+# %% ../nbs/61_counts.ipynb #863d461e
 def style_sizes(
     r:Recipe,    # A recipe
     hw,          # Height and width of the canvas, px
@@ -144,6 +147,7 @@ def style_sizes(
     scale = max(r.style_scale) if isinstance(r.style_scale, list) else r.style_scale
     return [(round(hw[0]*scale), round(hw[1]*scale))]
 
+# %% ../nbs/61_counts.ipynb #e0454ae8
 def _optimiser_numbers(r, hw):
     "Numbers, of four bytes, that the optimiser has."
     pixels = 3*hw[0]*hw[1]

@@ -76,6 +76,7 @@ def changed(self:Desk):
         self.known = values
     self.paint()
 
+# %% ../nbs/86_desk.ipynb #7629acaa
 @patch
 def _fill(self:Desk, values):
     "Move the controls; what they tell on the way is no move of a hand."
@@ -106,6 +107,7 @@ def put(self:Desk,
         self.prepare(self.known)
     self.paint()
 
+# %% ../nbs/86_desk.ipynb #640141f7
 @patch
 def undo(self:Desk):
     "Take the last move back."
@@ -148,6 +150,7 @@ def pin(self:Desk):
     self.shelf_of_pins.dress({name: thumb(picture) for name, (_, picture, _) in self.pins.items()})
     self.shelf_of_pins.box.layout.display = ''
 
+# %% ../nbs/86_desk.ipynb #00e3a968
 @patch
 def restore(self:Desk,
     name,  # Of a pin
@@ -270,6 +273,7 @@ def page(self:Desk,
 
 Desk.elsewhere = ()  # controls that stand among those above
 
+# %% ../nbs/86_desk.ipynb #5a9f6a80
 @patch
 def _sliders(self:Desk):
     "The controls under each other, with what their ends mean."

@@ -75,6 +75,7 @@ def _build(self:ReversionDesk):
     above = [self.shelf.box, self.words]
     self.widget = self.page(self.canvas, above=above, uploads=dict(painting=False, photos=True))
 
+# %% ../nbs/87_desks.ipynb #1a54abfd
 @patch
 def set_painting(self:ReversionDesk,
     name,      # What it is called

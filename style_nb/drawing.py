@@ -103,6 +103,7 @@ def put(self:DrawnMasks,
     self.strokes, self.files = new, files
     return self
 
+# %% ../nbs/83_drawing.ipynb #b14bff13
 @patch
 def undo(self:DrawnMasks)->DrawnMasks:
     "Take back what was done last."
@@ -170,6 +171,7 @@ class _Seen(LiveView):
         self.viewer.busy, self.viewer.note = False, f'step {self.done} of {self.steps}'
         self.last = time.perf_counter()
 
+# %% ../nbs/83_drawing.ipynb #1ca98306
 @patch
 def paint(self:DrawnMasks, **settings):
     "Run `stylize` with a style for each region; kept as `.result`."
@@ -203,6 +205,7 @@ def _result(self:DrawnMasks):
     if self.result is not None: self._show_result()
     return self.painted
 
+# %% ../nbs/83_drawing.ipynb #ca3a62a1
 def _choice(options, name):
     look = dict(style=dict(button_width='auto'), layout=dict(width='auto', margin='0'))
     return w.ToggleButtons(options=options, **look).add_class(name)
@@ -254,6 +257,7 @@ def _texts(self:DrawnMasks):
     for field in (self.text, self.code): field.add_class('sn-unseen-label')
     self.text.observe(lambda c: c['new'] == self.as_json() or self.attempt(lambda: self.put(c['new'])), 'value')
 
+# %% ../nbs/83_drawing.ipynb #cca7c468
 @patch
 def _look(self:DrawnMasks):
     "CSS: each region's button in its tint."
@@ -355,6 +359,7 @@ def _paint_drawn(self:DrawnMasks):
     try: self.paint()
     finally: self.painted.busy, self.painted.note = False, ''
 
+# %% ../nbs/83_drawing.ipynb #71635d68
 @patch
 def _take(self:DrawnMasks, file):
     "An uploaded mask, for the region at hand."

@@ -73,6 +73,7 @@ def _dreamed(args):
         raise BadValue("Without a photo a channel is painted: give --layer and --channel alone, or a photo.")
     return feature_picture(**how)
 
+# %% ../nbs/89_dreaming.ipynb #1c01a834
 @makes
 def run_dream(args):
     "Dream, and write the picture; with --animate also how it came."

@@ -81,6 +81,7 @@ def dream_recipe(
     if settings.keys() & {'encoder', 'encoder_weights', 'encoder_inputs'}: settings['encoder_digest'] = ''
     return replace(recipe, **settings)
 
+# %% ../nbs/79_dreams.ipynb #19752618
 def takes_dream_settings(function):
     "Say that `**settings` of a function are fields of `DreamRecipe`, each with its text."
     but = ['layers', 'channel', 'photo', 'guide', 'encoder_digest']
@@ -139,6 +140,7 @@ def _check_layers(r, enc):
     n = enc.body.get_submodule(last).out_channels
     for channel in _channels(r): in_range(channel, f'channel of {layer}', 0, n - 1, whole=True)
 
+# %% ../nbs/79_dreams.ipynb #d382afa1
 def _channels(r):
     "Numbers of channels, or `None`."
     return None if r.channel is None else listed(r.channel, 'channel', 'a number, or a list of them')
@@ -169,6 +171,7 @@ def _way(r, photo, shapes):
     if r.snapshots: cbs.append(Snapshots(r.snapshots))
     return cbs
 
+# %% ../nbs/79_dreams.ipynb #7b8faec8
 def fit_dream(
     learn,        # A Learner of a dream
     octaves:int,  # How many it has

@@ -111,6 +111,7 @@ def _work(self:Easel, before, stopper):
         if self.stopper is stopper: self.busy = False  # no later one was asked for
     self.show_state()
 
+# %% ../nbs/85_easel.ipynb #d2cebe12
 @patch
 def _run(self:Easel, stopper):
     "Paint once."
@@ -151,6 +152,7 @@ def pictures_in_use(self:Easel)->tuple:
     "What it paints from, besides what the controls say."
     return ()
 
+# %% ../nbs/85_easel.ipynb #fc0c5ade
 @patch
 def show(self:Easel, picture, moving=False):
     "Put a picture on the canvas."

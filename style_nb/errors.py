@@ -42,6 +42,7 @@ def in_one_line(
     text = ''.join(c if c.isprintable() else '?' for c in text)
     return text if len(text) <= most else f'{text[:most - 1]}…'
 
+# %% ../nbs/00_errors.ipynb #10190290
 def told(
     value,  # Anything
 )->str:     # At most 80 characters
@@ -63,7 +64,6 @@ def counted(
     "A number of things."
     return f'{n} {what}' if n == 1 else f'{n} {what}s'
 
-
 # %% ../nbs/00_errors.ipynb #1e325eca
 def one_of(
     name,             # What the user asked for
@@ -76,6 +76,7 @@ def one_of(
     if isinstance(name, str) and name in options: return name
     raise error(f"Unknown {what} {told(name)}: choose one of {', '.join(map(str, options))}.{_hint(name, options)}")
 
+# %% ../nbs/00_errors.ipynb #bdabd78d
 def _hint(name, options):
     "A question for the name that may be meant, if there is one."
     near = isinstance(name, str) and nearest(name, options)
@@ -109,6 +110,7 @@ def in_range(
         return int(value) if whole else number
     raise NotAllowed(f"{what} is {told(value)}: give {_allowed(low, most if number > most else high, whole)}.")
 
+# %% ../nbs/00_errors.ipynb #4f6201aa
 def _allowed(low, high, whole):
     "What a number may be."
     upto = '' if high == math.inf else f' and at most {high}'

@@ -131,6 +131,7 @@ def _session(file, **settings):
     for name, value in dict(log_severity_level=3, **settings).items(): setattr(how, name, value)
     return runtime.InferenceSession(file, how, providers=['CPUExecutionProvider'])
 
+# %% ../nbs/54_exporting.ipynb #4f6f6694
 def _simplified(model):
     "A model in which everything that follows from constants is worked out."
     onnx, runtime = _packages()
@@ -226,6 +227,7 @@ def _doublings(graph):
         border = _border(path, held)
         if border: yield path, border
 
+# %% ../nbs/54_exporting.ipynb #aef7ceed
 def fold_doublings(
     graph,  # Of an ONNX model without `Constant` nodes; changed in place
 )->int:     # How many were found
@@ -254,6 +256,7 @@ def _few_bits(numbers):
     few_bits = np.clip(numbers, -65504, 65504).astype(np.float16)
     return few_bits if (few_bits == numbers).all() else None
 
+# %% ../nbs/54_exporting.ipynb #f9e3d927
 def _halved(graph):
     "Store numbers with 16 bits where that changes none, and make them long again by a node."
     onnx, _ = _packages()

@@ -69,6 +69,7 @@ def _request(address):
     target = _ascii(parts.path, "/:@!$&'()*+,;=~"), _ascii(parts.query, "/?:@!$&'()*+,;=~")
     return Request(urlunsplit((parts.scheme, _host(parts), *target, '')), headers=_headers(parts))
 
+# %% ../nbs/00_fetching.ipynb #4d1d8638
 def _host(parts):
     "Name and port of a server, as sent."
     host = parts.hostname
@@ -106,6 +107,7 @@ def _reply(address):
         address = further
     raise _Refused(f'the server sends us on more than {REDIRECTS} times')
 
+# %% ../nbs/00_fetching.ipynb #89f6c856
 def _location(reply):
     "Where a reply without a picture sends us on to."
     further = reply.headers.get('Location')
@@ -132,6 +134,7 @@ def _pieces(reply, end):
         if time.monotonic() > end: raise TimeoutError
         yield piece
 
+# %% ../nbs/00_fetching.ipynb #9f4d0c48
 def _body(reply, end):
     "The bytes of a reply, unpacked."
     said = reply.headers.get('Content-Length') or '0'
@@ -158,6 +161,7 @@ def _why(e):
     if isinstance(e, OSError) and e.strerror: return in_one_line(e.strerror, 80)
     return 'it cannot be reached'
 
+# %% ../nbs/00_fetching.ipynb #e2897057
 def fetch(
     address,   # Web address, http or https
 )->bytes:      # What is there

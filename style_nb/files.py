@@ -47,6 +47,7 @@ def _meant(path):
 
 PICTURE_FORMATS = ('.png', '.jpg', '.jpeg', '.webp', '.tif', '.tiff', '.bmp')
 
+# %% ../nbs/00_files.ipynb #f2692bdf
 def check_output(
     path,                     # Where a file is to be written
     formats=PICTURE_FORMATS,  # Allowed extensions, lower case with the dot
@@ -93,6 +94,7 @@ def _lives(pid):
     except OSError: pass
     return True
 
+# %% ../nbs/00_files.ipynb #7466efe7
 def tidy(
     folder,   # A folder
 ):
@@ -119,6 +121,7 @@ def _give_owner(path, before):
     if before and hasattr(os, 'chown'):
         with suppress(OSError): os.chown(path, before.st_uid, before.st_gid)
 
+# %% ../nbs/00_files.ipynb #72ea2b34
 @contextmanager
 def _beside(p):
     "A part beside a file that takes its place in the end, with its owner and permissions."
@@ -198,6 +201,7 @@ def _is_deep(value, most=MOST_DEEP):
     if isinstance(value, dict): value = [*value.values()]
     return isinstance(value, list) and any(_is_deep(v, most - 1) for v in value)
 
+# %% ../nbs/00_files.ipynb #fc28dd74
 def from_text(
     text:str,         # JSON
     what='JSON',      # What it is, for the message
@@ -227,6 +231,7 @@ def _check_words(path, most):
         count = f.read(min(said, size)).count(b'"dtype"')
     if count > MOST_TENSORS: raise BadFile(f"{path} holds more than {MOST_TENSORS} tensors: give another file.")
 
+# %% ../nbs/00_files.ipynb #aa45a762
 @contextmanager
 def open_tensors(
     path,           # A .safetensors file
@@ -236,4 +241,3 @@ def open_tensors(
     path = as_path(path)  # a number would be a file that is open
     _check_words(path, most)
     with safe_open(path, 'pt') as file: yield file
-

@@ -49,6 +49,7 @@ class Afresh:
     "A frame of a film with which a new scene begins: nothing is carried to it."
     frame: object  # Anything `load_picture` reads
 
+# %% ../nbs/79_film.ipynb #eb46f979
 def held_from(
     frame:torch.Tensor,    # A frame of the film, (1, 3, H, W)
     before:torch.Tensor,   # The one before it, likewise
@@ -138,6 +139,7 @@ def fresh(self:Loop, frame, now):
     else: start = match_colours(frame, styles, now.weights or recipe.style_blend, rounds=1)
     return start.lerp(grain, recipe.noise_share)
 
+# %% ../nbs/79_film.ipynb #f0153cbd
 def without_specks(
     mask:torch.Tensor,  # What is held, (1, 1, H, W)
 )->torch.Tensor:        # The same, small holes closed
@@ -153,6 +155,7 @@ def going_on(self:Loop, frame, now, held, how):
         content_weight=HELD_CONTENT*how.get('content_weight', self.first.content_weight),
         cbs=[TemporalLoss(held.carried, held.mask, self.weight*(LOOSE if now.weights else 1))])
 
+# %% ../nbs/79_film.ipynb #8a623208
 @patch
 def paint(self:Loop, n, frame, held):
     "Frame number `n`, painted; (1, 3, H, W)."
@@ -227,6 +230,7 @@ def _seen(frame, size, before):
 
 FAINT = .1  # With less of a style in it, nothing can be told of a frame's painting
 
+# %% ../nbs/79_film.ipynb #274d99de
 def _painting(made, frame, strength):
     "The painting in a frame that the film shines through, or `None`."
     x = load_picture(made)
@@ -238,6 +242,7 @@ def _made(painter, n, frame, held, strength):
     if not strength: return to_pil(frame)
     return to_pil(frame.lerp(painter.paint(n, frame, held), strength))
 
+# %% ../nbs/79_film.ipynb #d0f77673
 def _frames(frames, painter, flow, begun):
     "Painted frames, one by one."
     number, made = begun or (0, None)

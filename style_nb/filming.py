@@ -41,6 +41,7 @@ def _mark(given):
         return read_picture(given, 'picture').ref['sha256']
     return str(given)  # a recipe: all its fields
 
+# %% ../nbs/79_filming.ipynb #cf8403f7
 def facts_of(
     clip:Clip,   # What is painted
     style,       # As for `make_film`
@@ -67,6 +68,7 @@ def _clip(source, start, stop, size, fps):
     size = min(in_range(size, 'size', whole=True), max(source.size))
     return Clip(source.path, source.start, source.stop, size, source.fps if fps is None else fps)
 
+# %% ../nbs/79_filming.ipynb #fec885f8
 def _made(footage, store, keep_frames, workers, forecast, progress):
     "The film, painted and written, or what it would take."
     try:
@@ -80,7 +82,6 @@ def _made(footage, store, keep_frames, workers, forecast, progress):
     made = MadeFilm(store.path)
     made.clip = footage.clip
     return made
-
 
 # %% ../nbs/79_filming.ipynb #cb37e776
 def make_film(

@@ -31,6 +31,7 @@ _AT_ONCE = dict(
     retouch='with --one-pass, steps on what the network painted (default: 3)',
     stroke='with --one-pass, size of the strokes, .25 to 4 (default: 1)')
 
+# %% ../nbs/89_films.ipynb #644a53b6
 def film_words(parser):
     parser.add_argument('clip', help='a clip, or a folder of numbered pictures')
     parser.add_argument('style', nargs='+',
@@ -49,7 +50,6 @@ def film_words(parser):
     add_device(parser)
     recipe_words(parser.add_argument_group('how a frame is painted in steps'), but=_OWN)
 
-
 # %% ../nbs/89_films.ipynb #aa23de5d
 _MORE = (*_NUMBERS, *_REALS, *_AT_ONCE, 'flow', 'one_pass', 'keep_frames')
 _BOTH = 'recipe', 'colours', 'style_blend'  # of a recipe, heeded in one pass too
@@ -63,6 +63,7 @@ def _check_heeded(args):
     for name in [*of_steps, *given(args, 'steps', 'first_steps', 'temporal_weight')]:
         raise BadValue(f"{as_option(name)} is for a film in steps: leave it out, or leave out --one-pass.")
 
+# %% ../nbs/89_films.ipynb #7072364f
 def _how(args):
     "What to tell `make_film`."
     _check_heeded(args)
@@ -72,7 +73,6 @@ def _how(args):
     return said | weights | how_of(args) | given(args, *_MORE)
 
 def _style(word, house): return word if word in house else picture_in(word)
-
 
 # %% ../nbs/89_films.ipynb #0e16f590
 def run_film(args):

@@ -232,6 +232,7 @@ def _as_json(plan):
     try: return json.loads(json.dumps(plan))
     except TypeError as e: raise BadValue(f"The plan cannot be kept ({e}): give numbers and text.") from None
 
+# %% ../nbs/66_fitting.ipynb #5f22269c
 def _whole_plan(learn, plan, **settings):
     "Everything that two parts of one fit must have in common, as JSON knows it."
     batches = learn.dls.train
@@ -271,6 +272,7 @@ def _restore(learn, state):
     for name, cb in _keepers(learn).items(): cb.load_state_dict(state['kept'][name])
     return [dict(row, seconds=float(row['seconds'])) for row in state['rows']]
 
+# %% ../nbs/66_fitting.ipynb #35e40ff2
 def _restored(learn, path, plan):
     "Go on with what is in a checkpoint, if it is there; its rows."
     state = path and read_checkpoint(path, plan)

@@ -68,6 +68,7 @@ def warping_error(
         kept.append((x, seen))
     return _mean(rows, lag)
 
+# %% ../nbs/37_flicker.ipynb #e54dec72
 def _alike(painted, frame):
     "Two pictures, the second at the size of the first."
     x = load_picture(painted)

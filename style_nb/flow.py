@@ -30,6 +30,7 @@ def window(
     down, right = _places(torch.zeros(1, 2, *hw, **SINGLE))
     return _sampled(x, centre[1] + (down - (hw[0] - 1)/2)*scale, centre[0] + (right - (hw[1] - 1)/2)*scale).clamp(0, 1)
 
+# %% ../nbs/35_flow.ipynb #c7ba06e0
 def window_flow(
     a,    # (centre, scale) of one window, see `window`
     b,    # (centre, scale) of another
@@ -96,6 +97,7 @@ def flow_method(
     if method != 'auto': return method
     return 'tvl1' if _opencv() is None else 'dis'
 
+# %% ../nbs/35_flow.ipynb #221c3eea
 def optical_flow(
     a,                  # Anything `load_picture` reads
     b,                  # A picture of the same size, likewise
@@ -134,6 +136,7 @@ def _gain(frequency, x):
     fade = ((.5 - frequency.abs())/_FADE).clamp(0, 1)
     return (fade/_kept(frequency/2)).to(x)
 
+# %% ../nbs/35_flow.ipynb #fa8497c1
 @full_precision()
 def _twice_as_fine(x):
     "A picture at twice its size, by its spectrum, ready to be looked at by the bicubic rule."

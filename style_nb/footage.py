@@ -40,6 +40,7 @@ def frames_from(self:Footage, n):
     with closing(shots(self.clip.since(n - lead))) as seen:
         for frame, begins in islice(seen, lead, None): yield Afresh(frame) if begins else frame
 
+# %% ../nbs/79_footage.ipynb #d2e5666b
 @patch
 def painted(self:Footage, first, stop, before):
     "(number, painted frame) from `first` on until `stop`, `before` being the painted frame ahead of it, or `None`."
@@ -61,6 +62,7 @@ def gaps(
     edges = [-1, *done, count]
     return [(a + 1, b) for a, b in pairwise(edges) if b is None or a + 1 < b]
 
+# %% ../nbs/79_footage.ipynb #058e07f2
 def paint_alone(
     footage:Footage,     # What is painted
     store:FrameStore,    # Where its frames are kept
@@ -88,6 +90,7 @@ def _paint_stretch(job, shared):
         made = [*footage.painted(first, stop, before)]
     return made, [str(one.message) for one in said if one.category is UserWarning]
 
+# %% ../nbs/79_footage.ipynb #60af641d
 def _stretches(footage, store, edges):
     "A job for each scene that is not complete."
     done = {*store.done()}
@@ -98,6 +101,7 @@ def _stretches(footage, store, edges):
         stop = next((n for n in range(first, most) if n in done), most)
         yield footage, first, stop, store.get(first - 1) if first > begin else None
 
+# %% ../nbs/79_footage.ipynb #4ac3aeb9
 def scenes(
     footage:Footage,     # What is painted
     progress:bool=True,  # Show a progress bar
@@ -129,6 +133,7 @@ def paint_together(
         end_series(series, workers)
         bar.close()
 
+# %% ../nbs/79_footage.ipynb #f5cdc6b5
 def _kept(jobs, store, workers, series, bar):
     "What came of jobs, kept as it comes."
     for _, made in each_done(_paint_stretch, jobs, workers, series):
@@ -139,6 +144,7 @@ def _kept(jobs, store, workers, series, bar):
         for text in said: warnings.warn(text, stacklevel=5)
         bar.update(len(frames))
 
+# %% ../nbs/79_footage.ipynb #17d37bdd
 def paint_rest(
     footage:Footage,     # What is painted
     store:FrameStore,    # Where its frames are kept

@@ -37,6 +37,7 @@ def _short_convolutions(wanted=None):
         return torch.backends.cudnn.allow_tf32
     except RuntimeError: return None
 
+# %% ../nbs/00_footing.ipynb #2e442a23
 class _InOneOrder:
     "While anyone is in it, torch adds up in one order and in all bits: the same seed gives the same picture."
     lock = threading.Lock()
@@ -59,7 +60,6 @@ class _InOneOrder:
         torch.backends.cudnn.deterministic = order
         if short is not None: _short_convolutions(short)
         if _precision() not in (None, precision): torch.set_float32_matmul_precision(precision)
-
 
 # %% ../nbs/00_footing.ipynb #e288b81d
 _DEVICES = ('cpu', 'cuda', 'mps')  # that know autocast and that we run on
@@ -130,6 +130,7 @@ def _no_stock():
         style_nb.keep_freed(libc)
         libc.malloc_trim(0)
 
+# %% ../nbs/00_footing.ipynb #ba141c63
 def give_back(
     circles:bool=True,  # Look for unused objects that hold each other first? It takes some tenths of a second
 ):

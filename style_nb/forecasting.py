@@ -29,6 +29,7 @@ def rows_remembered(
     filling = min(steps, history)
     return filling*(filling - 1) + 2*history*max(0, steps - history)
 
+# %% ../nbs/66_forecasting.ipynb #be19e4e7
 def level_seconds(
     plan:Plan,    # A plan
     speed:Speed,  # Of its settings
@@ -67,6 +68,7 @@ def plan_bytes(
     gaps = [run_counts(plan.recipe, hw, enc, plan.device, plan.recipe.tile or 0)['scattered'] for enc in both]
     return sum(map(need, both)) - BEGIN - TIMES['scattered']*sum(gaps)
 
+# %% ../nbs/66_forecasting.ipynb #502dad86
 def run_seconds(
     plan:Plan,         # A plan
     speed:Speed,       # Of its settings
@@ -132,6 +134,7 @@ def _changes(plan):
     size = max(plan.shapes[-1])
     for share in (.8, .65, .5, .35, .25, .15, .1): yield dict(size=max(16, round(share*size)))
 
+# %% ../nbs/66_forecasting.ipynb #f59326fb
 def ways_to_fit(
     plan:Plan,        # A plan
     room:float,       # Bytes there are
@@ -161,6 +164,7 @@ def why_too_large(
     if plan_bytes(plan) <= free: return ''
     return told_lack(plan, free, ways_to_fit(plan, free, levels, learner_of))
 
+# %% ../nbs/66_forecasting.ipynb #f86c6830
 def told_lack(
     plan:Plan,     # A plan that does not fit
     free:float,    # Bytes there are

@@ -80,6 +80,7 @@ class Samples(tuple):
         rows = zip(['', *map(_thumb, self)], self._table())
         return '<table>' + ''.join(_html_row(thumb, *map(escape, row)) for thumb, row in rows) + '</table>'
 
+# %% ../nbs/10_gallery.ipynb #68e3da44
 def _html_row(*cells): return '<tr>' + ''.join(f'<td align="left">{cell}</td>' for cell in cells) + '</tr>'
 
 def _thumb(row):

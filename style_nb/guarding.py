@@ -168,6 +168,7 @@ def encoder_fault(self:Guard)->str:
     return (f"What the encoder gave was infinite or NaN while the canvas was not ({lost[0]}): "
             "its weights are no good, or too large; try others, or precision='fp32'.")
 
+# %% ../nbs/49_guarding.ipynb #8c34dbf2
 @patch
 def cause(self:Guard,
     trouble:str,  # What `trouble` said

@@ -87,6 +87,7 @@ def begun(self:Held)->bool:
     "Does the next run start from a picture?"
     return bool(self.chain or self.start_picture or self.run and self.run.step)
 
+# %% ../nbs/76_holding.ipynb #898f9f51
 @patch
 def before(self:Held)->Image.Image:
     "The picture before the first step, as far as no run is needed to know it."
@@ -121,6 +122,7 @@ def left(self:Held)->float:
     rate = self.run.rate if self.state == 'painting' else 0.
     return max(0, self.until - self.done)/rate if rate else None
 
+# %% ../nbs/76_holding.ipynb #e60f47b4
 @patch(as_prop=True)
 def thread(self:Held): return self.run and self.run.thread
 
@@ -161,6 +163,7 @@ def _hear(self:Held, run):
     elif run.step: self._look(run)
     if run.over or run.rests: self._say('state')
 
+# %% ../nbs/76_holding.ipynb #c8086974
 @patch
 def _look(self:Held, run):
     "Show picture and losses, when it is time."
@@ -202,6 +205,7 @@ def changed(self:Held):
     "There is something to be kept."
     if self.keeper: self.keeper.mark()
 
+# %% ../nbs/76_holding.ipynb #ef43334d
 @patch
 def stored(self:Held)->Stored:
     "What is kept of it, or `None` before there is anything; no step is waited for."
@@ -227,6 +231,7 @@ def _go(self:Held, goal):
     if self.run: self.run.until(goal)
     else: self._begin(goal)
 
+# %% ../nbs/76_holding.ipynb #970113cc
 @patch
 def _begin(self:Held, goal):
     self.error = None
@@ -266,6 +271,7 @@ def step(self:Held, n:int=1):
         self._go(self.done + n)
     return self
 
+# %% ../nbs/76_holding.ipynb #fb9f9646
 @patch
 def wait(self:Held, seconds:float=120.):
     "Return when the run waits, has ended or was never begun."

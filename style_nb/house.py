@@ -32,6 +32,7 @@ def _painting_at(painting, side):
     share = min(1, side/max(hw))
     return resize(painting, [max(LEAST_SIDE, round(n*share)) for n in hw])
 
+# %% ../nbs/77_house.ipynb #b9e4a161
 def painting_moments(
     net,                    # The network that is to paint
     see,                    # Its encoder
@@ -70,6 +71,7 @@ def blend_moments(
     shares = [w/most for w in weights]
     return Moments(*(sum(w*part for w, part in zip(shares, parts))/sum(shares) for parts in zip(*found)))
 
+# %% ../nbs/77_house.ipynb #23da3aa8
 @patch
 def at(self:StoredStyle,
     side:float,  # Longer side wanted, px
@@ -95,6 +97,7 @@ def _to_bytes(m):
     correlations = (m.covariance/(size[:, :, None]*size[:, None]))[:, i, j]
     return torch.cat([m.mean, size], 1).half(), (correlations*127).round().clamp(-127, 127).to(torch.int8)
 
+# %% ../nbs/77_house.ipynb #e5d489f0
 def _symmetric(upper, n):
     "Matrices from what is above the diagonal; on it is 1."
     square = torch.eye(n, **SINGLE).repeat(len(upper), 1, 1)
@@ -118,6 +121,7 @@ def _parts(styles):
 
 def _words(style): return dict(name=style.name, title=style.title, credit=style.credit)
 
+# %% ../nbs/77_house.ipynb #c5dd286b
 def _checked_styles(styles):
     "Stored styles of different names, at least one."
     styles = listed(styles, 'styles', 'a list of what `store_style` gives')
@@ -127,6 +131,7 @@ def _checked_styles(styles):
     if len({*names}) == len(names): return styles
     raise BadValue(f"Two styles have one of the names {', '.join(names)}: give each a name of its own.")
 
+# %% ../nbs/77_house.ipynb #8319147b
 def write_styles(
     styles:list,  # `StoredStyle`s
     path,         # File to write, .safetensors

@@ -46,6 +46,7 @@ def _size(picture, size):
     if size is None: return tuple(load_picture(picture).shape[:1:-1])
     return tuple(in_range(side, 'size', 16, MOST_SIDE, whole=True) for side in size)
 
+# %% ../nbs/16_inking.ipynb #a4190bb0
 def ink_lines(
     picture,         # Anything `load_picture` reads
     size=None,       # Width and height of the result, px; `None` is the picture's
@@ -71,6 +72,7 @@ def _smooth(picture, smooth, lively):
     lab[..., 1:] *= 1 + .25*lively
     return np.float32(lab)
 
+# %% ../nbs/16_inking.ipynb #5c1f05a1
 def _clusters(lab, tones):
     "The colours that stand for all others, (tones, 3)."
     points = lab.reshape(-1, 3)
@@ -89,6 +91,7 @@ def _enlarged(lab, size):
 
 def _blurred(labels, n, sigma): return (ndimage.gaussian_filter(np.float32(labels == i), sigma) for i in range(n))
 
+# %% ../nbs/16_inking.ipynb #f63edf35
 def flat_colours(
     picture,          # Anything `load_picture` reads
     size=None,        # Width and height of the result, px; `None` is the picture's

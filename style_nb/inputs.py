@@ -59,6 +59,7 @@ def read_picture(
     size = smaller(whole.shape[-2:], enough)
     return Read(resize(whole, size) if size else whole, picture_ref(whole, name), given, _alpha_of(given))
 
+# %% ../nbs/63_inputs.ipynb #833597ab
 def _read_result(made, name, enough):
     "A `Result` as a picture, with what it kept of its photo."
     read = _read_image(made.image, name, enough)
@@ -91,6 +92,7 @@ def read_pictures_of(
     named = [short_name(s, n) for s, n in zip(styles, style_titles(styles))]
     return read, [read_picture(*o) for o in zip(styles, named, most[1:])]
 
+# %% ../nbs/63_inputs.ipynb #fbea970e
 def enough_for(
     r,      # A recipe, or `None`
     n:int,  # How many styles

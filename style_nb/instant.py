@@ -54,6 +54,7 @@ SHARE = .45       # Of the network's picture in what is retouched; the rest is t
 STEPS = 14        # Of retouching
 FEWER = 9         # Of retouching beyond `SMALL`
 
+# %% ../nbs/78_instant.ipynb #97214916
 @patch
 def paint(self:Atelier,
     photo:torch.Tensor,  # (1, 3, H, W), in [0, 1]
@@ -82,6 +83,7 @@ def _there(told, device):
     if isinstance(told, dict): return {k: _there(m, device) for k, m in told.items()}
     return type(told)(*(t.to(device) for t in told))
 
+# %% ../nbs/78_instant.ipynb #5527e3e5
 @patch
 def style(self:Atelier,
     given,  # Painting, `StoredStyle`, or the name of one
@@ -108,6 +110,7 @@ def _in_places(photo, painted, shares):
     "Pictures where their masks are, and the photo elsewhere."
     return (shares*painted).sum(0, keepdim=True) + (1 - shares.sum(0, keepdim=True))*photo
 
+# %% ../nbs/78_instant.ipynb #1360c04a
 @patch
 def in_styles(self:Atelier, photo, styles, weights, masks, *how):
     "A photo in a blend of styles, or each where its mask is."
@@ -204,6 +207,7 @@ def _titled(styles):
     if styles: return styles
     raise BadValue("styles has no style: give at least one, or leave it out for all that are stored.")
 
+# %% ../nbs/78_instant.ipynb #e18c7598
 def style_sheet(
     photo,           # Anything `load_picture` reads
     styles=None,     # Names of stored styles or paintings, or {title: painting}; `None` is the whole house

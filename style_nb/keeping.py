@@ -43,6 +43,7 @@ def _digest(text, tensors):
     named = {f'{name} {tuple(t.shape)}': t.reshape(-1) for name, t in tensors.items()}
     return hashlib.sha256((text + weights_digest(named)).encode()).hexdigest()
 
+# %% ../nbs/56_keeping.ipynb #b19ac26f
 def _write_tensors(tensors, path, words):
     "What `save_file` would write."
     tensors = dict(sorted(tensors.items(), key=lambda named: -named[1].element_size()))
@@ -87,6 +88,7 @@ def _first_schema(flat, prefix=''):
     if str(flat.get(prefix[:-1])).startswith('list '): return [found[str(i)] for i in range(len(found))]
     return found
 
+# %% ../nbs/56_keeping.ipynb #3cb645e2
 def _tree(words, tensors):
     "What was written, or `None` when these are not the bytes that were written."
     text = words.get('text')

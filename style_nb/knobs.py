@@ -112,6 +112,7 @@ def _choices(name, what):
         raise BadValue(f"The choices of {name} are {', '.join(labels)}: each must be there once.")
     return tuple(zip(labels, what))
 
+# %% ../nbs/80_knobs.ipynb #617bbc7a
 def _stepped(name, low, high, step=None):
     "Whole numbers where all are whole, else a hundredth of the range a step."
     _check_order(name, low, high)
@@ -120,6 +121,7 @@ def _stepped(name, low, high, step=None):
     if step <= 0: raise BadValue(f"The step of {name} is {step:g}: it must be above 0.")
     return Knob(name, 'int' if whole else 'float', low, high, step)
 
+# %% ../nbs/80_knobs.ipynb #fb381b60
 def _factors(name, low, high):
     "Equal ways are equal factors."
     _check_order(name, low, high)

@@ -31,6 +31,7 @@ def tiled_kinds()->list:
     "The kinds of style that are made of means over places."
     return [name for name, kind in STYLE_KINDS.items() if kind.apart and kind.measure in FROM_MOMENTS]
 
+# %% ../nbs/51_large.ipynb #7d7303f6
 def why_not_tiled(
     style_kind:str='gram',        # One of `STYLE_KINDS`, `None` without style
     content_kind:str='features',  # One of `CONTENT_KINDS`, `None` without content
@@ -97,6 +98,7 @@ def lay_out(self:TiledHooks, wanted):
     self.tiles = Tiles(self.encoder, self.windows, [cb.asked(l) for cb, l in pairs], self.pause)
     self._wanted = wanted
 
+# %% ../nbs/51_large.ipynb #beadfb75
 @patch
 def after_pred(self:TiledHooks):
     if not self._wanted or not self.names: return
@@ -191,6 +193,7 @@ def kept(self:TiledStyle, moments):
     moments = moments.to(self.canvas.dtype)
     return FROM_MOMENTS[self.keeps](moments) if self.mix == 'mean' else (moments[1:][None], moments[:1])
 
+# %% ../nbs/51_large.ipynb #bb542c66
 @patch
 def value(self:TiledStyle, layer):
     "The loss at a layer, unweighted."
@@ -246,6 +249,7 @@ class _Keeper:
         self.kept.append(Packed(f))
         return self.moments.add(f, where, number)
 
+# %% ../nbs/51_large.ipynb #d5ebf656
 @patch
 def make_targets(self:TiledContent, layers):
     enc, windows = self.encoder, self.feature_hooks.windows

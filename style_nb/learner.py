@@ -244,6 +244,7 @@ def set_masks(self:StyleLoss, masks, style_masks, mix):
     self.areas = [1. if m is None else float(m.mean()) for m, _ in self.regions]
     self.check_kind()
 
+# %% ../nbs/40_learner.ipynb #9be09eb9
 @patch
 def check_kind(self:StyleLoss):
     "Refuse masks or a mix that the kind has no use for."

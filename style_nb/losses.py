@@ -167,6 +167,7 @@ def content_loss(
     _same_shape(feats.shape, target.shape, 'content_loss')
     return squared_distance(feats, target)*content_scale(target, norm)
 
+# %% ../nbs/30_losses.ipynb #d33449a6
 def style_loss(
     feats:torch.Tensor,   # Feature maps of the picture, (1, C, H, W)
     target:torch.Tensor,  # Gram matrix of the style, (1, C, C); see `gram`

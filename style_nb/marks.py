@@ -27,6 +27,7 @@ def _along_edges(grey, wind, chance):
     faint = .1*np.abs(edges).mean() + 1e-8
     return np.angle(edges - faint*np.exp(2j*wind))/2 + np.pi/2
 
+# %% ../nbs/06_marks.ipynb #e99bd608
 def mark_angles(
     rgb:np.ndarray,              # Colours, (H, W, 3), [0, 1]
     chance:np.random.Generator,  # Source of chance
@@ -143,6 +144,7 @@ def _chances(rgb, manner):
         likely = likely*((manner.dark - tone)/.2 + .5).clip(0, 1)
     return likely
 
+# %% ../nbs/06_marks.ipynb #18fe4414
 def _pixel(at, shape):
     "The pixel at points (x, y)."
     x, y = at.astype(int).clip(0, (shape[1] - 1, shape[0] - 1)).T
@@ -180,6 +182,7 @@ class _Easel:
     tubes: np.ndarray            # Colours to paint with, (n, 3)
     chance: np.random.Generator  # Source of chance
 
+# %% ../nbs/06_marks.ipynb #3e011451
 def _add_layer(draw, easel, width, manner):
     "Make marks about `width` px wide."
     chance = easel.chance
@@ -212,6 +215,7 @@ def _weave(shape, chance):
     threads = [np.sin(2*np.pi*np.arange(side)/chance.uniform(2.5, 6)) for side in shape]
     return (threads[0][:, None] + threads[1])[..., None]
 
+# %% ../nbs/06_marks.ipynb #d43dbfb6
 def _finished(rgba, rgb, chance):
     "Light on the paint, grain, weave and blur; each by lot."
     out = rgba[..., :3]
@@ -242,6 +246,7 @@ def _layers(brush, chance):
 
 LEAST = 16  # px, the shorter side of a photo
 
+# %% ../nbs/06_marks.ipynb #a06872bf
 def paint_by_lot(
     source,            # Photo to paint: anything `load_picture` reads
     seed:int=0,        # Of the hand and of its marks: the same seed gives the same picture

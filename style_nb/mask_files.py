@@ -27,6 +27,7 @@ def _numbers(anything, enough):
     if isinstance(x, Image.Image): return np.asarray(x)
     return x[None] if isinstance(x, torch.Tensor) and x.ndim == 2 else x
 
+# %% ../nbs/33_mask_files.ipynb #3cda75b1
 def _are_whole(x):
     "Are they whole numbers, and not true and false?"
     if isinstance(x, torch.Tensor): return not (x.is_floating_point() or x.is_complex() or x.dtype == torch.bool)
@@ -53,6 +54,7 @@ def _is_black_and_white(seen, alpha):
     between = (light > .15*alpha) & (light < .85*alpha)
     return (light - seen.amin(0)).max() <= .06 and between.sum() <= .5*(alpha > 0).sum()
 
+# %% ../nbs/33_mask_files.ipynb #cbf63aed
 def _without_alpha(a):
     "The mask that an array (H, W, 4) stands for: its colours, or its transparency."
     alpha = load_picture(a[..., 3])[0, :1]

@@ -57,6 +57,7 @@ def as_masks(
     if not isinstance(masks, dict): masks = {f'mask {i}': m for i, m in enumerate(several(masks), 1)}
     return {str(k): load_mask(v) for k, v in masks.items()}
 
+# %% ../nbs/34_masks.ipynb #e70ed5c4
 def show_masks(
     picture,            # Anything `load_picture` reads
     masks,              # A mask, a list of them or a dict {name: mask}
@@ -103,6 +104,7 @@ def _rgb_of(colour):
     except (TypeError, ValueError) as e:
         raise BadValue(f"A colour is {told(colour)}: give a name, '#ff0000' or (255, 0, 0).") from e
 
+# %% ../nbs/34_masks.ipynb #1093c5c3
 def colour_masks(
     picture,              # The map: anything `load_picture` reads
     colours=None,         # {name: colour}, a colour being 'red', '#ff0000' or (255, 0, 0); `None` finds them
@@ -181,6 +183,7 @@ def as_strokes(
             "give a list, each like dict(points=[(.2, .3), (.6, .4)], radius=.05).")
     return [_stroke(s if isinstance(s, dict) else dict(points=s), i) for i, s in enumerate(strokes, 1)]
 
+# %% ../nbs/34_masks.ipynb #9da74c6b
 def _stroke(given, number):
     "One stroke with all its fields, checked."
     for name in given: one_of(name, STROKE, 'field of a stroke')
@@ -326,6 +329,7 @@ def _check_mask(m, hw, what):
     if not .9 < a/b*h/w < 1.1:
         raise BadValue(f"{what}: a mask of {a}x{b} px lies on a picture of {w}x{h} px: give it the same aspect.")
 
+# %% ../nbs/34_masks.ipynb #c8a5f1d2
 def check_masks(
     masks:list,   # Mask tensors or `None`
     sizes:list,   # (height, width) of what each lies on

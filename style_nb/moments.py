@@ -28,6 +28,7 @@ class Sight:
     contrast:float    # From its darkest to its brightest twentieth, 0 to 1
     tiny:np.ndarray   # The frame at 16x12 px, in [0, 1]
 
+# %% ../nbs/13_moments.ipynb #c512126b
 def sight(
     frame,         # Array (H, W, 3) of uint8
     number:int=0,  # Its place in the film, from 0
@@ -86,6 +87,7 @@ def _halved(stretches):
     middle = 1 + int(np.argmin(np.abs(so_far - so_far[-1]/2)))
     return [*stretches[:at], stretches[at][:middle], stretches[at][middle:], *stretches[at + 1:]]
 
+# %% ../nbs/13_moments.ipynb #a4ba8f73
 def stretches(
     seen:list,  # `Sight`s, in order
     n:int,      # How many stretches are wanted
@@ -106,6 +108,7 @@ def _best(stretch, taken):
     def worth(s): return s.sharp*min([NEAR, *(_apart(s, other) for other in taken)])
     return max(stretch, key=worth)
 
+# %% ../nbs/13_moments.ipynb #35e531fa
 def moments(
     seen:list,  # `Sight`s of a film, in order
     n:int,      # How many frames are wanted

@@ -43,6 +43,7 @@ class Given:
         "The name of the sample it is, or ''."
         return self.code[8:-2] if re.fullmatch(r"sample\('\w+'\)", self.code) else ''
 
+# %% ../nbs/72_naming.ipynb #dd0c20ec
 class File(io.BytesIO):
     "A picture file in memory, from where each run reads it as large as it needs; several threads may."
     def __init__(self,
@@ -87,6 +88,7 @@ def variable(
     while code in taken: code += '_'
     return code
 
+# %% ../nbs/72_naming.ipynb #c7431b12
 def given(
     x,          # A sample's name, a path, an address, or anything else `load_picture` reads
     name:str,   # What to call it when it has no name
@@ -101,6 +103,7 @@ def given(
     w, h = decode(data, said, 512).size
     return name, Given(File(data, name), code, (h, w))
 
+# %% ../nbs/72_naming.ipynb #0e180c84
 def _bundled(name):
     picture = sample(name)
     return Given(picture, f'sample({name!r})', picture.size[::-1])
@@ -178,6 +181,7 @@ def file_code(
     if kind == '.tensor.npy': return f'torch.from_numpy(np.load({file}))'
     return f'Image.open({file})' if loose else file
 
+# %% ../nbs/72_naming.ipynb #5fa03938
 def keep_beside(
     pictures:dict,  # {name: `Given`}
     folder:Path,    # Where their files go

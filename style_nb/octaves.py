@@ -33,6 +33,7 @@ def _mirrored(g):
     wide = torch.cat([g, g.flip(-1)], -1)
     return torch.cat([wide, wide.flip(-2)], -2)
 
+# %% ../nbs/52_octaves.ipynb #effe02c6
 def _soft(g, power):
     "Each frequency divided by a power of itself."
     h, w = g.shape[-2:]
@@ -53,6 +54,7 @@ def even_step(
     if softness: g = _soft(g, softness)
     return g/g.abs().mean().clamp_min(torch.finfo(g.dtype).tiny)
 
+# %% ../nbs/52_octaves.ipynb #509aa729
 class Even(torch.optim.Optimizer):
     "Steps of one size, whatever the gradient's."
     def __init__(self,
@@ -70,6 +72,7 @@ class Even(torch.optim.Optimizer):
         for group in self.param_groups:
             for p in group['params']: p.sub_(even_step(p.grad, *self.how), alpha=group['lr'])
 
+# %% ../nbs/52_octaves.ipynb #ac82f96b
 def even(
     softness:float=.5,   # As in `even_step`
     natural:float=.7,    # Likewise
@@ -110,6 +113,7 @@ def octave_shapes(
     size = max(hw)
     return [fit_size(hw, max(1, round(size/scale**i))) for i in reversed(range(octaves))]
 
+# %% ../nbs/52_octaves.ipynb #fa42f539
 class Octaves(Pyramid):
     "A pyramid that puts back the detail which a photo has lost by being small."
     def __init__(self,

@@ -78,6 +78,7 @@ def _mixed(maps, matrix, more):
     mixed = torch.baddbmm(more[:, None], flat, matrix.transpose(1, 2))
     return mixed.unflatten(1, maps.shape[2:]).permute(0, 3, 1, 2)
 
+# %% ../nbs/53_onepass.ipynb #0754f0e7
 class Mixer(nn.Module):
     "Features of one layer through a matrix made of two sets of statistics."
     def __init__(self,
@@ -173,6 +174,7 @@ def _inside(maps, own):
     (top, bottom), (left, right) = ([round(share*n) for share in ends] for ends, n in zip(own, maps.shape[-2:]))
     return maps[..., top:max(bottom, top + 1), left:max(right, left + 1)]
 
+# %% ../nbs/53_onepass.ipynb #ebf18c19
 def _painted(net, look, x, photo, style, see, own=None):
     "A picture after one more look; what is beyond `own` does not count in its statistics."
     maps = net.maps_of(x, see)
@@ -241,6 +243,7 @@ def grown(
     large = F.pad(photo, (left, right - left, top, down - top), how)
     return large, (..., slice(top, top + h), slice(left, left + w))
 
+# %% ../nbs/53_onepass.ipynb #9512a7ef
 def paint_once(
     net:OnePass,         # The network
     photo:torch.Tensor,  # (B, 3, H, W) of any sides, in [0, 1]
@@ -324,6 +327,7 @@ def read_signed(
     if as_written and all(t.isfinite().all() for t in state.values()): return meta, state
     raise BadFile(f"{path} is damaged, it does not hold what was written: make or fetch it again.")
 
+# %% ../nbs/53_onepass.ipynb #a8bef143
 def save_onepass(
     net:OnePass,  # Network to write
     path,         # File to write, .safetensors
@@ -345,6 +349,7 @@ def network_of(
     net.load_state_dict({name: t.float() for name, t in state.items()}, assign=True)
     return net.eval().requires_grad_(False)
 
+# %% ../nbs/53_onepass.ipynb #7c0bc964
 @own_footing()
 def read_onepass(
     path=DATA/'onepass.safetensors',  # File of `save_onepass`; the package's own if left out

@@ -59,6 +59,7 @@ def strips(
         # not by `crop`, which heeds the caller's `Image.MAX_IMAGE_PIXELS`
         yield top, im.resize((im.width, bottom - top), Image.NEAREST, (0, top, im.width, bottom))
 
+# %% ../nbs/00_opening.ipynb #6d316c1d
 def _white_in(im, plain):
     "The white of a 16-bit, 32-bit or float picture."
     ends = []
@@ -141,6 +142,7 @@ def check_sides(
             f"The picture is {w}x{h} px: its longer side may be at most {MAX_ASPECT} times the shorter. "
             "Crop it first.")
 
+# %% ../nbs/00_opening.ipynb #7f9752c7
 def smaller(
     size,    # Two sides, px
     enough,  # Longer side that is enough, px, or `None`
@@ -157,6 +159,7 @@ def _plain(im):
     if im.mode == '1': return im.convert('L')
     return im if im.mode in ('L', 'RGB', 'CMYK') else im.convert('RGB')
 
+# %% ../nbs/00_opening.ipynb #7107e114
 def _shrunk(im, wanted, plain):
     "A picture in a mode of `_plain`, as large as is wanted; a large one is shrunk on the way, strip by strip."
     across, down = (int(have/want/2) or 1 for have, want in zip(im.size, wanted or im.size))
@@ -193,6 +196,7 @@ def upright(
     if not all(im.size): raise BadValue(f"The picture has {im.width}x{im.height} px: there is nothing to see.")
     return _upright(im, smaller(im.size, enough), plain)
 
+# %% ../nbs/00_opening.ipynb #eecaaa8e
 def _upright(im, wanted, plain):
     if im.tell(): im.seek(0)
     im.load()  # its file may be closed after
@@ -233,6 +237,7 @@ def credits_of(
         return {name: str(text)[:400].strip(' \0') for name, text in found.items() if str(text).strip(' \0')}
     except Exception: return {}  # broken EXIF data is no data
 
+# %% ../nbs/00_opening.ipynb #d828c485
 def as_exif(
     credits:dict,  # What `credits_of` gives
 )->Image.Exif:     # For PIL's `save`
@@ -262,6 +267,7 @@ def _check_pixels(w, h, frames):
     raise BadValue(
         f"The picture has {w}x{h} px: at most {MAX_PIXELS//frames//10**6} million are read. Shrink it first.")
 
+# %% ../nbs/00_opening.ipynb #89e8b4d2
 def opened(
     file,         # Bytes, or what is open
 )->Image.Image:   # Not decoded yet
@@ -295,6 +301,7 @@ def _loaded(im):
     im.load()
     return im
 
+# %% ../nbs/00_opening.ipynb #a29ef37f
 def _of_webp(im):
     "Its pixels; PIL's way keeps two more copies."
     data, _ = im._decoder.get_next() or (b'', 0)
@@ -357,6 +364,7 @@ def _read_open(file):
     if isinstance(data, bytes): return data
     raise BadType(f"The open file gives {type(data).__name__}, not bytes: open it with open(path, 'rb').")
 
+# %% ../nbs/00_opening.ipynb #646e3bf0
 def _read_address(address):
     "The bytes in a `data:` address."
     head, comma, body = address.partition(',')

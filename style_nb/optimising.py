@@ -95,6 +95,7 @@ def _empty(g, history, short=False):
     memory = dict(W=None if short else g.new_zeros(places, len(g)), M=torch.zeros(places, places, **DOUBLE), rows=[])
     return memory | dict(W=_short_rows(places, g), size=torch.ones(places, **DOUBLE)) if short else memory
 
+# %% ../nbs/48_optimising.ipynb #265d9afd
 @patch
 def remember(self:LBFGS, state, g, history):
     "Keep the last step, unless the loss is concave there, and return the products of the memory with `g`."

@@ -40,6 +40,7 @@ def disk_bytes(
     if coded: pictures = min(count, PIECE + count/PIECE)
     return raw*(PICTURE*pictures + CODED*count*(1 + coded))
 
+# %% ../nbs/79_outlook.ipynb #0c4c7510
 def check_room(
     store:PieceStore,  # Where frames are kept
     clip:Clip,         # What is painted
@@ -85,6 +86,7 @@ def _first_seconds(frame, styles, how):
     found = forecast(frame, styles, size='own', **asked)
     return found.seconds, found.peak_bytes
 
+# %% ../nbs/79_outlook.ipynb #24c8197b
 def film_forecast(
     footage:Footage,    # What is painted
     store:PieceStore,   # Where its frames are kept

@@ -40,6 +40,7 @@ def _widths(row, turn):
     shares = {1: (1,), 2: WIDE[::(-1)**turn], 3: (.95, 1.15, .9)[::(-1)**turn]}[len(row)]
     return [aspect*share for aspect, share in zip(row, shares)]
 
+# %% ../nbs/78_pages.ipynb #57aeed18
 def _rows(aspects, way):
     "The shares of each row."
     ends = np.cumsum(way)
@@ -59,6 +60,7 @@ def _heights(rows, across, gutter):
     "Height of each row whose pictures are left as they are."
     return [(across - gutter*(len(row) - 1))/sum(row) for row in rows]
 
+# %% ../nbs/78_pages.ipynb #86f2f28a
 def layout(
     aspects,              # Width over height of each picture
     page=(1240, 1754),    # Width and height of the page, px
@@ -110,6 +112,7 @@ def standing_out(
 
 def _soft_lab(small): return ndimage.gaussian_filter(rgb2lab(np.float32(small)/255), (2, 2, 0))
 
+# %% ../nbs/78_pages.ipynb #c28d7afc
 def best_crop(
     picture,       # Anything `load_picture` reads
     aspect:float,  # Width over height that is wanted
@@ -149,6 +152,7 @@ def lacking(
     seen = [c for c in dict.fromkeys(text) if not c.isspace() and category(c) not in ('Cc', 'Cf', 'Mn')]
     return ''.join(c for c in seen if c not in _letters(file))
 
+# %% ../nbs/78_pages.ipynb #4b64bf44
 def caption_face(
     text:str,    # A caption
 )->Path:         # A font file
@@ -157,7 +161,6 @@ def caption_face(
     files = sorted(map(Path, findSystemFonts()), key=lambda file: ('Bold' not in file.stem, file.stem))
     named = [file for file in files if 'LastResort' not in file.stem]  # which has a box for every letter
     return next((file for file in named if not lacking(text, file)), FACE)
-
 
 # %% ../nbs/78_pages.ipynb #7b910d7d
 @cache
@@ -176,6 +179,7 @@ def _broken(word, font, most):
         pieces[-1] += letter
     return pieces
 
+# %% ../nbs/78_pages.ipynb #2e0cb6f8
 def wrapped(
     text:str,    # A caption
     font,        # A font of PIL
@@ -238,6 +242,7 @@ def _place(panel, box, inside, shown):
     }
     return min(hidden, key=hidden.get)
 
+# %% ../nbs/78_pages.ipynb #9b8a60e0
 def with_caption(
     panel:Image.Image,  # A picture
     text:str,           # A caption; an empty one has no box
@@ -265,6 +270,7 @@ def check_captions(
     if len(captions) <= n: return [*captions, *['']*(n - len(captions))]
     raise BadValue(f"There are {len(captions)} captions for {counted(n, 'panel')}: give at most one for each.")
 
+# %% ../nbs/78_pages.ipynb #7ca3ccf6
 def check_letters(
     captions:list,  # Texts
 ):
@@ -274,6 +280,7 @@ def check_letters(
                             "boxes. Install one that has, e.g. Noto Sans CJK, or write the captions otherwise.",
                             stacklevel=3)
 
+# %% ../nbs/78_pages.ipynb #ecbf324b
 def draw_page(
     panels,              # PIL pictures of the sizes of their boxes
     boxes,               # (left, top, right, bottom) of each, px

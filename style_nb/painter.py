@@ -62,6 +62,7 @@ def _each(found, change):
     if isinstance(found, tuple): return type(found)(*(_each(value, change) for value in found))
     return change(found)
 
+# %% ../nbs/70_painter.ipynb #df6b4fae
 class Apprentice(Pupil):
     "A `Pupil` that is told of one painting beforehand: it is shown photos alone."
     def __init__(self,
@@ -164,6 +165,7 @@ def save(self:Painter,
     state = dict(card=self.card, weights=weights, style=pack(self.style))
     return write_state(state, check_output(path, ('.safetensors',)))
 
+# %% ../nbs/70_painter.ipynb #5ddb6842
 def _painter_of(state):
     "The painter in a file's state."
     card, row, net = dict(state['card']), state['style'], network_of(state['weights'], N_LOOKS)
@@ -174,6 +176,7 @@ def _painter_of(state):
     if not torch.equal(pack(painter.style), row): raise ValueError("its style has another size")
     return painter if repr(painter) else None
 
+# %% ../nbs/70_painter.ipynb #bc1942b6
 def load_painter(
     path,  # File written by `train_painter`, `learn_painter`, `Painter.save` or `Copyist.save`
 )->Painter|Copyist:  # A `Copyist` of a file of `learn_painter`
@@ -197,6 +200,7 @@ def _read(photos, side, progress):
     if photos is None: return {s.name: _small(s.open(), side) for s in samples('photo')}
     return photos if isinstance(photos, dict) else read_pictures(photos, side, progress)
 
+# %% ../nbs/70_painter.ipynb #a5b38050
 def _split(photos):
     "Photos to learn from, and some that are kept out."
     fitted, held = split_pictures(photos, 33 if len(photos) > 1 else 0)
@@ -238,6 +242,7 @@ def _check(canvas, steps, batch, content, every):
     in_range(content, 'content')
     in_range(every, 'every', 0)
 
+# %% ../nbs/70_painter.ipynb #50bef8ab
 def _check_preview(preview, photos):
     "Refuse a preview that would be one of the photos the next time."
     if not isinstance(preview, (str, Path)) or photos is None or isinstance(photos, dict): return

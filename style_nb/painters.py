@@ -29,6 +29,7 @@ _NAMES = dict(
     start='file of another painter to begin with (default: the network of any style)',
     preview='picture file that shows, while it learns, a photo it does not learn from')
 
+# %% ../nbs/89_painters.ipynb #568df523
 def painter_words(parser):
     add_picture(parser, 'painting', 'painting')
     add_output(parser, 'file to write, .safetensors; a training that was stopped goes on with the same command')

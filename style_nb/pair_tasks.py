@@ -26,6 +26,7 @@ _NUMBERS = dict(
     size='longer side, px (default: 432)',
     workers='processes that share the work (default: 1)')
 
+# %% ../nbs/89_pair_tasks.ipynb #f6f927f1
 def pairs_words(parser):
     parser.add_argument('paintings', nargs='*', help='paintings, or folders of them')
     parser.add_argument('--photos', nargs='+', required=True, metavar='DIR', help='photos, or folders of them')
@@ -52,6 +53,7 @@ def _painted(args):
     if args.brush: how['brush'] = args.brush if len(args.brush) > 1 else args.brush[0]
     return hand_pairs(args.hand, args.photos, args.output, progress=not args.quiet, **how)
 
+# %% ../nbs/89_pair_tasks.ipynb #63e0653f
 def _reverted(args):
     "Paintings, reverted."
     from style_nb.pairs import pairs

@@ -38,6 +38,7 @@ def _in_folder(folder):
 
 def _is_folder(picture): return isinstance(picture, (str, Path)) and Path(picture).expanduser().is_dir()
 
+# %% ../nbs/72_paired.ipynb #3800920d
 def named_pictures(
     given,     # A picture, a folder, {name: picture}, or a list of pictures and folders
     what:str,  # What one of them is: a name for what has none
@@ -93,6 +94,7 @@ def _said(note, recipe):
     info.add_itxt(NOTE, json.dumps(note))
     return info
 
+# %% ../nbs/72_paired.ipynb #60037a9f
 def keep_pair(
     folder:Path,  # Folder with `PLACES`
     name:str,     # Name of both files, without ending
@@ -114,6 +116,7 @@ def _note_in(path):
         note = png_note(path, NOTE)
         if isinstance(note, dict) and all(isinstance(note.get(k), kind) for k, kind in _KINDS.items()): return note
 
+# %% ../nbs/72_paired.ipynb #909b8d31
 def pair_notes(
     folder:Path,  # Folder with `PLACES`
 )->dict:          # {name: note}, in order

@@ -53,6 +53,7 @@ def _check_same(notes, settings):
             what = 'from other photos' if k == 'photos' else f'with {k} {told(was)}, not {told(now)}'
             raise BadValue(f"The pairs in this folder were made {what}: give the same again, or another folder.")
 
+# %% ../nbs/80_pairs.ipynb #f288b00b
 def _numbered(jobs, taken):
     "A name for each job: the first free numbers, and what it is made of."
     used = {int(name.split('_')[0]) for name in taken}
@@ -75,6 +76,7 @@ def _note_failed(failed, name, why):
     failed[name] = why if isinstance(why, str) else f'its worker ended, again and again: {reason(why)}'
     tqdm.write(f'{name}: {failed[name]}', sys.stderr)
 
+# %% ../nbs/80_pairs.ipynb #5e376295
 def _made(work, jobs, folder, failed, settings, workers, progress):
     "Do jobs {key: job}, keep each pair when it is there, and open the data set."
     if workers is not None: workers = in_range(workers, 'workers', 1, 1000, whole=True)
@@ -118,6 +120,7 @@ def _hand_pair(job, shared):
 
 def _hand_work(job, shared): return _tried(_hand_pair)(job, shared)
 
+# %% ../nbs/80_pairs.ipynb #b35a33ea
 def _hand_job(hand, name, photo, source, brush, seed):
     "What is drawn by lot follows from the seed, the hand and the photo."
     lot = random.Random(f'{seed} {hand} {source}')
@@ -192,6 +195,7 @@ def _measured(result, x, photo, settings, size):
         'seconds': max(result.history.seconds, default=0.)}
     return {k: short_number(v) for k, v in found.items()}
 
+# %% ../nbs/80_pairs.ipynb #ddbf3fb3
 def _reverted_pair(job, shared):
     "A painting, and what it looks like as a photo."
     note, how = job['note'], job['how']
@@ -247,6 +251,7 @@ def _revert_jobs(named, known, photos, seen, each, among, how):
                 note=note)
     return jobs
 
+# %% ../nbs/80_pairs.ipynb #4d5e3728
 @delegates(revert, but=['painting', 'photo', 'size', 'cbs', 'progress', 'shared'])
 def pairs(
     paintings,           # A painter's works: files, folders, {name: painting}, or a list

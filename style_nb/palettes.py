@@ -59,6 +59,7 @@ def _some_layers(layers):
     raise BadValue(
         f"layers is {told(layers)}: a palette needs at least one style layer of a weight above 0, e.g. 'relu3_1'.")
 
+# %% ../nbs/72_palettes.ipynb #43fcf018
 def _whole_cells(style, size, aspect, padding):
     "Style pictures, size and aspect; both sides are multiples of 16 px, which four poolings make one of."
     if padding != 'circular':
@@ -121,6 +122,7 @@ def found_in(
     if names in list(pictures): return pictures[names]
     raise NoSuchPicture(f"There is no {told(names)}: take one of {in_one_line(', '.join(map(str, pictures)))}.")
 
+# %% ../nbs/72_palettes.ipynb #a36920e1
 class Palettes(Mapping):
     "Palettes by (style, layer); shows itself as a grid, a row a style."
     def __init__(self, styles, results):

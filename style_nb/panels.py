@@ -209,6 +209,7 @@ def options(self:Panels, field):
     if field == 'content_layer': return self._content_layers()
     return [(choice_words(field, o), o) for o in rule_of(field).options]
 
+# %% ../nbs/82_panels.ipynb #49bc146d
 @patch
 def _content_layers(self:Panels):
     "From the photo as it is to the photo as a hint, with the present one."
@@ -217,7 +218,6 @@ def _content_layers(self:Panels):
     found = [l for l in known if l == now or l in ('relu1_2', 'relu2_2', 'relu3_2', 'relu4_2')]
     none = [] if now else [('none', '')]
     return none + [(choice_words('content_layer', l), l) for l in found]
-
 
 # %% ../nbs/82_panels.ipynb #1050f0d2
 @patch
@@ -237,6 +237,7 @@ def fill_ends(self:Panels):
         left, right = label_of(field).ends
         below.value = f'<span>{left}</span>{self._mark(field)}<span>{right}</span>'
 
+# %% ../nbs/82_panels.ipynb #dea29ac0
 @patch
 def _mark(self:Panels, field):
     "A mark under the value that a recipe began with."
@@ -245,7 +246,6 @@ def _mark(self:Panels, field):
     if isinstance(usual, list) or not values[0] <= usual <= values[-1]: return ''
     place = sum(v < usual for v in values)/(len(values) - 1)
     return f'<i style="left:{place:.1%}" title="usual: {usual:g}"></i>'
-
 
 # %% ../nbs/82_panels.ipynb #c86133be
 @patch

@@ -201,13 +201,13 @@ wake();
 
 PIXEL = 'data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7'
 
+# %% ../nbs/55_parts.ipynb #dc4ee4b9
 def dressed(
     look:str,  # More CSS
 ):             # An HTML widget that is not seen
     "What makes a box of the class `sn-page` look and listen."
     wakes = f'<img src="{PIXEL}" width=0 height=0 alt="" onload="{html.escape(EARS)}">'
     return w.HTML(f'<style>{THEME}{look}</style>{wakes}').add_class('sn-unseen')
-
 
 # %% ../nbs/55_parts.ipynb #9fdc8ca7
 def one_line(e):
@@ -297,6 +297,7 @@ def download_link(
     where = f'data:{kind};base64,{base64.b64encode(data).decode()}'
     return f'<a download="{name}" href="{where}">Download {name} ({len(data)/1000:,.0f} kB)</a>'
 
+# %% ../nbs/55_parts.ipynb #baf5d826
 def saved_words(
     path,       # A file
 )->str:
@@ -314,7 +315,6 @@ def unused(
         number += 1
         free = path.with_stem(f'{path.stem} {number}')
     return free
-
 
 # %% ../nbs/55_parts.ipynb #91da1a2b
 def on_rerun(
@@ -364,6 +364,7 @@ def _answering(o):
         if msg['content']['data'].get('method') == 'request_state': o.send_state()
     return hear
 
+# %% ../nbs/55_parts.ipynb #d22af208
 def let_go(
     *gone,              # Widgets that no box holds any more
     late:float=LATE,    # Seconds after which one is closed
@@ -381,4 +382,3 @@ def swap(box, children):
     old = box.children
     box.children = tuple(children)
     let_go(*old)
-

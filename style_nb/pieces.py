@@ -95,6 +95,7 @@ def _code(self, first):
     self._write(range(first, first + PIECE), file)
     self._spare(first)
 
+# %% ../nbs/13_pieces.ipynb #3da913dd
 def _write(self, numbers, file, **how):
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # of odd sides: said once, of the whole clip
@@ -119,6 +120,7 @@ def _finish(self, sound=None, progress=False)->Path:
     last = [self._write(rest, self.folder/_REST, progress=progress)] if rest else []
     return join_clips([*pieces.values(), *last], self.path, sound, len(done)/self.fps)
 
+# %% ../nbs/13_pieces.ipynb #520df8c3
 def _remove(self):
     "Delete frames and pieces, and the folder if nothing else is in it."
     for path in [*self.folder.iterdir()]:

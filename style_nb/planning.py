@@ -95,6 +95,7 @@ def settle_levels(
         f"size {recipe.size} with {counted(n, 'level')} starts at {w}x{h} px, but {deepest} needs a shorter side of "
         f"{need} px: raise size, lower levels or leave out {deepest}.")
 
+# %% ../nbs/64_planning.ipynb #6954f3f0
 def _shapes(r, hw, n): return [fit_size(hw, side) for side in pyramid_sizes(r.size, n)]
 
 def _most_levels(r, hw, need):
@@ -242,6 +243,7 @@ def _recoloured(x, styles, recipe, masks):
         out = y if mask is None else out.lerp(y, layer_mask(mask, x.shape[-2:]))
     return out
 
+# %% ../nbs/64_planning.ipynb #6d1b4084
 def _matched(x, styles, weights, within, mix):
     "A picture in the colours of styles; at their barycentre is the mean of the ways to each."
     match = partial(match_colours, x, within=within, rounds=1)
@@ -276,6 +278,7 @@ def _check_state(state, r, content, styles):
             f"This run has done {counted(int(state['step']), 'step')} already: "
             "give a larger number of steps, or init=result.image for a new run from here.")
 
+# %% ../nbs/64_planning.ipynb #08d940e9
 def _to_stay_close_to(r, start, state):
     "The picture that `keep` holds on to, or `None`."
     if not r.keep: return None

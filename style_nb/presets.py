@@ -29,6 +29,7 @@ PRESETS = {  # name: factor of the usual strength and of the usual stroke size, 
     "photo's colours": (1, 1, 'content-oklab'),
 }
 
+# %% ../nbs/86_presets.ipynb #cbbe8c6c
 def preset(
     recipe,      # A `Recipe`
     name:str,    # One of `PRESETS`
@@ -120,6 +121,7 @@ def _measure(self:Tried):
     try: self.session.forecast()
     except Exception as e: self.error = e  # nothing to paint, or closed meanwhile; Start says what cannot be painted
 
+# %% ../nbs/86_presets.ipynb #f5bae547
 @patch
 def _tidy(self:Tried):
     "Once, look for what the Studio before has left; it made way at once."

@@ -60,6 +60,7 @@ class _Painted:
 
 _PASS = ('size', 'style_scale', 'style_blend', 'colours', 'masks', 'change_mask')
 
+# %% ../nbs/85_preview.ipynb #6d867d6f
 def _chosen(session):
     "What an instant picture is to show, or `None` where there can be none."
     with session.lock: r, extras, said = session.recipe, session.extras, session.settings
@@ -87,6 +88,7 @@ def painting_atelier(self:Session)->Atelier:
     if not getattr(self, 'atelier', None): self.atelier = Atelier(self.device)
     return self.atelier
 
+# %% ../nbs/85_preview.ipynb #64531453
 @patch
 def pass_over(self:Session,
     recipe,  # A recipe in the session's units
@@ -124,6 +126,7 @@ class Preview:
         self.change = None  # Of the last pass
         self.seen = False   # Has the run shown a picture of its own?
 
+# %% ../nbs/85_preview.ipynb #7d7ae411
 @patch
 def _paint(self:Preview, wanted):
     needs = wanted.extras, wanted.settings
@@ -220,6 +223,7 @@ def _seen(self:Preview):
     painted, now = self.painted, _chosen(self.session)
     return painted, now if now == painted.chosen else painted.chosen
 
+# %% ../nbs/85_preview.ipynb #7d39f2b8
 @patch
 def _code(self:Preview, chosen):
     extras, pictures = chosen.extras, self.session.pictures

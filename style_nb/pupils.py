@@ -64,6 +64,7 @@ def _painted(hand, photo, side, **how):
     painted = paint(hand, photo[None].float()/255, size, **how)
     return torch.from_numpy(np.array(painted)).permute(2, 0, 1).contiguous()
 
+# %% ../nbs/68_pupils.ipynb #b34efb39
 def paint_by_hand(
     photos:dict,         # {name: bytes (3, H, W)}
     n:int=60,            # Paintings to make
@@ -161,6 +162,7 @@ class Wanted(NamedTuple):
     grams: dict  # {times smaller: {layer: Gram matrices}}, as the network's own eye sees the styles
     last: dict   # {layer: Gram matrices}, as the judge sees them
 
+# %% ../nbs/68_pupils.ipynb #ceae336b
 @patch
 @torch.no_grad()
 def wanted(self:Pupil, painting):

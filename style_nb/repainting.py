@@ -143,6 +143,7 @@ def _paint(job, shared):
     except StyleNBError as e: return str(e)
     return replace(result, state={}, inputs=[])  # which nobody saves
 
+# %% ../nbs/89_repainting.ipynb #35937f4d
 def _painted(places, styles, args, asked):
     "(result, where it goes) of the photos of a folder, as they come; the others are told."
     from style_nb.errors import in_range

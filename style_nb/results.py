@@ -69,6 +69,7 @@ _MEMORIES = dict(  # what each optimiser remembers at least
                prev_flat_grad=torch.Tensor, prev_loss=(int, float), n_iter=int, func_evals=int),
     adam=dict(step=torch.Tensor, exp_avg=torch.Tensor, exp_avg_sq=torch.Tensor))
 
+# %% ../nbs/62_results.ipynb #62749819
 def _fits_lbfgs(opt, n, history):
     "Has the memory of `LBFGS` the shapes it would have given it?"
     places, p, rows = 2*history + 2, opt['p'], opt['rows']
@@ -97,6 +98,7 @@ def _lengths(opt):
     for k in ('old_dirs', 'old_stps'): whole += opt.get(k, [])
     return {v.numel() if isinstance(v, torch.Tensor) else 0 for v in whole}
 
+# %% ../nbs/62_results.ipynb #62abea2d
 def _is_memory(opt, n, recipe):
     "Can it be what a recipe's optimiser remembers of `n` numbers?"
     kind = 'wolfe' if recipe.line_search and recipe.optimizer == 'lbfgs' else recipe.optimizer
@@ -116,6 +118,7 @@ def _is_average(average, canvas):
     weight = average.get('weight')
     return total.shape == canvas.shape and total.dtype == canvas.dtype and isinstance(weight, float) and weight > 0
 
+# %% ../nbs/62_results.ipynb #fae8128b
 def _wrong_part(state):
     "What in a state is something else, if anything."
     canvas, step, average = state['canvas'], state['step'], state.get('average')
@@ -245,6 +248,7 @@ def plot_losses(
     _set_range(ax, h.loss, h[terms], log)
     return fig
 
+# %% ../nbs/62_results.ipynb #938cdd30
 def _set_range(ax, loss, terms, log):
     "Show what comes after the first steps, which fall from far above."
     first = len(loss)//20

@@ -57,6 +57,7 @@ def save(self:Saving,
     self.path.value = str(path)
     self.offer_file(path)
 
+# %% ../nbs/87_saving.ipynb #3596a804
 @patch
 def open(self:Saving,
     path,   # A saved picture, or the .json of a recipe
@@ -74,7 +75,6 @@ def open(self:Saving,
     if [o for o in wanted if o and o not in [*s.pictures, *sample_names()]]:
         self.tabs.selected_index = self.tabs.titles.index('Pictures')
         s.note += ': upload it here'
-
 
 # %% ../nbs/87_saving.ipynb #9267c057
 @patch
@@ -133,6 +133,7 @@ def show_code(self:Saving):
     self.code.value = self.as_code()
     self.copy.disabled = False
 
+# %% ../nbs/87_saving.ipynb #7e7ba85e
 @patch
 def _copied(self:Saving): self.session.note = 'the code is on the clipboard'
 
@@ -149,7 +150,6 @@ def _take_settings(self:Saving, files):
 def save_code(self:Saving):
     "Write code that runs alone beside the picture."
     self.offer_file(self.session.save_code(self.named_file('.py')))
-
 
 # %% ../nbs/87_saving.ipynb #414e3a83
 @patch

@@ -120,6 +120,7 @@ def fast_copy(
     enc.digest  # noqa: B018, before bits are lost
     return copy.deepcopy(enc).to(device, PRECISIONS[best_precision(device)], memory_format=torch.channels_last)
 
+# %% ../nbs/69_schooling.ipynb #d81f9121
 def learner_of(
     pupil:Pupil,      # Network with those who judge it
     batches:Batches,  # What it is shown
@@ -129,7 +130,6 @@ def learner_of(
     "A Learner that teaches a pupil."
     cbs = [TrainEvalCallback(), GradientClip(20.), WeightAverage(pupil.net), *cbs]
     return Learner(loaders(batches, device), pupil, loss_func=no_loss, opt_func=adam(), cbs=cbs, default_cbs=False)
-
 
 # %% ../nbs/69_schooling.ipynb #46cf4f74
 def pupil_learner(
@@ -159,6 +159,7 @@ def _said(about):
     try: return json.loads(json.dumps(about))
     except TypeError as e: raise BadValue(f"about cannot be written ({e}): give a dict of numbers and text.") from e
 
+# %% ../nbs/69_schooling.ipynb #fccfbb86
 def _check(note, preview, device):
     "Can all settings be done?"
     check_device(device)
@@ -184,6 +185,7 @@ def _read(photos, paintings, hold_out, progress):
     counts = dict(photos=len(photos), paintings=len(paintings), held_out=[len(kept), len(works)])
     return photos, paintings, counts
 
+# %% ../nbs/69_schooling.ipynb #db0eaec1
 def _larger(side, paintings):
     "A side for the squares of paintings: a little larger, where they are."
     least = min([min(p.shape[1:]) for p in paintings.values()], default=side)

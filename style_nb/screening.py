@@ -97,6 +97,7 @@ def _video(coded, label, silent):
     return (f'<video controls playsinline preload="auto"{" muted" if silent else ""} aria-label="{escape(label)}" '
             f'title="{escape(label)}" src="data:video/mp4;base64,{text}">{escape(label)}</video>')
 
+# %% ../nbs/79_screening.ipynb #60447b2d
 def _page(videos, labels, size, said):
     "All of it, as HTML."
     name = f'sn-{uuid4().hex[:12]}'
@@ -154,6 +155,7 @@ def _html(self):
     if film.seconds and film.seconds > self.seconds: said += f': the first {self.seconds:.4g} of {film.seconds:.4g} s'
     return _page(videos, labels, clips[-1].size, said)
 
+# %% ../nbs/79_screening.ipynb #cddf4884
 def _where(self):
     "A line with the place of the file."
     try: way = Path(os.path.relpath(self.path.absolute())).as_posix()

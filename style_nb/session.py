@@ -97,6 +97,7 @@ def set(self:Session,
     "Change settings; a run under way takes over what it can."
     with self.lock, self.one_move(): return self._take(*self._change(values))
 
+# %% ../nbs/81_session.ipynb #575843f4
 @patch
 def _take(self:Session, r, extras, changed):
     "Go over to other settings."
@@ -159,6 +160,7 @@ def _walk(self:Session, move, way, there):
     if move.painted: self._say('frame', 'state')
     return 'new' if move.painted else what
 
+# %% ../nbs/81_session.ipynb #e572fe26
 @patch
 def undo(self:Session)->str:  # As `set`
     "Take the last move back."
@@ -208,6 +210,7 @@ def as_code(self:Session, legs=None)->str:
     "Python that paints the present picture again, to the last bit on the same machine with the same threads."
     return legs_code(self._legs_or_plan(legs), self.pictures, self.start_picture, self.device)
 
+# %% ../nbs/81_session.ipynb #9e9087fc
 @patch
 def save_code(self:Session,
     path,            # File to write, .py
@@ -224,7 +227,6 @@ def save_code(self:Session,
     return path
 
 _IMPORTS = 'from pathlib import Path\nimport numpy as np\nimport torch\nfrom PIL import Image\n'
-
 
 # %% ../nbs/81_session.ipynb #67515e03
 @patch(as_prop=True)
@@ -263,6 +265,7 @@ def _pin_of(self:Session, pin):
     if any(p is pin for p in self.pins): return pin
     raise BadValue(f"{told(pin)} is no pin of this session: give one of its `pins`, or a name.")
 
+# %% ../nbs/81_session.ipynb #a5c947fe
 @patch
 def rename(self:Session,
     pin,       # A pin of this session, or its name
@@ -286,7 +289,6 @@ def unpin(self:Session,
         self.pins[:] = [p for p in self.pins if p is not pin]
         self.changed()
     return pin
-
 
 # %% ../nbs/81_session.ipynb #1f9b920f
 @patch

@@ -41,6 +41,7 @@ def sessions_folder()->Path:
     if own != '0': return as_path(own)
     return Path(os.environ.get('XDG_CACHE_HOME') or Path.home()/'.cache')/'style_nb'/'sessions'
 
+# %% ../nbs/74_shelf.ipynb #6669587b
 def _states(folder):
     "The states in the folder of a session, newest first."
     return sorted((p for p in folder.glob('state-*') if _STATE.fullmatch(p.name)), reverse=True)
@@ -88,6 +89,7 @@ def put(self:Files,
     self.known[id(x)] = x, name
     return name
 
+# %% ../nbs/74_shelf.ipynb #41e26961
 @patch
 def get(self:Files, name, what, loose):
     "A picture, if its bytes are those that were written."
@@ -152,6 +154,7 @@ def _given(p, name, files):
 
 def _image(x): return None if x is None else Image.fromarray(x.numpy(), 'RGB')
 
+# %% ../nbs/74_shelf.ipynb #e7b1a398
 def _leg(words):
     schedule = [tuple(move) for move in words['schedule']]
     seconds = float(words['seconds'])
@@ -211,6 +214,7 @@ def _saved(folder):
     if small: small.thumbnail((96, 96))
     return SavedSession(folder, datetime.fromtimestamp(found.when), steps_of(found.chain), found.recipe.name, small)
 
+# %% ../nbs/74_shelf.ipynb #4fa27b30
 def saved_sessions(
     folder=None,  # A folder of sessions; `None` is that in your cache
 )->list:          # A `SavedSession` each, newest first
@@ -253,6 +257,7 @@ class Keeper:
         "Is it time for another picture?"
         return time.monotonic() - self.seen > EVERY
 
+# %% ../nbs/74_shelf.ipynb #c5989da8
 @patch
 def mark(self:Keeper):
     "Something changed."
@@ -287,6 +292,7 @@ def save(self:Keeper):
             if first: _make_room(self.files.folder)
         except Exception as e: self.error = e
 
+# %% ../nbs/74_shelf.ipynb #5d193da8
 @patch
 def close(self:Keeper):
     "Write what is not written, and end."

@@ -89,6 +89,7 @@ def shots(
             glances.popleft()
             jumps.popleft()
 
+# %% ../nbs/11_shots.ipynb #8e6d6de6
 def _begins(glances, jumps, at):
     "Is there a cut before the frame in question?"
     if at == 0 or jumps[at] < CUT: return False

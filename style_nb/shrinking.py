@@ -142,6 +142,7 @@ def _table(look, plan, hit):
     kept = {l: len(plan.kept[l]) for l in hit}
     return pd.DataFrame(dict(channels=channels, kept=kept, energy=plan.energy, hit=hit))
 
+# %% ../nbs/69_shrinking.ipynb #adc4e79d
 def _solve(path, large, fitted, note, progress):
     "Write a small encoder by least squares, its plan and a table."
     small = small_encoder(large, note['widths'])

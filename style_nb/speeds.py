@@ -46,6 +46,7 @@ class Speed:
     cold: float = 1.    # CPU seconds of the first run in a process: torch loads what it needs
     when: float = 0.    # Seconds since 1970
 
+# %% ../nbs/65_speeds.ipynb #898b1d8e
 def pixels_seen(
     plan:Plan,  # A plan
     hw,         # Height and width of the canvas, px
@@ -108,6 +109,7 @@ def tiny_plan(
     return replace(plan, recipe=tiny, enc=enc or plan.enc, shapes=[hw], last=None, state=None, stay=None,
                    open_ended=False)
 
+# %% ../nbs/65_speeds.ipynb #bbc8fb88
 def try_out(
     plan:Plan,        # Of a tiny run
     learner_of,       # Makes a Learner of a plan: `transfer_learner`
@@ -136,6 +138,7 @@ def _is_enough(plan, side, enc):
     styles = [s.shape[-2:] for s in plan.styles]
     return all(min(o) >= need for o in [hw, *style_sizes(plan.recipe, hw, styles)[:len(styles)]])
 
+# %% ../nbs/65_speeds.ipynb #e5cce7ab
 def first_side(plan, enc):
     "The smaller side, px."
     most = max(plan.shapes[-1])
@@ -160,6 +163,7 @@ def row_seconds()->float:
             laps.append((time.process_time() - begun)/W.numel())
     return float(np.median(laps[1:]))
 
+# %% ../nbs/65_speeds.ipynb #31659e7a
 def touch_seconds(
     n:int=2**28,  # Bytes that are taken
 )->float:         # CPU seconds for a byte; freed, they are there for what comes next
@@ -232,6 +236,7 @@ def _processor():
     names = [line.split(':')[1].strip() for line in lines if line.startswith('model name')]
     return names[0] if names else platform.processor() or platform.machine()
 
+# %% ../nbs/65_speeds.ipynb #39d5d160
 def look_of(
     plan:Plan,  # A plan
     enc=None,   # Encoder; `None` is the plan's
@@ -257,6 +262,7 @@ def kept_speeds()->dict:
     except (OSError, ValueError, TypeError, AttributeError, LookupError): return {}
     return {look: s for look, s in speeds.items() if 0 <= time.time() - s.when < FRESH}
 
+# %% ../nbs/65_speeds.ipynb #0c932dd6
 def keep_speed(
     look:str,     # Of `look_of`
     speed:Speed,  # What was measured
@@ -274,6 +280,7 @@ def _dearest_touch(look, speed):
     where, *_ = json.loads(look)
     return max([speed.touch, *(s.touch for other, s in kept_speeds().items() if json.loads(other)[0] == where)])
 
+# %% ../nbs/65_speeds.ipynb #7a301e5d
 def speed_for(
     plan:Plan,    # A plan
     learner_of,   # Makes a Learner of a plan; `None`: only what is kept

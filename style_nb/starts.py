@@ -30,6 +30,7 @@ def _pink(hw, g):
     wide = torch.fft.rfft2(_normal(3, hw, g))/_frequencies(hw)
     return torch.fft.irfft2(wide, s=hw)
 
+# %% ../nbs/36_starts.ipynb #9401962d
 def _clouds(hw, g, coarsest=4):
     "Octaves of smooth noise on ever finer grids, each half as strong: what Perlin's noise looks like."
     clouds = 0

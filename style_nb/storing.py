@@ -77,6 +77,7 @@ def _writer(file):
     if pid == str(os.getpid()) and host == platform.node(): return 'another run of this program'
     return f'process {pid}' + ('' if host == platform.node() else f' of {host}')
 
+# %% ../nbs/11_storing.ipynb #20646a88
 def _held(folder, what):
     "The file that its writer holds, open and ours."
     while True:
@@ -88,7 +89,6 @@ def _held(folder, what):
                                       "let it end, stop it, or write to another place.")
         if _still_there(file, path): return file
         file.close()
-
 
 # %% ../nbs/11_storing.ipynb #f8d13ba3
 @contextmanager
@@ -159,6 +159,7 @@ def _first_left(self)->int:
     done = {*self.done()}
     return next(n for n in count() if n not in done)
 
+# %% ../nbs/11_storing.ipynb #a2e8d8d6
 def _has(self, n)->bool:
     "Is frame `n` there?"
     return self._path(n).exists()

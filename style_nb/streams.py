@@ -36,6 +36,7 @@ def _bundled(word):
     if word in house_of_styles(): raise BadValue(
         f"{word} is a stored style, numbers without a picture: it is for painting in one pass; give a painting here.")
 
+# %% ../nbs/88_streams.ipynb #35378769
 def picture_in(
     word,  # A path, a web address, the name of a bundled picture, or `-`
 ):         # What `load_picture` reads
@@ -47,6 +48,7 @@ def picture_in(
     if not data: raise BadValue("Stdin is empty, or was read already: pipe one picture into it, and say - once.")
     return data
 
+# %% ../nbs/88_streams.ipynb #aa70d387
 def mask_in(
     word,  # A path, a web address or `-`
 ):         # What `load_mask` reads
@@ -82,6 +84,7 @@ def write_out(
     else:
         with whole_file(place) as part: made.savefig(part, bbox_inches='tight')
 
+# %% ../nbs/88_streams.ipynb #20e447f7
 def _to_stdout(made, **how):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, 'out.png')
@@ -105,6 +108,7 @@ def _is_picture(path):
     "Is it the file of one, and not hidden?"
     return path.suffix.lower() in (*PICTURE_FORMATS, '.gif') and path.is_file() and path.name[0] != '.'
 
+# %% ../nbs/88_streams.ipynb #42513184
 def _pictures_in(folder):
     "Their names, in order."
     names = sorted(p.name for p in folder.iterdir() if _is_picture(p))
@@ -142,6 +146,7 @@ def each_of_folder(
         except StyleNBError as e: say_failed(picture, str(e))
         else: yield made, place
 
+# %% ../nbs/88_streams.ipynb #8d7f0d99
 def say_failed(
     picture,   # A picture of a folder
     why:str,   # What was wrong with it
@@ -155,7 +160,6 @@ def check_painted(
     "Say how many could not be painted."
     if n == len(places): return
     raise BadValue(f"{len(places) - n} of {len(places)} photos could not be painted, see above.")
-
 
 # %% ../nbs/88_streams.ipynb #8625792e
 def each_picture(
@@ -175,6 +179,7 @@ def _identity(word):
         found = os.stat(as_path(word))
         if stat.S_IFMT(found.st_mode) in (stat.S_IFREG, stat.S_IFDIR): return found.st_dev, found.st_ino
 
+# %% ../nbs/88_streams.ipynb #ecb21a4e
 def check_apart(
     places,  # Files to write
     words,   # What is read: files and other words
@@ -185,7 +190,6 @@ def check_apart(
         same = _identity(place)
         if same and same in read:
             raise BadValue(f"{read[same]} is read and written: write somewhere else, or it would be replaced.")
-
 
 # %% ../nbs/88_streams.ipynb #7888991e
 def by_word(
@@ -217,6 +221,7 @@ def say(
     with suppress(BrokenPipeError):  # whoever reads no further has its picture
         print(f"{'stdout' if args.output == STREAM else args.output}: {text}", file=sys.stderr)
 
+# %% ../nbs/88_streams.ipynb #a4735114
 def as_data(
     result,  # A `Result`
     place,   # Where it was written

@@ -168,6 +168,7 @@ def _buttons(self:Studio):
     self.buttons['Start'].button_style = 'primary'
     return row('buttons', *self.buttons.values())
 
+# %% ../nbs/87_studio.ipynb #6bdc266a
 @patch
 def _canvas_side(self:Studio):
     "Message, photo and painting beside the canvas, buttons, progress."
@@ -176,7 +177,6 @@ def _canvas_side(self:Studio):
     self.plot.add_class('sn-is-losses-over-steps')
     stage = row('stage', self.thumbs, column('frame', self.canvas))
     return column('side', self.message, stage, self._buttons(), self.status, self.saved)
-
 
 # %% ../nbs/87_studio.ipynb #fd6ceaf1
 @patch
@@ -194,6 +194,7 @@ def _look(self:Studio, name):
     "A preset was chosen."
     if name: self.attempt(lambda: self.session.set(**preset(self.session.recipe, name)))
 
+# %% ../nbs/87_studio.ipynb #c77c0892
 @patch
 def _try(self:Studio, on):
     self.tried.on = on
@@ -211,7 +212,6 @@ def show_presets(self:Studio):
             self.looks.mark([name] if name else [])
         finally: self.filling = None
     if len(self.tried.urls) == len(PRESETS): self._show_state()
-
 
 # %% ../nbs/87_studio.ipynb #c58e0dad
 @patch
@@ -285,6 +285,7 @@ def _show_state(self:Studio):
         for name, disabled in self._off(going, fresh).items(): self.buttons[name].disabled = disabled
         if s.error is not None: self.say(one_line(s.error), RED)
 
+# %% ../nbs/87_studio.ipynb #f2ce27bd
 @patch
 def _off(self:Studio, going, fresh):
     "Which buttons have nothing to do."
@@ -293,7 +294,6 @@ def _off(self:Studio, going, fresh):
     ended = s.run is None or s.run.over
     return dict(
         Step=going, Stop=ended, Reset=fresh, Pin=bare, Save=bare, Undo=not s.can_undo, Redo=not s.can_redo)
-
 
 # %% ../nbs/87_studio.ipynb #af3ebfb0
 @patch
@@ -311,6 +311,7 @@ def _draw_curves(self:Studio):
     self.plot.layout.display = '' if curves else 'none'
     if curves: self.plot.value = png_of(draw_curves(curves, list(self.session.moves)), facecolor='none')
 
+# %% ../nbs/87_studio.ipynb #f6e8402a
 @patch
 def dress(self:Studio):
     "Show small pictures: on the shelves, and of photo and painting beside the canvas."
@@ -319,7 +320,6 @@ def dress(self:Studio):
     extras = self.session.extras
     named = {extras['content']: 'content'} | dict.fromkeys(extras['style'], 'style')
     self.thumbs.value = figures({n: (self.small[n], what) for n, what in named.items() if self.small.get(n)})
-
 
 # %% ../nbs/87_studio.ipynb #aee621ee
 @patch

@@ -172,6 +172,7 @@ def sums(self:Tiles,
     "The first pass: what the parts have, added up."
     return self.first_pass(x, hold=False)[0]
 
+# %% ../nbs/41_sums.ipynb #d8007b48
 @patch
 @torch.no_grad()
 def first_pass(self:Tiles, x, hold):
@@ -206,6 +207,7 @@ def pull(self:Tiles,
         total[window.pixels] += self.pulled(look, number, window, slopes)
     return total
 
+# %% ../nbs/41_sums.ipynb #d89b4561
 @patch
 def pulled(self:Tiles, look, number, window, slopes):
     "What the pixels of one window hear."

@@ -134,6 +134,7 @@ def _note(item):
     kept = {name: getattr(item, name) for name in ('seconds', 'loss', 'losses')}
     return kept | dict(stopped=item.error, pixels=_pixels(item.image))
 
+# %% ../nbs/74_sweeping.ipynb #9ad3d37a
 def _is_note(note):
     "Is it what `_note` gave? Version 0.1.0 kept no digest."
     kinds = dict(seconds=(int, float), loss=(int, float, type(None)), stopped=(str,), losses=(list,))
@@ -187,6 +188,7 @@ def paint_item(
         losses=[float(f'{loss:.4g}') for loss in losses]))
     return item
 
+# %% ../nbs/74_sweeping.ipynb #4a0f7925
 def keep_item(
     item:Item,    # An item, painted
     folder:Path,  # Where to save it

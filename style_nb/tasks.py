@@ -173,6 +173,7 @@ _REVERTING = dict(
     match='weight of looking, at each place, as the photo does where it is most like it (default: 15); 0 is without',
 )
 
+# %% ../nbs/89_tasks.ipynb #ff6eb5b8
 def _reversion_words(parser):
     "What `revert` and `ablate` have in common."
     recipe_words(parser, but=['colours', 'keep'])
@@ -276,6 +277,7 @@ def contrast_words(parser):
         by='with --like: global (default), scale, octave by octave, or histogram')
     add_options(parser, words)
 
+# %% ../nbs/89_tasks.ipynb #33a6bc35
 def _toned(x, args):
     "A picture in the contrast asked for."
     from style_nb.contrast import lower_contrast, match_contrast, match_histogram

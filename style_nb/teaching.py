@@ -117,6 +117,7 @@ def _choice(line):
         raise NotAllowed(f'the answer {line!r} says nothing to whoever chooses it; write it behind " | "')
     return Choice(text.strip(), line[0] == '+', feedback.strip())
 
+# %% ../nbs/85_teaching.ipynb #3f1fb85e
 def read_questions(
     text,       # Lines that begin with `?`, `+` or `-`; others must be empty
 )->list:        # A `Question` for each `?`
@@ -139,6 +140,7 @@ def _said(choice):
     "What is said to whoever chooses it, as HTML"
     return ('<b>Right.</b> ' if choice.right else '<b>Not quite.</b> ') + _marked(choice.feedback)
 
+# %% ../nbs/85_teaching.ipynb #93aaec86
 def _static(questions):
     "The questions as HTML that needs no kernel"
     parts = ['<p>Click on the answer you would give.</p>']
@@ -166,6 +168,7 @@ def _asked(n, question, told):
     answers.observe(chosen, 'value')
     return W.VBox([W.HTML(f'<b>{n}.</b> {_marked(question.text)}'), answers, said])
 
+# %% ../nbs/85_teaching.ipynb #c9ec7ac2
 def _buttons(questions):
     "A box with the questions and a line that counts"
     count, right = W.HTML(), {}
@@ -187,6 +190,7 @@ class Quiz:
         shown = {'text/html': _static(self.questions), 'text/plain': repr(self)}
         return _buttons(self.questions)._repr_mimebundle_() | shown if W else shown
 
+# %% ../nbs/85_teaching.ipynb #d7635d85
 def quiz(
     lesson,     # Number of a lesson, 0 to 15, or a text as `read_questions` takes it
 )->Quiz:        # Shown by a notebook

@@ -96,6 +96,7 @@ def _chances(n, seed):
     seeded = torch.Generator('cpu').manual_seed(seed)
     return torch.randn(7, n, n, generator=seeded, dtype=torch.float32, device='cpu')
 
+# %% ../nbs/75_tiling.ipynb #d758ba47
 def _laid(t, H, W, n, seams, brick, seed, jitter):
     "A picture (1, 3, H, W) full of the tile."
     h, w = t.shape[-2:]

@@ -71,6 +71,7 @@ def objective_of(
     if r.balance: cbs.append(_balance(r))
     return cbs + [TVLoss(r.tv_weight, r.tv_kind)]
 
+# %% ../nbs/70_transfer.ipynb #30021483
 def _content_loss(plan):
     r, mask = plan.recipe, plan.masks.get('content_mask')
     loss = TiledContent if r.tile else ContentLoss
@@ -148,6 +149,7 @@ def _pack(learn, plan, over=False):
         alpha=plan.alpha,
         credits=plan.credits)
 
+# %% ../nbs/70_transfer.ipynb #f299d025
 def _as_run(plan, controls):
     "The recipe with its moves and steps."
     if plan.open_ended: return replace(plan.recipe, steps=max(1, controls.step), schedule=controls.made)
@@ -174,6 +176,7 @@ def _check_budget(settings, resume):
     if resume is not None: raise BadValue(_CHOSEN.format('a run that goes on has both'))
     if {'size', 'steps'} <= settings.keys(): raise BadValue(_CHOSEN.format('both are said'))
 
+# %% ../nbs/70_transfer.ipynb #4050bcec
 def _in_time(budget, content, style, recipe, resume, how, settings, checkpoint=None):
     "Size and steps that a budget is enough for; nothing without a budget."
     if budget is None: return {}
@@ -240,6 +243,7 @@ def _warn_if_too_large(plan, recipe, settings):
     why = why_too_large(plan, levels=_levels_asked(recipe, settings), learner_of=transfer_learner)
     if why: warnings.warn(why, stacklevel=3)
 
+# %% ../nbs/70_transfer.ipynb #812c1bd4
 @takes_settings()
 @giving_back()
 def stylize(

@@ -199,6 +199,7 @@ def _cell(self:Trials, number):
     on = self.button('Go on', lambda: self.session.go_on(self.cells[number]), 'go-on', tooltip=tip, disabled=True)
     return w.VBox([picture, caption, on])
 
+# %% ../nbs/86_trials.ipynb #d7a1cf6b
 @patch
 def _add_cell(self:Trials, item):
     "Show what came of the next cell: its picture or error, its caption."
@@ -212,7 +213,6 @@ def _add_cell(self:Trials, item):
     picture.layout.display = ''
     caption.value = words
     on.disabled = False
-
 
 # %% ../nbs/86_trials.ipynb #1903a374
 @patch
@@ -257,6 +257,7 @@ def pin(self:Trials):
         if p.name in names: self.left.value, self.right.value = names[names.index(p.name) - 1], p.name
     return p
 
+# %% ../nbs/86_trials.ipynb #5ef67b4f
 @patch
 def fill_pins(self:Trials):
     "Let the strip and the menus show the pins that there are."

@@ -46,6 +46,7 @@ def _cut(photo, side, chances):
     top, left = (int(share*(n - side + 1)) for share, n in zip(chances, photo.shape[1:]))
     return photo[:, top:top + side, left:left + side]
 
+# %% ../nbs/73_unpainters.ipynb #67b26ae4
 def couples_by_lot(
     photos:dict,         # {name: bytes (3, H, W)}, as `read_pictures` gives them
     n:int=600,           # Couples to make, each by another hand
@@ -127,6 +128,7 @@ def features_gap(
         gaps.append(_share((a - b).square().mean((1, 2, 3)), b.square().mean((1, 2, 3)), .05))
     return sum(gaps)/len(gaps)
 
+# %% ../nbs/73_unpainters.ipynb #935124a4
 def gram_gap(
     made:dict,   # {layer: maps (B, C, H, W)} of what was made
     photo:dict,  # Likewise, of the photos
@@ -170,6 +172,7 @@ class Cleaner(nn.Module):
         noise = torch.randn(len(x), 1, *x.shape[-2:], **SINGLE).to(x.device)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.fast): return self.net(x, noise)
 
+# %% ../nbs/73_unpainters.ipynb #6b6a695d
 class Photographic(Callback):
     "The loss of a `Cleaner`: near to the photo, and like a photo."
     order, run_valid = 10, False
@@ -231,6 +234,7 @@ def _card(log, begun, couples, note, about):
         licence='CC-BY-4.0',
     ) | about
 
+# %% ../nbs/73_unpainters.ipynb #a9e57ce4
 @own_footing()
 def train_unpainter(
     out,                     # File to write, .safetensors; what a fit needs to go on lies beside it

@@ -41,6 +41,7 @@ def two_filters(
     made = [denoise_nl_means(x, fast_mode=True, channel_axis=-1, **how) for how in MEANS]
     return [(picture.clip(0, 1)*255 + .5).astype(np.uint8) for picture in made]
 
+# %% ../nbs/54_unpainting.ipynb #2d9b9888
 def with_filters(
     x:torch.Tensor,  # Paintings (B, 3, H, W), in [0, 1]
 )->torch.Tensor:     # (B, 9, H, W): the painting, gently filtered, and strongly
@@ -88,6 +89,7 @@ class Unpainter(nn.Module):
         self.out.bias = nn.Parameter(torch.tensor([0., 0., 0., -3., 0., 2.], **SINGLE))  # begins with the strong one
         self.card = {}
 
+# %% ../nbs/54_unpainting.ipynb #f38e9d66
 @patch
 def forward(self:Unpainter,
     x:torch.Tensor,      # As `with_filters` gives them, (B, 9, H, W), sides multiples of `FIELD`
@@ -120,6 +122,7 @@ def save_unpainter(
     state = {k: v.detach().cpu().half().contiguous() for k, v in net.state_dict().items()}
     return write_signed(state, path, card=json.dumps(of_kind(card, dict, 'card', 'a dict')))
 
+# %% ../nbs/54_unpainting.ipynb #ef6b7b9e
 def _network(state):
     "A network with these numbers, in 32 bits, not to be trained."
     with torch.random.fork_rng([]), torch.device('meta'): net = Unpainter()

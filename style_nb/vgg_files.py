@@ -158,6 +158,7 @@ def weights_file(
     if folder and p.name == str(p) and not p.is_file() and (folder/p).is_file(): return folder/p
     return p
 
+# %% ../nbs/19_vgg_files.ipynb #23ff8bd1
 def weights_stamp(
     name:str,      # One of `ENCODERS`
     weights=None,  # As for `weights_file`; `None` takes the encoder's own
@@ -179,6 +180,7 @@ def _check_pickle(path):
     packed = any(part.compress_type for part in parts) or sum(part.file_size for part in parts) > path.stat().st_size
     if packed: raise BadValue("it is packed, which `torch.save` does not do")
 
+# %% ../nbs/19_vgg_files.ipynb #334f7193
 def _read(name, weights):
     "What is in a weights file."
     p = weights_file(weights)
@@ -269,6 +271,7 @@ def _other_network(sd):
         return 'is a network with batch normalisation, such as vgg16_bn, which is another than vgg16'
     return f"is no {' or '.join(map(_titled, vggs()))} (its tensors: {in_one_line(', '.join(list(sd)[:3]), 120)})"
 
+# %% ../nbs/19_vgg_files.ipynb #8a824586
 def _checked_names(sd, name, what):
     "`_their_names`, if the file holds the network `name`."
     theirs = {n: _their_names(sd, n) for n in vggs()}

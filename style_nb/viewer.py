@@ -105,6 +105,7 @@ def _hear(self:Viewer, content, buffers):
     if self._first_time(number): self._strokes(content['stroke'])
     self.send(dict(heard=number))
 
+# %% ../nbs/54_viewer.ipynb #797602a9
 @patch
 def _take_part(self:Viewer, about, data):
     "Some bytes of files; once all are there they are told."

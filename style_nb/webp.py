@@ -38,6 +38,7 @@ def _chunks(file, name):
 
 def _seen(frame): return int.from_bytes(frame[12:15], 'little')
 
+# %% ../nbs/11_webp.ipynb #025acdb3
 def webp_rate(
     path,          # A .webp file
 )->Fraction:       # `None` is unknown
@@ -95,6 +96,7 @@ def part_frames(
     content = b'WEBP' + b''.join(body)
     Path(path).write_bytes(b'RIFF' + struct.pack('<I', len(content)) + content)
 
+# %% ../nbs/11_webp.ipynb #e278cd71
 def _sides(size): return b''.join((side - 1).to_bytes(3, 'little') for side in size)
 
 def _only(found, size, ms):

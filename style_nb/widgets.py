@@ -178,6 +178,7 @@ def move(self:Explorer, name, value):
     with self._one:
         if move == self._moves: self.show()
 
+# %% ../nbs/80_widgets.ipynb #15cc975d
 @patch
 def show(self:Explorer):
     "Work out the present values and show what came, or the error in one line."

@@ -74,6 +74,7 @@ class Windows:
         seen = sum((bottom - top)*(right - left) for top, bottom, left, right in (w.seen for w in self.all))
         return seen/(self.hw[0]*self.hw[1])
 
+# %% ../nbs/21_windows.ipynb #b92fbd74
 def _cuts(side, tile, stride):
     "Where tiles along a side begin and end."
     n = max(1, -(-side//tile))

@@ -95,6 +95,7 @@ def _layer(word):
 _LAYERS = 'layers, like relu1_1 or relu1_1=3'
 _MOVES = 'STEP:FIELD=VALUE, like 100:style_weight=30'
 
+# %% ../nbs/88_words.ipynb #78981915
 def _weight_of(word):
     "'relu1_1=3' or 'relu1_1'."
     layer, _, weight = word.partition('=')
@@ -108,7 +109,6 @@ def _each_once(pairs):
     return dict(pairs)
 
 layer_word = read_as(_layer, 'a layer, like relu1_1')
-
 
 # %% ../nbs/88_words.ipynb #50e54a32
 def _move(word):
@@ -224,6 +224,7 @@ _FORMS = (
     r"(?<![\w./'-])(?=[a-z]+_)(?P<name>NAME)(?![\w/'=-]|\.\w)")
 _SAID = {'...': 'FILE', 'result.image': 'FILE', 'True': ''}  # a value, and how it is said
 
+# %% ../nbs/88_words.ipynb #cd622248
 def in_options(
     text:str,      # A message of the library
     options:dict,  # What `options_of` gives
@@ -236,4 +237,3 @@ def in_options(
     text, *rest = text.partition(': choose one of')  # these are names, none of an argument
     for form in _FORMS if options else (): text = re.sub(form.replace('NAME', names), option, text)
     return text + ''.join(rest)
-

@@ -100,6 +100,7 @@ def each_done(
     finally:
         if series is None: end_series(name, workers)
 
+# %% ../nbs/71_workers.ipynb #03ac2b91
 def end_series(
     series:str,        # Its name
     workers:int=None,  # As it was said to `each_done`

@@ -261,6 +261,7 @@ def _remd_target(parts, weights=None):
     ways = _directions(points, e)
     return ways, e, mean, cov, _points_spread(ways)/2
 
+# %% ../nbs/32_zoo.ipynb #5744a5eb
 def _moments_apart(f, mean, cov):
     "How far the moments of maps are from others, over the size of those."
     m, c = mean_cov(f)
