@@ -30,10 +30,9 @@ __all__ = ['DPI', 'SEE_THROUGH', 'PictureNotFound', 'upright_rgb', 'file_bytes',
 _all_ = [  # of the notebooks on errors, files and opening, at home here too
     'in_range', 'one_of', 'MAX_ASPECT', 'MIN_SIDE', 'PICTURE_FORMATS', 'as_path', 'check_output', 'whole_file']
 
-# %% ../nbs/00_pictures.ipynb #3a8a9543
+# %% ../nbs/00_pictures.ipynb #e5d7b7ab
 class PictureNotFound(BadValue, FileNotFoundError): "There is no such picture file."
 
-# %% ../nbs/00_pictures.ipynb #e5d7b7ab
 def upright_rgb(
     im:Image.Image,   # Any PIL picture: grey, palette, transparent, CMYK, 16-bit, animated, rotated by EXIF
     enough:int=None,  # Longer side that is enough, px, for a large picture; `None` keeps all
