@@ -32,7 +32,6 @@ _all_ = [  # of the notebooks on errors, files and opening, at home here too
 
 # %% ../nbs/00_pictures.ipynb #e5d7b7ab
 class PictureNotFound(BadValue, FileNotFoundError): "There is no such picture file."
-
 def upright_rgb(
     im:Image.Image,   # Any PIL picture: grey, palette, transparent, CMYK, 16-bit, animated, rotated by EXIF
     enough:int=None,  # Longer side that is enough, px, for a large picture; `None` keeps all
