@@ -14,7 +14,7 @@ CHROMIUM = (os.environ.get('CHROMIUM') or next((p
         '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome') if (p := shutil.which(n))), None))
 pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason='apt-get install chromium')]
 root = Path(__file__).resolve().parent.parent
-lesson = root/'nbs/lessons/10_studio.ipynb'
+lesson = root/'nbs/lessons/09_studio.ipynb'
 SHOTS, BARS, SERVER = (os.environ.get('STUDIO_SHOTS'), bool(os.environ.get('STUDIO_BARS')),
     os.environ.get('STUDIO_SERVER') or sys.executable)
 MOVES, STUDIOS = (20, 23) if BARS else (6, 6)  # how often a slider is moved, a Studio opened

@@ -67,13 +67,13 @@ def test_a_notebook_has_its_own_kind_of_places(tmp_path):
 
 def test_a_lesson_changed_by_hand_is_stale(copied):
     assert course.stale(copied) == []
-    changed(copied/'nbs/lessons/10_studio.ipynb', 'Next: [11 What you see', 'Next: [12 What you see')
-    assert [o.split(' ')[0] for o in course.stale(copied)] == ['nbs/lessons/10_studio.ipynb']
-    assert [o.name for o in course.write(copied)] == ['10_studio.ipynb'] and course.stale(copied) == []
+    changed(copied/'nbs/lessons/09_studio.ipynb', 'Next: [10 From the loop', 'Next: [12 From the loop')
+    assert [o.split(' ')[0] for o in course.stale(copied)] == ['nbs/lessons/09_studio.ipynb']
+    assert [o.name for o in course.write(copied)] == ['09_studio.ipynb'] and course.stale(copied) == []
 
 
 def test_writing_twice_changes_nothing_more(copied):
-    lesson = copied/'nbs/lessons/14_film.ipynb'
+    lesson = copied/'nbs/lessons/12_film.ipynb'
     once = course.as_json(course.made_lesson(lesson, copied))
     lesson.write_text(once, encoding='utf-8')
     assert course.as_json(course.made_lesson(lesson, copied)) == once
@@ -154,10 +154,10 @@ def test_the_list_of_what_is_lacking_only_shrinks(tmp_path):
 # ---- prose with links
 
 def test_prose_is_linked_and_code_is_not(copied):
-    said = '`style_nb.zoo`, lesson 3, lessons 0, 1 and 12; `zoo`, `72_palettes`, lesson 99.\n\n```\nlesson 3\n```\n'
+    said = '`style_nb.zoo`, lesson 3, lessons 0, 1 and 10; `zoo`, `72_palettes`, lesson 99.\n\n```\nlesson 3\n```\n'
     done = course.linked(said, copied)
     assert done == ('[`style_nb.zoo`](../32_zoo.ipynb), lesson [3](03_same_look.ipynb), lessons '
-        '[0](00_first_picture.ipynb), [1](01_style_transfer.ipynb) and [12](12_one_pass.ipynb); `zoo`, '
+        '[0](00_first_picture.ipynb), [1](01_style_transfer.ipynb) and [10](10_one_pass.ipynb); `zoo`, '
         '[`72_palettes`](../72_palettes.ipynb), lesson 99.\n\n```\nlesson 3\n```\n')
     assert course.linked(done, copied) == done
     assert '[`zoo`](../32_zoo.ipynb)' in course.linked('**Time**: 9 minutes. Code: `zoo`.', copied)

@@ -97,12 +97,12 @@ class Pair:
     assert 'id="Pair"' in page and 'id="Pair.swap"' in page and 'The left one' in page
 
 
-def rendered(words, page='lessons/10_studio.html'):
-    return website.markdown(words, root/'nbs/lessons/10_studio.ipynb', page, dict(stylize='transfer'))
+def rendered(words, page='lessons/09_studio.html'):
+    return website.markdown(words, root/'nbs/lessons/09_studio.ipynb', page, dict(stylize='transfer'))
 
 
 def test_markdown_becomes_a_page_of_the_site():
-    assert 'href="11_mending.html"' in rendered('[next](11_mending.ipynb)')
+    assert 'href="14_mending.html"' in rendered('[next](14_mending.ipynb)')
     assert 'href="../api/zoo.html"' in rendered('[`style_nb.zoo`](../32_zoo.ipynb)')
     assert 'href="index.html"' in rendered('[Contents](../index.ipynb#The-map)')
     assert 'href="glossary.html#Gram-matrix"' in rendered('[Gram](glossary.ipynb#Gram-matrix)')
@@ -127,8 +127,8 @@ def test_outputs_are_files_beside_the_page():
         dict(output_type='display_data', metadata={}, data={'image/jpeg': 'AAAA', 'text/plain': 'x'}),
         dict(output_type='display_data', metadata={}, data={'text/html': f'<img src="data:image/webp;base64,{film}">'})]
     cell = dict(cell_type='code', id='c', metadata={}, source=['#| slow\n', 'show()'], outputs=outputs)
-    files = website.Files('lessons/10_studio.html')
-    page = website.cell_html(cell, root/'nbs/lessons/10_studio.ipynb', 'lessons/10_studio.html', files, {})
+    files = website.Files('lessons/09_studio.html')
+    page = website.cell_html(cell, root/'nbs/lessons/09_studio.ipynb', 'lessons/09_studio.html', files, {})
     assert 'a &lt; b' in page and 'src="10_studio_0.jpg"' in page and 'src="10_studio_1.webp"' in page
     assert files.found == {'lessons/10_studio_0.jpg': b'\0\0\0', 'lessons/10_studio_1.webp': b'RIFF'}
     assert 'slow' not in page and 'data:' not in page
@@ -149,8 +149,8 @@ def test_the_gallery_has_its_parts(site):
 
 
 def test_a_gallery_without_its_figure_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(website, 'GALLERY', [('A', 'lessons/10_studio.ipynb', 'no such words', slice(0, 1), 'b')])
-    with pytest.raises(SystemExit, match="10_studio.ipynb stores no figure of 'no such words'"): website.gallery()
+    monkeypatch.setattr(website, 'GALLERY', [('A', 'lessons/09_studio.ipynb', 'no such words', slice(0, 1), 'b')])
+    with pytest.raises(SystemExit, match="09_studio.ipynb stores no figure of 'no such words'"): website.gallery()
 
 
 # ---- files that other programs read

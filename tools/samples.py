@@ -40,7 +40,7 @@ def guitar(ground=(.55, .66, .68), cx=.42, cy=.58, size=1.12, angle=-.75):
 
 
 def harbour():
-    "A harbour, for lesson 9"
+    "A harbour, for lesson 8"
     return unpainted(scenes.harbour(512, 384, np.random.default_rng(0)))
 
 

@@ -298,7 +298,7 @@ def api_pages(root=ROOT):
 # ---- gallery
 
 GALLERY = [  # (heading, notebook below nbs, words in the source of the cell, which figures, caption)
-    ('Dreams', 'lessons/15_dreams.ipynb', 'contact_sheet(', slice(0, 1),
+    ('Dreams', 'lessons/13_dreams.ipynb', 'contact_sheet(', slice(0, 1),
         'One loop, three losses: a photo rebuilt, painted, and dreamed.'),
     ('A painting as a photo', 'lessons/05_reversion.ipynb', '', slice(-1, None), 'The last picture of the lesson.'),
     ('Styles at once', '78_instant.ipynb', 'style_sheet(', slice(0, 1),
@@ -310,7 +310,7 @@ SHEETS = [  # (heading, file of bench/results, caption)
     ('Paintings as photos', 'reversion_sheet.jpg', 'Reversion: the painting, the photo whose style it gets, and the '
         'result. All paintings are in the public domain.'),
 ]
-FILMS = 'lessons/14_film.ipynb'
+FILMS = 'lessons/12_film.ipynb'
 
 
 def stored(path, words):
