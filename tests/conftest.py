@@ -38,7 +38,7 @@ def pytest_runtest_setup(item):
 # ---- which tests, and in which order
 
 COSTS = Path(__file__).with_name('costs.txt')
-SLOW = 2.  # Seconds; below, a test always runs
+SLOW = 1.  # Second; below, a test always runs
 
 def pytest_addoption(parser):
     parser.addoption('--lot', metavar='K/N', help='of the slow tests, dealt into N lots, only those of lot K from 0')
