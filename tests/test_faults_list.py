@@ -440,6 +440,7 @@ def on_a_full_disk(call, most=8192):
     "(what was raised, may it be mended, its text) of a call in a process that can write files of `most` bytes only"
     def child(pipe):
         import resource
+        sys.dont_write_bytecode = True  # Python would cut off what it compiles here, and fail on it ever after
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
         try: pipe.send(('nothing', False, repr(call())))

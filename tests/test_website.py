@@ -129,8 +129,8 @@ def test_outputs_are_files_beside_the_page():
     cell = dict(cell_type='code', id='c', metadata={}, source=['#| slow\n', 'show()'], outputs=outputs)
     files = website.Files('lessons/09_studio.html')
     page = website.cell_html(cell, root/'nbs/lessons/09_studio.ipynb', 'lessons/09_studio.html', files, {})
-    assert 'a &lt; b' in page and 'src="10_studio_0.jpg"' in page and 'src="10_studio_1.webp"' in page
-    assert files.found == {'lessons/10_studio_0.jpg': b'\0\0\0', 'lessons/10_studio_1.webp': b'RIFF'}
+    assert 'a &lt; b' in page and 'src="09_studio_0.jpg"' in page and 'src="09_studio_1.webp"' in page
+    assert files.found == {'lessons/09_studio_0.jpg': b'\0\0\0', 'lessons/09_studio_1.webp': b'RIFF'}
     assert 'slow' not in page and 'data:' not in page
 
 
