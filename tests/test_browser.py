@@ -147,6 +147,7 @@ def page(tmp_path_factory):
     d = tmp_path_factory.mktemp('lab')
     (d/'nb').mkdir()
     (d/'home').mkdir()
+    shutil.copytree(root/'nbs/images', d/'nb/images')  # the lesson shows one
     write(d/'nb/lesson.ipynb', [BIG, SAME], nbformat.read(lesson, 4))
     write(d/'nb/small.ipynb', SMALL)
     (d/'broken.jpg').write_bytes(b'not a picture')
