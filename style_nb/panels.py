@@ -8,6 +8,7 @@ Docs: https://style-nb.github.io/style_nb/panels.html.md"""
 from __future__ import annotations
 import threading
 from fastcore.basics import patch
+from traitlets import TraitError
 from .gallery import samples
 from .encoders import ENCODERS, at_hand, layer_names
 from .recipe import RECIPES, STARTS, rule_of
@@ -313,6 +314,13 @@ def _fill_menu(self:Panels, field):
 
 # %% ../nbs/82_panels.ipynb #d200df68
 @patch
+def _put(self:Panels, field, control):
+    "Put a control where its setting is."
+    if field in ('style', 'content_layer'): self._fill_menu(field)
+    try: put(control, self.value(field))
+    except TraitError: pass  # another thread has moved it since the menu was filled, and fills anew after this
+
+@patch
 def fill(self:Panels):
     "Put every control where the session's settings are."
     with self.lock:
@@ -320,8 +328,7 @@ def fill(self:Panels):
         try:
             if self.layers() != self.shown_layers: self.fill_layers()
             self._fill_shelves()
-            for field in ('style', 'content_layer'): self._fill_menu(field)
-            for field, control in self.c.items(): put(control, self.value(field))
+            for field, control in self.c.items(): self._put(field, control)
             self.fill_blends()
             self.fill_ends()
         finally: self.filling = None
