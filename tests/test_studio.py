@@ -601,3 +601,17 @@ def test_a_kept_session_is_opened_again(make, tmp_path):
         assert again.c['style_weight'].value == 3. and len(again.pins) == 1 and again.session.done == 2
         assert again.session.picture.tobytes() == again.pins[0].image.tobytes()
     finally: again.close()
+
+def test_a_move_between_a_menu_and_its_value_is_no_error(make):
+    s = make('cat', 'swirls')
+    real, moved = s._fill_menu, []
+    def and_then_moved(field):
+        real(field)
+        if field == 'style' and not moved:
+            moved.append(s.session.add(Image.new('RGB', (40, 40)), 'mine.png'))
+            s.session.set(style=moved[0])
+    s._fill_menu = and_then_moved
+    s.fill()
+    assert moved and s.c['tv_weight'].value == s.session.settings['tv_weight']
+    s.fill()
+    assert s.c['style'].value == (moved[0],)
