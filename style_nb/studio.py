@@ -256,10 +256,10 @@ def _waits(self:Studio):
 # %% ../nbs/87_studio.ipynb #8f764835
 @patch
 def foresee(self:Studio):
-    "Work out what a run would take, where its speed is known here. Never while `showing` is held: it waits for a lock."
+    "Work out what a run would take, where its speed is known here. Never while `showing` is held, or by a run: it waits."
     s = self.session
     key = s.recipe, dict(s.extras), s.until
-    if s.done or s.state == 'painting' or len(self.tried.urls) < len(PRESETS) or self.foreseen[0] == key: return
+    if s.done or s.run or len(self.tried.urls) < len(PRESETS) or self.foreseen[0] == key: return
     try: found = s.forecast(measure=False)
     except StyleNBError: found = None
     if found is None: words = []

@@ -252,10 +252,19 @@ def pin(self:Trials):
     "Keep the picture that is seen with its settings, in the strip below."
     p = self.preview.pin() if self.preview.leads() else self.session.pin()  # asks the run, so it holds no lock
     self.fill_pins()
+    self._choose_pin(p.name)
+    return p
+
+@patch
+def _choose_pin(self:Trials, name):
+    "Compare a new pin with what stands before it."
     with self.lock:
         names = ['photo', *self.called.values()]
-        if p.name in names: self.left.value, self.right.value = names[names.index(p.name) - 1], p.name
-    return p
+        if name not in names: return  # another thread has taken it away
+        self.filling = threading.get_ident()  # else the menus ask the session, which may wait for who waits for the lock
+        try: self.left.value, self.right.value = names[names.index(name) - 1], name
+        finally: self.filling = None
+    self.compare()
 
 # %% ../nbs/86_trials.ipynb #5ef67b4f
 @patch

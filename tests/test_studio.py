@@ -1,11 +1,11 @@
 "The Studio without a browser: controls set by `.value`, buttons by `.click()`."
-import io, subprocess, sys, time, types
+import io, subprocess, sys, threading, time, traceback, types
 import numpy as np, pytest
 from PIL import Image
 from style_nb.pictures import to_pil
 from style_nb.studio import Studio, ladder, put, rung_slider, table_of, typed
 from style_nb.session import differing
-from style_nb.presets import Tried
+from style_nb.presets import PRESETS, Tried
 
 @pytest.fixture
 def make(photo, painting, request, monkeypatch):
@@ -615,3 +615,40 @@ def test_a_move_between_a_menu_and_its_value_is_no_error(make):
     assert moved and s.c['tv_weight'].value == s.session.settings['tv_weight']
     s.fill()
     assert s.c['style'].value == (moved[0],)
+
+def test_who_holds_the_page_never_waits_for_the_session(make):
+    "A run's thread waits for the page, and a session that ends its run waits for that thread; nor does that thread"
+    s = make('cat', 'swirls')
+    class Lock:
+        "The session's lock, which notes who takes it while the page is held"
+        def __init__(self): self.real, self.wrong = s.session.lock, []
+        def __enter__(self):
+            painting = threading.current_thread().name == 'style_nb session'
+            if painting or s.lock._is_owned(): self.wrong.append(''.join(traceback.format_stack(limit=6)))
+            return self.real.__enter__()
+        def __exit__(self, *error): return self.real.__exit__(*error)
+    lock = s.session.lock = Lock()
+    s.buttons['Step'].click()
+    s.session.wait()
+    for _ in range(2): s.buttons['Pin'].click()
+    s.left.value = 'now'
+    s.c['tv_weight'].index -= 1
+    s.buttons['Undo'].click()
+    s.strip.children[0].restore.click()
+    s.strip.children[0].away.click()
+    s.looks.radio.index = 1
+    s.preview.wait()
+    s.session.start().stop()
+    assert len(s.session.pins) == 1 and not lock.wrong, lock.wrong[:1]
+
+def test_a_run_that_ends_before_its_first_step_waits_for_nobody(make):
+    s = make('cat', 'swirls')
+    s.tried.on = True
+    s.tried.urls = dict.fromkeys(PRESETS, '')
+    for _ in range(3):
+        s.session.start()
+        s.foreseen = None, []  # so that it is worked out again
+        ended = threading.Thread(target=s.session.stop, daemon=True)
+        ended.start()
+        ended.join(60)
+        assert not ended.is_alive()
