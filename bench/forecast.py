@@ -4,7 +4,7 @@ Run from the repository's root:
 
     python bench/forecast.py              all of them, each in a process of its own; the machine is measured on the way
     python bench/forecast.py 3 7          only these
-    python bench/forecast.py --list 3     twelve others, written down before any of them was run; --list 2 too
+    python bench/forecast.py --list 4     twelve others, written down before any of them was run; --list 2, 3 too
     STYLE_NB_WEIGHTS=FOLDER python bench/forecast.py    with the real VGG-16, of which three runs are
 
 Wall time is printed too; it means something where nothing else runs.
@@ -52,6 +52,19 @@ LISTS[3] = [
     dict(encoder='texnet-small', finish='texnet', finish_steps=10, size=560, steps=60),
     dict(style_scale=1.5, size=600, steps=40),
     dict(size=520, steps=40, styles=2)]
+LISTS[4] = [  # written down after list 3 had shown what was wrong with the cost of targets
+    dict(size=320, steps=120),
+    dict(size=760, steps=24, styles=2),
+    dict(size=1040, steps=12, levels=2),
+    dict(encoder='vgg16', size=512, steps=16, levels=2),
+    dict(encoder='texnet-small', size=720, steps=60),
+    dict(optimizer='adam', size=580, steps=60),
+    dict(style_kind='covariance', size=560, steps=40),
+    dict(size=1240, steps=6, levels=1, tile=512),
+    dict(precision='fp32', size=500, steps=30),
+    dict(encoder='texnet-small', finish='texnet', finish_steps=12, size=640, steps=50),
+    dict(style_scale=.7, size=800, steps=30),
+    dict(size=480, steps=60, styles=2, masks=True)]
 
 def pictures(n):
     from style_nb.gallery import sample

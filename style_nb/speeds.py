@@ -28,9 +28,9 @@ from .planning import Plan
 from .windows import windows_of
 
 # %% auto #0
-__all__ = ['TINY', 'MOST', 'LEAST', 'EARLY', 'SIDES', 'FRESH', 'Speed', 'pixels_seen', 'pixels_of_targets', 'Clock', 'Trial',
-           'tiny_plan', 'try_out', 'first_side', 'second_side', 'row_seconds', 'touch_seconds', 'speed_of', 'is_cold',
-           'measured_speed', 'speed_file', 'look_of', 'kept_speeds', 'keep_speed', 'speed_for']
+__all__ = ['TINY', 'MOST', 'LEAST', 'EARLY', 'SIDES', 'SHARES', 'FRESH', 'Speed', 'pixels_seen', 'pixels_of_targets', 'Clock',
+           'Trial', 'tiny_plan', 'try_out', 'first_side', 'second_side', 'row_seconds', 'touch_seconds', 'speed_of',
+           'is_cold', 'measured_speed', 'speed_file', 'look_of', 'kept_speeds', 'keep_speed', 'speed_for']
 
 # %% ../nbs/65_speeds.ipynb #5b75e5e9
 @dataclass
@@ -184,6 +184,15 @@ def _line(a, b):
     if slope <= 0 or y - slope*x < 0: return 0., v/u
     return y - slope*x, slope
 
+# %% ../nbs/65_speeds.ipynb #5574811e
+SHARES = .4, 1.2  # of a pixel's cost in a step: the least and the most that it costs when a level begins
+
+def _start_and_target(rests, pixel):
+    "What all beside steps costs: (at any size, for each pixel)."
+    least, most = (share*pixel for share in SHARES)
+    target = min(max(_line(*rests)[1], least), most)
+    return max(0., float(np.mean([rest - target*pixels for pixels, rest in rests]))), target
+
 # %% ../nbs/65_speeds.ipynb #8218f049
 def speed_of(
     trials,      # Two `Trial`s, the smaller one first; or the same twice
@@ -198,7 +207,7 @@ def speed_of(
         points.append((pixels_seen(trial.plan, hw), max(trial.step - remembered, .1*trial.step)))
         rests.append((pixels_of_targets(trial.plan, hw), max(trial.rest, 0)))
     step, pixel = _line(*points)
-    start, target = _line(*rests)
+    start, target = _start_and_target(rests, pixel)
     return Speed(step, pixel, start, target, row, touch, trials[-1].wall, when=time.time())
 
 # %% ../nbs/65_speeds.ipynb #9ecca88b
