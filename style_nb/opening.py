@@ -12,7 +12,7 @@ import os
 import re
 import struct
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from urllib.parse import unquote_to_bytes
 import numpy as np
@@ -90,9 +90,11 @@ def _changes(way, mode):
     apart = np.asarray(before.convert('RGB'), int) - np.asarray(ImageCms.applyTransform(before, way), int)
     return abs(apart).max() > 1
 
+@lru_cache(maxsize=16)  # it takes as long as reading the picture, and most pictures have one of few profiles
 def _way_to_srgb(profile, mode):
-    "What takes colours of a profile to sRGB; `None` where they are sRGB already."
-    way = ImageCms.buildTransform(profile, ImageCms.createProfile('sRGB'), mode, 'RGB')
+    "What takes colours of a profile, bytes, to sRGB; `None` where they are sRGB already."
+    known = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    way = ImageCms.buildTransform(known, ImageCms.createProfile('sRGB'), mode, 'RGB')
     return way if mode == 'CMYK' or _changes(way, mode) else None
 
 # %% ../nbs/00_opening.ipynb #2af9fdcc
@@ -106,7 +108,7 @@ def to_srgb(
         known = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         mode = _MODES.get(known.profile.xcolor_space.strip())
         if (im.mode, mode) == ('L', 'RGB'): im = im.convert('RGB')
-        way = _way_to_srgb(known, mode) if im.mode == mode else None
+        way = _way_to_srgb(profile, mode) if im.mode == mode else None
         return _rgb(im) if way is None else ImageCms.applyTransform(im, way)
     except (ImageCms.PyCMSError, ImportError, OSError, TypeError, ValueError):
         return _rgb(im)
