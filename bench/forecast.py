@@ -4,7 +4,7 @@ Run from the repository's root:
 
     python bench/forecast.py              all of them, each in a process of its own; the machine is measured on the way
     python bench/forecast.py 3 7          only these
-    python bench/forecast.py --list 4     twelve others, written down before any of them was run; --list 2, 3 too
+    python bench/forecast.py --list 5     twelve others, written down before any of them was run; --list 2 to 4 too
     STYLE_NB_WEIGHTS=FOLDER python bench/forecast.py    with the real VGG-16, of which three runs are
 
 Wall time is printed too; it means something where nothing else runs.
@@ -65,6 +65,19 @@ LISTS[4] = [  # written down after list 3 had shown what was wrong with the cost
     dict(encoder='texnet-small', finish='texnet', finish_steps=12, size=640, steps=50),
     dict(style_scale=.7, size=800, steps=30),
     dict(size=480, steps=60, styles=2, masks=True)]
+LISTS[5] = [  # written down after list 4 had shown that a tiny run may fall into a slow second
+    dict(size=300, steps=150),
+    dict(size=820, steps=20, styles=2, masks=True),
+    dict(size=960, steps=16, levels=1),
+    dict(encoder='vgg16', size=440, steps=20),
+    dict(encoder='texnet-small', size=900, steps=40),
+    dict(optimizer='adam', size=620, steps=50),
+    dict(style_kind='moments', size=500, steps=50),
+    dict(size=1300, steps=6, levels=1, tile=400),
+    dict(precision='fp32', size=560, steps=24, levels=2),
+    dict(encoder='texnet-small', finish='texnet', finish_steps=8, size=600, steps=60),
+    dict(style_scale=.6, size=720, steps=30),
+    dict(size=540, steps=40, styles=2)]
 
 def pictures(n):
     from style_nb.gallery import sample
