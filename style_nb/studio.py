@@ -256,7 +256,9 @@ def _waits(self:Studio):
 # %% ../nbs/87_studio.ipynb #8f764835
 @patch
 def foresee(self:Studio):
-    "Work out what a run would take, where its speed is known here. Never while `showing` is held, or by a run: it waits."
+    """Work out what a run would take, where its speed is known here.
+
+    Never while `showing` is held, or by a run: it waits for the session."""
     s = self.session
     key = s.recipe, dict(s.extras), s.until
     if s.done or s.run or len(self.tried.urls) < len(PRESETS) or self.foreseen[0] == key: return

@@ -261,7 +261,8 @@ def _choose_pin(self:Trials, name):
     with self.lock:
         names = ['photo', *self.called.values()]
         if name not in names: return  # another thread has taken it away
-        self.filling = threading.get_ident()  # else the menus ask the session, which may wait for who waits for the lock
+        # else the menus ask the session, which may wait for somebody who waits for this lock
+        self.filling = threading.get_ident()
         try: self.left.value, self.right.value = names[names.index(name) - 1], name
         finally: self.filling = None
     self.compare()

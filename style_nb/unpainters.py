@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn as nn
+import torch.nn.functional as F
 from fastai.callback.core import Callback, TrainEvalCallback
 from fastai.callback.training import GradientClip
 from fastai.learner import Learner
 from fastcore.basics import store_attr
-from .errors import BadValue, in_range, of_kind, one_of
+from .errors import BadValue, in_range, of_kind, one_of, two_of
 from .footing import SINGLE, check_device, own_footing
 from .marks import paint_by_lot
 from .pictures import MIN_SIDE, as_path, to_pil
@@ -32,7 +33,7 @@ from .comparing import laplacian_bands
 
 # %% auto #0
 __all__ = ['JUDGED', 'BANDS', 'ABOUT', 'couples_by_lot', 'couples_of', 'Couples', 'colour_gap', 'features_gap', 'gram_gap',
-           'bands_gap', 'Cleaner', 'Photographic', 'unpainter_learner', 'train_unpainter']
+           'bands_gap', 'structure_gap', 'Cleaner', 'Photographic', 'unpainter_learner', 'train_unpainter']
 
 # %% ../nbs/73_unpainters.ipynb #5c9125b8
 def _couple(painting, photo):
@@ -51,19 +52,22 @@ def couples_by_lot(
     photos:dict,         # {name: bytes (3, H, W)}, as `read_pictures` gives them
     n:int=600,           # Couples to make, each by another hand
     side:int=208,        # Their side, px
+    brushes:tuple=(3., 28.),  # Least and greatest width of a hand's largest marks, px
     seed:int=0,          # Another seed takes other photos and other hands
     progress:bool=True,  # Show a progress bar
 )->dict:                 # {name: bytes (12, side, side)}
     "Squares of photos, and what hands drawn by lot paint of them."
     n, side = in_range(n, 'n', 0, whole=True), in_range(side, 'side', MIN_SIDE, whole=True)
+    least, most = (in_range(brush, 'brushes', 1, 64) for brush in two_of(brushes, 'brushes', 'the least and the greatest width, px'))
     named = {name: p for name, p in photos.items() if min(p.shape[1:]) >= side}
     if n and not named: raise BadValue(f"No photo has a side of {side} px: give larger ones, or a smaller side.")
     names, made = list(named), {}
     for i in with_bar(range(n), 'painting', 'couple', progress):
-        lot = torch.rand(3, generator=chance(seed, i), **SINGLE).tolist()
+        lot = torch.rand(4, generator=chance(seed, i), **SINGLE).tolist()
         name = names[int(lot[0]*len(names))]
-        photo = to_pil(_cut(named[name], side, lot[1:])[None].float()/255)
-        made[f'lot/{i}/{name}'] = _couple(paint_by_lot(photo, seed=1_000_003*seed + i), photo)
+        photo = to_pil(_cut(named[name], side, lot[1:3])[None].float()/255)
+        painting = paint_by_lot(photo, seed=1_000_003*seed + i, brush=least*(most/least)**lot[3])
+        made[f'lot/{i}/{name}'] = _couple(painting, photo)
     return made
 
 # %% ../nbs/73_unpainters.ipynb #302a0833
@@ -157,6 +161,26 @@ def bands_gap(
         gaps.append(_share(off, b.std(1), .004))
     return sum(gaps)/len(gaps)
 
+# %% ../nbs/73_unpainters.ipynb #8c08216d
+def _soft(x):
+    "A blur by 11 px, deviation 1.5 px, without the border."
+    far = torch.arange(-5, 6, dtype=x.dtype, device=x.device)
+    k = torch.exp(-far.square()/4.5)
+    k = k/k.sum()
+    return F.conv2d(F.conv2d(x, k[None, None, :, None]), k[None, None, None])
+
+def structure_gap(
+    made:torch.Tensor,   # (B, 3, H, W)
+    photo:torch.Tensor,  # Likewise
+)->torch.Tensor:         # 0 for the photo itself; 1 is as far as grain
+    "One less the structural similarity of luminance."
+    a, b = (luminance(x.float()) for x in (made, photo))
+    light_a, light_b = _soft(a), _soft(b)
+    spread = _soft(a*a) - light_a.square() + _soft(b*b) - light_b.square()
+    alike = _soft(a*b) - light_a*light_b
+    light = (2*light_a*light_b + 1e-4)/(light_a.square() + light_b.square() + 1e-4)
+    return 1 - (light*(2*alike + 9e-4)/(spread + 9e-4)).mean()
+
 # %% ../nbs/73_unpainters.ipynb #5a56033b
 class Cleaner(nn.Module):
     "An `Unpainter` in training: it is given paintings, and draws its own noise."
@@ -178,16 +202,18 @@ class Photographic(Callback):
     order, run_valid = 10, False
     def __init__(self,
         judge:Encoder,       # Whose features are compared
-        colour:float=20.,    # Weight of the distance of pixels
-        content:float=3.,    # Weight of the distance of features
-        gram:float=.5,       # Weight of the distance of Gram matrices
-        bands:float=1.,      # Weight of the distance of octaves
+        structure:float=12., # Weight of the lack of structural similarity
+        colour:float=15.,    # Weight of the distance of pixels
+        content:float=2.,    # Weight of the distance of features
+        gram:float=.3,       # Weight of the distance of Gram matrices
+        bands:float=.4,      # Weight of the distance of octaves
     ): store_attr()
 
     def after_loss(self):
         made, photo = self.pred, self.yb[0]
         with torch.no_grad(): wanted = self.judge(photo, list(JUDGED))
         seen = self.judge(made, list(JUDGED))
+        self.learn.add_term('structure', self.structure, structure_gap(made, photo))
         self.learn.add_term('colour', self.colour, colour_gap(made, photo))
         self.learn.add_term('content', self.content, features_gap(seen, wanted))
         self.learn.add_term('gram', self.gram, gram_gap(seen, wanted))
@@ -222,7 +248,7 @@ def _begun(start, seed):
 
 def _card(log, begun, couples, note, about):
     "How a network was taught, and how far it came in its last steps."
-    last = log.tail(100)[['colour', 'content', 'gram', 'bands']].mean().round(3).to_dict()
+    last = log.tail(100)[['structure', 'colour', 'content', 'gram', 'bands']].mean().round(3).to_dict()
     return dict(
         about=ABOUT,
         couples=len(couples),
