@@ -1,4 +1,4 @@
-"""The figure of "what you see, which knob mends it": runs lesson 14 as a reader would and writes its pairs. Run from
+"""The figure of "what you see, which knob mends it": runs lesson 15 as a reader would and writes its pairs. Run from
 the repository's root:
 
     python bench/mending.py     nbs/images/mending.jpg, about three minutes
@@ -20,7 +20,7 @@ def run_lesson(path):
 
 if __name__ == '__main__':
     from style_nb.pictures import Plate
-    pairs = run_lesson(ROOT/'nbs/lessons/14_mending.ipynb')['pairs']
+    pairs = run_lesson(ROOT/'nbs/lessons/15_mending.ipynb')['pairs']
     fig = Plate(figsize=(9.6, 9.2), layout='constrained', dpi=100)
     axs = fig.subplots(4, 4).ravel()
     for ax, (p, t, colour) in zip(axs, [o for n, (b, a, k) in pairs.items() for o in ((b, n, 'C3'), (a, k, 'C2'))]):

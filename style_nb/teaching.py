@@ -192,7 +192,7 @@ class Quiz:
 
 # %% ../nbs/85_teaching.ipynb #d7635d85
 def quiz(
-    lesson,     # Number of a lesson, 0 to 15, or a text as `read_questions` takes it
+    lesson,     # Number of a lesson, 0 to 16, or a text as `read_questions` takes it
 )->Quiz:        # Shown by a notebook
     """Questions that check themselves.
 

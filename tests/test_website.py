@@ -102,7 +102,7 @@ def rendered(words, page='lessons/09_studio.html'):
 
 
 def test_markdown_becomes_a_page_of_the_site():
-    assert 'href="14_mending.html"' in rendered('[next](14_mending.ipynb)')
+    assert 'href="15_mending.html"' in rendered('[next](15_mending.ipynb)')
     assert 'href="../api/zoo.html"' in rendered('[`style_nb.zoo`](../32_zoo.ipynb)')
     assert 'href="index.html"' in rendered('[Contents](../index.ipynb#The-map)')
     assert 'href="glossary.html#Gram-matrix"' in rendered('[Gram](glossary.ipynb#Gram-matrix)')

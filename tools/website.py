@@ -298,7 +298,7 @@ def api_pages(root=ROOT):
 # ---- gallery
 
 GALLERY = [  # (heading, notebook below nbs, words in the source of the cell, which figures, caption)
-    ('Dreams', 'lessons/13_dreams.ipynb', 'contact_sheet(', slice(0, 1),
+    ('Dreams', 'lessons/14_dreams.ipynb', 'contact_sheet(', slice(0, 1),
         'One loop, three losses: a photo rebuilt, painted, and dreamed.'),
     ('A painting as a photo', 'lessons/05_reversion.ipynb', '', slice(-1, None), 'The last picture of the lesson.'),
     ('Styles at once', '78_instant.ipynb', 'style_sheet(', slice(0, 1),
