@@ -58,7 +58,8 @@ def couples_by_lot(
 )->dict:                 # {name: bytes (12, side, side)}
     "Squares of photos, and what hands drawn by lot paint of them."
     n, side = in_range(n, 'n', 0, whole=True), in_range(side, 'side', MIN_SIDE, whole=True)
-    least, most = (in_range(brush, 'brushes', 1, 64) for brush in two_of(brushes, 'brushes', 'the least and the greatest width, px'))
+    both = two_of(brushes, 'brushes', 'the least and the greatest width, px')
+    least, most = (in_range(width, 'brushes', 1, 64) for width in both)
     named = {name: p for name, p in photos.items() if min(p.shape[1:]) >= side}
     if n and not named: raise BadValue(f"No photo has a side of {side} px: give larger ones, or a smaller side.")
     names, made = list(named), {}
