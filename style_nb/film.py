@@ -184,7 +184,7 @@ class OnePassFilm:
     def __init__(self, script, settings, device):
         self.settings = dict(settings)
         self.size = self.settings.pop('size', 432)
-        self.steps = self.settings.pop('retouch', RETOUCHED)
+        self.steps = in_range(self.settings.pop('retouch', RETOUCHED), 'retouch', 0, 1000, whole=True)
         self.atelier = Atelier(device)
         keys = [(second, [self.stored(style) for style in styles]) for second, styles in script.keys]
         self.script = replace(script, keys=keys)

@@ -198,3 +198,8 @@ def test_ctrl_c_ends_the_film_and_not_the_frame_alone(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         for x in film_frames(PAN, SWIRLS, **HOW): made.append(x)
     assert len(made) == 1
+
+@pytest.mark.parametrize('steps', [-1, 1.5, float('nan'), 'x', 1001])
+def test_retouch_of_a_film_is_a_number_of_steps(steps):
+    with pytest.raises(StyleNBError, match='retouch is .*: give a whole number, at least 0'):
+        next(film_frames(PAN[:1], 'wave', **(PASS | dict(retouch=steps))))
