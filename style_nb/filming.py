@@ -16,7 +16,7 @@ from .clips import CODERS, Clip, rate_for
 from .storing import claimed, numbered
 from .pieces import PieceStore
 from .footage import Footage, paint_rest
-from .outlook import check_room, film_forecast
+from .outlook import check_room, check_size, film_forecast
 from .screening import Screening
 
 # %% auto #0
@@ -72,6 +72,7 @@ def _clip(source, start, stop, size, fps):
 def _made(footage, store, keep_frames, workers, forecast, progress):
     "The film, painted and written, or what it would take."
     try:
+        check_size(footage)
         if forecast: return film_forecast(footage, store)
         check_room(store, footage.clip)
         paint_rest(footage, store, workers, progress)

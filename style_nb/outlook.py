@@ -11,11 +11,14 @@ import time
 from dataclasses import dataclass, fields
 from itertools import chain, islice, repeat
 import numpy as np
+import torch
 from .errors import NotAllowed, counted
 from .footing import check_device, resident
 from .clips import Clip
 from .counts import free_memory
-from .recipe import Recipe
+from .encoders import encoder
+from .recipe import OWN_SIZE, Recipe, named_recipe
+from .memory import own_size, with_encoder
 from .forecasting import told_bytes, told_seconds
 from .pieces import PIECE, PieceStore
 from .transfer import forecast
@@ -24,7 +27,7 @@ from .footage import Footage
 from .film import film_frames
 
 # %% auto #0
-__all__ = ['PICTURE', 'CODED', 'disk_bytes', 'check_room', 'FilmForecast', 'film_forecast']
+__all__ = ['PICTURE', 'CODED', 'disk_bytes', 'check_room', 'FilmForecast', 'check_size', 'film_forecast']
 
 # %% ../nbs/79_outlook.ipynb #0d6d252a
 PICTURE = .8  # Of the raw bytes of a frame, as a picture that is kept
@@ -85,6 +88,16 @@ def _first_seconds(frame, styles, how):
     if how.get('first_steps') is not None: asked['steps'] = how['first_steps']
     found = forecast(frame, styles, size='own', **asked)
     return found.seconds, found.peak_bytes
+
+# %% ../nbs/79_outlook.ipynb #d229939c
+def check_size(
+    footage:Footage,  # What is to be painted
+):
+    "Say at once if a frame is too large for this machine; no frame is read for that."
+    how, (w, h) = footage.how, footage.clip.size
+    name = 'texnet-small' if how.get('one_pass') else how.get('encoder')
+    by = named_recipe(how.get('recipe', 'default'), size=OWN_SIZE, **({'encoder': name} if name else {}))
+    own_size(by, torch.empty(1, 3, h, w, device='meta', dtype=torch.float32), with_encoder(by, encoder('texnet-small')))
 
 # %% ../nbs/79_outlook.ipynb #24c8197b
 def film_forecast(

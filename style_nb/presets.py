@@ -6,12 +6,14 @@ Docs: https://style-nb.github.io/style_nb/presets.html.md"""
 
 # %% ../nbs/86_presets.ipynb #a6e8d955
 from __future__ import annotations
+import atexit
 import threading
 import time
 from dataclasses import replace
 from fastcore.basics import patch
 from .footing import give_back
 from .labels import usual_of
+from .live import weakly
 from .preview import strength_of
 from .shelves import THUMB, thumb
 
@@ -65,6 +67,8 @@ class Tried:
         self.on = True
         self.tidied = False
         self.ended = threading.Event()  # a close wakes the thread from its pause
+        self.leave = weakly(self._leave)
+        atexit.register(self.leave)  # as a preview's thread
 
     @property
     def session(self): return self.preview.session
@@ -80,7 +84,12 @@ class Tried:
 
     def close(self):
         "Make no more; `wait` returns when the one in work is done."
+        atexit.unregister(self.leave)
         self.ended.set()
+
+    def _leave(self):
+        self.close()
+        self.wait()
 
 # %% ../nbs/86_presets.ipynb #59f2c945
 @patch

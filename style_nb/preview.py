@@ -6,6 +6,7 @@ Docs: https://style-nb.github.io/style_nb/preview.html.md"""
 
 # %% ../nbs/85_preview.ipynb #be4f1282
 from __future__ import annotations
+import atexit
 import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from .mask_files import mask_of
 from .learner import each_scale
 from .legs import NOTE, Pin, style_code
 from .carrying import carried
+from .live import weakly
 from .recipe import RECIPES, Recipe
 from .instant import STYLE_SIDE, Atelier, Change, instant_change
 from .session import Session
@@ -125,6 +127,10 @@ class Preview:
         self.made = None    # What `change` was made for
         self.change = None  # Of the last pass
         self.seen = False   # Has the run shown a picture of its own?
+        self.leave = weakly(self._leave)
+        atexit.register(self.leave)  # a thread in torch when Python ends takes it down
+
+    def _leave(self): self.close()
 
 # %% ../nbs/85_preview.ipynb #7d7ae411
 @patch
@@ -188,6 +194,7 @@ def wait(self:Preview,
 @patch
 def close(self:Preview):
     "Paint nothing more, and forget what takes memory."
+    atexit.unregister(self.leave)
     with self.lock:
         self.closed = True
         self.wanted = self.picture = None

@@ -255,3 +255,10 @@ def test_a_clip_is_a_clip(clip, tmp_path, monkeypatch):
     assert (seen[0].start, seen[0].count, seen[0].size) == (1, 2, (32, 24)) and names(tmp_path) == []
     with pytest.raises(StyleNBError, match='start and a stop of its own'):
         make_film(Clip(clip), sample('swirls'), tmp_path/'a.mp4', start=1)
+
+@pytest.mark.parametrize('how', [dict(forecast=True), {}, dict(one_pass=True, forecast=True)])
+def test_a_frame_too_large_for_the_machine_is_refused_before_any_is_read(clip, tmp_path, how, monkeypatch):
+    monkeypatch.setattr(Clip, '__iter__', lambda self: pytest.fail('a frame was read'))
+    with pytest.raises(StyleNBError, match='too large here.*Give .*a size of at most'):
+        make_film(clip, sample('swirls'), tmp_path/'large.mp4', size=20000, progress=False, **how)
+    assert not (tmp_path/'large.mp4').exists()

@@ -652,3 +652,10 @@ def test_a_run_that_ends_before_its_first_step_waits_for_nobody(make):
         ended.start()
         ended.join(60)
         assert not ended.is_alive()
+
+def test_a_script_that_ends_with_a_studio_ends_well():
+    "Threads that are in torch when Python ends would take it down: 'terminate called without an active exception'"
+    code = "from style_nb.all import *\nStudio(sample('astronaut'), sample('swirls'), size=256)"
+    for more in ('', '.session.start()'):
+        done = subprocess.run([sys.executable, '-c', code + more], capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0 and 'terminate' not in done.stderr, done.stderr
