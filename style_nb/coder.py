@@ -163,7 +163,7 @@ MOST_FPS = 1000
 
 def _fps(most, mean):
     "The constant rate of a clip, of the closest frames' rate and the mean one; either may be unknown."
-    if not mean: return most or Fraction(25)
+    if not mean: return most if most and most <= MOST_FPS else Fraction(25)  # an animated PNG says 100000
     if most and most <= mean*Fraction(5, 4): return most
     if most and most <= 120: return max(most/ceil(most/31), mean)
     nearby = [mean.limit_denominator(12), Fraction(round(mean*1001/1000)*1000, 1001)]

@@ -15,7 +15,7 @@ import tempfile
 from contextlib import suppress
 from functools import partial, wraps
 from pathlib import Path
-from .errors import BadFile, BadValue, StyleNBError, in_one_line
+from .errors import BadFile, BadValue, StyleNBError, in_one_line, nearest
 from .files import PICTURE_FORMATS, as_path, check_output, made_folder, whole_file
 
 # %% auto #0
@@ -35,6 +35,9 @@ def _bundled(word):
     from style_nb.house import house_of_styles
     if word in house_of_styles(): raise BadValue(
         f"{word} is a stored style, numbers without a picture: it is for painting in one pass; give a painting here.")
+    near = nearest(word, [s.name for s in samples()])
+    if near: raise BadValue(
+        f"There is no file and no bundled picture {word}. Did you mean {near}? `style_nb samples` lists them.")
 
 # %% ../nbs/88_streams.ipynb #35378769
 def picture_in(

@@ -957,3 +957,8 @@ def test_a_checkpoint_goes_on_by_the_same_command(run, files, monkeypatch):
     folder = ['stylize', files, files/'painting.png', '-o', files/'out', '--checkpoint', files/'out/run.safetensors']
     code, _, err = run(*folder)
     assert code == 1 and '--checkpoint goes with one photo' in err
+
+@pytest.mark.parametrize('word, meant', [('astronot', 'astronaut'), ('swirl', 'swirls')])
+def test_a_sample_that_is_misspelt_is_guessed(word, meant, tmp_path, capsys):
+    assert main(['stylize', word, 'swirls', '-o', str(tmp_path/'a.png')])
+    assert f'no bundled picture {word}. Did you mean {meant}?' in capsys.readouterr().err
