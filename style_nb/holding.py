@@ -223,9 +223,14 @@ def stored(self:Held)->Stored:
 
 # %% ../nbs/76_holding.ipynb #ef7aa6d8
 @patch
+def check_open(self:Held):
+    "Say so when it is closed."
+    if self.closed: raise BadValue("This session is closed, its pictures are gone: make a new Session.")
+
+@patch
 def _go(self:Held, goal):
     "Let the run go until `goal` steps in all; begin one if there is none."
-    if self.closed: raise BadValue("This session is closed, its pictures are gone: make a new Session.")
+    self.check_open()
     if self.run and self.run.over: self._end()
     goal -= steps_of(self.chain)
     if self.run: self.run.until(goal)

@@ -233,6 +233,7 @@ _IMPORTS = 'from pathlib import Path\nimport numpy as np\nimport torch\nfrom PIL
 def result(self:Session)->Result:
     "The picture so far with its history and recipe."
     if self.run and self.run.step: return self.run.ask(lambda learn: learn.pack(learn))
+    self.check_open()
     if self.last is None: raise BadValue("Nothing is painted yet: start the run first.")
     return self.last
 

@@ -952,3 +952,10 @@ def test_a_run_that_has_ended_is_not_held_by_what_was_kept(make, tmp_path):
     s.stop()
     gc.collect()
     assert learner() is None and s.stored().chain
+
+def test_a_closed_session_says_that_it_is_closed(tmp_path):
+    s = Session('cat', 'swirls', size=48)
+    s.step(1).wait()
+    s.close()
+    for do in (lambda: s.result, lambda: s.save(tmp_path/'a.png'), s.start):
+        with pytest.raises(StyleNBError, match='This session is closed'): do()
