@@ -101,19 +101,28 @@ def _write(self, numbers, file, **how):
         warnings.simplefilter('ignore')  # of odd sides: said once, of the whole clip
         return write_clip(map(self.get, numbers), file, self.fps, quality=self.quality, **how)
 
+def _code_left(self, count):
+    "Make the pieces whose coding a kill ended, of so many frames in all."
+    there = self.pieces()
+    for first in range(0, count - PIECE + 1, PIECE):
+        if first not in there: self._code(first)
+
 def _spare(self, first):
     "Take away the pictures of a piece, but for the last."
     for n in range(first, first + PIECE - 1): self._path(n).unlink(missing_ok=True)
 
 PieceStore.done, PieceStore.put = _done, _put
 PieceStore._code, PieceStore._write, PieceStore._spare = _code, _write, _spare
+PieceStore._code_left = _code_left
 
 # %% ../nbs/13_pieces.ipynb #1c7540c4
 def _finish(self, sound=None, progress=False)->Path:
     "Write the clip of all frames; none may be missing between them."
-    done, pieces = self.done(), self.pieces()
+    done = self.done()
     gap = next((n for n, there in enumerate(done) if n != there), None)
     if gap is not None: raise BadValue(f"Frame {gap} is missing in {self.folder}: paint it first.")
+    if self.coded: self._code_left(len(done))
+    pieces = self.pieces()
     if not pieces: return write_clip(
         self.frames(), self.path, self.fps, sound=sound, quality=self.quality, progress=progress)
     rest = range(PIECE*len(pieces), len(done))

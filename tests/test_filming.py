@@ -262,3 +262,16 @@ def test_a_frame_too_large_for_the_machine_is_refused_before_any_is_read(clip, t
     with pytest.raises(StyleNBError, match='too large here.*Give .*a size of at most'):
         make_film(clip, sample('swirls'), tmp_path/'large.mp4', size=20000, progress=False, **how)
     assert not (tmp_path/'large.mp4').exists()
+
+@pytest.mark.parametrize('killed', [0, 4])
+def test_a_piece_whose_coding_was_killed_is_coded_in_the_end(killed, tmp_path, monkeypatch):
+    "The pieces after it are there, so the last frames are in a piece too"
+    monkeypatch.setattr('style_nb.pieces.PIECE', 4)
+    code = PieceStore._code
+    monkeypatch.setattr(PieceStore, '_code', lambda self, first: None if first == killed else code(self, first))
+    store = PieceStore(tmp_path/'frames', {}, tmp_path/'a.mp4', 10)
+    for n in range(14): store.put(n, np.full((48, 64, 3), 15*n, np.uint8))
+    monkeypatch.setattr(PieceStore, '_code', code)
+    again = PieceStore(tmp_path/'frames', {}, tmp_path/'a.mp4', 10)
+    light = [frame.mean() for frame in Clip(again.finish())]
+    assert len(light) == 14 and np.abs(np.array(light) - 15*np.arange(14)).max() < 4
