@@ -8,7 +8,7 @@ Docs: https://style-nb.github.io/style_nb/outlook.html.md"""
 from __future__ import annotations
 import shutil
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import chain, islice, repeat
 import numpy as np
 import torch
@@ -95,9 +95,12 @@ def check_size(
 ):
     "Say at once if a frame is too large for this machine; no frame is read for that."
     how, (w, h) = footage.how, footage.clip.size
-    name = 'texnet-small' if how.get('one_pass') else how.get('encoder')
-    by = named_recipe(how.get('recipe', 'default'), size=OWN_SIZE, **({'encoder': name} if name else {}))
-    own_size(by, torch.empty(1, 3, h, w, device='meta', dtype=torch.float32), with_encoder(by, encoder('texnet-small')))
+    small = encoder('texnet-small')
+    recipe = named_recipe(how.get('recipe', 'default'), size=OWN_SIZE)
+    name = small.name if how.get('one_pass') else how.get('encoder') or recipe.encoder
+    recipe = replace(recipe, encoder=name)
+    frame = torch.empty(1, 3, h, w, device='meta', dtype=torch.float32)
+    own_size(recipe, frame, with_encoder(recipe, small), check_device(how.get('device')))
 
 # %% ../nbs/79_outlook.ipynb #24c8197b
 def film_forecast(
