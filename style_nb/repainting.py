@@ -98,7 +98,8 @@ def _tell_forecast(args):
     from style_nb.transfer import forecast
     if is_folder(args.content): raise BadValue(f"--forecast goes with one photo: {args.content} is a folder.")
     asked = {name: value for name, value in _asked(args).items() if name != 'progress'}
-    made = forecast(picture_in(args.content), [picture_in(style) for style in args.style], **asked)
+    styles = [picture_in(style) for style in args.style]
+    made = forecast(picture_in(args.content), styles, checkpoint=args.checkpoint or None, **asked)
     said = {name: getattr(made, name) for name in _TOLD}
     if args.json: return json.dumps(said | dict(offers=[*map(vars, made.offers)]))
     return in_options(repr(made), getattr(args, 'options', {}))

@@ -200,6 +200,10 @@ def _levels_asked(recipe, settings):
     if 'levels' in settings: return settings['levels']
     return named_recipe(recipe).levels
 
+def _as_checkpoint(given):
+    "A file, where one was said."
+    return given if given is None or isinstance(given, RunCheckpoint) else RunCheckpoint(given)
+
 @takes_settings()
 @giving_back()
 def forecast(
@@ -213,6 +217,7 @@ def forecast(
     change_mask=None,     # Likewise
     resume=None,          # `Result.state`, or a file of it: what is left of that run
     budget=None,          # As in `stylize`: what size and how many steps would it choose?
+    checkpoint=None,      # As in `stylize`: what is left of the run in this file, if there is one
     device:str=None,      # Torch device; `None` is the best here
     shared:Shared=None,   # What the run may take over from others
     again:bool=False,     # Measure this machine now, though it was measured in the last hour
@@ -225,9 +230,11 @@ def forecast(
         masks=masks, style_masks=style_masks, content_mask=content_mask, change_mask=change_mask, device=device,
         shared=shared)
     style = style if style is None else several(style)
-    settings |= _in_time(budget, content, style, recipe, resume, how, settings)
+    kept = _as_checkpoint(checkpoint)
+    settings |= _in_time(budget, content, style, recipe, resume, how, settings, kept)
     begun = time.process_time()
     plan = settle(content, style, recipe, resume=resume, **how, **settings)
+    if kept is not None: plan = kept.going_on(plan, tiles=settings.get('tile') is not None)
     reading = time.process_time() - begun
     return forecast_of(plan, transfer_learner, again, reading, cold, _levels_asked(recipe, settings))
 
@@ -267,7 +274,7 @@ def stylize(
     "Repaint a picture in the style of another."
     named = isinstance(progress, str) and progress in _BARS
     bar = progress if named else a_switch(progress, 'progress') and _BARS[0]
-    if checkpoint is not None and not isinstance(checkpoint, RunCheckpoint): checkpoint = RunCheckpoint(checkpoint)
+    checkpoint = _as_checkpoint(checkpoint)
     how = dict(
         masks=masks, style_masks=style_masks, content_mask=content_mask, change_mask=change_mask, device=device,
         shared=shared)

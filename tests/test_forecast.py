@@ -259,6 +259,20 @@ def test_a_budget_with_a_checkpoint_goes_on_as_it_began(photo, painting, tmp_pat
         path.write_text(wrong)
         refused(lambda: stylize(photo, painting, budget='.9s', checkpoint=path, **how), 'run.safetensors')
 
+def test_of_a_checkpoint_what_is_left_is_told(photo, painting, tmp_path, refused):
+    how = dict(encoder='texnet-small', device='cpu', size=96, steps=8)
+    path = tmp_path/'run.safetensors'
+    assert forecast(photo, painting, checkpoint=path, **how).steps == 8
+    class Stops(StepCallback):
+        order = 46
+        def after_step(self):
+            if self.controls.step >= 3: self.learn.stop.now()
+    stylize(photo, painting, checkpoint=path, cbs=Stops(), progress=False, **how)
+    done = 8 - forecast(photo, painting, checkpoint=path, **how).steps
+    assert 3 <= done < 8 and path.exists()
+    refused(lambda: forecast(photo, painting, checkpoint=path, **how | dict(seed=3)), 'with another seed')
+    refused(lambda: forecast(photo, painting, checkpoint=7, **how), 'path')
+
 def test_what_takes_a_budget(photo, painting, refused):
     "It chooses what is not said, or one line says that there is none"
     how = dict(encoder='texnet-small', device='cpu', progress=False)
