@@ -4,7 +4,7 @@ Run from the repository's root:
 
     python bench/forecast.py              all of them, each in a process of its own; the machine is measured on the way
     python bench/forecast.py 3 7          only these
-    python bench/forecast.py --list 5     twelve others, written down before any of them was run; --list 2 to 4 too
+    python bench/forecast.py --list 6     twelve others, written down before any of them was run; --list 2 to 5 too
     STYLE_NB_WEIGHTS=FOLDER python bench/forecast.py    with the real VGG-16, of which three runs are
 
 Wall time is printed too; it means something where nothing else runs.
@@ -78,6 +78,19 @@ LISTS[5] = [  # written down after list 4 had shown that a tiny run may fall int
     dict(encoder='texnet-small', finish='texnet', finish_steps=8, size=600, steps=60),
     dict(style_scale=.6, size=720, steps=30),
     dict(size=540, steps=40, styles=2)]
+LISTS[6] = [  # written down after list 5 had shown that a second tiny run of 192 or 256 px says too little of large ones
+    dict(size=330, steps=110),
+    dict(size=680, steps=30, styles=2, masks=True),
+    dict(size=880, steps=20, levels=1),
+    dict(encoder='vgg16', size=500, steps=18),
+    dict(encoder='texnet-small', size=780, steps=50),
+    dict(optimizer='adam', size=660, steps=50),
+    dict(style_kind='covariance', size=620, steps=30),
+    dict(size=1280, steps=5, levels=1, tile=480),
+    dict(precision='fp32', size=480, steps=32, levels=2),
+    dict(encoder='texnet-small', finish='texnet', finish_steps=10, size=620, steps=50),
+    dict(style_scale=.8, size=700, steps=30),
+    dict(encoder='vgg16', size=380, steps=30, styles=2, masks=True)]
 
 def pictures(n):
     from style_nb.gallery import sample

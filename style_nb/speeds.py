@@ -28,9 +28,10 @@ from .planning import Plan
 from .windows import windows_of
 
 # %% auto #0
-__all__ = ['TINY', 'MOST', 'LEAST', 'EARLY', 'BUSY', 'SIDES', 'SHARES', 'FRESH', 'Speed', 'pixels_seen', 'pixels_of_targets',
-           'Clock', 'Trial', 'tiny_plan', 'try_out', 'first_side', 'second_side', 'row_seconds', 'touch_seconds',
-           'speed_of', 'is_cold', 'measured_speed', 'speed_file', 'look_of', 'kept_speeds', 'keep_speed', 'speed_for']
+__all__ = ['TINY', 'MOST', 'LEAST', 'EARLY', 'BUSY', 'SIDES', 'QUICK', 'IN_TILES', 'SHARES', 'FRESH', 'Speed', 'pixels_seen',
+           'pixels_of_targets', 'Clock', 'Trial', 'tiny_plan', 'try_out', 'first_side', 'second_side', 'row_seconds',
+           'touch_seconds', 'speed_of', 'is_cold', 'measured_speed', 'speed_file', 'look_of', 'kept_speeds',
+           'keep_speed', 'speed_for']
 
 # %% ../nbs/65_speeds.ipynb #5b75e5e9
 @dataclass
@@ -147,11 +148,14 @@ def first_side(plan, enc):
     most = max(plan.shapes[-1])
     return next((side for side in SIDES if side < most and _is_enough(plan, side, enc)), most)
 
-def second_side(plan, trial, quick=.15):
-    "The larger side, px, at which a step takes less than so many CPU seconds; or 0."
+QUICK, IN_TILES = .25, .4  # CPU seconds that a step of the larger run may take
+
+def second_side(plan, trial):
+    "The larger side, px, at which a step is quick, if half of the small one has nothing to do with size; or 0."
     side, most = trial.plan.recipe.size, max(plan.shapes[-1])
     sides = [o for o in SIDES if side < o <= most]
-    return max([o for o in sides if trial.step*(o/side)**2 < quick], default=min(sides, default=0))
+    quick = IN_TILES if trial.plan.recipe.tile else QUICK
+    return max([o for o in sides if trial.step*(1 + (o/side)**2)/2 < quick], default=min(sides, default=0))
 
 # %% ../nbs/65_speeds.ipynb #a882d82f
 def row_seconds()->float:
