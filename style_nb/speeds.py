@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 import numpy as np
 import torch
+import torch.nn.functional as F
 from fastai.callback.core import CancelFitException
 from .errors import StyleNBError
 from .footing import give_back
@@ -28,10 +29,10 @@ from .planning import Plan
 from .windows import windows_of
 
 # %% auto #0
-__all__ = ['TINY', 'MOST', 'LEAST', 'EARLY', 'BUSY', 'SIDES', 'QUICK', 'IN_TILES', 'SHARES', 'FRESH', 'Speed', 'pixels_seen',
-           'pixels_of_targets', 'Clock', 'Trial', 'tiny_plan', 'try_out', 'first_side', 'second_side', 'row_seconds',
-           'touch_seconds', 'speed_of', 'is_cold', 'measured_speed', 'speed_file', 'look_of', 'kept_speeds',
-           'keep_speed', 'speed_for']
+__all__ = ['TINY', 'MOST', 'LEAST', 'EARLY', 'BUSY', 'SIDES', 'QUICK', 'IN_TILES', 'SHARES', 'FRESH', 'OTHER', 'Speed',
+           'pixels_seen', 'pixels_of_targets', 'Clock', 'Trial', 'tiny_plan', 'try_out', 'first_side', 'second_side',
+           'row_seconds', 'touch_seconds', 'pulse_seconds', 'speed_of', 'is_cold', 'measured_speed', 'speed_file',
+           'look_of', 'kept_speeds', 'keep_speed', 'is_another_hour', 'speed_for']
 
 # %% ../nbs/65_speeds.ipynb #5b75e5e9
 @dataclass
@@ -46,6 +47,7 @@ class Speed:
     wall: float = 1.    # Seconds by the clock for a CPU second
     cold: float = 1.    # CPU seconds of the first run in a process: torch loads what it needs
     when: float = 0.    # Seconds since 1970
+    pulse: float = 0.   # Seconds by the clock of `pulse_seconds` just then; 0 = not known
 
 # %% ../nbs/65_speeds.ipynb #898b1d8e
 def pixels_seen(
@@ -191,6 +193,19 @@ def _line(a, b):
     if slope <= 0 or y - slope*x < 0: return 0., v/u
     return y - slope*x, slope
 
+# %% ../nbs/65_speeds.ipynb #f2fb46a3
+def pulse_seconds()->float:
+    "Seconds by the clock for a fixed piece of work: more, where other programs run."
+    with torch.no_grad():
+        x = torch.ones(1, 64, 96, 96, dtype=torch.float32, device='cpu')
+        kernels = torch.ones(64, 64, 3, 3, dtype=torch.float32, device='cpu')
+        laps = []
+        for _ in range(8):
+            begun = time.perf_counter()
+            F.conv2d(x, kernels)
+            laps.append(time.perf_counter() - begun)
+    return float(np.median(laps[2:]))
+
 # %% ../nbs/65_speeds.ipynb #5574811e
 SHARES = .4, 1.2  # of a pixel's cost in a step: the least and the most that it costs when a level begins
 
@@ -236,7 +251,7 @@ def measured_speed(
     small = try_out(tiny, learner_of, .3)
     side = second_side(plan, small)
     large = try_out(tiny_plan(plan, side, enc), learner_of) if side else small
-    speed = speed_of([small, large], row_seconds(), touch)
+    speed = replace(speed_of([small, large], row_seconds(), touch), pulse=pulse_seconds())
     return replace(speed, cold=max(0., warm.rest + warm.step - small.rest)) if cold else speed
 
 # %% ../nbs/65_speeds.ipynb #bff5ccb9
@@ -296,6 +311,17 @@ def _dearest_touch(look, speed):
     where, *_ = json.loads(look)
     return max([speed.touch, *(s.touch for other, s in kept_speeds().items() if json.loads(other)[0] == where)])
 
+# %% ../nbs/65_speeds.ipynb #96d2bc02
+OTHER = 1.5  # times as fast or as slow: then it is measured again
+
+def is_another_hour(
+    speed:Speed,  # That was measured
+)->bool:
+    "Is the machine much busier than it was then, or much less?"
+    if not speed.pulse: return False
+    now = pulse_seconds()/speed.pulse
+    return not 1/OTHER < now < OTHER
+
 # %% ../nbs/65_speeds.ipynb #7a301e5d
 def speed_for(
     plan:Plan,    # A plan
@@ -307,5 +333,5 @@ def speed_for(
     look = look_of(plan, enc)
     speed = None if again else kept_speeds().get(look)
     if speed is None and learner_of is None: return None
-    if speed is None: keep_speed(look, speed := measured_speed(plan, learner_of, enc))
+    if speed is None or learner_of is not None and is_another_hour(speed): keep_speed(look, speed := measured_speed(plan, learner_of, enc))
     return replace(speed, touch=_dearest_touch(look, speed))

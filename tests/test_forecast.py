@@ -64,6 +64,15 @@ def test_a_speed_is_kept_for_an_hour(photo, painting, machine, monkeypatch):
     forecast(photo, painting, **few)
     assert len(machine) == 4
 
+def test_a_speed_of_a_busy_minute_is_measured_again(plan, machine, monkeypatch):
+    monkeypatch.setattr(speeds, 'pulse_seconds', lambda: .010)
+    for then, times in ((.012, 0), (.030, 1), (.004, 1), (0., 0)):
+        keep_speed(look_of(plan), replace(SPEED, pulse=then, when=time.time()))
+        machine.clear()
+        assert speeds.speed_for(plan, transfer_learner) and len(machine) == times, then
+        keep_speed(look_of(plan), replace(SPEED, pulse=then, when=time.time()))
+        assert speeds.speed_for(plan, None).pulse == then and len(machine) == times  # nothing is measured for a bar
+
 def test_a_damaged_file_is_as_none(photo, painting, machine):
     speed_file().parent.mkdir(parents=True)
     now = time.time()
