@@ -19,8 +19,8 @@ from .recipe import Recipe
 from .windows import windows_of
 
 # %% auto #0
-__all__ = ['HEAP', 'BEGIN', 'TIMES', 'group_limits', 'memory_of', 'free_memory', 'layers_in_use', 'why_whole', 'precision_of',
-           'steps_remembered', 'map_numbers', 'style_sizes', 'run_counts', 'run_bytes']
+__all__ = ['HEAP', 'GAPS', 'BEGIN', 'TIMES', 'group_limits', 'memory_of', 'free_memory', 'layers_in_use', 'why_whole',
+           'precision_of', 'steps_remembered', 'map_numbers', 'style_sizes', 'run_counts', 'run_bytes']
 
 # %% ../nbs/61_counts.ipynb #2c2feb56
 def _number(path):
@@ -170,6 +170,7 @@ def _masked_numbers(r, hw, enc, style):
     return regions*sum(_channels(enc, l)*enc.places(l, hw) for l in style)
 
 HEAP = 2**25  # bytes: the C library keeps what is smaller, once it was freed, and leaves gaps in it
+GAPS = {1: 0., 2: .5}  # levels: share of the gaps that many levels leave, one for each change of size
 
 def _scattered_numbers(r, hw, enc, device, tile):
     "Numbers of maps that leave gaps behind; larger ones, and those of tiles, go back to the system."
@@ -177,7 +178,7 @@ def _scattered_numbers(r, hw, enc, device, tile):
     content, style = layers_in_use(r)
     kept, largest = map_numbers(enc, content + style, hw)
     if tile or torch.device(device).type != 'cpu' or width*largest > HEAP: return 0
-    return kept + _masked_numbers(r, hw, enc, style)/2
+    return GAPS.get(r.levels, 1.)*(kept + _masked_numbers(r, hw, enc, style)/2)
 
 # %% ../nbs/61_counts.ipynb #054f582e
 def run_counts(
@@ -210,10 +211,10 @@ def run_counts(
         encoder=sum(4*p.numel() for p in enc.parameters()))
 
 # %% ../nbs/61_counts.ipynb #82791c76
-BEGIN = 1.9e8  # bytes that any run takes: torch wakes up, and so does what it needs
+BEGIN = 2.6e8  # bytes that any run takes: torch wakes up, and so does what it needs
 TIMES = dict(
-    maps=1., passing=9., style=2.8, gram=.8, content=.5, masks=.5, scattered=2.,
-    optimiser=.9, pictures=24.5, encoder=1.)
+    maps=1., passing=8.8, style=2.5, gram=.7, content=.5, masks=.5, scattered=2.1,
+    optimiser=.9, pictures=8.5, encoder=1.)
 
 def run_bytes(
     r:Recipe,          # A recipe
