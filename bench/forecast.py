@@ -4,7 +4,7 @@ Run from the repository's root:
 
     python bench/forecast.py              all of them, each in a process of its own; the machine is measured on the way
     python bench/forecast.py 3 7          only these
-    python bench/forecast.py --list 6     twelve others, written down before any of them was run; --list 2 to 5 too
+    python bench/forecast.py --list 7     twelve others, written down before any of them was run; --list 2 to 6 too
     STYLE_NB_WEIGHTS=FOLDER python bench/forecast.py    with the real VGG-16, of which three runs are
 
 Wall time is printed too; it means something where nothing else runs.
@@ -91,6 +91,19 @@ LISTS[6] = [  # written down after list 5 had shown that a second tiny run of 19
     dict(encoder='texnet-small', finish='texnet', finish_steps=10, size=620, steps=50),
     dict(style_scale=.8, size=700, steps=30),
     dict(encoder='vgg16', size=380, steps=30, styles=2, masks=True)]
+LISTS[7] = [  # written down after list 6 had shown that memory of one level has no gaps, and its factors were fitted anew
+    dict(size=310, steps=130),
+    dict(size=740, steps=26, styles=2, masks=True),
+    dict(size=920, steps=18, levels=1),
+    dict(encoder='vgg16', size=460, steps=20),
+    dict(encoder='texnet-small', size=860, steps=44),
+    dict(optimizer='adam', size=600, steps=60),
+    dict(style_kind='moments', size=580, steps=40),
+    dict(size=1360, steps=5, levels=1, tile=416),
+    dict(precision='fp32', size=520, steps=28, levels=2),
+    dict(encoder='texnet-small', finish='texnet', finish_steps=9, size=660, steps=50),
+    dict(style_scale=1.2, size=640, steps=36),
+    dict(size=500, steps=50, styles=2)]
 
 def pictures(n):
     from style_nb.gallery import sample
