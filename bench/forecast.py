@@ -4,7 +4,7 @@ Run from the repository's root:
 
     python bench/forecast.py              all of them, each in a process of its own; the machine is measured on the way
     python bench/forecast.py 3 7          only these
-    python bench/forecast.py --list 7     twelve others, written down before any of them was run; --list 2 to 6 too
+    python bench/forecast.py --list 8     twelve others, written down before any of them was run; --list 2 to 7 too
     STYLE_NB_WEIGHTS=FOLDER python bench/forecast.py    with the real VGG-16, of which three runs are
 
 Wall time is printed too; it means something where nothing else runs.
@@ -104,6 +104,19 @@ LISTS[7] = [  # written down after list 6 had shown that memory of one level has
     dict(encoder='texnet-small', finish='texnet', finish_steps=9, size=660, steps=50),
     dict(style_scale=1.2, size=640, steps=36),
     dict(size=500, steps=50, styles=2)]
+LISTS[8] = [  # written down after list 7 had shown that each level costs something that has no size
+    dict(size=290, steps=140),
+    dict(size=720, steps=28, styles=2, masks=True),
+    dict(size=940, steps=18, levels=1),
+    dict(encoder='vgg16', size=520, steps=16),
+    dict(encoder='texnet-small', size=820, steps=48),
+    dict(optimizer='adam', size=540, steps=70),
+    dict(style_kind='covariance', size=600, steps=36),
+    dict(size=1320, steps=5, levels=1, tile=352),
+    dict(precision='fp32', size=460, steps=36, levels=2),
+    dict(encoder='texnet-small', finish='texnet', finish_steps=11, size=580, steps=56),
+    dict(style_scale=.9, size=760, steps=28),
+    dict(encoder='vgg16', size=360, steps=36, styles=2)]
 
 def pictures(n):
     from style_nb.gallery import sample

@@ -41,7 +41,8 @@ def level_seconds(
     r = plan.recipe
     rows = rows_remembered(steps, r.history) if r.optimizer == 'lbfgs' else 0
     return (
-        steps*(speed.step + speed.pixel*pixels_seen(plan, hw, enc))
+        speed.start
+        + steps*(speed.step + speed.pixel*pixels_seen(plan, hw, enc))
         + speed.target*pixels_of_targets(plan, hw)
         + speed.row*rows*3*hw[0]*hw[1])
 
@@ -76,10 +77,10 @@ def run_seconds(
 )->float:              # CPU seconds, without the reading of pictures
     "What a run costs."
     levels = levels_left(plan)
-    total = speed.start + NEW*speed.touch*max(0, plan_bytes(plan) - BEGIN)
+    total = NEW*speed.touch*max(0, plan_bytes(plan) - BEGIN)
     if plan.last:
         *levels, (hw, steps) = levels
-        total += last.start + level_seconds(plan, last, hw, steps, plan.last)
+        total += level_seconds(plan, last, hw, steps, plan.last)
     return total + sum(level_seconds(plan, speed, hw, steps) for hw, steps in levels)
 
 # %% ../nbs/66_forecasting.ipynb #7f5ab5cb

@@ -29,10 +29,10 @@ from .planning import Plan
 from .windows import windows_of
 
 # %% auto #0
-__all__ = ['TINY', 'MOST', 'LEAST', 'EARLY', 'BUSY', 'SIDES', 'QUICK', 'IN_TILES', 'SHARES', 'FRESH', 'OTHER', 'Speed',
-           'pixels_seen', 'pixels_of_targets', 'Clock', 'Trial', 'tiny_plan', 'try_out', 'first_side', 'second_side',
-           'row_seconds', 'touch_seconds', 'pulse_seconds', 'speed_of', 'is_cold', 'measured_speed', 'speed_file',
-           'look_of', 'kept_speeds', 'keep_speed', 'is_another_hour', 'speed_for']
+__all__ = ['TINY', 'MOST', 'LEAST', 'EARLY', 'BUSY', 'SIDES', 'NEXT', 'QUICK', 'IN_TILES', 'SHARES', 'FRESH', 'OTHER', 'Speed',
+           'pixels_seen', 'pixels_of_targets', 'Clock', 'Trial', 'tiny_plan', 'try_out', 'first_side', 'fresh_side',
+           'second_side', 'row_seconds', 'touch_seconds', 'pulse_seconds', 'speed_of', 'is_cold', 'measured_speed',
+           'speed_file', 'look_of', 'kept_speeds', 'keep_speed', 'is_another_hour', 'speed_for']
 
 # %% ../nbs/65_speeds.ipynb #5b75e5e9
 @dataclass
@@ -40,7 +40,7 @@ class Speed:
     "What a run costs on a machine, in CPU seconds of all threads."
     step: float         # Of each step
     pixel: float        # Of each step for each pixel that the encoder sees
-    start: float        # Of each run
+    start: float        # Of each level: its sizes are new to the processor's library, and its steps begin anew
     target: float       # Of each level for each pixel, those of the style pictures too
     row: float          # Of each step for each number that L-BFGS remembers
     touch: float = 0.   # Of each byte that is taken from the system
@@ -150,6 +150,12 @@ def first_side(plan, enc):
     most = max(plan.shapes[-1])
     return next((side for side in SIDES if side < most and _is_enough(plan, side, enc)), most)
 
+NEXT = 16  # px more make a size that has not been seen
+
+def fresh_side(plan, side):
+    "A side that is not quite the same, px, where the picture is large enough."
+    return side + NEXT if side + NEXT < max(plan.shapes[-1]) else side
+
 QUICK, IN_TILES = .25, .4  # CPU seconds that a step of the larger run may take
 
 def second_side(plan, trial):
@@ -248,7 +254,7 @@ def measured_speed(
     tiny = tiny_plan(plan, first_side(plan, enc), enc)
     cold, touch = is_cold(), touch_seconds()
     warm = try_out(tiny, learner_of, 0, 1)
-    small = try_out(tiny, learner_of, .3)
+    small = try_out(tiny_plan(plan, fresh_side(plan, tiny.recipe.size), enc), learner_of, .3)
     side = second_side(plan, small)
     large = try_out(tiny_plan(plan, side, enc), learner_of) if side else small
     speed = replace(speed_of([small, large], row_seconds(), touch), pulse=pulse_seconds())
