@@ -98,7 +98,7 @@ class Trial:
 # %% ../nbs/65_speeds.ipynb #e92085d4
 TINY = dict(levels=1, finish=None, finish_weights=None, snapshots=0, schedule=[], keep=0.)
 MOST, LEAST, EARLY = 12, 6, 3  # steps of a tiny run; the first ones are slower
-BUSY = 1.1  # A usual step over the fastest
+BUSY = 1.05  # A usual step over the fastest
 
 def tiny_plan(
     plan:Plan,  # A plan
