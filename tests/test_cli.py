@@ -352,6 +352,26 @@ def test_read_only_folder(run, files, monkeypatch):
     monkeypatch.setattr(os, 'access', lambda p, mode: not (mode & os.W_OK))
     fails(run, files, stylize(files), 'out.png cannot be written', 'choose another folder')
 
+def test_a_folder_that_takes_no_file_is_told_before_the_run(run, files, monkeypatch):
+    "/proc looks open to its owner: `os.access` does not tell all"
+    (files/'shut').mkdir()
+    touch, painted = Path.touch, []
+    def shut(self, *args, **how):
+        if self.parent.name == 'shut': raise OSError(30, 'Read-only file system')
+        touch(self, *args, **how)
+    monkeypatch.setattr(Path, 'touch', shut)
+    monkeypatch.setattr('style_nb.transfer.stylize', lambda *_, **__: painted.append(1))
+    for word, name in (('-o', 'a.png'), ('--animate', 'a.gif'), ('--save-state', 'a.safetensors'),
+                       ('--checkpoint', 'a.safetensors')):
+        words = stylize(files, '--steps', 20, word, files/'shut'/name)
+        fails(run, files, words, f'{name} cannot be written: Read-only')
+    assert not painted and not [*(files/'shut').iterdir()]
+
+def test_an_animation_or_a_state_below_a_file_is_told_before_the_run(run, files, monkeypatch):
+    monkeypatch.setattr('style_nb.transfer.stylize', lambda *_, **__: pytest.fail('it painted'))
+    for word, name in (('--animate', 'a.gif'), ('--save-state', 'a.safetensors')):
+        fails(run, files, stylize(files, '--steps', 20, word, files/'photo.png'/name), 'photo.png is a file, no folder')
+
 def test_disk_full_while_writing(run, files, monkeypatch):
     def half_a_save(self, fp, *args, **kwargs):
         with open(fp, 'wb') as f: f.write(b'half of a picture')
