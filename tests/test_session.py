@@ -955,7 +955,10 @@ def test_a_run_that_has_ended_is_not_held_by_what_was_kept(make, tmp_path):
 
 def test_a_closed_session_says_that_it_is_closed(tmp_path):
     s = Session('cat', 'swirls', size=48)
-    s.step(1).wait()
+    pin = s.step(1).wait().pin()
     s.close()
-    for do in (lambda: s.result, lambda: s.save(tmp_path/'a.png'), s.start):
+    moves = (lambda: s.set(style_weight=3.), lambda: s.set(content='astronaut'), lambda: s.restore(s.settings),
+        lambda: s.load(tmp_path/'a.png'), lambda: s.go_on(pin))
+    asked = lambda: s.result, lambda: s.save(tmp_path/'a.png'), lambda: next(s.sweep({'seed': [1]}))
+    for do in (*moves, *asked, s.forecast, s.figure, s.start, s.step, s.reset, s.pin):
         with pytest.raises(StyleNBError, match='This session is closed'): do()
