@@ -248,7 +248,7 @@ def report(
     text,  # What to say of it
 ):
     "Say what was made: a line, or with `--json` an object. Why a run ended early is said even when it shall be quiet."
-    stopped = getattr(made, 'stopped', '')
+    stopped = getattr(made, 'ending', getattr(made, 'stopped', ''))
     if _in_json(args): print(json.dumps(as_data(made, args.output)))
     elif args.quiet and stopped: print(f'style_nb: {args.output}: {stopped}', file=sys.stderr)
     else: say(args, text)
