@@ -113,7 +113,7 @@ def run_stylize(args):
     from style_nb.transfer import stylize
     if args.forecast: return _tell_forecast(args)
     if is_folder(args.content): return _stylize_folder(args)
-    if args.workers: raise BadValue(f"--workers goes with a folder: {args.content} is one photo.")
+    if args.workers is not None: raise BadValue(f"--workers goes with a folder: {args.content} is one photo.")
     check_json(args)
     place = place_out(args.output)
     asked = _asked(args)

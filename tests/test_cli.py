@@ -978,6 +978,10 @@ def test_a_checkpoint_goes_on_by_the_same_command(run, files, monkeypatch):
     code, _, err = run(*folder)
     assert code == 1 and '--checkpoint goes with one photo' in err
 
+@pytest.mark.parametrize('n', [0, 2])
+def test_workers_go_with_a_folder(run, files, n):
+    fails(run, files, stylize(files, '--workers', n), '--workers goes with a folder', 'photo.png is one photo')
+
 @pytest.mark.parametrize('word, meant', [('astronot', 'astronaut'), ('swirl', 'swirls')])
 def test_a_sample_that_is_misspelt_is_guessed(word, meant, tmp_path, capsys):
     assert main(['stylize', word, 'swirls', '-o', str(tmp_path/'a.png')])
