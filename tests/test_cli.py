@@ -978,6 +978,31 @@ def test_a_checkpoint_goes_on_by_the_same_command(run, files, monkeypatch):
     code, _, err = run(*folder)
     assert code == 1 and '--checkpoint goes with one photo' in err
 
+def test_a_run_that_is_stopped_says_that_the_same_command_goes_on(run, files, monkeypatch):
+    from style_nb.checkpoints import RunCheckpoint
+    kept = stylize(files, '--checkpoint', files/'out/run.safetensors')
+    step = RunCheckpoint.after_step
+    def stop(self):
+        step(self)
+        if self.controls.step == 2: self.learn.stop.now()
+    goes_on = f"style_nb: {files/'out/run.safetensors'} keeps where it stands: the same command goes on from there.\n"
+    for quiet in ([], ['-q']):
+        with monkeypatch.context() as m:
+            m.setattr(RunCheckpoint, 'after_step', stop)
+            code, out, err = run(*kept, *quiet)
+        assert code == 0 and out == '' and err.endswith(goes_on) and 'stopped by hand at step 2 of 3' in err, err
+        assert left(files) == ['out.png', 'run.safetensors']
+        code, out, err = run(*kept, *quiet)
+        assert code == 0 and 'goes on' not in err and left(files) == ['out.png']
+
+def test_a_second_ctrl_c_says_what_there_is_to_go_on_from(run, files, monkeypatch):
+    def twice(*_, **__): raise KeyboardInterrupt
+    monkeypatch.setattr('style_nb.transfer.stylize', twice)
+    kept = stylize(files, '--checkpoint', files/'run.safetensors')
+    assert run(*kept) == (130, '', 'style_nb: stopped\n')
+    (files/'run.safetensors').touch()
+    assert run(*kept) == (130, '', 'style_nb: stopped: the same command goes on from there.\n')
+
 @pytest.mark.parametrize('n', [0, 2])
 def test_workers_go_with_a_folder(run, files, n):
     fails(run, files, stylize(files, '--workers', n), '--workers goes with a folder', 'photo.png is one photo')

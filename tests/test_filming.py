@@ -161,6 +161,19 @@ def test_three_hours(clip, tmp_path, monkeypatch, refused):
     refused(lambda: make_film(long, sample('swirls'), out, **HOW), 'of 64x48 px need some', '100 MB are free')
     assert painted == [*range(6)]
 
+@pytest.mark.parametrize('n, said', [(0, 'stopped'), (2, 'stopped: the same command goes on from there.')])
+def test_a_film_that_is_stopped_says_that_the_same_command_goes_on(clip, tmp_path, monkeypatch, capsys, n, said):
+    put = PieceStore.put
+    def stop(self, number, frame):
+        if number == n: raise KeyboardInterrupt
+        put(self, number, frame)
+    words = ['film', clip, 'swirls', '-o', tmp_path/'a.mp4', '-q',
+        *'--size 64 --encoder texnet-small --steps 2 --first-steps 2'.split()]
+    with monkeypatch.context() as m:
+        m.setattr(PieceStore, 'put', stop)
+        assert main([*map(str, words)]) == 130 and capsys.readouterr().err == f'style_nb: {said}\n'
+    assert main([*map(str, words)]) == 0 and names(tmp_path) == ['a.mp4'] and capsys.readouterr().err == ''
+
 def test_other_settings_are_another_film(clip, tmp_path, refused):
     make_film(clip, sample('swirls'), tmp_path/'a.mp4', keep_frames=True, **HOW)
     for style, how in ((sample('dots'), HOW), (sample('swirls'), HOW | dict(steps=4)), (sample('swirls'), HOW | dict(
