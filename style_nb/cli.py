@@ -291,7 +291,7 @@ def _done(argv, options):
     except (StyleNBError, ValueError, TypeError, OSError) as e: return _fail(in_options(str(e), options))
     except (RuntimeError, MemoryError) as e:
         return _fail(f"{str(e) or 'There is too little memory'}. A smaller --size needs less memory.")
-    except KeyboardInterrupt: return _fail('stopped', 130)
+    except KeyboardInterrupt as e: return _fail(f'stopped: {e}.' if str(e) else 'stopped', 130)
     return 0
 
 

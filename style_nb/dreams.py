@@ -102,6 +102,9 @@ def _carried_by(path):
 # %% ../nbs/79_dreams.ipynb #e521406e
 class Dream(Result):
     "What a dream gave: `.image`, `.history`, `.frames`, `.recipe`."
+    @property
+    def ending(self)->str: return self.stopped  # it is as large as its photo wherever it ends
+
     def __repr__(self): return super().__repr__().replace('Result', 'Dream', 1)
 
     def save(self,

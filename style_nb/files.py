@@ -14,8 +14,8 @@ from safetensors import SafetensorError, safe_open
 from .errors import BadFile, BadValue, StyleNBError, in_one_line, of_kind, told
 
 # %% auto #0
-__all__ = ['PICTURE_FORMATS', 'PART', 'MOST_BYTES', 'MOST_TEXT', 'MOST_DEEP', 'MOST_WORDS', 'MOST_TENSORS', 'as_path', 'reason',
-           'check_output', 'made_folder', 'tidy', 'whole_file', 'read_whole', 'as_json', 'from_text', 'open_tensors']
+__all__ = ['PART', 'PICTURE_FORMATS', 'MOST_BYTES', 'MOST_TEXT', 'MOST_DEEP', 'MOST_WORDS', 'MOST_TENSORS', 'as_path', 'reason',
+           'tidy', 'check_output', 'made_folder', 'whole_file', 'read_whole', 'as_json', 'from_text', 'open_tensors']
 
 # %% ../nbs/00_files.ipynb #86c47acb
 def as_path(
@@ -36,46 +36,6 @@ def reason(
     "Why a file cannot be used."
     if isinstance(e, KeyError): return f'it has no {e}'
     return in_one_line(getattr(e, 'strerror', None) or str(e) or 'no reason is given', 120)
-
-# %% ../nbs/00_files.ipynb #070b9f7c
-def _meant(path):
-    "The file that a path leads to, through links."
-    try: p = Path(path).resolve()
-    except (OSError, RuntimeError) as e: raise BadFile(f"{path} cannot be written: {reason(e)}.") from e
-    if p.is_symlink(): raise BadFile(f"{path} is a link that leads round in a circle: choose another path.")
-    return p
-
-PICTURE_FORMATS = ('.png', '.jpg', '.jpeg', '.webp', '.tif', '.tiff', '.bmp')
-
-# %% ../nbs/00_files.ipynb #f2692bdf
-def check_output(
-    path,                     # Where a file is to be written
-    formats=PICTURE_FORMATS,  # Allowed extensions, lower case with the dot
-)->Path:                      # `path`, when it can be written
-    "Say now, not after the work, if `path` cannot be written."
-    p = as_path(path)
-    if p.is_dir(): raise BadFile(f"{p} is a folder: give the name of a file.")
-    if p.suffix.lower() not in formats:
-        ending = f'ends in {p.suffix}' if p.suffix else 'has no extension'
-        raise BadValue(f"{in_one_line(p.name)} {ending}: choose one of {', '.join(formats)}.")
-    folder = _meant(p).parent
-    if folder.is_file(): raise BadFile(f"{folder} is a file, no folder: nothing can be written in it.")
-    if not folder.is_dir(): raise BadFile(f"The folder {folder} does not exist: create it first.")
-    if _is_open(folder) and (_is_open(p) or not p.exists()): return p
-    raise BadFile(f"{p} cannot be written: choose another folder or change its permissions.")
-
-def _is_open(path): return os.access(path, os.W_OK)
-
-# %% ../nbs/00_files.ipynb #c24810e3
-def made_folder(
-    path,    # A folder
-)->Path:     # The same, there and open for files
-    "A folder for files, made if it is not there."
-    p = as_path(path)
-    try: p.mkdir(parents=True, exist_ok=True)
-    except OSError as e: raise BadFile(f"The folder {p} cannot be made: {reason(e)}. Choose another.") from e
-    if _is_open(p): return p
-    raise BadFile(f"The folder {p} cannot be written: change its permissions.")
 
 # %% ../nbs/00_files.ipynb #7c3cbc38
 PART = re.compile(r'\.part-(?:([0-9a-f]{8})-([0-9]+)-[0-9a-f]{12}|[0-9a-f]{32})(?:\..*)?')  # the second: version 0.1.0
@@ -111,6 +71,71 @@ def _is_left(part):
     host, pid = known.groups()
     return host == _here() and not _lives(int(pid))
 
+# %% ../nbs/00_files.ipynb #070b9f7c
+def _meant(path):
+    "The file that a path leads to, through links."
+    try: p = Path(path).resolve()
+    except (OSError, RuntimeError) as e: raise BadFile(f"{path} cannot be written: {reason(e)}.") from e
+    if p.is_symlink(): raise BadFile(f"{path} is a link that leads round in a circle: choose another path.")
+    return p
+
+PICTURE_FORMATS = ('.png', '.jpg', '.jpeg', '.webp', '.tif', '.tiff', '.bmp')
+
+# %% ../nbs/00_files.ipynb #f2692bdf
+def check_output(
+    path,                     # Where a file is to be written
+    formats=PICTURE_FORMATS,  # Allowed extensions, lower case with the dot
+)->Path:                      # `path`, when it can be written
+    "Say now, not after the work, if `path` cannot be written."
+    p = as_path(path)
+    if p.is_dir(): raise BadFile(f"{p} is a folder: give the name of a file.")
+    if p.suffix.lower() not in formats:
+        ending = f'ends in {p.suffix}' if p.suffix else 'has no extension'
+        raise BadValue(f"{in_one_line(p.name)} {ending}: choose one of {', '.join(formats)}.")
+    folder = _meant(p).parent
+    if folder.is_file(): raise BadFile(f"{folder} is a file, no folder: nothing can be written in it.")
+    if not folder.is_dir(): raise BadFile(f"The folder {folder} does not exist: create it first.")
+    if not _is_open(folder) or p.exists() and not _is_open(p):
+        raise BadFile(f"{p} cannot be written: choose another folder or change its permissions.")
+    _try_folder(p)
+    return p
+
+def _is_open(path): return os.access(path, os.W_OK)
+
+# %% ../nbs/00_files.ipynb #4324bf2a
+def _try_folder(p):
+    "Make an empty file where `p` is to be, and take it away."
+    if _is_stream(p): return
+    try:
+        part = _part(_meant(p))
+        part.touch()
+        part.unlink()
+    except OSError as e: raise _no_room(p, e) from e
+
+def _is_stream(p): return p.exists() and not p.is_file() and not p.is_dir()
+
+def _part(p):
+    "A name beside a file that says who writes it."
+    return p.with_name(f'.part-{_here()}-{os.getpid()}-{uuid4().hex[:12]}{p.suffix}')
+
+def _no_room(p, e):
+    "What to say of a file that could not be written."
+    choose = 'Make room or choose' if getattr(e, 'errno', None) in _FULL else 'Choose'
+    return BadFile(f"{p} cannot be written: {reason(e)}. {choose} another folder.")
+
+_FULL = None, errno.ENOSPC, errno.EDQUOT  # where more room may help
+
+# %% ../nbs/00_files.ipynb #c24810e3
+def made_folder(
+    path,    # A folder
+)->Path:     # The same, there and open for files
+    "A folder for files, made if it is not there."
+    p = as_path(path)
+    try: p.mkdir(parents=True, exist_ok=True)
+    except OSError as e: raise BadFile(f"The folder {p} cannot be made: {reason(e)}. Choose another.") from e
+    if _is_open(p): return p
+    raise BadFile(f"The folder {p} cannot be written: change its permissions.")
+
 # %% ../nbs/00_files.ipynb #5c401917
 def _to_disk(path):
     "Let no byte wait: a full disk may say so only now."
@@ -127,7 +152,7 @@ def _beside(p):
     "A part beside a file that takes its place in the end, with its owner and permissions."
     tidy(p.parent)
     before = p.stat() if p.exists() else None
-    tmp = p.with_name(f'.part-{_here()}-{os.getpid()}-{uuid4().hex[:12]}{p.suffix}')
+    tmp = _part(p)
     tmp.touch()
     try:
         mode = stat.S_IMODE((before or tmp.stat()).st_mode)
@@ -149,21 +174,16 @@ def _through(path):
         path.write_bytes(tmp.read_bytes())
 
 # %% ../nbs/00_files.ipynb #a79fb1b3
-_FULL = None, errno.ENOSPC, errno.EDQUOT  # where more room may help
-
 @contextmanager
 def whole_file(
     path,  # Where the file is to be
 ):         # Yields a temporary path with the same extension
     "Write a file whole or not at all: fill the temporary path, it is moved into place at the end."
     p = as_path(path)
-    stream = p.exists() and not p.is_file() and not p.is_dir()
     try:
-        with _through(p) if stream else _beside(_meant(p)) as tmp: yield tmp
+        with _through(p) if _is_stream(p) else _beside(_meant(p)) as tmp: yield tmp
     except StyleNBError: raise
-    except (OSError, SafetensorError) as e:
-        choose = 'Make room or choose' if getattr(e, 'errno', None) in _FULL else 'Choose'
-        raise BadFile(f"{p} cannot be written: {reason(e)}. {choose} another folder.") from e
+    except (OSError, SafetensorError) as e: raise _no_room(p, e) from e
 
 # %% ../nbs/00_files.ipynb #854bf741
 MOST_BYTES = 2**30  # of a file that is read whole

@@ -7,7 +7,8 @@ Docs: https://style-nb.github.io/style_nb/films.html.md"""
 # %% ../nbs/89_films.ipynb #b0426220
 from __future__ import annotations
 from .errors import BadValue
-from .streams import picture_in, say
+from .files import as_path
+from .streams import goes_on, picture_in, say
 from style_nb.words import (
     InsteadOfOutput, add_device, add_options, add_output, as_option, checked_recipe, given, how_of, recipe_of,
     recipe_words)
@@ -84,6 +85,6 @@ def run_film(args):
     house = house_of_styles() if args.one_pass else {}
     styles = [_style(word, house) for word in args.style]
     if args.forecast: return repr(make_film(args.clip, styles, args.output or 'film.mp4', forecast=True, **how))
-    path = make_film(args.clip, styles, args.output, **how)
+    with goes_on(as_path(f'{args.output}.frames')): path = make_film(args.clip, styles, args.output, **how)
     say(args, repr(Clip(path)))
 

@@ -89,8 +89,14 @@ def begun(self:Held)->bool:
 
 # %% ../nbs/76_holding.ipynb #898f9f51
 @patch
+def check_open(self:Held):
+    "Say so when it is closed."
+    if self.closed: raise BadValue("This session is closed, its pictures are gone: make a new Session.")
+
+@patch
 def before(self:Held)->Image.Image:
     "The picture before the first step, as far as no run is needed to know it."
+    self.check_open()
     x = self.init()
     if x is None: x = self.content() if self.extras['content'] else self.styles()[0]
     return self._framed(x)
@@ -141,6 +147,7 @@ def forecast(self:Held,
     measure:bool=True,  # Paint tiny pictures where the speed of the settings is not known? Never beside a run
 )->Forecast:            # `None` where the speed is not known and not measured
     "Seconds and bytes of the run that the next `start` begins, or of the rest of this one."
+    self.check_open()
     with self.lock:
         steps = self.until - self.done if self.done < self.until else self.recipe.steps
         r, busy, init = replace(switched_on(self.recipe), steps=steps), self.state == 'painting', self.init()
@@ -222,11 +229,6 @@ def stored(self:Held)->Stored:
         return Stored(self.recipe, dict(self.extras), dict(self.pictures), chain=chain, picture=image, pins=pins, **how)
 
 # %% ../nbs/76_holding.ipynb #ef7aa6d8
-@patch
-def check_open(self:Held):
-    "Say so when it is closed."
-    if self.closed: raise BadValue("This session is closed, its pictures are gone: make a new Session.")
-
 @patch
 def _go(self:Held, goal):
     "Let the run go until `goal` steps in all; begin one if there is none."
@@ -328,9 +330,10 @@ def close(self:Held,
 ):
     "Stop and free everything."
     with self.lock:
-        self.closed = True
+        if self.closed: return
         self.hearers = []
         self.reset()
+        self.closed = True
         self.shared = Shared()
         self.pins = []
         self.pictures = {name: replace(p, picture=None) for name, p in self.pictures.items()}

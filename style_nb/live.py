@@ -140,8 +140,8 @@ def paint(self:Remote,
     try: self.result = call()
     except BaseException as e:
         self.error = e
-        # without `pack` it failed before there was a picture
-        if hasattr(self.learn, 'pack'): self.result = self.learn.pack(self.learn)
+        # without `pack` or an optimiser it failed before there was a picture
+        if hasattr(self.learn, 'pack') and self.learn.opt is not None: self.result = self.learn.pack(self.learn)
     if self.learn is not None: self.step = self.learn.controls.step
     self.over = True
     self.heed()

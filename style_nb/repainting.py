@@ -12,8 +12,8 @@ import sys
 from dataclasses import replace
 from .errors import BadValue, StyleNBError, counted
 from .streams import (
-    as_data, check_apart, check_json, check_painted, folder_in, is_folder, mask_in, picture_in, place_out, report,
-    say, say_failed, write_out)
+    GOES_ON, as_data, check_apart, check_json, check_painted, folder_in, goes_on, is_folder, mask_in, picture_in,
+    place_out, report, say, say_failed, write_out)
 from .words import (
     InsteadOfOutput, add_how, add_options, add_output, add_picture, as_option, checked_recipe, given, how_of,
     in_options, recipe_words)
@@ -113,7 +113,7 @@ def run_stylize(args):
     from style_nb.transfer import stylize
     if args.forecast: return _tell_forecast(args)
     if is_folder(args.content): return _stylize_folder(args)
-    if args.workers: raise BadValue(f"--workers goes with a folder: {args.content} is one photo.")
+    if args.workers is not None: raise BadValue(f"--workers goes with a folder: {args.content} is one photo.")
     check_json(args)
     place = place_out(args.output)
     asked = _asked(args)
@@ -121,12 +121,14 @@ def run_stylize(args):
     if args.animate: asked = _with_frames(args, asked)
     _tell_size(args)
     kept = RunCheckpoint(args.checkpoint, remove=False) if args.checkpoint else None
-    result = stylize(picture_in(args.content), [picture_in(style) for style in args.style], checkpoint=kept, **asked)
+    styles = [picture_in(style) for style in args.style]
+    with goes_on(kept and kept.path): result = stylize(picture_in(args.content), styles, checkpoint=kept, **asked)
     write_out(result, place, credits=args.credits)
     if args.save_state: result.save_state(as_path(args.save_state))
     if args.animate and result.frames: result.animate(args.animate)
     if kept and result.stopped != Stopped.BY_HAND: kept.remove()
     report(args, result, repr(result))
+    if kept and kept.path.exists(): print(f'style_nb: {kept.path} keeps where it stands: {GOES_ON}.', file=sys.stderr)
 
 # %% ../nbs/89_repainting.ipynb #d847297c
 def _check_folder(args):

@@ -16,6 +16,7 @@ from .errors import BadFile, BadType, BadValue, a_kind, counted, in_range, of_ki
 from .pictures import Plate, PictureNotFound, as_path, check_output, save_picture, show_pictures
 from .clips import write_clip
 from .learner import StartLoss, StepCallback
+from .guarding import Stopped
 from .callbacks import Average, History
 from .views import draw_curves
 from .recipe import Recipe, carried, from_json, to_json
@@ -188,6 +189,12 @@ def _done(history):
     last = history.iloc[-1]
     return f"{counted(len(history), 'step')} in {last.seconds:.1f} s, loss {last.loss:.4g}"
 
+def _rest(result):
+    "What was still to come of a run: steps, and levels that are larger."
+    step, size = int(result.history.step.iloc[-1]), max(result.image.size)
+    steps = f' at step {step} of {result.recipe.steps}' if step < result.recipe.steps else ''
+    return steps + (f', {size} px of {result.recipe.size}' if size < result.recipe.size else '')
+
 # %% ../nbs/62_results.ipynb #9d4a04a6
 @dataclass(repr=False)
 class Result:
@@ -204,8 +211,14 @@ class Result:
 
     def _repr_png_(self): return self.image._repr_png_()
 
+    @property
+    def ending(self)->str:
+        "Why it ended early and how far it had come, '' when all is well."
+        by_hand = self.stopped == Stopped.BY_HAND and len(self.history)
+        return self.stopped + (_rest(self) if by_hand else '')
+
     def __repr__(self):
-        ended = f'; {self.stopped}' if self.stopped else ''
+        ended = f'; {self.ending}' if self.ending else ''
         return f"Result: {self.image.width}x{self.image.height} px, {_done(self.history)}{ended}"
 
     def save_state(self, path)->Path:

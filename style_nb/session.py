@@ -75,6 +75,7 @@ def one_move(self:Session,
     painted:bool=False,  # Does it touch what was painted?
 ):
     "What is done meanwhile is undone by one `undo`."
+    self.check_open()
     if self.moving:
         yield
         return
@@ -309,6 +310,7 @@ def sweep(self:Session,  # noqa: F811, a method beside the function
     **more,     # Settings for all, such as size and steps
 ):              # One `Item` after the other, as they are painted
     "The present settings over a grid of some, each from the start; see `sweep`."
+    self.check_open()
     how = dict(progress=False, device=self.device)
     if self.start_picture: how['init'] = self.pictures[self.start_picture].picture
     for combo in combinations(grid, [*FIELDS, *EXTRAS, 'recipe']):

@@ -94,10 +94,14 @@ def put(self:Files,
 def get(self:Files, name, what, loose):
     "A picture, if its bytes are those that were written."
     name = Path(of_kind(name, str, 'file', 'a name')).name  # nowhere else
-    data = read_whole(self.folder/name)
+    path = self.folder/name
+    if not path.exists(): raise BadFile(f"{what}: its file {path} is gone: {_REMEDY}.")
+    data = read_whole(path)
     if not name.startswith(hashlib.sha256(data).hexdigest()[:32]):
-        raise BadFile(f"{what}: its file {name} is damaged.")
+        raise BadFile(f"{what}: its file {path} is damaged: {_REMEDY}.")
     return put_back(data, name[32:], what, loose)
+
+_REMEDY = 'put it back from a copy, or open another of `saved_sessions()`'
 
 # %% ../nbs/74_shelf.ipynb #96048b27
 def _leg_words(leg): return asdict(replace(leg, recipe=None)) | dict(recipe=to_json(leg.recipe))

@@ -12,16 +12,16 @@ import shutil
 import stat
 import sys
 import tempfile
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial, wraps
 from pathlib import Path
 from .errors import BadFile, BadValue, StyleNBError, in_one_line, nearest
 from .files import PICTURE_FORMATS, as_path, check_output, made_folder, whole_file
 
 # %% auto #0
-__all__ = ['STREAM', 'FIGURES', 'makes_figure', 'picture_in', 'mask_in', 'names_of', 'place_out', 'write_out', 'is_folder',
-           'folder_in', 'each_of_folder', 'say_failed', 'check_painted', 'each_picture', 'check_apart', 'by_word',
-           'by_stem', 'say', 'as_data', 'report', 'check_json', 'makes']
+__all__ = ['STREAM', 'FIGURES', 'GOES_ON', 'makes_figure', 'picture_in', 'mask_in', 'names_of', 'place_out', 'write_out',
+           'is_folder', 'folder_in', 'each_of_folder', 'say_failed', 'check_painted', 'each_picture', 'check_apart',
+           'by_word', 'by_stem', 'say', 'as_data', 'report', 'check_json', 'goes_on', 'makes']
 
 # %% ../nbs/88_streams.ipynb #fbec738b
 STREAM = '-'  # stdin or stdout, whichever is meant
@@ -248,7 +248,7 @@ def report(
     text,  # What to say of it
 ):
     "Say what was made: a line, or with `--json` an object. Why a run ended early is said even when it shall be quiet."
-    stopped = getattr(made, 'stopped', '')
+    stopped = getattr(made, 'ending', getattr(made, 'stopped', ''))
     if _in_json(args): print(json.dumps(as_data(made, args.output)))
     elif args.quiet and stopped: print(f'style_nb: {args.output}: {stopped}', file=sys.stderr)
     else: say(args, text)
@@ -257,6 +257,19 @@ def check_json(args):
     "Stdout has room for a picture or for what is said of it."
     if _in_json(args) and args.output == STREAM:
         raise BadValue("--json and -o - both write to stdout: give the picture a file.")
+
+# %% ../nbs/88_streams.ipynb #c32f5ab4
+GOES_ON = 'the same command goes on from there'
+
+@contextmanager
+def goes_on(
+    place,  # File or folder that keeps what is done; `None` where nothing is kept
+):
+    "A Ctrl-C within says that the same command goes on, when `place` is there to go on from."
+    try: yield
+    except KeyboardInterrupt as e:
+        if place is None or not Path(place).exists(): raise
+        raise KeyboardInterrupt(GOES_ON) from e
 
 # %% ../nbs/88_streams.ipynb #80031020
 def makes(

@@ -352,6 +352,26 @@ def test_read_only_folder(run, files, monkeypatch):
     monkeypatch.setattr(os, 'access', lambda p, mode: not (mode & os.W_OK))
     fails(run, files, stylize(files), 'out.png cannot be written', 'choose another folder')
 
+def test_a_folder_that_takes_no_file_is_told_before_the_run(run, files, monkeypatch):
+    "/proc looks open to its owner: `os.access` does not tell all"
+    (files/'shut').mkdir()
+    touch, painted = Path.touch, []
+    def shut(self, *args, **how):
+        if self.parent.name == 'shut': raise OSError(30, 'Read-only file system')
+        touch(self, *args, **how)
+    monkeypatch.setattr(Path, 'touch', shut)
+    monkeypatch.setattr('style_nb.transfer.stylize', lambda *_, **__: painted.append(1))
+    for word, name in (('-o', 'a.png'), ('--animate', 'a.gif'), ('--save-state', 'a.safetensors'),
+                       ('--checkpoint', 'a.safetensors')):
+        words = stylize(files, '--steps', 20, word, files/'shut'/name)
+        fails(run, files, words, f'{name} cannot be written: Read-only')
+    assert not painted and not [*(files/'shut').iterdir()]
+
+def test_an_animation_or_a_state_below_a_file_is_told_before_the_run(run, files, monkeypatch):
+    monkeypatch.setattr('style_nb.transfer.stylize', lambda *_, **__: pytest.fail('it painted'))
+    for word, name in (('--animate', 'a.gif'), ('--save-state', 'a.safetensors')):
+        fails(run, files, stylize(files, '--steps', 20, word, files/'photo.png'/name), 'photo.png is a file, no folder')
+
 def test_disk_full_while_writing(run, files, monkeypatch):
     def half_a_save(self, fp, *args, **kwargs):
         with open(fp, 'wb') as f: f.write(b'half of a picture')
@@ -957,6 +977,35 @@ def test_a_checkpoint_goes_on_by_the_same_command(run, files, monkeypatch):
     folder = ['stylize', files, files/'painting.png', '-o', files/'out', '--checkpoint', files/'out/run.safetensors']
     code, _, err = run(*folder)
     assert code == 1 and '--checkpoint goes with one photo' in err
+
+def test_a_run_that_is_stopped_says_that_the_same_command_goes_on(run, files, monkeypatch):
+    from style_nb.checkpoints import RunCheckpoint
+    kept = stylize(files, '--checkpoint', files/'out/run.safetensors')
+    step = RunCheckpoint.after_step
+    def stop(self):
+        step(self)
+        if self.controls.step == 2: self.learn.stop.now()
+    goes_on = f"style_nb: {files/'out/run.safetensors'} keeps where it stands: the same command goes on from there.\n"
+    for quiet in ([], ['-q']):
+        with monkeypatch.context() as m:
+            m.setattr(RunCheckpoint, 'after_step', stop)
+            code, out, err = run(*kept, *quiet)
+        assert code == 0 and out == '' and err.endswith(goes_on) and 'stopped by hand at step 2 of 3' in err, err
+        assert left(files) == ['out.png', 'run.safetensors']
+        code, out, err = run(*kept, *quiet)
+        assert code == 0 and 'goes on' not in err and left(files) == ['out.png']
+
+def test_a_second_ctrl_c_says_what_there_is_to_go_on_from(run, files, monkeypatch):
+    def twice(*_, **__): raise KeyboardInterrupt
+    monkeypatch.setattr('style_nb.transfer.stylize', twice)
+    kept = stylize(files, '--checkpoint', files/'run.safetensors')
+    assert run(*kept) == (130, '', 'style_nb: stopped\n')
+    (files/'run.safetensors').touch()
+    assert run(*kept) == (130, '', 'style_nb: stopped: the same command goes on from there.\n')
+
+@pytest.mark.parametrize('n', [0, 2])
+def test_workers_go_with_a_folder(run, files, n):
+    fails(run, files, stylize(files, '--workers', n), '--workers goes with a folder', 'photo.png is one photo')
 
 @pytest.mark.parametrize('word, meant', [('astronot', 'astronaut'), ('swirl', 'swirls')])
 def test_a_sample_that_is_misspelt_is_guessed(word, meant, tmp_path, capsys):

@@ -1,5 +1,6 @@
 "A clip in, a clip out: the same film after a kill, refusals that leave nothing, the command line"
-import os, random, signal, subprocess, sys, time
+import os, random, re, signal, subprocess, sys, time
+from pathlib import Path
 from types import SimpleNamespace
 import numpy as np
 import pytest
@@ -160,6 +161,29 @@ def test_three_hours(clip, tmp_path, monkeypatch, refused):
     monkeypatch.setattr(outlook.shutil, 'disk_usage', lambda _: SimpleNamespace(free=10**8))
     refused(lambda: make_film(long, sample('swirls'), out, **HOW), 'of 64x48 px need some', '100 MB are free')
     assert painted == [*range(6)]
+
+def test_a_newcomer_has_a_clip(tmp_path, monkeypatch):
+    "The lines of the README make a clip of what is installed, and a film of that"
+    readme = (Path(__file__).parent.parent/'README.md').read_text('utf-8').partition('No clip at hand?')[2]
+    python, shell = re.findall(r'```(?:python|sh)\n(.*?)```', readme, re.S)[:2]
+    monkeypatch.chdir(tmp_path)
+    exec(f'from style_nb.all import *\n{python}', {})
+    assert (Clip('clip.mp4').count, Clip('clip.mp4').size) == (24, (256, 160))
+    assert main([*shell.partition('#')[0].split()[1:], '--size', '64', '--stop', '3', '-q']) == 0
+    assert names(tmp_path) == ['clip.mp4', 'out.mp4'] and Clip('out.mp4').count == 3
+
+@pytest.mark.parametrize('n, said', [(0, 'stopped'), (2, 'stopped: the same command goes on from there.')])
+def test_a_film_that_is_stopped_says_that_the_same_command_goes_on(clip, tmp_path, monkeypatch, capsys, n, said):
+    put = PieceStore.put
+    def stop(self, number, frame):
+        if number == n: raise KeyboardInterrupt
+        put(self, number, frame)
+    words = ['film', clip, 'swirls', '-o', tmp_path/'a.mp4', '-q',
+        *'--size 64 --encoder texnet-small --steps 2 --first-steps 2'.split()]
+    with monkeypatch.context() as m:
+        m.setattr(PieceStore, 'put', stop)
+        assert main([*map(str, words)]) == 130 and capsys.readouterr().err == f'style_nb: {said}\n'
+    assert main([*map(str, words)]) == 0 and names(tmp_path) == ['a.mp4'] and capsys.readouterr().err == ''
 
 def test_other_settings_are_another_film(clip, tmp_path, refused):
     make_film(clip, sample('swirls'), tmp_path/'a.mp4', keep_frames=True, **HOW)

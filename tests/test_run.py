@@ -447,6 +447,15 @@ def test_stop_from_another_thread(go):
     r = go(steps=10_000, cbs=[At(4, press)])
     assert len(r.history) == 4 and r.stopped == 'stopped by hand' and r.image.size == (48, 48)
 
+def test_a_picture_of_a_small_level_says_how_small_it_is(go):
+    half = go(size=64, steps=8, levels=2, cbs=[At(2, lambda learn: learn.stop.now())])
+    assert max(half.image.size) < 64 and half.stopped == 'stopped by hand'
+    small = f'stopped by hand at step 2 of 8, {max(half.image.size)} px of 64'
+    assert half.ending == small and repr(half).endswith(f'; {small}')
+    last = go(size=64, steps=8, levels=2, cbs=[At(7, lambda learn: learn.stop.now())])
+    assert last.ending == 'stopped by hand at step 7 of 8' and go(steps=2).ending == ''
+    assert go(steps=3, cbs=[At(3, lambda learn: learn.stop.now())]).ending == 'stopped by hand'
+
 def test_ctrl_c_in_this_process(go):
     mine = lambda *_: None
     old = signal.signal(signal.SIGINT, mine)

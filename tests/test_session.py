@@ -955,7 +955,38 @@ def test_a_run_that_has_ended_is_not_held_by_what_was_kept(make, tmp_path):
 
 def test_a_closed_session_says_that_it_is_closed(tmp_path):
     s = Session('cat', 'swirls', size=48)
-    s.step(1).wait()
+    pin = s.step(1).wait().pin()
     s.close()
-    for do in (lambda: s.result, lambda: s.save(tmp_path/'a.png'), s.start):
+    moves = (lambda: s.set(style_weight=3.), lambda: s.set(content='astronaut'), lambda: s.restore(s.settings),
+        lambda: s.load(tmp_path/'a.png'), lambda: s.go_on(pin))
+    asked = lambda: s.result, lambda: s.save(tmp_path/'a.png'), lambda: next(s.sweep({'seed': [1]}))
+    for do in (*moves, *asked, s.forecast, s.figure, s.start, s.step, s.reset, s.pin):
         with pytest.raises(StyleNBError, match='This session is closed'): do()
+    s.close()
+    assert s.recipe.style_weight != 3. and s.extras['content'] == 'cat'
+
+def test_a_run_that_fails_before_its_first_step_is_over(make, monkeypatch):
+    "As when the program ends meanwhile: nothing is raised in its thread, and the next run paints"
+    raised = []
+    monkeypatch.setattr(threading, 'excepthook', raised.append)
+    def gone(*_, **__): raise RuntimeError('cannot schedule new futures after interpreter shutdown')
+    s = make()
+    for where in ('create_opt', '_do_fit'):
+        with monkeypatch.context() as m:
+            m.setattr(f'fastai.learner.Learner.{where}', gone)
+            s.start().run.thread.join(30)
+        assert not raised and s.run.over and s.state == 'failed' and 'shutdown' in str(s.error)
+        s.stop()
+    assert s.step().wait().done == 1
+
+def test_a_damaged_or_lost_picture_of_a_session_says_what_to_do(make, tmp_path, refused):
+    s = make(autosave=tmp_path)
+    s.step().wait()
+    folder = s.keeper.files.folder
+    s.close()
+    pictures = [p for p in folder.iterdir() if not p.name.startswith('state-')]
+    what = 'put it back from a copy, or open another of `saved_sessions()`'
+    pictures[0].write_bytes(pictures[0].read_bytes()[:-9])
+    refused(lambda: open_session(folder), str(pictures[0]), 'is damaged', what)
+    pictures[0].unlink()
+    refused(lambda: open_session(folder), str(pictures[0]), 'is gone', what)
