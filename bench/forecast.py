@@ -91,7 +91,7 @@ LISTS[6] = [  # written down after list 5 had shown that a second tiny run of 19
     dict(encoder='texnet-small', finish='texnet', finish_steps=10, size=620, steps=50),
     dict(style_scale=.8, size=700, steps=30),
     dict(encoder='vgg16', size=380, steps=30, styles=2, masks=True)]
-LISTS[7] = [  # written down after list 6 had shown that memory of one level has no gaps, and its factors were fitted anew
+LISTS[7] = [  # written down after list 6 had shown that one level leaves no gaps in memory; its factors are new
     dict(size=310, steps=130),
     dict(size=740, steps=26, styles=2, masks=True),
     dict(size=920, steps=18, levels=1),

@@ -339,5 +339,7 @@ def speed_for(
     look = look_of(plan, enc)
     speed = None if again else kept_speeds().get(look)
     if speed is None and learner_of is None: return None
-    if speed is None or learner_of is not None and is_another_hour(speed): keep_speed(look, speed := measured_speed(plan, learner_of, enc))
+    if speed is None or learner_of is not None and is_another_hour(speed):
+        speed = measured_speed(plan, learner_of, enc)
+        keep_speed(look, speed)
     return replace(speed, touch=_dearest_touch(look, speed))
