@@ -78,7 +78,7 @@ LISTS[5] = [  # written down after list 4 had shown that a tiny run may fall int
     dict(encoder='texnet-small', finish='texnet', finish_steps=8, size=600, steps=60),
     dict(style_scale=.6, size=720, steps=30),
     dict(size=540, steps=40, styles=2)]
-LISTS[6] = [  # written down after list 5 had shown that a second tiny run of 192 or 256 px says too little of large ones
+LISTS[6] = [  # written down after list 5 had shown that a second tiny run of 192 or 256 px says too little
     dict(size=330, steps=110),
     dict(size=680, steps=30, styles=2, masks=True),
     dict(size=880, steps=20, levels=1),
