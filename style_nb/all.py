@@ -10,8 +10,8 @@ __all__ = ['load_picture', 'save_picture', 'to_pil', 'resize', 'show_pictures', 
            'comic', 'noise', 'palette', 'palettes', 'TILED', 'tile', 'dream', 'compare', 'interpolate', 'matrix',
            'sweep', 'Clip', 'write_clip', 'film_frames', 'make_film', 'lend_colours', 'luminance', 'match_colours',
            'lower_contrast', 'match_contrast', 'feather', 'load_mask', 'segment', 'show_masks', 'explore_masks',
-           'ablate', 'rank_photos', 'revert', 'encoder', 'encoder_card', 'gram', 'show_why', 'fidelity', 'explore',
-           'log_range', 'Session', 'Studio', 'quick']
+           'ablate', 'rank_photos', 'revert', 'unpaint', 'encoder', 'encoder_card', 'gram', 'show_why', 'fidelity',
+           'explore', 'log_range', 'Session', 'Studio', 'quick']
 
 # %% ../nbs/99_all.ipynb #3e51f1f8
 from .pictures import load_picture, save_picture, to_pil, resize, show_pictures
@@ -72,8 +72,9 @@ _all_ = ['feather', 'load_mask', 'segment', 'show_masks', 'explore_masks']
 
 # %% ../nbs/99_all.ipynb #5a7854e7
 from .reversion import ablate, rank_photos, revert
+from .unpainting import unpaint
 
-_all_ = ['ablate', 'rank_photos', 'revert']
+_all_ = ['ablate', 'rank_photos', 'revert', 'unpaint']
 
 # %% ../nbs/99_all.ipynb #7b80e93b
 from .encoders import encoder, encoder_card

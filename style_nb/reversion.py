@@ -22,6 +22,7 @@ from .colour import luminance, match_colours
 from .contrast import lower_contrast, match_contrast
 from .encoders import DATA, encoder
 from .learner import each_scale, picture_grams
+from .unpainting import unpaint
 from .matching import MatchLoss
 from .recipe import OWN_SIZE, Recipe, named_recipe, to_json, unless_said
 from .results import Result
@@ -31,9 +32,9 @@ from .palettes import gram_errors, no_larger
 from .comparing import colour_distance, fidelity, laplacian_bands
 
 # %% auto #0
-__all__ = ['FINEST', 'AFAR', 'NEAR', 'MATCHED', 'OWN', 'BARE', 'VARIANTS', 'OCTAVES', 'RESPONSES', 'model_photo', 'from_afar',
-           'revert', 'new_dark', 'Ablation', 'ablate', 'Compatibility', 'picture_statistics', 'under_paint',
-           'compatibility', 'rank_photos']
+__all__ = ['FINEST', 'AFAR', 'NEAR', 'STARTS', 'MATCHED', 'OWN', 'BARE', 'VARIANTS', 'OCTAVES', 'RESPONSES', 'model_photo',
+           'from_afar', 'revert', 'new_dark', 'Ablation', 'ablate', 'Compatibility', 'picture_statistics',
+           'under_paint', 'compatibility', 'rank_photos']
 
 # %% ../nbs/79_reversion.ipynb #f68f9e76
 FINEST = 3  # octaves of a photo that are its texture
@@ -75,6 +76,20 @@ def from_afar(
     x = _without_thin(load_picture(painting, near), 2*round(near/216) + 1)  # 5 px at 432
     return resize(x, max(round(AFAR*near), 8))
 
+# %% ../nbs/79_reversion.ipynb #e318ba45
+STARTS = 'painting', 'unpainted'
+
+def _first(painting, size, start):
+    "What a reversion begins with, small."
+    if start == 'painting': return from_afar(painting, size)
+    near = min(size, NEAR)
+    return resize(load_picture(unpaint(painting, size=near)), max(round(AFAR*near), 8))
+
+def _check_start(start, keep):
+    "A start is one of `STARTS`, and is held on to."
+    if one_of(start, STARTS, 'start') == 'painting' or keep: return
+    raise BadValue("start='unpainted' is what keep holds on to: give keep above 0 and no init, or leave start out.")
+
 # %% ../nbs/79_reversion.ipynb #98e3c419
 MATCHED = dict(relu2_1=.5, relu3_1=.5, relu4_1=.5)  # layers matched place by place, and their weights
 OWN = dict(  # what `revert` does beside the photo's masses and colours, unless a recipe says otherwise
@@ -115,7 +130,7 @@ def _check_matching(painting, photo, size, scale, settings):
 
 # %% ../nbs/79_reversion.ipynb #4d4d6d93
 # Arguments of `revert` that a recipe can carry
-_WRITTEN = ('contrast', 'masses', 'match', 'recipe', *(f.name for f in fields(Recipe) if f.compare))
+_WRITTEN = ('contrast', 'masses', 'match', 'start', 'recipe', *(f.name for f in fields(Recipe) if f.compare))
 
 def _sign(result, said):
     "Write what was said into the recipe of a result."
@@ -138,7 +153,8 @@ def revert(
     steps:int=None,        # Optimiser steps; `None` is the recipe's, 200 without one
     content_weights=None,  # Content layers; `None` is the recipe's, 'relu2_1' without one
     style_scale:float=None,  # Photo's longer side over the picture's; `None` is the recipe's, 1 without one
-    init=None,             # Start; `None` is the painting `from_afar`, or as it is without `keep`
+    start:str='painting',  # What it begins with and stays near, one of `STARTS`: 'unpainted' is by `unpaint`
+    init=None,             # Start of your own; `None` is by `start`, or the painting as it is without `keep`
     recipe='default',      # What it says wins over `OWN`; another's name is matched only by `match`
     progress:bool=True,    # Show a progress bar
     cbs=(),                # More callbacks
@@ -161,13 +177,15 @@ def revert(
     match = in_range(usual if match is None else match, 'match')
     if match: _check_matching(given, x, size, scale, settings)
     keep = in_range(keep, 'keep') if init is None else 0.
-    start = from_afar(given, size) if keep else 'content'
+    _check_start(start, keep)
+    first = _first(given, size, start) if keep else 'content'
     bar = a_switch(progress, 'progress') and 'revert'
     r = stylize(
-        painting, x, recipe, init=start if init is None else init, keep=keep, progress=bar,
+        painting, x, recipe, init=first if init is None else init, keep=keep, progress=bar,
         cbs=[MatchLoss(given, x, MATCHED, match, scale=scale), *listed(cbs, 'cbs', 'a list of callbacks')], **run)
     run |= {k: getattr(r.recipe, k) for k in said} | dict(
-        contrast=contrast, masses=masses, colours=colours, keep=keep, match=match, init=init, recipe=recipe)
+        contrast=contrast, masses=masses, colours=colours, keep=keep, match=match, init=init, start=start,
+        recipe=recipe)
     _sign(r, run)
     return r
 

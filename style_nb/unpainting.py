@@ -19,10 +19,11 @@ from .files import from_text, reason
 from .footing import SINGLE, best_device, check_device, own_footing
 from .pictures import MIN_SIDE, as_path, check_output, load_picture, resize, to_pil
 from .callbacks import PRECISIONS, best_precision
+from .encoders import DATA
 from .onepass import grown, read_signed, write_signed
 
 # %% auto #0
-__all__ = ['MEANS', 'DEPTHS', 'FIELD', 'LARGEST', 'two_filters', 'with_filters', 'Block', 'Unpainter', 'save_unpainter',
+__all__ = ['MEANS', 'DEPTHS', 'FIELD', 'LARGEST', 'OWN', 'two_filters', 'with_filters', 'Block', 'Unpainter', 'save_unpainter',
            'read_unpainter', 'taken_off', 'unpaint']
 
 # %% ../nbs/54_unpainting.ipynb #d1e59c6b
@@ -147,9 +148,11 @@ def read_unpainter(
 # %% ../nbs/54_unpainting.ipynb #4db0483b
 LARGEST = 4096  # Longer side, px
 
+OWN = DATA/'unpainter.safetensors'  # the package's
+
 def _given(net):
     "The network that is asked for, or the one in a file."
-    return net if isinstance(net, Unpainter) else read_unpainter(net)
+    return net if isinstance(net, Unpainter) else read_unpainter(OWN if net is None else net)
 
 @torch.no_grad()
 def taken_off(
@@ -170,7 +173,7 @@ def taken_off(
 @own_footing()
 def unpaint(
     painting,           # Anything `load_picture` reads
-    net,                # An `Unpainter`, or its file: `train_unpainter` (73) makes one
+    net=None,           # An `Unpainter`, or its file: `train_unpainter` (73) makes one; `None` is the package's
     size:int=432,       # Longer side of the picture, px, up to 4096; never enlarged
     *,
     strength:float=1.,  # How far to go from the painting, 0 to 1.5

@@ -85,6 +85,7 @@ CALLS = dict(  # what is right; each of these arguments, and each other one of t
     ablate=dict(painting=x, photo=x, variants='no match') | to_paint,
     rank_photos=dict(painting=x, photos=[x], size=64),
     revert=dict(painting=x, photo=x, match=0.) | to_paint,
+    unpaint=dict(painting=x, size=32),
     encoder=dict(name='random'),
     encoder_card={},
     gram=dict(feats=maps),

@@ -86,6 +86,15 @@ def test_from_afar_refuses(pair):
 def test_revert_refuses(pair, bad):
     with pytest.raises(ValueError, match=next(iter(bad))): revert(*pair, steps=2, progress=False, **bad)
 
+def test_a_reversion_may_begin_with_the_paint_taken_off(pair, refused):
+    painting = load_picture(paint('swirls', pair[1], 96))
+    how = dict(size=96, steps=1, progress=False, device='cpu', match=0.)
+    usual, off = (revert(painting, pair[1], start=start, **how) for start in ('painting', 'unpainted'))
+    assert off.recipe.revert['start'] == 'unpainted' and usual.image.tobytes() != off.image.tobytes()
+    for wrong, word in ((dict(start='paint'), 'painting'), (dict(keep=0.), 'keep above 0'),
+                        (dict(init='noise'), 'no init')):
+        refused(lambda: revert(painting, pair[1], **how | dict(start='unpainted') | wrong), word)
+
 def test_ablate(pair):
     a = ablate(*pair, ['reverted', 'full contrast', 'half the size'], size=64, steps=3, progress=False)
     assert list(a.table.index) == list(a.results) == ['reverted', 'full contrast', 'half the size']

@@ -3,7 +3,9 @@ import numpy as np, pytest, torch
 from PIL import Image
 from style_nb.encoders import DATA
 from style_nb.gallery import sample
+from style_nb.comparing import fidelity
 from style_nb.marks import paint_by_lot
+from style_nb.painting import paint
 from style_nb.pictures import load_picture
 from style_nb.unpainters import Couples, bands_gap, couples_by_lot, train_unpainter
 from style_nb.unpainting import Unpainter, read_unpainter, save_unpainter, unpaint
@@ -34,6 +36,20 @@ def test_strength_goes_part_of_the_way_and_nothing_is_enlarged(net):
     assert ((none + all_of_it)/2 - half).abs().mean() < .01
     assert unpaint(x, net, 30, device='cpu').size == (30, 20)
     assert unpaint(x, net, 400, device='cpu').size == (60, 40)
+
+@pytest.mark.parametrize('hand', ['swirls', 'dots', 'mosaic'])
+def test_what_the_package_knows_is_nearer_to_the_photo(hand):
+    photo = load_picture(sample('cat'), 192)
+    painting = paint(hand, photo, 192, seed=5)
+    clean = unpaint(painting, size=192, device='cpu')
+    assert fidelity(clean, photo) > fidelity(painting, photo) + .1
+    assert (load_picture(clean) - photo).abs().mean() < .9*(load_picture(painting) - photo).abs().mean()
+
+def test_the_packages_network_says_where_it_comes_from():
+    path = DATA/'unpainter.safetensors'
+    assert path.stat().st_size < 2e6
+    card = read_unpainter(path).card
+    assert 'VGG-16' in card['trained_through'] and card['licence'] == 'CC-BY-4.0' and 'each tenth' in card['data']
 
 def test_wrong_settings_are_said(net, refused):
     x = torch.rand(1, 3, 32, 32)
