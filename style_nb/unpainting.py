@@ -188,7 +188,7 @@ def unpaint(
     size = in_range(size, 'size', MIN_SIDE, LARGEST, whole=True)
     strength, grain = in_range(strength, 'strength', 0, 1.5), in_range(grain, 'grain', 0, 4)
     seed = in_range(seed, 'seed', 0, 2**63 - 1, whole=True)
-    device = check_device(device or best_device())
+    device = check_device(best_device() if device is None else device)
     x = load_picture(painting, enough=size)
     if max(x.shape[-2:]) > size: x = resize(x, size)
     y = taken_off(_given(net).to(device), x.to(device), grain, seed).cpu()
