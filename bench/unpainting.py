@@ -5,8 +5,9 @@
     python bench/unpainting.py revert --net FILE --steps 200    the same, reverted with and without the paint
     python bench/unpainting.py sheet --net FILE --paintings DIR --steps 200    eight works, to look at
 
-The 36 are those of `bench/reversion.py truth`: six photos, none of them trained on, by six hands. The network has seen
-none of the six hands, and no mark of theirs: it learned from hands drawn by lot (room 06).
+The 36 are those of `bench/reversion.py truth`: six photos, none of them trained on, by six hands. With --pairs, folders
+of `style_nb pairs --hand`, a network also learns from the six, without those named by --but. So three folds are three
+fits, and `truth --net FILE --hands A B` for each with the hands it never saw; the last one prints the table of all.
 """
 import argparse, json
 from pathlib import Path
@@ -16,7 +17,7 @@ from style_nb.all import *
 from reversion import HANDS, OTHER, PHOTOS, SHEET, distances, filtered, photo_named
 from style_nb.batches import read_pictures, split_pictures
 from style_nb.pictures import open_picture, whole_file
-from style_nb.unpainters import couples_by_lot, train_unpainter
+from style_nb.unpainters import couples_by_lot, couples_of, train_unpainter
 from style_nb.unpainting import MEANS, read_unpainter, unpaint
 
 HERE = Path(__file__).parent
@@ -27,8 +28,10 @@ FILTERS = ('painting', 'median', 'bilateral')
 def fit(args):
     "Couples by lot from all photos but each tenth, kept in memory, then a fit"
     photos = split_pictures(read_pictures(args.photos), 10)[0]
-    about = dict(data=args.data, tested_on='bench/unpainting.py truth; none of its hands and photos were trained on')
+    about = dict(data=args.data, but=list(args.but), tested_on='bench/unpainting.py truth')
     couples = couples_by_lot(photos, args.couples, seed=args.seed)
+    for folder in args.pairs:
+        couples |= {f'{folder}/{name}': c for name, c in couples_of(folder, but=args.but).items()}
     return train_unpainter(args.out/'unpainter.safetensors', couples, steps=args.steps, batch=8, start=args.start,
         seed=args.seed, about=about).card
 
@@ -58,7 +61,7 @@ def kept(path, cases, make):
 
 
 def cases(args):
-    return {f'{k} in {hand}': (args, k, hand) for k in OTHER for hand in HANDS}
+    return {f'{k} in {hand}': (args, k, hand) for k in OTHER for hand in args.hands or HANDS}
 
 
 def figures(x, true):
@@ -97,7 +100,9 @@ def by_group(values, names, part):
 
 def truth(args):
     "The table of the 36"
-    found = kept(args.out/'unpainting_truth.json', cases(args), truth_case)
+    path = args.out/'unpainting_truth.json'
+    kept(path, cases(args), truth_case)
+    found = json.loads(path.read_text())
     rows, names = list(found.values()), list(found)
     print('| |', ' | '.join(MEASURES), '| colour | nearer by,', ' | '.join(MEASURES), '|\n|' + '---|'*10)
     for n in rows[0]:
@@ -122,7 +127,7 @@ def revert_case(args, k, hand):
 
 def revert_both(args):
     "Is a reversion that begins with the paint taken off nearer to the truth?"
-    asked = {n: how for n, how in cases(args).items() if not args.hands or how[2] in args.hands}
+    asked = cases(args)
     found = kept(args.out/f'unpainting_revert_{args.steps}.json', asked, revert_case)
     rows, names = [found[n] for n in asked], list(asked)
     for m in MEASURES:
@@ -156,6 +161,8 @@ if __name__ == '__main__':
     p.add_argument('--size', type=int, default=432)
     p.add_argument('--net', type=read_unpainter)
     p.add_argument('--photos', type=Path)
+    p.add_argument('--pairs', type=Path, nargs='*', default=[], help='folders of pairs by our hands, to learn from too')
+    p.add_argument('--but', nargs='*', default=[], choices=HANDS, help='hands in them that are left out')
     p.add_argument('--paintings', type=Path)
     p.add_argument('--data', default='', help='what the photos are, for the card')
     p.add_argument('--couples', type=int, default=700)
