@@ -94,6 +94,13 @@ def _kind_of(device):
     try: return torch.device(device).type
     except Exception: return None
 
+def _is_there(kind):
+    "Can torch use this kind of device here?"
+    if kind in _CARDS: return _CARDS[kind]()
+    try: torch.empty(1, dtype=torch.float32, device=kind)
+    except Exception: return False
+    return True
+
 def check_device(
     device,  # Torch device or its name; `None` is the best here
 )->str:      # Its name
@@ -102,7 +109,7 @@ def check_device(
     kind = _kind_of(device)
     if kind in (None, 'meta'):
         raise NotAllowed(f"Unknown device {told(device)}: give 'cpu', 'cuda' or 'mps', or leave it out.")
-    if kind in _CARDS and not _CARDS[kind]():
+    if not _is_there(kind):
         raise BadValue(f"Torch cannot use device {told(device)} here: leave it out to take the best there is.")
     return str(device)
 

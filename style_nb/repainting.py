@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 from dataclasses import replace
+from pathlib import Path
 from .errors import BadValue, StyleNBError, counted
 from .streams import (
     GOES_ON, as_data, check_apart, check_json, check_painted, folder_in, goes_on, is_folder, mask_in, picture_in,
@@ -105,6 +106,12 @@ def _tell_forecast(args):
     return in_options(repr(made), getattr(args, 'options', {}))
 
 # %% ../nbs/89_repainting.ipynb #ff75a803
+def _check_two_files(args):
+    "A checkpoint is taken away at the end; a state is there to stay."
+    if not (args.save_state and args.checkpoint): return
+    if Path(args.save_state).resolve() == Path(args.checkpoint).resolve():
+        raise BadValue("--save-state and --checkpoint name the same file, which is taken away at the end: name two.")
+
 def run_stylize(args):
     "Repaint, and write the picture, or a folder of them; or tell what that would take."
     from style_nb.callbacks import Stopped
@@ -118,6 +125,7 @@ def run_stylize(args):
     place = place_out(args.output)
     asked = _asked(args)
     if args.save_state: place_out(args.save_state, ('.safetensors',))
+    _check_two_files(args)
     if args.animate: asked = _with_frames(args, asked)
     _tell_size(args)
     kept = RunCheckpoint(args.checkpoint, remove=False) if args.checkpoint else None

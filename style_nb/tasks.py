@@ -181,6 +181,8 @@ def _reversion_words(parser):
     add_options(parser, _REVERTING, type=float)
     parser.add_argument('--masses', action=argparse.BooleanOptionalAction,
         help="give large areas of the photo the painting's contrast (default: yes)")
+    parser.add_argument('--start', choices=['painting', 'unpainted'],
+        help='what it begins with and stays near: the painting seen from afar, or its paint taken off by a network')
     parser.add_argument('--own-masses', action='store_true',
         help='the photo as a style and no more: no masses, colours, keep or match, all style layers')
 
@@ -188,7 +190,8 @@ def _reversion_words(parser):
 def _reverting(args):
     "Settings of `revert` from the words given."
     from style_nb.reversion import BARE
-    return recipe_of(args) | how_of(args) | (BARE if args.own_masses else {}) | given(args, *_REVERTING, 'masses')
+    own = given(args, *_REVERTING, 'masses', 'start')
+    return recipe_of(args) | how_of(args) | (BARE if args.own_masses else {}) | own
 
 # %% ../nbs/89_tasks.ipynb #baf4c4e6
 def revert_words(parser):

@@ -952,6 +952,19 @@ def test_a_damaged_tiff_is_one_line(capfd, files, compression):
     code = main(['recolour', str(files/'a.tif'), str(files/'painting.png'), '-o', str(files/'z.png')])
     assert code == 1 and len(capfd.readouterr().err.splitlines()) == 1
 
+def test_a_state_is_not_written_where_the_checkpoint_is_taken_away(run, files):
+    both = '--save-state', files/'out/s.safetensors', '--checkpoint', files/'out/../out/s.safetensors'
+    fails(run, files, stylize(files, *both), '--save-state and --checkpoint name the same file')
+
+def test_a_reversion_begins_with_the_paint_taken_off(run, files):
+    words = 'revert', files/'painting.png', files/'photo.png', '--size', 64, '--steps', 1, '--match', 0
+    made = []
+    for start in ('painting', 'unpainted'):
+        code, *_ = run(*words, '--device', 'cpu', '--start', start, '-o', files/'out'/f'{start}.png')
+        assert code == 0
+        made.append(load_picture(files/'out'/f'{start}.png'))
+    assert not torch.equal(*made)
+
 def test_a_checkpoint_goes_on_by_the_same_command(run, files, monkeypatch):
     "Where the picture cannot be written its file stays, and goes away when it can"
     import style_nb.repainting as repainting

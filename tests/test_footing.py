@@ -8,7 +8,7 @@ from style_nb.comparing import sliced_wasserstein
 from style_nb.contrast import match_contrast
 from style_nb.encoders import encoder
 from style_nb.enlarging import enlarge
-from style_nb.footing import giving_back, own_footing, resident
+from style_nb.footing import check_device, giving_back, own_footing, resident
 from style_nb.learner import ContentLoss, StyleLoss, picture_learner
 from style_nb.gallery import sample
 from style_nb.losses import gram, gram_distance
@@ -226,3 +226,7 @@ def test_much_memory_is_given_back_and_little_is_kept():
     assert resident() - before < 10**8
     with giving_back(), pytest.raises(KeyError): {}[take(4*10**8)]
     assert resident() - before < 10**8
+
+@pytest.mark.parametrize('name', ['xpu', 'hpu', 'cuda:99'])
+def test_a_device_that_torch_cannot_use_is_refused(name, refused):
+    refused(lambda: check_device(name), name)
