@@ -1245,7 +1245,7 @@ def test_own_size_that_is_too_large(photo, painting, refused, monkeypatch):
     large = photo.expand(-1, -1, -1, -1).repeat(1, 1, 20, 30)
     how = dict(size='own', progress=False)
     refused(lambda: stylize(large, painting, **how), '1920x1280 px', 'at most', 'GB')
-    monkeypatch.setattr('style_nb.memory.memory_of', lambda device: 2.5e9)
+    monkeypatch.setattr('style_nb.memory.memory_of', lambda device: 2.1e9)
     refused(lambda: stylize(large, painting, **how), "Give encoder='texnet-small' (", ', or a size of at most')
     refused(lambda: stylize(large, painting, optimizer='lbfgs', **how), "optimizer='adam' (")
 
