@@ -79,11 +79,11 @@ def from_afar(
 # %% ../nbs/79_reversion.ipynb #e318ba45
 STARTS = 'painting', 'unpainted'
 
-def _first(painting, size, start):
+def _first(painting, size, start, device):
     "What a reversion begins with, small."
     if start == 'painting': return from_afar(painting, size)
     near = min(size, NEAR)
-    return resize(load_picture(unpaint(painting, size=near)), max(round(AFAR*near), 8))
+    return resize(load_picture(unpaint(painting, size=near, device=device)), max(round(AFAR*near), 8))
 
 def _check_start(start, keep):
     "A start is one of `STARTS`, and is held on to."
@@ -178,7 +178,7 @@ def revert(
     if match: _check_matching(given, x, size, scale, settings)
     keep = in_range(keep, 'keep') if init is None else 0.
     _check_start(start, keep)
-    first = _first(given, size, start) if keep else 'content'
+    first = _first(given, size, start, settings.get('device')) if keep else 'content'
     bar = a_switch(progress, 'progress') and 'revert'
     r = stylize(
         painting, x, recipe, init=first if init is None else init, keep=keep, progress=bar,

@@ -247,7 +247,7 @@ def measured_speed(
     plan:Plan,   # A plan
     learner_of,  # Makes a Learner of a plan: `transfer_learner`
     enc=None,    # Encoder; `None` is the plan's
-)->Speed:        # It takes two or three seconds
+)->Speed:        # It takes about three seconds, four with tiles
     "Measure on this machine what a run with these settings costs."
     enc = copy.copy(enc or plan.enc)
     enc.kept = None  # targets that are there already would cost nothing

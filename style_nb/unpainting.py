@@ -16,7 +16,7 @@ from fastcore.basics import patch
 from skimage.restoration import denoise_nl_means
 from .errors import BadFile, in_range, of_kind
 from .files import from_text, reason
-from .footing import SINGLE, best_device, check_device, own_footing
+from .footing import SINGLE, check_device, own_footing
 from .pictures import MIN_SIDE, as_path, check_output, load_picture, resize, to_pil
 from .callbacks import PRECISIONS, best_precision
 from .encoders import DATA
@@ -188,7 +188,7 @@ def unpaint(
     size = in_range(size, 'size', MIN_SIDE, LARGEST, whole=True)
     strength, grain = in_range(strength, 'strength', 0, 1.5), in_range(grain, 'grain', 0, 4)
     seed = in_range(seed, 'seed', 0, 2**63 - 1, whole=True)
-    device = check_device(best_device() if device is None else device)
+    device = check_device(device)
     x = load_picture(painting, enough=size)
     if max(x.shape[-2:]) > size: x = resize(x, size)
     y = taken_off(_given(net).to(device), x.to(device), grain, seed).cpu()
