@@ -29,7 +29,7 @@ from .planning import Plan
 from .windows import windows_of
 
 # %% auto #0
-__all__ = ['TINY', 'MOST', 'LEAST', 'EARLY', 'BUSY', 'SIDES', 'NEXT', 'QUICK', 'IN_TILES', 'SHARES', 'FRESH', 'OTHER', 'Speed',
+__all__ = ['TINY', 'MOST', 'LEAST', 'EARLY', 'BUSY', 'SIDES', 'NEXT', 'ENOUGH', 'SHARES', 'FRESH', 'OTHER', 'Speed',
            'pixels_seen', 'pixels_of_targets', 'Clock', 'Trial', 'tiny_plan', 'try_out', 'first_side', 'fresh_side',
            'second_side', 'row_seconds', 'touch_seconds', 'pulse_seconds', 'speed_of', 'is_cold', 'measured_speed',
            'speed_file', 'look_of', 'kept_speeds', 'keep_speed', 'is_another_hour', 'speed_for']
@@ -97,7 +97,7 @@ class Trial:
 
 # %% ../nbs/65_speeds.ipynb #e92085d4
 TINY = dict(levels=1, finish=None, finish_weights=None, snapshots=0, schedule=[], keep=0.)
-MOST, LEAST, EARLY = 12, 6, 3  # steps of a tiny run; the first ones are slower
+MOST, LEAST, EARLY = 12, 5, 2  # steps of a tiny run; the first ones are slower
 BUSY = 1.05  # A usual step over the fastest
 
 def tiny_plan(
@@ -156,14 +156,22 @@ def fresh_side(plan, side):
     "A side that is not quite the same, px, where the picture is large enough."
     return side + NEXT if side + NEXT < max(plan.shapes[-1]) else side
 
-QUICK, IN_TILES = .25, .4  # CPU seconds that a step of the larger run may take
+ENOUGH = 1.9  # seconds by the clock for both runs and what memory costs; the rest takes a tenth
 
-def second_side(plan, trial):
-    "The larger side, px, at which a step is quick, if half of the small one has nothing to do with size; or 0."
+def second_side(
+    plan,          # The plan
+    trial,         # What the small run has shown
+    left:float=1., # Seconds by the clock that the larger run may take
+)->int:            # Its longer side, px; at least the next one, or 0 where there is none
+    "The larger side, px."
     side, most = trial.plan.recipe.size, max(plan.shapes[-1])
     sides = [o for o in SIDES if side < o <= most]
-    quick = IN_TILES if trial.plan.recipe.tile else QUICK
-    return max([o for o in sides if trial.step*(1 + (o/side)**2)/2 < quick], default=min(sides, default=0))
+    quick = []
+    for o in sides:
+        more = (o/side)**2 - 1
+        cpu = LEAST*trial.step*(1 + more/2) + trial.rest*(1 + more/4)
+        if cpu*trial.wall < left: quick.append(o)
+    return max(quick or sides[:1], default=0)
 
 # %% ../nbs/65_speeds.ipynb #a882d82f
 def row_seconds()->float:
@@ -247,18 +255,19 @@ def measured_speed(
     plan:Plan,   # A plan
     learner_of,  # Makes a Learner of a plan: `transfer_learner`
     enc=None,    # Encoder; `None` is the plan's
-)->Speed:        # It takes about three seconds, four with tiles
+)->Speed:        # It takes about two seconds, and another one in a process that has painted nothing yet
     "Measure on this machine what a run with these settings costs."
     enc = copy.copy(enc or plan.enc)
     enc.kept = None  # targets that are there already would cost nothing
-    tiny = tiny_plan(plan, first_side(plan, enc), enc)
-    cold, touch = is_cold(), touch_seconds()
-    warm = try_out(tiny, learner_of, 0, 1)
-    small = try_out(tiny_plan(plan, fresh_side(plan, tiny.recipe.size), enc), learner_of, .3)
-    side = second_side(plan, small)
+    side = first_side(plan, enc)
+    first = try_out(tiny_plan(plan, side, enc), learner_of, 0, 1) if is_cold() else None
+    begun = time.perf_counter()
+    touch = touch_seconds()
+    small = try_out(tiny_plan(plan, fresh_side(plan, side), enc), learner_of, .3)
+    side = second_side(plan, small, ENOUGH - (time.perf_counter() - begun))
     large = try_out(tiny_plan(plan, side, enc), learner_of) if side else small
     speed = replace(speed_of([small, large], row_seconds(), touch), pulse=pulse_seconds())
-    return replace(speed, cold=max(0., warm.rest + warm.step - small.rest)) if cold else speed
+    return replace(speed, cold=max(0., first.rest + first.step - small.rest)) if first else speed
 
 # %% ../nbs/65_speeds.ipynb #bff5ccb9
 FRESH = 3600.  # seconds that a speed is good for
