@@ -156,7 +156,7 @@ def fresh_side(plan, side):
     "A side that is not quite the same, px, where the picture is large enough."
     return side + NEXT if side + NEXT < max(plan.shapes[-1]) else side
 
-ENOUGH = 1.9  # seconds by the clock for both runs and what memory costs; the rest takes a tenth
+ENOUGH = 2.  # seconds by the clock for both runs and what memory costs
 
 def second_side(
     plan,          # The plan
@@ -168,8 +168,7 @@ def second_side(
     sides = [o for o in SIDES if side < o <= most]
     quick = []
     for o in sides:
-        more = (o/side)**2 - 1
-        cpu = LEAST*trial.step*(1 + more/2) + trial.rest*(1 + more/4)
+        cpu = LEAST*trial.step*(1 + (o/side)**2)/2 + trial.rest
         if cpu*trial.wall < left: quick.append(o)
     return max(quick or sides[:1], default=0)
 
@@ -188,7 +187,7 @@ def row_seconds()->float:
 
 # %% ../nbs/65_speeds.ipynb #31659e7a
 def touch_seconds(
-    n:int=2**28,  # Bytes that are taken
+    n:int=2**27,  # Bytes that are taken
 )->float:         # CPU seconds for a byte; freed, they are there for what comes next
     "What memory costs that is used for the first time."
     give_back(circles=False)
@@ -263,7 +262,7 @@ def measured_speed(
     first = try_out(tiny_plan(plan, side, enc), learner_of, 0, 1) if is_cold() else None
     begun = time.perf_counter()
     touch = touch_seconds()
-    small = try_out(tiny_plan(plan, fresh_side(plan, side), enc), learner_of, .3)
+    small = try_out(tiny_plan(plan, fresh_side(plan, side), enc), learner_of, .15)
     side = second_side(plan, small, ENOUGH - (time.perf_counter() - begun))
     large = try_out(tiny_plan(plan, side, enc), learner_of) if side else small
     speed = replace(speed_of([small, large], row_seconds(), touch), pulse=pulse_seconds())
