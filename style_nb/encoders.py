@@ -61,8 +61,8 @@ def _body(shape, pooling, padding):
             m = convolution(n_in, shape.widths[int(name[4]) - 1], padding, device='meta', dtype=torch.float32)
             n_in = m.out_channels
         body.add_module(name, m)
-    body.to_empty(device='cpu')
-    for p in body.parameters(): p.data.zero_()
+    nothing = {name: torch.zeros(p.shape, **SINGLE) for name, p in body.state_dict().items()}
+    body.load_state_dict(nothing, assign=True)  # to_empty would load all of sympy first
     return body
 
 # %% ../nbs/20_encoders.ipynb #358ea745

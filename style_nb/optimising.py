@@ -43,6 +43,11 @@ class LBFGS(torch.optim.Optimizer):
             lr=lr, history=history, chroma=chroma, eager=eager, first=first, longest=longest, short=short)
         super().__init__(params, settings)
 
+    def add_param_group(self, param_group): self.param_groups.append(self.defaults | param_group)
+
+    def zero_grad(self, set_to_none=True):
+        for p in self.param_groups[0]['params']: p.grad = None if set_to_none else torch.zeros_like(p)
+
     @torch.no_grad()
     def step(self, closure=None):
         x, = self.param_groups[0]['params']

@@ -29,7 +29,7 @@ from .planning import Plan
 from .windows import windows_of
 
 # %% auto #0
-__all__ = ['TINY', 'MOST', 'LEAST', 'EARLY', 'BUSY', 'SIDES', 'NEXT', 'ENOUGH', 'SHARES', 'FRESH', 'OTHER', 'Speed',
+__all__ = ['TINY', 'MOST', 'LEAST', 'EARLY', 'BUSY', 'SIDES', 'NEXT', 'ENOUGH', 'SHARES', 'LOADING', 'FRESH', 'OTHER', 'Speed',
            'pixels_seen', 'pixels_of_targets', 'Clock', 'Trial', 'tiny_plan', 'try_out', 'first_side', 'fresh_side',
            'second_side', 'row_seconds', 'touch_seconds', 'pulse_seconds', 'speed_of', 'is_cold', 'measured_speed',
            'speed_file', 'look_of', 'kept_speeds', 'keep_speed', 'is_another_hour', 'speed_for']
@@ -45,7 +45,7 @@ class Speed:
     row: float          # Of each step for each number that L-BFGS remembers
     touch: float = 0.   # Of each byte that is taken from the system
     wall: float = 1.    # Seconds by the clock for a CPU second
-    cold: float = 1.    # CPU seconds of the first run in a process: torch loads what it needs
+    cold: float = 0.    # CPU seconds more of the first run in a process
     when: float = 0.    # Seconds since 1970
     pulse: float = 0.   # Seconds by the clock of `pulse_seconds` just then; 0 = not known
 
@@ -233,7 +233,7 @@ def speed_of(
     trials,      # Two `Trial`s, the smaller one first; or the same twice
     row:float,   # Of `row_seconds`
     touch:float=0.,  # Of `touch_seconds`
-)->Speed:        # Without `cold`
+)->Speed:        # Without `pulse` and `cold`
     "What tiny runs say of all others."
     points, rests = [], []
     for trial in trials:
@@ -246,27 +246,30 @@ def speed_of(
     return Speed(step, pixel, start, target, row, touch, trials[-1].wall, when=time.time())
 
 # %% ../nbs/65_speeds.ipynb #9ecca88b
+LOADING = 1.5  # CPU seconds in which torch loads its compiler, where that cannot be measured any more
+
 def is_cold():
-    "Has nothing been painted in this process yet?"
+    "Has this process not loaded torch's compiler yet?"
     return 'torch._dynamo' not in sys.modules
 
 def measured_speed(
     plan:Plan,   # A plan
     learner_of,  # Makes a Learner of a plan: `transfer_learner`
     enc=None,    # Encoder; `None` is the plan's
-)->Speed:        # It takes about two seconds, and another one in a process that has painted nothing yet
+)->Speed:        # It takes about two seconds
     "Measure on this machine what a run with these settings costs."
     enc = copy.copy(enc or plan.enc)
     enc.kept = None  # targets that are there already would cost nothing
     side = first_side(plan, enc)
-    first = try_out(tiny_plan(plan, side, enc), learner_of, 0, 1) if is_cold() else None
+    loads = plan.recipe.optimizer == 'adam' or plan.recipe.line_search
+    first = try_out(tiny_plan(plan, side, enc), learner_of, 0, 1) if loads and is_cold() else None
     begun = time.perf_counter()
     touch = touch_seconds()
     small = try_out(tiny_plan(plan, fresh_side(plan, side), enc), learner_of, .15)
     side = second_side(plan, small, ENOUGH - (time.perf_counter() - begun))
     large = try_out(tiny_plan(plan, side, enc), learner_of) if side else small
-    speed = replace(speed_of([small, large], row_seconds(), touch), pulse=pulse_seconds())
-    return replace(speed, cold=max(0., first.rest + first.step - small.rest)) if first else speed
+    cold = max(0., first.rest + first.step - small.rest) if first else LOADING*loads
+    return replace(speed_of([small, large], row_seconds(), touch), pulse=pulse_seconds(), cold=cold)
 
 # %% ../nbs/65_speeds.ipynb #bff5ccb9
 FRESH = 3600.  # seconds that a speed is good for
