@@ -4,7 +4,7 @@ Run from the repository's root:
 
     python bench/forecast.py              all of them, each in a process of its own; the machine is measured on the way
     python bench/forecast.py 3 7          only these
-    python bench/forecast.py --list 11    the twelve before them; each list was written down before any of it was run
+    python bench/forecast.py --list 12    the twelve before them; each list was written down before any of it was run
     STYLE_NB_WEIGHTS=FOLDER python bench/forecast.py    with the real VGG-16, of which three runs are
 
 Wall time is printed too; it means something where nothing else runs.
@@ -26,7 +26,7 @@ LISTS[11] = [  # written down after list 10, when a larger run of 192 px had bee
     dict(encoder='texnet-small', finish='texnet', finish_steps=11, size=600, steps=52),
     dict(style_scale=.75, size=740, steps=30),
     dict(encoder='vgg16', size=400, steps=30, styles=2, masks=True)]
-LISTS[12] = [  # written down after list 11, when a run's start had lost the two seconds in which torch loads its compiler
+LISTS[12] = [  # written down after list 11, when a run had lost two seconds and 150 MB, those of torch's compiler
     dict(size=380, steps=90),
     dict(size=640, steps=34, styles=2, masks=True),
     dict(size=960, steps=16, levels=1),
@@ -39,6 +39,19 @@ LISTS[12] = [  # written down after list 11, when a run's start had lost the two
     dict(encoder='texnet-small', finish='texnet', finish_steps=9, size=640, steps=48),
     dict(style_scale=.65, size=780, steps=28),
     dict(encoder='vgg16', size=380, steps=34, styles=2)]
+LISTS[13] = [  # written down after list 12, when memory's factors had followed, and the larger run in tiles was larger
+    dict(size=350, steps=100),
+    dict(size=720, steps=28, styles=2, masks=True),
+    dict(size=920, steps=18, levels=1),
+    dict(encoder='vgg16', size=520, steps=20),
+    dict(encoder='texnet-small', size=780, steps=52),
+    dict(optimizer='adam', size=680, steps=50),
+    dict(style_kind='moments', size=540, steps=46),
+    dict(size=1300, steps=5, levels=1, tile=400),
+    dict(precision='fp32', size=560, steps=26, levels=2),
+    dict(encoder='texnet-small', finish='texnet', finish_steps=10, size=700, steps=44),
+    dict(style_scale=.85, size=720, steps=32),
+    dict(encoder='vgg16', size=420, steps=28, styles=2, masks=True)]
 
 def pictures(n):
     from style_nb.gallery import sample
@@ -107,6 +120,6 @@ if __name__ == '__main__':
             os.environ['XDG_CACHE_HOME'] = d
             parser = argparse.ArgumentParser()
             parser.add_argument('numbers', nargs='*', type=int)
-            parser.add_argument('--list', type=int, default=12, choices=LISTS)
+            parser.add_argument('--list', type=int, default=13, choices=LISTS)
             asked_for = parser.parse_args()
             main(asked_for.numbers, LISTS[asked_for.list])

@@ -19,8 +19,9 @@ from .recipe import Recipe
 from .windows import windows_of
 
 # %% auto #0
-__all__ = ['HEAP', 'GAPS', 'BEGIN', 'TIMES', 'group_limits', 'memory_of', 'free_memory', 'layers_in_use', 'why_whole',
-           'precision_of', 'steps_remembered', 'map_numbers', 'style_sizes', 'run_counts', 'run_bytes']
+__all__ = ['HEAP', 'GAPS', 'BEGIN', 'COMPILER', 'TIMES', 'group_limits', 'memory_of', 'free_memory', 'layers_in_use', 'why_whole',
+           'precision_of', 'steps_remembered', 'map_numbers', 'style_sizes', 'run_counts', 'loads_compiler',
+           'begin_bytes', 'run_bytes']
 
 # %% ../nbs/61_counts.ipynb #2c2feb56
 def _number(path):
@@ -211,10 +212,23 @@ def run_counts(
         encoder=sum(4*p.numel() for p in enc.parameters()))
 
 # %% ../nbs/61_counts.ipynb #82791c76
-BEGIN = 2.6e8  # bytes that any run takes: torch wakes up, and so does what it needs
+BEGIN = 1.6e8     # bytes that any run takes: torch wakes up, and so does what it needs
+COMPILER = 1.e8   # bytes more that a run takes which loads torch's compiler
 TIMES = dict(
-    maps=1., passing=8.8, style=2.5, gram=.7, content=.5, masks=.5, scattered=2.1,
+    maps=1., passing=8.8, style=2.5, gram=.7, content=.5, masks=2., scattered=2.1,
     optimiser=.9, pictures=8.5, encoder=1.)
+
+def loads_compiler(
+    r:Recipe,  # A recipe
+)->bool:
+    "Does its optimiser load torch's compiler? Torch's own ones do."
+    return r.optimizer == 'adam' or r.line_search
+
+def begin_bytes(
+    r:Recipe,  # A recipe
+)->float:
+    "Bytes that a run takes whatever its size."
+    return BEGIN + COMPILER*loads_compiler(r)
 
 def run_bytes(
     r:Recipe,          # A recipe
@@ -226,4 +240,4 @@ def run_bytes(
 )->float:              # Bytes above what the process had before
     "About what a run takes at most."
     counts = run_counts(r, hw, enc, device, tile, styles)
-    return BEGIN + sum(TIMES[name]*count for name, count in counts.items())
+    return begin_bytes(r) + sum(TIMES[name]*count for name, count in counts.items())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from .errors import BadValue, counted, told
-from .counts import BEGIN, TIMES, free_memory, run_bytes, run_counts
+from .counts import TIMES, begin_bytes, free_memory, run_bytes, run_counts
 from .memory import lighter, with_encoder
 from .recipe import named_recipe
 from .planning import Plan, settle_levels
@@ -67,7 +67,7 @@ def plan_bytes(
     # what the first encoder has left is not used again by the last, but for the gaps in it
     both = plan.enc, plan.last
     gaps = [run_counts(plan.recipe, hw, enc, plan.device, plan.recipe.tile or 0)['scattered'] for enc in both]
-    return sum(map(need, both)) - BEGIN - TIMES['scattered']*sum(gaps)
+    return sum(map(need, both)) - begin_bytes(plan.recipe) - TIMES['scattered']*sum(gaps)
 
 # %% ../nbs/66_forecasting.ipynb #502dad86
 def run_seconds(
@@ -77,7 +77,7 @@ def run_seconds(
 )->float:              # CPU seconds, without the reading of pictures
     "What a run costs."
     levels = levels_left(plan)
-    total = NEW*speed.touch*max(0, plan_bytes(plan) - BEGIN)
+    total = NEW*speed.touch*max(0, plan_bytes(plan) - begin_bytes(plan.recipe))
     if plan.last:
         *levels, (hw, steps) = levels
         total += level_seconds(plan, last, hw, steps, plan.last)

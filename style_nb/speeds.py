@@ -24,7 +24,7 @@ from .footing import give_back
 from .files import made_folder, whole_file
 from .pictures import fit_size
 from .learner import StepCallback
-from .counts import layers_in_use, style_sizes
+from .counts import layers_in_use, loads_compiler, style_sizes
 from .planning import Plan
 from .windows import windows_of
 
@@ -162,10 +162,10 @@ def second_side(
     plan,          # The plan
     trial,         # What the small run has shown
     left:float=1., # Seconds by the clock that the larger run may take
-)->int:            # Its longer side, px; at least the next one, or 0 where there is none
+)->int:            # Its longer side, px, some twice the small one at least, or 0 where there is none
     "The larger side, px."
     side, most = trial.plan.recipe.size, max(plan.shapes[-1])
-    sides = [o for o in SIDES if side < o <= most]
+    sides = [o for o in SIDES if 1.7*side < o <= most] or [o for o in SIDES if side < o <= most][-1:]
     quick = []
     for o in sides:
         cpu = LEAST*trial.step*(1 + (o/side)**2)/2 + trial.rest
@@ -261,7 +261,7 @@ def measured_speed(
     enc = copy.copy(enc or plan.enc)
     enc.kept = None  # targets that are there already would cost nothing
     side = first_side(plan, enc)
-    loads = plan.recipe.optimizer == 'adam' or plan.recipe.line_search
+    loads = loads_compiler(plan.recipe)
     first = try_out(tiny_plan(plan, side, enc), learner_of, 0, 1) if loads and is_cold() else None
     begun = time.perf_counter()
     touch = touch_seconds()
