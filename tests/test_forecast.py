@@ -261,8 +261,8 @@ def test_a_budget_with_a_checkpoint_goes_on_as_it_began(photo, painting, tmp_pat
     half = stylize(photo, painting, budget='.9s', checkpoint=path, cbs=Stops(), **how)
     assert half.stopped and path.exists()
     monkeypatch.setattr('style_nb.transfer.within_budget', lambda *_: (64, 6))
-    refused(lambda: stylize(photo, painting, budget='.9s', checkpoint=path, seed=3, **how), 'with another seed')
-    refused(lambda: stylize(photo, painting, budget='.9s', checkpoint=path, **how | dict(steps=9)), 'another steps')
+    refused(lambda: stylize(photo, painting, budget='.9s', checkpoint=path, seed=3, **how), 'differs in seed')
+    refused(lambda: stylize(photo, painting, budget='.9s', checkpoint=path, **how | dict(steps=9)), 'differs in steps')
     made = stylize(photo, painting, budget='.9s', checkpoint=path, **how)
     assert made.recipe.size == half.recipe.size > 64 and not path.exists()
     assert made.image.tobytes() == stylize(photo, painting, size=half.recipe.size, **how).image.tobytes()
@@ -281,7 +281,7 @@ def test_of_a_checkpoint_what_is_left_is_told(photo, painting, tmp_path, refused
     stylize(photo, painting, checkpoint=path, cbs=Stops(), progress=False, **how)
     done = 8 - forecast(photo, painting, checkpoint=path, **how).steps
     assert 3 <= done < 8 and path.exists()
-    refused(lambda: forecast(photo, painting, checkpoint=path, **how | dict(seed=3)), 'with another seed')
+    refused(lambda: forecast(photo, painting, checkpoint=path, **how | dict(seed=3)), 'differs in seed')
     refused(lambda: forecast(photo, painting, checkpoint=7, **how), 'path')
 
 def test_what_takes_a_budget(photo, painting, refused):
