@@ -144,14 +144,13 @@ def reset(self:Session):
 @patch
 def _walk(self:Session, move, way, there):
     "Go where a move came from, or led to."
+    self.check_open()
     if move is None:
         self.note = f'there is nothing to be {way}'
         return ''
+    if move.painted: self._end()
     here, place = self._place(move.painted), getattr(move, there)
-    if move.painted:
-        self._end()
-        here = self._place(True)
-        vars(self).update(place.painted, error=None)
+    if move.painted: vars(self).update(place.painted, error=None)
     setattr(move, 'after' if there == 'before' else 'before', here)
     what = self._take(place.recipe, place.extras, self._differences(place.recipe, place.extras))
     notes = [f"{way}: {', '.join(move.names[:3]).replace('_', ' ')}{' ...' if len(move.names) > 3 else ''}"]
@@ -218,6 +217,7 @@ def save_code(self:Session,
     legs:list=None,  # The `legs` of a pin; `None` is the present picture
 )->Path:             # The path written
     "Write code that runs alone: its pictures go into a folder beside it, and it writes what it paints as PNG."
+    self.check_open()
     path = check_output(path, ('.py',))
     legs, folder = self._legs_or_plan(legs), path.with_name(f'{path.stem}_pictures')
     used = {name: self.pictures[name] for name in names_in(legs, self.start_picture)}
@@ -262,6 +262,7 @@ def pin_name(self:Session, name, but=None):
 @patch
 def _pin_of(self:Session, pin):
     "The pin itself, or the one of a name."
+    self.check_open()
     named = {p.name: p for p in self.pins}
     if isinstance(pin, str): return named[one_of(pin, named, 'pin')]
     if any(p is pin for p in self.pins): return pin
