@@ -8,6 +8,7 @@ from style_nb.marks import paint_by_lot
 from style_nb.painting import paint
 from style_nb.pictures import load_picture
 from style_nb.unpainters import Couples, bands_gap, couples_by_lot, train_unpainter
+from style_nb.onepass import read_onepass
 from style_nb.unpainting import Unpainter, read_unpainter, save_unpainter, unpaint
 
 @pytest.fixture(scope='module')
@@ -66,6 +67,9 @@ def test_files_that_are_no_unpainters_are_refused(net, refused, tmp_path):
     for file in (tmp_path/'bit', tmp_path/'cut', DATA/'texnet-small.safetensors', tmp_path/'none'):
         refused(lambda: read_unpainter(file), str(file))
         refused(lambda: unpaint(torch.rand(1, 3, 32, 32), net=file), str(file))
+    for read, writer in (read_unpainter, 'save_unpainter'), (read_onepass, 'save_onepass'):
+        refused(lambda: read(tmp_path/'none'), f"There is no file {tmp_path/'none'}", 'check the path', writer)
+    refused(lambda: read_onepass(path), str(path), 'is not the file of a one-pass network', 'save_onepass')
 
 def test_a_training_that_was_cut_off_goes_on_to_the_last_bit(couples, tmp_path, monkeypatch):
     "A checkpoint after each step; the third is where it breaks off"
