@@ -6,6 +6,7 @@ Docs: https://style-nb.github.io/style_nb/unpainting.html.md"""
 
 # %% ../nbs/54_unpainting.ipynb #083d669c
 from __future__ import annotations
+import os
 import numpy as np
 import torch
 import torch.nn as nn
@@ -135,7 +136,9 @@ OWN = DATA/'unpainter.safetensors'  # the package's
 
 def _given(net):
     "The network that is asked for, or the one in a file."
-    return net if isinstance(net, Unpainter) else read_unpainter(OWN if net is None else net)
+    if isinstance(net, Unpainter): return net
+    wanted = "an `Unpainter`, its file, or None for the package's own"
+    return read_unpainter(OWN if net is None else of_kind(net, (str, os.PathLike), 'net', wanted))
 
 @torch.no_grad()
 def taken_off(

@@ -58,6 +58,13 @@ def test_wrong_settings_are_said(net, refused):
             (dict(seed=.5), 'seed'), (dict(device='abacus'), 'abacus'):
         refused(lambda: unpaint(x, **dict(net=net, device='cpu') | wrong), word)
 
+def test_what_is_no_network_is_said(refused, tmp_path):
+    x = torch.rand(1, 3, 32, 32)
+    for wrong, kind in (3, 'int'), (x, 'Tensor'), (torch.nn.ReLU(), 'ReLU'), ([], 'list'):
+        refused(lambda: unpaint(x, net=wrong), 'net is', kind, 'an `Unpainter`, its file, or None')
+    for file in (tmp_path/'none.safetensors', str(tmp_path/'none.safetensors')):
+        refused(lambda: unpaint(x, net=file), f'There is no file {file}', 'check the path', '`save_unpainter`')
+
 def test_files_that_are_no_unpainters_are_refused(net, refused, tmp_path):
     path = save_unpainter(net, tmp_path/'net.safetensors', dict(about='nothing'))
     data = bytearray(path.read_bytes())
