@@ -9,7 +9,6 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import chain, count
 from pathlib import Path
 from fastcore.basics import patch
 from .errors import BadType, BadValue, in_one_line, of_kind, one_of, told
@@ -24,7 +23,7 @@ from .carrying import carried
 from .recipe import Recipe
 from .results import Result
 from .inputs import read_picture
-from .naming import Given, given, keep_beside
+from .naming import Given, free_of, given, keep_beside
 from .choices import why_anew
 from .live import Remote, give_back
 from .moves import Moves
@@ -254,9 +253,7 @@ def pin(self:Session,
 @patch
 def pin_name(self:Session, name, but=None):
     "`name`, or 'name (2)' and so on when a pin has it."
-    taken = {p.name for p in self.pins if p is not but}
-    free = chain([name], (f'{name} ({i})' for i in count(2)))
-    return next(o for o in free if o not in taken)
+    return free_of(name, {p.name for p in self.pins if p is not but})
 
 # %% ../nbs/81_session.ipynb #db2cdf2b
 @patch
