@@ -139,14 +139,18 @@ def _what_is_wrong(state):
     return '' if all(isinstance(found, list) for found in lists) else 'kept'
 
 # %% ../nbs/65_checkpoints.ipynb #4bbef51e
-_NEEDS = {'canvas', 'recipe', 'step', 'began', 'kept'}
+_RUN = {'canvas', 'recipe', 'step'}  # what a state has too
+_NEEDS = _RUN | {'began', 'kept'}
 
-_ANEW = 'delete it to start anew, or give another path.'
+_ANEW = 'give another path, or delete it if nobody needs it.'
 
 @patch
 def whole(self:RunCheckpoint)->dict:
     "The state in its file, of whichever run it is."
-    state = check_state(read_state(self.path, 'a checkpoint of a run', _NEEDS, _ANEW), self.path)
+    state = check_state(read_state(self.path, 'a checkpoint of a run', _RUN, _ANEW), self.path)
+    if not _NEEDS <= state.keys(): raise BadFile(
+        f"{self.path} is a state that `Result.save_state` wrote: give it as resume=..., "
+        "and another path as checkpoint=...")
     wrong = _what_is_wrong(state)
     if wrong: raise BadFile(f"{self.path} is no whole checkpoint of a run, its {wrong} is something else: {_ANEW}")
     return state
@@ -163,7 +167,7 @@ def read(self:RunCheckpoint)->dict:
     "The state in its file, when it is of this run."
     state = self.whole()
     wrong = _difference(state['began'], self.began)
-    if wrong: raise BadFile(f"{self.path} is of another run, with another {wrong}: give the same, {_ANEW}")
+    if wrong: raise BadFile(f"{self.path} is of another run, which differs in {wrong}: give the same, or another path.")
     return state
 
 # %% ../nbs/65_checkpoints.ipynb #c6a8362b

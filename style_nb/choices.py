@@ -19,7 +19,7 @@ from .legs import EXTRAS, FIELDS, settings_of, switched_on
 from .inputs import enough_for
 from .planning import Shared, check_device, fit_to_encoder, own_size, settle, step_size
 from .transfer import objective_of
-from .naming import File, Given, given, sample_names, variable
+from .naming import File, Given, free_of, given, sample_names, variable
 
 _all_ = ['File', 'Given', 'given', 'sample_names']  # of notebook 72, at home here too
 
@@ -72,12 +72,8 @@ def _add_styles(self:Choices, style):
 @patch
 def free_name(self:Choices, name)->str:
     "`name`, or the first of 'name (2)', 'name (3)', ... that no picture and no sample has."
-    path, taken = Path(name), [*self.pictures, *sample_names()]
-    free, i = name, 2
-    while free in taken:
-        free = f'{path.stem} ({i}){path.suffix}'
-        i += 1
-    return free
+    ending = Path(name).suffix
+    return free_of(name.removesuffix(ending), {*self.pictures, *sample_names()}, ending)
 
 # %% ../nbs/73_choices.ipynb #3db24c75
 def _names(extras): return [*listify(extras['content']), *extras['style']]

@@ -104,6 +104,7 @@ def make_film(
     "Paint a clip; the same call goes on with a film that was cut off."
     out, keep_frames = check_output(as_path(out), tuple(CODERS)), a_switch(keep_frames, 'keep_frames')
     forecast = a_switch(forecast, 'forecast')
+    if workers is not None: workers = in_range(workers, 'workers', 1, 1000, whole=True)
     quality = in_range(quality, 'quality', 0, 100, whole=True)
     footage = Footage(_clip(source, start, stop, size, fps), style, how)
     kept, facts = out.with_name(f'{out.name}.frames'), facts_of(footage.clip, style, how)

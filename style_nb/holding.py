@@ -91,7 +91,7 @@ def begun(self:Held)->bool:
 @patch
 def check_open(self:Held):
     "Say so when it is closed."
-    if self.closed: raise BadValue("This session is closed, its pictures are gone: make a new Session.")
+    if self.closed: raise BadValue("This session is closed, its pictures are gone: make a new Session or Studio.")
 
 @patch
 def before(self:Held)->Image.Image:
@@ -104,6 +104,7 @@ def before(self:Held)->Image.Image:
 @patch
 def photo(self:Held)->Image.Image:
     "The content picture as large as the run's, or `None` for style alone."
+    self.check_open()
     return self._framed(self.content()) if self.extras['content'] else None
 
 @patch

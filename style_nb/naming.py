@@ -9,6 +9,7 @@ from __future__ import annotations
 import io, keyword, re
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import chain, count
 from pathlib import Path
 import numpy as np
 import torch
@@ -22,7 +23,8 @@ from .recipe import picture_ref
 from .inputs import read_picture, short_name
 
 # %% auto #0
-__all__ = ['Given', 'File', 'sample_names', 'variable', 'given', 'given_files', 'kept_as', 'put_back', 'file_code', 'keep_beside']
+__all__ = ['Given', 'File', 'sample_names', 'variable', 'free_of', 'given', 'given_files', 'kept_as', 'put_back', 'file_code',
+           'keep_beside']
 
 # %% ../nbs/72_naming.ipynb #b9e3b23f
 @dataclass
@@ -87,6 +89,16 @@ def variable(
     if not code.isidentifier() or keyword.iskeyword(code): code = f'picture_{code}'
     while code in taken: code += '_'
     return code
+
+# %% ../nbs/72_naming.ipynb #9d3a0756
+def free_of(
+    name:str,        # What something may be called
+    taken,           # Names there are
+    ending:str='',   # What stands behind it, such as '.png'
+)->str:              # Such as 'cat.png', or the first of 'cat (2).png', 'cat (3).png', ... that is free
+    "A name that nothing else has."
+    numbered = (f'{name} ({i}){ending}' for i in count(2))
+    return next(free for free in chain([name + ending], numbered) if free not in taken)
 
 # %% ../nbs/72_naming.ipynb #c7431b12
 def given(

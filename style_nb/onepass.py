@@ -8,6 +8,7 @@ Docs: https://style-nb.github.io/style_nb/onepass.html.md"""
 from __future__ import annotations
 import hashlib
 import json
+from functools import partial
 from typing import NamedTuple
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ from .encoders import DATA, weights_digest
 # %% auto #0
 __all__ = ['SEEN', 'WIDTHS', 'COLOURS', 'ENCODER', 'PLAN', 'SHORT', 'FIELD', 'Moments', 'moments', 'Mixer', 'Look', 'recoloured',
            'OnePass', 'style_moments', 'grown', 'paint_once', 'pack', 'unpack', 'write_signed', 'read_signed',
-           'save_onepass', 'network_of', 'read_onepass']
+           'write_network', 'save_onepass', 'network_with', 'network_of', 'read_network', 'read_onepass']
 
 # %% ../nbs/53_onepass.ipynb #57efb008
 class Moments(NamedTuple):
@@ -328,39 +329,63 @@ def read_signed(
     raise BadFile(f"{path} is damaged, it does not hold what was written: make or fetch it again.")
 
 # %% ../nbs/53_onepass.ipynb #a8bef143
+def write_network(
+    net:nn.Module,  # Network to write
+    path,           # File to write, .safetensors
+    card:dict,      # What is to be known about it; goes to JSON
+):                  # The path written
+    "Write a network in 16 bits with its card and a digest of both."
+    path = check_output(path, ('.safetensors',))
+    state = {k: v.detach().cpu().half().contiguous() for k, v in net.state_dict().items()}
+    return write_signed(state, path, card=json.dumps(of_kind(card, dict, 'card', 'a dict')))
+
 def save_onepass(
     net:OnePass,  # Network to write
     path,         # File to write, .safetensors
     card:dict,    # What is to be known about it; goes to JSON
 ):                # The path written
     "Write a network with its card and its digest."
-    path = check_output(path, ('.safetensors',))
-    of_kind(net, OnePass, 'net', 'a `OnePass`')
-    state = {k: v.detach().cpu().half().contiguous() for k, v in net.state_dict().items()}
-    return write_signed(state, path, card=json.dumps(of_kind(card, dict, 'card', 'a dict')))
+    return write_network(of_kind(net, OnePass, 'net', 'a `OnePass`'), path, card)
 
 # %% ../nbs/53_onepass.ipynb #37c100ac
+def network_with(
+    state:dict,  # {name: tensor}
+    kind,        # Class of the network, or what makes one
+)->nn.Module:    # Of 32 bits, not to be trained
+    "A network with these numbers."
+    with torch.random.fork_rng([]), torch.device('meta'): net = kind()  # no numbers are drawn to be thrown away
+    net.load_state_dict({name: t.float() for name, t in state.items()}, assign=True)
+    return net.eval().requires_grad_(False)
+
 def network_of(
     state:dict,  # {name: tensor}
     n:int=6,     # Looks it has
 )->OnePass:      # Of 32 bits, not to be trained
-    "A network with these numbers."
-    with torch.random.fork_rng([]), torch.device('meta'): net = OnePass(n)  # no numbers are drawn to be thrown away
-    net.load_state_dict({name: t.float() for name, t in state.items()}, assign=True)
-    return net.eval().requires_grad_(False)
+    "A one-pass network with these numbers."
+    return network_with(state, partial(OnePass, n))
 
 # %% ../nbs/53_onepass.ipynb #7c0bc964
+def read_network(
+    path,       # File of `write_network`
+    make,       # Function of {name: tensor}: the network
+    what:str,   # What the file should be, for messages
+    writer:str, # Name of the function that writes such files
+)->nn.Module:   # Its `card` says what it learned from
+    "Read a network and its card, or say what is wrong with its file."
+    path = as_path(path)
+    if not path.exists(): raise BadFile(f"There is no file {path}: check the path, or give a file of `{writer}`.")
+    try:
+        meta, state = read_signed(path)
+        net = make(state)
+        net.card = from_text(meta['card'], 'the card of a network')
+    except BadFile: raise
+    except Exception as e:
+        raise BadFile(f"{path} is not {what} ({reason(e)}): give a file of `{writer}`.") from e
+    return net
+
 @own_footing()
 def read_onepass(
     path=DATA/'onepass.safetensors',  # File of `save_onepass`; the package's own if left out
 )->OnePass:                           # Its `card` says what it learned from
     "Read a network that paints any style in one pass."
-    path = as_path(path)
-    try:
-        meta, state = read_signed(path)
-        net = network_of(state)
-        net.card = from_text(meta['card'], 'the card of a network')
-    except BadFile: raise
-    except Exception as e:
-        raise BadFile(f"{path} is not the file of a one-pass network ({reason(e)}): give one of `save_onepass`.") from e
-    return net
+    return read_network(path, network_of, 'the file of a one-pass network', 'save_onepass')

@@ -180,11 +180,13 @@ class _Known:
     def __hash__(self): return hash(self.key)
 
 # %% ../nbs/80_pairs.ipynb #e684c265
-def _look(settings): return {k: v for k, v in settings.items() if k in ('contrast', 'masses', 'colours')}
+_LOOK = 'contrast', 'masses', 'colours'
 
-def _measured(result, x, photo, settings, size):
+def _look(settings): return {k: settings[k] for k in _LOOK if settings.get(k) is not None}
+
+def _measured(result, x, photo, size):
     "Figures of a reversion."
-    errors = gram_errors(result.image, model_photo(x, photo, size=size, **_look(settings)))
+    errors = gram_errors(result.image, model_photo(x, photo, size=size, **_look(result.recipe.revert)))
     dark = new_dark(result.image, x)
     found = {
         'fidelity': fidelity(result.image, x),
@@ -206,7 +208,7 @@ def _reverted_pair(job, shared):
     name = scores.index[note['rank'] - 1]
     result = unless_stopped(revert(
         job['painting'], seen[name], size=max(x.shape[-2:]), shared=shared, progress=False, **how))
-    figures = dict(photo=name, score=short_number(scores[name])) | _measured(result, x, seen[name], how, size)
+    figures = dict(photo=name, score=short_number(scores[name])) | _measured(result, x, seen[name], size)
     return Pair(to_pil(x).resize(result.image.size, Image.LANCZOS), result.image, figures, result.recipe)
 
 def _revert_work(job, shared): return _tried(_reverted_pair)(job, shared)

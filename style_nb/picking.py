@@ -114,6 +114,7 @@ def _picked(self:Panels, name):
 @patch
 def take_pictures(self:Panels, what, files):
     "Read what came from the page and use it; all of it or nothing."
+    self.session.check_open()
     s, names = self.session, []
     for file, p in given_files(files):
         name = s.free_name(file)

@@ -41,8 +41,7 @@ def upright_rgb(
 
 # %% ../nbs/00_pictures.ipynb #aa7920bb
 def _bytes_of(src):
-    "The bytes behind a path, a web address or bytes, and a name for messages."
-    if isinstance(src, (bytes, bytearray, memoryview)): return bytes(src), f'{len(src)} bytes of data'
+    "The bytes behind a path or a web address, and a name for messages."
     if is_address(src): return fetch(src), shown(src)
     p = as_path(src)
     if p.is_dir(): raise BadValue(f"{p} is a folder: give one picture file.")
@@ -197,13 +196,11 @@ def _as_tensor(anything, enough):
     if isinstance(getattr(anything, 'image', None), Image.Image): anything = anything.image
     if isinstance(anything, torch.Tensor): return _from_tensor(anything)
     if isinstance(anything, np.ndarray): return _from_array(anything)
-    if isinstance(anything, Image.Image): im = upright_rgb(anything, enough)
-    elif is_file(anything): im = open_picture(anything, enough)
-    else:
-        raise BadType(
-            f"This is {a_kind(anything)}, not a picture: give a path, web address, bytes, open file, PIL picture, "
-            "array or tensor.")
-    return _from_image(im)
+    if isinstance(anything, Image.Image): return _from_image(upright_rgb(anything, enough))
+    if is_file(anything): return _from_image(open_picture(anything, enough))
+    raise BadType(
+        f"This is {a_kind(anything)}, not a picture: give a path, web address, bytes, open file, PIL picture, "
+        "array or tensor.")
 
 def _from_image(im):
     "A PIL picture in mode RGB as a tensor."

@@ -97,6 +97,7 @@ def pass_over(self:Session,
     extras,  # As `Session.extras`
 )->Change:   # `.at(strength)` is a picture
     "One pass over the content picture, in the style pictures."
+    self.check_open()
     styles = self.styles(extras)
     how = _how(recipe, len(styles))
     masks = _masks(recipe, len(styles))
@@ -105,6 +106,7 @@ def pass_over(self:Session,
 @patch
 def preview(self:Session)->Image.Image:
     "The instant picture of what is chosen."
+    self.check_open()
     chosen = _chosen(self)
     if chosen is None: raise BadValue("An instant picture needs a content and a style picture: choose both.")
     return self.pass_over(chosen.recipe, chosen.extras).at(chosen.strength)

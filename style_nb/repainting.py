@@ -94,11 +94,10 @@ def _with_frames(args, asked):
 # %% ../nbs/89_repainting.ipynb #083328fa
 _TOLD = 'seconds', 'cpu_seconds', 'peak_bytes', 'free_bytes', 'fits', 'why', 'size', 'steps'
 
-def _tell_forecast(args):
+def _tell_forecast(args, asked):
     "What the run would take."
     from style_nb.transfer import forecast
-    if is_folder(args.content): raise BadValue(f"--forecast goes with one photo: {args.content} is a folder.")
-    asked = {name: value for name, value in _asked(args).items() if name != 'progress'}
+    del asked['progress']
     styles = [picture_in(style) for style in args.style]
     made = forecast(picture_in(args.content), styles, checkpoint=args.checkpoint or None, **asked)
     said = {name: getattr(made, name) for name in _TOLD}
@@ -112,21 +111,26 @@ def _check_two_files(args):
     if Path(args.save_state).resolve() == Path(args.checkpoint).resolve():
         raise BadValue("--save-state and --checkpoint name the same file, which is taken away at the end: name two.")
 
+def _places(args):
+    "Where the picture goes, if that and the files beside it can be written; a forecast needs none."
+    if args.workers is not None: raise BadValue(f"--workers goes with a folder: {args.content} is one photo.")
+    check_json(args)
+    place = args.output and place_out(args.output)
+    if args.save_state: place_out(args.save_state, ('.safetensors',))
+    _check_two_files(args)
+    return place
+
 def run_stylize(args):
     "Repaint, and write the picture, or a folder of them; or tell what that would take."
     from style_nb.callbacks import Stopped
     from style_nb.checkpoints import RunCheckpoint
     from style_nb.pictures import as_path
     from style_nb.transfer import stylize
-    if args.forecast: return _tell_forecast(args)
     if is_folder(args.content): return _stylize_folder(args)
-    if args.workers is not None: raise BadValue(f"--workers goes with a folder: {args.content} is one photo.")
-    check_json(args)
-    place = place_out(args.output)
+    place = _places(args)
     asked = _asked(args)
-    if args.save_state: place_out(args.save_state, ('.safetensors',))
-    _check_two_files(args)
     if args.animate: asked = _with_frames(args, asked)
+    if args.forecast: return _tell_forecast(args, asked)
     _tell_size(args)
     kept = RunCheckpoint(args.checkpoint, remove=False) if args.checkpoint else None
     styles = [picture_in(style) for style in args.style]
@@ -141,7 +145,7 @@ def run_stylize(args):
 # %% ../nbs/89_repainting.ipynb #d847297c
 def _check_folder(args):
     "Refuse words that go with one photo."
-    for word in ('animate', 'save_state', 'resume', 'checkpoint'):
+    for word in ('forecast', 'animate', 'save_state', 'resume', 'checkpoint'):
         if getattr(args, word):
             raise BadValue(f"{as_option(word)} goes with one photo: {args.content} is a folder.")
 

@@ -32,12 +32,19 @@ from .palettes import gram_errors, no_larger
 from .comparing import colour_distance, fidelity, laplacian_bands
 
 # %% auto #0
-__all__ = ['FINEST', 'AFAR', 'NEAR', 'STARTS', 'MATCHED', 'OWN', 'BARE', 'VARIANTS', 'OCTAVES', 'RESPONSES', 'model_photo',
-           'from_afar', 'revert', 'new_dark', 'Ablation', 'ablate', 'Compatibility', 'picture_statistics',
-           'under_paint', 'compatibility', 'rank_photos']
+__all__ = ['FINEST', 'AFAR', 'NEAR', 'STARTS', 'MATCHED', 'USUAL', 'OWN', 'BARE', 'VARIANTS', 'OCTAVES', 'RESPONSES',
+           'model_photo', 'from_afar', 'revert', 'new_dark', 'Ablation', 'ablate', 'Compatibility',
+           'picture_statistics', 'under_paint', 'compatibility', 'rank_photos']
 
 # %% ../nbs/79_reversion.ipynb #f68f9e76
 FINEST = 3  # octaves of a photo that are its texture
+
+def _look(contrast, masses, colours):
+    "How a photo is used, checked."
+    return dict(
+        contrast=in_range(contrast, 'contrast', .01, 4),
+        masses=a_switch(masses, 'masses'),
+        colours=in_range(colours, 'colours', 0, 1))
 
 def model_photo(
     painting,              # The painting
@@ -51,12 +58,10 @@ def model_photo(
     size = in_range(size, 'size', 16, whole=True)
     x = no_larger(load_picture(photo, enough=size), size)
     p = load_picture(painting, enough=size)
-    contrast = in_range(contrast, 'contrast', .01, 4)
-    colours = in_range(colours, 'colours', 0, 1)
-    masses = a_switch(masses, 'masses')
-    if colours: x = x.lerp(match_colours(x, p, rounds=1), colours)
-    if contrast != 1: x = lower_contrast(x, contrast)
-    return match_contrast(x, p, by='scale', mean=True, finest=FINEST) if masses else x
+    look = _look(contrast, masses, colours)
+    if look['colours']: x = x.lerp(match_colours(x, p, rounds=1), look['colours'])
+    if look['contrast'] != 1: x = lower_contrast(x, look['contrast'])
+    return match_contrast(x, p, by='scale', mean=True, finest=FINEST) if look['masses'] else x
 
 # %% ../nbs/79_reversion.ipynb #65714bbb
 AFAR = .3  # size of the painting as seen from afar, over the picture's
@@ -85,6 +90,10 @@ def _first(painting, size, start, device):
     near = min(size, NEAR)
     return resize(load_picture(unpaint(painting, size=near, device=device)), max(round(AFAR*near), 8))
 
+def _bare_start(by):
+    "What it begins with where nothing is held on to: as the reversion whose recipe it is, or the painting."
+    return by.init if by.revert and not by.keep else 'content'
+
 def _check_start(start, keep):
     "A start is one of `STARTS`, and is held on to."
     if one_of(start, STARTS, 'start') == 'painting' or keep: return
@@ -92,6 +101,13 @@ def _check_start(start, keep):
 
 # %% ../nbs/79_reversion.ipynb #98e3c419
 MATCHED = dict(relu2_1=.5, relu3_1=.5, relu4_1=.5)  # layers matched place by place, and their weights
+USUAL = dict(  # arguments of `revert` where neither its caller nor the recipe of a reversion says another
+    contrast=.85,
+    masses=True,
+    colours=1.,
+    keep=12.,
+    start='painting',
+)
 OWN = dict(  # what `revert` does beside the photo's masses and colours, unless a recipe says otherwise
     match=15.,
     size=432,
@@ -132,6 +148,18 @@ def _check_matching(painting, photo, size, scale, settings):
 # Arguments of `revert` that a recipe can carry
 _WRITTEN = ('contrast', 'masses', 'match', 'start', 'recipe', *(f.name for f in fields(Recipe) if f.compare))
 
+def _settled(by, init, said):
+    "Arguments as they are said, else as in the reversion whose recipe it is, else as usual."
+    before = by.revert or {}
+    usual = USUAL | dict(match=OWN['match'] if by.name == 'default' else 0.)
+    how = {k: before.get(k, v) if said[k] is None else said[k] for k, v in usual.items()}
+    how |= _look(how['contrast'], how['masses'], how['colours'])
+    for name in ('match', 'keep'): how[name] = in_range(how[name], name)
+    if init is not None: how['keep'] = 0.
+    if not how['keep'] and said['start'] is None: how['start'] = USUAL['start']
+    _check_start(how['start'], how['keep'])
+    return how
+
 def _sign(result, said):
     "Write what was said into the recipe of a result."
     written = {k: v for k, v in said.items() if k in _WRITTEN and isinstance(v, (str, int, float, list, dict))}
@@ -143,19 +171,19 @@ def _sign(result, said):
 def revert(
     painting,              # The painting, or a picture by any hand
     photo,                 # A photo of something like it
-    contrast:float=.85,    # What is left of the photo's distance to its mean, 1 leaves it as it is
+    contrast:float=None,   # What is left of the photo's distance to its mean, 1 is all; `None` is .85
     *,
     match:float=None,      # Weight of looking as the photo does where it is most alike; `None` is 15
-    masses:bool=True,      # Shall large areas of the photo get the painting's contrast and mean?
-    colours:float=1.,      # How far the photo's colours go towards the painting's, 0 to 1
-    keep:float=12.,        # Weight of staying the painting `from_afar`; 0, or an `init` of your own, is without
+    masses:bool=None,      # Shall large areas of the photo get the painting's contrast and mean? `None` is True
+    colours:float=None,    # How far the photo's colours go towards the painting's, 0 to 1; `None` is 1
+    keep:float=None,       # Weight of staying near the start; 0, or your own `init`, is without; `None` is 12
     size:int=None,         # Longer side, px; `None` is the recipe's, 432 without one
     steps:int=None,        # Optimiser steps; `None` is the recipe's, 200 without one
     content_weights=None,  # Content layers; `None` is the recipe's, 'relu2_1' without one
     style_scale:float=None,  # Photo's longer side over the picture's; `None` is the recipe's, 1 without one
-    start:str='painting',  # What it begins with and stays near, one of `STARTS`: 'unpainted' is by `unpaint`
+    start:str=None,        # What it begins with, one of `STARTS`: 'unpainted' is by `unpaint`; `None` is 'painting'
     init=None,             # Start of your own; `None` is by `start`, or the painting as it is without `keep`
-    recipe='default',      # What it says wins over `OWN`; another's name is matched only by `match`
+    recipe='default',      # Wins over `OWN`, and of a reversion over each `None`; others are matched only by `match`
     progress:bool=True,    # Show a progress bar
     cbs=(),                # More callbacks
     **settings,            # Any other field of `Recipe`; `OWN` has those whose default is another here
@@ -164,29 +192,24 @@ def revert(
     leave_out(settings, 'content style resume', 'the painting is repainted as the photo')
     leave_out(settings, 'budget', 'what revert compares depends on the size: say size and steps')
     by = named_recipe(recipe)
-    own = dict(OWN)
-    usual = own.pop('match')
-    if by.name != 'default': usual = (by.revert or {}).get('match', 0.)
+    how = _settled(by, init, dict(
+        contrast=contrast, masses=masses, colours=colours, keep=keep, start=start, match=match))
+    own = {k: v for k, v in OWN.items() if k != 'match'}
     said = dict(size=size, steps=steps, content_weights=content_weights, style_scale=style_scale)
     run = unless_said(by, own) | settings | {k: v for k, v in said.items() if v is not None}
     scale = each_scale(run.get('style_scale', by.style_scale), 1)[0]
     size = run.get('size', by.size)
     given = load_picture(painting, enough=None if size == OWN_SIZE else in_range(size, 'size', 16, whole=True))
     if size == OWN_SIZE: size = run['size'] = max(given.shape[-2:])
-    x = model_photo(painting, photo, contrast, masses, colours, size)
-    match = in_range(usual if match is None else match, 'match')
-    if match: _check_matching(given, x, size, scale, settings)
-    keep = in_range(keep, 'keep') if init is None else 0.
-    _check_start(start, keep)
-    first = _first(given, size, start, settings.get('device')) if keep else 'content'
+    x = model_photo(painting, photo, how['contrast'], how['masses'], how['colours'], size)
+    if how['match']: _check_matching(given, x, size, scale, settings)
+    first = _first(given, size, how['start'], settings.get('device')) if how['keep'] else _bare_start(by)
     bar = a_switch(progress, 'progress') and 'revert'
+    cbs = listed(cbs, 'cbs', 'a list of callbacks')
     r = stylize(
-        painting, x, recipe, init=first if init is None else init, keep=keep, progress=bar,
-        cbs=[MatchLoss(given, x, MATCHED, match, scale=scale), *listed(cbs, 'cbs', 'a list of callbacks')], **run)
-    run |= {k: getattr(r.recipe, k) for k in said} | dict(
-        contrast=contrast, masses=masses, colours=colours, keep=keep, match=match, init=init, start=start,
-        recipe=recipe)
-    _sign(r, run)
+        painting, x, recipe, init=first if init is None else init, keep=how['keep'], progress=bar,
+        cbs=[MatchLoss(given, x, MATCHED, how['match'], scale=scale), *cbs], **run)
+    _sign(r, run | {k: getattr(r.recipe, k) for k in said} | how | dict(init=init, recipe=recipe))
     return r
 
 # %% ../nbs/79_reversion.ipynb #74734490
@@ -259,9 +282,8 @@ class Ablation:
 
 # %% ../nbs/79_reversion.ipynb #8d0474f6
 def _used_photo(painting, photo, how):
-    "The photo as a variant used it."
-    known = ('contrast', 'masses', 'colours', 'size')
-    return model_photo(painting, photo, **{k: how[k] for k in known if k in how})
+    "The photo as a reversion used it."
+    return model_photo(painting, photo, **{k: how[k] for k in ('contrast', 'masses', 'colours', 'size')})
 
 @delegates(revert)
 def ablate(
@@ -279,7 +301,7 @@ def ablate(
         how = settings | changes
         how['size'] = round(how['size']*in_range(how.pop('scale', 1), 'scale', .05, 4))
         r = results[n] = unless_stopped(revert(painting, photo, **how))
-        errors = gram_errors(r.image, _used_photo(painting, photo, how))
+        errors = gram_errors(r.image, _used_photo(painting, photo, r.recipe.revert))
         rows[n] = new_dark(r.image, painting) | {
             'gram error': np.mean(list(errors.values())),
             'fidelity': fidelity(r.image, painting)}

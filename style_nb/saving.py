@@ -38,6 +38,7 @@ class Saving(Trials):
 
     def named_file(self, suffix=None, more=''):
         "The file that the field names, where nothing is there yet; with another ending, or more in its name."
+        self.session.check_open()
         self.saved.value = ''  # the link is of the file before
         name = self.path.value.strip()
         if not name or len(Path(name).name) > 200:
@@ -52,6 +53,7 @@ def save(self:Saving,
     path=None,   # File to write; `None` is the name in the tab *Save*
 ):
     "Write the picture with its recipe where nothing is overwritten, and offer it for download."
+    self.session.check_open()
     shown = self.preview if self.preview.leads() else self.session
     path = shown.save(unused(path) if path else self.named_file())
     self.path.value = str(path)
@@ -82,6 +84,7 @@ def save_film(self:Saving,
     path=None,   # File to write, .mp4 or .gif; `None` is the name in the tab *Save*
 ):
     "Write the film of the run, in a thread."
+    self.session.check_open()
     if self.writer and self.writer.is_alive(): raise BadValue("A film is being written: wait until it is saved.")
     if not self.reel.frames: raise BadValue("There is no film yet: let the run paint a few steps.")
     gif = self.path.value.strip().lower().endswith('.gif')
@@ -105,6 +108,7 @@ SHEET_ROW = 4  # Pins beside each other
 @patch
 def sheet(self:Saving):
     "All pins on one sheet, with their names."
+    self.session.check_open()
     pins = self.session.pins
     if not pins: raise BadValue("There is no pin to put on a sheet: pin a picture first.")
     lines = [pins[i:i + SHEET_ROW] for i in range(0, len(pins), SHEET_ROW)]
@@ -130,6 +134,7 @@ def as_code(self:Saving)->str:
 @patch
 def show_code(self:Saving):
     "Put the code of the present picture in its field."
+    self.session.check_open()
     self.code.value = self.as_code()
     self.copy.disabled = False
 

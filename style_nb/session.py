@@ -9,7 +9,6 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import chain, count
 from pathlib import Path
 from fastcore.basics import patch
 from .errors import BadType, BadValue, in_one_line, of_kind, one_of, told
@@ -24,7 +23,7 @@ from .carrying import carried
 from .recipe import Recipe
 from .results import Result
 from .inputs import read_picture
-from .naming import Given, given, keep_beside
+from .naming import Given, free_of, given, keep_beside
 from .choices import why_anew
 from .live import Remote, give_back
 from .moves import Moves
@@ -144,14 +143,13 @@ def reset(self:Session):
 @patch
 def _walk(self:Session, move, way, there):
     "Go where a move came from, or led to."
+    self.check_open()
     if move is None:
         self.note = f'there is nothing to be {way}'
         return ''
+    if move.painted: self._end()
     here, place = self._place(move.painted), getattr(move, there)
-    if move.painted:
-        self._end()
-        here = self._place(True)
-        vars(self).update(place.painted, error=None)
+    if move.painted: vars(self).update(place.painted, error=None)
     setattr(move, 'after' if there == 'before' else 'before', here)
     what = self._take(place.recipe, place.extras, self._differences(place.recipe, place.extras))
     notes = [f"{way}: {', '.join(move.names[:3]).replace('_', ' ')}{' ...' if len(move.names) > 3 else ''}"]
@@ -218,6 +216,7 @@ def save_code(self:Session,
     legs:list=None,  # The `legs` of a pin; `None` is the present picture
 )->Path:             # The path written
     "Write code that runs alone: its pictures go into a folder beside it, and it writes what it paints as PNG."
+    self.check_open()
     path = check_output(path, ('.py',))
     legs, folder = self._legs_or_plan(legs), path.with_name(f'{path.stem}_pictures')
     used = {name: self.pictures[name] for name in names_in(legs, self.start_picture)}
@@ -254,14 +253,13 @@ def pin(self:Session,
 @patch
 def pin_name(self:Session, name, but=None):
     "`name`, or 'name (2)' and so on when a pin has it."
-    taken = {p.name for p in self.pins if p is not but}
-    free = chain([name], (f'{name} ({i})' for i in count(2)))
-    return next(o for o in free if o not in taken)
+    return free_of(name, {p.name for p in self.pins if p is not but})
 
 # %% ../nbs/81_session.ipynb #db2cdf2b
 @patch
 def _pin_of(self:Session, pin):
     "The pin itself, or the one of a name."
+    self.check_open()
     named = {p.name: p for p in self.pins}
     if isinstance(pin, str): return named[one_of(pin, named, 'pin')]
     if any(p is pin for p in self.pins): return pin

@@ -148,6 +148,7 @@ def _grid_cells(self:Trials):
 @patch
 def paint_grid(self:Trials):
     "Paint the grid that the tab describes, in a thread; its cells are in `.cells`."
+    self.session.check_open()
     if self.grid_thread and self.grid_thread.is_alive():
         raise BadValue("A grid is being painted: wait until it is done, or cancel it.")
     combos, columns = self._grid_cells()
@@ -339,6 +340,7 @@ def _unpinned(self:Trials, name):
 @patch
 def compare(self:Trials):
     "Show the two chosen pictures, the older left of the handle, and what differs."
+    self.session.check_open()
     with self.lock:
         chosen = self.left.value, self.right.value
         names = [p.name for p in self.session.pins]

@@ -6,7 +6,7 @@ Docs: https://style-nb.github.io/style_nb/unpainting.html.md"""
 
 # %% ../nbs/54_unpainting.ipynb #083d669c
 from __future__ import annotations
-import json
+import os
 import numpy as np
 import torch
 import torch.nn as nn
@@ -14,13 +14,12 @@ import torch.nn.functional as F
 from PIL import Image
 from fastcore.basics import patch
 from skimage.restoration import denoise_nl_means
-from .errors import BadFile, in_range, of_kind
-from .files import from_text, reason
+from .errors import in_range, of_kind
 from .footing import SINGLE, check_device, own_footing
-from .pictures import MIN_SIDE, as_path, check_output, load_picture, resize, to_pil
+from .pictures import MIN_SIDE, load_picture, resize, to_pil
 from .callbacks import PRECISIONS, best_precision
 from .encoders import DATA
-from .onepass import grown, read_signed, write_signed
+from .onepass import grown, network_with, read_network, write_network
 
 # %% auto #0
 __all__ = ['MEANS', 'DEPTHS', 'FIELD', 'LARGEST', 'OWN', 'two_filters', 'with_filters', 'Block', 'Unpainter', 'save_unpainter',
@@ -118,32 +117,17 @@ def save_unpainter(
     card:dict,      # What is to be known about it; goes to JSON
 ):                  # The path written
     "Write a network with its card and its digest."
-    path = check_output(path, ('.safetensors',))
-    of_kind(net, Unpainter, 'net', 'an `Unpainter`')
-    state = {k: v.detach().cpu().half().contiguous() for k, v in net.state_dict().items()}
-    return write_signed(state, path, card=json.dumps(of_kind(card, dict, 'card', 'a dict')))
+    return write_network(of_kind(net, Unpainter, 'net', 'an `Unpainter`'), path, card)
 
 # %% ../nbs/54_unpainting.ipynb #ef6b7b9e
-def _network(state):
-    "A network with these numbers, in 32 bits, not to be trained."
-    with torch.random.fork_rng([]), torch.device('meta'): net = Unpainter()
-    net.load_state_dict({name: t.float() for name, t in state.items()}, assign=True)
-    return net.to(memory_format=torch.channels_last).eval().requires_grad_(False)
+def _network(state): return network_with(state, Unpainter).to(memory_format=torch.channels_last)
 
 @own_footing()
 def read_unpainter(
     path,        # File of `save_unpainter`
 )->Unpainter:    # Its `card` says what it learned from
     "Read a network that takes paint off."
-    path = as_path(path)
-    try:
-        meta, state = read_signed(path)
-        net = _network(state)
-        net.card = from_text(meta['card'], 'the card of a network')
-    except BadFile: raise
-    except Exception as e:
-        raise BadFile(f"{path} is not an unpainter ({reason(e)}): give a file of `save_unpainter`.") from e
-    return net
+    return read_network(path, _network, 'an unpainter', 'save_unpainter')
 
 # %% ../nbs/54_unpainting.ipynb #4db0483b
 LARGEST = 4096  # Longer side, px
@@ -152,7 +136,9 @@ OWN = DATA/'unpainter.safetensors'  # the package's
 
 def _given(net):
     "The network that is asked for, or the one in a file."
-    return net if isinstance(net, Unpainter) else read_unpainter(OWN if net is None else net)
+    if isinstance(net, Unpainter): return net
+    wanted = "an `Unpainter`, its file, or None for the package's own"
+    return read_unpainter(OWN if net is None else of_kind(net, (str, os.PathLike), 'net', wanted))
 
 @torch.no_grad()
 def taken_off(

@@ -1,5 +1,5 @@
 "Shared by all tests: threads, small pictures, bad files, and what a good refusal looks like"
-import gc, io, os, sys
+import gc, io, os, signal, sys
 from collections import defaultdict
 from pathlib import Path
 import numpy as np, pytest, torch
@@ -103,6 +103,13 @@ def clean_env(monkeypatch, tmp_path):
     monkeypatch.setenv('TORCH_HOME', str(tmp_path/'torch_home'))
     monkeypatch.delenv('STYLE_NB_WEIGHTS', raising=False)
     return monkeypatch
+
+@pytest.fixture
+def interruptible():
+    "SIGINT as in a terminal: what a shell starts in the background ignores it"
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 @pytest.fixture(scope='session')
 def refused():

@@ -5,6 +5,7 @@ from fastai.callback.core import Callback
 from forked import Program
 from style_nb.checkpoints import RunCheckpoint
 from style_nb.enlarging import enlarge
+from style_nb.errors import BadFile
 from style_nb.pictures import load_picture, to_pil
 from style_nb.transfer import load_state, stylize
 
@@ -111,12 +112,12 @@ def test_other_runs(photo, painting, painting2, tmp_path, refused):
     stylize(photo, painting, checkpoint=path, cbs=StopAt(2), **FEW)
     before = path.read_bytes()
     go = lambda a, b, **how: lambda: stylize(a, b, checkpoint=path, **FEW | how)
-    refused(go(photo, painting, seed=1), 'run.safetensors', 'another run', 'another seed', 'another path')
-    refused(go(photo, painting, steps=20), 'another steps')
-    refused(go(photo, painting2), 'another styles')
-    refused(go(photo, [painting, painting2]), 'another styles')
-    refused(go(painting2, painting), 'another content')
-    refused(go(photo, painting, resume=stylize(photo, painting, cbs=StopAt(1), **FEW)), 'another resume')
+    refused(go(photo, painting, seed=1), 'run.safetensors', 'another run', 'differs in seed', 'another path')
+    refused(go(photo, painting, steps=20), 'differs in steps')
+    refused(go(photo, painting2), 'differs in styles')
+    refused(go(photo, [painting, painting2]), 'differs in styles')
+    refused(go(painting2, painting), 'differs in content')
+    refused(go(photo, painting, resume=stylize(photo, painting, cbs=StopAt(1), **FEW)), 'differs in resume')
     assert path.read_bytes() == before
     stylize(photo, painting, checkpoint=path, **FEW)
 
@@ -124,7 +125,11 @@ def test_bad_files(photo, painting, tmp_path, refused):
     path = tmp_path/'run.safetensors'
     go = lambda p: lambda: stylize(photo, painting, checkpoint=p, **FEW)
     half = stylize(photo, painting, cbs=StopAt(2), **FEW)
-    refused(go(half.save_state(path)), 'is not a checkpoint of a run', 'delete it to start anew')
+    state = half.save_state(path).read_bytes()
+    with pytest.raises(BadFile) as e: go(path)()
+    assert 'run.safetensors is a state that `Result.save_state` wrote: give it as resume=' in str(e.value)
+    assert 'another path' in str(e.value) and 'delete' not in str(e.value) and 'damaged' not in str(e.value)
+    assert path.read_bytes() == state
     path.write_text('hello')
     refused(go(path), 'is not a checkpoint of a run')
     refused(go(tmp_path/'a.png'), 'choose one of .safetensors')
@@ -134,7 +139,6 @@ def test_bad_files(photo, painting, tmp_path, refused):
 
 def test_a_full_disk_ends_nothing(photo, painting, tmp_path, monkeypatch, capsys):
     import style_nb.checkpoints as room
-    from style_nb.errors import BadFile
     def full(*_): raise BadFile('run.safetensors cannot be written: no room.')
     monkeypatch.setattr(room, 'write_state', full)
     kept = RunCheckpoint(tmp_path/'run.safetensors', minutes=0)

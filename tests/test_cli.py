@@ -984,7 +984,7 @@ def test_a_checkpoint_goes_on_by_the_same_command(run, files, monkeypatch):
         assert run(*kept)[0] == 1
     assert left(files) == ['a.png', 'run.safetensors']
     code, _, err = run(*kept, '--seed', 3)
-    assert code == 1 and 'run.safetensors is of another run, with another seed' in err
+    assert code == 1 and 'run.safetensors is of another run, which differs in seed' in err
     assert run(*kept, '-q') == (0, '', '')
     assert left(files) == ['a.png'] and (files/'out/a.png').read_bytes() == whole
     folder = ['stylize', files, files/'painting.png', '-o', files/'out', '--checkpoint', files/'out/run.safetensors']

@@ -173,7 +173,7 @@ class StopAt(StepCallback):
         self.step -= 1
         if not self.step: signal.raise_signal(signal.SIGINT)
 
-def test_ctrl_c_keeps_the_dream_so_far(photo):
+def test_ctrl_c_keeps_the_dream_so_far(photo, interruptible):
     made = dream(photo, cbs=StopAt(2), **FEW)
     assert made.stopped == 'stopped by hand' and len(made.history) == 2 and made.image.size == (64, 64)
     with pytest.raises(KeyboardInterrupt): signal.raise_signal(signal.SIGINT)  # it is Python's again

@@ -213,6 +213,9 @@ def test_command_line(clip, tmp_path, capsys):
     few = '--encoder texnet-small --steps 2 --first-steps 3'.split()
     assert main([*words[:3], '--forecast', *words[5:], *few]) == 0
     assert '2 frames: about' in capsys.readouterr().out
+    for wrong, why in (('--workers', '0'), '--workers is 0'), (('-o', str(tmp_path/'none'/'b.mp4')), 'does not exist'):
+        assert main([*words[:3], '--forecast', *words[5:], *few, *wrong]) != 0
+        assert why in capsys.readouterr().err
     assert main([*words[:-2], '--one-pass', '--recipe', 'gatys', '-q']) != 0
     said = capsys.readouterr().err
     assert 'no recipe' in said and said.count('\n') == 1

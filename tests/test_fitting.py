@@ -182,13 +182,6 @@ def test_a_stopped_fit_goes_on(pictures, tmp_path, opt):
     done = fit(c, 12, tmp_path/'half.checkpoint', progress=False)
     assert len(done) == 12 and same(c, whole) and torch.equal(c.average.mean, whole.average.mean)
 
-@pytest.fixture
-def interruptible():
-    "SIGINT as in a terminal: what a shell starts in the background ignores it"
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
 def test_ctrl_c_ends_after_the_step(pictures, tmp_path, interruptible):
     learn = learner(pictures, At(4, lambda learn: signal.raise_signal(signal.SIGINT)))
     assert len(fit(learn, 9, tmp_path/'x.checkpoint', progress=False)) == 4

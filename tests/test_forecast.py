@@ -261,8 +261,8 @@ def test_a_budget_with_a_checkpoint_goes_on_as_it_began(photo, painting, tmp_pat
     half = stylize(photo, painting, budget='.9s', checkpoint=path, cbs=Stops(), **how)
     assert half.stopped and path.exists()
     monkeypatch.setattr('style_nb.transfer.within_budget', lambda *_: (64, 6))
-    refused(lambda: stylize(photo, painting, budget='.9s', checkpoint=path, seed=3, **how), 'with another seed')
-    refused(lambda: stylize(photo, painting, budget='.9s', checkpoint=path, **how | dict(steps=9)), 'another steps')
+    refused(lambda: stylize(photo, painting, budget='.9s', checkpoint=path, seed=3, **how), 'differs in seed')
+    refused(lambda: stylize(photo, painting, budget='.9s', checkpoint=path, **how | dict(steps=9)), 'differs in steps')
     made = stylize(photo, painting, budget='.9s', checkpoint=path, **how)
     assert made.recipe.size == half.recipe.size > 64 and not path.exists()
     assert made.image.tobytes() == stylize(photo, painting, size=half.recipe.size, **how).image.tobytes()
@@ -281,7 +281,7 @@ def test_of_a_checkpoint_what_is_left_is_told(photo, painting, tmp_path, refused
     stylize(photo, painting, checkpoint=path, cbs=Stops(), progress=False, **how)
     done = 8 - forecast(photo, painting, checkpoint=path, **how).steps
     assert 3 <= done < 8 and path.exists()
-    refused(lambda: forecast(photo, painting, checkpoint=path, **how | dict(seed=3)), 'with another seed')
+    refused(lambda: forecast(photo, painting, checkpoint=path, **how | dict(seed=3)), 'differs in seed')
     refused(lambda: forecast(photo, painting, checkpoint=7, **how), 'path')
 
 def test_what_takes_a_budget(photo, painting, refused):
@@ -330,6 +330,27 @@ def test_the_command_line(tmp_path, photo, painting, capsys, monkeypatch):
     offers = json.loads(capsys.readouterr().out)['offers']
     assert offers and all(o['seconds'] > 0 and o['peak_bytes'] < 3e8 and len(o['settings']) == 1 for o in offers)
     assert not (tmp_path/'c.png').exists()
+
+@pytest.mark.parametrize('wrong, why', [
+    ('-o none/c.png', 'does not exist: create it first'),
+    ('-o c.doc', 'c.doc ends in .doc'),
+    ('-o c.png --workers 2', '--workers goes with a folder'),
+    ('-o c.png --save-state c.txt', 'c.txt ends in .txt'),
+    ('-o c.png --save-state c.safetensors --checkpoint c.safetensors', 'name the same file'),
+    ('-o c.png --animate c.avi', 'c.avi ends in .avi'),
+    ('-o c.png --animate c.gif --snapshots 0', '--animate has no frame to show'),
+    ('-o - --json', 'both write to stdout'),
+])
+def test_a_forecast_is_as_strict_as_the_run(photo, painting, tmp_path, monkeypatch, capsys, machine, wrong, why):
+    monkeypatch.chdir(tmp_path)
+    for name, x in (('a.png', photo), ('b.png', painting)): save_picture(x, name)
+    words = [*'stylize a.png b.png --encoder texnet-small --device cpu --steps 4 --size 64'.split(), *wrong.split()]
+    said = []
+    for more in [], ['--forecast']:
+        assert main([*words, *more]) == 1
+        said.append(capsys.readouterr().err)
+    assert why in said[0] and said[0] == said[1] and said[0].count('\n') == 1
+    assert sorted(p.name for p in tmp_path.iterdir()) == ['a.png', 'b.png']
 
 def test_a_session(photo, painting, machine):
     s = Session(photo, painting, size=48, steps=3, encoder='texnet-small', device='cpu', autosave=False)

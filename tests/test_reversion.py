@@ -95,6 +95,31 @@ def test_a_reversion_may_begin_with_the_paint_taken_off(pair, refused):
                         (dict(init='noise'), 'no init')):
         refused(lambda: revert(painting, pair[1], **how | dict(start='unpainted') | wrong), word)
 
+@pytest.mark.parametrize('own', [
+    dict(contrast=.5, keep=3., masses=False, colours=.5),
+    dict(start='unpainted', match=0.),
+    dict(keep=0., init='noise', seed=2),
+    dict(contrast=np.float32(.5)),
+])
+def test_a_saved_reversion_paints_itself_again(own, pair, tmp_path):
+    first = revert(*pair, size=48, steps=2, progress=False, device='cpu', **own)
+    saved = first.save(tmp_path/'reverted.png')
+    again = revert(*pair, recipe=saved, progress=False, device='cpu')
+    usual = revert(*pair, size=48, steps=2, progress=False, device='cpu')
+    assert again.image.tobytes() == first.image.tobytes() != usual.image.tobytes()
+    written = {k: v for k, v in first.recipe.revert.items() if k in USUAL}
+    assert {k: again.recipe.revert[k] for k in written} == written and written.keys() == USUAL.keys()
+
+def test_what_is_said_wins_over_a_saved_reversion(pair, photo, refused):
+    how = dict(progress=False, device='cpu')
+    saved = revert(*pair, size=48, steps=2, contrast=.5, start='unpainted', match=0., **how).recipe
+    louder = revert(*pair, recipe=saved, contrast=.85, masses=True, colours=1., keep=12., start='painting', **how)
+    usual = revert(*pair, size=48, steps=2, match=0., **how)
+    assert louder.image.tobytes() == usual.image.tobytes()
+    begun = revert(*pair, recipe=saved, init=photo, **how)
+    assert begun.recipe.keep == 0 and begun.recipe.revert['start'] == 'painting'
+    refused(lambda: revert(*pair, recipe=begun.recipe, **how), 'starts from a picture', 'init=')
+
 def test_ablate(pair):
     a = ablate(*pair, ['reverted', 'full contrast', 'half the size'], size=64, steps=3, progress=False)
     assert list(a.table.index) == list(a.results) == ['reverted', 'full contrast', 'half the size']

@@ -960,8 +960,10 @@ def test_a_closed_session_says_that_it_is_closed(tmp_path):
     moves = (lambda: s.set(style_weight=3.), lambda: s.set(content='astronaut'), lambda: s.restore(s.settings),
         lambda: s.load(tmp_path/'a.png'), lambda: s.go_on(pin))
     asked = lambda: s.result, lambda: s.save(tmp_path/'a.png'), lambda: next(s.sweep({'seed': [1]}))
-    for do in (*moves, *asked, s.forecast, s.figure, s.start, s.step, s.reset, s.pin):
-        with pytest.raises(StyleNBError, match='This session is closed'): do()
+    named = lambda: s.rename(pin, 'a'), lambda: s.unpin(pin), lambda: s.save_code(tmp_path/'a.py')
+    seen = s.figure, s.photo, s.before, s.preview
+    for do in (*moves, *asked, *named, *seen, s.forecast, s.start, s.step, s.reset, s.pin, s.undo, s.redo):
+        with pytest.raises(StyleNBError, match='^This session is closed, its pictures are gone: make a new'): do()
     s.close()
     assert s.recipe.style_weight != 3. and s.extras['content'] == 'cat'
 

@@ -2,6 +2,7 @@
 import io, subprocess, sys, threading, time, traceback, types
 import numpy as np, pytest
 from PIL import Image
+from style_nb.errors import BadValue
 from style_nb.pictures import to_pil
 from style_nb.studio import Studio, ladder, put, rung_slider, table_of, typed
 from style_nb.session import differing
@@ -502,6 +503,19 @@ def test_closing_ends_everything(make):
     assert not thread.is_alive() and s.session.run is None
     assert not [o for k, o in w.widgets.widget._instances.items() if k not in before]
     s.close()
+
+@pytest.mark.parametrize('painted', [False, True])
+def test_a_closed_studio_says_so(make, tmp_path, monkeypatch, painted):
+    monkeypatch.chdir(tmp_path)
+    s = make()
+    if painted: s.session.step(2).wait()
+    s.close()
+    saved = s.save, s.save_film, s.save_code, s.save_sheet, s.sheet, lambda: s.save(tmp_path/'a.png')
+    moved = s.pin, s.toggle, s.reset, lambda: s.open(tmp_path/'a.png'), lambda: s.take_pictures('content', [])
+    for do in (*saved, *moved, s.show_code, s.compare, s.paint_grid, s.figure, lambda: s.result):
+        with pytest.raises(BadValue, match='^This session is closed, its pictures are gone: make a new Session or'):
+            do()
+    assert not [*tmp_path.iterdir()]
 
 @pytest.mark.parametrize('named', [True, False])
 def test_running_its_cell_again_closes_it(make, monkeypatch, named):

@@ -8,6 +8,7 @@ from style_nb.marks import paint_by_lot
 from style_nb.painting import paint
 from style_nb.pictures import load_picture
 from style_nb.unpainters import Couples, bands_gap, couples_by_lot, train_unpainter
+from style_nb.onepass import read_onepass
 from style_nb.unpainting import Unpainter, read_unpainter, save_unpainter, unpaint
 
 @pytest.fixture(scope='module')
@@ -57,6 +58,13 @@ def test_wrong_settings_are_said(net, refused):
             (dict(seed=.5), 'seed'), (dict(device='abacus'), 'abacus'):
         refused(lambda: unpaint(x, **dict(net=net, device='cpu') | wrong), word)
 
+def test_what_is_no_network_is_said(refused, tmp_path):
+    x = torch.rand(1, 3, 32, 32)
+    for wrong, kind in (3, 'int'), (x, 'Tensor'), (torch.nn.ReLU(), 'ReLU'), ([], 'list'):
+        refused(lambda: unpaint(x, net=wrong), 'net is', kind, 'an `Unpainter`, its file, or None')
+    for file in (tmp_path/'none.safetensors', str(tmp_path/'none.safetensors')):
+        refused(lambda: unpaint(x, net=file), f'There is no file {file}', 'check the path', '`save_unpainter`')
+
 def test_files_that_are_no_unpainters_are_refused(net, refused, tmp_path):
     path = save_unpainter(net, tmp_path/'net.safetensors', dict(about='nothing'))
     data = bytearray(path.read_bytes())
@@ -66,6 +74,9 @@ def test_files_that_are_no_unpainters_are_refused(net, refused, tmp_path):
     for file in (tmp_path/'bit', tmp_path/'cut', DATA/'texnet-small.safetensors', tmp_path/'none'):
         refused(lambda: read_unpainter(file), str(file))
         refused(lambda: unpaint(torch.rand(1, 3, 32, 32), net=file), str(file))
+    for read, writer in (read_unpainter, 'save_unpainter'), (read_onepass, 'save_onepass'):
+        refused(lambda: read(tmp_path/'none'), f"There is no file {tmp_path/'none'}", 'check the path', writer)
+    refused(lambda: read_onepass(path), str(path), 'is not the file of a one-pass network', 'save_onepass')
 
 def test_a_training_that_was_cut_off_goes_on_to_the_last_bit(couples, tmp_path, monkeypatch):
     "A checkpoint after each step; the third is where it breaks off"
