@@ -8,8 +8,8 @@ max_bytes, max_width = 600_000, 480
 wide_bytes, wide_width = 1_500_000, 1000  # of the lessons whose figures are read closely
 wide_lessons = {
     '00_first_picture', '01_style_transfer', '02_trained_or_not', '03_same_look', '04_anything', '05_reversion',
-    '06_one_hand', '07_recipes', '08_where', '09_studio', '10_one_pass', '11_poster', '13_painter', '14_dreams',
-    '15_mending', '16_after_gatys'}
+    '06_one_hand', '07_recipes', '08_where', '09_studio', '10_one_pass', '11_poster', '12_film', '13_painter',
+    '14_dreams', '15_mending', '16_after_gatys'}
 max_moving = 3_000_000  # a notebook with moving pictures, all in all
 moving = re.compile(r'data:image/webp;base64,[A-Za-z0-9+/=]+')
 machine_path = re.compile(r'(?<![\w.~])(?:/tmp|/work|/root|/home|/Users|/private|[A-Z]:\\+Users)[/\\]+[\w.]')
