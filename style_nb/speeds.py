@@ -29,10 +29,10 @@ from .planning import Plan
 from .windows import windows_of
 
 # %% auto #0
-__all__ = ['TINY', 'MOST', 'LEAST', 'EARLY', 'BUSY', 'SIDES', 'NEXT', 'ENOUGH', 'SHARES', 'LOADING', 'FRESH', 'OTHER', 'Speed',
-           'pixels_seen', 'pixels_of_targets', 'Clock', 'Trial', 'tiny_plan', 'try_out', 'first_side', 'fresh_side',
-           'second_side', 'row_seconds', 'touch_seconds', 'pulse_seconds', 'speed_of', 'is_cold', 'measured_speed',
-           'speed_file', 'look_of', 'kept_speeds', 'keep_speed', 'is_another_hour', 'speed_for']
+__all__ = ['TINY', 'MOST', 'LEAST', 'EARLY', 'BUSY', 'SIDES', 'NEXT', 'ENOUGH', 'SHARE', 'AGAIN', 'LOADING', 'FRESH', 'OTHER',
+           'Speed', 'pixels_seen', 'pixels_of_targets', 'Clock', 'Trial', 'tiny_plan', 'try_out', 'first_side',
+           'fresh_side', 'second_side', 'row_seconds', 'touch_seconds', 'pulse_seconds', 'speed_of', 'is_cold',
+           'measured_speed', 'speed_file', 'look_of', 'kept_speeds', 'keep_speed', 'is_another_hour', 'speed_for']
 
 # %% ../nbs/65_speeds.ipynb #5b75e5e9
 @dataclass
@@ -220,13 +220,8 @@ def pulse_seconds()->float:
     return float(np.median(laps[2:]))
 
 # %% ../nbs/65_speeds.ipynb #5574811e
-SHARES = .4, 1.2  # of a pixel's cost in a step: the least and the most that it costs when a level begins
-
-def _start_and_target(rests, pixel):
-    "What all beside steps costs: (at any size, for each pixel)."
-    least, most = (share*pixel for share in SHARES)
-    target = min(max(_line(*rests)[1], least), most)
-    return max(0., float(np.mean([rest - target*pixels for pixels, rest in rests]))), target
+SHARE = .6  # of a pixel's cost in a step, that it costs when a level begins
+AGAIN = .6  # of a trial's beginning, that a level of a run needs
 
 # %% ../nbs/65_speeds.ipynb #8218f049
 def speed_of(
@@ -235,14 +230,14 @@ def speed_of(
     touch:float=0.,  # Of `touch_seconds`
 )->Speed:        # Without `pulse` and `cold`
     "What tiny runs say of all others."
-    points, rests = [], []
+    points = []
     for trial in trials:
         (hw,), r = trial.plan.shapes, trial.plan.recipe
         remembered = row*8*3*hw[0]*hw[1] if r.optimizer == 'lbfgs' else 0
         points.append((pixels_seen(trial.plan, hw), max(trial.step - remembered, .1*trial.step)))
-        rests.append((pixels_of_targets(trial.plan, hw), max(trial.rest, 0)))
     step, pixel = _line(*points)
-    start, target = _start_and_target(rests, pixel)
+    target = SHARE*pixel
+    start = AGAIN*max(0., trial.rest - target*pixels_of_targets(trial.plan, hw))
     return Speed(step, pixel, start, target, row, touch, trials[-1].wall, when=time.time())
 
 # %% ../nbs/65_speeds.ipynb #9ecca88b

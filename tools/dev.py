@@ -53,7 +53,7 @@ def demo(*args):
     return sh(tool('style_nb'), 'demo', '-o', 'demo', *args)
 
 def test(*args):
-    "read the code with ruff, run every notebook and every test; ARGS='--lot 0/8': an eighth of the slow ones"
+    "read the code with ruff, run every notebook and every test; ARGS='--lot 0/12': a twelfth of the slow ones"
     steps = dict(
         ruff=[tool('ruff'), 'check', '--no-cache'],
         # three workers for two cores: what is tested in a browser mostly waits
