@@ -29,10 +29,10 @@ from .planning import Plan
 from .windows import windows_of
 
 # %% auto #0
-__all__ = ['TINY', 'MOST', 'LEAST', 'EARLY', 'BUSY', 'SIDES', 'NEXT', 'ENOUGH', 'SHARE', 'AGAIN', 'LOADING', 'FRESH', 'OTHER',
-           'Speed', 'pixels_seen', 'pixels_of_targets', 'Clock', 'Trial', 'tiny_plan', 'try_out', 'first_side',
-           'fresh_side', 'second_side', 'row_seconds', 'touch_seconds', 'pulse_seconds', 'speed_of', 'is_cold',
-           'measured_speed', 'speed_file', 'look_of', 'kept_speeds', 'keep_speed', 'is_another_hour', 'speed_for']
+__all__ = ['TINY', 'MOST', 'LEAST', 'EARLY', 'SIDES', 'NEXT', 'ENOUGH', 'SHARE', 'AGAIN', 'LOADING', 'FRESH', 'OTHER', 'Speed',
+           'pixels_seen', 'pixels_of_targets', 'Clock', 'Trial', 'tiny_plan', 'try_out', 'first_side', 'fresh_side',
+           'second_side', 'row_seconds', 'touch_seconds', 'pulse_seconds', 'speed_of', 'is_cold', 'measured_speed',
+           'speed_file', 'look_of', 'kept_speeds', 'keep_speed', 'is_another_hour', 'speed_for']
 
 # %% ../nbs/65_speeds.ipynb #5b75e5e9
 @dataclass
@@ -98,7 +98,6 @@ class Trial:
 # %% ../nbs/65_speeds.ipynb #e92085d4
 TINY = dict(levels=1, finish=None, finish_weights=None, snapshots=0, schedule=[], keep=0.)
 MOST, LEAST, EARLY = 12, 5, 2  # steps of a tiny run; the first ones are slower
-BUSY = 1.05  # A usual step over the fastest
 
 def tiny_plan(
     plan:Plan,  # A plan
@@ -129,7 +128,7 @@ def try_out(
     learn.remove_cbs([*learn.cbs])
     steps = np.diff([begun, *clock.laps], axis=0)
     later = steps[EARLY:] if len(steps) > EARLY + 1 else steps[-1:]
-    usual = BUSY*later[:, 0].min()
+    usual = later[:, 0].min()
     cpu, wall = over - begun
     rest = cpu - later[:, 0].sum() - (len(steps) - len(later))*usual
     return Trial(plan, float(usual), float(rest), float(wall/max(cpu, 1e-9)))
