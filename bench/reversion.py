@@ -21,7 +21,8 @@ from style_nb.encoders import DATA
 from style_nb.palettes import gram_errors
 from style_nb.pictures import open_picture, whole_file
 from style_nb.planning import Shared
-from style_nb.reversion import BARE, OCTAVES, new_dark, picture_statistics
+from style_nb.reversion import BARE, new_dark
+from style_nb.sitters import OCTAVES, picture_statistics
 
 HERE, RANDOM = Path(__file__).parent, encoder('random', padding='reflect')
 HOPPER = open_picture(cbook.get_sample_data('grace_hopper.jpg', asfileobj=False))

@@ -71,7 +71,8 @@ from .explorers import explore_masks
 _all_ = ['feather', 'load_mask', 'segment', 'show_masks', 'explore_masks']
 
 # %% ../nbs/99_all.ipynb #5a7854e7
-from .reversion import ablate, rank_photos, revert
+from .reversion import ablate, revert
+from .sitters import rank_photos
 from .unpainting import unpaint
 
 _all_ = ['ablate', 'rank_photos', 'revert', 'unpaint']
@@ -98,7 +99,7 @@ from importlib import import_module
 
 _rooms = ['pictures', 'contrast', 'vgg_files', 'encoders', 'losses', 'zoo', 'masks', 'starts', 'blends', 'loop',
     'learner', 'guarding', 'callbacks', 'shares', 'results', 'planning', 'units', 'palettes', 'sweeping',
-    'tiling', 'comparing', 'reversion', 'explorers']
+    'tiling', 'comparing', 'reversion', 'sitters', 'explorers']
 
 def __getattr__(name):
     "What a star import brought once, from the room where it is now."

@@ -16,7 +16,8 @@ from .labels import choice_words
 from .naming import given
 from .tiling import SEAMS, tile
 from .palettes import palette
-from .reversion import rank_photos, revert
+from .reversion import revert
+from .sitters import rank_photos
 from .knobs import knob
 from .shelves import Shelf, thumb
 from .easel import called

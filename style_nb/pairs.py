@@ -28,7 +28,8 @@ from .paired import (
     PLACES, Pair, Pairs, digests, is_whole, keep_pair, named_pictures, pair_notes, short_digest, write_table)
 from .palettes import gram_errors, no_larger
 from .comparing import fidelity
-from .reversion import model_photo, new_dark, rank_photos, revert
+from .reversion import model_photo, new_dark, revert
+from .sitters import rank_photos
 
 # %% auto #0
 __all__ = ['short_number', 'hand_pairs', 'pairs', 'Pairs']

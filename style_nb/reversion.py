@@ -1,4 +1,4 @@
-"""The other way round: a painting as content, a photo as style, and a way to know beforehand which photo will do
+"""The other way round: a painting as content, a photo as style, and an account of what does what
 
 Docs: https://style-nb.github.io/style_nb/reversion.html.md"""
 
@@ -6,22 +6,17 @@ Docs: https://style-nb.github.io/style_nb/reversion.html.md"""
 
 # %% ../nbs/79_reversion.ipynb #89e880cf
 from __future__ import annotations
-import json
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 import numpy as np
 import pandas as pd
 import torch
 from fastcore.meta import delegates
 from scipy.ndimage import label, median_filter
-from scipy.special import erf
 from .errors import BadValue, a_switch, in_range, leave_out, listed, of_kind, one_of
-from .pictures import Plate, fit_size, floats_of, load_picture, resize, several, show_pictures
+from .pictures import Plate, fit_size, load_picture, resize, show_pictures
 from .colour import luminance, match_colours
 from .contrast import lower_contrast, match_contrast
-from .encoders import DATA, encoder
-from .learner import each_scale, picture_grams
+from .learner import each_scale
 from .unpainting import unpaint
 from .matching import MatchLoss
 from .recipe import OWN_SIZE, Recipe, named_recipe, to_json, unless_said
@@ -29,12 +24,11 @@ from .results import Result
 from .planning import Shared
 from .transfer import stylize, unless_stopped
 from .palettes import gram_errors, no_larger
-from .comparing import colour_distance, fidelity, laplacian_bands
+from .comparing import fidelity
 
 # %% auto #0
-__all__ = ['FINEST', 'AFAR', 'NEAR', 'STARTS', 'MATCHED', 'USUAL', 'OWN', 'BARE', 'VARIANTS', 'OCTAVES', 'RESPONSES',
-           'model_photo', 'from_afar', 'revert', 'new_dark', 'Ablation', 'ablate', 'Compatibility',
-           'picture_statistics', 'under_paint', 'compatibility', 'rank_photos']
+__all__ = ['FINEST', 'AFAR', 'NEAR', 'STARTS', 'MATCHED', 'USUAL', 'OWN', 'BARE', 'VARIANTS', 'model_photo', 'from_afar',
+           'revert', 'new_dark', 'Ablation', 'ablate']
 
 # %% ../nbs/79_reversion.ipynb #f68f9e76
 FINEST = 3  # octaves of a photo that are its texture
@@ -306,125 +300,3 @@ def ablate(
             'gram error': np.mean(list(errors.values())),
             'fidelity': fidelity(r.image, painting)}
     return Ablation(results, pd.DataFrame(rows).T.rename(columns={'share': 'new dark'}))
-
-# %% ../nbs/79_reversion.ipynb #24992075
-OCTAVES = 5
-
-@dataclass(repr=False)
-class Compatibility:
-    "How well a photo fits a painting, 0 being perfect."
-    contrast: float   # Deviation of luminance against the painting's: |log2| of the ratio
-    masses: float     # How light and dark are shared out among large areas
-    hue: float        # Distance of colours when contrast is set aside
-    scale: float      # Expected error of its larger octaves, as `revert` will use it, against the sitter's
-    detail: float     # The same of its three finest octaves; too much is worse than too little
-    gram: float       # The same of the size of its Gram matrices, in an untrained network
-    words: list = field(default_factory=list)  # The same, said
-
-    @property
-    def score(self)->float:
-        "What `revert` does not mend."
-        return (FINEST*self.detail + (OCTAVES - FINEST)*self.scale)/OCTAVES + self.gram
-
-    def __repr__(self): return f'Compatibility {self.score:.2f}: ' + ' '.join(self.words)
-
-# %% ../nbs/79_reversion.ipynb #d536e4af
-def _deviation(x): return luminance(x).std().clamp_min(1e-3)
-
-def _large_areas(x):
-    "Luminance of a picture in few pixels."
-    return luminance(resize(x, 16 if min(x.shape[-2:])*16 >= max(x.shape[-2:]) else 32))
-
-def _shape_of_tones(x):
-    "Quantiles of luminance of large areas, over the picture's deviation."
-    y = _large_areas(x)
-    return np.quantile(((y - y.mean())/_deviation(x)).double().cpu().numpy(), np.linspace(.05, .95, 19))
-
-# %% ../nbs/79_reversion.ipynb #b2052135
-RESPONSES = ('relu1_1', 'relu2_1', 'relu3_1', 'relu4_1')
-
-def _large_enough(x):
-    "A picture enlarged as far as its octaves need."
-    enlarge = 3*2**OCTAVES/min(x.shape[-2:])
-    return resize(x, tuple(math.ceil(side*enlarge) for side in x.shape[-2:])) if enlarge > 1 else x
-
-def picture_statistics(
-    x:torch.Tensor,  # Picture (1, 3, H, W); sides under 96 px are enlarged
-)->np.ndarray:       # log2 of 9 figures: contrast of 5 octaves, the finest first; norms of 4 Gram matrices
-    "What `under_paint` tells of a photo."
-    x = _large_enough(floats_of(x, 'picture_statistics'))
-    grams = picture_grams(encoder('random', padding='reflect'), x, RESPONSES)
-    *bands, _ = laplacian_bands(luminance(x), OCTAVES)
-    figures = [b.std() for b in bands] + [g.norm() for g in grams.values()]
-    return np.log2([max(float(v), 1e-4) for v in figures])
-
-# %% ../nbs/79_reversion.ipynb #7b41fd1b
-def under_paint(
-    painting,  # A painting
-)->tuple:      # A guess of its photo's 9 `picture_statistics`, and the deviation of each
-    "What was under the paint."
-    x = load_picture(painting)
-    line = json.loads((DATA/'under_paint.json').read_text())
-    seen = [*picture_statistics(x), float(luminance(x).mean()), 1]
-    return np.array(line['weights']) @ seen, np.array(line['spread'])
-
-# %% ../nbs/79_reversion.ipynb #91c27869
-def _expected(d, spread):
-    "Relative error expected of `d` octaves too much, give or take `spread`; 0 at best."
-    m, s = d*math.log(2), spread*math.log(2)
-    return np.exp(m + s*s/2)*erf((m/s + s)/2**.5) - erf(m/s/2**.5) - erf(s/2**.5)
-
-# %% ../nbs/79_reversion.ipynb #fb7c9867
-def _told(painting, size):
-    "A painting at the size of its reversion, and what was under it."
-    size = in_range(size, 'size', 64, whole=True)
-    p = no_larger(load_picture(painting, enough=size), size)
-    return p, *under_paint(p)
-
-# %% ../nbs/79_reversion.ipynb #6998a8f2
-def _compatible(p, guess, spread, photo):
-    "How a photo fits a painting `p`, by what is guessed of the sitter."
-    size = max(p.shape[-2:])
-    x = no_larger(load_picture(photo, enough=size), size)
-    ratio = math.log2(float(_deviation(x)/_deviation(p)))
-    masses = float(np.abs(_shape_of_tones(x) - _shape_of_tones(p)).mean())
-    hue = 10*colour_distance(match_contrast(x, p, mean=True), p)
-    off = picture_statistics(model_photo(p, x, size=size)) - guess
-    detail, scale, gram = (float(part.mean()) for part in np.split(_expected(off, spread), (FINEST, OCTAVES)))
-    words = _words(ratio, masses, hue, off[:FINEST].mean())
-    return Compatibility(abs(ratio), masses, hue, scale, detail, gram, words)
-
-# %% ../nbs/79_reversion.ipynb #a2725dab
-def _words(ratio, masses, hue, fine):
-    "The figures in a sentence each."
-    return [
-        f"{_times(ratio)} contrast than the painting." if abs(ratio) > .2 else "Contrast like the painting's.",
-        "Light and dark are shared out " + ("alike." if masses < .25 else "differently: crop it, or take another."),
-        "Colours are near." if hue < 1 else "Colours are far.",
-        (f"{_times(fine)} fine detail than" if abs(fine) > .3 else "As fine as")
-        + " one expects under such a painting."]
-
-def _times(octaves): return f"{2**abs(octaves):.1f} times {'more' if octaves > 0 else 'less'}"
-
-# %% ../nbs/79_reversion.ipynb #1d0b2831
-def compatibility(
-    painting,        # The painting
-    photo,           # The photo
-    size:int=432,    # Longer side of the reversion, px
-)->Compatibility:    # Six figures, and what they mean
-    "How well a photo will serve to revert a painting."
-    return _compatible(*_told(painting, size), photo)
-
-# %% ../nbs/79_reversion.ipynb #0ac7f550
-def rank_photos(
-    painting,         # The painting
-    photos,           # Photos: a list, or a dict {name: photo}
-    size:int=432,     # Longer side of the reversion, px
-)->pd.DataFrame:      # A row a photo, the best first
-    "Which of several photos will serve best to revert a painting."
-    if not isinstance(photos, Mapping): photos = dict(enumerate(several(photos)))
-    if not photos: raise BadValue("There is no photo: give at least one.")
-    told = _told(painting, size)
-    found = [_compatible(*told, photo) for photo in photos.values()]
-    rows = [dict(score=c.score, **vars(c)) | dict(words=' '.join(c.words)) for c in found]
-    return pd.DataFrame(rows, index=list(photos)).sort_values('score', kind='stable')

@@ -211,7 +211,7 @@ def ablate_words(parser):
 # %% ../nbs/89_tasks.ipynb #69c2f586
 def _best_photo(painting, args):
     "The photo itself, or of several the one that fits best; how each does is said."
-    from style_nb.reversion import rank_photos
+    from style_nb.sitters import rank_photos
     photos = by_word(args.photo)
     if len(photos) == 1: return next(iter(photos.values()))
     ranked = rank_photos(painting, photos)
@@ -258,7 +258,7 @@ def _as_text(table):
 def run_rank(args)->str:
     "The photos by how well they fit a painting: a table, and a figure if one is asked for."
     from style_nb.pictures import show_pictures
-    from style_nb.reversion import rank_photos
+    from style_nb.sitters import rank_photos
     place = args.output and place_out(args.output, FIGURES)
     painting = picture_in(args.painting)
     named = by_word(args.photo)

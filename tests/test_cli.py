@@ -517,7 +517,7 @@ def test_home_folder_in_an_output(run, files, monkeypatch, task):
     assert code == 0 and left(files) == ['x y é.png'], err
     (files/'out/x y é.png').unlink()
     for name in ('style_nb.transfer.stylize', 'style_nb.palettes.palettes', 'style_nb.reversion.ablate',
-            'style_nb.reversion.rank_photos', 'style_nb.tiling.granularity_sweep', 'style_nb.sweeping.matrix'):
+            'style_nb.sitters.rank_photos', 'style_nb.tiling.granularity_sweep', 'style_nb.sweeping.matrix'):
         monkeypatch.setattr(name, lambda *a, **k: 1/0)
     fails(run, files, [*words, '--output=~/none/x.png'], 'does not exist')
 

@@ -161,7 +161,7 @@ ROOMS = {  # of functions that `style_nb.all` leaves out
     'reversion model_photo': dict(painting=x, photo=x, size=32),
     'reversion from_afar': dict(painting=x),
     'reversion new_dark': dict(picture=x, painting=x),
-    'reversion picture_statistics': dict(x=x),
+    'sitters picture_statistics': dict(x=x),
     'explorers explore_gram': dict(picture=x, kind='random', size=32),
     'explorers explore_contrast': dict(picture=x),
     'explorers explore_layers': dict(picture=x),

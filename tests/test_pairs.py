@@ -11,7 +11,7 @@ from style_nb.paired import Pairs, named_pictures
 from style_nb.pairs import hand_pairs, pairs
 from style_nb.pictures import load_picture, to_pil
 from style_nb.recipe import Recipe, png_note
-from style_nb.reversion import rank_photos
+from style_nb.sitters import rank_photos
 
 FEW = dict(size=64, steps=2, encoder='texnet-small', progress=False)
 SMALL = dict(size=64, progress=False)

@@ -7,6 +7,7 @@ from style_nb.painting import paint
 from style_nb.pictures import load_picture, resize
 from style_nb.reversion import *
 from style_nb.reversion import FINEST, model_photo
+from style_nb.sitters import *
 
 @pytest.fixture
 def pair(photo, painting): return load_picture(painting), load_picture(photo)
