@@ -2,12 +2,13 @@
 
     python bench/unpainting.py fit --photos DIR      trains a network on hands drawn by lot
     python bench/unpainting.py truth --net FILE      36 paintings whose photo is known, against filters
-    python bench/unpainting.py revert --net FILE --steps 200    the same, reverted with and without the paint
+    python bench/unpainting.py revert --net FILE --steps 200    the same, reverted, with and without the network
     python bench/unpainting.py sheet --net FILE --paintings DIR --steps 200    eight works, to look at
 
-The 36 are those of `bench/reversion.py truth`: six photos, none of them trained on, by six hands. With --pairs, folders
-of `style_nb pairs --hand`, a network also learns from the six, without those named by --but. So three folds are three
-fits, and `truth --net FILE --hands A B` for each with the hands it never saw; the last one prints the table of all.
+The 36 are those of `bench/reversion.py truth`: six photos, none of them trained on, by six hands with brush 1. With
+--squares a network also learns from squares painted by the six, with other brushes and without those named by --but. So
+six fits with a hand left out of each are the six folds, and `truth --net FILE --hands HAND` tests each on its hand; the
+last one prints the table of all.
 """
 import argparse, json
 from pathlib import Path
@@ -16,24 +17,42 @@ from skimage.restoration import denoise_nl_means
 from style_nb.all import *
 from reversion import HANDS, OTHER, PHOTOS, SHEET, distances, filtered, photo_named
 from style_nb.batches import read_pictures, split_pictures
-from style_nb.pictures import open_picture, whole_file
-from style_nb.unpainters import couples_by_lot, couples_of, train_unpainter
+from style_nb.pictures import open_picture, to_pil, whole_file
+from style_nb.unpainters import couple, couples_by_lot, train_unpainter
 from style_nb.unpainting import MEANS, read_unpainter, unpaint
 
 HERE = Path(__file__).parent
 MEASURES = ('wasserstein', 'heldout', 'ssim', 'gram')  # of SSIM more is better; Gram matrices are of `random`
 FILTERS = ('painting', 'median', 'bilateral')
+SIDE = 232  # of a painted square, px
+
+
+def painted_squares(photos, n, but, seed):
+    "{name: couple} of squares of photos, painted by each of our hands in turn; brush 1 is kept for the test"
+    chance, found = np.random.default_rng(seed), {}
+    photos = {name: photo for name, photo in photos.items() if min(photo.shape[1:]) >= SIDE}
+    names = list(photos)
+    for i in range(n):
+        hand, name = HANDS[i % len(HANDS)], names[chance.integers(len(names))]
+        photo = photos[name]
+        top, left = (int(chance.integers(side - SIDE + 1)) for side in photo.shape[1:])
+        brush = chance.choice([chance.uniform(.55, .88), chance.uniform(1.12, 1.9)])
+        if hand in but:
+            continue
+        square = to_pil(photo[None, :, top:top + SIDE, left:left + SIDE].float()/255)
+        painting = paint(hand, square, size=SIDE, brush=float(brush), seed=1_000_000*seed + i)
+        found[f'{hand}/{i}/{name}'] = couple(painting, square)
+    return found
 
 
 def fit(args):
-    "Couples by lot from all photos but each tenth, kept in memory, then a fit"
+    "Couples from all photos but each tenth, kept in memory, then a fit"
     photos = split_pictures(read_pictures(args.photos), 10)[0]
     about = dict(data=args.data, but=list(args.but), tested_on='bench/unpainting.py truth')
     couples = couples_by_lot(photos, args.couples, seed=args.seed)
-    for folder in args.pairs:
-        couples |= {f'{folder}/{name}': c for name, c in couples_of(folder, but=args.but).items()}
-    return train_unpainter(args.out/'unpainter.safetensors', couples, steps=args.steps, batch=8, start=args.start,
-        seed=args.seed, about=about).card
+    couples |= painted_squares(photos, args.squares, args.but, args.seed)
+    return train_unpainter(args.out/'unpainter.safetensors', couples, steps=args.steps, batch=8, lr=args.lr,
+        weights=args.weights, start=args.start, seed=args.seed, about=about).card
 
 
 def means(p, how):
@@ -117,11 +136,11 @@ def truth(args):
 
 
 def revert_case(args, k, hand):
-    "{what was reverted: figures} of one case"
+    "{what the reversion begins with: figures} of one case"
     p, true = pictures(args, k, hand)
-    starts = dict(painting=p, unpainted=unpaint(p, args.net, args.size))
+    starts = dict(painting='painting', unpainted=args.net)
     how = dict(size=args.size, steps=args.steps, progress=False)
-    made = {name: revert(start, PHOTOS[OTHER[k]], **how) for name, start in starts.items()}
+    made = {name: revert(p, PHOTOS[OTHER[k]], start=start, **how) for name, start in starts.items()}
     return {name: figures(load_picture(r.image), true) for name, r in made.items()}
 
 
@@ -145,11 +164,10 @@ def sheet(args):
     shown, titles = [], []
     for work, name in SHEET[:8]:
         painting = load_picture(open_picture(args.paintings/f'{work}.jpg'), args.size)
-        off = unpaint(painting, args.net, args.size)
         photo = photo_named(name)
         how = dict(size=args.size, steps=args.steps, progress=False)
-        shown += [painting, off]
-        shown += [revert(start, photo, **how).image for start in (painting, off)]
+        shown += [painting, unpaint(painting, args.net, args.size)]
+        shown += [revert(painting, photo, start=start, **how).image for start in ('painting', args.net)]
         titles += [work, 'unpainted', f'reverted with {name}', 'the same, from the unpainted']
         print(work, flush=True)
     show_pictures(shown, titles, ncols=8, height=2.6).savefig(args.out/'unpainting_sheet.jpg', dpi=90)
@@ -161,13 +179,15 @@ if __name__ == '__main__':
     p.add_argument('--size', type=int, default=432)
     p.add_argument('--net', type=read_unpainter)
     p.add_argument('--photos', type=Path)
-    p.add_argument('--pairs', type=Path, nargs='*', default=[], help='folders of pairs by our hands, to learn from too')
-    p.add_argument('--but', nargs='*', default=[], choices=HANDS, help='hands in them that are left out')
+    p.add_argument('--squares', type=int, default=0, help='painted by our hands, to learn from too')
+    p.add_argument('--but', nargs='*', default=[], choices=HANDS, help='hands that are left out of them')
+    p.add_argument('--lr', type=float, default=.0015, help='largest step size of a fit')
     p.add_argument('--paintings', type=Path)
     p.add_argument('--data', default='', help='what the photos are, for the card')
     p.add_argument('--couples', type=int, default=700)
     p.add_argument('--steps', type=int, default=5000, help='of a fit; 200 are usual for a reversion')
     p.add_argument('--hands', nargs='*', choices=HANDS, help='only paintings by these')
+    p.add_argument('--weights', type=json.loads, help='of terms of a fit, JSON')
     p.add_argument('--start', type=Path)
     p.add_argument('--seed', type=int, default=0)
     p.add_argument('--out', type=Path, default=HERE/'results')

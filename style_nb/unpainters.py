@@ -32,14 +32,19 @@ from .paired import Pairs
 from .comparing import laplacian_bands
 
 # %% auto #0
-__all__ = ['JUDGED', 'BANDS', 'ABOUT', 'couples_by_lot', 'couples_of', 'Couples', 'colour_gap', 'features_gap', 'gram_gap',
-           'bands_gap', 'structure_gap', 'Cleaner', 'Photographic', 'unpainter_learner', 'train_unpainter']
+__all__ = ['JUDGED', 'BANDS', 'ABOUT', 'couple', 'couples_by_lot', 'couples_of', 'Couples', 'colour_gap', 'features_gap',
+           'gram_gap', 'bands_gap', 'structure_gap', 'Cleaner', 'Photographic', 'unpainter_learner', 'train_unpainter']
 
 # %% ../nbs/73_unpainters.ipynb #5c9125b8
-def _couple(painting, photo):
-    "Bytes (12, H, W) of a painting, what filters make of it, and its photo."
-    painting = np.asarray(painting)
-    four = np.concatenate([painting, *two_filters(painting), np.asarray(photo)], -1)
+def couple(
+    painting,          # RGB bytes: a picture of PIL, or an array (H, W, 3)
+    photo,             # The same, as large: what was painted
+)->torch.Tensor:       # Bytes (12, H, W): the painting, what two filters make of it, and the photo
+    "A painting and its photo, as `Couples` wants them."
+    painting, photo = np.asarray(painting), np.asarray(photo)
+    if painting.shape != photo.shape:
+        raise BadValue(f"The painting has shape {painting.shape}, its photo {photo.shape}: give two of one size.")
+    four = np.concatenate([painting, *two_filters(painting), photo], -1)
     return torch.from_numpy(four).permute(2, 0, 1).contiguous()
 
 def _cut(photo, side, chances):
@@ -68,7 +73,7 @@ def couples_by_lot(
         name = names[int(lot[0]*len(names))]
         photo = to_pil(_cut(named[name], side, lot[1:3])[None].float()/255)
         painting = paint_by_lot(photo, seed=1_000_003*seed + i, brush=least*(most/least)**lot[3])
-        made[f'lot/{i}/{name}'] = _couple(painting, photo)
+        made[f'lot/{i}/{name}'] = couple(painting, photo)
     return made
 
 # %% ../nbs/73_unpainters.ipynb #302a0833
@@ -80,7 +85,7 @@ def couples_of(
     "The couples of a data set that `hand_pairs` or `pairs` wrote."
     pairs = pairs if isinstance(pairs, Pairs) else Pairs(pairs)
     asked = [i for i, name in enumerate(pairs.names) if pairs.notes[name].get('hand') not in but]
-    return {pairs.names[i]: _couple(*pairs[i]) for i in with_bar(asked, 'reading', 'couple', progress)}
+    return {pairs.names[i]: couple(*pairs[i]) for i in with_bar(asked, 'reading', 'couple', progress)}
 
 # %% ../nbs/73_unpainters.ipynb #fb69c381
 class Couples(Batches):
@@ -204,10 +209,10 @@ class Photographic(Callback):
     def __init__(self,
         judge:Encoder,       # Whose features are compared
         structure:float=12., # Weight of the lack of structural similarity
-        colour:float=15.,    # Weight of the distance of pixels
+        colour:float=12.,    # Weight of the distance of pixels
         content:float=2.,    # Weight of the distance of features
-        gram:float=.3,       # Weight of the distance of Gram matrices
-        bands:float=.4,      # Weight of the distance of octaves
+        gram:float=.5,       # Weight of the distance of Gram matrices
+        bands:float=1.2,     # Weight of the distance of octaves
     ): store_attr()
 
     def after_loss(self):

@@ -7,7 +7,7 @@ from style_nb.comparing import fidelity
 from style_nb.marks import paint_by_lot
 from style_nb.painting import paint
 from style_nb.pictures import load_picture
-from style_nb.unpainters import Couples, bands_gap, couples_by_lot, train_unpainter
+from style_nb.unpainters import Couples, bands_gap, couple, couples_by_lot, train_unpainter
 from style_nb.onepass import read_onepass
 from style_nb.unpainting import Unpainter, read_unpainter, save_unpainter, unpaint
 
@@ -101,6 +101,7 @@ def test_couples_that_cannot_be_learned_from_are_refused(couples, refused, tmp_p
     refused(lambda: Couples(couples, size=80), 'size')
     refused(lambda: Couples(couples, size=32), 'size')
     refused(lambda: Couples(couples, size=56), 'multiple of 16')
+    refused(lambda: couple(np.zeros((9, 9, 3), 'uint8'), np.zeros((9, 8, 3), 'uint8')), 'one size')
     low = {'a': torch.zeros(3, 40, 90, dtype=torch.uint8)}
     refused(lambda: couples_by_lot(low, 1, side=64, progress=False), '64 px')
     out = tmp_path/'a.safetensors'
