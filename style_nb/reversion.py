@@ -17,7 +17,7 @@ from .pictures import Plate, fit_size, load_picture, resize, show_pictures
 from .colour import luminance, match_colours
 from .contrast import lower_contrast, match_contrast
 from .learner import each_scale
-from .unpainting import unpaint
+from .unpainting import Unpainter, unpaint
 from .matching import MatchLoss
 from .recipe import OWN_SIZE, Recipe, named_recipe, to_json, unless_said
 from .results import Result
@@ -80,18 +80,21 @@ STARTS = 'painting', 'unpainted'
 
 def _first(painting, size, start, device):
     "What a reversion begins with, small."
-    if start == 'painting': return from_afar(painting, size)
-    near = min(size, NEAR)
-    return resize(load_picture(unpaint(painting, size=near, device=device)), max(round(AFAR*near), 8))
+    afar = from_afar(painting, size)
+    if start == 'painting': return afar
+    net = start if isinstance(start, Unpainter) else None  # the package's
+    off = load_picture(unpaint(painting, net, size=min(size, NEAR), device=device))
+    return match_contrast(resize(off, tuple(afar.shape[-2:])), afar, by='scale', mean=True)
 
 def _bare_start(by):
     "What it begins with where nothing is held on to: as the reversion whose recipe it is, or the painting."
     return by.init if by.revert and not by.keep else 'content'
 
 def _check_start(start, keep):
-    "A start is one of `STARTS`, and is held on to."
-    if one_of(start, STARTS, 'start') == 'painting' or keep: return
-    raise BadValue("start='unpainted' is what keep holds on to: give keep above 0 and no init, or leave start out.")
+    "A start is one of `STARTS` or a network, and is held on to."
+    if not isinstance(start, Unpainter): one_of(start, STARTS, 'start')
+    if start == 'painting' or keep: return
+    raise BadValue("What start gives is what keep holds on to: give keep above 0 and no init, or leave start out.")
 
 # %% ../nbs/79_reversion.ipynb #98e3c419
 MATCHED = dict(relu2_1=.5, relu3_1=.5, relu4_1=.5)  # layers matched place by place, and their weights
@@ -175,7 +178,7 @@ def revert(
     steps:int=None,        # Optimiser steps; `None` is the recipe's, 200 without one
     content_weights=None,  # Content layers; `None` is the recipe's, 'relu2_1' without one
     style_scale:float=None,  # Photo's longer side over the picture's; `None` is the recipe's, 1 without one
-    start:str=None,        # What it begins with, one of `STARTS`: 'unpainted' is by `unpaint`; `None` is 'painting'
+    start=None,            # One of `STARTS` ('unpainted' is by `unpaint`), or your `Unpainter`; `None` is 'painting'
     init=None,             # Start of your own; `None` is by `start`, or the painting as it is without `keep`
     recipe='default',      # Wins over `OWN`, and of a reversion over each `None`; others are matched only by `match`
     progress:bool=True,    # Show a progress bar

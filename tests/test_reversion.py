@@ -8,6 +8,7 @@ from style_nb.pictures import load_picture, resize
 from style_nb.reversion import *
 from style_nb.reversion import FINEST, model_photo
 from style_nb.sitters import *
+from style_nb.unpainting import OWN as OWN_NET, Unpainter, read_unpainter
 
 @pytest.fixture
 def pair(photo, painting): return load_picture(painting), load_picture(photo)
@@ -95,6 +96,9 @@ def test_a_reversion_may_begin_with_the_paint_taken_off(pair, refused):
     for wrong, word in ((dict(start='paint'), 'painting'), (dict(keep=0.), 'keep above 0'),
                         (dict(init='noise'), 'no init')):
         refused(lambda: revert(painting, pair[1], **how | dict(start='unpainted') | wrong), word)
+    own = revert(painting, pair[1], start=read_unpainter(OWN_NET), **how)
+    assert own.image.tobytes() == off.image.tobytes() and 'start' not in own.recipe.revert
+    refused(lambda: revert(painting, pair[1], **how, start=Unpainter(), keep=0.), 'keep above 0')
 
 @pytest.mark.parametrize('own', [
     dict(contrast=.5, keep=3., masses=False, colours=.5),
