@@ -200,21 +200,23 @@ def read_checkpoint(
     "The state in a checkpoint of the same plan."
     path = as_path(path)
     if not path.exists(): return None
-    state = read_state(path, 'a checkpoint', _KINDS.keys(), "delete it to start anew, or give another path.")
+    state = read_state(path, 'a checkpoint', _KINDS.keys(), _ELSE)
     wrong = [name for name, kind in _KINDS.items() if not isinstance(state[name], kind)]
-    if wrong: raise BadFile(f"{path} is not a checkpoint, its {wrong[0]} is something else: delete it to start anew.")
+    if wrong: raise BadFile(f"{path} is not a checkpoint, its {wrong[0]} is something else: {_ELSE}")
     _check_plans(path, state['plan'], plan)
     return state
 
 # %% ../nbs/66_fitting.ipynb #35b65283
+_ELSE = "write to another file, or delete this one if nobody needs it."
+
 _KINDS = dict(plan=dict, rows=list, model=dict, memory=dict, kept=dict)  # what is in a checkpoint
 
 def _check_plans(path, theirs, plan):
     "Is it a checkpoint of this plan?"
     for k in plan | theirs:
         if k in plan and k in theirs and plan[k] == theirs[k]: continue
-        raise BadFile(f"{path} is the checkpoint of another fit: its {k} is {theirs.get(k)!r}, not {plan.get(k)!r}. "
-                      "Give the same, or delete it to start anew.")
+        raise BadFile(f"{path} is the checkpoint of another fit: its {k} is {theirs.get(k)!r}, not {plan.get(k)!r}: "
+                      f"give the same; else {_ELSE}")
 
 # %% ../nbs/66_fitting.ipynb #753be145
 def _shapes_digest(model):
@@ -278,7 +280,7 @@ def _restored(learn, path, plan):
     state = path and read_checkpoint(path, plan)
     try: return _restore(learn, state)
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, IndexError) as e:
-        raise BadFile(f"{path} does not fit this fit: {reason(e)}. Delete it to start anew.") from e
+        raise BadFile(f"{path} does not fit this fit: {reason(e)}: {_ELSE}") from e
 
 # %% ../nbs/66_fitting.ipynb #4cff0e40
 def _run(learn, log, checkpoints):

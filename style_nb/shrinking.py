@@ -156,16 +156,18 @@ def _solve(path, large, fitted, note, progress):
 # %% ../nbs/69_shrinking.ipynb #fec5cf5b
 def _factors(numbers): return {l: torch.tensor(v, dtype=torch.float32, device='cpu') for l, v in numbers.items()}
 
+_ELSE = "write to another file, or delete this one if nobody needs it."
+
 def _solved(path, large, fitted, note, progress):
     "The small encoder by least squares, its plan and a table; solved for only if `path` has them not."
     if not path.exists(): _solve(path, large, fitted, note, progress)
     try:
         state, _, card = read_encoder(path)
     except ValueError:
-        raise BadValue(f"{path} is damaged, or is no start of a run: delete it to start anew.") from None
+        raise BadValue(f"{path} is damaged, or is no start of a run: {_ELSE}") from None
     if card.get('note') != note:
         raise BadValue(f"{path} is the start of another run: "
-                         "give the same settings and pictures, or delete it to start anew.")
+                         f"give the same settings and pictures; else {_ELSE}")
     small = small_encoder(large, note['widths'])
     small.body.load_state_dict(state)
     table = pd.DataFrame(card['table'])

@@ -261,7 +261,7 @@ def again(pictures, path, steps=3, learn=None, weight=2., **kw):
 def test_another_plan_is_refused(pictures, written, refused):
     assert len(again(pictures, written)) == 3
     before = written.read_bytes()
-    advice = 'another fit', 'delete it'
+    advice = 'another fit', 'delete this one'
     refused(lambda: again(pictures, written, 4), 'its steps is 3, not 4', *advice)
     refused(lambda: again(pictures, written, lr=.5), 'its lr is 0.02, not 0.5', *advice)
     refused(lambda: again(pictures, written, weight=3.), 'its weight is 2.0, not 3.0', *advice)
