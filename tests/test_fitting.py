@@ -285,12 +285,12 @@ def test_every_flipped_bit_is_noticed(written, tmp_path, refused):
         bad = bytearray(data)
         bad[at] ^= 1 << int(g.integers(8))
         path.write_bytes(bad)
-        refused(lambda: read_checkpoint(path, plan), 'x.checkpoint', 'delete it')
+        refused(lambda: read_checkpoint(path, plan), 'x.checkpoint', 'delete this one')
     for n in (0, 1, 31, 32, 40, len(data)//2, len(data) - 1):
         path.write_bytes(data[:n])
-        refused(lambda: read_checkpoint(path, plan), 'x.checkpoint', 'delete it')
+        refused(lambda: read_checkpoint(path, plan), 'x.checkpoint', 'delete this one')
     path.write_text('no')
-    refused(lambda: read_checkpoint(path, plan), 'not a checkpoint', 'delete it')
+    refused(lambda: read_checkpoint(path, plan), 'not a checkpoint', 'delete this one')
 
 def test_bad_input(pictures, tmp_path, refused):
     learn = learner(pictures)

@@ -379,7 +379,7 @@ def test_a_start_that_is_none_is_refused(what, whole, pictures, tmp_path, refuse
     start.write_bytes(dict(text=b'no file').get(what) or (whole.path if what == 'another encoder'
         else whole.path.with_suffix('.start.safetensors')).read_bytes())
     refused(lambda: shrink('random', tmp_path/'x.safetensors', pictures, **HOW | dict(seed=4)), 'x.start.safetensors',
-        'delete it')
+        'delete this one')
 
 def test_a_small_encoder_beside_the_teacher_does_not_hide_it(whole, tmp_path, monkeypatch):
     monkeypatch.setenv('STYLE_NB_WEIGHTS', str(tmp_path))
