@@ -19,7 +19,7 @@ from .contrast import lower_contrast, match_contrast
 from .learner import each_scale
 from .unpainting import Unpainter, unpaint
 from .matching import MatchLoss
-from .recipe import OWN_SIZE, Recipe, named_recipe, to_json, unless_said
+from .recipe import OWN_SIZE, RECIPES, Recipe, named_recipe, to_json, unless_said
 from .results import Result
 from .planning import Shared
 from .transfer import stylize, unless_stopped
@@ -160,6 +160,7 @@ def _settled(by, init, said):
 def _sign(result, said):
     "Write what was said into the recipe of a result."
     written = {k: v for k, v in said.items() if k in _WRITTEN and isinstance(v, (str, int, float, list, dict))}
+    if written.get('recipe') not in RECIPES: written.pop('recipe', None)  # a file's place says nothing elsewhere
     result.recipe = replace(result.recipe, name='revert', revert=written)
     result.state['recipe'] = to_json(result.recipe)
 

@@ -115,6 +115,13 @@ def test_a_saved_reversion_paints_itself_again(own, pair, tmp_path):
     written = {k: v for k, v in first.recipe.revert.items() if k in USUAL}
     assert {k: again.recipe.revert[k] for k in written} == written and written.keys() == USUAL.keys()
 
+def test_the_place_of_a_recipe_is_not_written(pair, tmp_path):
+    how = dict(size=48, steps=2, match=0., progress=False, device='cpu')
+    revert(*pair, **how).save(tmp_path/'first.png')
+    again = revert(*pair, recipe=str(tmp_path/'first.png'), **how)
+    assert 'recipe' not in again.recipe.revert and str(tmp_path) not in str(again.state['recipe'])
+    assert revert(*pair, recipe='instant', **how).recipe.revert['recipe'] == 'instant'
+
 def test_what_is_said_wins_over_a_saved_reversion(pair, photo, refused):
     how = dict(progress=False, device='cpu')
     saved = revert(*pair, size=48, steps=2, contrast=.5, start='unpainted', match=0., **how).recipe
