@@ -44,7 +44,7 @@ _all_ = ['FIGURES', 'recipe_words', 'recipe_of', 'stylize_words', 'run_stylize']
 TASKS = {  # what it does, its words, who does it
     'stylize': ('repaint a photo in the style of one or more paintings', stylize_words, run_stylize),
     'instant': ('a photo in a style at once: a painting, or one of the stored styles', instant_words, run_instant),
-    'film': ('a clip in the style of a painting, frame by frame, without flicker', film_words, run_film),
+    'film': ('a clip in the style of a painting, frame by frame, with hardly any flicker', film_words, run_film),
     'comic': ('a page of a comic from a clip: its best frames, inked, with captions', comic_words, run_comic),
     'dream': ('what a layer or a channel sees in a photo, and more of it', dream_words, run_dream),
     'studio': ('the Studio in a browser, without a notebook', studio_words, run_studio),

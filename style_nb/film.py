@@ -306,7 +306,7 @@ def film_frames(
     progress:bool=True,   # Show a progress bar
     **settings,           # Any other field of `Recipe`; with `one_pass` size, stroke, retouch, weights, colours
 ):                        # Painted frames, one by one, PIL pictures
-    "Paint a film frame by frame, without flicker."
+    "Paint a film frame by frame, with hardly any flicker."
     script = _script(style, fps, fade, over_time, masks, change_mask)
     flow, begun = flow_method(flow), _begun(begun)
     if first_steps is not None: first_steps = in_range(first_steps, 'first_steps', 1, whole=True)

@@ -1,4 +1,4 @@
-"""`style_nb film CLIP PAINTING -o OUT.mp4`: a clip frame by frame, without flicker
+"""`style_nb film CLIP PAINTING -o OUT.mp4`: a clip frame by frame, with hardly any flicker
 
 Docs: https://style-nb.github.io/style_nb/films.html.md"""
 
