@@ -45,13 +45,13 @@ class PairCrops(Batches):
         self.batch = in_range(batch, 'batch', 1, 256, whole=True)
         self.size = _side(size, both)
         self.seed = in_range(seed, 'seed', 0, 2**32, whole=True)
-        self.plan = dict(pairs=pictures_digest(both), batch=batch, size=size, seed=seed)
+        self.plan = dict(pairs=pictures_digest(both), batch=self.batch, size=self.size, seed=self.seed)
 
 # %% ../nbs/73_copying.ipynb #ed5a8e9e
 def _side(size, both):
     "The side of squares, if each pair has one of it."
-    if in_range(size, 'size', 2*FIELD, 2048, whole=True) % FIELD:
-        raise BadValue(f"size is {size}: give a multiple of {FIELD}.")
+    size = in_range(size, 'size', 2*FIELD, 2048, whole=True)
+    if size % FIELD: raise BadValue(f"size is {size}: give a multiple of {FIELD}.")
     least = min(min(pair.shape[1:]) for pair in both)
     if least < size: raise BadValue(f"A pair has a side of {least} px: give size up to that, not {size}.")
     return size

@@ -26,7 +26,7 @@ from .inputs import short_name
 from .batches import SUFFIXES
 
 # %% auto #0
-__all__ = ['NOTE', 'PLACES', 'named_pictures', 'short_digest', 'digests', 'Pair', 'keep_pair', 'pair_notes', 'is_whole',
+__all__ = ['NOTE', 'PLACES', 'named_pictures', 'short_digest', 'digests', 'Pair', 'keep_pair', 'pair_notes', 'is_whole', 'strays',
            'write_table', 'Pairs', 'Squares']
 
 # %% ../nbs/72_paired.ipynb #2a107ce8
@@ -134,6 +134,18 @@ def is_whole(
     with suppress(ValueError, OSError, SyntaxError):
         return [_pixels(open_picture(path)) for path in _files(folder, name)] == note['pixels']
     return False
+
+def strays(
+    folder:Path,  # Folder with `PLACES`
+)->list:          # Paths of pictures that can be read and carry no note
+    "Pictures that no pair wrote, or that were saved again by another program."
+    found = []
+    for path in (p for place in PLACES for p in (folder/place).glob('*.png') if p.name[0] != '.'):
+        if _note_in(path): continue
+        with suppress(ValueError, OSError, SyntaxError):
+            open_picture(path)
+            found.append(path)
+    return sorted(found)
 
 # %% ../nbs/72_paired.ipynb #f55a9c1c
 def _table(notes):

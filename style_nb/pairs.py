@@ -21,14 +21,14 @@ from .files import made_folder, reason, tidy
 from .painting import paint, painters
 from .pictures import load_picture, to_pil
 from .callbacks import Stopped
-from .recipe import Recipe, named_recipe
+from .recipe import RECIPES, Recipe, named_recipe, to_json
 from .transfer import unless_stopped
 from .workers import each_done
 from .paired import (
-    PLACES, Pair, Pairs, digests, is_whole, keep_pair, named_pictures, pair_notes, short_digest, write_table)
+    PLACES, Pair, Pairs, digests, is_whole, keep_pair, named_pictures, pair_notes, short_digest, strays, write_table)
 from .palettes import gram_errors, no_larger
 from .comparing import fidelity
-from .reversion import model_photo, new_dark, revert
+from .reversion import STARTS, model_photo, new_dark, revert
 from .sitters import rank_photos
 
 # %% auto #0
@@ -44,6 +44,8 @@ def _check_own(folder):
         for path in (folder/place).glob('[!.]*'):
             if not re.fullmatch(r'\d{3,}_.+\.png', path.name):
                 raise BadValue(f"{path} is none of a pair: give a folder of its own for the pairs.")
+    for path in strays(folder):
+        raise BadValue(f"{path} is not as a pair was written, and would be replaced: move it, or give another folder.")
 
 def _check_same(notes, settings):
     "Pairs made otherwise are refused."
@@ -222,11 +224,15 @@ def _check_settings(settings, size):
     "Settings of `revert` that can be written down; what is wrong with them is said now."
     known = [name for name in inspect.signature(revert).parameters if name not in _NOT_SAID]
     for name in settings: one_of(name, known, 'setting')
+    settings = {k: v for k, v in settings.items() if v is not None}
+    if 'start' in settings: one_of(settings['start'], STARTS, 'start')
     try: plain = json.loads(json.dumps(settings))
     except (TypeError, ValueError) as e:
         raise BadValue("pairs takes settings that can be written down: numbers, names, lists and dicts of them.") from e
-    fields = {k: v for k, v in settings.items() if k in Recipe.__dataclass_fields__ and k != 'recipe'}
-    named_recipe(settings.get('recipe', 'default'), **fields | dict(size=size))
+    fields = {k: v for k, v in settings.items() if k in Recipe.__dataclass_fields__ and k not in ('recipe', 'start')}
+    recipe = settings.get('recipe', 'default')
+    named_recipe(recipe, **fields | dict(size=size))
+    if recipe not in RECIPES: plain['recipe'] = short_digest(json.dumps(to_json(named_recipe(recipe))).encode())
     grey = torch.full((1, 3, 16, 16), .5, dtype=torch.float32, device='cpu')
     model_photo(grey, grey, size=16, **_look(settings))
     for name in ('match', 'keep'): in_range(settings.get(name) or 0, name)

@@ -250,6 +250,7 @@ VARIANTS = {
 # %% ../nbs/79_reversion.ipynb #ecafd6b9
 def _check_changes(name, changes):
     of_kind(changes, dict, f'Variant {name!r}', 'its changes as a dict, e.g. dict(contrast=.5)')
+    leave_out(changes, 'painting photo', 'it is the same for all variants')
 
 # %% ../nbs/79_reversion.ipynb #368d93b1
 def _variants(asked):
@@ -294,7 +295,7 @@ def ablate(
 )->Ablation:               # Pictures and figures
     "Which ingredient of a reversion does what."
     results, rows = {}, {}
-    settings = dict(size=size, shared=Shared()) | settings
+    settings = dict(size=in_range(size, 'size', 16, whole=True), shared=Shared()) | settings
     for n, changes in _variants(variants).items():
         how = settings | changes
         how['size'] = round(how['size']*in_range(how.pop('scale', 1), 'scale', .05, 4))

@@ -6,19 +6,21 @@ Docs: https://style-nb.github.io/style_nb/unpainters.html.md"""
 
 # %% ../nbs/73_unpainters.ipynb #2c207783
 from __future__ import annotations
+import json
 from pathlib import Path
 import numpy as np
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+from PIL import Image
 from fastai.callback.core import Callback, TrainEvalCallback
 from fastai.callback.training import GradientClip
 from fastai.learner import Learner
 from fastcore.basics import store_attr
-from .errors import BadValue, in_range, of_kind, one_of, two_of
+from .errors import BadType, BadValue, in_range, listed, of_kind, one_of, two_of
 from .footing import SINGLE, check_device, own_footing
 from .marks import paint_by_lot
-from .pictures import MIN_SIDE, as_path, to_pil
+from .pictures import as_path, to_pil
 from .colour import luminance
 from .encoders import ENCODERS, Encoder, encoder, weights_digest
 from .losses import gram
@@ -32,20 +34,35 @@ from .paired import Pairs
 from .comparing import laplacian_bands
 
 # %% auto #0
-__all__ = ['JUDGED', 'BANDS', 'ABOUT', 'couple', 'couples_by_lot', 'couples_of', 'Couples', 'colour_gap', 'features_gap',
+__all__ = ['JUDGED', 'BANDS', 'ABOUT', 'TERMS', 'couple', 'couples_by_lot', 'couples_of', 'Couples', 'colour_gap', 'features_gap',
            'gram_gap', 'bands_gap', 'structure_gap', 'Cleaner', 'Photographic', 'unpainter_learner', 'train_unpainter']
 
 # %% ../nbs/73_unpainters.ipynb #5c9125b8
+def _rgb(picture, what):
+    "Bytes (H, W, 3) of a picture."
+    if isinstance(picture, Image.Image): picture = picture.convert('RGB')
+    picture = np.asarray(of_kind(picture, (Image.Image, np.ndarray), what, 'a picture of PIL, or an array of bytes'))
+    if picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] == 3 and min(picture.shape[:2]) >= 16:
+        return picture
+    raise BadValue(f"The {what} is an array {picture.shape} of {picture.dtype}: give bytes (H, W, 3) of 16 px or more.")
+
 def couple(
     painting,          # RGB bytes: a picture of PIL, or an array (H, W, 3)
     photo,             # The same, as large: what was painted
 )->torch.Tensor:       # Bytes (12, H, W): the painting, what two filters make of it, and the photo
     "A painting and its photo, as `Couples` wants them."
-    painting, photo = np.asarray(painting), np.asarray(photo)
+    painting, photo = _rgb(painting, 'painting'), _rgb(photo, 'photo')
     if painting.shape != photo.shape:
         raise BadValue(f"The painting has shape {painting.shape}, its photo {photo.shape}: give two of one size.")
     four = np.concatenate([painting, *two_filters(painting), photo], -1)
     return torch.from_numpy(four).permute(2, 0, 1).contiguous()
+
+def _check_bytes(x, what, channels):
+    "Bytes of so many channels; else what came instead."
+    kind = f'bytes ({channels}, H, W), a tensor'
+    if not isinstance(x, torch.Tensor): raise BadType(f"{what} is of {type(x).__name__}: give {kind}.")
+    if x.dtype == torch.uint8 and x.ndim == 3 and len(x) == channels: return
+    raise BadValue(f"{what} is {tuple(x.shape)} of {x.dtype}: give {kind}.")
 
 def _cut(photo, side, chances):
     "A square of a photo in bytes (3, H, W)."
@@ -62,9 +79,13 @@ def couples_by_lot(
     progress:bool=True,  # Show a progress bar
 )->dict:                 # {name: bytes (12, side, side)}
     "Squares of photos, and what hands drawn by lot paint of them."
-    n, side = in_range(n, 'n', 0, whole=True), in_range(side, 'side', MIN_SIDE, whole=True)
+    n, side = in_range(n, 'n', 0, whole=True), in_range(side, 'side', 16, whole=True)
+    seed = in_range(seed, 'seed', 0, 2**32, whole=True)
+    for name, photo in of_kind(photos, dict, 'photos', 'a dict {name: bytes (3, H, W)}').items():
+        _check_bytes(photo, f'The photo {name}', 3)
     both = two_of(brushes, 'brushes', 'the least and the greatest width, px')
-    least, most = (in_range(width, 'brushes', 1, 64) for width in both)
+    least = in_range(both[0], 'brushes', 1, 64)
+    most = in_range(both[1], 'brushes', least, 64)
     named = {name: p for name, p in photos.items() if min(p.shape[1:]) >= side}
     if n and not named: raise BadValue(f"No photo has a side of {side} px: give larger ones, or a smaller side.")
     names, made = list(named), {}
@@ -84,6 +105,8 @@ def couples_of(
 )->dict:                 # {name: bytes (12, H, W)}
     "The couples of a data set that `hand_pairs` or `pairs` wrote."
     pairs = pairs if isinstance(pairs, Pairs) else Pairs(pairs)
+    hands = sorted({note['hand'] for note in pairs.notes.values() if 'hand' in note})
+    but = [one_of(hand, hands, 'hand') for hand in listed(but, 'but', 'a name, or a list of names')]
     asked = [i for i, name in enumerate(pairs.names) if pairs.notes[name].get('hand') not in but]
     return {pairs.names[i]: couple(*pairs[i]) for i in with_bar(asked, 'reading', 'couple', progress)}
 
@@ -96,14 +119,16 @@ class Couples(Batches):
         size:int=96,    # Side of a square, px, a multiple of `FIELD`
         seed:int=0,     # Another seed gives other squares
     ):
-        self.couples = list(of_kind(couples, dict, 'couples', 'a dict {name: bytes (12, H, W)}').values())
+        of_kind(couples, dict, 'couples', 'a dict {name: bytes (12, H, W)}')
+        for name, couple in couples.items(): _check_bytes(couple, f'The couple {name}', 12)
+        self.couples = list(couples.values())
         if not self.couples: raise BadValue("There is no couple to learn from: make some with couples_by_lot.")
         self.batch = in_range(batch, 'batch', 1, 256, whole=True)
         least = min(min(c.shape[1:]) for c in self.couples)
         self.size = in_range(size, 'size', 3*FIELD, least, whole=True)  # less has no four octaves
-        if size % FIELD: raise BadValue(f"size is {size}: give a multiple of {FIELD}.")
+        if self.size % FIELD: raise BadValue(f"size is {size}: give a multiple of {FIELD}.")
         self.seed = in_range(seed, 'seed', 0, 2**32, whole=True)
-        self.plan = dict(couples=pictures_digest(self.couples), batch=batch, size=size, seed=seed)
+        self.plan = dict(couples=pictures_digest(self.couples), batch=self.batch, size=self.size, seed=self.seed)
 
     def square(self, chances, g):
         "A square of a couple, (4, 3, size, size), as eight numbers in [0, 1) choose."
@@ -246,6 +271,22 @@ def unpainter_learner(
 # %% ../nbs/73_unpainters.ipynb #e9a3d016
 ABOUT = 'A network that takes the paint off a picture'
 
+TERMS = 'structure', 'colour', 'content', 'gram', 'bands'  # of `Photographic`
+
+def _check_weights(weights):
+    "Weights of terms by name."
+    weights = of_kind(weights or {}, dict, 'weights', 'a dict {term: weight}')
+    found = {one_of(name, TERMS, 'term'): in_range(w, f'the weight of {name}') for name, w in weights.items()}
+    if len(found) == len(TERMS) and not any(found.values()): raise BadValue("All weights are 0: give one above 0.")
+    return found
+
+def _check_about(about):
+    "What goes to the card can be written down."
+    about = of_kind(about or {}, dict, 'about', 'a dict of numbers and text')
+    try: return json.loads(json.dumps(about))
+    except (TypeError, ValueError) as e:
+        raise BadValue("about holds what JSON cannot write: give numbers, text, lists and dicts of them.") from e
+
 def _begun(start, seed):
     "A network to teach, and where it comes from."
     if start is None: return seeded(Unpainter, seed), f'random, seed {seed}'
@@ -290,15 +331,17 @@ def train_unpainter(
         raise BadValue(f"{out} is also the start: choose another name for what comes of it.")
     one_of(loss_encoder, ENCODERS, 'encoder')
     steps = in_range(steps, 'steps', 1, whole=True)
+    weights = _check_weights(weights)
+    about = _check_about(about)
     lr = in_range(lr, 'lr', 1e-12)
     batches = Couples(couples, batch, size, seed)
     net, begun = _begun(start, batches.seed)
-    learn = unpainter_learner(net, batches, loss_encoder, check_device(device), **(weights or {}))
-    plan = dict(begun=begun, loss_encoder=loss_encoder, weights=weights or {})
+    learn = unpainter_learner(net, batches, loss_encoder, check_device(device), **weights)
+    plan = dict(begun=begun, loss_encoder=loss_encoder, weights=weights)
     log = fit(learn, steps, checkpoint, lr=lr, warmup=.06, plan=plan, progress=progress)
     net = learn.weight_average.net.cpu()
     if not len(log): return net
     note = dict(steps=len(log), size=size, batch=batch, lr=lr, seed=seed, loss_encoder=loss_encoder)
-    net.card = _card(log, begun, couples, note, of_kind(about or {}, dict, 'about', 'a dict of numbers and text'))
+    net.card = _card(log, begun, couples, note, about)
     save_unpainter(net, out, net.card)
     return net.eval().requires_grad_(False)

@@ -48,7 +48,7 @@ def test_it_learns_what_a_hand_does_where(tmp_path):
     light = torch.linspace(.1, .9, 96).expand(1, 3, 72, 96).contiguous()  # from dark to light
     before = Copyist(read_onepass(), copyist.lines, copyist.card)
     def off(painter): return (load_picture(painter(light)) - (1 - light)).abs().mean()
-    assert off(copyist) < .6*off(before)
+    assert off(copyist) < .7*off(before)
     assert copyist.history['pixels'].tail(4).mean() < .7*copyist.history['pixels'].head(2).mean()
 
 def test_what_a_hand_makes_of_this_photo_is_foretold():

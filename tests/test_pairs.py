@@ -11,6 +11,7 @@ from style_nb.paired import Pairs, named_pictures
 from style_nb.pairs import hand_pairs, pairs
 from style_nb.pictures import load_picture, to_pil
 from style_nb.recipe import Recipe, png_note
+from style_nb.reversion import revert
 from style_nb.sitters import rank_photos
 
 FEW = dict(size=64, steps=2, encoder='texnet-small', progress=False)
@@ -172,6 +173,36 @@ def test_other_settings_are_refused(given, refused):
     (given/'own/photos').mkdir(parents=True)
     to_pil(load_picture(sample('coffee'), 64)).save(given/'own/photos/mine.png')
     refused(lambda: hand_pairs('mosaic', given/'photos', given/'own', **SMALL), 'mine.png is none of a pair')
+
+def test_pictures_of_others_are_not_replaced(given, refused):
+    "One that no pair wrote, though it is named like one, and one that was saved again"
+    (given/'own/photos').mkdir(parents=True)
+    mine = given/'own/photos/000_mosaic_coffee.png'
+    to_pil(load_picture(sample('coffee'), 64)).save(mine)
+    before = mine.read_bytes()
+    refused(lambda: hand_pairs('mosaic', given/'photos', given/'own', **SMALL), mine.name, 'would be replaced')
+    assert mine.read_bytes() == before
+    got = hand_pairs('mosaic', given/'photos', given/'out', **SMALL)
+    retouched = given/f'out/paintings/{got.names[0]}.png'
+    Image.open(retouched).rotate(180).save(retouched)
+    before = times(given/'out')
+    refused(lambda: hand_pairs('mosaic', given/'photos', given/'out', **SMALL), retouched.name, 'would be replaced')
+    assert times(given/'out') == before
+
+def test_pairs_may_begin_with_the_paint_taken_off(given, refused):
+    got = pairs(given/'paintings/dots.png', given/'photos', given/'out', start='unpainted', keep=None, **FEW)
+    assert Recipe.load(given/f'out/photos/{got.names[0]}.png').revert['start'] == 'unpainted'
+    none = given/'none'
+    refused(lambda: pairs(given/'paintings', given/'photos', none, start='nowhere', **FEW), 'start', 'unpainted')
+
+def test_a_recipe_is_known_by_what_is_in_it(given, refused):
+    file, few = given/'r.png', {k: v for k, v in FEW.items() if k in ('size', 'progress')}
+    works = [given/f'paintings/{name}.png' for name in ('dots', 'swirls')]
+    revert(*works, **FEW).save(file)
+    got = pairs(works[0], given/'photos', given/'out', recipe=str(file), **few)
+    assert str(given) not in (given/'out/pairs.csv').read_text() and len(got) == 1
+    revert(*works, contrast=.5, **FEW).save(file)
+    refused(lambda: pairs(works, given/'photos', given/'out', recipe=str(file), **few), 'made with recipe')
 
 @pytest.fixture
 def opened(given): return hand_pairs(['mosaic', 'facets'], given/'photos', given/'out', **SMALL)

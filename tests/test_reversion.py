@@ -137,6 +137,9 @@ def test_ablate(pair):
     assert list(a.table.index) == list(a.results) == ['reverted', 'full contrast', 'half the size']
     assert max(a.results['half the size'].image.size) == 32 and a.table.notna().to_numpy().all() and a._repr_png_()
     with pytest.raises(ValueError, match='variant'): ablate(*pair, [])
+    for size in 'own', None, 3:
+        with pytest.raises(ValueError, match='size'): ablate(*pair, ['reverted'], size=size)
+    with pytest.raises(ValueError, match='painting'): ablate(*pair, {'a': dict(painting=1)}, size=64)
     with pytest.raises(ValueError, match='reverted'): ablate(*pair, 'revertd')
 
 def test_what_revert_mends_is_nothing_between_a_painting_and_itself(pair):

@@ -7,7 +7,7 @@ from style_nb.comparing import fidelity
 from style_nb.marks import paint_by_lot
 from style_nb.painting import paint
 from style_nb.pictures import load_picture
-from style_nb.unpainters import Couples, bands_gap, couple, couples_by_lot, train_unpainter
+from style_nb.unpainters import TERMS, Couples, bands_gap, couple, couples_by_lot, train_unpainter
 from style_nb.onepass import read_onepass
 from style_nb.unpainting import Unpainter, read_unpainter, save_unpainter, unpaint
 
@@ -101,13 +101,33 @@ def test_couples_that_cannot_be_learned_from_are_refused(couples, refused, tmp_p
     refused(lambda: Couples(couples, size=80), 'size')
     refused(lambda: Couples(couples, size=32), 'size')
     refused(lambda: Couples(couples, size=56), 'multiple of 16')
-    refused(lambda: couple(np.zeros((9, 9, 3), 'uint8'), np.zeros((9, 8, 3), 'uint8')), 'one size')
+    refused(lambda: couple(np.zeros((19, 19, 3), 'uint8'), np.zeros((19, 18, 3), 'uint8')), 'one size')
+    few, grey, four = (np.zeros(shape, 'uint8') for shape in ((9, 9, 3), (19, 19), (19, 19, 4)))
+    for wrong in few, grey, four, np.zeros((19, 19, 3)):
+        refused(lambda: couple(wrong, wrong), 'painting', str(wrong.shape), 'bytes (H, W, 3)')
+    for wrong in None, 'a.png': refused(lambda: couple(wrong, wrong), 'painting', 'a picture of PIL')
+    for wrong in 1, np.zeros((12, 64, 64), 'uint8'), torch.zeros(6, 64, 64, dtype=torch.uint8), torch.zeros(12, 64, 64):
+        refused(lambda: Couples({'a': wrong}), 'The couple a', 'bytes (12, H, W)')
     low = {'a': torch.zeros(3, 40, 90, dtype=torch.uint8)}
     refused(lambda: couples_by_lot(low, 1, side=64, progress=False), '64 px')
     out = tmp_path/'a.safetensors'
     refused(lambda: train_unpainter(out, couples, steps=0), 'steps')
     refused(lambda: train_unpainter(out, couples, steps=1, start=out), 'start')
-    assert not out.exists()
+    for weights, word in (dict(foo=1), 'term'), (dict(judge=1), 'term'), (3, 'dict'), (dict(gram=-1), 'gram'), \
+            (dict(gram='x'), 'gram'), (dict.fromkeys(TERMS, 0), 'above 0'):
+        refused(lambda: train_unpainter(out, couples, steps=1, weights=weights), word)
+    for about in 3, dict(data=np.float32(1)):
+        refused(lambda: train_unpainter(out, couples, steps=1, about=about), 'about')
+    assert not list(tmp_path.iterdir())
+
+def test_photos_for_couples_that_are_none_are_refused(refused):
+    photo = {'a': torch.zeros(3, 90, 90, dtype=torch.uint8)}
+    for wrong in [], None, 'x': refused(lambda: couples_by_lot(wrong, 1, progress=False), 'photos', 'dict')
+    for wrong in sample('cat'), torch.zeros(90, 90, dtype=torch.uint8), torch.zeros(3, 90, 90):
+        refused(lambda: couples_by_lot({'a': wrong}, 1, side=64, progress=False), 'The photo a', 'bytes (3, H, W)')
+    for wrong in dict(seed='x'), dict(seed=-1), dict(brushes=(28, 3)), dict(side=8):
+        word = [*wrong][0]
+        refused(lambda: couples_by_lot(photo, 1, **dict(side=64, progress=False) | wrong), word)
 
 def test_a_hand_by_lot_follows_from_its_seed(refused):
     cup = sample('coffee').resize((60, 40))
