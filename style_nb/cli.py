@@ -139,6 +139,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message): self.exit(2, f'{self.prog}: {_in_our_words(message)} See {self.prog} --help\n')
 
+    def print_help(self, file=None):
+        with suppress(BrokenPipeError): super().print_help(file)  # Python 3.10 says it; later ones are silent
+
     def parse_known_args(self, args=None, namespace=None):
         if self._subparsers is not None: return super().parse_known_args(args, namespace)
         said, more = super().parse_known_args(self.in_order(list(args)), namespace)
