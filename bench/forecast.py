@@ -4,7 +4,6 @@ Run from the repository's root:
 
     python bench/forecast.py              all of them, each in a process of its own; the machine is measured on the way
     python bench/forecast.py 3 7          only these
-    python bench/forecast.py --list 16    the twelve before them; each list was written down before any of it was run
     STYLE_NB_WEIGHTS=FOLDER python bench/forecast.py    with the real VGG-16, of which three runs are
 
 Wall time is printed too; it means something where nothing else runs.
@@ -12,21 +11,7 @@ Wall time is printed too; it means something where nothing else runs.
 import argparse, json, os, subprocess, sys, tempfile, time
 
 PX = 1300  # longer side of photo and paintings
-LISTS = {}  # 1 to 15 are in this file's history
-LISTS[16] = [  # written down after list 15 had been told 1.1 times on the mean: the fastest step is taken as it is
-    dict(size=310, steps=120),
-    dict(size=700, steps=30, styles=2, masks=True),
-    dict(size=900, steps=18, levels=1),
-    dict(encoder='vgg16', size=540, steps=16),
-    dict(encoder='texnet-small', size=800, steps=50),
-    dict(optimizer='adam', size=660, steps=52),
-    dict(style_kind='covariance', size=560, steps=44),
-    dict(size=1280, steps=6, levels=1, tile=400),
-    dict(precision='fp32', size=500, steps=30, levels=2),
-    dict(encoder='texnet-small', finish='texnet', finish_steps=10, size=680, steps=46),
-    dict(style_scale=.6, size=700, steps=34),
-    dict(encoder='vgg16', size=380, steps=34, styles=2)]
-LISTS[17] = [  # written down after list 16 gave 10; nothing was changed between the two
+LIST = [  # the 17th, written down before any of it was run; the ones before are in this file's history
     dict(size=340, steps=110),
     dict(size=640, steps=36, styles=2, masks=True),
     dict(size=980, steps=15, levels=1),
@@ -107,6 +92,4 @@ if __name__ == '__main__':
             os.environ['XDG_CACHE_HOME'] = d
             parser = argparse.ArgumentParser()
             parser.add_argument('numbers', nargs='*', type=int)
-            parser.add_argument('--list', type=int, default=17, choices=LISTS)
-            asked_for = parser.parse_args()
-            main(asked_for.numbers, LISTS[asked_for.list])
+            main(parser.parse_args().numbers, LIST)

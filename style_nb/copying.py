@@ -213,8 +213,13 @@ def learn_painter(
     plan = dict(zip(_WEIGHTS, weights), encoder=judge.digest[:16], begun=begun)
     how = dict(lr=lr, warmup=min(.25, 50/max(steps, 1)), plan=plan, progress=progress)
     history = fit(learn, steps, checkpoint, **how) if steps else pd.DataFrame()
-    card = taught | plan | dict(encoder=judge.name, encoder_digest=judge.digest, size=size, batch=batch, lr=lr,
-                                seed=seed, steps=len(history), of=steps)
+    shown = {k: crops.plan[k] for k in ('size', 'batch', 'seed')}
+    card = taught | plan | shown | dict(
+        encoder=judge.name,
+        encoder_digest=judge.digest,
+        lr=lr,
+        steps=len(history),
+        of=steps)
     copyist = Copyist(learn.weight_average.net, lines, card | ABOUT, history)
     if len(history) or not steps: copyist.save(out)
     return copyist

@@ -120,7 +120,7 @@ class Couples(Batches):
         seed:int=0,     # Another seed gives other squares
     ):
         of_kind(couples, dict, 'couples', 'a dict {name: bytes (12, H, W)}')
-        for name, couple in couples.items(): _check_bytes(couple, f'The couple {name}', 12)
+        for name, four in couples.items(): _check_bytes(four, f'The couple {name}', 12)
         self.couples = list(couples.values())
         if not self.couples: raise BadValue("There is no couple to learn from: make some with couples_by_lot.")
         self.batch = in_range(batch, 'batch', 1, 256, whole=True)
@@ -295,7 +295,7 @@ def _begun(start, seed):
 
 def _card(log, begun, couples, note, about):
     "How a network was taught, and how far it came in its last steps."
-    last = log.tail(100)[['structure', 'colour', 'content', 'gram', 'bands']].mean().round(3).to_dict()
+    last = log.tail(100)[[*TERMS]].mean().round(3).to_dict()
     return dict(
         about=ABOUT,
         couples=len(couples),
@@ -341,7 +341,8 @@ def train_unpainter(
     log = fit(learn, steps, checkpoint, lr=lr, warmup=.06, plan=plan, progress=progress)
     net = learn.weight_average.net.cpu()
     if not len(log): return net
-    note = dict(steps=len(log), size=size, batch=batch, lr=lr, seed=seed, loss_encoder=loss_encoder)
+    shown = {k: batches.plan[k] for k in ('size', 'batch', 'seed')}
+    note = dict(steps=len(log), lr=lr, loss_encoder=loss_encoder) | shown
     net.card = _card(log, begun, couples, note, about)
     save_unpainter(net, out, net.card)
     return net.eval().requires_grad_(False)

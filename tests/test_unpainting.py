@@ -120,6 +120,11 @@ def test_couples_that_cannot_be_learned_from_are_refused(couples, refused, tmp_p
         refused(lambda: train_unpainter(out, couples, steps=1, about=about), 'about')
     assert not list(tmp_path.iterdir())
 
+def test_whole_numbers_of_numpy_are_whole_numbers(couples, tmp_path):
+    path, how = tmp_path/'a.safetensors', dict(size=np.int64(48), batch=np.int64(1))
+    net = train_unpainter(path, couples, steps=1, progress=False, **how)
+    assert (net.card['size'], net.card['batch']) == (48, 1) and read_unpainter(path).card == net.card
+
 def test_photos_for_couples_that_are_none_are_refused(refused):
     photo = {'a': torch.zeros(3, 90, 90, dtype=torch.uint8)}
     for wrong in [], None, 'x': refused(lambda: couples_by_lot(wrong, 1, progress=False), 'photos', 'dict')
